@@ -1,0 +1,608 @@
+//! The adapter protocol `spec/1`: what harness, adapter and puppets say to each other, one JSON object per line.
+//!
+//! ```text
+//! harness ── stdin ──▶ adapter     {"id":1,"by":"main","cmd":"apply_async","pool":"p0","key":7,"handle":"h0"}
+//! harness ◀─ stdout ── adapter     {"id":1,"ok":null}   {"id":2,"error":{"kind":"NotRunning","text":".."}}
+//!                                  {"timer":3,"after":0.5}   {"cancel":3}
+//! harness ◀─ socket ── puppet      {"begin":7,"pid":4711,"tid":4712,"name":"worker-0","args":1}
+//! harness ── socket ─▶ puppet      {"return":49}   {"raise":{"kind":"ValueError","text":"bad"}}
+//! ```
+//!
+//! A reply is sent when the call *returns*: that is how the harness sees what blocks. Replies carry the id of
+//! their request and come in any order. A body that runs in the pool under test (a task, or a callback in the
+//! parent) is a *puppet*: it opens a connection of its own to the harness's socket, says that it began, and
+//! does what its orders say; the last order ends the connection.
+//!
+//! Reading is strict on both sides: an unknown command, a missing or an unknown field, a line that is too long
+//! or is no JSON object is an error that names the thing.
+
+mod lines;
+
+pub use lines::{LineBuffer, LineError, MAX_LINE, read_line};
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The version of the protocol that this program speaks.
+pub const VERSION: u32 = 1;
+
+/// Environment variable that tells adapter, workers and puppets where the harness's socket is.
+pub const SOCKET_VARIABLE: &str = "SPEC_SOCKET";
+
+/// Environment variable that is unique for each run; whatever carries it belongs to that run.
+pub const RUN_VARIABLE: &str = "SPEC_RUN";
+
+/// What a peer sent and could not be understood.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}: {line}")]
+pub struct Breach {
+    /// What is wrong with it.
+    pub reason: String,
+    /// The line, shortened.
+    pub line: String,
+}
+
+impl Breach {
+    fn new(reason: impl Into<String>, line: &str) -> Breach {
+        const SHOWN: usize = 200;
+        let mut shown: String = line.chars().take(SHOWN).collect();
+        if shown.len() < line.len() {
+            shown.push_str("...");
+        }
+        Breach {
+            reason: reason.into(),
+            line: shown,
+        }
+    }
+}
+
+/// The kind of worker that an adapter is asked to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkerKind {
+    /// Threads of the adapter.
+    Thread,
+    /// Processes of their own.
+    Process,
+}
+
+impl From<crate::case::ast::Kind> for WorkerKind {
+    fn from(kind: crate::case::ast::Kind) -> WorkerKind {
+        match kind {
+            crate::case::ast::Kind::Thread => WorkerKind::Thread,
+            crate::case::ast::Kind::Process => WorkerKind::Process,
+        }
+    }
+}
+
+/// One request of the harness.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Number that the reply carries.
+    pub id: u64,
+    /// The thread of the program that calls: `main`, another name (made at first use), or `clock`.
+    pub by: String,
+    /// What is to be done.
+    pub command: Command,
+}
+
+/// What the harness asks for. Times are in seconds, keys are the numbers of puppets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "cmd", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// First of all; the reply is a [`Hello`].
+    Hello {
+        /// Version that the harness speaks.
+        protocol: u32,
+        /// Where puppets connect.
+        socket: String,
+        /// The kind of worker wanted.
+        kind: WorkerKind,
+    },
+    /// Makes a pool.
+    Pool {
+        /// Its name from now on.
+        pool: String,
+        /// Number of workers; `None` is the default size.
+        size: Option<u64>,
+    },
+    /// Runs one puppet and waits for its value.
+    Apply {
+        /// The pool.
+        pool: String,
+        /// The puppet.
+        key: u64,
+    },
+    /// Submits one puppet.
+    ApplyAsync {
+        /// The pool.
+        pool: String,
+        /// The puppet.
+        key: u64,
+        /// Name of the handle from now on.
+        handle: String,
+        /// The puppet that is the callback.
+        callback: Option<u64>,
+        /// The puppet that is the error callback.
+        error_callback: Option<u64>,
+    },
+    /// Runs one puppet per key and waits for the list of values.
+    Map {
+        /// The pool.
+        pool: String,
+        /// The items, in order.
+        keys: Vec<u64>,
+        /// Items per chunk; `None` is the pool's own choice.
+        chunksize: Option<u64>,
+    },
+    /// As `map`; each item is a tuple of two, the key first, and is unpacked.
+    Starmap {
+        /// The pool.
+        pool: String,
+        /// The items, in order.
+        keys: Vec<u64>,
+        /// Items per chunk; `None` is the pool's own choice.
+        chunksize: Option<u64>,
+    },
+    /// Submits one puppet per key as one job.
+    MapAsync {
+        /// The pool.
+        pool: String,
+        /// The items, in order.
+        keys: Vec<u64>,
+        /// Items per chunk; `None` is the pool's own choice.
+        chunksize: Option<u64>,
+        /// Name of the handle from now on.
+        handle: String,
+        /// The puppet that is the callback.
+        callback: Option<u64>,
+        /// The puppet that is the error callback.
+        error_callback: Option<u64>,
+    },
+    /// As `map_async`; each item is a tuple of two, the key first, and is unpacked.
+    StarmapAsync {
+        /// The pool.
+        pool: String,
+        /// The items, in order.
+        keys: Vec<u64>,
+        /// Items per chunk; `None` is the pool's own choice.
+        chunksize: Option<u64>,
+        /// Name of the handle from now on.
+        handle: String,
+        /// The puppet that is the callback.
+        callback: Option<u64>,
+        /// The puppet that is the error callback.
+        error_callback: Option<u64>,
+    },
+    /// The handle's value, waited for.
+    Get {
+        /// The handle.
+        handle: String,
+        /// The longest wait.
+        timeout: Option<f64>,
+    },
+    /// Waits until the handle is ready; never fails.
+    Wait {
+        /// The handle.
+        handle: String,
+        /// The longest wait.
+        timeout: Option<f64>,
+    },
+    /// Whether the handle's job is finished.
+    Ready {
+        /// The handle.
+        handle: String,
+    },
+    /// Whether the handle's job ended with a value.
+    Successful {
+        /// The handle.
+        handle: String,
+    },
+    /// Refuses further work.
+    Close {
+        /// The pool.
+        pool: String,
+    },
+    /// Stops the pool.
+    Terminate {
+        /// The pool.
+        pool: String,
+    },
+    /// Waits until the pool's workers have gone.
+    Join {
+        /// The pool.
+        pool: String,
+        /// The longest wait.
+        timeout: Option<f64>,
+    },
+    /// Lets go of the pool.
+    Drop {
+        /// The pool.
+        pool: String,
+    },
+    /// Makes a bare process (or its thread twin) that will run one puppet.
+    Process {
+        /// Its name from now on.
+        process: String,
+        /// The puppet.
+        key: u64,
+        /// Whether it ends with the program instead of being waited for.
+        daemon: bool,
+    },
+    /// Starts a bare process.
+    Start {
+        /// The process.
+        process: String,
+    },
+    /// Waits until a bare process has ended.
+    JoinProcess {
+        /// The process.
+        process: String,
+        /// The longest wait.
+        timeout: Option<f64>,
+    },
+    /// Whether a bare process runs.
+    IsAlive {
+        /// The process.
+        process: String,
+    },
+    /// The exit code of a bare process: null, the code, or the negative signal.
+    Exitcode {
+        /// The process.
+        process: String,
+    },
+    /// The operating system's number of a bare process.
+    Pid {
+        /// The process.
+        process: String,
+    },
+    /// SIGKILL to a bare process.
+    Kill {
+        /// The process.
+        process: String,
+    },
+    /// SIGTERM to a bare process.
+    TerminateProcess {
+        /// The process.
+        process: String,
+    },
+    /// The time of a timer has come.
+    Fire {
+        /// The number that the adapter gave it.
+        timer: u64,
+    },
+    /// Main returns: the program ends as its language ends it. No reply is needed.
+    Exit {},
+}
+
+impl Command {
+    /// The name it has on the wire, which is also the ability (`can`) it needs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::Hello { .. } => "hello",
+            Command::Pool { .. } => "pool",
+            Command::Apply { .. } => "apply",
+            Command::ApplyAsync { .. } => "apply_async",
+            Command::Map { .. } => "map",
+            Command::Starmap { .. } => "starmap",
+            Command::MapAsync { .. } => "map_async",
+            Command::StarmapAsync { .. } => "starmap_async",
+            Command::Get { .. } => "get",
+            Command::Wait { .. } => "wait",
+            Command::Ready { .. } => "ready",
+            Command::Successful { .. } => "successful",
+            Command::Close { .. } => "close",
+            Command::Terminate { .. } => "terminate",
+            Command::Join { .. } => "join",
+            Command::Drop { .. } => "drop",
+            Command::Process { .. } => "process",
+            Command::Start { .. } => "start",
+            Command::JoinProcess { .. } => "join_process",
+            Command::IsAlive { .. } => "is_alive",
+            Command::Exitcode { .. } => "exitcode",
+            Command::Pid { .. } => "pid",
+            Command::Kill { .. } => "kill",
+            Command::TerminateProcess { .. } => "terminate_process",
+            Command::Fire { .. } => "fire",
+            Command::Exit {} => "exit",
+        }
+    }
+}
+
+impl Request {
+    /// The request as a line, its newline included.
+    pub fn to_line(&self) -> String {
+        let mut object = match serde_json::to_value(&self.command) {
+            Ok(Value::Object(object)) => object,
+            // A command holds numbers, texts and lists of them: it is always an object.
+            _ => Map::new(),
+        };
+        object.insert("id".into(), self.id.into());
+        object.insert("by".into(), self.by.as_str().into());
+        line(&Value::Object(object))
+    }
+
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// A [`Breach`] when the line is not a request of this protocol.
+    pub fn parse(text: &str) -> Result<Request, Breach> {
+        let mut object = object(text)?;
+        let id = take_number(&mut object, "id", text)?;
+        let by = match object.remove("by") {
+            Some(Value::String(by)) => by,
+            _ => return Err(Breach::new("the request has no `by`", text)),
+        };
+        let command = serde_json::from_value(Value::Object(object))
+            .map_err(|e| Breach::new(e.to_string(), text))?;
+        Ok(Request { id, by, command })
+    }
+}
+
+/// An error by its portable name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorReply {
+    /// `NotRunning`, `TimedOut`, or the name that a task raised.
+    pub kind: String,
+    /// For people.
+    pub text: String,
+}
+
+/// One line of an adapter.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FromAdapter {
+    /// A call returned.
+    Reply {
+        /// Of this request.
+        id: u64,
+        /// With a value or an error.
+        result: Result<Value, ErrorReply>,
+    },
+    /// A timer was armed.
+    Timer {
+        /// Its number, never used twice.
+        timer: u64,
+        /// Seconds from now.
+        after: f64,
+    },
+    /// A timer is no longer wanted.
+    Cancel {
+        /// Its number.
+        timer: u64,
+    },
+}
+
+impl FromAdapter {
+    /// The message as a line, its newline included.
+    pub fn to_line(&self) -> String {
+        line(&match self {
+            FromAdapter::Reply {
+                id,
+                result: Ok(value),
+            } => serde_json::json!({"id": id, "ok": value}),
+            FromAdapter::Reply {
+                id,
+                result: Err(error),
+            } => serde_json::json!({"id": id, "error": error}),
+            FromAdapter::Timer { timer, after } => {
+                serde_json::json!({"timer": timer, "after": after})
+            }
+            FromAdapter::Cancel { timer } => serde_json::json!({"cancel": timer}),
+        })
+    }
+
+    /// Reads a line of an adapter.
+    ///
+    /// # Errors
+    /// A [`Breach`] when it is none of the messages above.
+    pub fn parse(text: &str) -> Result<FromAdapter, Breach> {
+        let mut object = object(text)?;
+        let message = if object.contains_key("timer") {
+            let timer = take_number(&mut object, "timer", text)?;
+            let after = object
+                .remove("after")
+                .and_then(|v| v.as_f64())
+                .filter(|after| after.is_finite() && *after >= 0.0);
+            let after =
+                after.ok_or_else(|| Breach::new("a timer has no `after` in seconds", text))?;
+            FromAdapter::Timer { timer, after }
+        } else if object.contains_key("cancel") {
+            FromAdapter::Cancel {
+                timer: take_number(&mut object, "cancel", text)?,
+            }
+        } else {
+            let id = take_number(&mut object, "id", text)?;
+            let result =
+                match (object.remove("ok"), object.remove("error")) {
+                    (Some(value), None) => Ok(value),
+                    (None, Some(error)) => Err(serde_json::from_value(error)
+                        .map_err(|e| Breach::new(e.to_string(), text))?),
+                    _ => return Err(Breach::new("a reply has either `ok` or `error`", text)),
+                };
+            FromAdapter::Reply { id, result }
+        };
+        refuse_rest(&object, text)?;
+        Ok(message)
+    }
+}
+
+/// An adapter's answer to `hello`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hello {
+    /// The implementation's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The kinds of worker that it has.
+    pub kinds: Vec<WorkerKind>,
+    /// What it can do: names of commands, of body operations, and `timers`.
+    pub can: Vec<String>,
+    /// Rows of the contract that it does not follow, each with the reason.
+    #[serde(default)]
+    pub declines: BTreeMap<String, String>,
+    /// The period at which it polls (`50ms`), where it waits that way.
+    #[serde(default)]
+    pub polls: Option<String>,
+}
+
+impl Hello {
+    /// The period at which it polls, if it says one.
+    ///
+    /// # Errors
+    /// The text, when it is not a whole number of `ms` or `s`.
+    pub fn polling_period(&self) -> Result<Option<Duration>, String> {
+        let Some(text) = self.polls.as_deref() else {
+            return Ok(None);
+        };
+        let parsed = match text.strip_suffix("ms") {
+            Some(number) => number.trim().parse().ok().map(Duration::from_millis),
+            None => text
+                .strip_suffix('s')
+                .and_then(|n| n.trim().parse().ok())
+                .map(Duration::from_secs),
+        };
+        parsed
+            .map(Some)
+            .ok_or_else(|| format!("`polls` is not a time such as \"50ms\": {text:?}"))
+    }
+}
+
+/// The first line of a puppet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begin {
+    /// Which puppet.
+    pub begin: u64,
+    /// The process it runs in.
+    pub pid: i32,
+    /// The thread it runs on.
+    pub tid: i32,
+    /// The worker's own name for itself.
+    #[serde(default)]
+    pub name: String,
+    /// Number of arguments that the function was called with.
+    #[serde(default = "one")]
+    pub args: u32,
+    /// True for a callback.
+    #[serde(default)]
+    pub callback: bool,
+    /// The value that a callback was called with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+    /// The error that an error callback was called with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorReply>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// What a puppet is to do next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Return this value; the body ends.
+    Return(Value),
+    /// Raise this error; the body ends.
+    Raise(ErrorReply),
+    /// Panic with this text; the body ends.
+    Panic(String),
+    /// Leave the process with this code.
+    Exit(i32),
+    /// Send this signal (`KILL`, `STOP`, `SEGV`...) to the own process.
+    Signal(String),
+    /// Close every file descriptor, this connection included, then return null.
+    CloseFds(bool),
+    /// Start a child that outlives the task, say [`Done`], read the next order.
+    SpawnChild(bool),
+    /// Allocate and touch this many MiB, say [`Done`], read the next order.
+    Allocate(u64),
+}
+
+/// A puppet's answer to an order after which it reads another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Done {
+    /// Always true.
+    pub done: bool,
+}
+
+/// One line of a puppet.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FromPuppet {
+    /// It began.
+    Begin(Begin),
+    /// It did what it was told and reads the next order.
+    Done,
+}
+
+impl FromPuppet {
+    /// Reads a line of a puppet.
+    ///
+    /// # Errors
+    /// A [`Breach`] when it is neither a [`Begin`] nor a [`Done`].
+    pub fn parse(text: &str) -> Result<FromPuppet, Breach> {
+        let object = Value::Object(object(text)?);
+        let breach = |e: serde_json::Error| Breach::new(e.to_string(), text);
+        if object.get("done").is_some() {
+            return serde_json::from_value::<Done>(object)
+                .map(|_| FromPuppet::Done)
+                .map_err(breach);
+        }
+        let mut begin: Begin = serde_json::from_value(object.clone()).map_err(breach)?;
+        // A callback may get a null: that is a value, not the absence of one.
+        if begin.value.is_none() && object.get("value").is_some() {
+            begin.value = Some(Value::Null);
+        }
+        Ok(FromPuppet::Begin(begin))
+    }
+}
+
+/// A message as one line, its newline included.
+///
+/// Fails only for what JSON cannot say, which no message of this module holds; the peer then sees an empty line.
+pub fn line(message: &impl Serialize) -> String {
+    let mut text = serde_json::to_string(message).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Reads one order.
+///
+/// # Errors
+/// A [`Breach`] when the line is no order.
+pub fn parse_order(text: &str) -> Result<Order, Breach> {
+    serde_json::from_str(text).map_err(|e| Breach::new(e.to_string(), text))
+}
+
+fn object(text: &str) -> Result<Map<String, Value>, Breach> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Breach::new("the line is not a JSON object", text)),
+        Err(_) => Err(Breach::new("the line is not JSON", text)),
+    }
+}
+
+fn take_number(object: &mut Map<String, Value>, key: &str, text: &str) -> Result<u64, Breach> {
+    let number = object.remove(key).as_ref().and_then(Value::as_u64);
+    number.ok_or_else(|| Breach::new(format!("the message has no number `{key}`"), text))
+}
+
+fn refuse_rest(object: &Map<String, Value>, text: &str) -> Result<(), Breach> {
+    match object.keys().next() {
+        Some(key) => Err(Breach::new(
+            format!("the message has an unknown field `{key}`"),
+            text,
+        )),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
