@@ -1,0 +1,240 @@
+//! The adapter of a Rust pool: makes any [`pool_core::Pool`] speak the protocol `spec/1` in one line of `main`.
+//!
+//! ```text
+//! stdin ──▶ reader ──▶ main's calls   (the thread that called adapter_main)
+//!              ├─────▶ t1's calls     (a thread made at its first call)
+//!              └─────▶ fire           (a timer's alarm, on the reader itself)
+//! ```
+//!
+//! Every call is made on the thread that it names and is answered when it returns. Tasks and callbacks are
+//! puppets, which talk to the harness over connections of their own.
+
+mod calls;
+mod clock;
+mod puppet;
+mod wire;
+
+use std::collections::HashMap;
+use std::io::{self, BufReader};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::Duration;
+
+use pool_core::{Pool, StartError, Timers};
+
+use crate::protocol::{Command, ErrorReply, Request, WorkerKind, read_line};
+use calls::Calls;
+use clock::HarnessClock;
+use wire::Replies;
+
+/// Exit code of an adapter, or of its worker, whose harness has gone.
+const ORPHANED: u8 = 70;
+
+/// An implementation that the harness can try: how its pools are made, and what it has beside them.
+///
+/// Implement it for a type of your own, which may be empty, and call [`adapter_main`].
+pub trait Subject: 'static {
+    /// Its pools.
+    type Pool: Pool + Send + Sync + 'static;
+
+    /// As reports name it: `pool-thread`.
+    const NAME: &'static str;
+    /// Its version.
+    const VERSION: &'static str;
+    /// What its workers are.
+    const KIND: WorkerKind;
+    /// The commands that its bare processes obey, `process` among them; empty when it has none.
+    const BARE: &'static [&'static str] = &[];
+
+    /// Makes a pool whose only source of time is `timers`; no size is the default size.
+    ///
+    /// # Errors
+    /// As the pool's constructor.
+    fn pool(size: Option<usize>, timers: Timers) -> Result<Self::Pool, StartError>;
+
+    /// Makes a bare process (or its thread twin) that will run `body(key)`; `None` when there is no such thing.
+    fn bare(body: fn(u64), key: u64, daemon: bool) -> Option<Box<dyn Bare>> {
+        let _ = (body, key, daemon);
+        None
+    }
+}
+
+/// A bare process, or its thread twin. What it lacks, its [`Subject::BARE`] does not list, and is not asked of it.
+pub trait Bare: Send + Sync {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// As the implementation's own.
+    fn start(&self) -> Result<(), ErrorReply>;
+
+    /// Waits until it has ended; false when the time was over first.
+    ///
+    /// # Errors
+    /// As the implementation's own.
+    fn join(&self, limit: Option<Duration>) -> Result<bool, ErrorReply>;
+
+    /// Whether it runs.
+    ///
+    /// # Errors
+    /// As the implementation's own.
+    fn is_alive(&self) -> Result<bool, ErrorReply>;
+
+    /// `None` while it runs, its exit code, or the negative number of the signal that ended it.
+    ///
+    /// # Errors
+    /// As the implementation's own.
+    fn exitcode(&self) -> Result<Option<i32>, ErrorReply> {
+        Err(lacking("exitcode"))
+    }
+
+    /// The operating system's number.
+    ///
+    /// # Errors
+    /// As the implementation's own.
+    fn pid(&self) -> Result<Option<u32>, ErrorReply> {
+        Err(lacking("pid"))
+    }
+
+    /// Stops it by SIGTERM.
+    ///
+    /// # Errors
+    /// As the implementation's own.
+    fn terminate(&self) -> Result<(), ErrorReply> {
+        Err(lacking("terminate_process"))
+    }
+
+    /// Stops it by SIGKILL.
+    ///
+    /// # Errors
+    /// As the implementation's own.
+    fn kill(&self) -> Result<(), ErrorReply> {
+        Err(lacking("kill"))
+    }
+}
+
+/// Serves the harness on stdin and stdout until it says `exit`, then drops what is still open, as a `main` does
+/// that returns. What workers write to stdout goes to stderr.
+///
+/// ```no_run
+/// # use pool_core::{Pool, StartError, Timers};
+/// # fn with<S: spec_harness::adapter::Subject>() {
+/// fn main_of<S: spec_harness::adapter::Subject>() -> std::process::ExitCode {
+///     spec_harness::adapter::adapter_main::<S>()
+/// }
+/// # main_of::<S>();
+/// # }
+/// ```
+pub fn adapter_main<S: Subject>() -> ExitCode {
+    let (requests, replies) = match wire::take_standard_streams() {
+        Ok((requests, replies)) => (requests, Arc::new(Replies::new(replies))),
+        Err(error) => {
+            eprintln!("{}: the standard streams cannot be used: {error}", S::NAME);
+            return ExitCode::FAILURE;
+        }
+    };
+    let clock = Arc::new(HarnessClock::new(replies.clone()));
+    let calls = Arc::new(Calls::<S>::new(Timers::bound(clock.clone())));
+    let (main, main_calls) = mpsc::channel();
+    let reader = Reader {
+        main,
+        others: HashMap::new(),
+        calls: calls.clone(),
+        clock,
+        replies: replies.clone(),
+    };
+    let started = thread::Builder::new()
+        .name("requests".into())
+        .spawn(move || reader.run(BufReader::new(requests)));
+    if let Err(error) = started {
+        eprintln!("{}: no thread to read requests: {error}", S::NAME);
+        return ExitCode::FAILURE;
+    }
+    perform(&calls, &main_calls, &replies);
+    calls.leave();
+    ExitCode::SUCCESS
+}
+
+/// Makes one thread's calls, in order, until main is told to return.
+fn perform<S: Subject>(calls: &Calls<S>, requests: &Receiver<Request>, replies: &Replies) {
+    for request in requests {
+        if matches!(request.command, Command::Exit {}) {
+            return;
+        }
+        replies.reply(request.id, calls.make(request.command));
+    }
+}
+
+/// Hands each request to the thread that is to make the call.
+struct Reader<S: Subject> {
+    main: Sender<Request>,
+    others: HashMap<String, Sender<Request>>,
+    calls: Arc<Calls<S>>,
+    clock: Arc<HarnessClock>,
+    replies: Arc<Replies>,
+}
+
+impl<S: Subject> Reader<S> {
+    /// Reads until main is told to return; a harness that goes before that takes the program with it.
+    fn run(mut self, mut requests: impl io::BufRead) {
+        loop {
+            let line = match read_line(&mut requests) {
+                Ok(Some(line)) => line,
+                Ok(None) => std::process::exit(ORPHANED.into()),
+                Err(error) => refuse(&error),
+            };
+            let request = Request::parse(&line).unwrap_or_else(|breach| refuse(&breach));
+            let last = matches!(request.command, Command::Exit {});
+            self.dispatch(request);
+            if last {
+                return;
+            }
+        }
+    }
+
+    fn dispatch(&mut self, request: Request) {
+        if let Command::Fire { timer } = request.command {
+            self.clock.fire(timer);
+            return self.replies.reply(request.id, Ok(serde_json::Value::Null));
+        }
+        if request.by == "main" {
+            // Main stops listening only at `exit`, after which nothing is read.
+            return self.main.send(request).unwrap_or(());
+        }
+        if let Some(thread) = self.others.get(&request.by) {
+            return thread.send(request).unwrap_or(());
+        }
+        let (sender, requests) = mpsc::channel();
+        let (calls, replies) = (self.calls.clone(), self.replies.clone());
+        let started = thread::Builder::new()
+            .name(request.by.clone())
+            .spawn(move || perform(&calls, &requests, &replies));
+        match started {
+            Ok(_) => {
+                self.others.insert(request.by.clone(), sender.clone());
+                sender.send(request).unwrap_or(());
+            }
+            Err(error) => {
+                let error = ErrorReply {
+                    kind: "Protocol".into(),
+                    text: format!("no thread: {error}"),
+                };
+                self.replies.reply(request.id, Err(error));
+            }
+        }
+    }
+}
+
+/// Ends the program over a line that is no request: nothing after it can be trusted.
+fn refuse(error: &dyn std::error::Error) -> ! {
+    eprintln!("no request of spec/1: {error}");
+    std::process::exit(2)
+}
+
+fn lacking(what: &str) -> ErrorReply {
+    ErrorReply {
+        kind: "Protocol".into(),
+        text: format!("there is no {what} here"),
+    }
+}

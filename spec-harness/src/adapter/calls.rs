@@ -1,0 +1,502 @@
+//! What the harness asks for, as calls of the pool under test.
+
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pool_core::{AsyncResult, Failure, Misuse, Pool, StartError, Terms, Timers, TryStar, Trying};
+use serde_json::{Value, json};
+
+use super::{Bare, Subject, lacking, puppet};
+use crate::protocol::{Command, ErrorReply, Hello, VERSION};
+
+/// The outcome of a call.
+type Answer = Result<Value, ErrorReply>;
+
+/// Everything that the program under test has made, by name.
+pub(super) struct Calls<S: Subject> {
+    timers: Timers,
+    /// In the order of their making.
+    pools: Mutex<Vec<(String, Arc<S::Pool>)>>,
+    handles: Mutex<HashMap<String, Arc<Handle>>>,
+    processes: Mutex<HashMap<String, Arc<dyn Bare>>>,
+}
+
+/// A handle of one call or of a map.
+enum Handle {
+    One(AsyncResult<Value, ErrorReply>),
+    Many(AsyncResult<Vec<Value>, ErrorReply>),
+}
+
+/// A map as it is submitted.
+struct Items {
+    keys: Vec<u64>,
+    chunksize: Option<u64>,
+    /// Whether each item is a tuple that is to be unpacked.
+    star: bool,
+}
+
+/// Keys of the puppets that a job calls back.
+#[derive(Default)]
+struct Callbacks {
+    ok: Option<u64>,
+    error: Option<u64>,
+}
+
+impl<S: Subject> Calls<S> {
+    pub(super) fn new(timers: Timers) -> Self {
+        Calls {
+            timers,
+            pools: Mutex::default(),
+            handles: Mutex::default(),
+            processes: Mutex::default(),
+        }
+    }
+
+    /// Makes a call and waits for its return.
+    pub(super) fn make(&self, command: Command) -> Answer {
+        match command {
+            Command::Hello {
+                protocol,
+                socket,
+                kind,
+            } => {
+                if protocol != VERSION || kind != S::KIND {
+                    return Err(bad(format!(
+                        "{} has no {kind:?} of spec/{protocol}",
+                        S::NAME
+                    )));
+                }
+                puppet::set_socket(socket);
+                serde_json::to_value(hello::<S>()).map_err(|e| bad(e.to_string()))
+            }
+            Command::Pool { pool, size } => {
+                let size = size.map(saturating);
+                let made = S::pool(size, self.timers.clone()).map_err(|e| not_started(&e))?;
+                lock(&self.pools).push((pool, Arc::new(made)));
+                nothing()
+            }
+            Command::Apply { pool, key } => self
+                .pool(&pool)?
+                .try_apply(puppet::task, key)
+                .map_err(|e| named(&e)),
+            Command::ApplyAsync {
+                pool,
+                key,
+                handle,
+                callback,
+                error_callback,
+            } => {
+                let terms = Callbacks {
+                    ok: callback,
+                    error: error_callback,
+                }
+                .terms(Value::clone);
+                let made = self
+                    .pool(&pool)?
+                    .submit_call(Trying(TASK), key, terms)
+                    .map_err(misused)?;
+                self.keep(handle, Handle::One(made))
+            }
+            Command::Map {
+                pool,
+                keys,
+                chunksize,
+            } => self.map(
+                &pool,
+                Items {
+                    keys,
+                    chunksize,
+                    star: false,
+                },
+            ),
+            Command::Starmap {
+                pool,
+                keys,
+                chunksize,
+            } => self.map(
+                &pool,
+                Items {
+                    keys,
+                    chunksize,
+                    star: true,
+                },
+            ),
+            Command::MapAsync {
+                pool,
+                keys,
+                chunksize,
+                handle,
+                callback,
+                error_callback,
+            } => {
+                let calls = Callbacks {
+                    ok: callback,
+                    error: error_callback,
+                };
+                let made = self.submit(
+                    &pool,
+                    Items {
+                        keys,
+                        chunksize,
+                        star: false,
+                    },
+                    calls,
+                )?;
+                self.keep(handle, Handle::Many(made))
+            }
+            Command::StarmapAsync {
+                pool,
+                keys,
+                chunksize,
+                handle,
+                callback,
+                error_callback,
+            } => {
+                let calls = Callbacks {
+                    ok: callback,
+                    error: error_callback,
+                };
+                let made = self.submit(
+                    &pool,
+                    Items {
+                        keys,
+                        chunksize,
+                        star: true,
+                    },
+                    calls,
+                )?;
+                self.keep(handle, Handle::Many(made))
+            }
+            Command::Get { handle, timeout } => self.handle(&handle)?.get(timeout.map(seconds)),
+            Command::Wait { handle, timeout } => {
+                self.handle(&handle)?.wait(timeout.map(seconds));
+                nothing()
+            }
+            Command::Ready { handle } => Ok(self.handle(&handle)?.ready().into()),
+            Command::Successful { handle } => self
+                .handle(&handle)?
+                .successful()
+                .map(Value::from)
+                .map_err(misused),
+            Command::Close { pool } => {
+                self.pool(&pool)?.close();
+                nothing()
+            }
+            Command::Terminate { pool } => {
+                self.pool(&pool)?.terminate();
+                nothing()
+            }
+            Command::Join { pool, timeout } => {
+                let pool = self.pool(&pool)?;
+                match timeout.map(seconds) {
+                    None => pool.join().map_err(misused)?,
+                    Some(limit) => {
+                        if !pool.join_timeout(limit).map_err(misused)? {
+                            return Err(error("TimedOut", "the pool was still at work"));
+                        }
+                    }
+                }
+                nothing()
+            }
+            Command::Drop { pool } => {
+                let gone = {
+                    let mut pools = lock(&self.pools);
+                    let at = pools.iter().rposition(|(name, _)| *name == pool);
+                    pools.remove(at.ok_or_else(|| unknown("pool", &pool))?)
+                };
+                drop(gone);
+                nothing()
+            }
+            Command::Process {
+                process,
+                key,
+                daemon,
+            } => {
+                let made = S::bare(puppet::bare, key, daemon).ok_or_else(|| lacking("process"))?;
+                lock(&self.processes).insert(process, made.into());
+                nothing()
+            }
+            Command::Start { process } => self.process(&process)?.start().map(Value::from),
+            Command::JoinProcess { process, timeout } => {
+                match self.process(&process)?.join(timeout.map(seconds))? {
+                    true => nothing(),
+                    false => Err(error("TimedOut", "the process was still running")),
+                }
+            }
+            Command::IsAlive { process } => self.process(&process)?.is_alive().map(Value::from),
+            Command::Exitcode { process } => self.process(&process)?.exitcode().map(Value::from),
+            Command::Pid { process } => self.process(&process)?.pid().map(Value::from),
+            Command::Kill { process } => self.process(&process)?.kill().map(Value::from),
+            Command::TerminateProcess { process } => {
+                self.process(&process)?.terminate().map(Value::from)
+            }
+            // The reader keeps these two to itself.
+            Command::Fire { .. } | Command::Exit {} => Err(bad("not a call".into())),
+        }
+    }
+
+    /// Lets go of everything that is still open, the last pool first, as `main` does when it returns.
+    pub(super) fn leave(&self) {
+        lock(&self.handles).clear();
+        lock(&self.processes).clear();
+        loop {
+            // Not under the lock: a drop may wait for a call that another thread makes.
+            let Some(last) = lock(&self.pools).pop() else {
+                return;
+            };
+            drop(last);
+        }
+    }
+
+    fn map(&self, pool: &str, items: Items) -> Answer {
+        self.submit(pool, items, Callbacks::default())?
+            .get()
+            .map(Value::from)
+            .map_err(|e| named(&e))
+    }
+
+    fn submit(
+        &self,
+        pool: &str,
+        Items {
+            keys,
+            chunksize,
+            star,
+        }: Items,
+        callbacks: Callbacks,
+    ) -> Result<AsyncResult<Vec<Value>, ErrorReply>, ErrorReply> {
+        let pool = self.pool(pool)?;
+        let chunksize = chunksize.map(saturating);
+        let terms = callbacks.terms(|list: &Vec<Value>| Value::from(list.clone()));
+        let made = if star {
+            let items = keys
+                .into_iter()
+                .map(|key| (key, "arg2".to_owned()))
+                .collect();
+            pool.submit_map(TryStar(TASK_OF_TWO), items, chunksize, terms)
+        } else {
+            pool.submit_map(Trying(TASK), keys, chunksize, terms)
+        };
+        made.map_err(misused)
+    }
+
+    fn pool(&self, name: &str) -> Result<Arc<S::Pool>, ErrorReply> {
+        let pools = lock(&self.pools);
+        let found = pools.iter().rev().find(|(known, _)| known == name);
+        found
+            .map(|(_, pool)| pool.clone())
+            .ok_or_else(|| unknown("pool", name))
+    }
+
+    fn handle(&self, name: &str) -> Result<Arc<Handle>, ErrorReply> {
+        lock(&self.handles)
+            .get(name)
+            .cloned()
+            .ok_or_else(|| unknown("handle", name))
+    }
+
+    fn process(&self, name: &str) -> Result<Arc<dyn Bare>, ErrorReply> {
+        lock(&self.processes)
+            .get(name)
+            .cloned()
+            .ok_or_else(|| unknown("process", name))
+    }
+
+    fn keep(&self, name: String, handle: Handle) -> Answer {
+        lock(&self.handles).insert(name, Arc::new(handle));
+        nothing()
+    }
+}
+
+const TASK: fn(u64) -> Answer = puppet::task;
+const TASK_OF_TWO: fn(u64, String) -> Answer = puppet::task_of_two;
+
+impl Handle {
+    fn ready(&self) -> bool {
+        match self {
+            Handle::One(result) => result.ready(),
+            Handle::Many(result) => result.ready(),
+        }
+    }
+
+    fn successful(&self) -> Result<bool, Misuse> {
+        match self {
+            Handle::One(result) => result.successful(),
+            Handle::Many(result) => result.successful(),
+        }
+    }
+
+    /// Waits; true when it is ready.
+    fn wait(&self, limit: Option<Duration>) -> bool {
+        fn wait<T>(result: &AsyncResult<T, ErrorReply>, limit: Option<Duration>) -> bool {
+            match limit {
+                None => {
+                    result.wait();
+                    true
+                }
+                Some(limit) => result.wait_timeout(limit),
+            }
+        }
+        match self {
+            Handle::One(result) => wait(result, limit),
+            Handle::Many(result) => wait(result, limit),
+        }
+    }
+
+    /// The value, which stays: a program may look at it again, and from another thread.
+    fn get(&self, limit: Option<Duration>) -> Answer {
+        if limit.is_some() && !self.wait(limit) {
+            return Err(named::<ErrorReply>(&Failure::TimedOut));
+        }
+        match self {
+            Handle::One(result) => result.get_ref().cloned().map_err(|e| named(&e)),
+            Handle::Many(result) => result
+                .get_ref()
+                .map(|list| Value::from(list.clone()))
+                .map_err(|e| named(&e)),
+        }
+    }
+}
+
+impl Callbacks {
+    /// The callbacks as the pool takes them; `show` makes a value of the job's own.
+    #[track_caller]
+    fn terms<T: 'static>(self, show: fn(&T) -> Value) -> Terms<T, ErrorReply> {
+        let mut terms = Terms::here();
+        if let Some(key) = self.ok {
+            terms = terms.callback(move |value| puppet::callback(key, Ok(show(value))));
+        }
+        if let Some(key) = self.error {
+            terms = terms.error_callback(move |failure| puppet::callback(key, Err(named(failure))));
+        }
+        terms
+    }
+}
+
+/// What this adapter is and can do.
+fn hello<S: Subject>() -> Hello {
+    const CALLS: &[&str] = &[
+        "pool",
+        "apply",
+        "apply_async",
+        "map",
+        "starmap",
+        "map_async",
+        "starmap_async",
+        "get",
+        "wait",
+        "ready",
+        "successful",
+        "close",
+        "terminate",
+        "join",
+        "join_timeout",
+        "drop",
+        "exit",
+        "timers",
+    ];
+    const BODIES: &[&str] = &[
+        "raise",
+        "panic",
+        "kill_self",
+        "stop_self",
+        "close_fds",
+        "spawn_child",
+        "allocate",
+    ];
+    let can = [CALLS, BODIES, S::BARE].concat();
+    Hello {
+        name: S::NAME.into(),
+        version: S::VERSION.into(),
+        kinds: vec![S::KIND],
+        can: can.into_iter().map(str::to_owned).collect(),
+        declines: BTreeMap::new(),
+        polls: None,
+    }
+}
+
+/// A failure by its portable name; the text has nothing in it that changes from run to run.
+fn named<E: Borrow<ErrorReply>>(failure: &Failure<E>) -> ErrorReply {
+    let kind = match failure {
+        Failure::Raised(raised) => return raised.borrow().clone(),
+        Failure::Panicked(panic) => return error("Panicked", &panic.message),
+        Failure::WorkerLost(lost) => return error("WorkerLost", &lost.cause.to_string()),
+        Failure::Misuse(misuse) => return misused(*misuse),
+        Failure::Encode(_) => "Encode",
+        Failure::Decode(_) => "Decode",
+        Failure::Terminated => "Terminated",
+        Failure::TimedOut => "TimedOut",
+        Failure::Cancelled => "Cancelled",
+        _ => "Failure",
+    };
+    error(
+        kind,
+        &failure
+            .as_ref()
+            .map(|raised| raised.borrow().text.clone())
+            .to_string(),
+    )
+}
+
+fn misused(misuse: Misuse) -> ErrorReply {
+    let kind = match misuse {
+        Misuse::NotRunning => "NotRunning",
+        Misuse::StillRunning => "StillRunning",
+        Misuse::NotReady => "NotReady",
+        Misuse::Taken => "Taken",
+        Misuse::WouldDeadlock => "WouldDeadlock",
+        Misuse::ZeroChunksize => "InvalidChunksize",
+        _ => "Misuse",
+    };
+    error(kind, &misuse.to_string())
+}
+
+fn not_started(start: &StartError) -> ErrorReply {
+    let kind = match start {
+        StartError::NoWorkers => "InvalidSize",
+        _ => "NotStarted",
+    };
+    error(kind, &start.to_string())
+}
+
+fn bad(text: String) -> ErrorReply {
+    ErrorReply {
+        kind: "Protocol".into(),
+        text,
+    }
+}
+
+fn unknown(what: &str, name: &str) -> ErrorReply {
+    bad(format!("there is no {what} {name:?}"))
+}
+
+fn error(kind: &str, text: &str) -> ErrorReply {
+    ErrorReply {
+        kind: kind.into(),
+        text: text.into(),
+    }
+}
+
+fn nothing() -> Answer {
+    Ok(json!(null))
+}
+
+/// Seconds of the protocol; what is less than nothing is nothing, what is too much is for ever.
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(if seconds > 0.0 {
+        Duration::MAX
+    } else {
+        Duration::ZERO
+    })
+}
+
+fn saturating(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+/// No panic happens under these locks; a poisoned one would still hold whole values.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,183 @@
+//! The body of every task and callback: it says who runs it and does what the harness orders.
+
+use std::ffi::OsString;
+use std::hint::black_box;
+use std::io::{self, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command};
+use std::str::FromStr;
+use std::sync::OnceLock;
+use std::thread;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, close, getpid, gettid};
+use pool_core::current_worker;
+use serde_json::Value;
+
+use super::ORPHANED;
+use crate::protocol::{
+    Begin, Done, ErrorReply, Order, SOCKET_VARIABLE, line, parse_order, read_line,
+};
+
+/// Where the harness is, as `hello` said; a worker that is a process of its own has it from its environment.
+static SOCKET: OnceLock<String> = OnceLock::new();
+
+/// Remembers where the harness is.
+pub(super) fn set_socket(path: String) {
+    // A second `hello` of the same program names the same socket.
+    SOCKET.get_or_init(|| path);
+}
+
+/// What a task is given to run.
+pub(super) fn task(key: u64) -> Result<Value, ErrorReply> {
+    obey(Begin {
+        args: 1,
+        ..begin(key)
+    })
+}
+
+/// What a task of `starmap` is given to run: its tuple was unpacked.
+pub(super) fn task_of_two(key: u64, _second: String) -> Result<Value, ErrorReply> {
+    obey(Begin {
+        args: 2,
+        ..begin(key)
+    })
+}
+
+/// What a bare process runs: nobody takes its value, and its error ends it as a panic does.
+pub(super) fn bare(key: u64) {
+    if let Err(error) = task(key) {
+        panic!("{}: {}", error.kind, error.text);
+    }
+}
+
+/// What a callback runs: it gets the value of the job, or its error.
+pub(super) fn callback(key: u64, outcome: Result<Value, ErrorReply>) {
+    let (value, error) = match outcome {
+        Ok(value) => (Some(value), None),
+        Err(error) => (None, Some(error)),
+    };
+    if let Err(error) = obey(Begin {
+        callback: true,
+        value,
+        error,
+        ..begin(key)
+    }) {
+        panic!("{}: {}", error.kind, error.text);
+    }
+}
+
+/// Who begins.
+fn begin(key: u64) -> Begin {
+    let worker = current_worker().map(|worker| worker.name);
+    let name = worker.or_else(|| thread::current().name().map(str::to_owned));
+    Begin {
+        begin: key,
+        pid: getpid().as_raw(),
+        tid: gettid().as_raw(),
+        name: name.unwrap_or_default(),
+        args: 1,
+        callback: false,
+        value: None,
+        error: None,
+    }
+}
+
+/// Says who begins and does as it is told until an order ends the body.
+fn obey(begin: Begin) -> Result<Value, ErrorReply> {
+    let path = SOCKET
+        .get()
+        .map(OsString::from)
+        .or_else(|| std::env::var_os(SOCKET_VARIABLE));
+    let path = path.ok_or_else(|| broken(&format!("{SOCKET_VARIABLE} is not set")))?;
+    let mut harness = UnixStream::connect(path)
+        .map(BufReader::new)
+        .map_err(|e| broken(&e))?;
+    let mut kept = Kept::default();
+    let mut say = line(&begin);
+    let last = loop {
+        harness
+            .get_mut()
+            .write_all(say.as_bytes())
+            .map_err(|e| broken(&e))?;
+        let Ok(Some(order)) = read_line(&mut harness) else {
+            // Nobody will tell this body how to go on.
+            std::process::exit(ORPHANED.into());
+        };
+        match parse_order(&order).map_err(|e| broken(&e))? {
+            Order::SpawnChild(_) => kept.children.push(sleeper().map_err(|e| broken(&e))?),
+            Order::Allocate(mib) => kept.memory.push(pages(mib)?),
+            last => break last,
+        }
+        say = line(&Done { done: true });
+    };
+    drop(harness);
+    let value = end(last);
+    drop(kept);
+    value
+}
+
+/// What a body holds until it ends.
+#[derive(Default)]
+struct Kept {
+    memory: Vec<Vec<u8>>,
+    children: Vec<Child>,
+}
+
+/// Carries out the order that ends a body.
+fn end(order: Order) -> Result<Value, ErrorReply> {
+    match order {
+        Order::Return(value) => Ok(value),
+        Order::Raise(error) => Err(error),
+        Order::Panic(text) => panic!("{text}"),
+        Order::Exit(code) => std::process::exit(code),
+        Order::Signal(name) => {
+            let signal = Signal::from_str(&format!("SIG{name}")).map_err(|e| broken(&e))?;
+            kill(Pid::this(), signal).map_err(|e| broken(&e))?;
+            Ok(Value::Null)
+        }
+        Order::CloseFds(_) => {
+            close_all().map_err(|e| broken(&e))?;
+            Ok(Value::Null)
+        }
+        // Both end nothing, and are carried out where they are read.
+        Order::SpawnChild(_) | Order::Allocate(_) => Ok(Value::Null),
+    }
+}
+
+/// A child that outlives the task unless somebody ends it.
+fn sleeper() -> io::Result<Child> {
+    Command::new("sleep").arg("3600").spawn()
+}
+
+/// So many MiB, each page written to.
+fn pages(mib: u64) -> Result<Vec<u8>, ErrorReply> {
+    let size = usize::try_from(mib)
+        .ok()
+        .and_then(|mib| mib.checked_mul(1 << 20));
+    let size = size.ok_or_else(|| broken(&format!("{mib} MiB are more than can be addressed")))?;
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(size).map_err(|e| broken(&e))?;
+    memory.resize(size, 1);
+    Ok(black_box(memory))
+}
+
+/// Closes every file descriptor of this process, as careless code does.
+fn close_all() -> io::Result<()> {
+    let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for fd in open {
+        // The one that listed them is closed already.
+        let _ = close(fd);
+    }
+    Ok(())
+}
+
+/// The puppet itself failed: an error that no case expects.
+fn broken(why: &dyn std::fmt::Display) -> ErrorReply {
+    ErrorReply {
+        kind: "Puppet".into(),
+        text: why.to_string(),
+    }
+}
