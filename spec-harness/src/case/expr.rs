@@ -146,6 +146,14 @@ impl Expr {
         }
     }
 
+    /// A list of expressions: for a list that YAML has already read.
+    ///
+    /// # Errors
+    /// The expressions are nested too deeply.
+    pub fn list(items: Vec<Expr>, span: Span) -> Result<Expr, SyntaxError> {
+        parse::node(span, Node::List(items))
+    }
+
     /// Its value, with the variables of `env`.
     ///
     /// # Errors

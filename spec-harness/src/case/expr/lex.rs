@@ -101,7 +101,7 @@ pub(super) fn tokens(text: &str, until: Until) -> Result<Vec<Token>, SyntaxError
 
 /// The number that begins at `at`, and its length.
 fn number(text: &str, at: usize) -> Result<(Kind, usize), SyntaxError> {
-    let rest = text[at..].as_bytes();
+    let rest = &text.as_bytes()[at..];
     let digits = |from: usize| {
         rest[from..]
             .iter()

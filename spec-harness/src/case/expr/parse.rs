@@ -66,6 +66,35 @@ pub fn for_each(text: &str, at: Span) -> Result<(Spanned<String>, Expr), SyntaxE
     Ok((var, over))
 }
 
+/// An expression from these parts, unless it is nested too deeply.
+pub(super) fn node(span: Span, node: Node) -> Result<Expr, SyntaxError> {
+    let below = match &node {
+        Node::Literal(_) | Node::Name(_) => 0,
+        Node::List(items) | Node::Tuple(items) | Node::Call(_, items) => {
+            items.iter().map(|item| item.height).max().unwrap_or(0)
+        }
+        Node::Unary(_, a) => a.height,
+        Node::Binary(_, a, b) | Node::And(a, b) | Node::Or(a, b) | Node::Index(a, b) => {
+            a.height.max(b.height)
+        }
+        Node::Compare(first, rest) => rest
+            .iter()
+            .map(|(_, item)| item.height)
+            .fold(first.height, usize::max),
+    };
+    if below >= MAX_HEIGHT {
+        return Err(SyntaxError::new(
+            span,
+            "the expression is nested too deeply",
+        ));
+    }
+    Ok(Expr {
+        span,
+        node,
+        height: below + 1,
+    })
+}
+
 struct Parser<'a> {
     /// The whole scalar and its place in the file, and where in it the tokens begin.
     text: &'a str,
@@ -170,35 +199,6 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// An expression from these parts, unless it is nested too deeply.
-    fn node(&self, span: Span, node: Node) -> Result<Expr, SyntaxError> {
-        let below = match &node {
-            Node::Literal(_) | Node::Name(_) => 0,
-            Node::List(items) | Node::Tuple(items) | Node::Call(_, items) => {
-                items.iter().map(|item| item.height).max().unwrap_or(0)
-            }
-            Node::Unary(_, a) => a.height,
-            Node::Binary(_, a, b) | Node::And(a, b) | Node::Or(a, b) | Node::Index(a, b) => {
-                a.height.max(b.height)
-            }
-            Node::Compare(first, rest) => rest
-                .iter()
-                .map(|(_, item)| item.height)
-                .fold(first.height, usize::max),
-        };
-        if below >= MAX_HEIGHT {
-            return Err(SyntaxError::new(
-                span,
-                "the expression is nested too deeply",
-            ));
-        }
-        Ok(Expr {
-            span,
-            node,
-            height: below + 1,
-        })
-    }
-
     fn join(from: &Expr, to: Span) -> Span {
         Span {
             start: from.span.start,
@@ -221,7 +221,7 @@ impl<'a> Parser<'a> {
             }
         }
         let end = items.last().map_or(start, |item| item.span.end);
-        self.node(Span { start, end }, Node::Tuple(items))
+        node(Span { start, end }, Node::Tuple(items))
     }
 
     fn expr(&mut self) -> Result<Expr, SyntaxError> {
@@ -242,7 +242,7 @@ impl<'a> Parser<'a> {
         while self.eat_word("or") {
             let right = self.and()?;
             let span = Self::join(&left, right.span);
-            left = self.node(span, Node::Or(Box::new(left), Box::new(right)))?;
+            left = node(span, Node::Or(Box::new(left), Box::new(right)))?;
         }
         Ok(left)
     }
@@ -252,7 +252,7 @@ impl<'a> Parser<'a> {
         while self.eat_word("and") {
             let right = self.not()?;
             let span = Self::join(&left, right.span);
-            left = self.node(span, Node::And(Box::new(left), Box::new(right)))?;
+            left = node(span, Node::And(Box::new(left), Box::new(right)))?;
         }
         Ok(left)
     }
@@ -284,7 +284,7 @@ impl<'a> Parser<'a> {
                 start,
                 end: expr.span.end,
             };
-            expr = self.node(span, Node::Unary(op, Box::new(expr)))?;
+            expr = node(span, Node::Unary(op, Box::new(expr)))?;
         }
         Ok(expr)
     }
@@ -299,7 +299,7 @@ impl<'a> Parser<'a> {
             return Ok(first);
         };
         let span = Self::join(&first, last.span);
-        self.node(span, Node::Compare(Box::new(first), rest))
+        node(span, Node::Compare(Box::new(first), rest))
     }
 
     fn comparison_operator(&mut self) -> Option<Comparison> {
@@ -349,7 +349,7 @@ impl<'a> Parser<'a> {
             self.next += 1;
             let right = operand(self)?;
             let span = Self::join(&left, right.span);
-            left = self.node(span, Node::Binary(op, Box::new(left), Box::new(right)))?;
+            left = node(span, Node::Binary(op, Box::new(left), Box::new(right)))?;
         }
     }
 
@@ -386,7 +386,7 @@ impl<'a> Parser<'a> {
         self.nesting -= 1;
         let exponent = exponent?;
         let span = Self::join(&base, exponent.span);
-        self.node(
+        node(
             span,
             Node::Binary(Binary::Pow, Box::new(base), Box::new(exponent)),
         )
@@ -401,7 +401,7 @@ impl<'a> Parser<'a> {
                 return Err(self.unexpected("`]`"));
             }
             let span = Self::join(&expr, end);
-            expr = self.node(span, Node::Index(Box::new(expr), Box::new(index)))?;
+            expr = node(span, Node::Index(Box::new(expr), Box::new(index)))?;
         }
         Ok(expr)
     }
@@ -411,7 +411,7 @@ impl<'a> Parser<'a> {
         let span = self.span(&token);
         let literal = |parser: &mut Self, value| {
             parser.advance();
-            parser.node(span, Node::Literal(value))
+            node(span, Node::Literal(value))
         };
         match token.kind {
             Kind::Int(n) => literal(self, Value::Int(n)),
@@ -438,13 +438,13 @@ impl<'a> Parser<'a> {
                     if self.eat("(") {
                         return self.function_call(&name, span);
                     }
-                    self.node(span, Node::Name(name))
+                    node(span, Node::Name(name))
                 }
             },
             Kind::Symbol("[") => {
                 self.advance();
                 let (items, end) = self.items("]")?;
-                self.node(
+                node(
                     Span {
                         start: span.start,
                         end: end.end,
@@ -477,7 +477,7 @@ impl<'a> Parser<'a> {
                 format!("`{name}` takes {}, given {}", function.takes(), args.len()),
             ));
         }
-        self.node(span, Node::Call(function, args))
+        node(span, Node::Call(function, args))
     }
 
     /// What follows an opening parenthesis: `()`, `(a)` or a tuple.
@@ -495,7 +495,7 @@ impl<'a> Parser<'a> {
                     (false, Some(only)) => Ok(Expr { span, ..only }),
                     (_, last) => {
                         items.extend(last);
-                        self.node(span, Node::Tuple(items))
+                        node(span, Node::Tuple(items))
                     }
                 };
             }
@@ -509,7 +509,7 @@ impl<'a> Parser<'a> {
                 if !self.eat(")") {
                     return Err(self.unexpected("`,` or `)`"));
                 }
-                return self.node(
+                return node(
                     Span {
                         start: open.start,
                         end: end.end,

@@ -1,0 +1,423 @@
+//! Checks what a case means: names, arities, references, contradictions.
+
+mod expect;
+mod names;
+mod reference;
+
+use std::collections::BTreeMap;
+
+use super::ast::{Action, Callbacks, Case, Op, OpKind, Span, Spanned, Step, TaskCall, TaskDef};
+use super::diagnostic::Diagnostic;
+use super::expr::{Expr, Template, Value};
+use super::suggest::did_you_mean;
+use names::Names;
+
+/// Names of errors that a step can end with, on every kind of pool.
+const ERRORS: [&str; 14] = [
+    "NotRunning",
+    "StillRunning",
+    "NotReady",
+    "TimedOut",
+    "Terminated",
+    "WorkerLost",
+    "InvalidSize",
+    "InvalidChunksize",
+    "WouldDeadlock",
+    "Taken",
+    "Encode",
+    "Decode",
+    "Panicked",
+    "Cancelled",
+];
+
+/// Everything that is wrong with a case that could be read.
+pub(super) fn check(case: &Case) -> Vec<Diagnostic> {
+    let mut check = Check {
+        tasks: case
+            .tasks
+            .iter()
+            .map(|task| (task.name.value.as_str(), task))
+            .collect(),
+        raised: Vec::new(),
+        problems: Vec::new(),
+    };
+    check.references(case);
+    for task in &case.tasks {
+        check.task(task);
+    }
+    let mut scope = Scope {
+        pools: Names::default(),
+        variables: Names::with(["clock"]),
+    };
+    check.steps(&case.main, &mut scope);
+    check.expect(&case.expect);
+    for (kind, expect) in &case.on {
+        if let Some(only) = &case.only
+            && only.value != kind.value
+        {
+            check.problems.push(
+                Diagnostic::new(kind.span, "the case is never run on this kind of worker")
+                    .also(only.span, "it says so here"),
+            );
+        }
+        check.expect(expect);
+    }
+    check.problems
+}
+
+struct Check<'c> {
+    tasks: BTreeMap<&'c str, &'c TaskDef>,
+    /// Kinds of errors that tasks raise: a step may name them.
+    raised: Vec<&'c str>,
+    problems: Vec<Diagnostic>,
+}
+
+/// What the program has made so far, in the order of the file.
+struct Scope {
+    pools: Names,
+    variables: Names,
+}
+
+impl<'c> Check<'c> {
+    fn task(&mut self, task: &'c TaskDef) {
+        let mut variables = Names::with(["clock", "worker"]);
+        variables.extend(task.params.iter().map(String::as_str));
+        self.ops(&task.body, &mut variables);
+    }
+
+    fn ops(&mut self, ops: &'c [Op], variables: &mut Names) {
+        for op in ops {
+            match &op.what {
+                OpKind::Print(text) | OpKind::Panic(text) => self.template(text, variables),
+                OpKind::Raise { kind, text } => {
+                    self.raised.push(kind);
+                    self.template(text, variables);
+                }
+                OpKind::Sleep(time) => self.time(time, variables),
+                OpKind::Return(value) => self.expr(value, variables),
+                OpKind::Exit(code) | OpKind::Allocate(code) => self.whole_number(code, variables),
+                OpKind::Set(name, value) => {
+                    self.expr(value, variables);
+                    variables.add(name);
+                }
+                OpKind::If(condition, then, otherwise) => {
+                    self.expr(condition, variables);
+                    self.ops(then, variables);
+                    self.ops(otherwise, variables);
+                }
+                OpKind::KillSelf | OpKind::StopSelf | OpKind::CloseFds | OpKind::SpawnChild => {}
+            }
+        }
+    }
+
+    fn steps(&mut self, steps: &'c [Step], scope: &mut Scope) {
+        for step in steps {
+            self.action(step, scope);
+            if let Some(raises) = &step.raises {
+                self.error_name(raises);
+            }
+            scope.variables.extend(step.bind.as_deref());
+            scope.variables.extend(step.into.as_deref());
+        }
+    }
+
+    fn action(&mut self, step: &'c Step, scope: &mut Scope) {
+        match &step.action {
+            Action::Pool { name, size } => {
+                self.exprs(size, &scope.variables);
+                scope.pools.add(name);
+            }
+            Action::Apply(pool, call) => {
+                self.pool(pool.as_ref(), step.span, scope);
+                self.call(call, scope);
+            }
+            Action::ApplyAsync(pool, call, callbacks) => {
+                self.pool(pool.as_ref(), step.span, scope);
+                self.call(call, scope);
+                self.callbacks(callbacks);
+            }
+            Action::Map { pool, call, star } => {
+                self.pool(pool.as_ref(), step.span, scope);
+                self.map(&call.task, &call.over, *star, scope);
+                self.exprs(&call.chunksize, &scope.variables);
+            }
+            Action::MapAsync {
+                pool,
+                call,
+                star,
+                callbacks,
+            } => {
+                self.pool(pool.as_ref(), step.span, scope);
+                self.map(&call.task, &call.over, *star, scope);
+                self.exprs(&call.chunksize, &scope.variables);
+                self.callbacks(callbacks);
+            }
+            Action::Get(object, timeout)
+            | Action::Wait(object, timeout)
+            | Action::JoinProcess(object, timeout) => {
+                self.expr(object, &scope.variables);
+                self.timeout(timeout, scope);
+            }
+            Action::Ready(object)
+            | Action::Successful(object)
+            | Action::Start(object)
+            | Action::IsAlive(object)
+            | Action::ExitCode(object)
+            | Action::Signal {
+                process: object, ..
+            }
+            | Action::Check(object) => self.expr(object, &scope.variables),
+            Action::Close(pool) | Action::Terminate(pool) | Action::Drop(pool) => {
+                self.pool(pool.as_ref(), step.span, scope);
+            }
+            Action::Join(pool, timeout) => {
+                self.pool(pool.as_ref(), step.span, scope);
+                self.timeout(timeout, scope);
+            }
+            Action::Process { call, .. } => {
+                self.call(call, scope);
+                if step.bind.is_none() && step.into.is_none() {
+                    self.problems.push(
+                        Diagnostic::new(
+                            step.span,
+                            "nothing can be done with a process without a name",
+                        )
+                        .help("name it: `as: p`, and then `- start: p`"),
+                    );
+                }
+            }
+            Action::Print(text) => self.template(text, &scope.variables),
+            Action::Sleep(time) => self.time(time, &scope.variables),
+            Action::Let(bindings) => {
+                for (name, value) in bindings {
+                    self.expr(value, &scope.variables);
+                    scope.variables.add(name);
+                }
+            }
+            Action::For { var, over, body } => {
+                self.list(over, &scope.variables);
+                scope.variables.add(var);
+                self.steps(body, scope);
+            }
+            Action::If(condition, then, otherwise) => {
+                self.expr(condition, &scope.variables);
+                self.steps(then, scope);
+                self.steps(otherwise, scope);
+            }
+        }
+    }
+
+    /// The pool a step is about must have been made.
+    fn pool(&mut self, named: Option<&Spanned<String>>, step: Span, scope: &Scope) {
+        match named {
+            None if scope.pools.is_empty() => self.problems.push(
+                Diagnostic::new(step, "no pool has been made yet")
+                    .help("make one before this step: `- pool: 2`"),
+            ),
+            Some(name) if !scope.pools.has(&name.value) => self.problems.push(
+                Diagnostic::new(name.span, format!("there is no pool `{}` here", name.value))
+                    .help("name a pool where it is made: `- pool: {size: 2, name: p}`")
+                    .maybe_help(did_you_mean(&name.value, scope.pools.all())),
+            ),
+            _ => {}
+        }
+    }
+
+    /// The definition of a task that a step names.
+    fn defined(&mut self, name: &Spanned<String>) -> Option<&'c TaskDef> {
+        let found = self.tasks.get(name.value.as_str()).copied();
+        if found.is_none() {
+            self.problems.push(
+                Diagnostic::new(name.span, format!("there is no task `{}`", name.value))
+                    .help("define it under `tasks:`")
+                    .maybe_help(did_you_mean(&name.value, self.tasks.keys().copied())),
+            );
+        }
+        found
+    }
+
+    fn arity(&mut self, task: &TaskDef, at: Span, given: usize) {
+        let takes = task.params.len();
+        if takes != given {
+            let name = &task.name.value;
+            self.problems.push(
+                Diagnostic::new(
+                    at,
+                    format!("`{name}` takes {}, given {given}", count(takes, "argument")),
+                )
+                .also(task.name.span, "defined here"),
+            );
+        }
+    }
+
+    fn call(&mut self, call: &TaskCall, scope: &Scope) {
+        for arg in &call.args {
+            self.expr(arg, &scope.variables);
+        }
+        if let Some(task) = self.defined(&call.task) {
+            self.arity(task, call.task.span, call.args.len());
+        }
+    }
+
+    fn map(&mut self, name: &Spanned<String>, over: &Expr, star: bool, scope: &Scope) {
+        let items = self.list(over, &scope.variables);
+        let Some(task) = self.defined(name) else {
+            return;
+        };
+        if !star {
+            self.arity(task, name.span, 1);
+            return;
+        }
+        // The items of a starmap are seen here only where they need no variable.
+        for item in items
+            .iter()
+            .flat_map(|items| items.items().unwrap_or_default())
+        {
+            match item.items() {
+                None => {
+                    self.problems.push(
+                        Diagnostic::new(over.span, format!("`{}` is no tuple", item.repr()))
+                            .help("starmap unpacks each item: write `[(0, 1), (2, 3)]`"),
+                    );
+                    return;
+                }
+                Some(parts) if parts.len() != task.params.len() => {
+                    self.arity(task, over.span, parts.len());
+                    return;
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn callbacks(&mut self, callbacks: &Callbacks) {
+        for name in [&callbacks.ok, &callbacks.error].into_iter().flatten() {
+            let Some(task) = self.defined(name) else {
+                continue;
+            };
+            if task.params.len() != 1 {
+                let takes = count(task.params.len(), "parameter");
+                self.problems.push(
+                    Diagnostic::new(
+                        name.span,
+                        format!("a callback has one parameter, `{}` has {takes}", name.value),
+                    )
+                    .also(task.name.span, "defined here")
+                    .help("it gets the value, or the error"),
+                );
+            }
+        }
+    }
+
+    fn error_name(&mut self, name: &Spanned<String>) {
+        let word = name.value.as_str();
+        let known = ERRORS.contains(&word)
+            || self.raised.contains(&word)
+            || word.ends_with("Error")
+            || word.ends_with("Exception");
+        if !known {
+            let candidates = ERRORS.into_iter().chain(self.raised.iter().copied());
+            self.problems.push(
+                Diagnostic::new(
+                    name.span,
+                    format!("no step ends with an error named `{word}`"),
+                )
+                .help(format!("errors of a pool: {}", ERRORS.join(", ")))
+                .maybe_help(did_you_mean(word, candidates)),
+            );
+        }
+    }
+
+    fn exprs(&mut self, expr: &Option<Expr>, variables: &Names) {
+        if let Some(expr) = expr {
+            self.expr(expr, variables);
+        }
+    }
+
+    fn timeout(&mut self, timeout: &Option<Expr>, scope: &Scope) {
+        if let Some(timeout) = timeout {
+            self.time(timeout, &scope.variables);
+        }
+    }
+
+    fn template(&mut self, text: &Template, variables: &Names) {
+        self.names(text.names(), variables);
+    }
+
+    fn expr(&mut self, expr: &Expr, variables: &Names) {
+        self.value(expr, variables);
+    }
+
+    /// Checks the variables of an expression; its value, where it needs none.
+    fn value(&mut self, expr: &Expr, variables: &Names) -> Option<Value> {
+        let names = expr.names();
+        if !names.is_empty() {
+            self.names(names, variables);
+            return None;
+        }
+        match expr.eval(&super::expr::Env::new()) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.problems
+                    .push(Diagnostic::new(error.span, error.message));
+                None
+            }
+        }
+    }
+
+    fn names(&mut self, names: Vec<(&str, Span)>, variables: &Names) {
+        for (name, span) in names {
+            if variables.has(name) {
+                continue;
+            }
+            self.problems.push(
+                Diagnostic::new(span, format!("there is no variable `{name}` here"))
+                    .help(format!(
+                        "text inside an expression has quotes of its own: `'{name}'`"
+                    ))
+                    .maybe_help(did_you_mean(name, variables.all())),
+            );
+        }
+    }
+
+    fn time(&mut self, expr: &Expr, variables: &Names) {
+        if let Some(value) = self.value(expr, variables)
+            && !value
+                .as_f64()
+                .is_some_and(|units| units >= 0.0 && units.is_finite())
+        {
+            self.problems.push(Diagnostic::new(
+                expr.span,
+                format!("{} is no time", value.repr()),
+            ));
+        }
+    }
+
+    fn whole_number(&mut self, expr: &Expr, variables: &Names) {
+        if let Some(value) = self.value(expr, variables)
+            && value.as_int().is_none()
+        {
+            self.problems.push(Diagnostic::new(
+                expr.span,
+                format!("{} is no whole number", value.repr()),
+            ));
+        }
+    }
+
+    /// What is iterated over.
+    fn list(&mut self, expr: &Expr, variables: &Names) -> Option<Value> {
+        let value = self.value(expr, variables)?;
+        if value.items().is_none() {
+            self.problems.push(
+                Diagnostic::new(expr.span, format!("{} is no list", value.repr()))
+                    .help("write `range(10)` or `[1, 2]`"),
+            );
+        }
+        Some(value)
+    }
+}
+
+/// `1 argument`, `2 arguments`.
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}

@@ -1,0 +1,154 @@
+//! Checks what a case refers to outside of itself: documents and rows of the contract.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::Check;
+use crate::case::ast::{Case, Spanned};
+use crate::case::diagnostic::Diagnostic;
+use crate::case::suggest::did_you_mean;
+use crate::case::yaml::{self, Kind, Node};
+
+/// The sections of the contract and the number of rows in each.
+const CONTRACT: [(char, u32); 7] = [
+    ('C', 6),
+    ('L', 11),
+    ('O', 13),
+    ('R', 16),
+    ('W', 6),
+    ('P', 4),
+    ('X', 10),
+];
+
+/// The examples of each document, by the ids of both.
+static SOURCES: LazyLock<BTreeMap<String, Vec<String>>> =
+    LazyLock::new(|| sources(spec_cases::SOURCES_YAML));
+
+impl Check<'_> {
+    pub(super) fn references(&mut self, case: &Case) {
+        for row in &case.covers {
+            self.row(row);
+        }
+        if let Some(source) = &case.source {
+            self.source(source);
+        }
+    }
+
+    fn row(&mut self, row: &Spanned<String>) {
+        let mut chars = row.value.chars();
+        let section = chars.next().unwrap_or(' ');
+        let number: Option<u32> = chars.as_str().parse().ok();
+        let rows = CONTRACT
+            .iter()
+            .find(|(letter, _)| *letter == section)
+            .map(|(_, rows)| *rows);
+        let known =
+            matches!((number, rows), (Some(number), Some(rows)) if (1..=rows).contains(&number));
+        if known {
+            return;
+        }
+        let help = match rows {
+            Some(rows) => format!("this section of the contract has {section}1 to {section}{rows}"),
+            None => {
+                let all = CONTRACT.map(|(letter, rows)| format!("{letter}1-{rows}"));
+                format!("the contract has {}", all.join(", "))
+            }
+        };
+        self.problems.push(
+            Diagnostic::new(
+                row.span,
+                format!("there is no row `{}` in the contract", row.value),
+            )
+            .help(help),
+        );
+    }
+
+    fn source(&mut self, source: &Spanned<String>) {
+        let (document, example) = source.value.split_once('#').unwrap_or((&source.value, ""));
+        let Some(examples) = SOURCES.get(document) else {
+            self.problems.push(
+                Diagnostic::new(source.span, format!("there is no document `{document}`"))
+                    .help(format!(
+                        "documents: {}",
+                        SOURCES
+                            .keys()
+                            .map(String::as_str)
+                            .collect::<Vec<_>>()
+                            .join(", ")
+                    ))
+                    .maybe_help(did_you_mean(document, SOURCES.keys().map(String::as_str))),
+            );
+            return;
+        };
+        if examples.iter().any(|known| known == example) {
+            return;
+        }
+        let message = if example.is_empty() {
+            format!("the source `{}` names no example", source.value)
+        } else {
+            format!("document `{document}` has no example `{example}`")
+        };
+        self.problems.push(
+            Diagnostic::new(source.span, message)
+                .help(format!("its examples: {}", examples.join(", ")))
+                .maybe_help(did_you_mean(example, examples.iter().map(String::as_str))),
+        );
+    }
+}
+
+/// The ids of documents and of their examples: mappings with an `id`, the former with `examples`.
+fn sources(text: &str) -> BTreeMap<String, Vec<String>> {
+    let mut found = BTreeMap::new();
+    if let Ok(tree) = yaml::parse(text) {
+        collect(&tree, &mut found);
+    }
+    found
+}
+
+fn collect(node: &Node, found: &mut BTreeMap<String, Vec<String>>) {
+    match &node.kind {
+        Kind::Scalar(_) => {}
+        Kind::List(items) => items.iter().for_each(|item| collect(item, found)),
+        Kind::Mapping(entries) => match (entry(node, "id"), entry(node, "examples")) {
+            (
+                Some(id),
+                Some(Node {
+                    kind: Kind::List(examples),
+                    ..
+                }),
+            ) => {
+                let ids = examples
+                    .iter()
+                    .filter_map(|example| text(entry(example, "id")?));
+                found.insert(text(id).unwrap_or_default(), ids.collect());
+            }
+            _ => entries.iter().for_each(|(_, value)| collect(value, found)),
+        },
+    }
+}
+
+fn entry<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+    let Kind::Mapping(entries) = &node.kind else {
+        return None;
+    };
+    let named = |key: &Node| key.scalar().is_some_and(|scalar| scalar.text == name);
+    entries
+        .iter()
+        .find(|(key, _)| named(key))
+        .map(|(_, value)| value)
+}
+
+fn text(node: &Node) -> Option<String> {
+    node.scalar().map(|scalar| scalar.text.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SOURCES;
+
+    #[test]
+    fn the_documents_and_their_examples_are_known() {
+        assert!(SOURCES["004"].iter().any(|example| example == "S004-1"));
+        assert_eq!(SOURCES.len(), 5);
+    }
+}

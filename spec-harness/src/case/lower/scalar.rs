@@ -1,0 +1,200 @@
+//! Single values: words, numbers, expressions, printed text.
+
+use super::Lower;
+use crate::case::ast::{Span, Spanned, Time};
+use crate::case::diagnostic::Diagnostic;
+use crate::case::expr::{Expr, SyntaxError, Template, Value};
+use crate::case::yaml::{Kind, Node, Plain, Scalar};
+
+/// Longest time that a case may speak of: about eleven days of virtual time.
+const MAX_UNITS: f64 = 1e6;
+
+impl From<SyntaxError> for Diagnostic {
+    fn from(error: SyntaxError) -> Diagnostic {
+        Diagnostic::new(error.span, error.message).maybe_help(error.help)
+    }
+}
+
+impl Lower {
+    /// A scalar as it is written; `what` says what it is for.
+    pub(super) fn scalar<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n Scalar> {
+        match &node.kind {
+            Kind::Scalar(scalar) if scalar.value == Plain::Null => {
+                self.report(
+                    Diagnostic::new(node.span, format!("{what} is missing"))
+                        .label("nothing stands here")
+                        .help("empty text is written `\"\"`"),
+                );
+                None
+            }
+            Kind::Scalar(scalar) => Some(scalar),
+            _ => {
+                let message = format!("{what} is text, but YAML reads {} here", node.describe());
+                self.report(
+                    Diagnostic::new(node.span, message)
+                        .help("put quotes around text with `: `, or that begins with `{` or `[`"),
+                );
+                None
+            }
+        }
+    }
+
+    /// Text; a number or a truth value is taken as it is written.
+    pub(super) fn text(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
+        let scalar = self.scalar(node, what)?;
+        Some(Spanned {
+            value: scalar.text.clone(),
+            span: node.span,
+        })
+    }
+
+    /// A list of words, or nothing.
+    pub(super) fn words(
+        &mut self,
+        node: Option<&Node>,
+        what: &str,
+        item: &str,
+    ) -> Vec<Spanned<String>> {
+        let Some(items) = node.and_then(|node| self.list(node, what)) else {
+            return Vec::new();
+        };
+        items
+            .iter()
+            .filter_map(|node| self.text(node, item))
+            .collect()
+    }
+
+    /// The items of a list.
+    pub(super) fn list<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
+        match &node.kind {
+            Kind::List(items) => Some(items),
+            _ => {
+                self.report(
+                    Diagnostic::new(
+                        node.span,
+                        format!("{what} is a list, not {}", node.describe()),
+                    )
+                    .help("begin each item with `- `, or write `[a, b]`"),
+                );
+                None
+            }
+        }
+    }
+
+    /// A name: of a variable, a pool, a thread.
+    pub(super) fn name(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
+        let name = self.text(node, what)?;
+        if is_name(&name.value) {
+            return Some(name);
+        }
+        self.report(
+            Diagnostic::new(name.span, format!("`{}` is no name", name.value))
+                .help("a name has letters, digits and `_`, and begins with a letter"),
+        );
+        None
+    }
+
+    /// An expression: YAML's numbers, truth values and lists are expressions too.
+    pub(super) fn expr(&mut self, node: &Node, what: &str) -> Option<Expr> {
+        match &node.kind {
+            Kind::List(items) => {
+                let items: Option<Vec<_>> = items
+                    .iter()
+                    .map(|item| self.expr(item, "an element"))
+                    .collect();
+                self.accept(Expr::list(items?, node.span))
+            }
+            Kind::Mapping(_) => {
+                let message = format!("{what} is an expression, but YAML reads a mapping here");
+                self.report(
+                    Diagnostic::new(node.span, message).help("put quotes around the expression"),
+                );
+                None
+            }
+            Kind::Scalar(scalar) => match scalar.value {
+                Plain::Null => self.scalar(node, what).and(None),
+                Plain::Bool(value) => Some(Expr::literal(Value::Bool(value), node.span)),
+                Plain::Int(value) => Some(Expr::literal(Value::Int(value), node.span)),
+                Plain::Float(value) => Some(Expr::literal(Value::Float(value), node.span)),
+                Plain::Text => self.accept(Expr::parse(&scalar.text, scalar.at)),
+            },
+        }
+    }
+
+    /// A printed text with expressions in braces.
+    pub(super) fn template(&mut self, node: &Node, what: &str) -> Option<Template> {
+        if let Kind::Mapping(entries) = &node.kind
+            && let [(key, value)] = &entries[..]
+            && value.is_null()
+            && let Some(name) = key.scalar()
+        {
+            // `print: {i}`: the braces are YAML's.
+            self.report(
+                Diagnostic::new(
+                    node.span,
+                    format!("{what} is text, but YAML reads a mapping here"),
+                )
+                .help(format!("put quotes around it: `\"{{{}}}\"`", name.text)),
+            );
+            return None;
+        }
+        let scalar = self.scalar(node, what)?;
+        self.accept(Template::parse(&scalar.text, scalar.at))
+    }
+
+    /// A point or stretch of virtual time, as a number.
+    pub(super) fn time(&mut self, node: &Node, what: &str) -> Option<Spanned<Time>> {
+        let units = match node.scalar().map(|scalar| scalar.value) {
+            Some(Plain::Int(n)) => n as f64,
+            Some(Plain::Float(x)) => x,
+            _ => {
+                self.wrong(node, what, "a number of units of time");
+                return None;
+            }
+        };
+        match Time::from_units(units) {
+            Some(value) if units <= MAX_UNITS => Some(Spanned {
+                value,
+                span: node.span,
+            }),
+            _ => {
+                self.report(Diagnostic::new(
+                    node.span,
+                    format!("{what} is a time between 0 and {MAX_UNITS}"),
+                ));
+                None
+            }
+        }
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
+        match node.scalar().map(|scalar| scalar.value) {
+            Some(Plain::Bool(value)) => Some(value),
+            _ => {
+                self.wrong(node, what, "`true` or `false`");
+                None
+            }
+        }
+    }
+
+    /// What an expression parser gave, or its error reported.
+    pub(super) fn accept<T>(&mut self, result: Result<T, SyntaxError>) -> Option<T> {
+        result.map_err(|error| self.report(error.into())).ok()
+    }
+}
+
+/// Whether a text can be a name.
+pub(super) fn is_name(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
+        && chars.all(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// From the beginning of one place to the end of another.
+pub(super) fn across(from: Span, to: Span) -> Span {
+    Span {
+        start: from.start,
+        end: to.end,
+    }
+}

@@ -1,0 +1,114 @@
+//! Every mistake that a case file can hold, and how it is shown.
+//!
+//! `ui/NAME.yaml` is a file with the mistake, `ui/NAME.snap` what the author reads.
+
+use spec_harness::case::ast::Case;
+
+/// What is printed for the file of this name.
+fn shown(name: &str) -> String {
+    let path = format!("{}/tests/ui/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    match Case::parse(name, &text) {
+        Ok(_) => panic!("{path} holds no mistake"),
+        Err(problems) => {
+            let shown: Vec<_> = problems
+                .iter()
+                .map(|problem| problem.render(&text, false))
+                .collect();
+            shown.join("\n\n")
+        }
+    }
+}
+
+macro_rules! mistakes {
+    ($($name:ident)*) => {
+        $(
+            #[test]
+            fn $name() {
+                let name = stringify!($name);
+                let mut settings = insta::Settings::clone_current();
+                settings.set_snapshot_path("ui");
+                settings.set_prepend_module_to_snapshot(false);
+                settings.set_omit_expression(true);
+                settings.bind(|| insta::assert_snapshot!(name, shown(name)));
+            }
+        )*
+
+        #[test]
+        fn every_file_of_a_mistake_has_a_test() {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ui");
+            let tests = [$(stringify!($name)),*];
+            for entry in std::fs::read_dir(folder).expect(folder) {
+                let name = entry.expect(folder).file_name();
+                let name = name.to_string_lossy();
+                let stem = name.split('.').next().unwrap_or_default();
+                assert!(tests.contains(&stem), "{name}");
+            }
+        }
+    };
+}
+
+mistakes! {
+    a_bad_expression_is_shown_at_its_place
+    a_body_that_is_no_list_is_refused
+    a_brace_that_is_not_closed_is_refused
+    a_bracket_that_is_not_closed_is_refused
+    a_call_with_too_many_arguments_is_refused
+    a_callback_takes_one_parameter
+    a_claim_needs_a_verdict
+    a_fate_of_an_unknown_task_is_refused
+    a_key_that_stands_twice_is_refused
+    a_kind_of_error_is_one_word
+    a_line_that_yaml_reads_as_a_mapping_is_refused
+    a_loop_without_steps_is_refused
+    a_map_of_a_task_with_two_parameters_is_refused
+    a_map_with_arguments_is_refused
+    a_map_without_items_is_refused
+    a_missing_version_title_and_program_are_all_reported
+    a_modifier_as_a_step_of_its_own_is_refused
+    a_modifier_that_does_not_go_with_the_step_is_refused
+    a_parameter_that_is_no_name_is_refused
+    a_parameter_that_stands_twice_is_refused
+    a_process_without_a_name_is_refused
+    a_program_that_is_no_list_is_refused
+    a_starmap_with_tuples_of_the_wrong_length_is_refused
+    a_step_before_any_pool_is_refused
+    a_step_that_raises_and_blocks_is_refused
+    a_step_that_raises_has_no_result
+    a_task_that_stands_twice_is_refused
+    a_title_of_the_wrong_type_is_refused
+    a_variable_of_main_is_unknown_in_a_task
+    an_empty_file_is_refused
+    an_empty_range_of_tasks_is_refused
+    an_expectation_for_a_kind_the_case_is_not_for_is_refused
+    an_expression_that_cannot_have_a_value_is_refused
+    an_instant_that_stands_twice_is_refused
+    an_order_that_says_nothing_is_refused
+    an_undefined_pool_finds_the_one_meant
+    an_undefined_task_finds_the_one_meant
+    an_undefined_variable_finds_the_one_meant
+    an_unknown_document_is_refused
+    an_unknown_error_finds_the_one_meant
+    an_unknown_example_finds_the_one_meant
+    an_unknown_fate_finds_the_one_meant
+    an_unknown_key_of_a_case_finds_the_one_meant
+    an_unknown_key_of_a_step_finds_the_one_meant
+    an_unknown_kind_of_worker_is_refused
+    an_unknown_operation_finds_the_one_meant
+    an_unknown_row_of_the_contract_is_refused
+    an_unknown_step_finds_the_one_meant
+    an_unknown_version_is_refused
+    an_unknown_word_lists_the_steps
+    blocks_is_forever_or_nothing
+    braces_without_quotes_are_a_mapping
+    several_documents_in_one_file_are_refused
+    several_mistakes_are_reported_at_once
+    takes_is_a_time
+    text_that_begins_with_a_star_needs_quotes
+    text_with_a_colon_needs_quotes
+    text_without_quotes_of_its_own_is_no_expression
+    the_column_counts_characters
+    two_fates_for_one_task_are_refused
+    two_operations_in_one_item_are_refused
+    two_steps_in_one_item_are_refused
+}
