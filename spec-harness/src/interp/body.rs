@@ -1,0 +1,158 @@
+//! One task's or callback's body, operation by operation.
+
+use crate::case::ast::{Fate, Op, OpKind, Span, TaskDef, Time};
+use crate::case::expr::{Env, EvalError, Expr, Value};
+use crate::protocol::{ErrorReply, Order};
+
+/// What a body does next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// Prints a line and goes on.
+    Print(String),
+    /// Sleeps for so long.
+    Sleep(Time),
+    /// Has its puppet do something and goes on when that is done.
+    Detour(Order),
+    /// Ends.
+    End(Order, Ended),
+    /// Cannot go on: the case itself is wrong here. It ends with an error.
+    Wrong {
+        /// The operation.
+        span: Span,
+        /// Why.
+        text: String,
+    },
+}
+
+/// What the last order of a body says about its fate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// This is it.
+    As(Fate),
+    /// The worker goes with it; the fate shows when the connection ends.
+    WithItsWorker,
+}
+
+/// A running body.
+#[derive(Debug, Clone)]
+pub struct Body<'c> {
+    env: Env,
+    /// The lists of operations that it is inside of, innermost last.
+    stack: Vec<&'c [Op]>,
+}
+
+impl<'c> Body<'c> {
+    /// The body of a task called with these arguments, before its first operation.
+    ///
+    /// # Errors
+    /// The number of arguments is wrong.
+    pub fn new(task: &'c TaskDef, args: &[Value], worker: &str) -> Result<Body<'c>, String> {
+        if task.params.len() != args.len() {
+            let (name, takes) = (&task.name.value, task.params.len());
+            return Err(format!(
+                "{name}() takes {takes} arguments and was given {}",
+                args.len()
+            ));
+        }
+        let mut env = Env::new().with("worker", worker);
+        for (name, value) in task.params.iter().zip(args) {
+            env.set(name, value.clone());
+        }
+        Ok(Body {
+            env,
+            stack: vec![&task.body],
+        })
+    }
+
+    /// Goes on from where it stands.
+    pub fn resume(&mut self, now: Time) -> Act {
+        self.env.set("clock", clock(now));
+        while let Some(ops) = self.stack.last_mut() {
+            let Some((op, rest)) = ops.split_first() else {
+                self.stack.pop();
+                continue;
+            };
+            *ops = rest;
+            match self.perform(op) {
+                Ok(Some(act)) => return act,
+                Ok(None) => {}
+                Err(error) => {
+                    self.stack.clear();
+                    return Act::Wrong {
+                        span: error.span,
+                        text: error.message,
+                    };
+                }
+            }
+        }
+        Act::End(
+            Order::Return(serde_json::Value::Null),
+            Ended::As(Fate::Done),
+        )
+    }
+
+    fn perform(&mut self, op: &'c Op) -> Result<Option<Act>, EvalError> {
+        let lost = |order| Ok(Some(Act::End(order, Ended::WithItsWorker)));
+        let raised = |order| Ok(Some(Act::End(order, Ended::As(Fate::Raised))));
+        match &op.what {
+            OpKind::Print(text) => Ok(Some(Act::Print(text.render(&self.env)?))),
+            OpKind::Sleep(time) => duration(time, &self.env).map(|time| Some(Act::Sleep(time))),
+            OpKind::Return(value) => {
+                let value = value.eval(&self.env)?.to_json();
+                Ok(Some(Act::End(Order::Return(value), Ended::As(Fate::Done))))
+            }
+            OpKind::Raise { kind, text } => raised(Order::Raise(ErrorReply {
+                kind: kind.clone(),
+                text: text.render(&self.env)?,
+            })),
+            OpKind::Panic(text) => raised(Order::Panic(text.render(&self.env)?)),
+            OpKind::Set(name, value) => {
+                let value = value.eval(&self.env)?;
+                self.env.set(name, value);
+                Ok(None)
+            }
+            OpKind::If(condition, then, otherwise) => {
+                let taken = condition.eval(&self.env)?.truthy();
+                self.stack.push(if taken { then } else { otherwise });
+                Ok(None)
+            }
+            OpKind::Exit(code) => lost(Order::Exit(whole(code, &self.env)?)),
+            OpKind::KillSelf => lost(Order::Signal("KILL".into())),
+            OpKind::StopSelf => lost(Order::Signal("STOP".into())),
+            OpKind::CloseFds => lost(Order::CloseFds(true)),
+            OpKind::SpawnChild => Ok(Some(Act::Detour(Order::SpawnChild(true)))),
+            OpKind::Allocate(mib) => {
+                let order = Order::Allocate(whole(mib, &self.env)?);
+                Ok(Some(Act::Detour(order)))
+            }
+        }
+    }
+}
+
+/// The instant as a case sees it: a whole number where it is one.
+pub(super) fn clock(now: Time) -> Value {
+    match i64::try_from(now.0) {
+        Ok(micros) if micros % 1_000_000 == 0 => Value::Int(micros / 1_000_000),
+        _ => Value::Float(now.0 as f64 / 1e6),
+    }
+}
+
+/// The value of an expression as a span of time.
+pub(super) fn duration(expr: &Expr, env: &Env) -> Result<Time, EvalError> {
+    let value = expr.eval(env)?;
+    let time = value.as_f64().and_then(Time::from_units);
+    time.ok_or_else(|| EvalError {
+        span: expr.span,
+        message: format!("{} is no span of time", value.repr()),
+    })
+}
+
+/// The value of an expression as a whole number that fits.
+pub(super) fn whole<N: TryFrom<i64>>(expr: &Expr, env: &Env) -> Result<N, EvalError> {
+    let value = expr.eval(env)?;
+    let number = value.as_int().and_then(|n| N::try_from(n).ok());
+    number.ok_or_else(|| EvalError {
+        span: expr.span,
+        message: format!("{} is no whole number that fits here", value.repr()),
+    })
+}

@@ -1,0 +1,427 @@
+//! Main and its threads: steps, loops, variables, and what each step was to show.
+
+use std::collections::VecDeque;
+
+use super::body::{clock, duration};
+use super::lower::{Call, Names};
+use crate::case::ast::{Action, Case, Span, Step, Time};
+use crate::case::expr::{Env, EvalError, Expr, Value};
+use crate::history::{PoolInfo, Raised, TaskInfo, Who};
+
+/// Who performs steps: main is [`MAIN`], threads follow in the order of their first step.
+pub type ActorId = usize;
+
+/// The main program.
+pub const MAIN: ActorId = 0;
+
+/// What an actor is resumed with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// What it asked for is done.
+    Go,
+    /// Its call returned.
+    Returned(Result<Value, Raised>),
+}
+
+/// What an actor wants next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Demand {
+    /// Prints a line and goes on.
+    Print(String),
+    /// Sleeps for so long.
+    Sleep(Time),
+    /// Calls the implementation and goes on with what it returned.
+    Call(Box<Call>),
+    /// Something was not as the step said; it goes on (or not, which the next demand shows).
+    Unmet {
+        /// The step.
+        span: Span,
+        /// Expected and seen, for people.
+        text: String,
+    },
+    /// Gave a step to this thread, which may now be resumed if it was idle, and goes on.
+    Wake(ActorId),
+    /// A thread has nothing to do until it is woken.
+    Idle,
+    /// Has ended: main at its last step or by an uncaught error, a thread only by the latter.
+    Finish,
+}
+
+/// The program of a case while it runs.
+#[derive(Debug)]
+pub struct Program<'c> {
+    env: Env,
+    actors: Vec<Actor<'c>>,
+    names: Names<'c>,
+}
+
+#[derive(Debug)]
+struct Actor<'c> {
+    name: Option<&'c str>,
+    stack: Vec<Frame<'c>>,
+    /// Steps given to it by main, each with main's loop variables of that moment.
+    inbox: VecDeque<(&'c Step, Vec<(String, Value)>)>,
+    /// The step whose demand is being met.
+    open: Option<Open<'c>>,
+    /// What is to be said before it goes on.
+    unmet: VecDeque<(Span, String)>,
+    ended: bool,
+}
+
+/// A list of steps being performed.
+#[derive(Debug)]
+struct Frame<'c> {
+    steps: &'c [Step],
+    next: usize,
+    /// The loop whose body this is.
+    looped: Option<Loop<'c>>,
+    /// Variables that only this frame and those above it see.
+    locals: Vec<(String, Value)>,
+    /// The step that is done when this frame is.
+    whole: Option<Open<'c>>,
+}
+
+#[derive(Debug)]
+struct Loop<'c> {
+    var: &'c str,
+    rest: std::vec::IntoIter<Value>,
+}
+
+/// A step that has begun.
+#[derive(Debug, Clone)]
+struct Open<'c> {
+    step: &'c Step,
+    since: Time,
+    /// What its call makes.
+    makes: Option<Value>,
+}
+
+/// What a step comes to when it is begun.
+enum Begun<'c> {
+    Demand(Demand),
+    /// It is over already, with this result.
+    Over(Value),
+    /// It consists of other steps.
+    Inside(Frame<'c>),
+}
+
+impl<'c> Program<'c> {
+    /// The program before its first step.
+    pub fn new(case: &'c Case) -> Program<'c> {
+        let mut main = Actor::new(None);
+        main.stack.push(Frame::plain(&case.main, None));
+        Program {
+            env: Env::new(),
+            actors: vec![main],
+            names: Names::new(case),
+        }
+    }
+
+    /// Goes on with one actor.
+    pub fn resume(&mut self, who: ActorId, now: Time, input: Input) -> Demand {
+        if let Some(open) = self.actors[who].open.take() {
+            self.complete(who, open, now, input);
+        }
+        loop {
+            if let Some((span, text)) = self.actors[who].unmet.pop_front() {
+                return Demand::Unmet { span, text };
+            }
+            if self.actors[who].ended {
+                return Demand::Finish;
+            }
+            let Some(step) = self.next_step(who, now) else {
+                if !self.actors[who].unmet.is_empty() {
+                    continue;
+                }
+                if who == MAIN {
+                    self.actors[who].ended = true;
+                    return Demand::Finish;
+                }
+                return Demand::Idle;
+            };
+            if let Some(other) = self.give_away(who, step) {
+                return Demand::Wake(other);
+            }
+            let mut open = Open {
+                step,
+                since: now,
+                makes: None,
+            };
+            match self.begin(who, step, now) {
+                Ok(Begun::Demand(demand)) => {
+                    if let Demand::Call(call) = &demand {
+                        open.makes = call.makes.clone();
+                    }
+                    self.actors[who].open = Some(open);
+                    return demand;
+                }
+                Ok(Begun::Over(value)) => self.complete(who, open, now, Input::Returned(Ok(value))),
+                Ok(Begun::Inside(mut frame)) => {
+                    frame.whole = Some(open);
+                    self.actors[who].stack.push(frame);
+                }
+                Err(error) => self.fail(who, error.span, error.message),
+            }
+        }
+    }
+
+    /// The step that an actor is in the middle of.
+    pub fn current(&self, who: ActorId) -> Option<&'c Step> {
+        self.actors[who].open.as_ref().map(|open| open.step)
+    }
+
+    /// An actor's name.
+    pub fn who(&self, who: ActorId) -> Who {
+        match self.actors[who].name {
+            None => Who::Main,
+            Some(name) => Who::Thread(name.to_owned()),
+        }
+    }
+
+    /// Every task and callback so far, by key.
+    pub fn tasks(&self) -> &[TaskInfo] {
+        &self.names.tasks
+    }
+
+    /// The same, to note what became of them.
+    pub fn tasks_mut(&mut self) -> &mut Vec<TaskInfo> {
+        &mut self.names.tasks
+    }
+
+    /// Every pool so far.
+    pub fn pools(&self) -> &[PoolInfo] {
+        &self.names.pools
+    }
+
+    /// The next step to begin; finishes frames on the way.
+    fn next_step(&mut self, who: ActorId, now: Time) -> Option<&'c Step> {
+        loop {
+            let Some(frame) = self.actors[who].stack.last_mut() else {
+                let (step, locals) = self.actors[who].inbox.pop_front()?;
+                let mut frame = Frame::plain(std::slice::from_ref(step), None);
+                frame.locals = locals;
+                self.actors[who].stack.push(frame);
+                continue;
+            };
+            if let Some(step) = frame.steps.get(frame.next) {
+                frame.next += 1;
+                return Some(step);
+            }
+            if let Some(looped) = &mut frame.looped
+                && let Some(value) = looped.rest.next()
+            {
+                let var = looped.var.to_owned();
+                frame.next = 0;
+                frame.locals = vec![(var.clone(), value.clone())];
+                // As in Python, the variable is still there after the loop.
+                self.env.set(var, value);
+                continue;
+            }
+            let whole = frame.whole.take();
+            self.actors[who].stack.pop();
+            if let Some(open) = whole {
+                self.complete(who, open, now, Input::Go);
+                if !self.actors[who].unmet.is_empty() {
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Gives a step that another thread is to do to that thread.
+    fn give_away(&mut self, who: ActorId, step: &'c Step) -> Option<ActorId> {
+        let name = step.thread.as_deref()?;
+        if self.actors[who].name == Some(name) {
+            return None;
+        }
+        let known = self.actors.iter().position(|a| a.name == Some(name));
+        let other = known.unwrap_or_else(|| {
+            self.actors.push(Actor::new(Some(name)));
+            self.actors.len() - 1
+        });
+        let locals = self.actors[who].locals();
+        self.actors[other].inbox.push_back((step, locals));
+        Some(other)
+    }
+
+    fn begin(&mut self, who: ActorId, step: &'c Step, now: Time) -> Result<Begun<'c>, EvalError> {
+        let env = self.scope(who, now);
+        Ok(match &step.action {
+            Action::Print(text) => Begun::Demand(Demand::Print(text.render(&env)?)),
+            Action::Sleep(time) => Begun::Demand(Demand::Sleep(duration(time, &env)?)),
+            Action::Let(bindings) => {
+                for (name, value) in bindings {
+                    let value = value.eval(&self.scope(who, now))?;
+                    self.env.set(name, value);
+                }
+                Begun::Over(Value::None)
+            }
+            Action::Check(condition) => {
+                self.check(who, step, condition, &env)?;
+                Begun::Over(Value::None)
+            }
+            Action::For { var, over, body } => {
+                let items = items(over, &env)?;
+                let mut frame = Frame::plain(
+                    &[],
+                    Some(Loop {
+                        var,
+                        rest: items.into_iter(),
+                    }),
+                );
+                frame.steps = body;
+                frame.next = body.len();
+                Begun::Inside(frame)
+            }
+            Action::If(condition, then, otherwise) => {
+                let taken = condition.eval(&env)?.truthy();
+                Begun::Inside(Frame::plain(if taken { then } else { otherwise }, None))
+            }
+            _ => Begun::Demand(Demand::Call(Box::new(self.names.lower(step, &env)?))),
+        })
+    }
+
+    /// A step is over: judges it, binds its result.
+    fn complete(&mut self, who: ActorId, open: Open<'c>, now: Time, input: Input) {
+        let Open { step, since, makes } = open;
+        let mut unmet = Vec::new();
+        if let Some(takes) = &step.takes {
+            let took = Time(now.0 - since.0);
+            if took != takes.value {
+                unmet.push(format!(
+                    "takes {} was expected, it took {took}",
+                    takes.value
+                ));
+            }
+        }
+        if step.blocks {
+            unmet.push("it returned, though it was to block for ever".to_owned());
+        }
+        let mut fatal = false;
+        match (input, &step.raises) {
+            (Input::Returned(Err(raised)), Some(expected)) if raised.kind == expected.value => {}
+            (Input::Returned(Err(raised)), expected) => {
+                unmet.push(match expected {
+                    Some(expected) => format!("{} was expected, {raised} came", expected.value),
+                    None => format!("uncaught error: {raised}"),
+                });
+                fatal = true;
+            }
+            (Input::Returned(Ok(value)), Some(expected)) => {
+                let (expected, value) = (&expected.value, value.repr());
+                unmet.push(format!("{expected} was expected, it returned {value}"));
+            }
+            (Input::Returned(Ok(value)), None) => {
+                if let Err(text) = self.bind(step, makes.unwrap_or(value)) {
+                    unmet.push(text);
+                    fatal = true;
+                }
+            }
+            (Input::Go, _) => {}
+        }
+        let actor = &mut self.actors[who];
+        actor
+            .unmet
+            .extend(unmet.into_iter().map(|text| (step.span, text)));
+        if fatal {
+            actor.end();
+        }
+    }
+
+    fn bind(&mut self, step: &Step, value: Value) -> Result<(), String> {
+        if let Some(list) = &step.into {
+            self.env.append(list, value.clone())?;
+        }
+        if let Some(name) = &step.bind {
+            self.env.set(name, value);
+        }
+        Ok(())
+    }
+
+    fn check(
+        &mut self,
+        who: ActorId,
+        step: &Step,
+        condition: &Expr,
+        env: &Env,
+    ) -> Result<(), EvalError> {
+        if !condition.eval(env)?.truthy() {
+            let mut text = "the check is false".to_owned();
+            let mut seen: Vec<&str> = Vec::new();
+            for (name, _) in condition.names() {
+                if let (false, Some(value)) = (seen.contains(&name), env.get(name)) {
+                    text += if seen.is_empty() { ": " } else { ", " };
+                    text += &format!("{name} is {}", value.repr());
+                    seen.push(name);
+                }
+            }
+            self.actors[who].unmet.push_back((step.span, text));
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, who: ActorId, span: Span, text: String) {
+        self.actors[who].unmet.push_back((span, text));
+        self.actors[who].end();
+    }
+
+    /// The variables as this actor sees them now.
+    fn scope(&self, who: ActorId, now: Time) -> Env {
+        let mut env = self.env.clone();
+        for (name, value) in self.actors[who].locals() {
+            env.set(name, value);
+        }
+        env.set("clock", clock(now));
+        env
+    }
+}
+
+impl<'c> Actor<'c> {
+    fn new(name: Option<&'c str>) -> Actor<'c> {
+        Actor {
+            name,
+            stack: Vec::new(),
+            inbox: VecDeque::new(),
+            open: None,
+            unmet: VecDeque::new(),
+            ended: false,
+        }
+    }
+
+    fn locals(&self) -> Vec<(String, Value)> {
+        self.stack
+            .iter()
+            .flat_map(|f| f.locals.iter().cloned())
+            .collect()
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.stack.clear();
+        self.inbox.clear();
+    }
+}
+
+impl<'c> Frame<'c> {
+    fn plain(steps: &'c [Step], looped: Option<Loop<'c>>) -> Frame<'c> {
+        Frame {
+            steps,
+            next: 0,
+            looped,
+            locals: Vec::new(),
+            whole: None,
+        }
+    }
+}
+
+/// The elements of a list, or an error that names what came instead.
+pub(super) fn items(expr: &Expr, env: &Env) -> Result<Vec<Value>, EvalError> {
+    let value = expr.eval(env)?;
+    match value.items() {
+        Some(items) => Ok(items.to_vec()),
+        None => Err(EvalError {
+            span: expr.span,
+            message: format!("{} is no list but {}", value.repr(), value.type_name()),
+        }),
+    }
+}

@@ -1,0 +1,676 @@
+//! Who goes next, and at what instant: the virtual clock, the queue, and the record of what happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::body::{Act, Body, Ended};
+use super::lower::Call;
+use super::program::{ActorId, Demand, Input, MAIN, Program};
+use super::rank::{Class, Rank};
+use crate::case::ast::{Case, Fate, Span, TaskDef, Time};
+use crate::case::expr::Value;
+use crate::history::{
+    Ending, Event, FIRST_PARENT_THREAD, History, Key, Raised, What, Who, WorkerId,
+};
+use crate::protocol::{Command, Order};
+
+/// How the player of the pool keeps deadlines.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// It reports its own timers ([`Stage::timer`]); otherwise deadlines of calls are kept here.
+    pub timers: bool,
+    /// Calls, by their number in the run, that a former run showed to be still blocked at their deadline.
+    pub late: BTreeSet<u64>,
+}
+
+/// What the player of the pool is to do next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Move {
+    /// Make this call; [`Stage::returned`] when it returns.
+    Call {
+        /// For this actor.
+        actor: ActorId,
+        /// The call.
+        command: Command,
+    },
+    /// Give a running body this order.
+    Order {
+        /// The body.
+        key: Key,
+        /// The order.
+        order: Order,
+        /// Whether the body ends with it; otherwise [`Stage::done`] when it is carried out.
+        last: bool,
+    },
+    /// The time of this timer has come.
+    Fire(u64),
+    /// Main has returned: end the program.
+    Exit,
+    /// This call is still blocked at its deadline, which the run was not prepared for:
+    /// run again with its number in [`Options::late`].
+    Late(u64),
+    /// Nobody is ready and no time will make anybody so.
+    Stuck,
+}
+
+/// A body that has begun.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Beginning {
+    /// Which.
+    pub key: Key,
+    /// On which process and thread.
+    pub on: (i32, i32),
+    /// Whether that process is the program itself.
+    pub in_parent: bool,
+    /// The argument of a callback.
+    pub given: Option<Value>,
+}
+
+/// A call that has not returned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Waiting {
+    /// Whose.
+    pub who: Who,
+    /// The step.
+    pub span: Span,
+    /// The call.
+    pub text: String,
+    /// Since when.
+    pub since: Time,
+}
+
+/// A run of a case, apart from the pool.
+#[derive(Debug)]
+pub struct Stage<'c> {
+    program: Program<'c>,
+    options: Options,
+    defs: BTreeMap<&'c str, &'c TaskDef>,
+    now: Time,
+    queue: BTreeMap<Rank, Ready>,
+    bodies: BTreeMap<Key, Playing<'c>>,
+    calls: BTreeMap<ActorId, OpenCall>,
+    /// Calls made so far.
+    count: u64,
+    timers: BTreeMap<u64, Rank>,
+    seen: Seen,
+    begun: BTreeSet<Key>,
+    idle: BTreeSet<ActorId>,
+    /// Main has ended; what remains of its threads has not.
+    main_ended: bool,
+    exited: bool,
+    /// Pools that were told to stop, and processes that were sent a signal: who dies then was killed.
+    stopped: BTreeSet<String>,
+    /// Threads that ran tasks, and threads of the parent that ran callbacks.
+    workers: [BTreeMap<(i32, i32), WorkerId>; 2],
+    events: Vec<Event>,
+}
+
+/// Who is in the queue.
+#[derive(Debug)]
+enum Ready {
+    Actor(ActorId, Input),
+    Body(Key),
+    Timer(u64),
+    Deadline(ActorId),
+}
+
+#[derive(Debug)]
+struct Playing<'c> {
+    body: Body<'c>,
+    /// Its place in the queue, while it has one.
+    rank: Option<Rank>,
+    /// What is known of its end, once it was given its last order.
+    ended: Option<Ended>,
+}
+
+#[derive(Debug)]
+struct OpenCall {
+    call: Box<Call>,
+    since: Time,
+    /// The place of its deadline in the queue.
+    deadline: Option<Rank>,
+    /// It is known to lose against its deadline: the answer is held until then.
+    late: bool,
+    number: u64,
+    held: Option<Result<Value, Raised>>,
+}
+
+/// What was seen since the last move, in no order.
+#[derive(Debug, Default)]
+struct Seen {
+    gone: BTreeSet<Key>,
+    done: BTreeSet<Key>,
+    returned: BTreeMap<ActorId, Result<Value, Raised>>,
+    began: Vec<Beginning>,
+}
+
+impl<'c> Stage<'c> {
+    /// The case before its first step.
+    pub fn new(case: &'c Case, options: Options) -> Stage<'c> {
+        let defs = case.tasks.iter().map(|def| (def.name.value.as_str(), def));
+        let mut stage = Stage {
+            program: Program::new(case),
+            options,
+            defs: defs.collect(),
+            now: Time(0),
+            queue: BTreeMap::new(),
+            bodies: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            count: 0,
+            timers: BTreeMap::new(),
+            seen: Seen::default(),
+            begun: BTreeSet::new(),
+            idle: BTreeSet::new(),
+            main_ended: false,
+            exited: false,
+            stopped: BTreeSet::new(),
+            workers: [BTreeMap::new(), BTreeMap::new()],
+            events: Vec::new(),
+        };
+        stage.enqueue(Time(0), Ready::Actor(MAIN, Input::Go));
+        stage
+    }
+
+    /// The current instant.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Whether a body of this number begins for the first time; a second time is an offence of the pool, which
+    /// the record shows, and has no body to perform.
+    ///
+    /// # Errors
+    /// No such task was submitted, or it is of the other sort.
+    pub fn is_first(&self, key: Key, callback: bool) -> Result<bool, String> {
+        let task = usize::try_from(key)
+            .ok()
+            .and_then(|key| self.program.tasks().get(key));
+        match task {
+            None => Err(format!(
+                "a puppet says it is {key}, which was never submitted"
+            )),
+            Some(task) if task.callback != callback => {
+                let kinds = if callback {
+                    ("callback", "task")
+                } else {
+                    ("task", "callback")
+                };
+                Err(format!(
+                    "puppet {key} says it is a {}, it is a {}",
+                    kinds.0, kinds.1
+                ))
+            }
+            Some(_) => Ok(!self.begun.contains(&key)),
+        }
+    }
+
+    /// A call returned.
+    ///
+    /// # Errors
+    /// This actor is in no call.
+    pub fn returned(
+        &mut self,
+        actor: ActorId,
+        result: Result<Value, Raised>,
+    ) -> Result<(), String> {
+        let Some(open) = self.calls.get_mut(&actor) else {
+            return Err("a call returned twice".to_owned());
+        };
+        if open.late {
+            open.held = Some(result);
+        } else {
+            self.seen.returned.insert(actor, result);
+        }
+        Ok(())
+    }
+
+    /// A body began.
+    pub fn began(&mut self, beginning: Beginning) {
+        self.begun.insert(beginning.key);
+        self.seen.began.push(beginning);
+    }
+
+    /// A body carried out an order that was not its last.
+    pub fn done(&mut self, key: Key) {
+        self.seen.done.insert(key);
+    }
+
+    /// A body's connection ended.
+    pub fn gone(&mut self, key: Key) {
+        self.seen.gone.insert(key);
+    }
+
+    /// The implementation armed a timer.
+    pub fn timer(&mut self, timer: u64, after: Time) {
+        let rank = self.rank(self.now + after, Class::Timer, timer);
+        self.timers.insert(timer, rank);
+        self.queue.insert(rank, Ready::Timer(timer));
+    }
+
+    /// The implementation no longer wants a timer.
+    pub fn cancel(&mut self, timer: u64) {
+        if let Some(rank) = self.timers.remove(&timer) {
+            self.queue.remove(&rank);
+        }
+    }
+
+    /// Whether a call was given a real timeout and has not answered yet: until then nothing else may move.
+    pub fn awaits_real_timeout(&self) -> bool {
+        self.calls
+            .values()
+            .any(|open| open.late && open.held.is_none())
+    }
+
+    /// Whether main was told to end.
+    pub fn exited(&self) -> bool {
+        self.exited
+    }
+
+    /// Every call that has not returned, main's first.
+    pub fn waiting(&self) -> Vec<Waiting> {
+        let waiting = self.calls.iter().map(|(actor, open)| Waiting {
+            who: self.program.who(*actor),
+            span: open.call.span,
+            text: open.call.text.clone(),
+            since: open.since,
+        });
+        waiting.collect()
+    }
+
+    /// Notes that every call still open will never return, where its step says so.
+    /// False when one of them does not.
+    pub fn note_blocked(&mut self) -> bool {
+        let mut expected = true;
+        let open: Vec<(ActorId, Span)> =
+            self.calls.iter().map(|(a, o)| (*a, o.call.span)).collect();
+        for (actor, span) in open {
+            expected &= self.program.current(actor).is_some_and(|step| step.blocks);
+            self.log(self.program.who(actor), What::Blocked { span });
+        }
+        expected
+    }
+
+    /// Notes that the process of the main program has ended.
+    pub fn ended(&mut self, code: i32) {
+        self.log(Who::Main, What::Exit { code });
+    }
+
+    /// Takes in what was seen although no move follows.
+    pub fn absorb(&mut self) {
+        let mut seen = std::mem::take(&mut self.seen);
+        seen.began.sort_by_key(|beginning| beginning.key);
+        for key in seen.gone {
+            self.body_gone(key);
+        }
+        for (actor, result) in seen.returned {
+            self.call_returned(actor, result);
+        }
+        for beginning in seen.began {
+            self.body_began(beginning);
+        }
+        for key in seen.done {
+            self.enqueue_body(key, self.now);
+        }
+    }
+
+    /// The record, whole as far as the run came.
+    pub fn finish(mut self, ending: Ending) -> History {
+        self.absorb();
+        let left: Vec<Key> = self.bodies.keys().copied().collect();
+        for key in left {
+            self.body_gone(key);
+        }
+        History {
+            events: self.events,
+            tasks: std::mem::take(self.program.tasks_mut()),
+            pools: self.program.pools().to_vec(),
+            ending,
+        }
+    }
+
+    /// What is to be done next. Everything that the last move led to must have been told.
+    pub fn next(&mut self) -> Move {
+        self.absorb();
+        loop {
+            let Some((rank, ready)) = self.queue.pop_first() else {
+                return Move::Stuck;
+            };
+            self.now = self.now.max(rank.wake);
+            let made = match ready {
+                Ready::Actor(actor, input) => self.act(actor, input),
+                Ready::Body(key) => self.play(key),
+                Ready::Timer(timer) => {
+                    self.timers.remove(&timer);
+                    Some(Move::Fire(timer))
+                }
+                Ready::Deadline(actor) => self.deadline(actor),
+            };
+            if let Some(made) = made {
+                return made;
+            }
+        }
+    }
+
+    /// Goes on with main or a thread until it calls, sleeps or ends.
+    fn act(&mut self, actor: ActorId, input: Input) -> Option<Move> {
+        let mut demand = self.program.resume(actor, self.now, input);
+        loop {
+            match demand {
+                Demand::Print(line) => self.log(self.program.who(actor), What::Print(line)),
+                Demand::Unmet { span, text } => {
+                    self.log(self.program.who(actor), What::Unmet { span, text });
+                }
+                Demand::Sleep(time) => {
+                    self.enqueue(self.now + time, Ready::Actor(actor, Input::Go));
+                    return None;
+                }
+                Demand::Wake(other) => {
+                    let known = self.calls.contains_key(&other)
+                        || self
+                            .queue
+                            .values()
+                            .any(|r| matches!(r, Ready::Actor(a, _) if *a == other));
+                    if self.idle.remove(&other) || !known {
+                        self.enqueue(self.now, Ready::Actor(other, Input::Go));
+                    }
+                }
+                Demand::Call(call) => return Some(self.call(actor, call)),
+                Demand::Idle => {
+                    self.idle.insert(actor);
+                    return self.exit_if_over();
+                }
+                Demand::Finish => {
+                    self.main_ended |= actor == MAIN;
+                    return self.exit_if_over();
+                }
+            }
+            demand = self.program.resume(actor, self.now, Input::Go);
+        }
+    }
+
+    /// As a language waits for its threads, main's end waits for them.
+    fn exit_if_over(&mut self) -> Option<Move> {
+        let busy =
+            !self.calls.is_empty() || self.queue.values().any(|r| matches!(r, Ready::Actor(..)));
+        if !self.main_ended || busy || self.exited {
+            return None;
+        }
+        self.exited = true;
+        Some(Move::Exit)
+    }
+
+    fn call(&mut self, actor: ActorId, call: Box<Call>) -> Move {
+        let who = self.program.who(actor);
+        let (span, text) = (call.span, call.text.clone());
+        self.log(who.clone(), What::Call { span, text });
+        for key in &call.submits {
+            self.log(who.clone(), What::Submit { key: *key });
+        }
+        match &call.command {
+            Command::Terminate { pool } | Command::Drop { pool } => {
+                self.stopped.insert(pool.clone());
+            }
+            Command::Kill { process } | Command::TerminateProcess { process } => {
+                self.stopped.insert(process.clone());
+            }
+            _ => {}
+        }
+        let number = self.count;
+        self.count += 1;
+        let mut command = call.command.clone();
+        let mut deadline = None;
+        let mut late = false;
+        // A timeout of zero is a look that needs no clock.
+        if let Some(timeout) = call.timeout.filter(|t| !self.options.timers && t.0 > 0) {
+            late = self.options.late.contains(&number);
+            set_timeout(&mut command, late.then_some(SHORT));
+            let rank = self.rank(self.now + timeout, Class::Timer, actor as u64);
+            self.queue.insert(rank, Ready::Deadline(actor));
+            deadline = Some(rank);
+        }
+        let since = self.now;
+        self.calls.insert(
+            actor,
+            OpenCall {
+                call,
+                since,
+                deadline,
+                late,
+                number,
+                held: None,
+            },
+        );
+        Move::Call { actor, command }
+    }
+
+    fn call_returned(&mut self, actor: ActorId, result: Result<Value, Raised>) {
+        let Some(open) = self.calls.remove(&actor) else {
+            return;
+        };
+        if let Some(rank) = open.deadline {
+            self.queue.remove(&rank);
+        }
+        let what = What::Return {
+            span: open.call.span,
+            result: result.clone(),
+        };
+        self.log(self.program.who(actor), what);
+        self.enqueue(self.now, Ready::Actor(actor, Input::Returned(result)));
+    }
+
+    fn deadline(&mut self, actor: ActorId) -> Option<Move> {
+        let open = self.calls.get_mut(&actor)?;
+        match open.held.take() {
+            None => Some(Move::Late(open.number)),
+            Some(result) => {
+                self.call_returned(actor, result);
+                None
+            }
+        }
+    }
+
+    fn body_began(&mut self, beginning: Beginning) {
+        let Beginning {
+            key,
+            on,
+            in_parent,
+            given,
+        } = beginning;
+        let who = Who::Puppet(key);
+        let callback = self
+            .program
+            .tasks()
+            .iter()
+            .any(|task| task.key == key && task.callback);
+        let aside = usize::from(callback && in_parent);
+        let known = self.workers[aside].len();
+        let worker = *self.workers[aside].entry(on).or_insert(known) + aside * FIRST_PARENT_THREAD;
+        let worker_name = if aside == 0 {
+            format!("w{worker}")
+        } else {
+            "parent".to_owned()
+        };
+        self.log(who.clone(), What::Begin { worker });
+        let Some(task) = usize::try_from(key)
+            .ok()
+            .and_then(|key| self.program.tasks_mut().get_mut(key))
+        else {
+            return;
+        };
+        if self.bodies.contains_key(&key) || task.fate != Fate::Never {
+            return;
+        }
+        if task.callback {
+            task.args = given.into_iter().collect();
+        }
+        let Some(def) = self.defs.get(task.task.as_str()) else {
+            return;
+        };
+        match Body::new(def, &task.args, &worker_name) {
+            Ok(body) => {
+                self.bodies.insert(
+                    key,
+                    Playing {
+                        body,
+                        rank: None,
+                        ended: None,
+                    },
+                );
+                self.enqueue_body(key, self.now);
+            }
+            Err(text) => self.log(
+                who,
+                What::Unmet {
+                    span: def.name.span,
+                    text,
+                },
+            ),
+        }
+    }
+
+    fn play(&mut self, key: Key) -> Option<Move> {
+        let who = Who::Puppet(key);
+        loop {
+            let playing = self.bodies.get_mut(&key)?;
+            playing.rank = None;
+            match playing.body.resume(self.now) {
+                Act::Print(line) => self.log(who.clone(), What::Print(line)),
+                Act::Sleep(time) => {
+                    self.enqueue_body(key, self.now + time);
+                    return None;
+                }
+                Act::Detour(order) => {
+                    return Some(Move::Order {
+                        key,
+                        order,
+                        last: false,
+                    });
+                }
+                Act::End(order, ended) => {
+                    playing.ended = Some(ended);
+                    if let Ended::As(fate) = ended {
+                        self.end(key, fate);
+                    }
+                    return Some(Move::Order {
+                        key,
+                        order,
+                        last: true,
+                    });
+                }
+                Act::Wrong { span, text } => {
+                    self.log(
+                        who.clone(),
+                        What::Unmet {
+                            span,
+                            text: text.clone(),
+                        },
+                    );
+                    playing_ended(&mut self.bodies, key);
+                    self.end(key, Fate::Raised);
+                    let order = Order::Raise(crate::protocol::ErrorReply {
+                        kind: "CaseError".into(),
+                        text,
+                    });
+                    return Some(Move::Order {
+                        key,
+                        order,
+                        last: true,
+                    });
+                }
+            }
+        }
+    }
+
+    fn body_gone(&mut self, key: Key) {
+        let Some(playing) = self.bodies.remove(&key) else {
+            return;
+        };
+        if let Some(rank) = playing.rank {
+            self.queue.remove(&rank);
+        }
+        if matches!(playing.ended, Some(Ended::As(_))) {
+            return;
+        }
+        let tasks = self.program.tasks();
+        let Some(task) = usize::try_from(key).ok().and_then(|key| tasks.get(key)) else {
+            return;
+        };
+        let bare = tasks
+            .iter()
+            .filter(|t| t.pool.is_none())
+            .position(|t| t.key == key);
+        let owner = task.pool.clone().or_else(|| bare.map(|n| format!("q{n}")));
+        let stopped = owner.is_some_and(|owner| self.stopped.contains(&owner));
+        let fate = match playing.ended {
+            Some(_) => Fate::Lost,
+            None if stopped || self.exited => Fate::Killed,
+            None => Fate::Lost,
+        };
+        self.end(key, fate);
+    }
+
+    fn end(&mut self, key: Key, fate: Fate) {
+        self.log(Who::Puppet(key), What::End { fate });
+        if let Some(task) = usize::try_from(key)
+            .ok()
+            .and_then(|key| self.program.tasks_mut().get_mut(key))
+        {
+            task.fate = fate;
+        }
+    }
+
+    fn enqueue(&mut self, wake: Time, ready: Ready) {
+        let (class, number) = match ready {
+            Ready::Actor(MAIN, _) => (Class::Main, 0),
+            Ready::Actor(thread, _) => (Class::Thread, thread as u64),
+            Ready::Body(key) => (Class::Puppet, key),
+            Ready::Timer(timer) => (Class::Timer, timer),
+            Ready::Deadline(actor) => (Class::Timer, actor as u64),
+        };
+        let rank = self.rank(wake, class, number);
+        self.queue.insert(rank, ready);
+    }
+
+    fn enqueue_body(&mut self, key: Key, wake: Time) {
+        let rank = self.rank(wake, Class::Puppet, key);
+        if let Some(playing) = self.bodies.get_mut(&key) {
+            playing.rank = Some(rank);
+            self.queue.insert(rank, Ready::Body(key));
+        }
+    }
+
+    fn rank(&self, wake: Time, class: Class, number: u64) -> Rank {
+        Rank {
+            wake,
+            registered: self.now,
+            class,
+            number,
+        }
+    }
+
+    fn log(&mut self, who: Who, what: What) {
+        self.events.push(Event {
+            at: self.now,
+            who,
+            what,
+        });
+    }
+}
+
+/// The real timeout, in seconds, of a call that is known to lose against its virtual deadline.
+const SHORT: f64 = 0.001;
+
+fn playing_ended(bodies: &mut BTreeMap<Key, Playing<'_>>, key: Key) {
+    if let Some(playing) = bodies.get_mut(&key) {
+        playing.ended = Some(Ended::As(Fate::Raised));
+    }
+}
+
+fn set_timeout(command: &mut Command, to: Option<f64>) {
+    match command {
+        Command::Get { timeout, .. }
+        | Command::Wait { timeout, .. }
+        | Command::Join { timeout, .. }
+        | Command::JoinProcess { timeout, .. } => *timeout = to,
+        _ => {}
+    }
+}

@@ -1,0 +1,1 @@
+//! Programs without a pool: what is asked for, and in which order.
