@@ -55,7 +55,7 @@ impl Case {
 
 /// Three passes; each needs the one before it to have found nothing, or its findings would be echoes.
 fn read(name: &str, text: &str) -> Result<Case, Vec<Diagnostic>> {
-    let tree = yaml::parse(text).map_err(|problem| vec![problem])?;
+    let tree = yaml::parse(text).map_err(|problem| vec![*problem])?;
     let (case, problems) = lower::lower(name, &tree);
     if !problems.is_empty() {
         return Err(problems);

@@ -103,13 +103,13 @@ impl Scalar {
 ///
 /// Bounded in time and memory for any text: size, depth and number of nodes have limits, and
 /// anchors and aliases, with which a small file can grow without end, are refused.
-pub(super) fn parse(text: &str) -> Result<Node, Diagnostic> {
+pub(super) fn parse(text: &str) -> Result<Node, Box<Diagnostic>> {
     if text.len() > MAX_BYTES {
         let message = format!(
             "the file has {} bytes, a case at most {MAX_BYTES}",
             text.len()
         );
-        return Err(Diagnostic::new(Span::default(), message));
+        return Err(Box::new(Diagnostic::new(Span::default(), message)));
     }
     let options = serde_saphyr::options! {
         strict_booleans: true,
@@ -129,7 +129,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Diagnostic> {
     };
     match serde_saphyr::from_str_with_options::<Spanned>(text, options) {
         Ok(tree) => Ok(node(text, tree)),
-        Err(error) => Err(diagnostic(text, &error)),
+        Err(error) => Err(Box::new(diagnostic(text, &error))),
     }
 }
 
