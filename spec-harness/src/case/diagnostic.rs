@@ -1,8 +1,11 @@
 //! What is wrong with a case file, shown at its place.
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use super::ast::Span;
+
+/// Longest line that is shown, in bytes: laying one out costs time, and nobody reads it.
+const MAX_LINE: usize = 2000;
 
 /// One thing that is wrong with a case file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,13 +82,31 @@ impl Diagnostic {
         } else {
             Renderer::plain()
         };
+        let title = Level::ERROR.primary_title(self.message.as_str());
+        let mut report = match self.snippet(text) {
+            Some(snippet) => title.element(snippet),
+            None => {
+                let (line, column) = self.position(text);
+                title.element(
+                    Origin::path(self.file.as_str())
+                        .line(line)
+                        .char_column(column),
+                )
+            }
+        };
+        if let Some(help) = &self.help {
+            report = report.element(Level::HELP.message(help.as_str()));
+        }
+        renderer.render(&[report])
+    }
+
+    /// The lines in question with marks at the places; nothing if they are too long to be shown.
+    fn snippet<'a>(&'a self, text: &'a str) -> Option<Snippet<'a, Annotation<'a>>> {
         let main = clamp(text, self.span);
         let also = self
             .also
             .as_ref()
             .map(|(span, said)| (clamp(text, *span), said));
-
-        // Only the lines in question are handed on, so that the cost does not grow with the file.
         let first = also
             .as_ref()
             .map_or(main.start, |(span, _)| span.start.min(main.start));
@@ -96,29 +117,27 @@ impl Diagnostic {
         let to = text[last..]
             .find('\n')
             .map_or(text.len(), |newline| last + newline);
-        let range = |span: Span| span.start - from..span.end - from;
+        let lines = &text[from..to];
+        if lines.lines().any(|line| line.len() > MAX_LINE) {
+            return None;
+        }
 
+        let range = |span: Span| span.start - from..span.end - from;
         let main = AnnotationKind::Primary
             .span(range(main))
             .label(self.label.as_deref());
-        let mut snippet = Snippet::source(&text[from..to])
+        let snippet = Snippet::source(lines)
             .line_start(1 + text[..from].matches('\n').count())
             .path(self.file.as_str())
             .annotation(main);
-        if let Some((span, said)) = also {
-            snippet = snippet.annotation(
+        Some(match also {
+            Some((span, said)) => snippet.annotation(
                 AnnotationKind::Context
                     .span(range(span))
                     .label(said.as_str()),
-            );
-        }
-        let mut report = Level::ERROR
-            .primary_title(self.message.as_str())
-            .element(snippet);
-        if let Some(help) = &self.help {
-            report = report.element(Level::HELP.message(help.as_str()));
-        }
-        renderer.render(&[report])
+            ),
+            None => snippet,
+        })
     }
 }
 
