@@ -87,6 +87,7 @@ mistakes! {
     an_undefined_pool_finds_the_one_meant
     an_undefined_task_finds_the_one_meant
     an_undefined_variable_finds_the_one_meant
+    an_unknown_ability_finds_the_one_meant
     an_unknown_document_is_refused
     an_unknown_error_finds_the_one_meant
     an_unknown_example_finds_the_one_meant

@@ -13,7 +13,7 @@ use super::suggest::did_you_mean;
 use names::Names;
 
 /// Names of errors that a step can end with, on every kind of pool.
-const ERRORS: [&str; 14] = [
+const ERRORS: [&str; 16] = [
     "NotRunning",
     "StillRunning",
     "NotReady",
@@ -28,6 +28,8 @@ const ERRORS: [&str; 14] = [
     "Decode",
     "Panicked",
     "Cancelled",
+    "AlreadyStarted",
+    "NotStarted",
 ];
 
 /// Everything that is wrong with a case that could be read.

@@ -20,6 +20,43 @@ const CONTRACT: [(char, u32); 7] = [
     ('X', 10),
 ];
 
+/// What an implementation can be asked to have, by the names of the adapter protocol.
+const ABILITIES: [&str; 33] = [
+    "pool",
+    "apply",
+    "apply_async",
+    "map",
+    "map_async",
+    "starmap",
+    "starmap_async",
+    "get",
+    "wait",
+    "ready",
+    "successful",
+    "close",
+    "terminate",
+    "join",
+    "join_timeout",
+    "drop",
+    "process",
+    "start",
+    "join_process",
+    "is_alive",
+    "exitcode",
+    "pid",
+    "kill",
+    "terminate_process",
+    "timers",
+    "raise",
+    "panic",
+    "exit",
+    "kill_self",
+    "stop_self",
+    "close_fds",
+    "spawn_child",
+    "allocate",
+];
+
 /// The examples of each document, by the ids of both.
 static SOURCES: LazyLock<BTreeMap<String, Vec<String>>> =
     LazyLock::new(|| sources(spec_cases::SOURCES_YAML));
@@ -31,6 +68,20 @@ impl Check<'_> {
         }
         if let Some(source) = &case.source {
             self.source(source);
+        }
+        for need in &case.needs {
+            self.need(need);
+        }
+    }
+
+    fn need(&mut self, need: &Spanned<String>) {
+        // An ability that nobody can have would make the case quietly apply to nobody.
+        if !ABILITIES.contains(&need.value.as_str()) {
+            self.problems.push(
+                Diagnostic::new(need.span, format!("unknown ability `{}`", need.value))
+                    .help(format!("abilities: {}", ABILITIES.join(", ")))
+                    .maybe_help(did_you_mean(&need.value, ABILITIES)),
+            );
         }
     }
 
@@ -66,17 +117,10 @@ impl Check<'_> {
     fn source(&mut self, source: &Spanned<String>) {
         let (document, example) = source.value.split_once('#').unwrap_or((&source.value, ""));
         let Some(examples) = SOURCES.get(document) else {
+            let documents: Vec<_> = SOURCES.keys().map(String::as_str).collect();
             self.problems.push(
                 Diagnostic::new(source.span, format!("there is no document `{document}`"))
-                    .help(format!(
-                        "documents: {}",
-                        SOURCES
-                            .keys()
-                            .map(String::as_str)
-                            .collect::<Vec<_>>()
-                            .join(", ")
-                    ))
-                    .maybe_help(did_you_mean(document, SOURCES.keys().map(String::as_str))),
+                    .help(format!("documents: {}", documents.join(", "))),
             );
             return;
         };

@@ -1,6 +1,8 @@
 //! The entries of a mapping, taken one by one; what nobody takes is an unknown key.
 
-use super::Lower;
+use std::collections::BTreeMap;
+
+use super::{Lower, MAX_PROBLEMS};
 use crate::case::ast::{Span, Spanned};
 use crate::case::diagnostic::Diagnostic;
 use crate::case::suggest::did_you_mean;
@@ -58,22 +60,28 @@ impl Lower {
             self.wrong(node, what, "a mapping");
             return None;
         };
-        let mut left: Vec<(Spanned<String>, &Node)> = Vec::with_capacity(entries.len());
+        let mut left = Vec::with_capacity(entries.len());
+        let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
         for (key, value) in entries {
             let Some(scalar) = key.scalar() else {
                 self.wrong(key, "a key", "one word");
                 continue;
             };
-            let (name, span) = (scalar.text.clone(), key.span);
-            if let Some((first, _)) = left.iter().find(|(first, _)| first.value == name) {
-                self.report(
-                    Diagnostic::new(span, format!("the key `{name}` stands twice in {what}"))
-                        .label("again here")
-                        .also(first.span, "first here"),
-                );
+            let span = key.span;
+            let first = *seen.entry(&scalar.text).or_insert(span);
+            if first == span {
+                left.push((
+                    Spanned {
+                        value: scalar.text.clone(),
+                        span,
+                    },
+                    value,
+                ));
                 continue;
             }
-            left.push((Spanned { value: name, span }, value));
+            let message = format!("the key `{}` stands twice in {what}", scalar.text);
+            let again = Diagnostic::new(span, message).label("again here");
+            self.report(again.also(first, "first here"));
         }
         Some(Fields {
             what,
@@ -84,7 +92,7 @@ impl Lower {
 
     /// Reports what nobody has taken.
     pub(super) fn finish(&mut self, fields: Fields<'_>, known: &[&str]) {
-        for (key, _) in &fields.left {
+        for (key, _) in fields.left.iter().take(MAX_PROBLEMS) {
             let message = format!("unknown key `{}` in {}", key.value, fields.what);
             let list = format!("known keys: {}", known.join(", "));
             self.report(
