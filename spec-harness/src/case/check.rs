@@ -3,12 +3,13 @@
 mod expect;
 mod names;
 mod reference;
+mod value;
 
 use std::collections::BTreeMap;
 
 use super::ast::{Action, Callbacks, Case, Op, OpKind, Span, Spanned, Step, TaskCall, TaskDef};
 use super::diagnostic::Diagnostic;
-use super::expr::{Expr, Template, Value};
+use super::expr::Expr;
 use super::suggest::did_you_mean;
 use names::Names;
 
@@ -328,94 +329,6 @@ impl<'c> Check<'c> {
                 .maybe_help(did_you_mean(word, candidates)),
             );
         }
-    }
-
-    fn exprs(&mut self, expr: &Option<Expr>, variables: &Names) {
-        if let Some(expr) = expr {
-            self.expr(expr, variables);
-        }
-    }
-
-    fn timeout(&mut self, timeout: &Option<Expr>, scope: &Scope) {
-        if let Some(timeout) = timeout {
-            self.time(timeout, &scope.variables);
-        }
-    }
-
-    fn template(&mut self, text: &Template, variables: &Names) {
-        self.names(text.names(), variables);
-    }
-
-    fn expr(&mut self, expr: &Expr, variables: &Names) {
-        self.value(expr, variables);
-    }
-
-    /// Checks the variables of an expression; its value, where it needs none.
-    fn value(&mut self, expr: &Expr, variables: &Names) -> Option<Value> {
-        let names = expr.names();
-        if !names.is_empty() {
-            self.names(names, variables);
-            return None;
-        }
-        match expr.eval(&super::expr::Env::new()) {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.problems
-                    .push(Diagnostic::new(error.span, error.message));
-                None
-            }
-        }
-    }
-
-    fn names(&mut self, names: Vec<(&str, Span)>, variables: &Names) {
-        for (name, span) in names {
-            if variables.has(name) {
-                continue;
-            }
-            self.problems.push(
-                Diagnostic::new(span, format!("there is no variable `{name}` here"))
-                    .help(format!(
-                        "text inside an expression has quotes of its own: `'{name}'`"
-                    ))
-                    .maybe_help(did_you_mean(name, variables.all())),
-            );
-        }
-    }
-
-    fn time(&mut self, expr: &Expr, variables: &Names) {
-        if let Some(value) = self.value(expr, variables)
-            && !value
-                .as_f64()
-                .is_some_and(|units| units >= 0.0 && units.is_finite())
-        {
-            self.problems.push(Diagnostic::new(
-                expr.span,
-                format!("{} is no time", value.repr()),
-            ));
-        }
-    }
-
-    fn whole_number(&mut self, expr: &Expr, variables: &Names) {
-        if let Some(value) = self.value(expr, variables)
-            && value.as_int().is_none()
-        {
-            self.problems.push(Diagnostic::new(
-                expr.span,
-                format!("{} is no whole number", value.repr()),
-            ));
-        }
-    }
-
-    /// What is iterated over.
-    fn list(&mut self, expr: &Expr, variables: &Names) -> Option<Value> {
-        let value = self.value(expr, variables)?;
-        if value.items().is_none() {
-            self.problems.push(
-                Diagnostic::new(expr.span, format!("{} is no list", value.repr()))
-                    .help("write `range(10)` or `[1, 2]`"),
-            );
-        }
-        Some(value)
     }
 }
 

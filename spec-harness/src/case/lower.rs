@@ -1,7 +1,9 @@
 //! Turns the tree of a YAML document into a [`Case`], collecting everything that is wrong on the way.
 
+mod action;
 mod expect;
 mod fields;
+mod form;
 mod scalar;
 mod step;
 mod task;

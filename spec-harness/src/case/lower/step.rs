@@ -2,132 +2,12 @@
 
 use super::Lower;
 use super::fields::Fields;
+use super::form::{Form, is_modifier};
 use super::scalar::across;
-use crate::case::ast::{Action, Callbacks, MapCall, Spanned, Step, TaskCall};
+use crate::case::ast::{Action, Span, Spanned, Step};
 use crate::case::diagnostic::Diagnostic;
-use crate::case::expr::{self, Expr};
 use crate::case::suggest::did_you_mean;
 use crate::case::yaml::{Kind, Node};
-
-/// One kind of step: what may stand beside its key.
-struct Form {
-    name: &'static str,
-    /// Keys of its own.
-    keys: &'static [&'static str],
-    /// Whether it calls the implementation: then it may say `takes`, `raises` and `blocks`.
-    calls: bool,
-    /// Whether it has a result that `as` and `into` can keep.
-    yields: bool,
-    /// Whether it may be one word without a value.
-    bare: bool,
-}
-
-const fn form(name: &'static str, keys: &'static [&'static str], traits: &str) -> Form {
-    let (mut calls, mut yields, mut bare) = (false, false, false);
-    let mut i = 0;
-    while i < traits.len() {
-        match traits.as_bytes()[i] {
-            b'c' => calls = true,
-            b'y' => yields = true,
-            _ => bare = true,
-        }
-        i += 1;
-    }
-    Form {
-        name,
-        keys,
-        calls,
-        yields,
-        bare,
-    }
-}
-
-/// Every kind of step. The letters say: calls the implementation, yields a result, may be bare.
-const FORMS: [Form; 28] = [
-    form("pool", &[], "cb"),
-    form("apply", &["on"], "cy"),
-    form("apply_async", &["on", "callback", "error_callback"], "cy"),
-    form("map", &["over", "chunksize", "on"], "cy"),
-    form(
-        "map_async",
-        &["over", "chunksize", "on", "callback", "error_callback"],
-        "cy",
-    ),
-    form("starmap", &["over", "chunksize", "on"], "cy"),
-    form(
-        "starmap_async",
-        &["over", "chunksize", "on", "callback", "error_callback"],
-        "cy",
-    ),
-    form("get", &["timeout"], "cy"),
-    form("wait", &["timeout"], "c"),
-    form("ready", &[], "cy"),
-    form("successful", &[], "cy"),
-    form("close", &["on"], "cb"),
-    form("terminate", &["on"], "cb"),
-    form("join", &["on", "timeout"], "cb"),
-    form("drop", &["on"], "cb"),
-    form("process", &["daemon"], "cy"),
-    form("start", &[], "c"),
-    form("join_process", &["timeout"], "c"),
-    form("is_alive", &[], "cy"),
-    form("exitcode", &[], "cy"),
-    form("terminate_process", &[], "c"),
-    form("kill", &[], "c"),
-    form("print", &[], ""),
-    form("sleep", &[], ""),
-    form("let", &[], ""),
-    form("check", &[], ""),
-    form("for", &["do"], ""),
-    form("if", &["then", "else"], ""),
-];
-
-impl Form {
-    fn named(name: &str) -> Option<&'static Form> {
-        FORMS.iter().find(|form| form.name == name)
-    }
-
-    /// Whether another thread of the program can do it (`in: t1`).
-    fn threaded(&self) -> bool {
-        self.calls || matches!(self.name, "print" | "sleep")
-    }
-
-    /// Every key that may stand in such a step.
-    fn known(&self) -> Vec<&'static str> {
-        let mut known = vec![self.name];
-        known.extend(self.keys);
-        if self.yields {
-            known.extend(["as", "into"]);
-        }
-        if self.calls {
-            known.extend(["takes", "raises", "blocks"]);
-        }
-        if self.threaded() {
-            known.push("in");
-        }
-        known
-    }
-}
-
-/// Keys that stand beside a step's own key.
-const MODIFIERS: [&str; 16] = [
-    "as",
-    "into",
-    "takes",
-    "raises",
-    "blocks",
-    "in",
-    "on",
-    "over",
-    "chunksize",
-    "callback",
-    "error_callback",
-    "timeout",
-    "daemon",
-    "do",
-    "then",
-    "else",
-];
 
 impl Lower {
     /// A list of steps.
@@ -196,9 +76,7 @@ impl Lower {
             }
             return Some(first.clone());
         }
-        let unknown = fields
-            .keys()
-            .find(|key| !MODIFIERS.contains(&key.value.as_str()));
+        let unknown = fields.keys().find(|key| !is_modifier(&key.value));
         match unknown.or_else(|| fields.keys().next()) {
             Some(key) => self.form(key).map(|_| key.clone()),
             None => {
@@ -212,8 +90,8 @@ impl Lower {
     fn form(&mut self, key: &Spanned<String>) -> Option<&'static Form> {
         let form = Form::named(&key.value);
         if form.is_none() {
-            let names = FORMS.iter().map(|form| form.name);
-            let problem = if MODIFIERS.contains(&key.value.as_str()) {
+            let names = Form::names();
+            let problem = if is_modifier(&key.value) {
                 Diagnostic::new(key.span, format!("`{}` alone is no step", key.value))
                     .help("it stands beside a step, without a `- ` of its own")
             } else {
@@ -270,17 +148,17 @@ impl Lower {
 
     /// Reports what nobody has taken.
     fn leftovers(&mut self, form: &Form, mut fields: Fields<'_>) {
-        let known = form.known();
+        let others = form.others();
         for (key, _) in fields.take_all() {
-            if Form::named(&key.value).is_some() && !known.contains(&key.value.as_str()) {
+            if Form::named(&key.value).is_some() && !others.contains(&key.value.as_str()) {
                 continue; // Reported as a second action.
             }
-            let what = if MODIFIERS.contains(&key.value.as_str()) {
+            let what = if is_modifier(&key.value) {
                 format!("`{}` does not go with `{}`", key.value, form.name)
             } else {
                 format!("unknown key `{}` in a step `{}`", key.value, form.name)
             };
-            let list = known[1..].join(", ");
+            let list = others.join(", ");
             let help = if list.is_empty() {
                 format!("`{}` stands alone", form.name)
             } else {
@@ -289,7 +167,7 @@ impl Lower {
             self.report(
                 Diagnostic::new(key.span, what)
                     .help(help)
-                    .maybe_help(did_you_mean(&key.value, known.iter().copied())),
+                    .maybe_help(did_you_mean(&key.value, others.iter().copied())),
             );
         }
     }
@@ -316,299 +194,10 @@ impl Lower {
             );
         }
     }
-
-    fn action(
-        &mut self,
-        form: &'static Form,
-        key: &Spanned<String>,
-        value: Option<&Node>,
-        fields: &mut Fields<'_>,
-    ) -> Option<Action> {
-        Some(match form.name {
-            "pool" => return self.new_pool(value),
-            "apply" => {
-                let on = self.on_pool(fields);
-                Action::Apply(on, self.task_call(key, value)?)
-            }
-            "apply_async" => {
-                let (on, callbacks) = (self.on_pool(fields), self.callbacks(fields));
-                Action::ApplyAsync(on, self.task_call(key, value)?, callbacks)
-            }
-            "map" | "starmap" => {
-                let pool = self.on_pool(fields);
-                let call = self.map_call(key, value, fields)?;
-                Action::Map {
-                    pool,
-                    call,
-                    star: form.name == "starmap",
-                }
-            }
-            "map_async" | "starmap_async" => {
-                let (pool, callbacks) = (self.on_pool(fields), self.callbacks(fields));
-                let call = self.map_call(key, value, fields)?;
-                Action::MapAsync {
-                    pool,
-                    call,
-                    star: form.name == "starmap_async",
-                    callbacks,
-                }
-            }
-            "get" => {
-                let timeout = self.timeout(fields);
-                Action::Get(self.operand(key, value, "a handle")?, timeout)
-            }
-            "wait" => {
-                let timeout = self.timeout(fields);
-                Action::Wait(self.operand(key, value, "a handle")?, timeout)
-            }
-            "ready" => Action::Ready(self.operand(key, value, "a handle")?),
-            "successful" => Action::Successful(self.operand(key, value, "a handle")?),
-            "close" => Action::Close(self.named_pool(value, fields)),
-            "terminate" => Action::Terminate(self.named_pool(value, fields)),
-            "drop" => Action::Drop(self.named_pool(value, fields)),
-            "join" => {
-                let timeout = self.timeout(fields);
-                Action::Join(self.named_pool(value, fields), timeout)
-            }
-            "process" => {
-                let daemon = fields
-                    .take("daemon")
-                    .and_then(|node| self.boolean(node, "`daemon`"));
-                let call = self.task_call(key, value)?;
-                Action::Process {
-                    call,
-                    daemon: daemon.unwrap_or(false),
-                }
-            }
-            "start" => Action::Start(self.operand(key, value, "a process")?),
-            "join_process" => {
-                let timeout = self.timeout(fields);
-                Action::JoinProcess(self.operand(key, value, "a process")?, timeout)
-            }
-            "is_alive" => Action::IsAlive(self.operand(key, value, "a process")?),
-            "exitcode" => Action::ExitCode(self.operand(key, value, "a process")?),
-            "terminate_process" | "kill" => {
-                let process = self.operand(key, value, "a process")?;
-                Action::Signal {
-                    process,
-                    kill: form.name == "kill",
-                }
-            }
-            "print" => Action::Print(match value {
-                Some(node) => self.template(node, "what is printed")?,
-                None => {
-                    self.report(
-                        Diagnostic::new(key.span, "`print` of what?")
-                            .help("an empty line is written `print: \"\"`"),
-                    );
-                    return None;
-                }
-            }),
-            "sleep" => Action::Sleep(self.operand(key, value, "a time")?),
-            "let" => Action::Let(match value {
-                Some(node) => self.bindings(node, "`let`"),
-                None => Vec::new(),
-            }),
-            "check" => Action::Check(self.operand(key, value, "a condition")?),
-            "for" => return self.for_each(key, value, fields),
-            _ => return self.condition(key, value, fields),
-        })
-    }
-
-    /// `pool`, `pool: 2`, `pool: {size: 2, name: p}`.
-    fn new_pool(&mut self, value: Option<&Node>) -> Option<Action> {
-        let default = || "pool".to_owned();
-        let Some(node) = value else {
-            return Some(Action::Pool {
-                name: default(),
-                size: None,
-            });
-        };
-        if !matches!(node.kind, Kind::Mapping(_)) {
-            let size = self.expr(node, "the size of a pool")?;
-            return Some(Action::Pool {
-                name: default(),
-                size: Some(size),
-            });
-        }
-        let mut fields = self.fields(node, "a pool")?;
-        let size = fields
-            .take("size")
-            .map(|node| self.expr(node, "the size of a pool"));
-        let name = fields
-            .take("name")
-            .map(|node| self.name(node, "the name of a pool"));
-        self.finish(fields, &["size", "name"]);
-        let size = match size {
-            Some(size) => Some(size?),
-            None => None,
-        };
-        let name = match name {
-            Some(name) => name?.value,
-            None => default(),
-        };
-        Some(Action::Pool { name, size })
-    }
-
-    fn on_pool(&mut self, fields: &mut Fields<'_>) -> Option<Spanned<String>> {
-        fields
-            .take("on")
-            .and_then(|node| self.name(node, "the name of a pool"))
-    }
-
-    /// The pool of `close: p`, or of `close` with `on: p`.
-    fn named_pool(
-        &mut self,
-        value: Option<&Node>,
-        fields: &mut Fields<'_>,
-    ) -> Option<Spanned<String>> {
-        let on = self.on_pool(fields);
-        let named = value.and_then(|node| self.name(node, "the name of a pool"));
-        if let (Some(on), Some(named)) = (&on, &named) {
-            self.report(
-                Diagnostic::new(on.span, "the pool is named twice").also(named.span, "first here"),
-            );
-        }
-        named.or(on)
-    }
-
-    fn timeout(&mut self, fields: &mut Fields<'_>) -> Option<Expr> {
-        fields
-            .take("timeout")
-            .and_then(|node| self.expr(node, "`timeout`"))
-    }
-
-    fn callbacks(&mut self, fields: &mut Fields<'_>) -> Callbacks {
-        let mut take = |key: &str| {
-            fields
-                .take(key)
-                .and_then(|node| self.name(node, "the name of a callback"))
-        };
-        Callbacks {
-            ok: take("callback"),
-            error: take("error_callback"),
-        }
-    }
-
-    /// The expression that a step is about.
-    fn operand(&mut self, key: &Spanned<String>, value: Option<&Node>, what: &str) -> Option<Expr> {
-        match value {
-            Some(node) => self.expr(node, what),
-            None => {
-                self.report(
-                    Diagnostic::new(key.span, format!("`{}` of what?", key.value))
-                        .help(format!("it needs {what}")),
-                );
-                None
-            }
-        }
-    }
-
-    /// `func(i, 2)`.
-    fn task_call(&mut self, key: &Spanned<String>, value: Option<&Node>) -> Option<TaskCall> {
-        let Some(node) = value else {
-            self.report(
-                Diagnostic::new(key.span, format!("`{}` of what?", key.value))
-                    .help(format!("write `{}: func(1)`", key.value)),
-            );
-            return None;
-        };
-        let scalar = self.scalar(node, "a call of a task")?;
-        let (task, args) = self.accept(expr::call(&scalar.text, scalar.at))?;
-        Some(TaskCall { task, args })
-    }
-
-    /// `map: func` with `over` and `chunksize`.
-    fn map_call(
-        &mut self,
-        key: &Spanned<String>,
-        value: Option<&Node>,
-        fields: &mut Fields<'_>,
-    ) -> Option<MapCall> {
-        let over = fields.take("over").map(|node| self.expr(node, "`over`"));
-        let chunksize = fields
-            .take("chunksize")
-            .and_then(|node| self.expr(node, "`chunksize`"));
-        let TaskCall { task, args } = self.task_call(key, value)?;
-        if let Some(arg) = args.first() {
-            self.report(
-                Diagnostic::new(arg.span, format!("`{}` names the task alone", key.value))
-                    .help("the arguments come from `over`"),
-            );
-            return None;
-        }
-        let Some(over) = over else {
-            self.report(
-                Diagnostic::new(key.span, format!("`{}` over what?", key.value))
-                    .help("say it beside the step: `over: range(6)`"),
-            );
-            return None;
-        };
-        Some(MapCall {
-            task,
-            over: over?,
-            chunksize,
-        })
-    }
-
-    /// `for: i in range(10)` with `do`.
-    fn for_each(
-        &mut self,
-        key: &Spanned<String>,
-        value: Option<&Node>,
-        fields: &mut Fields<'_>,
-    ) -> Option<Action> {
-        let body = self.branch(key, fields, "do");
-        let Some(node) = value else {
-            self.report(
-                Diagnostic::new(key.span, "`for` of what?").help("write `for: i in range(10)`"),
-            );
-            return None;
-        };
-        let scalar = self.scalar(node, "a loop")?;
-        let (var, over) = self.accept(expr::for_each(&scalar.text, scalar.at))?;
-        Some(Action::For {
-            var: var.value,
-            over,
-            body: body?,
-        })
-    }
-
-    /// `if: x > 0` with `then` and `else`.
-    fn condition(
-        &mut self,
-        key: &Spanned<String>,
-        value: Option<&Node>,
-        fields: &mut Fields<'_>,
-    ) -> Option<Action> {
-        let then = self.branch(key, fields, "then");
-        let otherwise = fields.take("else").map(|node| self.steps(node, "`else`"));
-        let condition = self.operand(key, value, "a condition")?;
-        Some(Action::If(condition, then?, otherwise.unwrap_or_default()))
-    }
-
-    /// The steps under `do` or `then`, which must be there.
-    fn branch(
-        &mut self,
-        key: &Spanned<String>,
-        fields: &mut Fields<'_>,
-        name: &str,
-    ) -> Option<Vec<Step>> {
-        match fields.take(name) {
-            Some(node) => Some(self.steps(node, &format!("`{name}`"))),
-            None => {
-                self.report(
-                    Diagnostic::new(key.span, format!("this `{}` has no `{name}`", key.value))
-                        .help(format!("write its steps as a list under `{name}:`")),
-                );
-                None
-            }
-        }
-    }
 }
 
 /// A step that says nothing but what it does.
-fn step(span: crate::case::ast::Span, action: Action) -> Step {
+fn step(span: Span, action: Action) -> Step {
     Step {
         span,
         thread: None,
