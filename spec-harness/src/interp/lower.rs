@@ -346,8 +346,9 @@ impl<'c> Names<'c> {
         let over = items(&call.over, env)?;
         let text = format!("{} over {} items", call.task.value, over.len());
         self.jobs += 1;
+        let per_chunk = self.per_chunk(pool, chunksize, over.len());
         let mut keys = Vec::with_capacity(over.len());
-        for item in over {
+        for (index, item) in over.into_iter().enumerate() {
             let args = match (star, item.items()) {
                 (false, _) => vec![item],
                 (true, Some(args)) => args.to_vec(),
@@ -356,9 +357,20 @@ impl<'c> Names<'c> {
                     return Err(wrong(call.over.span, text));
                 }
             };
-            keys.push(self.number(Some(pool), &call.task, args, false)?);
+            let key = self.number(Some(pool), &call.task, args, false)?;
+            if let Some(task) = self.tasks.last_mut() {
+                task.chunk = per_chunk.map(|items| index as u64 / items);
+            }
+            keys.push(key);
         }
         Ok((keys, chunksize, text))
+    }
+
+    /// How many items a chunk has: as asked for, or by the contract's rule for this pool's size.
+    fn per_chunk(&self, pool: &str, asked: Option<u64>, items: usize) -> Option<u64> {
+        let size = self.pools.iter().find(|p| p.name == pool)?.size;
+        let by_rule = size.map(|size| (items as u64).div_ceil(size.saturating_mul(4).max(1)));
+        asked.or(by_rule).map(|items| items.max(1))
     }
 
     fn callbacks(
@@ -402,8 +414,10 @@ impl<'c> Names<'c> {
             args,
             pool: pool.map(str::to_owned),
             job: self.jobs - 1,
+            chunk: Some(0),
             callback,
             fate: Fate::Never,
+            value: None,
         });
         Ok(key)
     }

@@ -170,6 +170,16 @@ impl<'c> Stage<'c> {
         stage
     }
 
+    /// Tells how deadlines are kept; to be said before the first move.
+    pub fn set_options(&mut self, options: Options) {
+        self.options = options;
+    }
+
+    /// An actor by name.
+    pub fn who(&self, actor: ActorId) -> Who {
+        self.program.who(actor)
+    }
+
     /// The current instant.
     pub fn now(&self) -> Time {
         self.now
@@ -400,8 +410,8 @@ impl<'c> Stage<'c> {
 
     fn call(&mut self, actor: ActorId, call: Box<Call>) -> Move {
         let who = self.program.who(actor);
-        let (span, text) = (call.span, call.text.clone());
-        self.log(who.clone(), What::Call { span, text });
+        let (span, text, command) = (call.span, call.text.clone(), call.command.clone());
+        self.log(who.clone(), What::Call { span, text, command });
         for key in &call.submits {
             self.log(who.clone(), What::Submit { key: *key });
         }
@@ -547,6 +557,9 @@ impl<'c> Stage<'c> {
                 }
                 Act::End(order, ended) => {
                     playing.ended = Some(ended);
+                    if let Order::Return(value) = &order {
+                        self.note_value(key, value);
+                    }
                     if let Ended::As(fate) = ended {
                         self.end(key, fate);
                     }
@@ -606,6 +619,12 @@ impl<'c> Stage<'c> {
             None => Fate::Lost,
         };
         self.end(key, fate);
+    }
+
+    fn note_value(&mut self, key: Key, value: &serde_json::Value) {
+        if let Some(task) = usize::try_from(key).ok().and_then(|key| self.program.tasks_mut().get_mut(key)) {
+            task.value = Value::from_json(value).ok();
+        }
     }
 
     fn end(&mut self, key: Key, fate: Fate) {
