@@ -1,0 +1,411 @@
+//! The cell of a job: the one allocation in which its work, its state and its outcome live.
+//!
+//! Whoever has the answer completes the cell; there is no table of jobs and no thread that passes
+//! answers on. A cell with many units (a map) counts those that are left; the one who brings the last
+//! one, or who fails the job as a whole, is its resolver (see the gate).
+//!
+//! # Safety
+//!
+//! `failure` is written under the gate's lock while the job is open, or by the resolver; it is read when the
+//! job is ready, by the handle. `plan` is written before the cell is shared, and taken by the lane, which the
+//! resolver hands it to. The work's own rules are kept by [`Unit`], which only the queue makes, once each.
+#![expect(unsafe_code, reason = "outcomes are owned by protocol, not by lock")]
+
+use std::cell::UnsafeCell;
+use std::fmt;
+use std::panic::Location;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use crate::context;
+use crate::failure::Failure;
+use crate::gate::Gate;
+use crate::hub::{Hub, TaskId};
+use crate::lane::Due;
+use crate::loan::failed;
+use crate::panics;
+use crate::terms::Terms;
+use crate::work::Work;
+
+/// The right to end one unit of one job: made by the queue, once for each unit, and consumed by its end.
+#[derive(Debug)]
+#[must_use = "a unit that is not ended keeps its job waiting for ever"]
+pub struct Unit {
+    index: usize,
+    /// The address of the cell it is of: a unit ended at another cell is refused.
+    of: usize,
+}
+
+/// Terms with callbacks, and the cell that they are of as the lane wants it.
+struct Plan<T, E> {
+    terms: Terms<T, E>,
+    me: Weak<dyn Due>,
+}
+
+type BoxedPlan<W> = Box<Plan<<W as Work>::Value, <W as Work>::Raised>>;
+
+/// A job's place in its pool's queue; only the queue uses it.
+pub struct Link<J: ?Sized>(Mutex<Linked<J>>);
+
+pub(crate) struct Linked<J: ?Sized> {
+    /// The job behind this one.
+    pub(crate) next: Option<Arc<J>>,
+    /// How many units were handed out.
+    pub(crate) claimed: usize,
+}
+
+impl<J: ?Sized> Link<J> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Linked<J>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<J: ?Sized> fmt::Debug for Link<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("claimed", &self.lock().claimed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A job as its queue sees it, whatever it works on; `J` is how its backend sees it.
+pub trait Job<J: ?Sized>: Send + Sync {
+    /// Its place in the queue.
+    fn link(&self) -> &Link<J>;
+    /// Number of its units.
+    fn units(&self) -> usize;
+    /// False once its outcome is decided: what has not started need not.
+    fn is_open(&self) -> bool;
+    /// The pool was terminated, and this many units will never be handed out.
+    fn terminate(&self, unclaimed: usize);
+    /// A unit's name for people: `task 7, items 16..32, submitted at src/main.rs:8:14`.
+    fn describe(&self, unit: &Unit) -> String;
+}
+
+/// A backend's own view of a job, as its queue takes it.
+pub trait Erased: Send + Sync {
+    /// The job as the queue sees it.
+    fn job(&self) -> &dyn Job<Self>;
+}
+
+/// One job: made by the engine, shared by the queue, the worker and the handle.
+pub struct Cell<J: ?Sized, W: Work> {
+    link: Link<J>,
+    hub: Arc<Hub>,
+    id: TaskId,
+    place: &'static Location<'static>,
+    /// The work is on the stack of a caller who waits: the job must not resolve before its last unit.
+    lent: bool,
+    gate: Gate,
+    left: AtomicUsize,
+    failure: UnsafeCell<Option<Failure<W::Raised>>>,
+    plan: UnsafeCell<Option<BoxedPlan<W>>>,
+    work: W,
+}
+
+// SAFETY: see the module's head: `failure` and `plan` have one owner at a time, handed on with release and
+// acquire. References to them are shared only by the handle, which is `Sync` only where its content is.
+unsafe impl<J: ?Sized + Send + Sync, W: Work> Sync for Cell<J, W> {}
+
+impl<J: ?Sized + Send + Sync + 'static, W: Work + 'static> Cell<J, W> {
+    pub(crate) fn new(
+        hub: &Arc<Hub>,
+        work: W,
+        lent: bool,
+        terms: Terms<W::Value, W::Raised>,
+    ) -> Arc<Self> {
+        let place = terms.place;
+        let cell = |plan| Cell {
+            link: Link(Mutex::new(Linked {
+                next: None,
+                claimed: 0,
+            })),
+            hub: hub.clone(),
+            id: hub.number(),
+            place,
+            lent,
+            gate: Gate::default(),
+            left: AtomicUsize::new(work.units()),
+            failure: UnsafeCell::new(None),
+            plan: UnsafeCell::new(plan),
+            work,
+        };
+        if !terms.has_callbacks() {
+            return Arc::new(cell(None));
+        }
+        hub.lane.open();
+        Arc::new_cyclic(|me: &Weak<Self>| {
+            let me: Weak<dyn Due> = me.clone();
+            cell(Some(Box::new(Plan { terms, me })))
+        })
+    }
+}
+
+impl<J: ?Sized, W: Work> Cell<J, W> {
+    /// The task's number in its pool.
+    pub fn id(&self) -> TaskId {
+        self.id
+    }
+
+    /// What a unit works on.
+    ///
+    /// # Panics
+    ///
+    /// When the unit is another job's.
+    pub fn inputs(&self, unit: &Unit) -> W::Inputs<'_> {
+        self.check(unit);
+        // SAFETY: a unit is made once and consumed by `run` and `finish`: it was neither run nor stored.
+        unsafe { self.work.inputs(unit.index) }
+    }
+
+    /// Runs a unit on the calling thread; a panic of the task becomes its failure.
+    ///
+    /// # Panics
+    ///
+    /// When the unit is another job's.
+    pub fn run(&self, unit: Unit) {
+        self.check(&unit);
+        // SAFETY: a unit is made once and consumed here: it was neither run nor stored before.
+        let end = panics::catch(|| unsafe { self.work.run(unit.index) });
+        if let Some(failure) = failed(end) {
+            self.record(failure);
+        }
+        self.leave(1);
+    }
+
+    /// Ends a unit that ran elsewhere, or that never will run.
+    ///
+    /// # Panics
+    ///
+    /// When the unit is another job's.
+    pub fn finish(&self, unit: Unit, end: Result<W::Output, Failure<W::Raised>>) {
+        self.check(&unit);
+        let stored = panics::catch(|| match end {
+            // SAFETY: a unit is made once and consumed here: it was neither run nor stored before.
+            Ok(output) => unsafe { self.work.store(unit.index, output) }
+                .map_err(|error| Failure::Decode(Box::new(error))),
+            Err(failure) => Err(failure),
+        });
+        if let Some(failure) = failed(stored) {
+            self.record(failure);
+        }
+        self.leave(1);
+    }
+
+    /// A job without units is done at once, and its callback is not called; true if it is one.
+    pub(crate) fn resolve_if_empty(&self) -> bool {
+        let empty = self.work.units() == 0 && self.gate.begin();
+        if empty {
+            // SAFETY: there are no units, and the resolver is alone.
+            unsafe { self.work.seal() };
+            self.publish();
+        }
+        empty
+    }
+
+    fn check(&self, unit: &Unit) {
+        assert!(
+            unit.of == self.address(),
+            "a unit was ended at another job's cell"
+        );
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// Keeps the first failure of an open job.
+    fn record(&self, failure: Failure<W::Raised>) {
+        let guard = self.gate.lock();
+        if self.gate.is_open() && !self.gate.has_failed() {
+            // SAFETY: under the gate's lock, and the job is open.
+            unsafe { *self.failure.get() = Some(failure) };
+            self.gate.mark_failed();
+        }
+        drop(guard);
+    }
+
+    /// Some units have ended; after the last one the job resolves.
+    fn leave(&self, units: usize) {
+        if self.left.fetch_sub(units, Ordering::AcqRel) == units && self.gate.begin() {
+            if !self.gate.has_failed() {
+                // SAFETY: no unit is left and none failed, so all were stored; the resolver is alone.
+                unsafe { self.work.seal() };
+            }
+            self.settle();
+        }
+    }
+
+    /// The outcome is there: its callback first, then those who wait.
+    fn settle(&self) {
+        let failed = self.gate.has_failed();
+        // SAFETY: written before the cell was shared, and taken only by the lane, to which this hands it.
+        let due = match unsafe { &*self.plan.get() } {
+            Some(plan) if plan.terms.concern(failed) => plan.me.upgrade(),
+            _ => None,
+        };
+        match due {
+            Some(due) => {
+                self.gate.due();
+                self.hub.lane.post(due);
+            }
+            None => self.publish(),
+        }
+    }
+
+    fn publish(&self) {
+        if self.gate.publish() {
+            self.hub.lane.nudge();
+        }
+    }
+}
+
+impl<J: ?Sized + Send + Sync, W: Work> Job<J> for Cell<J, W> {
+    fn link(&self) -> &Link<J> {
+        &self.link
+    }
+
+    fn units(&self) -> usize {
+        self.work.units()
+    }
+
+    fn is_open(&self) -> bool {
+        self.gate.is_open()
+    }
+
+    fn terminate(&self, unclaimed: usize) {
+        let guard = self.gate.lock();
+        let resolver = !self.lent && self.gate.begin();
+        let replaced = (resolver || (self.lent && self.gate.is_open())).then(|| {
+            self.gate.mark_failed();
+            // SAFETY: under the gate's lock with the job open, or as its resolver under the same lock.
+            unsafe { (*self.failure.get()).replace(Failure::Terminated) }
+        });
+        drop(guard);
+        drop(replaced);
+        if resolver {
+            self.settle();
+        } else if self.lent && unclaimed > 0 {
+            self.leave(unclaimed);
+        }
+    }
+
+    fn describe(&self, unit: &Unit) -> String {
+        let items = self.work.items(unit.index);
+        let items = match (self.work.units(), items.len()) {
+            (..=1, ..=1) => String::new(),
+            (_, 1) => format!(", item {}", items.start),
+            _ => format!(", items {}..{}", items.start, items.end),
+        };
+        format!("task {}{items}, submitted at {}", self.id, self.place)
+    }
+}
+
+impl Unit {
+    /// The next unit of a job. Called by the queue alone, once for each index.
+    pub(crate) fn of<J: ?Sized>(job: &Arc<J>, index: usize) -> Unit {
+        Unit {
+            index,
+            of: Arc::as_ptr(job).addr(),
+        }
+    }
+}
+
+impl<J: ?Sized + Send + Sync, W: Work> Due for Cell<J, W> {
+    fn run_callback(&self) {
+        // SAFETY: the resolver handed the job to the lane, which calls this once: plan and outcome are its own.
+        let plan = unsafe { (*self.plan.get()).take() };
+        let panicked = plan.and_then(|plan| {
+            let run = || {
+                // SAFETY: as above; the references end with the callback, before the job is ready.
+                match unsafe { ((*self.failure.get()).as_ref(), self.work.peek()) } {
+                    (Some(failure), _) => {
+                        plan.terms.error_callback.map(|callback| callback(failure))
+                    }
+                    (None, Some(value)) => plan.terms.callback.map(|callback| callback(value)),
+                    (None, None) => None,
+                }
+            };
+            panics::catch(|| context::as_callback(self.hub.pool, self.id.0, run)).err()
+        });
+        if let Some(panic) = panicked
+            && !self.gate.has_failed()
+        {
+            // SAFETY: as above: nobody else touches the outcome before the job is ready. The value goes first.
+            let value = unsafe {
+                *self.failure.get() = Some(Failure::Panicked(Box::new(panic)));
+                self.work.take()
+            };
+            self.gate.mark_failed();
+            let _ = panics::catch(|| drop(value));
+        }
+        self.publish();
+    }
+}
+
+/// A job as those who wait for it see it.
+pub(crate) trait Awaited: Send + Sync {
+    fn gate(&self) -> &Gate;
+    fn hub(&self) -> &Hub;
+    fn id(&self) -> TaskId;
+}
+
+/// A job as its handle sees it.
+pub(crate) trait Outcome<T, E>: Awaited {
+    /// Moves the outcome out.
+    ///
+    /// # Safety
+    ///
+    /// The job is ready, and the caller alone may touch its outcome.
+    unsafe fn take(&self) -> Option<Result<T, Failure<E>>>;
+
+    /// Looks at the outcome.
+    ///
+    /// # Safety
+    ///
+    /// The job is ready, and nobody takes the outcome while the reference lives.
+    unsafe fn peek(&self) -> Option<Result<&T, &Failure<E>>>;
+}
+
+impl<J: ?Sized + Send + Sync, W: Work> Awaited for Cell<J, W> {
+    fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    fn id(&self) -> TaskId {
+        self.id
+    }
+}
+
+impl<J: ?Sized + Send + Sync, W: Work> Outcome<W::Value, W::Raised> for Cell<J, W> {
+    unsafe fn take(&self) -> Option<Result<W::Value, Failure<W::Raised>>> {
+        if self.gate.has_failed() {
+            // SAFETY: ready, and the caller is alone.
+            return unsafe { (*self.failure.get()).take() }.map(Err);
+        }
+        // SAFETY: ready without a failure is sealed, and the caller is alone.
+        unsafe { self.work.take() }.map(Ok)
+    }
+
+    unsafe fn peek(&self) -> Option<Result<&W::Value, &Failure<W::Raised>>> {
+        if self.gate.has_failed() {
+            // SAFETY: ready, and nobody takes it meanwhile.
+            return unsafe { (*self.failure.get()).as_ref() }.map(Err);
+        }
+        // SAFETY: ready without a failure is sealed, and nobody takes it meanwhile.
+        unsafe { self.work.peek() }.map(Ok)
+    }
+}
+
+impl<J: ?Sized, W: Work> fmt::Debug for Cell<J, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cell")
+            .field("id", &self.id)
+            .field("gate", &self.gate)
+            .finish_non_exhaustive()
+    }
+}

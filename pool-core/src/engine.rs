@@ -1,0 +1,294 @@
+//! The semantics of a pool, once: what is let in, what each call waits for, how a pool ends.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crate::attendance::Deadline;
+use crate::backend::{Backend, Carry, StartError};
+use crate::cell::{Awaited, Cell, Erased};
+use crate::chunks::default_chunksize;
+use crate::context;
+use crate::failure::{Failure, Misuse};
+use crate::feed::{Abandoned, Feed};
+use crate::handle::{AsyncResult, wait};
+use crate::hub::Hub;
+use crate::lifecycle::{Order, Phase, Step};
+use crate::loan::{Borrowed, Loan};
+use crate::panics;
+use crate::terms::Terms;
+use crate::timers::Timers;
+use crate::work::Work;
+
+/// What every pool can be told at its start, whatever its workers are.
+#[derive(Debug, Clone)]
+pub struct Config {
+    size: Option<usize>,
+    timers: Timers,
+    panic_hook: bool,
+    warn_on_drop: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            size: None,
+            timers: Timers::real(),
+            panic_hook: true,
+            warn_on_drop: true,
+        }
+    }
+}
+
+impl Config {
+    /// Number of workers; without it, the CPUs that this process may use.
+    #[must_use]
+    pub fn size(self, size: usize) -> Self {
+        Config {
+            size: Some(size),
+            ..self
+        }
+    }
+
+    /// The pool's source of time.
+    #[must_use]
+    pub fn timers(self, timers: Timers) -> Self {
+        Config { timers, ..self }
+    }
+
+    /// Whether the panic hook may be installed that gives panics of tasks their place (default: yes).
+    #[must_use]
+    pub fn panic_hook(self, install: bool) -> Self {
+        Config {
+            panic_hook: install,
+            ..self
+        }
+    }
+
+    /// Whether a drop with unfinished tasks says so on stderr (default: yes).
+    #[must_use]
+    pub fn warn_on_drop(self, warn: bool) -> Self {
+        Config {
+            warn_on_drop: warn,
+            ..self
+        }
+    }
+
+    fn workers(&self) -> Result<NonZeroUsize, StartError> {
+        match self.size {
+            Some(size) => NonZeroUsize::new(size).ok_or(StartError::NoWorkers),
+            // Where the system does not tell, one worker is what is sure to be there.
+            None => Ok(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
+        }
+    }
+}
+
+/// A pool without a face: backends wrap it and give it signatures.
+pub struct Engine<B: Backend>(Arc<Shared<B>>);
+
+struct Shared<B: Backend> {
+    backend: B,
+    feed: Arc<Feed<B::Job>>,
+    hub: Arc<Hub>,
+    warn_on_drop: bool,
+}
+
+impl<B: Backend> Engine<B> {
+    /// Starts a pool.
+    ///
+    /// # Errors
+    ///
+    /// A size of zero, or a worker that the system refused; then none is left.
+    pub fn start(backend: B, config: Config) -> Result<Self, StartError> {
+        let size = config.workers()?;
+        if config.panic_hook {
+            panics::install_hook();
+        }
+        let hub = Arc::new(Hub::new(config.timers));
+        let feed = Arc::new(Feed::new(size, hub.pool));
+        backend.start(&feed)?;
+        Ok(Engine(Arc::new(Shared {
+            backend,
+            feed,
+            hub,
+            warn_on_drop: config.warn_on_drop,
+        })))
+    }
+
+    /// Number of workers.
+    pub fn size(&self) -> usize {
+        self.0.feed.size()
+    }
+
+    /// Where the pool is in its life.
+    pub fn phase(&self) -> Phase {
+        self.0.feed.phase()
+    }
+
+    /// The pool's backend.
+    pub fn backend(&self) -> &B {
+        &self.0.backend
+    }
+
+    /// The chunk size for a map of so many items.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::ZeroChunksize`] when zero was asked for.
+    pub fn chunksize(&self, items: usize, asked: Option<usize>) -> Result<usize, Misuse> {
+        match asked {
+            Some(0) => Err(Misuse::ZeroChunksize),
+            Some(size) => Ok(size),
+            None => Ok(default_chunksize(items, self.size())),
+        }
+    }
+
+    /// Queues work and returns at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] when the pool was closed or terminated.
+    pub fn submit<W: Work + 'static>(
+        &self,
+        work: W,
+        terms: Terms<W::Value, W::Raised>,
+    ) -> Result<AsyncResult<W::Value, W::Raised>, Misuse>
+    where
+        B: Carry<W>,
+    {
+        self.0.feed.admit()?;
+        let cell = Cell::new(&self.0.hub, work, false, terms);
+        self.0.queue(&cell)?;
+        Ok(AsyncResult::new(cell))
+    }
+
+    /// Runs work that may borrow from the caller's stack, and waits for it.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no value; when it returns, nothing of the work is running.
+    #[track_caller]
+    pub fn call<W: Work>(&self, work: W) -> Result<W::Value, Failure<W::Raised>>
+    where
+        B: Carry<Borrowed>,
+    {
+        let terms = Terms::here();
+        self.0.feed.admit()?;
+        Loan::new(work).call(|borrowed| {
+            let cell = Cell::new(&self.0.hub, borrowed, true, terms);
+            self.0.queue(&cell)?;
+            let job: Arc<dyn Awaited> = cell.clone();
+            // Waiting is refused only in the callback of this very job, and it has none.
+            wait(&job, None)?;
+            AsyncResult::new(cell).get()
+        })
+    }
+
+    /// Lets no more work in and returns at once; what was let in will be done. It may be repeated.
+    pub fn close(&self) {
+        if let Ok(Some(Order::Drain)) = self.0.feed.step(Step::Close) {
+            self.0.backend.drain();
+        }
+    }
+
+    /// Stops the pool: what has not started never will, and every open handle resolves to
+    /// [`Failure::Terminated`]. It returns without waiting, and may be repeated.
+    pub fn terminate(&self) {
+        self.0.terminate();
+    }
+
+    /// Waits until every task is done, every callback has returned and no worker is left; true. False when
+    /// `limit` was over first: then it may be called again.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::StillRunning`] before `close` or `terminate`, [`Misuse::WouldDeadlock`] from inside a task
+    /// or callback of this pool.
+    pub fn join(&self, limit: Option<Duration>) -> Result<bool, Misuse> {
+        self.0.join(limit)
+    }
+}
+
+impl<B: Backend> Shared<B> {
+    fn queue<W: Work + 'static>(&self, cell: &Arc<Cell<B::Job, W>>) -> Result<(), Misuse>
+    where
+        B: Carry<W>,
+    {
+        if cell.resolve_if_empty() {
+            return Ok(());
+        }
+        self.feed.push(B::load(cell.clone()))?;
+        self.backend.wake();
+        Ok(())
+    }
+
+    fn terminate(&self) {
+        if let Ok(Some(Order::Abandon)) = self.feed.step(Step::Terminate) {
+            let Abandoned { queued, running } = self.feed.abandon();
+            for (job, unclaimed) in queued {
+                job.job().terminate(unclaimed);
+            }
+            for job in running {
+                job.job().terminate(0);
+            }
+            self.backend.abandon();
+        }
+    }
+
+    fn join(&self, limit: Option<Duration>) -> Result<bool, Misuse> {
+        self.feed.step(Step::Join)?;
+        if context::inside(self.hub.pool) {
+            return Err(Misuse::WouldDeadlock);
+        }
+        let deadline = Deadline::after(&self.hub.timers, limit);
+        let gone = self.backend.reap(&deadline) && self.hub.lane.finish(&deadline);
+        if gone {
+            self.feed.step(Step::Reaped)?;
+        }
+        Ok(gone)
+    }
+}
+
+impl<B: Backend> Drop for Engine<B> {
+    /// Terminates and joins; inside a task or callback of the pool itself, another thread does the joining.
+    fn drop(&mut self) {
+        let shared = &self.0;
+        if shared.feed.phase() == Phase::Joined {
+            return;
+        }
+        let unfinished = shared.feed.unfinished();
+        if shared.warn_on_drop && unfinished > 0 && shared.feed.phase() != Phase::Terminated {
+            let tasks = if unfinished == 1 { "task" } else { "tasks" };
+            eprintln!(
+                "{} pool dropped with {unfinished} unfinished {tasks}: close() and join() it first",
+                B::KIND
+            );
+        }
+        shared.terminate();
+        if context::inside(shared.hub.pool) {
+            let shared = shared.clone();
+            let reap = move || shared.join(None).unwrap_or(false);
+            // Where the system refuses a thread, the workers still leave; only their last trace stays.
+            drop(
+                thread::Builder::new()
+                    .name("pool-reaper".into())
+                    .spawn(reap),
+            );
+        } else {
+            // Terminated, and outside of the pool: nothing is left to refuse.
+            let _ = shared.join(None);
+        }
+    }
+}
+
+impl<B: Backend> fmt::Debug for Engine<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("kind", &B::KIND)
+            .field("phase", &self.phase())
+            .field("size", &self.size())
+            .finish()
+    }
+}

@@ -1,0 +1,231 @@
+//! Why a task has no value, and what a caller did wrong.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a task, or a call, has no value.
+///
+/// One flat error for every call: `Raised` only comes from the `try_` forms, whose functions return a
+/// `Result<R, E>`; everywhere else `E` is [`Never`] and the arm cannot be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure<E = Never> {
+    /// The task's function returned this error.
+    Raised(E),
+    /// The task panicked.
+    Panicked(Box<Panic>),
+    /// The worker died while it ran the task.
+    WorkerLost(Box<WorkerLost>),
+    /// An argument or a result could not be encoded.
+    Encode(Box<CodecError>),
+    /// An argument or a result could not be decoded.
+    Decode(Box<CodecError>),
+    /// The pool was terminated before the task had finished.
+    Terminated,
+    /// The time given to the call, or to the task, was over.
+    TimedOut,
+    /// The task was cancelled.
+    Cancelled,
+    /// The call was not allowed; nothing was done.
+    Misuse(Misuse),
+}
+
+impl<E> Failure<E> {
+    /// The same failure with the task's own error replaced.
+    pub fn map<F>(self, f: impl FnOnce(E) -> F) -> Failure<F> {
+        match self {
+            Failure::Raised(error) => Failure::Raised(f(error)),
+            Failure::Panicked(panic) => Failure::Panicked(panic),
+            Failure::WorkerLost(lost) => Failure::WorkerLost(lost),
+            Failure::Encode(error) => Failure::Encode(error),
+            Failure::Decode(error) => Failure::Decode(error),
+            Failure::Terminated => Failure::Terminated,
+            Failure::TimedOut => Failure::TimedOut,
+            Failure::Cancelled => Failure::Cancelled,
+            Failure::Misuse(misuse) => Failure::Misuse(misuse),
+        }
+    }
+
+    /// The same failure with the task's own error borrowed.
+    pub fn as_ref(&self) -> Failure<&E> {
+        match self {
+            Failure::Raised(error) => Failure::Raised(error),
+            Failure::Panicked(panic) => Failure::Panicked(panic.clone()),
+            Failure::WorkerLost(lost) => Failure::WorkerLost(lost.clone()),
+            Failure::Encode(error) => Failure::Encode(error.clone()),
+            Failure::Decode(error) => Failure::Decode(error.clone()),
+            Failure::Terminated => Failure::Terminated,
+            Failure::TimedOut => Failure::TimedOut,
+            Failure::Cancelled => Failure::Cancelled,
+            Failure::Misuse(misuse) => Failure::Misuse(*misuse),
+        }
+    }
+}
+
+impl Failure {
+    /// A failure that no function raised, as one of any task.
+    pub fn widen<E>(self) -> Failure<E> {
+        self.map(|never| match never {})
+    }
+}
+
+impl<E> From<Misuse> for Failure<E> {
+    fn from(misuse: Misuse) -> Self {
+        Failure::Misuse(misuse)
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Failure<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Raised(error) => write!(f, "task failed: {error}"),
+            Failure::Panicked(panic) => panic.fmt(f),
+            Failure::WorkerLost(lost) => lost.fmt(f),
+            Failure::Encode(error) => write!(f, "cannot encode {error}"),
+            Failure::Decode(error) => write!(f, "cannot decode {error}"),
+            Failure::Terminated => f.write_str("pool was terminated before the task had finished"),
+            Failure::TimedOut => f.write_str("timed out"),
+            Failure::Cancelled => f.write_str("task was cancelled"),
+            Failure::Misuse(misuse) => misuse.fmt(f),
+        }
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for Failure<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Failure::Raised(error) => Some(error),
+            Failure::WorkerLost(lost) => Some(lost),
+            Failure::Misuse(misuse) => Some(misuse),
+            _ => None,
+        }
+    }
+}
+
+/// The error of a task that cannot fail politely: it has no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Never {}
+
+impl fmt::Display for Never {
+    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}
+
+impl std::error::Error for Never {}
+
+/// What a caller did wrong: the call was refused and the pool is unharmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// Work was submitted to a pool that was closed or terminated.
+    #[error("pool not running")]
+    NotRunning,
+    /// `join` was called before `close` or `terminate`.
+    #[error("pool is still running: close() or terminate() it before join()")]
+    StillRunning,
+    /// `successful` was asked of a task that has not finished.
+    #[error("task not ready: successful() has no answer before it has finished")]
+    NotReady,
+    /// The value was moved out before.
+    #[error("result was taken already")]
+    Taken,
+    /// The call would wait for itself.
+    #[error("call would wait for itself: it was made by a task or callback it waits for")]
+    WouldDeadlock,
+    /// A chunk size of zero.
+    #[error("chunk size must be at least 1")]
+    ZeroChunksize,
+}
+
+/// What a task said when it panicked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Panic {
+    /// The panic's message.
+    pub message: String,
+    /// File, line and column, when the panic hook is ours.
+    pub location: Option<String>,
+    /// The worker's backtrace, when `RUST_BACKTRACE` asks for one.
+    pub backtrace: Option<String>,
+}
+
+impl fmt::Display for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task panicked: {}", self.message)?;
+        if let Some(location) = &self.location {
+            write!(f, " (at {location})")?;
+        }
+        Ok(())
+    }
+}
+
+/// A worker died while it ran a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerLost {
+    /// Its process id.
+    pub pid: u32,
+    /// What it died of.
+    pub cause: Cause,
+    /// The task that it was running, for people.
+    pub task: String,
+}
+
+impl fmt::Display for WorkerLost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "worker lost: {} (pid {}) while running {}",
+            self.cause, self.pid, self.task
+        )
+    }
+}
+
+impl std::error::Error for WorkerLost {}
+
+/// What a worker died of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// A signal.
+    Signal {
+        /// Its number.
+        signal: i32,
+        /// Its name, `SIGKILL`.
+        name: String,
+        /// Whether a core was dumped.
+        core_dumped: bool,
+    },
+    /// It left with this exit code.
+    Exit(i32),
+    /// It broke the protocol and was stopped for it.
+    Protocol(String),
+    /// It could not be started, or ended during its start, in all tries.
+    Start(String),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Signal {
+                name, core_dumped, ..
+            } => {
+                let core = if *core_dumped { ", core dumped" } else { "" };
+                write!(f, "killed by {name}{core}")
+            }
+            Cause::Exit(code) => write!(f, "exited with code {code}"),
+            Cause::Protocol(what) => write!(f, "stopped for breaking the protocol: {what}"),
+            Cause::Start(why) => write!(f, "did not start: {why}"),
+        }
+    }
+}
+
+/// A value that could not be encoded or decoded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{type_name}: {reason}")]
+pub struct CodecError {
+    /// The value's type.
+    pub type_name: String,
+    /// Why.
+    pub reason: String,
+}

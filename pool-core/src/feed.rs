@@ -1,0 +1,282 @@
+//! The queue of a pool, strictly first in, first out, and with it the pool's phase: one lock for both, so
+//! that no work is let in after the pool was closed.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::cell::{Erased, Unit};
+use crate::failure::Misuse;
+use crate::lifecycle::{Order, Phase, Step};
+
+/// A pool's queue, as its workers see it. `J` is how the backend sees a job.
+pub struct Feed<J: ?Sized> {
+    inner: Mutex<Inner<J>>,
+    bell: Condvar,
+    size: NonZeroUsize,
+    pool: u64,
+}
+
+/// One unit of a job, handed to a worker.
+#[derive(Debug)]
+#[must_use = "a unit that is not ended keeps its job waiting for ever"]
+pub struct Claim<J: ?Sized> {
+    /// The job.
+    pub job: Arc<J>,
+    /// The right to end one unit of it.
+    pub unit: Unit,
+}
+
+/// The place of one worker: what it took last is known to be running until it takes again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Seat(pub usize);
+
+struct Inner<J: ?Sized> {
+    phase: Phase,
+    /// Units that were handed out and came back without having started.
+    returned: VecDeque<Claim<J>>,
+    first: Option<Arc<J>>,
+    last: Option<Arc<J>>,
+    /// What each seat took last.
+    running: Vec<Option<Arc<J>>>,
+    sleepers: usize,
+}
+
+/// What a pool was left with when it was terminated.
+pub(crate) struct Abandoned<J: ?Sized> {
+    /// Jobs, and how many of their units were never handed out.
+    pub(crate) queued: Vec<(Arc<J>, usize)>,
+    /// Jobs of which units may be running.
+    pub(crate) running: Vec<Arc<J>>,
+}
+
+impl<J: ?Sized + Erased> Feed<J> {
+    pub(crate) fn new(size: NonZeroUsize, pool: u64) -> Self {
+        Feed {
+            inner: Mutex::new(Inner {
+                phase: Phase::Running,
+                returned: VecDeque::new(),
+                first: None,
+                last: None,
+                running: (0..size.get()).map(|_| None).collect(),
+                sleepers: 0,
+            }),
+            bell: Condvar::new(),
+            size,
+            pool,
+        }
+    }
+
+    /// Number of workers of the pool.
+    pub fn size(&self) -> usize {
+        self.size.get()
+    }
+
+    /// The pool's number in this process, from 1: what [`WorkerSeat::take`](crate::WorkerSeat::take) asks for.
+    pub fn pool(&self) -> u64 {
+        self.pool
+    }
+
+    /// The next unit for a worker; blocks while there is none, and `None` says: leave.
+    pub fn next(&self, seat: Seat) -> Option<Claim<J>> {
+        let mut inner = self.lock();
+        loop {
+            let before = inner.sit(seat, None);
+            let claim = inner.claim(seat);
+            if claim.is_some() || inner.phase != Phase::Running {
+                // What ran before may be the last reference to its job: it is dropped outside of the lock.
+                drop(inner);
+                drop(before);
+                return claim;
+            }
+            if before.is_some() {
+                drop(inner);
+                drop(before);
+                inner = self.lock();
+                continue;
+            }
+            inner.sleepers += 1;
+            inner = self
+                .bell
+                .wait(inner)
+                .unwrap_or_else(PoisonError::into_inner);
+            inner.sleepers -= 1;
+        }
+    }
+
+    /// The next unit for a worker, if there is one now.
+    pub fn try_next(&self, seat: Seat) -> Option<Claim<J>> {
+        let mut inner = self.lock();
+        let before = inner.sit(seat, None);
+        let claim = inner.claim(seat);
+        drop(inner);
+        drop(before);
+        claim
+    }
+
+    /// Takes back a unit that a worker was given and has not started: it is the next to be handed out.
+    /// In a terminated pool its job is ended instead.
+    pub fn put_back(&self, claim: Claim<J>) {
+        let mut inner = self.lock();
+        if inner.phase == Phase::Terminated {
+            drop(inner);
+            claim.job.job().terminate(1);
+            return;
+        }
+        inner.returned.push_front(claim);
+        drop(inner);
+        self.bell.notify_one();
+    }
+
+    /// True when workers may leave: no more work is let in, and none is left to hand out.
+    pub fn is_drained(&self) -> bool {
+        let mut inner = self.lock();
+        inner.phase != Phase::Running && inner.returned.is_empty() && inner.front().is_none()
+    }
+
+    /// Where the pool is in its life.
+    pub fn phase(&self) -> Phase {
+        self.lock().phase
+    }
+
+    /// Units that wait or run.
+    pub(crate) fn unfinished(&self) -> usize {
+        let inner = self.lock();
+        let mut units = inner.returned.len() + inner.running.iter().flatten().count();
+        let mut job = inner.first.clone();
+        while let Some(queued) = job {
+            let link = queued.job().link().lock();
+            units += queued.job().units() - link.claimed;
+            let next = link.next.clone();
+            drop(link);
+            job = next;
+        }
+        units
+    }
+
+    /// Whether work would be let in.
+    pub(crate) fn admit(&self) -> Result<(), Misuse> {
+        self.lock().phase.after(Step::Submit).map(|_| ())
+    }
+
+    /// Lets a job in, behind all others.
+    pub(crate) fn push(&self, job: Arc<J>) -> Result<(), Misuse> {
+        let units = job.job().units();
+        let mut inner = self.lock();
+        inner.phase.after(Step::Submit)?;
+        match inner.last.replace(job.clone()) {
+            Some(last) => last.job().link().lock().next = Some(job),
+            None => inner.first = Some(job),
+        }
+        let sleepers = inner.sleepers;
+        drop(inner);
+        match (sleepers, units) {
+            (0, _) => {}
+            (_, 1) => self.bell.notify_one(),
+            _ => self.bell.notify_all(),
+        }
+        Ok(())
+    }
+
+    /// Moves the pool on; the order is to be given to the backend.
+    pub(crate) fn step(&self, step: Step) -> Result<Option<Order>, Misuse> {
+        let mut inner = self.lock();
+        let (phase, order) = inner.phase.after(step)?;
+        inner.phase = phase;
+        drop(inner);
+        if order.is_some() {
+            self.bell.notify_all();
+        }
+        Ok(order)
+    }
+
+    /// Empties the queue of a terminated pool.
+    pub(crate) fn abandon(&self) -> Abandoned<J> {
+        let mut inner = self.lock();
+        let mut queued: Vec<_> = inner
+            .returned
+            .drain(..)
+            .map(|claim| (claim.job, 1))
+            .collect();
+        while let Some(job) = inner.front() {
+            inner.unlink();
+            let unclaimed = job.job().units() - job.job().link().lock().claimed;
+            queued.push((job, unclaimed));
+        }
+        let running = inner.running.iter().flatten().cloned().collect();
+        Abandoned { queued, running }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner<J>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<J: ?Sized + Erased> Inner<J> {
+    /// What a seat runs from now on; gives back what it ran before.
+    fn sit(&mut self, seat: Seat, job: Option<Arc<J>>) -> Option<Arc<J>> {
+        if seat.0 >= self.running.len() {
+            self.running.resize_with(seat.0 + 1, || None);
+        }
+        std::mem::replace(&mut self.running[seat.0], job)
+    }
+
+    fn claim(&mut self, seat: Seat) -> Option<Claim<J>> {
+        let claim = match self.returned.pop_front() {
+            Some(claim) => claim,
+            None => {
+                let job = self.front()?;
+                let index = {
+                    let mut link = job.job().link().lock();
+                    link.claimed += 1;
+                    link.claimed - 1
+                };
+                if index + 1 == job.job().units() {
+                    self.unlink();
+                }
+                Claim {
+                    unit: Unit::of(&job, index),
+                    job,
+                }
+            }
+        };
+        self.sit(seat, Some(claim.job.clone()));
+        Some(claim)
+    }
+
+    /// The first job that still wants to be run.
+    fn front(&mut self) -> Option<Arc<J>> {
+        while let Some(job) = &self.first {
+            if job.job().is_open() {
+                return Some(job.clone());
+            }
+            self.unlink();
+        }
+        None
+    }
+
+    /// Takes the first job off the queue.
+    fn unlink(&mut self) {
+        if let Some(job) = self.first.take() {
+            self.first = job.job().link().lock().next.take();
+            if self.first.is_none() {
+                self.last = None;
+            }
+        }
+    }
+}
+
+impl<J: ?Sized> fmt::Debug for Feed<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = self
+            .inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .phase;
+        f.debug_struct("Feed")
+            .field("size", &self.size)
+            .field("phase", &phase)
+            .finish_non_exhaustive()
+    }
+}

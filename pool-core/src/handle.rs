@@ -1,0 +1,203 @@
+//! The handle of a job: `AsyncResult`, to ask, to wait, to take the value, or to await it.
+//!
+//! # Safety
+//!
+//! A job has one handle, made by the engine with the job. It is the only one who takes the outcome, and does so
+//! with `self` or `&mut self`; references to the outcome borrow the handle. The marker makes the handle `Sync`
+//! only where value and error are.
+#![expect(
+    unsafe_code,
+    reason = "the handle owns the outcome of a job that is ready"
+)]
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::cell::{Awaited, Outcome};
+use crate::context;
+use crate::failure::{Failure, Misuse, Never};
+
+/// The handle of a task, or of a whole map, that was submitted.
+///
+/// Dropping it neither cancels nor detaches: the task runs, and `join` waits for it. It is also a
+/// [`Future`], which any executor may poll, from any thread; it yields the outcome once.
+///
+/// Source: `multiprocessing.pool.AsyncResult` in CPython's documentation.
+#[must_use = "dropping it neither cancels nor waits; its error, if there is one, would go unseen"]
+pub struct AsyncResult<T, E = Never> {
+    job: Arc<dyn Outcome<T, E>>,
+    taken: bool,
+    /// `Send` and `Sync` as a value and an error are.
+    content: PhantomData<(T, E)>,
+}
+
+impl<T, E> AsyncResult<T, E> {
+    pub(crate) fn new(job: Arc<dyn Outcome<T, E>>) -> Self {
+        AsyncResult {
+            job,
+            taken: false,
+            content: PhantomData,
+        }
+    }
+
+    /// True when the task has finished, with a value or with an error, and its callback has returned.
+    pub fn ready(&self) -> bool {
+        self.job.gate().is_ready()
+    }
+
+    /// Whether the task has finished without an error.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotReady`] before it has finished.
+    pub fn successful(&self) -> Result<bool, Misuse> {
+        let gate = self.job.gate();
+        if gate.is_ready() {
+            Ok(!gate.has_failed())
+        } else {
+            Err(Misuse::NotReady)
+        }
+    }
+
+    /// Blocks until the task has finished; it never fails, whatever the task did.
+    ///
+    /// Inside the very callback it would wait for, it returns at once.
+    pub fn wait(&self) {
+        let job: Arc<dyn Awaited> = self.job.clone();
+        // The one refusal, to wait for oneself, leaves nothing to wait for.
+        let _ = wait(&job, None);
+    }
+
+    /// Blocks until the task has finished or the time is over (zero only looks); true when it has finished.
+    pub fn wait_timeout(&self, limit: Duration) -> bool {
+        let job: Arc<dyn Awaited> = self.job.clone();
+        wait(&job, Some(limit)) == Ok(true)
+    }
+
+    /// Blocks until the task has finished and gives its value.
+    ///
+    /// # Errors
+    ///
+    /// Why the task has no value; [`Misuse::Taken`] when it was moved out before, and
+    /// [`Misuse::WouldDeadlock`] in the very callback it would wait for.
+    pub fn get(mut self) -> Result<T, Failure<E>> {
+        self.finish(None)
+    }
+
+    /// As [`get`](Self::get), but for at most this long (zero only looks); a time-out neither cancels the
+    /// task nor takes the handle.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get`](Self::get), and [`Failure::TimedOut`].
+    pub fn get_timeout(&mut self, limit: Duration) -> Result<T, Failure<E>> {
+        self.finish(Some(limit))
+    }
+
+    /// Blocks until the task has finished and lends its value; it may be repeated, and from many threads
+    /// where the value is `Sync`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`get`](Self::get), with the task's own error lent.
+    pub fn get_ref(&self) -> Result<&T, Failure<&E>> {
+        self.arrive(None).map_err(Failure::widen)?;
+        // SAFETY: ready; the reference borrows the handle, and taking needs it whole or mutably.
+        match unsafe { self.job.peek() } {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(failure)) => Err(failure.as_ref()),
+            None => Err(Misuse::Taken.into()),
+        }
+    }
+
+    /// Waits until the outcome may be looked at.
+    fn arrive(&self, limit: Option<Duration>) -> Result<(), Failure> {
+        if self.taken {
+            return Err(Misuse::Taken.into());
+        }
+        let job: Arc<dyn Awaited> = self.job.clone();
+        if wait(&job, limit)? {
+            Ok(())
+        } else {
+            Err(Failure::TimedOut)
+        }
+    }
+
+    fn finish(&mut self, limit: Option<Duration>) -> Result<T, Failure<E>> {
+        self.arrive(limit).map_err(Failure::widen)?;
+        self.take()
+    }
+
+    /// Takes the outcome of a job that is ready.
+    fn take(&mut self) -> Result<T, Failure<E>> {
+        if std::mem::replace(&mut self.taken, true) {
+            return Err(Misuse::Taken.into());
+        }
+        // SAFETY: ready, and `&mut self` is the only way to the outcome.
+        unsafe { self.job.take() }.unwrap_or(Err(Misuse::Taken.into()))
+    }
+}
+
+/// Blocks until a job is ready, true, or the time is over, false.
+pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bool, Misuse> {
+    let (gate, hub) = (job.gate(), job.hub());
+    if gate.is_ready() {
+        return Ok(true);
+    }
+    if limit.is_some_and(|limit| limit.is_zero()) {
+        return Ok(false);
+    }
+    if context::in_callback_of(hub.pool, job.id().0) {
+        return Err(Misuse::WouldDeadlock);
+    }
+    let on_lane = context::on_lane(hub.pool);
+    if on_lane {
+        gate.lane_waits();
+    }
+    let over = Arc::new(AtomicBool::new(false));
+    let _armed = limit.map(|limit| {
+        let (over, job) = (over.clone(), job.clone());
+        hub.timers.arm(
+            limit,
+            Box::new(move || {
+                over.store(true, Ordering::Release);
+                if job.gate().ring() {
+                    job.hub().lane.nudge();
+                }
+            }),
+        )
+    });
+    let give_up = || over.load(Ordering::Acquire);
+    if on_lane {
+        hub.lane.run_until(|| gate.is_ready() || give_up());
+        return Ok(gate.is_ready());
+    }
+    Ok(gate.wait(give_up))
+}
+
+impl<T, E> Future for AsyncResult<T, E> {
+    type Output = Result<T, Failure<E>>;
+
+    /// Ready with the outcome, once; polled again after that it is [`Misuse::Taken`].
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        this.job.gate().poll(cx).map(|()| this.take())
+    }
+}
+
+// Nothing in it is ever pinned.
+impl<T, E> Unpin for AsyncResult<T, E> {}
+
+impl<T, E> fmt::Debug for AsyncResult<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncResult")
+            .field("task", &self.job.id())
+            .field("ready", &self.ready())
+            .finish_non_exhaustive()
+    }
+}

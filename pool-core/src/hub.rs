@@ -1,0 +1,44 @@
+//! What all cells of a pool share: its number, its timers, its callbacks' lane.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::lane::Lane;
+use crate::timers::Timers;
+
+/// Number of a task in its pool, from 0 in the order of submission; a map counts once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(pub(crate) u64);
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What all cells of a pool share.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    /// Number of the pool in this process, from 1.
+    pub(crate) pool: u64,
+    pub(crate) timers: Timers,
+    pub(crate) lane: Lane,
+    tasks: AtomicU64,
+}
+
+impl Hub {
+    pub(crate) fn new(timers: Timers) -> Hub {
+        static POOLS: AtomicU64 = AtomicU64::new(1);
+        Hub {
+            pool: POOLS.fetch_add(1, Ordering::Relaxed),
+            timers,
+            lane: Lane::default(),
+            tasks: AtomicU64::new(0),
+        }
+    }
+
+    /// The next task's number.
+    pub(crate) fn number(&self) -> TaskId {
+        TaskId(self.tasks.fetch_add(1, Ordering::Relaxed))
+    }
+}

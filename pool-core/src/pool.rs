@@ -1,0 +1,285 @@
+//! The face of every pool: what a program may say that is written once for all backends.
+
+use std::time::Duration;
+
+use crate::failure::{Failure, Misuse, Never};
+use crate::handle::AsyncResult;
+use crate::submission::{Chunks, Submission};
+use crate::task::{FnPtr, Plain, Portable, Star, TryStar, Trying, Tuple};
+use crate::terms::Terms;
+
+/// A worker pool: the part of `multiprocessing.Pool` that threads and processes share.
+///
+/// Functions are plain functions (a closure that captures nothing coerces), arguments and results can
+/// travel between processes. A backend's own methods may allow more: threads take closures that capture
+/// and borrow.
+///
+/// Source: `multiprocessing.pool.Pool` in CPython's documentation.
+///
+/// # Examples
+///
+/// A program for any backend:
+///
+/// ```
+/// use pool_core::{Failure, Pool};
+///
+/// fn squares(pool: &impl Pool) -> Result<Vec<u64>, Failure> {
+///     pool.map(|x: u64| x * x, 0..4)
+/// }
+/// ```
+pub trait Pool: Sized {
+    /// Number of workers.
+    fn size(&self) -> usize;
+
+    /// Lets no more work in and returns at once; what was let in will be done. It may be repeated.
+    fn close(&self);
+
+    /// Stops the pool: queued work is dropped, running processes are stopped, running threads finish,
+    /// and every open handle resolves to [`Failure::Terminated`]. It returns without waiting.
+    fn terminate(&self);
+
+    /// Waits until every task is done, every callback has returned and no worker is left. It may be repeated.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::StillRunning`] before `close` or `terminate`, [`Misuse::WouldDeadlock`] from inside a task
+    /// or callback of this pool.
+    fn join(&self) -> Result<(), Misuse>;
+
+    /// As [`join`](Self::join), but for at most this long: false when the time was over first.
+    ///
+    /// # Errors
+    ///
+    /// As for [`join`](Self::join).
+    fn join_timeout(&self, limit: Duration) -> Result<bool, Misuse>;
+
+    /// Queues one call; all other ways to submit one call come down to this.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    fn submit_call<F: FnPtr<A>, A: Portable>(
+        &self,
+        func: F,
+        arg: A,
+        terms: Terms<F::Out, F::Raised>,
+    ) -> Result<AsyncResult<F::Out, F::Raised>, Misuse>
+    where
+        F::Out: Portable,
+        F::Raised: Portable;
+
+    /// Queues a call for each item, in chunks; all other ways to map come down to this.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`, [`Misuse::ZeroChunksize`].
+    fn submit_map<F: FnPtr<A>, A: Portable>(
+        &self,
+        func: F,
+        items: Vec<A>,
+        chunksize: Option<usize>,
+        terms: Terms<Vec<F::Out>, F::Raised>,
+    ) -> Result<AsyncResult<Vec<F::Out>, F::Raised>, Misuse>
+    where
+        F::Out: Portable,
+        F::Raised: Portable;
+
+    /// Calls `func(arg)` on a worker and waits for its value.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no value.
+    #[track_caller]
+    fn apply<A: Portable, R: Portable>(&self, func: fn(A) -> R, arg: A) -> Result<R, Failure> {
+        self.apply_async(func, arg)?.get()
+    }
+
+    /// Queues `func(arg)` and returns at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    fn apply_async<A: Portable, R: Portable>(
+        &self,
+        func: fn(A) -> R,
+        arg: A,
+    ) -> Result<AsyncResult<R>, Misuse> {
+        self.submit_call(Plain(func), arg, Terms::here())
+    }
+
+    /// The long form of [`apply_async`](Self::apply_async): callbacks, and all else that can be said of a call.
+    #[track_caller]
+    fn task<A: Portable, R: Portable>(&self, func: fn(A) -> R, arg: A) -> Submission<'_, R> {
+        Submission::new(move |(), terms| self.submit_call(Plain(func), arg, terms))
+    }
+
+    /// The long form of [`map_async`](Self::map_async): callbacks, chunk size.
+    #[track_caller]
+    fn map_task<A: Portable, R: Portable>(
+        &self,
+        func: fn(A) -> R,
+        items: impl IntoIterator<Item = A>,
+    ) -> Submission<'_, Vec<R>, Never, Chunks> {
+        let items: Vec<A> = items.into_iter().collect();
+        Submission::new(move |chunks: Chunks, terms| {
+            self.submit_map(Plain(func), items, chunks.size(), terms)
+        })
+    }
+
+    /// Calls `func` for each item and waits for all values, in the items' order.
+    ///
+    /// # Errors
+    ///
+    /// The first failure, once all chunks have ended.
+    #[track_caller]
+    fn map<A: Portable, R: Portable>(
+        &self,
+        func: fn(A) -> R,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>, Failure> {
+        self.map_async(func, items)?.get()
+    }
+
+    /// Queues a call of `func` for each item and returns at once; the items are read before it does.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    fn map_async<A: Portable, R: Portable>(
+        &self,
+        func: fn(A) -> R,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<AsyncResult<Vec<R>>, Misuse> {
+        self.submit_map(
+            Plain(func),
+            items.into_iter().collect(),
+            None,
+            Terms::here(),
+        )
+    }
+
+    /// As [`map`](Self::map), with each item a tuple of the function's arguments. A named function is given as
+    /// `|a, b| func(a, b)`.
+    ///
+    /// # Errors
+    ///
+    /// The first failure, once all chunks have ended.
+    #[track_caller]
+    fn starmap<A: Tuple + Portable, R: Portable>(
+        &self,
+        func: A::Fn<R>,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>, Failure> {
+        self.starmap_async(func, items)?.get()
+    }
+
+    /// As [`map_async`](Self::map_async), with each item a tuple of the function's arguments.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    fn starmap_async<A: Tuple + Portable, R: Portable>(
+        &self,
+        func: A::Fn<R>,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<AsyncResult<Vec<R>>, Misuse> {
+        self.submit_map(Star(func), items.into_iter().collect(), None, Terms::here())
+    }
+
+    /// As [`apply`](Self::apply), for a function that may fail.
+    ///
+    /// # Errors
+    ///
+    /// Its own error as [`Failure::Raised`], or why there is no value.
+    #[track_caller]
+    fn try_apply<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        arg: A,
+    ) -> Result<R, Failure<E>> {
+        self.try_apply_async(func, arg)?.get()
+    }
+
+    /// As [`apply_async`](Self::apply_async), for a function that may fail.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    fn try_apply_async<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        arg: A,
+    ) -> Result<AsyncResult<R, E>, Misuse> {
+        self.submit_call(Trying(func), arg, Terms::here())
+    }
+
+    /// As [`map`](Self::map), for a function that may fail; a failing item skips the rest of its chunk.
+    ///
+    /// # Errors
+    ///
+    /// The first failure in time, once all chunks have ended.
+    #[track_caller]
+    fn try_map<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>, Failure<E>> {
+        self.try_map_async(func, items)?.get()
+    }
+
+    /// As [`map_async`](Self::map_async), for a function that may fail.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    fn try_map_async<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<AsyncResult<Vec<R>, E>, Misuse> {
+        self.submit_map(
+            Trying(func),
+            items.into_iter().collect(),
+            None,
+            Terms::here(),
+        )
+    }
+
+    /// As [`starmap`](Self::starmap), for a function that may fail.
+    ///
+    /// # Errors
+    ///
+    /// The first failure in time, once all chunks have ended.
+    #[track_caller]
+    fn try_starmap<A: Tuple + Portable, R: Portable, E: Portable>(
+        &self,
+        func: A::Fn<Result<R, E>>,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>, Failure<E>> {
+        self.try_starmap_async(func, items)?.get()
+    }
+
+    /// As [`starmap_async`](Self::starmap_async), for a function that may fail.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    fn try_starmap_async<A: Tuple + Portable, R: Portable, E: Portable>(
+        &self,
+        func: A::Fn<Result<R, E>>,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<AsyncResult<Vec<R>, E>, Misuse> {
+        self.submit_map(
+            TryStar(func),
+            items.into_iter().collect(),
+            None,
+            Terms::here(),
+        )
+    }
+}

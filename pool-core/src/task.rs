@@ -1,0 +1,263 @@
+//! What travels to a worker: a function and its argument, as a task that says what comes back.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::failure::Never;
+
+/// One piece of work for a worker: it runs once and yields a value, or fails politely.
+///
+/// Anyone may implement it; [`Call`] and [`Once`] are what the methods of a pool make of a function
+/// and its argument. It need not be `'static`: a call that blocks may lend data from the caller's stack.
+pub trait Task {
+    /// What the task yields.
+    type Out;
+    /// The error with which it fails politely ([`Never`] when it cannot): Python's raised exception.
+    type Raised;
+    /// Does the work.
+    ///
+    /// # Errors
+    ///
+    /// The task's own error, which arrives at the caller as [`Failure::Raised`](crate::Failure::Raised).
+    fn run(self) -> Result<Self::Out, Self::Raised>;
+}
+
+/// A function that many workers may call at once, and how its return value is to be read.
+pub trait Func<A> {
+    /// What a call yields.
+    type Out;
+    /// The error with which it fails politely.
+    type Raised;
+    /// Calls it.
+    ///
+    /// # Errors
+    ///
+    /// The function's own error, where its return value is read as a `Result`.
+    fn call(&self, arg: A) -> Result<Self::Out, Self::Raised>;
+}
+
+/// A function whose return value is a plain value, also when it is a `Result`.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain<F>(pub F);
+
+/// A function whose `Err` is a failure: the `try_` forms.
+#[derive(Debug, Clone, Copy)]
+pub struct Trying<F>(pub F);
+
+/// A function of 2 to 6 arguments that gets them as one tuple: `starmap`.
+#[derive(Debug, Clone, Copy)]
+pub struct Star<F>(pub F);
+
+/// [`Star`], with its `Err` a failure.
+#[derive(Debug, Clone, Copy)]
+pub struct TryStar<F>(pub F);
+
+impl<A, R, F: Fn(A) -> R> Func<A> for Plain<F> {
+    type Out = R;
+    type Raised = Never;
+    fn call(&self, arg: A) -> Result<R, Never> {
+        Ok((self.0)(arg))
+    }
+}
+
+impl<A, R, E, F: Fn(A) -> Result<R, E>> Func<A> for Trying<F> {
+    type Out = R;
+    type Raised = E;
+    fn call(&self, arg: A) -> Result<R, E> {
+        (self.0)(arg)
+    }
+}
+
+impl<A, F: StarFn<A>> Func<A> for Star<F> {
+    type Out = F::Out;
+    type Raised = Never;
+    fn call(&self, arg: A) -> Result<F::Out, Never> {
+        Ok(self.0.call_star(arg))
+    }
+}
+
+impl<A, R, E, F: StarFn<A, Out = Result<R, E>>> Func<A> for TryStar<F> {
+    type Out = R;
+    type Raised = E;
+    fn call(&self, arg: A) -> Result<R, E> {
+        self.0.call_star(arg)
+    }
+}
+
+/// The task that calls a shared function with one argument.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<F, A> {
+    /// The function.
+    pub func: F,
+    /// Its argument.
+    pub arg: A,
+}
+
+impl<A, F: Func<A>> Task for Call<F, A> {
+    type Out = F::Out;
+    type Raised = F::Raised;
+    fn run(self) -> Result<F::Out, F::Raised> {
+        self.func.call(self.arg)
+    }
+}
+
+/// The task that calls a function which can be called once only.
+#[derive(Debug, Clone, Copy)]
+pub struct Once<F, A> {
+    /// The function.
+    pub func: F,
+    /// Its argument.
+    pub arg: A,
+}
+
+impl<A, R, F: FnOnce(A) -> R> Task for Once<F, A> {
+    type Out = R;
+    type Raised = Never;
+    fn run(self) -> Result<R, Never> {
+        Ok((self.func)(self.arg))
+    }
+}
+
+/// [`Once`], with its `Err` a failure.
+#[derive(Debug, Clone, Copy)]
+pub struct TryOnce<F, A> {
+    /// The function.
+    pub func: F,
+    /// Its argument.
+    pub arg: A,
+}
+
+impl<A, R, E, F: FnOnce(A) -> Result<R, E>> Task for TryOnce<F, A> {
+    type Out = R;
+    type Raised = E;
+    fn run(self) -> Result<R, E> {
+        (self.func)(self.arg)
+    }
+}
+
+/// A value that can cross from one process to another: serialisable and owned.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot travel between processes",
+    note = "arguments and results need `serde::Serialize`, `serde::de::DeserializeOwned`, `Send` and `'static`"
+)]
+pub trait Portable: Serialize + DeserializeOwned + Send + 'static {}
+
+impl<T: Serialize + DeserializeOwned + Send + 'static> Portable for T {}
+
+/// A plain function pointer, which means the same in every process that runs this very program.
+///
+/// # Safety
+///
+/// `from_address(f.address())` must give back `f`.
+pub unsafe trait Address: Copy + Send + Sync + 'static {
+    /// Where its code lies in this process.
+    fn address(self) -> usize;
+
+    /// The function at an address.
+    ///
+    /// # Safety
+    ///
+    /// The address must be that of a function of exactly this type in this process.
+    unsafe fn from_address(address: usize) -> Self;
+}
+
+/// A function pointer as [`Plain`], [`Trying`], [`Star`] or [`TryStar`]: what every backend can carry.
+pub trait FnPtr<A>: Func<A> + Copy + Send + Sync + 'static {
+    /// The pointer's type.
+    type Pointer: Address;
+    /// The pointer inside.
+    fn pointer(self) -> Self::Pointer;
+    /// The function around a pointer.
+    fn from_pointer(pointer: Self::Pointer) -> Self;
+}
+
+macro_rules! fn_ptr {
+    ($($wrapper:ident)+) => {$(
+        impl<A, P: Address> FnPtr<A> for $wrapper<P>
+        where
+            $wrapper<P>: Func<A>,
+        {
+            type Pointer = P;
+            fn pointer(self) -> P {
+                self.0
+            }
+            fn from_pointer(pointer: P) -> Self {
+                $wrapper(pointer)
+            }
+        }
+    )+};
+}
+
+fn_ptr!(Plain Trying Star TryStar);
+
+/// A function whose arguments come as one tuple `A`.
+#[diagnostic::on_unimplemented(
+    message = "this function does not take the parts of `{A}` as its arguments",
+    note = "`starmap` unpacks tuples of 2 to 6 parts"
+)]
+pub trait StarFn<A> {
+    /// What it returns.
+    type Out;
+    /// Calls it with the tuple's parts.
+    fn call_star(&self, args: A) -> Self::Out;
+}
+
+/// A tuple of 2 to 6 parts, and the type of the function pointers that take them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a tuple of 2 to 6 parts",
+    note = "`starmap` unpacks tuples; `map` takes any item"
+)]
+pub trait Tuple: Sized {
+    /// `fn(A, B, ..) -> R`.
+    type Fn<R: 'static>: StarFn<Self, Out = R> + Address
+    where
+        Self: 'static;
+}
+
+mod pointers {
+    //! The one place where a function pointer becomes an address and back.
+    //!
+    //! # Safety
+    //!
+    //! On every platform of the crates a `fn` pointer has the size of `usize` and no other content;
+    //! the caller of `from_address` vouches for the type.
+    #![expect(unsafe_code, reason = "addresses of functions become functions again")]
+
+    use super::{Address, StarFn, Tuple};
+
+    macro_rules! pointer {
+        ($($part:ident $arg:ident),+) => {
+            // SAFETY: both directions copy the pointer's bits unchanged.
+            unsafe impl<$($part: 'static,)+ R: 'static> Address for fn($($part),+) -> R {
+                fn address(self) -> usize {
+                    self as usize
+                }
+                unsafe fn from_address(address: usize) -> Self {
+                    // SAFETY: the caller vouches that a function of this type lies there; sizes are equal.
+                    unsafe { std::mem::transmute::<usize, Self>(address) }
+                }
+            }
+        };
+    }
+    macro_rules! tuple {
+        ($($part:ident $arg:ident),+) => {
+            pointer!($($part $arg),+);
+
+            impl<$($part,)+ R, F: Fn($($part),+) -> R> StarFn<($($part,)+)> for F {
+                type Out = R;
+                fn call_star(&self, ($($arg,)+): ($($part,)+)) -> R {
+                    self($($arg),+)
+                }
+            }
+
+            impl<$($part),+> Tuple for ($($part,)+) {
+                type Fn<R: 'static> = fn($($part),+) -> R where Self: 'static;
+            }
+        };
+    }
+    pointer!(A a);
+    tuple!(A a, B b);
+    tuple!(A a, B b, C c);
+    tuple!(A a, B b, C c, D d);
+    tuple!(A a, B b, C c, D d, E e);
+    tuple!(A a, B b, C c, D d, E e, G g);
+}

@@ -1,0 +1,233 @@
+//! The one source of time of a pool: every deadline, grace period and back-off is a timer here.
+//!
+//! Nothing else in the pool crates waits with a time-out, so whoever supplies the [`TimeSource`] decides
+//! what time it is for a pool. Programs use the real clock; a conformance harness binds its own.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What is done when a timer fires: short, and never blocking.
+pub type Alarm = Box<dyn FnOnce() + Send>;
+
+/// Tells when a time is over.
+pub trait TimeSource: Send + Sync {
+    /// Starts a timer that calls `alarm` once after `after`; returns its number.
+    fn arm(&self, after: Duration, alarm: Alarm) -> u64;
+    /// Stops a timer; one that fired, or is unknown, is left alone.
+    fn disarm(&self, timer: u64);
+}
+
+/// A pool's timers.
+///
+/// # Examples
+///
+/// ```
+/// use std::{sync::mpsc, time::Duration};
+///
+/// let (sender, receiver) = mpsc::channel();
+/// let armed = pool_core::Timers::real().arm(Duration::ZERO, Box::new(move || sender.send(()).unwrap_or(())));
+/// receiver.recv()?;
+/// drop(armed);
+/// # Ok::<(), mpsc::RecvError>(())
+/// ```
+#[derive(Clone)]
+pub struct Timers(Arc<dyn TimeSource>);
+
+impl Timers {
+    /// Timers of the real, monotonic clock; one thread serves all pools of the process, from the first timer on.
+    pub fn real() -> Timers {
+        Timers(RealTime::get())
+    }
+
+    /// Timers of another clock.
+    pub fn bound(source: Arc<dyn TimeSource>) -> Timers {
+        Timers(source)
+    }
+
+    /// Starts a timer; it is stopped when the returned guard is dropped.
+    pub fn arm(&self, after: Duration, alarm: Alarm) -> Armed {
+        Armed {
+            timer: self.0.arm(after, alarm),
+            source: self.0.clone(),
+        }
+    }
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Timers::real()
+    }
+}
+
+impl fmt::Debug for Timers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timers").finish_non_exhaustive()
+    }
+}
+
+/// A running timer; dropping it stops it.
+#[must_use = "a timer is stopped when this is dropped"]
+pub struct Armed {
+    timer: u64,
+    source: Arc<dyn TimeSource>,
+}
+
+impl Drop for Armed {
+    fn drop(&mut self) {
+        self.source.disarm(self.timer);
+    }
+}
+
+impl fmt::Debug for Armed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Armed")
+            .field("timer", &self.timer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The real clock: a heap of deadlines and a thread that sleeps until the next.
+#[derive(Default)]
+struct RealTime {
+    schedule: Mutex<Schedule>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Schedule {
+    due: BinaryHeap<Reverse<(Instant, u64)>>,
+    alarms: HashMap<u64, Alarm>,
+    last: u64,
+    served: bool,
+}
+
+impl RealTime {
+    fn get() -> Arc<RealTime> {
+        static REAL: OnceLock<Arc<RealTime>> = OnceLock::new();
+        REAL.get_or_init(Arc::default).clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serve(&self) {
+        let mut schedule = self.lock();
+        loop {
+            let now = Instant::now();
+            let next = loop {
+                match schedule.due.peek() {
+                    Some(Reverse((_, timer))) if !schedule.alarms.contains_key(timer) => {
+                        schedule.due.pop();
+                    }
+                    other => break other.map(|Reverse(due)| *due),
+                }
+            };
+            schedule = match next {
+                Some((at, timer)) if at <= now => {
+                    let alarm = schedule.alarms.remove(&timer);
+                    drop(schedule);
+                    if let Some(alarm) = alarm {
+                        alarm();
+                    }
+                    self.lock()
+                }
+                Some((at, _)) => {
+                    let waited = self.changed.wait_timeout(schedule, at - now);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self
+                    .changed
+                    .wait(schedule)
+                    .unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+}
+
+impl TimeSource for RealTime {
+    /// A time that cannot be reached (centuries ahead) never fires. Where the system refuses the one
+    /// thread that keeps time, the alarm fires at once: a wait that ends early is better than one that never does.
+    fn arm(&self, after: Duration, alarm: Alarm) -> u64 {
+        let mut schedule = self.lock();
+        schedule.last += 1;
+        let timer = schedule.last;
+        let Some(at) = Instant::now().checked_add(after) else {
+            return timer;
+        };
+        if !schedule.served {
+            let serve = || RealTime::get().serve();
+            match thread::Builder::new()
+                .name("pool-timers".into())
+                .spawn(serve)
+            {
+                Ok(_) => schedule.served = true,
+                Err(_) => {
+                    drop(schedule);
+                    alarm();
+                    return timer;
+                }
+            }
+        }
+        let next = schedule
+            .due
+            .peek()
+            .is_none_or(|Reverse((first, _))| at < *first);
+        schedule.due.push(Reverse((at, timer)));
+        schedule.alarms.insert(timer, alarm);
+        drop(schedule);
+        if next {
+            self.changed.notify_one();
+        }
+        timer
+    }
+
+    fn disarm(&self, timer: u64) {
+        let alarm = self.lock().alarms.remove(&timer);
+        drop(alarm);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::Timers;
+
+    #[test]
+    fn timers_fire_in_the_order_of_their_deadlines() {
+        let (sender, fired) = mpsc::channel();
+        let arm = |millis: u64| {
+            let sender = sender.clone();
+            let alarm = Box::new(move || sender.send(millis).unwrap_or(()));
+            Timers::real().arm(Duration::from_millis(millis), alarm)
+        };
+        let _armed = [arm(20), arm(1), arm(10)];
+        let order: Vec<u64> = (0..3).map_while(|_| fired.recv().ok()).collect();
+        assert_eq!(order, [1, 10, 20]);
+    }
+
+    #[test]
+    fn a_dropped_timer_never_fires() {
+        let (sender, fired) = mpsc::channel();
+        let keep = sender.clone();
+        drop(Timers::real().arm(
+            Duration::from_millis(1),
+            Box::new(move || sender.send(1).unwrap_or(())),
+        ));
+        let _later = Timers::real().arm(
+            Duration::from_millis(5),
+            Box::new(move || keep.send(2).unwrap_or(())),
+        );
+        assert_eq!(fired.recv(), Ok(2));
+        assert!(
+            fired.recv().is_err(),
+            "both senders are gone and nothing else was sent"
+        );
+    }
+}

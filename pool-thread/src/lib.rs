@@ -1,0 +1,40 @@
+//! Python's `multiprocessing.pool.ThreadPool` in Rust: a worker pool on threads.
+//!
+//! A pool has a fixed number of workers and one queue, strictly first in, first out. Any closure is a
+//! task; calls that block may borrow from the caller's stack.
+//!
+//! **Dropping a pool terminates it**: queued work is dropped, running tasks finish. Call
+//! [`close`](ThreadPool::close) and [`join`](ThreadPool::join) to have everything done.
+//!
+//! ```
+//! use pool_thread::ThreadPool;
+//!
+//! let pool = ThreadPool::new(4)?;
+//! let offset = 10;
+//! let sums = pool.map(|x| x + offset, 0..5)?;             // in order, and `offset` is borrowed
+//! let handle = pool.apply_async(|name| format!("hello {name}"), "world")?;
+//! assert_eq!(sums, [10, 11, 12, 13, 14]);
+//! assert_eq!(handle.get()?, "hello world");
+//! pool.close();
+//! pool.join()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Limits
+//!
+//! A thread cannot be stopped from outside: `terminate` drops what has not started, and what runs finishes
+//! with its result dropped. A task that waits for another task of the same pool needs a worker that is free.
+#![forbid(unsafe_code)]
+
+mod backend;
+
+mod builder;
+
+mod pool;
+
+pub use builder::Builder;
+pub use pool::ThreadPool;
+pub use pool_core::{
+    AsyncResult, Chunks, Failure, Misuse, Never, Panic, Phase, Pool, StartError, Submission,
+    Worker, current_worker,
+};

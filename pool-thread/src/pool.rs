@@ -1,0 +1,470 @@
+//! The thread pool's face: signatures for any closure; what they mean is the engine's.
+
+use std::time::Duration;
+
+use pool_core::{
+    AsyncResult, Batch, Call, Chunks, Engine, Failure, FnPtr, Func, Misuse, Never, Once, Phase,
+    Plain, Pool, Portable, Single, Star, StarFn, StartError, Submission, Terms, TryOnce, TryStar,
+    Trying,
+};
+
+use crate::backend::Threads;
+use crate::builder::Builder;
+
+/// A pool of worker threads.
+///
+/// Source: `multiprocessing.pool.ThreadPool` in CPython's documentation.
+#[derive(Debug)]
+pub struct ThreadPool(pub(crate) Engine<Threads>);
+
+impl ThreadPool {
+    /// Starts a pool of this many workers.
+    ///
+    /// # Errors
+    ///
+    /// A size of zero, or a thread that the system refused; then none is left.
+    pub fn new(workers: usize) -> Result<Self, StartError> {
+        Builder::default().size(workers).build()
+    }
+
+    /// Starts a pool with as many workers as this process may use CPUs.
+    ///
+    /// In Python 3.11 it is the machine's number, whatever the process may use.
+    ///
+    /// # Errors
+    ///
+    /// A thread that the system refused; then none is left.
+    pub fn with_default_size() -> Result<Self, StartError> {
+        Builder::default().build()
+    }
+
+    /// Settings, for a pool that needs more than a size.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Number of workers.
+    pub fn size(&self) -> usize {
+        self.0.size()
+    }
+
+    /// Where the pool is in its life.
+    pub fn phase(&self) -> Phase {
+        self.0.phase()
+    }
+}
+
+impl ThreadPool {
+    /// Calls `func(arg)` on a worker and waits for its value; both may borrow from the caller's stack.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let words = vec!["a", "b"];
+    /// assert_eq!(pool.apply(|index: usize| words[index], 1)?, "b");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn apply<A: Send, R: Send>(
+        &self,
+        func: impl FnOnce(A) -> R + Send,
+        arg: A,
+    ) -> Result<R, Failure> {
+        self.0.call(Single::new(Once { func, arg }))
+    }
+
+    /// Queues `func(arg)` and returns at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let handle = pool.apply_async(|x| x * x, 12)?;
+    /// assert_eq!(handle.get()?, 144);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn apply_async<A: Send + 'static, R: Send + 'static>(
+        &self,
+        func: impl FnOnce(A) -> R + Send + 'static,
+        arg: A,
+    ) -> Result<AsyncResult<R>, Misuse> {
+        self.0
+            .submit(Single::new(Once { func, arg }), Terms::here())
+    }
+
+    /// The long form of [`apply_async`](Self::apply_async): callbacks, and all else that can be said of a call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let handle = pool.task(|x| x + 1, 1).callback(|value| println!("got {value}")).submit()?;
+    /// assert_eq!(handle.get()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn task<'p, A: Send + 'static, R: Send + 'static>(
+        &'p self,
+        func: impl FnOnce(A) -> R + Send + 'static,
+        arg: A,
+    ) -> Submission<'p, R> {
+        let work = Single::new(Once { func, arg });
+        Submission::new(move |(), terms| self.0.submit(work, terms))
+    }
+
+    /// Calls `func` for each item and waits for all values, in the items' order; everything may borrow.
+    ///
+    /// # Errors
+    ///
+    /// The first failure in time, once all chunks have ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let text = String::from("one two three");
+    /// let lengths = pool.map(|word: &str| word.len(), text.split(' '))?;
+    /// assert_eq!(lengths, [3, 3, 5]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn map<A: Send, R: Send>(
+        &self,
+        func: impl Fn(A) -> R + Send + Sync,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>, Failure> {
+        self.call_batch(Plain(func), items)
+    }
+
+    /// Queues a call of `func` for each item and returns at once; the items are read before it does.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    pub fn map_async<A: Send + 'static, R: Send + 'static>(
+        &self,
+        func: impl Fn(A) -> R + Send + Sync + 'static,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<AsyncResult<Vec<R>>, Misuse> {
+        self.submit_batch(
+            Plain(func),
+            items.into_iter().collect(),
+            None,
+            Terms::here(),
+        )
+    }
+
+    /// The long form of [`map_async`](Self::map_async): callbacks, chunk size.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let handle = pool.map_task(|x| x * x, 0..6).chunksize(3).submit()?;
+    /// assert_eq!(handle.get()?, [0, 1, 4, 9, 16, 25]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn map_task<'p, A: Send + 'static, R: Send + 'static>(
+        &'p self,
+        func: impl Fn(A) -> R + Send + Sync + 'static,
+        items: impl IntoIterator<Item = A>,
+    ) -> Submission<'p, Vec<R>, Never, Chunks> {
+        let items: Vec<A> = items.into_iter().collect();
+        Submission::new(move |chunks: Chunks, terms| {
+            self.submit_batch(Plain(func), items, chunks.size(), terms)
+        })
+    }
+
+    /// As [`map`](Self::map), with each item a tuple of 2 to 6 arguments.
+    ///
+    /// # Errors
+    ///
+    /// The first failure in time, once all chunks have ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// assert_eq!(pool.starmap(|a, b| a * b, [(2, 3), (4, 5)])?, [6, 20]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn starmap<A: Send, F: StarFn<A> + Send + Sync>(
+        &self,
+        func: F,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<F::Out>, Failure>
+    where
+        F::Out: Send,
+    {
+        self.call_batch(Star(func), items)
+    }
+
+    /// As [`map_async`](Self::map_async), with each item a tuple of 2 to 6 arguments.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    pub fn starmap_async<A: Send + 'static, F: StarFn<A> + Send + Sync + 'static>(
+        &self,
+        func: F,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<AsyncResult<Vec<F::Out>>, Misuse>
+    where
+        F::Out: Send + 'static,
+    {
+        self.submit_batch(Star(func), items.into_iter().collect(), None, Terms::here())
+    }
+
+    /// As [`apply`](Self::apply), for a function that may fail.
+    ///
+    /// # Errors
+    ///
+    /// Its own error as [`Failure::Raised`], or why there is no value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_thread::Failure;
+    ///
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let error = pool.try_apply(str::parse::<u8>, "many").unwrap_err();
+    /// assert!(matches!(error, Failure::Raised(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn try_apply<A: Send, R: Send, E: Send>(
+        &self,
+        func: impl FnOnce(A) -> Result<R, E> + Send,
+        arg: A,
+    ) -> Result<R, Failure<E>> {
+        self.0.call(Single::new(TryOnce { func, arg }))
+    }
+
+    /// As [`apply_async`](Self::apply_async), for a function that may fail.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    pub fn try_apply_async<A: Send + 'static, R: Send + 'static, E: Send + 'static>(
+        &self,
+        func: impl FnOnce(A) -> Result<R, E> + Send + 'static,
+        arg: A,
+    ) -> Result<AsyncResult<R, E>, Misuse> {
+        self.0
+            .submit(Single::new(TryOnce { func, arg }), Terms::here())
+    }
+
+    /// As [`map`](Self::map), for a function that may fail; a failing item skips the rest of its chunk.
+    ///
+    /// # Errors
+    ///
+    /// The first failure in time, once all chunks have ended.
+    #[track_caller]
+    pub fn try_map<A: Send, R: Send, E: Send>(
+        &self,
+        func: impl Fn(A) -> Result<R, E> + Send + Sync,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>, Failure<E>> {
+        self.call_batch(Trying(func), items)
+    }
+
+    /// As [`map_async`](Self::map_async), for a function that may fail.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    pub fn try_map_async<A: Send + 'static, R: Send + 'static, E: Send + 'static>(
+        &self,
+        func: impl Fn(A) -> Result<R, E> + Send + Sync + 'static,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<AsyncResult<Vec<R>, E>, Misuse> {
+        self.submit_batch(
+            Trying(func),
+            items.into_iter().collect(),
+            None,
+            Terms::here(),
+        )
+    }
+
+    /// As [`starmap`](Self::starmap), for a function that may fail.
+    ///
+    /// # Errors
+    ///
+    /// The first failure in time, once all chunks have ended.
+    #[track_caller]
+    pub fn try_starmap<
+        A: Send,
+        R: Send,
+        E: Send,
+        F: StarFn<A, Out = Result<R, E>> + Send + Sync,
+    >(
+        &self,
+        func: F,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>, Failure<E>> {
+        self.call_batch(TryStar(func), items)
+    }
+
+    /// As [`starmap_async`](Self::starmap_async), for a function that may fail.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    pub fn try_starmap_async<
+        A: Send + 'static,
+        R: Send + 'static,
+        E: Send + 'static,
+        F: StarFn<A, Out = Result<R, E>> + Send + Sync + 'static,
+    >(
+        &self,
+        func: F,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<AsyncResult<Vec<R>, E>, Misuse> {
+        self.submit_batch(
+            TryStar(func),
+            items.into_iter().collect(),
+            None,
+            Terms::here(),
+        )
+    }
+
+    /// Lets no more work in and returns at once; what was let in will be done. It may be repeated.
+    pub fn close(&self) {
+        self.0.close();
+    }
+
+    /// Stops the pool and returns at once: queued work is dropped, running functions finish with their results
+    /// dropped, and every open handle resolves to [`Failure::Terminated`]. It may be repeated.
+    ///
+    /// In Python, `get()` on such a handle blocks for ever.
+    pub fn terminate(&self) {
+        self.0.terminate();
+    }
+
+    /// Waits until every task is done, every callback has returned and no worker is left. It may be repeated.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::StillRunning`] before `close` or `terminate`, [`Misuse::WouldDeadlock`] from inside a task
+    /// or callback of this pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_thread::{Misuse, ThreadPool};
+    ///
+    /// let pool = ThreadPool::new(2)?;
+    /// assert_eq!(pool.join(), Err(Misuse::StillRunning));
+    /// pool.close();
+    /// pool.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn join(&self) -> Result<(), Misuse> {
+        self.0.join(None).map(|_| ())
+    }
+
+    /// As [`join`](Self::join), but for at most this long: false when the time was over first.
+    ///
+    /// # Errors
+    ///
+    /// As for [`join`](Self::join).
+    pub fn join_timeout(&self, limit: Duration) -> Result<bool, Misuse> {
+        self.0.join(Some(limit))
+    }
+
+    #[track_caller]
+    fn call_batch<A: Send, F: Func<A> + Send + Sync>(
+        &self,
+        func: F,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<F::Out>, Failure<F::Raised>>
+    where
+        F::Out: Send,
+        F::Raised: Send,
+    {
+        let items: Vec<A> = items.into_iter().collect();
+        let chunksize = self.0.chunksize(items.len(), None)?;
+        self.0.call(Batch::new(func, items, chunksize))
+    }
+
+    fn submit_batch<A: Send + 'static, F: Func<A> + Send + Sync + 'static>(
+        &self,
+        func: F,
+        items: Vec<A>,
+        chunksize: Option<usize>,
+        terms: Terms<Vec<F::Out>, F::Raised>,
+    ) -> Result<AsyncResult<Vec<F::Out>, F::Raised>, Misuse>
+    where
+        F::Out: Send + 'static,
+        F::Raised: Send + 'static,
+    {
+        let chunksize = self.0.chunksize(items.len(), chunksize)?;
+        self.0.submit(Batch::new(func, items, chunksize), terms)
+    }
+}
+
+impl Pool for ThreadPool {
+    fn size(&self) -> usize {
+        self.size()
+    }
+
+    fn close(&self) {
+        self.close();
+    }
+
+    fn terminate(&self) {
+        self.terminate();
+    }
+
+    fn join(&self) -> Result<(), Misuse> {
+        self.join()
+    }
+
+    fn join_timeout(&self, limit: Duration) -> Result<bool, Misuse> {
+        self.join_timeout(limit)
+    }
+
+    fn submit_call<F: FnPtr<A>, A: Portable>(
+        &self,
+        func: F,
+        arg: A,
+        terms: Terms<F::Out, F::Raised>,
+    ) -> Result<AsyncResult<F::Out, F::Raised>, Misuse>
+    where
+        F::Out: Portable,
+        F::Raised: Portable,
+    {
+        self.0.submit(Single::new(Call { func, arg }), terms)
+    }
+
+    fn submit_map<F: FnPtr<A>, A: Portable>(
+        &self,
+        func: F,
+        items: Vec<A>,
+        chunksize: Option<usize>,
+        terms: Terms<Vec<F::Out>, F::Raised>,
+    ) -> Result<AsyncResult<Vec<F::Out>, F::Raised>, Misuse>
+    where
+        F::Out: Portable,
+        F::Raised: Portable,
+    {
+        self.submit_batch(func, items, chunksize, terms)
+    }
+}
