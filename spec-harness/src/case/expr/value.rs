@@ -242,22 +242,26 @@ fn repr_float(x: f64) -> String {
     if x.is_infinite() {
         return if x > 0.0 { "inf" } else { "-inf" }.to_owned();
     }
-    let scientific = format!("{x:e}");
-    let exponent: i32 = scientific
-        .split_once('e')
-        .and_then(|(_, exponent)| exponent.parse().ok())
-        .unwrap_or(0);
-    if x != 0.0 && !(-4..16).contains(&exponent) {
-        let (digits, _) = scientific.split_once('e').unwrap_or((&scientific, ""));
-        let sign = if exponent < 0 { '-' } else { '+' };
-        return format!("{digits}e{sign}{:02}", exponent.abs());
+    let shortest = format!("{x:e}");
+    let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    // Of two equally short and equally near texts Python takes the even one, as exact rounding does.
+    let decimals = digits
+        .split_once('.')
+        .map_or(0, |(_, decimals)| decimals.len());
+    let even = format!("{x:.decimals$e}");
+    let (digits, exponent) = match even.split_once('e') {
+        Some(even_parts) if even.parse() == Ok(x) => even_parts,
+        _ => (digits, exponent),
+    };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if x == 0.0 || (-4..16).contains(&exponent) {
+        let decimals = usize::try_from(decimals as i32 - exponent)
+            .unwrap_or(0)
+            .max(1);
+        return format!("{x:.decimals$}");
     }
-    let fixed = format!("{x}");
-    if fixed.contains('.') {
-        fixed
-    } else {
-        fixed + ".0"
-    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
 /// Text in Python's quotes: single ones unless only double ones save an escape.
@@ -316,6 +320,9 @@ mod tests {
             (1.5e-7, "1.5e-07"),
             (1e100, "1e+100"),
             (2.5e300, "2.5e+300"),
+            (1000000000000000.25, "1000000000000000.2"),
+            (123456.0, "123456.0"),
+            (100.5, "100.5"),
             (0.1 + 0.2, "0.30000000000000004"),
             (f64::INFINITY, "inf"),
             (f64::NEG_INFINITY, "-inf"),
