@@ -154,12 +154,12 @@ def hello(protocol, socket, kind):
     globals().update(where=socket, kind=kind)
     by_signal = {"pid", "kill", "terminate_process"}
     can = set(COMMANDS) - {"hello"} - (by_signal if kind == "thread" else set())
-    bodies = {"raise", "panic", "exit", "kill_self", "stop_self", "close_fds", "spawn_child", "allocate"}
+    more = {"threads", "raise", "panic", "exit", "kill_self", "stop_self", "close_fds", "spawn_child", "allocate"}
     return {
         "name": "multiprocessing.Pool (fork)" if kind == "process" else "multiprocessing.pool.ThreadPool",
         "version": platform.python_version(),
         "kinds": [kind],
-        "can": sorted(can | bodies | {"exit"}),
+        "can": sorted(can | more),
         "declines": {},
         "polls": None,
     }

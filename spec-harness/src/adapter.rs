@@ -11,6 +11,8 @@
 
 mod calls;
 mod clock;
+#[cfg(feature = "cli")]
+pub mod ours;
 mod puppet;
 mod wire;
 

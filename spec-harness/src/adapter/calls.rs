@@ -396,6 +396,7 @@ fn hello<S: Subject>() -> Hello {
         "drop",
         "exit",
         "timers",
+        "threads",
     ];
     const BODIES: &[&str] = &[
         "raise",
@@ -456,7 +457,7 @@ fn misused(misuse: Misuse) -> ErrorReply {
 fn not_started(start: &StartError) -> ErrorReply {
     let kind = match start {
         StartError::NoWorkers => "InvalidSize",
-        _ => "NotStarted",
+        _ => "StartFailed",
     };
     error(kind, &start.to_string())
 }
