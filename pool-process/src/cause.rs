@@ -1,0 +1,34 @@
+//! What is said of a worker that was lost.
+
+use nix::sys::signal::Signal;
+use pool_core::{Cause, Failure, WorkerLost};
+
+use crate::sys::Status;
+
+/// The cause of a death, in the words of pool-core.
+pub(crate) fn of(status: Status) -> Cause {
+    match status {
+        Status::Exited(code) => Cause::Exit(code),
+        Status::Killed {
+            signal,
+            core_dumped,
+        } => Cause::Signal {
+            signal,
+            name: name(signal),
+            core_dumped,
+        },
+        Status::Unknown => Cause::Protocol("its exit status was taken by somebody else".to_owned()),
+    }
+}
+
+/// The failure of a task whose worker was lost.
+pub(crate) fn lost(pid: u32, cause: Cause, task: String) -> Failure {
+    Failure::WorkerLost(Box::new(WorkerLost { pid, cause, task }))
+}
+
+fn name(signal: i32) -> String {
+    match Signal::try_from(signal) {
+        Ok(signal) => signal.as_str().to_owned(),
+        Err(_) => format!("signal {signal}"),
+    }
+}

@@ -1,0 +1,327 @@
+//! The dispatcher: one thread per pool that owns all its workers, gives them work and buries them.
+//!
+//! ```text
+//!            feed ──try_next──▶ dispatcher ──Task──▶ worker
+//!   submit ──bell──▶   │  ▲ ▲                          │
+//!                      │  │ └──Started, Done, ...──────┤ socket
+//!   finish ◀───────────┘  └──────────(it ended)────────┘ pidfd
+//! ```
+//!
+//! Nothing here is shared: other threads reach it through the [`Inbox`] and the feed. It sleeps in one place and
+//! never blocks elsewhere: what a socket does not take at once waits in that worker's outbox.
+
+mod answers;
+mod crew;
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::signal::Signal;
+use pool_core::{Armed, Feed, Seat, StartError, Timers};
+
+use crate::hand::{Assignment, Duty, Hand};
+use crate::inbox::{Inbox, Order};
+use crate::surroundings::Surroundings;
+use crate::travel::Travel;
+
+/// What a pool's workers are like, as its builder said.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) surroundings: Surroundings,
+    pub(crate) timers: Timers,
+    pub(crate) grace: Duration,
+    pub(crate) max_payload: u64,
+    pub(crate) panic_hook: bool,
+}
+
+/// What wakes the dispatcher.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    /// Orders, or new work.
+    Bell,
+    /// A worker wrote, or its socket ended.
+    Readable(Name),
+    /// A worker's socket takes more.
+    Writable(Name),
+    /// A worker's process ended.
+    Ended(Name),
+}
+
+/// A worker as events name it: one that was replaced meanwhile is not meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Name {
+    slot: usize,
+    serial: u32,
+}
+
+/// How far the end of the pool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Course {
+    /// Workers are kept up.
+    Running,
+    /// Workers leave when the feed is drained.
+    Draining,
+    /// Workers are stopped.
+    Stopping,
+}
+
+/// A place for a worker.
+#[derive(Debug, Default)]
+struct Slot {
+    hand: Option<Hand>,
+    /// It could not be filled; this will say when to try again.
+    retry: Option<Armed>,
+}
+
+pub(crate) struct Dispatcher {
+    plan: Plan,
+    feed: Arc<Feed<dyn Travel>>,
+    inbox: Arc<Inbox>,
+    epoll: Epoll,
+    slots: Vec<Slot>,
+    course: Course,
+    grace: Option<Armed>,
+    /// Workers started so far.
+    serial: u32,
+    /// Tasks handed out so far.
+    requests: u64,
+    /// Starts in a row that came to nothing.
+    failures: u32,
+    /// Why no worker can be had any more.
+    broken: Option<String>,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(
+        plan: Plan,
+        feed: &Arc<Feed<dyn Travel>>,
+        inbox: &Arc<Inbox>,
+    ) -> io::Result<Dispatcher> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        epoll.add(inbox.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
+        Ok(Dispatcher {
+            plan,
+            feed: feed.clone(),
+            inbox: inbox.clone(),
+            epoll,
+            slots: (0..feed.size()).map(|_| Slot::default()).collect(),
+            course: Course::Running,
+            grace: None,
+            serial: 0,
+            requests: 0,
+            failures: 0,
+            broken: None,
+        })
+    }
+
+    /// Starts every worker; where one is refused, those that were started are gone when it returns.
+    pub(crate) fn start(&mut self) -> Result<(), StartError> {
+        for index in 0..self.slots.len() {
+            if let Err(source) = self.hire(index) {
+                self.course = Course::Stopping;
+                self.stop(Signal::SIGKILL);
+                self.run();
+                return Err(StartError::Worker { index, source });
+            }
+        }
+        Ok(())
+    }
+
+    /// Works until the pool has ended and no worker is left.
+    pub(crate) fn run(&mut self) {
+        let mut room = [EpollEvent::empty(); 64];
+        loop {
+            self.fill_slots();
+            self.give_work();
+            self.dismiss_idle();
+            if self.is_over() {
+                return;
+            }
+            let events = match self.epoll.wait(&mut room, EpollTimeout::NONE) {
+                Ok(count) => &room[..count],
+                Err(Errno::EINTR) => continue,
+                // The arguments are right, and nothing else is said to fail.
+                Err(error) => unreachable!("epoll_wait: {error}"),
+            };
+            for event in events.iter().flat_map(Event::of) {
+                self.handle(event);
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Bell => {
+                for order in self.inbox.take() {
+                    self.obey(order);
+                }
+            }
+            Event::Readable(name) => {
+                if self.is_present(name) {
+                    self.listen(name.slot);
+                }
+            }
+            Event::Writable(name) => {
+                if self.is_present(name) {
+                    self.flush(name.slot);
+                }
+            }
+            Event::Ended(name) => {
+                if self.is_present(name) {
+                    self.bury(name.slot);
+                }
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Drain if self.course == Course::Running => self.course = Course::Draining,
+            Order::Drain => {}
+            Order::Abandon => {
+                self.course = Course::Stopping;
+                if self.plan.grace.is_zero() {
+                    self.stop(Signal::SIGKILL);
+                } else {
+                    self.stop(Signal::SIGTERM);
+                    let inbox = self.inbox.clone();
+                    let over = Box::new(move || inbox.tell(Order::GraceOver));
+                    self.grace = Some(self.plan.timers.arm(self.plan.grace, over));
+                }
+            }
+            Order::GraceOver => self.stop(Signal::SIGKILL),
+            Order::Retry { slot } => {
+                if let Some(slot) = self.slots.get_mut(slot) {
+                    slot.retry = None;
+                }
+            }
+        }
+    }
+
+    fn is_present(&self, name: Name) -> bool {
+        let hand = self
+            .slots
+            .get(name.slot)
+            .and_then(|slot| slot.hand.as_ref());
+        hand.is_some_and(|hand| hand.serial == name.serial)
+    }
+
+    /// Hands the queue's first units to those who have nothing to do.
+    fn give_work(&mut self) {
+        let mut empty = false;
+        for index in 0..self.slots.len() {
+            while let Some(hand) = &mut self.slots[index].hand
+                && matches!(hand.duty, Duty::Idle)
+                && (!empty || hand.seated)
+            {
+                hand.seated = false;
+                let Some(claim) = self.feed.try_next(Seat(index)) else {
+                    empty = true;
+                    break;
+                };
+                hand.seated = true;
+                self.requests += 1;
+                let request = self.requests;
+                match hand.put(request, &claim, self.plan.max_payload) {
+                    Ok(()) => {
+                        hand.duty = Duty::Busy(Assignment {
+                            claim,
+                            request,
+                            started: false,
+                        });
+                        self.flush(index);
+                    }
+                    Err(failure) => claim.job.fail(claim.unit, failure),
+                }
+            }
+        }
+        self.refuse_all();
+    }
+
+    /// Writes what a worker's socket takes, and asks to be told when it takes more.
+    fn flush(&mut self, index: usize) {
+        let Some(hand) = &mut self.slots[index].hand else {
+            return;
+        };
+        // A worker that cannot be written to is going: its pidfd, or the end of its socket, says so.
+        let done = hand.flush().unwrap_or(true);
+        if hand.awaited == done && !hand.silent {
+            hand.awaited = !done;
+            let mut interest = Event::Readable(Name {
+                slot: index,
+                serial: hand.serial,
+            })
+            .interest(hand.awaited);
+            // The socket is in the set: modifying it asks for no memory.
+            let _ = self.epoll.modify(hand.link.as_fd(), &mut interest);
+        }
+    }
+
+    fn dismiss_idle(&mut self) {
+        if self.course == Course::Draining && self.feed.is_drained() {
+            let hands = self.slots.iter_mut().filter_map(|slot| slot.hand.as_mut());
+            for hand in hands.filter(|hand| matches!(hand.duty, Duty::Idle | Duty::Starting)) {
+                hand.dismiss();
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let empty = self.slots.iter().all(|slot| slot.hand.is_none());
+        match self.course {
+            Course::Running => false,
+            Course::Draining => empty && self.feed.is_drained(),
+            Course::Stopping => empty,
+        }
+    }
+}
+
+/// The number by which the bell is known to the kernel; workers are known by serial and slot.
+const BELL: u64 = u64::MAX;
+/// The bit that tells a worker's pidfd from its socket.
+const PIDFD: u64 = 1 << 31;
+
+impl Event {
+    /// What one report of the kernel means.
+    fn of(report: &EpollEvent) -> impl Iterator<Item = Event> + use<> {
+        let (flags, data) = (report.events(), report.data());
+        let name = Name {
+            slot: (data & (PIDFD - 1)) as usize,
+            serial: (data >> 32) as u32,
+        };
+        let events = if data == BELL {
+            [Some(Event::Bell), None]
+        } else if data & PIDFD != 0 {
+            [Some(Event::Ended(name)), None]
+        } else {
+            let readable =
+                flags.intersects(EpollFlags::EPOLLIN | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR);
+            let writable = flags.contains(EpollFlags::EPOLLOUT);
+            [
+                writable.then_some(Event::Writable(name)),
+                readable.then_some(Event::Readable(name)),
+            ]
+        };
+        events.into_iter().flatten()
+    }
+
+    /// What the kernel is asked to report a worker's event with.
+    fn interest(self, also_writable: bool) -> EpollEvent {
+        let name = |name: Name| u64::from(name.serial) << 32 | name.slot as u64;
+        let data = match self {
+            Event::Bell => BELL,
+            Event::Readable(worker) | Event::Writable(worker) => name(worker),
+            Event::Ended(worker) => name(worker) | PIDFD,
+        };
+        let flags = if also_writable {
+            EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT
+        } else {
+            EpollFlags::EPOLLIN
+        };
+        EpollEvent::new(flags, data)
+    }
+}

@@ -1,0 +1,182 @@
+//! The workers themselves: how they are hired, stopped, buried and replaced.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use pool_core::{Cause, Failure, Seat};
+
+use crate::hand::{Duty, Hand};
+use crate::hook::Role;
+use crate::inbox::Order;
+use crate::wire::{HEAD, Kind};
+use crate::worker::Setup;
+use crate::{cause, codec, names, nursery, wire};
+
+use super::{Course, Dispatcher, Event, Name};
+
+/// So many starts in a row may come to nothing before the pool gives up.
+const TRIES: u32 = 5;
+/// The pause after the first of them; each further one doubles it.
+const PAUSE: Duration = Duration::from_millis(10);
+
+impl Dispatcher {
+    /// Starts a worker for an empty place.
+    pub(super) fn hire(&mut self, index: usize) -> io::Result<()> {
+        let newborn = nursery::start_again(Role::Worker)?;
+        self.serial = self.serial.wrapping_add(1);
+        let name = Name {
+            slot: index,
+            serial: self.serial,
+        };
+        let setup = self.setup(index)?;
+        let mut hand = Hand::new(newborn, self.serial, self.plan.max_payload);
+        let watched = self
+            .epoll
+            .add(hand.pidfd.as_fd(), Event::Ended(name).interest(false))
+            .and_then(|()| {
+                self.epoll
+                    .add(hand.link.as_fd(), Event::Readable(name).interest(false))
+            });
+        if let Err(error) = watched {
+            // Its socket closes with `hand`, at which it leaves; but nobody would see it go.
+            nursery::kill_and_bury(hand.pid, &hand.pidfd);
+            return Err(error.into());
+        }
+        // A worker that is gone before it was told anything is found dead like any other.
+        let _ = hand.introduce(setup, &self.plan.surroundings.fds());
+        self.slots[index].hand = Some(hand);
+        self.flush(index);
+        Ok(())
+    }
+
+    /// The first frame for a worker.
+    fn setup(&self, index: usize) -> io::Result<Vec<u8>> {
+        let number = names::next();
+        let setup = Setup {
+            name: names::long(number),
+            short_name: names::short(number),
+            index,
+            max_payload: self.plan.max_payload,
+            panic_hook: self.plan.panic_hook,
+            surroundings: self.plan.surroundings.written.clone(),
+        };
+        let mut frame = vec![0; HEAD];
+        codec::encode(&setup, &mut frame).map_err(io::Error::other)?;
+        wire::seal(&mut frame, Kind::Setup, 0);
+        Ok(frame)
+    }
+
+    /// Puts workers where some are missing and wanted.
+    pub(super) fn fill_slots(&mut self) {
+        let wanted = match self.course {
+            Course::Running => true,
+            // One that died may have left work behind.
+            Course::Draining => !self.feed.is_drained(),
+            Course::Stopping => false,
+        };
+        if !wanted || self.broken.is_some() {
+            return;
+        }
+        for index in 0..self.slots.len() {
+            if self.slots[index].hand.is_none()
+                && self.slots[index].retry.is_none()
+                && let Err(error) = self.hire(index)
+            {
+                self.start_failed(index, error.to_string());
+            }
+        }
+    }
+
+    /// A start came to nothing: it is tried again after a pause, or the pool gives up.
+    fn start_failed(&mut self, index: usize, reason: String) {
+        self.failures += 1;
+        let alone = self.slots.iter().all(|slot| slot.hand.is_none());
+        if alone && self.failures >= TRIES {
+            self.broken = Some(reason);
+            self.slots.iter_mut().for_each(|slot| slot.retry = None);
+            return;
+        }
+        let pause = PAUSE * 2_u32.pow((self.failures - 1).min(8));
+        let inbox = self.inbox.clone();
+        let retry = Box::new(move || inbox.tell(Order::Retry { slot: index }));
+        self.slots[index].retry = Some(self.plan.timers.arm(pause, retry));
+    }
+
+    /// In a pool that can have no workers: what is queued fails, for the reason that no worker would start.
+    pub(super) fn refuse_all(&mut self) {
+        let Some(reason) = &self.broken else {
+            return;
+        };
+        while let Some(claim) = self.feed.try_next(Seat(0)) {
+            let task = claim.job.as_job().describe(&claim.unit);
+            claim.job.fail(
+                claim.unit,
+                cause::lost(0, Cause::Start(reason.clone()), task),
+            );
+        }
+    }
+
+    /// Signals every worker; what they were doing has ended as far as the pool is concerned.
+    pub(super) fn stop(&mut self, signal: Signal) {
+        for slot in &mut self.slots {
+            slot.retry = None;
+            if let Some(hand) = &mut slot.hand {
+                let duty = std::mem::replace(&mut hand.duty, Duty::Leaving);
+                if let Duty::Busy(assignment) = duty {
+                    assignment
+                        .claim
+                        .job
+                        .fail(assignment.claim.unit, Failure::Terminated);
+                }
+                nursery::kill_group(hand.pid, signal);
+                // A stopped process acts on a signal only when it goes on.
+                nursery::kill_group(hand.pid, Signal::SIGCONT);
+            }
+        }
+    }
+
+    /// Stops a worker that cannot be trusted any more; its task fails for this reason when it is gone.
+    pub(super) fn condemn(&mut self, index: usize, verdict: String) {
+        if let Some(hand) = &mut self.slots[index].hand {
+            if let Duty::Busy(assignment) = &mut hand.duty {
+                assignment.started = true;
+            }
+            hand.verdict.get_or_insert(verdict);
+            nursery::kill_group(hand.pid, Signal::SIGKILL);
+        }
+    }
+
+    /// A worker's process has ended: its last words are heard, then its task fails or goes back to the queue.
+    pub(super) fn bury(&mut self, index: usize) {
+        let Some(hand) = &self.slots[index].hand else {
+            return;
+        };
+        // First its group, so that nobody who holds its socket goes on writing.
+        nursery::kill_group(hand.pid, Signal::SIGKILL);
+        self.listen_to_the_end(index);
+        let Some(hand) = self.slots[index].hand.take() else {
+            return;
+        };
+        let status = nursery::bury(hand.pid, &hand.pidfd);
+        let cause = match hand.verdict {
+            Some(verdict) => Cause::Protocol(verdict),
+            None => cause::of(status),
+        };
+        match hand.duty {
+            Duty::Busy(assignment) if assignment.started => {
+                let claim = assignment.claim;
+                let task = claim.job.as_job().describe(&claim.unit);
+                claim
+                    .job
+                    .fail(claim.unit, cause::lost(hand.pid, cause, task));
+            }
+            Duty::Busy(assignment) => self.feed.put_back(assignment.claim),
+            Duty::Starting if self.course != Course::Stopping => {
+                self.start_failed(index, cause.to_string())
+            }
+            Duty::Starting | Duty::Idle | Duty::Leaving => {}
+        }
+    }
+}

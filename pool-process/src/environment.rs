@@ -1,0 +1,41 @@
+//! The environment of a process that has one thread: the only place where it is written.
+//!
+//! # Safety
+//!
+//! Writing the environment is only sound while no other thread reads it. These functions are called in a
+//! worker or fork server before it has run anything that could have started a thread; where a constructor of
+//! the program has started one, it ran before `main` of an unknown program would have, as any `setenv` there.
+#![expect(
+    unsafe_code,
+    reason = "the environment of a process that has just begun"
+)]
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+
+/// Takes a variable out of the environment.
+pub(crate) fn take(name: &str) -> Option<OsString> {
+    let value = env::var_os(name)?;
+    // SAFETY: see the module.
+    unsafe { env::remove_var(name) };
+    Some(value)
+}
+
+/// Makes the environment exactly this.
+pub(crate) fn replace(wanted: Vec<(OsString, OsString)>) {
+    let mut have: Vec<(OsString, OsString)> = env::vars_os().collect();
+    if have == wanted {
+        return;
+    }
+    have.retain(|(name, _)| !wanted.iter().any(|(other, _)| other == name));
+    for (name, _) in have {
+        // SAFETY: see the module.
+        unsafe { env::remove_var(&name) };
+    }
+    for (name, value) in wanted {
+        if env::var_os(&name).as_deref() != Some(OsStr::new(&value)) {
+            // SAFETY: see the module.
+            unsafe { env::set_var(name, value) };
+        }
+    }
+}

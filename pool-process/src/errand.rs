@@ -1,0 +1,154 @@
+//! What a worker does for one task: decode the argument, call the function, encode what came of it.
+//!
+//! There is one [`Entry`] for each pair of types in use and each [`Shape`] of work: a static that the compiler
+//! makes where the work is submitted, so that it is in the image of every worker as well.
+//!
+//! # Safety
+//!
+//! Each piece of code turns an address into the function type it was made for. Address and entry are paired
+//! in [`token`] alone, where both come from the same type parameters.
+#![expect(
+    unsafe_code,
+    reason = "addresses become functions of the type their entry is made for"
+)]
+
+use pool_core::{Address, CodecError, Failure, FnPtr, Panic, Portable, catch};
+use serde::Serialize;
+
+use crate::codec;
+use crate::image::{Entry, Refused, Token};
+use crate::wire::Kind;
+
+/// A function that can travel, with what it takes, yields and raises.
+pub(crate) trait Errand<A>: FnPtr<A, Out: Portable, Raised: Portable> {}
+
+impl<A, F: FnPtr<A, Out: Portable, Raised: Portable>> Errand<A> for F {}
+
+/// How a function is called: with one argument, or with each item of a chunk.
+pub(crate) trait Shape<A, F> {
+    const ENTRY: &'static Entry;
+}
+
+/// One argument, one value.
+pub(crate) enum One {}
+
+/// The items of a chunk, the list of their values.
+pub(crate) enum Many {}
+
+impl<A: Portable, F: Errand<A>> Shape<A, F> for One {
+    // SAFETY: `run_one` keeps the contract of `Run` for functions of the type `F::Pointer`.
+    const ENTRY: &'static Entry = &unsafe { Entry::new(run_one::<A, F>) };
+}
+
+impl<A: Portable, F: Errand<A>> Shape<A, F> for Many {
+    // SAFETY: `run_many` keeps the contract of `Run` for functions of the type `F::Pointer`.
+    const ENTRY: &'static Entry = &unsafe { Entry::new(run_many::<A, F>) };
+}
+
+/// Names a function for the workers, as it is to be called.
+pub(crate) fn token<S: Shape<A, F>, A, F: FnPtr<A>>(func: F) -> Result<Token, Refused> {
+    Token::of(S::ENTRY, func.pointer().address())
+}
+
+/// # Safety
+///
+/// See [`Run`](crate::image::Run): the address is that of a function of the type `F::Pointer`.
+unsafe fn run_one<A: Portable, F: Errand<A>>(
+    address: usize,
+    argument: &[u8],
+    reply: &mut Vec<u8>,
+) -> Kind {
+    // SAFETY: the caller's promise.
+    let func = unsafe { F::from_pointer(F::Pointer::from_address(address)) };
+    work(argument, reply, |arg: A| func.call(arg))
+}
+
+/// # Safety
+///
+/// See [`Run`](crate::image::Run): the address is that of a function of the type `F::Pointer`.
+unsafe fn run_many<A: Portable, F: Errand<A>>(
+    address: usize,
+    argument: &[u8],
+    reply: &mut Vec<u8>,
+) -> Kind {
+    // SAFETY: the caller's promise.
+    let func = unsafe { F::from_pointer(F::Pointer::from_address(address)) };
+    work(argument, reply, |items: Vec<A>| {
+        items
+            .into_iter()
+            .map(|item| func.call(item))
+            .collect::<Result<Vec<_>, _>>()
+    })
+}
+
+fn work<I: Portable, O: Portable, E: Portable>(
+    argument: &[u8],
+    reply: &mut Vec<u8>,
+    call: impl FnOnce(I) -> Result<O, E>,
+) -> Kind {
+    let start = reply.len();
+    // Decoding and encoding run the user's code as well, which may panic there.
+    let ended = catch(|| {
+        let input = match codec::decode::<I>(argument) {
+            Ok(input) => input,
+            Err(error) => return Err((Kind::BadArgument, error)),
+        };
+        let (kind, encoded) = match call(input) {
+            Ok(output) => (Kind::Done, codec::encode(&output, reply)),
+            Err(raised) => (Kind::Raised, codec::encode(&raised, reply)),
+        };
+        encoded
+            .map(|()| kind)
+            .map_err(|error| (Kind::BadResult, error))
+    });
+    match ended {
+        Ok(Ok(kind)) => kind,
+        Ok(Err((kind, error))) => report(kind, &error, start, reply),
+        Err(panic) => report(Kind::Panicked, &panic, start, reply),
+    }
+}
+
+/// Puts one of our own reports into a reply, in place of what was there from `start` on.
+pub(crate) fn report<T: Serialize>(
+    kind: Kind,
+    report: &T,
+    start: usize,
+    reply: &mut Vec<u8>,
+) -> Kind {
+    reply.truncate(start);
+    if codec::encode(report, reply).is_err() {
+        // Reports are plain strings, which no encoder refuses; an empty payload would be named a breach.
+        reply.truncate(start);
+    }
+    kind
+}
+
+/// Reads an answer; an inner error is what the worker says of the task.
+///
+/// # Errors
+///
+/// The bytes are no such answer: the worker broke the protocol.
+pub(crate) fn answer<O: Portable, E: Portable>(
+    kind: Kind,
+    payload: &[u8],
+) -> Result<Result<O, Failure<E>>, CodecError> {
+    Ok(Err(match kind {
+        Kind::Done => match codec::decode(payload) {
+            Ok(output) => return Ok(Ok(output)),
+            Err(error) => Failure::Decode(Box::new(error)),
+        },
+        Kind::Raised => match codec::decode(payload) {
+            Ok(raised) => Failure::Raised(raised),
+            Err(error) => Failure::Decode(Box::new(error)),
+        },
+        Kind::BadArgument => Failure::Decode(Box::new(codec::decode(payload)?)),
+        Kind::BadResult => Failure::Encode(Box::new(codec::decode(payload)?)),
+        Kind::Panicked => Failure::Panicked(Box::new(codec::decode::<Panic>(payload)?)),
+        Kind::Setup | Kind::Task | Kind::Ready | Kind::Started | Kind::Unfit => {
+            return Err(CodecError {
+                type_name: "an answer".to_owned(),
+                reason: format!("{kind:?}"),
+            });
+        }
+    }))
+}

@@ -1,0 +1,149 @@
+//! One hand of a pool: a worker as its pool sees it: the process, the socket, what it is doing, what is still to be written to it.
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use pool_core::{Claim, CodecError, Failure};
+
+use crate::link::{Hasty, Link};
+use crate::nursery::Newborn;
+use crate::travel::Travel;
+use crate::wire::{self, Breach, Frame, Kind, Reader};
+
+/// What an outbox keeps of its room when it had to grow.
+const KEEP: usize = 1024 * 1024;
+
+/// A unit that a worker was given.
+#[derive(Debug)]
+pub(crate) struct Assignment {
+    pub(crate) claim: Claim<dyn Travel>,
+    pub(crate) request: u64,
+    /// The worker said that it has begun.
+    pub(crate) started: bool,
+}
+
+/// What a worker is doing.
+#[derive(Debug)]
+pub(crate) enum Duty {
+    /// It was started and has not yet said that it can be given work.
+    Starting,
+    /// Nothing.
+    Idle,
+    /// This.
+    Busy(Assignment),
+    /// It was told to leave, or is being stopped.
+    Leaving,
+}
+
+/// One live worker.
+#[derive(Debug)]
+pub(crate) struct Hand {
+    pub(crate) pid: u32,
+    /// Number of this worker among all of the pool, replacements included: it tells events apart.
+    pub(crate) serial: u32,
+    pub(crate) pidfd: OwnedFd,
+    pub(crate) link: Link,
+    pub(crate) duty: Duty,
+    /// Why it is being stopped, where its status will not say.
+    pub(crate) verdict: Option<String>,
+    /// Its end of the socket is closed.
+    pub(crate) silent: bool,
+    /// The dispatcher wants to know when it can be written to.
+    pub(crate) awaited: bool,
+    /// Its seat in the feed still names what it ran last.
+    pub(crate) seated: bool,
+    reader: Reader,
+    outbox: Vec<u8>,
+    written: usize,
+}
+
+impl Hand {
+    pub(crate) fn new(newborn: Newborn, serial: u32, max_payload: u64) -> Hand {
+        let Newborn { pid, pidfd, link } = newborn;
+        Hand {
+            pid,
+            serial,
+            pidfd,
+            link,
+            duty: Duty::Starting,
+            verdict: None,
+            silent: false,
+            awaited: false,
+            seated: false,
+            reader: Reader::new(max_payload),
+            outbox: Vec::new(),
+            written: 0,
+        }
+    }
+
+    /// The room into which frames for the worker are written; [`Hand::flush`] sends them.
+    pub(crate) fn outbox(&mut self) -> &mut Vec<u8> {
+        if self.written == self.outbox.len() {
+            self.outbox.clear();
+            self.written = 0;
+        }
+        &mut self.outbox
+    }
+
+    /// Writes a unit into the outbox.
+    pub(crate) fn put(
+        &mut self,
+        request: u64,
+        claim: &Claim<dyn Travel>,
+        max: u64,
+    ) -> Result<(), Failure> {
+        wire::write(self.outbox(), Kind::Task, request, |out| {
+            let start = out.len();
+            claim.job.encode(&claim.unit, out)?;
+            let length = (out.len() - start) as u64;
+            if length > max {
+                let reason =
+                    format!("{length} bytes are more than the {max} that a message may have");
+                return Err(Failure::Encode(Box::new(CodecError {
+                    type_name: "the task's argument".to_owned(),
+                    reason,
+                })));
+            }
+            Ok(())
+        })
+    }
+
+    /// Sends the first frame, with descriptors.
+    pub(crate) fn introduce(&mut self, setup: Vec<u8>, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.written = self.link.send_with(&setup, fds)?;
+        self.outbox = setup;
+        Ok(())
+    }
+
+    /// Writes what the socket takes; true when nothing is left.
+    pub(crate) fn flush(&mut self) -> io::Result<bool> {
+        while self.written < self.outbox.len() {
+            match self.link.try_write(&self.outbox[self.written..])? {
+                0 => return Ok(false),
+                more => self.written += more,
+            }
+        }
+        self.outbox.clear();
+        self.written = 0;
+        if self.outbox.capacity() > KEEP {
+            self.outbox = Vec::new();
+        }
+        Ok(true)
+    }
+
+    /// Reads what the worker wrote; 0 is the end.
+    pub(crate) fn fill(&mut self) -> io::Result<usize> {
+        self.reader.fill(&mut Hasty(&self.link))
+    }
+
+    /// The next of the worker's frames, and what it is doing.
+    pub(crate) fn next(&mut self) -> (Result<Option<Frame<'_>>, Breach>, &mut Duty) {
+        (self.reader.next(), &mut self.duty)
+    }
+
+    /// Tells an idle worker to leave: it sees the end of its socket.
+    pub(crate) fn dismiss(&mut self) {
+        self.duty = Duty::Leaving;
+        self.link.finish();
+    }
+}

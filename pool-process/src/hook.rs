@@ -1,0 +1,144 @@
+//! Before `main`: a process that was started as a worker takes its place here, so that programs write nothing.
+//!
+//! The program's own file is started again with a variable in its environment and a socket as its standard
+//! input. An initialiser in `.init_array` looks for both, and where they are, `main` is never reached.
+//!
+//! # Safety
+//!
+//! The initialiser is called by the loader, once, with the arguments of `main`, after the C library and Rust's
+//! `std` (which learns the arguments from an earlier initialiser) are usable. The ends of the array in which it
+//! lies are filled in by the linker; where that knows no such array, both are zero.
+#![expect(
+    unsafe_code,
+    reason = "an initialiser that the loader calls, and those that come after it"
+)]
+
+use std::ffi::{c_char, c_int};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+
+use nix::sys::signal::{SigHandler, Signal, signal};
+use nix::sys::stat::{SFlag, fstat};
+use nix::unistd::dup2_stdin;
+
+use crate::link::Link;
+use crate::{environment, sys, worker};
+
+/// The variable that says what a process is to be.
+pub(crate) const ROLE: &str = "POOL_PROCESS_ROLE";
+
+type Initialiser = extern "C" fn(c_int, *const *const c_char, *const *const c_char);
+
+/// What the loader calls before `main`.
+#[cfg(feature = "hook")]
+#[used]
+#[unsafe(link_section = ".init_array")]
+static HOOK: Initialiser = before_main;
+
+// The ends of that array. Weak: in shared libraries not every linker knows them.
+std::arch::global_asm!(
+    ".pushsection .data.rel.ro.pool_process, \"aw\"",
+    ".balign 8",
+    ".weak __init_array_start",
+    ".hidden __init_array_start",
+    ".weak __init_array_end",
+    ".hidden __init_array_end",
+    ".weak pool_process_init_array",
+    ".hidden pool_process_init_array",
+    "pool_process_init_array:",
+    ".quad __init_array_start",
+    ".quad __init_array_end",
+    ".popsection",
+);
+
+unsafe extern "C" {
+    static pool_process_init_array: [usize; 2];
+}
+
+/// What a process was started to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Runs the tasks of one pool.
+    Worker,
+}
+
+impl Role {
+    /// The role's name in the environment.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Role::Worker => "worker",
+        }
+    }
+
+    /// The role of this process, once: it is taken out of the environment.
+    fn take() -> Option<Role> {
+        let name = environment::take(ROLE)?;
+        let role = [Role::Worker]
+            .into_iter()
+            .find(|role| name == role.name())?;
+        let stdin = fstat(io::stdin().as_fd()).ok()?;
+        let kind = SFlag::from_bits_truncate(stdin.st_mode) & SFlag::S_IFMT;
+        (kind == SFlag::S_IFSOCK).then_some(role)
+    }
+
+    fn play(self) -> ! {
+        match enter() {
+            Ok(link) => match self {
+                Role::Worker => worker::serve(&link),
+            },
+            Err(_) => sys::exit_now(1),
+        }
+    }
+}
+
+/// Makes sure that the initialiser is part of the program: called where workers are started.
+pub(crate) fn link() {
+    #[cfg(feature = "hook")]
+    std::hint::black_box(&raw const HOOK);
+}
+
+/// Takes the place of `main` in a process that was started as a worker; returns at once in any other.
+///
+/// Programs need not call it: the same is done before `main`. It is for those who turn the crate's feature
+/// `hook` off, and must then be the first statement of `main`.
+pub fn init() {
+    if let Some(role) = Role::take() {
+        role.play();
+    }
+}
+
+#[cfg(feature = "hook")]
+extern "C" fn before_main(argc: c_int, argv: *const *const c_char, envp: *const *const c_char) {
+    if let Some(role) = Role::take() {
+        sys::close_inherited();
+        initialise_the_rest(argc, argv, envp);
+        role.play();
+    }
+}
+
+/// Calls the initialisers that were linked behind ours: nobody else will.
+#[cfg(feature = "hook")]
+fn initialise_the_rest(argc: c_int, argv: *const *const c_char, envp: *const *const c_char) {
+    // SAFETY: filled in by the linker and never written.
+    let [start, end] = unsafe { pool_process_init_array };
+    let count = end.saturating_sub(start) / size_of::<Option<Initialiser>>();
+    let first = std::ptr::with_exposed_provenance::<Option<Initialiser>>(start);
+    let behind = (0..count)
+        // SAFETY: within the array, whose entries are pointers to functions, or null.
+        .filter_map(|index| unsafe { *first.add(index) })
+        .skip_while(|entry| !std::ptr::fn_addr_eq(*entry, before_main as Initialiser))
+        .skip(1);
+    for initialiser in behind {
+        initialiser(argc, argv, envp);
+    }
+}
+
+/// From a process that has just begun to one that can be a worker; gives back its socket.
+fn enter() -> io::Result<Link> {
+    let link = Link::from_fd(io::stdin().as_fd().try_clone_to_owned()?);
+    dup2_stdin(File::open("/dev/null")?)?;
+    // SAFETY: to ignore a signal calls no handler.
+    unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn)? };
+    Ok(link)
+}

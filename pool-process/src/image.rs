@@ -1,0 +1,328 @@
+//! Which function: offsets in the program's own image, checked before anything is called.
+//!
+//! A worker runs the very image its parent runs, loaded elsewhere. So a task names its two pieces of code by
+//! their distance from a base symbol: an [`Entry`], the monomorphised code that decodes, calls and encodes,
+//! and the user's function that it is to call. The sender refuses what does not lie in its image (a function
+//! of a shared library); the receiver checks segment, alignment and magic and refuses what it does not know.
+//!
+//! # Safety
+//!
+//! `Entry` is only made by [`errand`](crate::errand), whose code fits the function it is paired with; a
+//! [`Token`] is made from such a pair, and arrives from a parent that runs the same image, which is what
+//! makes an offset mean the same there. The checks turn a parent that does not keep to this into an error.
+#![expect(unsafe_code, reason = "offsets become code again")]
+
+use std::ffi::c_void;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use nix::libc;
+
+use crate::wire::Kind;
+
+/// Where distances begin. It carries no magic, so that a distance of zero is never an entry.
+static BASE: u64 = 0;
+
+const MAGIC: [u64; 2] = [0x9e6c_63d0_876a_68ee, 0x5851_f42d_4c95_7f2d];
+
+/// Bytes of a [`Token`] on the wire.
+pub(crate) const TOKEN: usize = 16;
+
+/// Decodes an argument, calls the function at an address with it, appends what comes of it to the reply.
+///
+/// # Safety
+///
+/// The address must be that of a function of the type the code was made for.
+pub(crate) type Run = unsafe fn(address: usize, argument: &[u8], reply: &mut Vec<u8>) -> Kind;
+
+/// One kind of task: its code, as a static of the image.
+#[derive(Debug)]
+#[repr(C, align(16))]
+pub(crate) struct Entry {
+    magic: [u64; 2],
+    run: Run,
+}
+
+impl Entry {
+    /// # Safety
+    ///
+    /// The code must keep what [`Run`] says.
+    pub(crate) const unsafe fn new(run: Run) -> Entry {
+        Entry { magic: MAGIC, run }
+    }
+}
+
+/// An entry and a function, as they travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Token {
+    entry: u64,
+    function: u64,
+}
+
+/// An entry and a function that were checked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Callable {
+    entry: &'static Entry,
+    address: usize,
+}
+
+/// Why code cannot be named, or a name is no code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error(
+        "the function lies in a shared library: only the program's own functions can travel to its workers"
+    )]
+    Elsewhere,
+    #[error("no task of this program lies at offset {0:#x}")]
+    NoEntry(u64),
+    #[error("no function of this program lies at offset {0:#x}")]
+    NoFunction(u64),
+}
+
+impl Token {
+    /// Names an entry and a function of this process.
+    pub(crate) fn of(entry: &'static Entry, address: usize) -> Result<Token, Refused> {
+        let image = Image::own();
+        let entry = std::ptr::from_ref(entry).addr();
+        if !image.is_data(entry) || !image.is_code(address) {
+            return Err(Refused::Elsewhere);
+        }
+        Ok(Token {
+            entry: image.distance(entry),
+            function: image.distance(address),
+        })
+    }
+
+    /// Finds what a token names, having checked everything that can be.
+    pub(crate) fn resolve(self) -> Result<Callable, Refused> {
+        let image = Image::own();
+        let address = image.address(self.function);
+        if !image.is_code(address) {
+            return Err(Refused::NoFunction(self.function));
+        }
+        let entry = image.address(self.entry);
+        if !image.is_data(entry) || !entry.is_multiple_of(align_of::<Entry>()) {
+            return Err(Refused::NoEntry(self.entry));
+        }
+        let entry = std::ptr::with_exposed_provenance::<Entry>(entry);
+        // SAFETY: aligned, and whole within a readable segment of the image that is never unloaded; two
+        // integers are valid whatever is there.
+        let magic = unsafe { (*entry).magic };
+        if magic != MAGIC {
+            return Err(Refused::NoEntry(self.entry));
+        }
+        // SAFETY: only `Entry::new` writes this magic, so an entry lies here, for ever.
+        Ok(Callable {
+            entry: unsafe { &*entry },
+            address,
+        })
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; TOKEN] {
+        let mut bytes = [0; TOKEN];
+        bytes[..8].copy_from_slice(&self.entry.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.function.to_le_bytes());
+        bytes
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; TOKEN]) -> Token {
+        let [
+            e0,
+            e1,
+            e2,
+            e3,
+            e4,
+            e5,
+            e6,
+            e7,
+            f0,
+            f1,
+            f2,
+            f3,
+            f4,
+            f5,
+            f6,
+            f7,
+        ] = bytes;
+        Token {
+            entry: u64::from_le_bytes([e0, e1, e2, e3, e4, e5, e6, e7]),
+            function: u64::from_le_bytes([f0, f1, f2, f3, f4, f5, f6, f7]),
+        }
+    }
+}
+
+impl Callable {
+    /// Decodes, calls, encodes.
+    pub(crate) fn run(self, argument: &[u8], reply: &mut Vec<u8>) -> Kind {
+        // SAFETY: the token was made of an entry and a function that fit, by the same image.
+        unsafe { (self.entry.run)(self.address, argument, reply) }
+    }
+}
+
+/// Where the image that holds this code lies in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Image {
+    code: Vec<Range<usize>>,
+    data: Vec<Range<usize>>,
+    /// Whether it is the program itself, rather than a library some other program loaded.
+    pub(crate) is_program: bool,
+}
+
+impl Image {
+    pub(crate) fn own() -> &'static Image {
+        static OWN: OnceLock<Image> = OnceLock::new();
+        OWN.get_or_init(|| {
+            let mut search = Search {
+                image: Image::default(),
+                first: true,
+            };
+            // SAFETY: the callback gets back the pointer to `search`, which outlives the call.
+            unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut search).cast::<c_void>()) };
+            search.image
+        })
+    }
+
+    fn base() -> usize {
+        (&raw const BASE).expose_provenance()
+    }
+
+    fn distance(&self, address: usize) -> u64 {
+        address.wrapping_sub(Image::base()) as u64
+    }
+
+    fn address(&self, distance: u64) -> usize {
+        // Offsets of a 64-bit program: what does not fit wraps, and then lies in no segment.
+        Image::base().wrapping_add(distance as usize)
+    }
+
+    fn is_code(&self, address: usize) -> bool {
+        self.code.iter().any(|range| range.contains(&address))
+    }
+
+    fn is_data(&self, address: usize) -> bool {
+        let end = address.saturating_add(size_of::<Entry>());
+        self.data
+            .iter()
+            .any(|range| range.start <= address && end <= range.end)
+    }
+}
+
+struct Search {
+    image: Image,
+    /// The program comes first, then the libraries it loaded.
+    first: bool,
+}
+
+/// Keeps the segments of the module in which [`BASE`] lies.
+unsafe extern "C" fn look(
+    info: *mut libc::dl_phdr_info,
+    _size: usize,
+    search: *mut c_void,
+) -> libc::c_int {
+    // SAFETY: the loader hands in a valid record, and the pointer that `Image::own` gave it.
+    let (info, search) = unsafe { (&*info, &mut *search.cast::<Search>()) };
+    // SAFETY: as many program headers as the record says, valid during the call.
+    let headers =
+        unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
+    let (mut code, mut data) = (Vec::new(), Vec::new());
+    for header in headers
+        .iter()
+        .filter(|header| header.p_type == libc::PT_LOAD)
+    {
+        let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
+        let range = start..start.saturating_add(header.p_memsz as usize);
+        if header.p_flags & libc::PF_X != 0 {
+            code.push(range.clone());
+        }
+        // Some linkers put constants beside the code.
+        if header.p_flags & libc::PF_R != 0 {
+            data.push(range);
+        }
+    }
+    let base = Image::base();
+    let ours = code.iter().chain(&data).any(|range| range.contains(&base));
+    if ours {
+        search.image = Image {
+            code,
+            data,
+            is_program: search.first,
+        };
+    }
+    search.first = false;
+    libc::c_int::from(ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Entry, Refused, Token};
+    use crate::wire::Kind;
+
+    fn double(x: u8) -> u8 {
+        2 * x
+    }
+
+    unsafe fn run(address: usize, argument: &[u8], reply: &mut Vec<u8>) -> Kind {
+        // SAFETY: the tests pair this code with `double` alone.
+        let function = unsafe { std::mem::transmute::<usize, fn(u8) -> u8>(address) };
+        reply.extend(argument.iter().map(|byte| function(*byte)));
+        Kind::Done
+    }
+
+    // SAFETY: see `run`.
+    static ENTRY: Entry = unsafe { Entry::new(run) };
+
+    fn token() -> Token {
+        Token::of(&ENTRY, double as fn(u8) -> u8 as usize).expect("both lie in this image")
+    }
+
+    #[test]
+    fn a_token_finds_its_function_again() {
+        let callable = Token::from_bytes(token().to_bytes())
+            .resolve()
+            .expect("it is ours");
+        let mut reply = vec![9];
+        assert_eq!(callable.run(&[1, 4], &mut reply), Kind::Done);
+        assert_eq!(reply, [9, 2, 8]);
+    }
+
+    #[test]
+    fn a_function_of_a_shared_library_is_refused() {
+        let foreign = nix::libc::getpid as *const () as usize;
+        assert_eq!(Token::of(&ENTRY, foreign), Err(Refused::Elsewhere));
+    }
+
+    #[test]
+    fn code_is_not_an_entry_and_data_is_not_a_function() {
+        let Token { entry, function } = token();
+        let swapped = |entry, function| Token { entry, function }.resolve().err();
+        assert_eq!(swapped(entry, entry), Some(Refused::NoFunction(entry)));
+        assert_eq!(
+            swapped(function, function),
+            Some(Refused::NoEntry(function))
+        );
+        assert_eq!(
+            swapped(entry + 8, function),
+            Some(Refused::NoEntry(entry + 8))
+        );
+        assert_eq!(
+            swapped(entry + 16, function),
+            Some(Refused::NoEntry(entry + 16))
+        );
+        assert_eq!(swapped(0, function), Some(Refused::NoEntry(0)));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_tokens_are_refused_or_are_ours(bytes in any::<[u8; 16]>()) {
+            prop_assert!(Token::from_bytes(bytes).resolve().is_err());
+        }
+
+        #[test]
+        fn offsets_near_ours_never_crash(entry in -4096i64..4096, function in -4096i64..4096) {
+            let Token { entry: e, function: f } = token();
+            let _ = Token { entry: e.wrapping_add_signed(entry), function: f.wrapping_add_signed(function) }.resolve();
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! How other threads speak to a pool's dispatcher: a few orders, and a bell that it sleeps on.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+/// What a dispatcher can be told. New work needs no order: it is in the feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Workers leave once the feed is drained.
+    Drain,
+    /// Workers stop.
+    Abandon,
+    /// The grace of a terminated pool is over.
+    GraceOver,
+    /// A worker that could not be started may be tried again.
+    Retry {
+        /// Its place in the pool.
+        slot: usize,
+    },
+}
+
+/// Orders and the bell.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    orders: Mutex<Vec<Order>>,
+    bell: EventFd,
+    /// The bell was rung and not yet heard: ringing again would say nothing new.
+    rung: AtomicBool,
+}
+
+impl Inbox {
+    pub(crate) fn new() -> io::Result<Inbox> {
+        let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        Ok(Inbox {
+            orders: Mutex::default(),
+            bell,
+            rung: AtomicBool::new(false),
+        })
+    }
+
+    /// Gives an order.
+    pub(crate) fn tell(&self, order: Order) {
+        self.orders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(order);
+        self.ring();
+    }
+
+    /// Wakes the dispatcher.
+    pub(crate) fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            // It can only fail when the counter is full, and then the bell rings already.
+            let _ = self.bell.write(1);
+        }
+    }
+
+    /// Takes all orders, having silenced the bell first: what comes later rings again.
+    pub(crate) fn take(&self) -> Vec<Order> {
+        let _ = self.bell.read();
+        self.rung.store(false, Ordering::Release);
+        std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl AsFd for Inbox {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+}

@@ -1,0 +1,79 @@
+//! Python's `multiprocessing.Pool` in Rust: a pool of worker processes.
+//!
+//! ```
+//! use pool_process::ProcessPool;
+//!
+//! let pool = ProcessPool::new(2)?;
+//! let squares = pool.map(|x: u64| x * x, 0..1_000)?; // in order
+//! let handle = pool.apply_async(|s: String| s.len(), "four".to_owned())?; // a handle, and a Future
+//! assert_eq!((squares[31], handle.get()?), (961, 4));
+//! pool.close();
+//! pool.join()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What to know
+//!
+//! - There is nothing to write in `main`. Workers are this very program, started again; they take their place
+//!   before `main` is reached (see [`init`] for the alternative).
+//! - A worker has the working directory, environment, limits and output that the pool was made with, and none
+//!   of what `main` set up: no statics, no loggers.
+//! - A task that dies, however it does, fails alone, with [`Failure::WorkerLost`]; its worker is replaced. In
+//!   programs built with `panic = "abort"` a panic is such a death.
+//! - **Dropping a pool terminates it**: `close()` and `join()` it to have its work done.
+//! - Whatever becomes of the program, its workers do not outlive it.
+//! - Linux only.
+//!
+//! The modules are listed ground floor first: each uses only those above it.
+
+#![deny(unsafe_code)]
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+compile_error!("pool-process needs 64-bit Linux (5.9 or later): elsewhere, use pool-thread");
+
+mod sys;
+
+mod environment;
+
+mod lifeline;
+
+mod names;
+
+mod wire;
+
+mod codec;
+
+mod image;
+
+mod errand;
+
+mod link;
+
+mod surroundings;
+
+mod travel;
+
+mod worker;
+
+mod hook;
+
+mod nursery;
+
+mod cause;
+
+mod inbox;
+
+mod hand;
+
+mod dispatch;
+
+mod backend;
+
+mod pool;
+
+pub use hook::init;
+pub use pool::{Builder, ProcessPool};
+pub use pool_core::{
+    AsyncResult, Cause, CodecError, Failure, Misuse, Never, Panic, Pool, Portable, StartError,
+    Submission, Timers, Worker, WorkerLost, current_worker,
+};

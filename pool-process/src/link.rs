@@ -1,0 +1,151 @@
+//! The socket between a pool and a worker: made as a pair, never raising SIGPIPE, able to carry descriptors.
+
+use std::io::{self, IoSlice, IoSliceMut, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, Shutdown, SockFlag, SockType,
+    recv, recvmsg, send, sendmsg, shutdown, socketpair,
+};
+
+use crate::sys;
+
+/// Most descriptors that one message carries.
+pub(crate) const MAX_FDS: usize = 8;
+
+/// One end of a socket pair.
+#[derive(Debug)]
+pub(crate) struct Link(OwnedFd);
+
+impl Link {
+    /// A connected pair of byte streams; neither end survives an `exec`.
+    pub(crate) fn pair() -> io::Result<(Link, Link)> {
+        Link::pair_of(SockType::Stream)
+    }
+
+    /// A connected pair that keeps messages apart.
+    pub(crate) fn message_pair() -> io::Result<(Link, Link)> {
+        Link::pair_of(SockType::SeqPacket)
+    }
+
+    fn pair_of(kind: SockType) -> io::Result<(Link, Link)> {
+        let (one, other) = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)?;
+        Ok((Link(one), Link(other)))
+    }
+
+    /// Takes over a descriptor that is known to be such a socket.
+    pub(crate) fn from_fd(fd: OwnedFd) -> Link {
+        Link(fd)
+    }
+
+    /// The descriptor alone.
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        self.0
+    }
+
+    /// Writes what fits without waiting; 0 when nothing does.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(bytes, MsgFlags::MSG_DONTWAIT)
+            .or_else(|error| match error.kind() {
+                io::ErrorKind::WouldBlock => Ok(0),
+                _ => Err(error),
+            })
+    }
+
+    /// Writes everything, waiting as long as it takes.
+    pub(crate) fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            bytes = &bytes[self.send(bytes, MsgFlags::empty())?..];
+        }
+        Ok(())
+    }
+
+    /// Says that nothing more will be written: the other side sees the end.
+    pub(crate) fn finish(&self) {
+        // It fails only where the other side has gone already.
+        let _ = shutdown(self.0.as_raw_fd(), Shutdown::Write);
+    }
+
+    fn send(&self, bytes: &[u8], flags: MsgFlags) -> io::Result<usize> {
+        again(|| send(self.0.as_raw_fd(), bytes, flags | MsgFlags::MSG_NOSIGNAL))
+    }
+
+    /// Sends bytes, at least one, and descriptors with the first of them, without waiting. Returns how many bytes went.
+    pub(crate) fn send_with(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
+        let fds: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+        let carried = [ControlMessage::ScmRights(&fds)];
+        let carried = if fds.is_empty() {
+            &carried[..0]
+        } else {
+            &carried[..]
+        };
+        let bytes = [IoSlice::new(bytes)];
+        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+        again(|| sendmsg::<()>(self.0.as_raw_fd(), &bytes, carried, flags, None))
+    }
+
+    /// Receives bytes and descriptors; waits until there is something, 0 is the end.
+    pub(crate) fn recv_with(&self, bytes: &mut [u8], fds: &mut Vec<OwnedFd>) -> io::Result<usize> {
+        let mut room = nix::cmsg_space!([RawFd; MAX_FDS]);
+        let mut bytes = [IoSliceMut::new(bytes)];
+        loop {
+            let received = recvmsg::<()>(
+                self.0.as_raw_fd(),
+                &mut bytes,
+                Some(&mut room),
+                MsgFlags::MSG_CMSG_CLOEXEC,
+            );
+            match received {
+                Ok(message) => {
+                    for carried in message.cmsgs()? {
+                        if let ControlMessageOwned::ScmRights(raw) = carried {
+                            fds.extend(raw.into_iter().map(sys::received));
+                        }
+                    }
+                    return Ok(message.bytes);
+                }
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Reads without waiting: a [`Link`] as the pool sees it.
+#[derive(Debug)]
+pub(crate) struct Hasty<'a>(pub(crate) &'a Link);
+
+impl Read for Hasty<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        again(|| recv(self.0.0.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT))
+    }
+}
+
+/// Reads and waits, and keeps the descriptors that come along: a [`Link`] as a worker sees it.
+#[derive(Debug)]
+pub(crate) struct Patient<'a> {
+    pub(crate) link: &'a Link,
+    pub(crate) fds: Vec<OwnedFd>,
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.link.recv_with(bytes, &mut self.fds)
+    }
+}
+
+fn again<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            other => return other.map_err(io::Error::from),
+        }
+    }
+}

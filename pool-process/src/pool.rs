@@ -1,0 +1,416 @@
+//! The face of the crate: `ProcessPool` and its builder.
+
+use std::fmt;
+use std::time::Duration;
+
+use pool_core::{
+    AsyncResult, Batch, Call, Chunks, Config, Engine, Failure, FnPtr, Misuse, Never, Pool,
+    Portable, Single, StartError, Submission, Terms, Timers, Tuple,
+};
+
+use crate::backend::Processes;
+use crate::dispatch::Plan;
+use crate::surroundings::Surroundings;
+use crate::wire;
+
+/// A pool of worker processes.
+///
+/// Functions are plain functions, or closures that capture nothing; arguments and results are serde data, of
+/// which the worker gets, and gives back, copies. A task that crashes its worker fails alone.
+///
+/// Dropping a pool terminates it; `close()` and `join()` it to have its work done.
+///
+/// # Examples
+///
+/// ```
+/// use pool_process::ProcessPool;
+///
+/// let pool = ProcessPool::new(2)?;
+/// assert_eq!(pool.map(|x: u64| x * x, 0..5)?, [0, 1, 4, 9, 16]);
+/// pool.close();
+/// pool.join()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ProcessPool(Engine<Processes>);
+
+/// How a [`ProcessPool`] is to be; what is not said stays at its default.
+#[derive(Debug, Clone)]
+#[must_use = "nothing is started before `build`"]
+pub struct Builder {
+    config: Config,
+    timers: Timers,
+    grace: Duration,
+    max_message: u64,
+    panic_hook: bool,
+}
+
+impl ProcessPool {
+    /// Starts a pool of this many workers.
+    ///
+    /// # Errors
+    ///
+    /// A size of zero, a worker that the system refused, a program whose workers cannot be started.
+    pub fn new(size: usize) -> Result<Self, StartError> {
+        ProcessPool::builder().size(size).build()
+    }
+
+    /// A pool in the making, by default with a worker for each CPU that this process may use.
+    pub fn builder() -> Builder {
+        Builder {
+            config: Config::default(),
+            timers: Timers::real(),
+            grace: Duration::from_secs(1),
+            max_message: wire::MAX_PAYLOAD,
+            panic_hook: true,
+        }
+    }
+}
+
+impl Builder {
+    /// Number of workers.
+    pub fn size(self, size: usize) -> Self {
+        Builder {
+            config: self.config.size(size),
+            ..self
+        }
+    }
+
+    /// The pool's source of time.
+    pub fn timers(self, timers: Timers) -> Self {
+        Builder {
+            config: self.config.timers(timers.clone()),
+            timers,
+            ..self
+        }
+    }
+
+    /// How long workers that are stopped have between SIGTERM and SIGKILL (default: 1 s; zero: SIGKILL at once).
+    pub fn grace(self, grace: Duration) -> Self {
+        Builder { grace, ..self }
+    }
+
+    /// The longest message to and from a worker, in bytes (default: 1 GiB): an argument or a result beyond it
+    /// is that task's error.
+    pub fn max_message(self, bytes: u64) -> Self {
+        Builder {
+            max_message: bytes,
+            ..self
+        }
+    }
+
+    /// Whether the panic hook may be installed, here and in the workers, that gives panics of tasks their
+    /// place (default: yes).
+    pub fn panic_hook(self, install: bool) -> Self {
+        Builder {
+            config: self.config.panic_hook(install),
+            panic_hook: install,
+            ..self
+        }
+    }
+
+    /// Whether a drop with unfinished tasks says so on stderr (default: yes).
+    pub fn warn_on_drop(self, warn: bool) -> Self {
+        Builder {
+            config: self.config.warn_on_drop(warn),
+            ..self
+        }
+    }
+
+    /// Starts the pool. Its workers, later ones included, have the working directory, environment, limits
+    /// and output of the calling thread at this moment.
+    ///
+    /// # Errors
+    ///
+    /// See [`ProcessPool::new`].
+    pub fn build(self) -> Result<ProcessPool, StartError> {
+        let surroundings = Surroundings::here().map_err(|error| StartError::Impossible {
+            reason: format!("the surroundings of this process cannot be read: {error}"),
+        })?;
+        let plan = Plan {
+            surroundings,
+            timers: self.timers,
+            grace: self.grace,
+            max_payload: self.max_message,
+            panic_hook: self.panic_hook,
+        };
+        Ok(ProcessPool(Engine::start(
+            Processes::new(plan)?,
+            self.config,
+        )?))
+    }
+}
+
+impl Pool for ProcessPool {
+    fn size(&self) -> usize {
+        self.0.size()
+    }
+
+    fn close(&self) {
+        self.0.close();
+    }
+
+    fn terminate(&self) {
+        self.0.terminate();
+    }
+
+    fn join(&self) -> Result<(), Misuse> {
+        self.0.join(None).map(|_| ())
+    }
+
+    fn join_timeout(&self, limit: Duration) -> Result<bool, Misuse> {
+        self.0.join(Some(limit))
+    }
+
+    fn submit_call<F: FnPtr<A>, A: Portable>(
+        &self,
+        func: F,
+        arg: A,
+        terms: Terms<F::Out, F::Raised>,
+    ) -> Result<AsyncResult<F::Out, F::Raised>, Misuse>
+    where
+        F::Out: Portable,
+        F::Raised: Portable,
+    {
+        self.0.submit(Single::new(Call { func, arg }), terms)
+    }
+
+    fn submit_map<F: FnPtr<A>, A: Portable>(
+        &self,
+        func: F,
+        items: Vec<A>,
+        chunksize: Option<usize>,
+        terms: Terms<Vec<F::Out>, F::Raised>,
+    ) -> Result<AsyncResult<Vec<F::Out>, F::Raised>, Misuse>
+    where
+        F::Out: Portable,
+        F::Raised: Portable,
+    {
+        let chunksize = self.0.chunksize(items.len(), chunksize)?;
+        self.0.submit(Batch::new(func, items, chunksize), terms)
+    }
+}
+
+/// The methods of [`Pool`], for programs that have no other kind of pool in view.
+impl ProcessPool {
+    /// Number of workers.
+    pub fn size(&self) -> usize {
+        Pool::size(self)
+    }
+
+    /// Lets no more work in and returns at once; what was let in will be done. It may be repeated.
+    pub fn close(&self) {
+        Pool::close(self);
+    }
+
+    /// Stops the pool: queued work is dropped, running work is stopped by SIGTERM and, after the
+    /// [grace](Builder::grace), by SIGKILL; every open handle resolves to [`Failure::Terminated`]. It returns
+    /// without waiting.
+    pub fn terminate(&self) {
+        Pool::terminate(self);
+    }
+
+    /// Waits until every task is done, every callback has returned and no worker is left. It may be repeated.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::StillRunning`] before `close` or `terminate`, [`Misuse::WouldDeadlock`] from inside a
+    /// callback of this pool.
+    pub fn join(&self) -> Result<(), Misuse> {
+        Pool::join(self)
+    }
+
+    /// As [`join`](Self::join), but for at most this long: false when the time was over first.
+    ///
+    /// # Errors
+    ///
+    /// As for [`join`](Self::join).
+    pub fn join_timeout(&self, limit: Duration) -> Result<bool, Misuse> {
+        Pool::join_timeout(self, limit)
+    }
+
+    /// Calls `func(arg)` in a worker and waits for its value.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no value.
+    #[track_caller]
+    pub fn apply<A: Portable, R: Portable>(&self, func: fn(A) -> R, arg: A) -> Result<R, Failure> {
+        Pool::apply(self, func, arg)
+    }
+
+    /// Queues `func(arg)` and returns at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    pub fn apply_async<A: Portable, R: Portable>(
+        &self,
+        func: fn(A) -> R,
+        arg: A,
+    ) -> Result<AsyncResult<R>, Misuse> {
+        Pool::apply_async(self, func, arg)
+    }
+
+    /// The long form of [`apply_async`](Self::apply_async): callbacks, and all else that can be said of a call.
+    #[track_caller]
+    pub fn task<A: Portable, R: Portable>(&self, func: fn(A) -> R, arg: A) -> Submission<'_, R> {
+        Pool::task(self, func, arg)
+    }
+
+    /// The long form of [`map_async`](Self::map_async): callbacks, chunk size.
+    #[track_caller]
+    pub fn map_task<A: Portable, R: Portable>(
+        &self,
+        func: fn(A) -> R,
+        items: impl IntoIterator<Item = A>,
+    ) -> Submission<'_, Vec<R>, Never, Chunks> {
+        Pool::map_task(self, func, items)
+    }
+
+    /// Calls `func` for each item and waits for all values, in the items' order.
+    ///
+    /// # Errors
+    ///
+    /// The first failure, once all chunks have ended.
+    #[track_caller]
+    pub fn map<A: Portable, R: Portable>(
+        &self,
+        func: fn(A) -> R,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>, Failure> {
+        Pool::map(self, func, items)
+    }
+
+    /// Queues a call of `func` for each item and returns at once; the items are read before it does.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    pub fn map_async<A: Portable, R: Portable>(
+        &self,
+        func: fn(A) -> R,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<AsyncResult<Vec<R>>, Misuse> {
+        Pool::map_async(self, func, items)
+    }
+
+    /// As [`map`](Self::map), with each item a tuple of the function's arguments.
+    ///
+    /// # Errors
+    ///
+    /// The first failure, once all chunks have ended.
+    #[track_caller]
+    pub fn starmap<A: Tuple + Portable, R: Portable>(
+        &self,
+        func: A::Fn<R>,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>, Failure> {
+        Pool::starmap(self, func, items)
+    }
+
+    /// As [`map_async`](Self::map_async), with each item a tuple of the function's arguments.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    pub fn starmap_async<A: Tuple + Portable, R: Portable>(
+        &self,
+        func: A::Fn<R>,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<AsyncResult<Vec<R>>, Misuse> {
+        Pool::starmap_async(self, func, items)
+    }
+
+    /// As [`apply`](Self::apply), for a function that may fail.
+    ///
+    /// # Errors
+    ///
+    /// Its own error as [`Failure::Raised`], or why there is no value.
+    #[track_caller]
+    pub fn try_apply<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        arg: A,
+    ) -> Result<R, Failure<E>> {
+        Pool::try_apply(self, func, arg)
+    }
+
+    /// As [`apply_async`](Self::apply_async), for a function that may fail.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    pub fn try_apply_async<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        arg: A,
+    ) -> Result<AsyncResult<R, E>, Misuse> {
+        Pool::try_apply_async(self, func, arg)
+    }
+
+    /// As [`map`](Self::map), for a function that may fail; a failing item skips the rest of its chunk.
+    ///
+    /// # Errors
+    ///
+    /// The first failure in time, once all chunks have ended.
+    #[track_caller]
+    pub fn try_map<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>, Failure<E>> {
+        Pool::try_map(self, func, items)
+    }
+
+    /// As [`map_async`](Self::map_async), for a function that may fail.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    pub fn try_map_async<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<AsyncResult<Vec<R>, E>, Misuse> {
+        Pool::try_map_async(self, func, items)
+    }
+
+    /// As [`starmap`](Self::starmap), for a function that may fail.
+    ///
+    /// # Errors
+    ///
+    /// The first failure in time, once all chunks have ended.
+    #[track_caller]
+    pub fn try_starmap<A: Tuple + Portable, R: Portable, E: Portable>(
+        &self,
+        func: A::Fn<Result<R, E>>,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>, Failure<E>> {
+        Pool::try_starmap(self, func, items)
+    }
+
+    /// As [`starmap_async`](Self::starmap_async), for a function that may fail.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    pub fn try_starmap_async<A: Tuple + Portable, R: Portable, E: Portable>(
+        &self,
+        func: A::Fn<Result<R, E>>,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<AsyncResult<Vec<R>, E>, Misuse> {
+        Pool::try_starmap_async(self, func, items)
+    }
+}
+
+impl fmt::Debug for ProcessPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

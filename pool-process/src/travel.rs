@@ -1,0 +1,152 @@
+//! A job as the pool's side of a worker sees it: something that is encoded, and completed from bytes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use pool_core::{
+    Batch, Call, Carry, Cell, CodecError, Erased, Failure, Job, Panic, Portable, Single, Unit,
+    catch,
+};
+
+use crate::backend::Processes;
+use crate::codec;
+use crate::errand::{self, Errand, Many, One, Shape};
+use crate::image::{Refused, TOKEN};
+use crate::wire::Kind;
+
+/// A job that can travel to a worker process: the cells of calls and of maps.
+pub(crate) trait Travel: Send + Sync {
+    /// The job as the queue sees it.
+    fn as_job(&self) -> &dyn Job<dyn Travel>;
+
+    /// Appends the payload of a task frame for one unit.
+    fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), Failure>;
+
+    /// Ends a unit with what its worker answered.
+    ///
+    /// # Errors
+    ///
+    /// The answer is none; the unit comes back.
+    fn complete(&self, unit: Unit, kind: Kind, payload: &[u8]) -> Result<(), (Unit, CodecError)>;
+
+    /// Ends a unit without a value.
+    fn fail(&self, unit: Unit, failure: Failure);
+}
+
+impl fmt::Debug for dyn Travel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Travel")
+            .field("units", &self.job().units())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Erased for dyn Travel {
+    fn job(&self) -> &dyn Job<dyn Travel> {
+        self.as_job()
+    }
+}
+
+impl<A: Portable, F: Errand<A>> Travel for Cell<dyn Travel, Single<Call<F, A>>> {
+    fn as_job(&self) -> &dyn Job<dyn Travel> {
+        self
+    }
+
+    fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), Failure> {
+        match self.inputs(unit) {
+            Some(call) => payload::<One, A, F, A>(call.func, &call.arg, out),
+            None => Ok(()),
+        }
+    }
+
+    fn complete(&self, unit: Unit, kind: Kind, payload: &[u8]) -> Result<(), (Unit, CodecError)> {
+        match answer(kind, payload) {
+            Ok(end) => self.finish(unit, end),
+            Err(error) => return Err((unit, error)),
+        }
+        Ok(())
+    }
+
+    fn fail(&self, unit: Unit, failure: Failure) {
+        self.finish(unit, Err(failure.widen()));
+    }
+}
+
+impl<A: Portable, F: Errand<A>> Travel for Cell<dyn Travel, Batch<F, A>> {
+    fn as_job(&self) -> &dyn Job<dyn Travel> {
+        self
+    }
+
+    fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), Failure> {
+        let (func, items) = self.inputs(unit);
+        payload::<Many, A, F, [A]>(*func, items, out)
+    }
+
+    fn complete(&self, unit: Unit, kind: Kind, payload: &[u8]) -> Result<(), (Unit, CodecError)> {
+        match answer(kind, payload) {
+            Ok(end) => self.finish(unit, end),
+            Err(error) => return Err((unit, error)),
+        }
+        Ok(())
+    }
+
+    fn fail(&self, unit: Unit, failure: Failure) {
+        self.finish(unit, Err(failure.widen()));
+    }
+}
+
+impl<A: Portable, F: Errand<A>> Carry<Single<Call<F, A>>> for Processes {
+    fn load(cell: Arc<Cell<dyn Travel, Single<Call<F, A>>>>) -> Arc<dyn Travel> {
+        cell
+    }
+}
+
+impl<A: Portable, F: Errand<A>> Carry<Batch<F, A>> for Processes {
+    fn load(cell: Arc<Cell<dyn Travel, Batch<F, A>>>) -> Arc<dyn Travel> {
+        cell
+    }
+}
+
+/// Code and argument; the argument's own `Serialize` may refuse, or panic.
+fn payload<S: Shape<A, F>, A, F: Errand<A>, I: serde::Serialize + ?Sized>(
+    func: F,
+    input: &I,
+    out: &mut Vec<u8>,
+) -> Result<(), Failure> {
+    let refused = |refused: Refused| CodecError {
+        type_name: std::any::type_name::<F::Pointer>().to_owned(),
+        reason: refused.to_string(),
+    };
+    let encoded = catch(|| {
+        out.extend_from_slice(&errand::token::<S, A, F>(func).map_err(refused)?.to_bytes());
+        codec::encode(input, out)
+    });
+    match encoded {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Failure::Encode(Box::new(error))),
+        Err(panic) => Err(Failure::Encode(Box::new(panicked::<I>(&panic)))),
+    }
+}
+
+/// What a worker's frame means; the value's own `Deserialize` may panic.
+#[expect(clippy::type_complexity, reason = "the outcome of a unit, or a breach")]
+fn answer<O: Portable, E: Portable>(
+    kind: Kind,
+    payload: &[u8],
+) -> Result<Result<O, Failure<E>>, CodecError> {
+    catch(|| errand::answer(kind, payload))
+        .unwrap_or_else(|panic| Ok(Err(Failure::Decode(Box::new(panicked::<O>(&panic))))))
+}
+
+fn panicked<T: ?Sized>(panic: &Panic) -> CodecError {
+    CodecError {
+        type_name: std::any::type_name::<T>().to_owned(),
+        reason: format!("it panicked: {}", panic.message),
+    }
+}
+
+/// Code and argument of a task frame, taken apart again.
+pub(crate) fn open(payload: &[u8]) -> Option<(crate::image::Token, &[u8])> {
+    let (token, argument) = payload.split_first_chunk::<TOKEN>()?;
+    Some((crate::image::Token::from_bytes(*token), argument))
+}
