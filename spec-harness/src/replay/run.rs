@@ -1,0 +1,471 @@
+//! The loop of one run: what the stage asks for is done, what follows is awaited, and heard.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use super::procfs::Level;
+use super::session::{Heard, Line, Session, broken};
+use super::tree::{Rest, Tree};
+use super::{Fault, Limits, Target, needs, sys, word};
+use crate::case::ast::{Case, Time};
+use crate::case::expr::Value;
+use crate::history::{Ending, History, Key, Raised, Who};
+use crate::interp::{ActorId, Beginning, Move, Options, Stage};
+use crate::protocol::{Begin, Command, FromAdapter, FromPuppet, Hello, Order, Request, VERSION};
+
+/// Waits between failed looks: the first is about what a message through a pipe takes.
+const FIRST_WAIT: Duration = Duration::from_micros(100);
+const LONGEST_WAIT: Duration = Duration::from_millis(2);
+
+/// Where the kernel hides what threads wait for, rest has to last this long to count.
+const BLIND_SETTLE: Duration = Duration::from_millis(20);
+
+/// What was learnt of the adapter, whatever came of the run.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) hello: Option<Hello>,
+    pub(super) stderr: String,
+}
+
+/// Runs the case once.
+pub(super) fn once(
+    limits: Limits,
+    case: &Case,
+    target: &Target,
+    late: &BTreeSet<u64>,
+) -> (Result<History, Fault>, Seen) {
+    let mut seen = Seen::default();
+    let session = match Session::start(target) {
+        Ok(session) => session,
+        Err(fault) => return (Err(fault), seen),
+    };
+    let mut run = Run {
+        limits,
+        session,
+        // Replaced when the adapter has said what it can do.
+        stage: Stage::new(case, Options::default()),
+        heard: Vec::new(),
+        next_id: 0,
+        open: BTreeMap::new(),
+        lines: BTreeMap::new(),
+        bodies: BTreeMap::new(),
+        adapter: 0,
+        settle: Duration::ZERO,
+        settling: None,
+        progress: Instant::now(),
+        sample: None,
+        troubled: None,
+    };
+    let result = run.prepare(case, target, late, &mut seen).and_then(|()| run.drive());
+    seen.stderr = run.session.stderr();
+    let result = match result {
+        Ok(ending) | Err(Fault::Ends(ending)) => {
+            let ending = run.close(ending);
+            Ok(run.stage.finish(ending))
+        }
+        Err(fault) => Err(fault),
+    };
+    (result, seen)
+}
+
+/// See [`super::level`].
+pub(super) fn level() -> Level {
+    let mut command = std::process::Command::new("cat");
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    match sys::spawn(&mut command) {
+        Ok(child) => Tree::new(child.id() as i32, String::new()).level(),
+        Err(_) => Level::Nothing,
+    }
+}
+
+struct Run<'c> {
+    limits: Limits,
+    session: Session,
+    stage: Stage<'c>,
+    heard: Vec<Heard>,
+    next_id: u64,
+    /// Requests without a reply, and whose they are.
+    open: BTreeMap<u64, Asked>,
+    lines: BTreeMap<Line, Talk>,
+    /// Where the body of a task is.
+    bodies: BTreeMap<Key, Line>,
+    /// The adapter's process.
+    adapter: i32,
+    /// How long rest must last to count.
+    settle: Duration,
+    /// Since when there has been rest, with these run counts.
+    settling: Option<(Instant, Vec<((i32, i32), u64)>)>,
+    /// When something last moved.
+    progress: Instant,
+    /// CPU time of the tree at some moment since.
+    sample: Option<(Instant, u64)>,
+    /// Since when nothing but an undeclared timed wait has been in the way.
+    troubled: Option<Instant>,
+}
+
+/// Whom a reply is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Hello,
+    Actor(ActorId),
+    Timer,
+    Exit,
+}
+
+/// How far the talk with a puppet has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Talk {
+    /// It has an order, or waits for one.
+    Playing(Key),
+    /// It was given an order after which it reports.
+    Detour(Key),
+    /// It was given its last order.
+    Ending(Key),
+    /// It is a task's second body: an offence of the pool that has been noted.
+    Double,
+}
+
+impl Run<'_> {
+    /// Greets the adapter and finds out whether the case is for it.
+    fn prepare(&mut self, case: &Case, target: &Target, late: &BTreeSet<u64>, seen: &mut Seen) -> Result<(), Fault> {
+        let kind = target.kind.into();
+        let socket = self.session.socket();
+        self.ask(Asked::Hello, "main", Command::Hello { protocol: VERSION, socket, kind });
+        let hello = loop {
+            self.session.pump(&mut self.heard)?;
+            if let Some(heard) = self.heard.pop() {
+                match heard {
+                    Heard::Adapter(FromAdapter::Reply { id: 0, result: Ok(value) }) => break value,
+                    Heard::Adapter(FromAdapter::Reply { id: 0, result: Err(error) }) => {
+                        let text = format!("the adapter refuses hello: {}: {}", error.kind, error.text);
+                        return Err(broken(text));
+                    }
+                    other => return Err(broken(format!("the adapter does not answer hello but says {other:?}"))),
+                }
+            }
+            if let Some(code) = self.session.tree.root_ended() {
+                return Err(broken(format!("the adapter ended ({}) before it answered hello", ended(code))));
+            }
+            if self.progress.elapsed() > self.limits.silence {
+                return Err(broken(format!(
+                    "the adapter has not answered hello within {:?}",
+                    self.limits.silence
+                )));
+            }
+            self.session.wait(self.limits.silence.saturating_sub(self.progress.elapsed()));
+        };
+        self.open.clear();
+        let hello: Hello = serde_json::from_value(hello)
+            .map_err(|e| broken(format!("the adapter's answer to hello: {e}")))?;
+        let polls = hello.polling_period().map_err(|e| broken(format!("the adapter's answer to hello: {e}")))?;
+        seen.hello = Some(hello.clone());
+        if !hello.kinds.contains(&kind) {
+            return Err(Fault::NotApplicable(format!("{} has no {} workers", hello.name, word(kind))));
+        }
+        let lacking = needs::needs(case).into_iter().find(|need| !hello.can.contains(need));
+        if let Some(need) = lacking {
+            return Err(Fault::NotApplicable(format!("{} cannot `{need}`", hello.name)));
+        }
+        self.settle = match (self.session.tree.level(), polls) {
+            (Level::Nothing, _) => {
+                return Err(Fault::Ends(Ending::Unknown(
+                    "the kernel tells nothing about the adapter's threads".to_owned(),
+                )));
+            }
+            (_, Some(period)) => 3 * period,
+            (Level::Full, None) => Duration::ZERO,
+            (Level::Switches, None) => BLIND_SETTLE,
+        };
+        let timers = hello.can.iter().any(|can| can == "timers");
+        // The stage has not been touched: it can still be made anew with what is known now.
+        self.stage.set_options(Options { timers, late: late.clone() });
+        self.adapter = self.session.tree.root();
+        Ok(())
+    }
+
+    /// From the first step to the last process.
+    fn drive(&mut self) -> Result<Ending, Fault> {
+        self.moved();
+        let mut wait = FIRST_WAIT;
+        let mut resting = true;
+        loop {
+            if self.listen()? {
+                self.moved();
+                (wait, resting) = (FIRST_WAIT, false);
+            }
+            if self.session.tree.root_ended().is_some()
+                && let Some(ending) = self.after_the_adapter()?
+            {
+                return Ok(ending);
+            }
+            resting = resting || self.at_rest()?;
+            // What was said before the rest began has arrived by now.
+            if resting && !self.listen()? {
+                self.moved();
+                if let Some(ending) = self.advance()? {
+                    return Ok(ending);
+                }
+                (wait, resting) = (FIRST_WAIT, false);
+                self.session.wait(wait);
+                continue;
+            }
+            resting = false;
+            self.watch()?;
+            self.session.wait(wait);
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// Whether nothing of the implementation can move by itself.
+    fn at_rest(&mut self) -> Result<bool, Fault> {
+        if self.session.is_writing() || self.stage.awaits_real_timeout() {
+            return Ok(false);
+        }
+        let (who, counts) = match self.session.tree.look() {
+            Rest::Awake(_) => {
+                // Whoever polls may be awake for a moment: with a settle time, that alone does not matter.
+                return Ok(false);
+            }
+            Rest::Quiet if self.settle.is_zero() => {
+                self.troubled = None;
+                return Ok(true);
+            }
+            Rest::Quiet => (None, Vec::new()),
+            Rest::Timed { who, others } => (Some(who), others),
+        };
+        if self.settle.is_zero() {
+            let since = *self.troubled.get_or_insert_with(Instant::now);
+            if since.elapsed() > self.limits.polling {
+                let who = who.unwrap_or_default();
+                return Err(Fault::Ends(Ending::Unknown(format!(
+                    "{who}, and the adapter does not declare that it polls: whether it has come to rest cannot be known"
+                ))));
+            }
+            return Ok(false);
+        }
+        match &self.settling {
+            Some((since, before)) if *before == counts => Ok(since.elapsed() >= self.settle),
+            _ => {
+                self.settling = Some((Instant::now(), counts));
+                Ok(false)
+            }
+        }
+    }
+
+    /// Does the stage's next move.
+    fn advance(&mut self) -> Result<Option<Ending>, Fault> {
+        match self.stage.next() {
+            Move::Call { actor, command } => {
+                let by = match self.stage.who(actor) {
+                    Who::Thread(name) => name,
+                    _ => "main".to_owned(),
+                };
+                self.ask(Asked::Actor(actor), &by, command);
+            }
+            Move::Order { key, order, last } => {
+                if let Some(line) = self.bodies.get(&key).copied() {
+                    self.session.order(line, &order);
+                    let talk = if last { Talk::Ending(key) } else { Talk::Detour(key) };
+                    self.lines.insert(line, talk);
+                }
+            }
+            Move::Fire(timer) => self.ask(Asked::Timer, "clock", Command::Fire { timer }),
+            Move::Exit => {
+                self.ask(Asked::Exit, "main", Command::Exit {});
+                self.session.hang_up_after_writing();
+            }
+            Move::Late(number) => return Err(Fault::Late(number)),
+            Move::Stuck => return Ok(Some(self.stuck())),
+        }
+        Ok(None)
+    }
+
+    /// Everything sleeps and no time will wake it.
+    fn stuck(&mut self) -> Ending {
+        let waiting = self.stage.waiting();
+        if self.session.tree.root_ended().is_some() {
+            let left = self.session.tree.left().join(", ");
+            return Ending::Leaked(format!("the program has ended and left {left}"));
+        }
+        if waiting.is_empty() {
+            return Ending::Deadlock("main has returned and the program does not end".to_owned());
+        }
+        if self.stage.note_blocked() {
+            return Ending::Finished;
+        }
+        let calls = waiting.iter().map(|waiting| {
+            let who = match &waiting.who {
+                Who::Main => "main",
+                Who::Thread(name) => name,
+                Who::Puppet(_) => "a task",
+            };
+            format!("{who} has waited in `{}` since {}", waiting.text, waiting.since)
+        });
+        let calls: Vec<String> = calls.collect();
+        Ending::Deadlock(format!("{}; every thread sleeps and no timer is left", calls.join(", ")))
+    }
+
+    /// The adapter has ended: was it time, and who is left?
+    fn after_the_adapter(&mut self) -> Result<Option<Ending>, Fault> {
+        let code = self.session.tree.root_ended().unwrap_or_default();
+        // It may have said something before it ended.
+        self.listen()?;
+        if !self.stage.exited() {
+            let waiting = self.stage.waiting();
+            let during = waiting.first().map_or(String::new(), |w| format!(" during `{}`", w.text));
+            return Err(broken(format!("the adapter ended ({}) in the middle of the program{during}", ended(code))));
+        }
+        if !self.session.tree.is_empty() {
+            return Ok(None);
+        }
+        self.stage.absorb();
+        self.stage.ended(code);
+        Ok(Some(Ending::Finished))
+    }
+
+    /// Hears what was said; true if anything was.
+    fn listen(&mut self) -> Result<bool, Fault> {
+        let some = self.session.pump(&mut self.heard)?;
+        for heard in std::mem::take(&mut self.heard) {
+            match heard {
+                Heard::Adapter(message) => self.adapter_says(message)?,
+                Heard::Puppet(line, FromPuppet::Begin(begin)) => self.puppet_begins(line, begin)?,
+                Heard::Puppet(line, FromPuppet::Done) => match self.lines.get(&line) {
+                    Some(Talk::Detour(key)) => {
+                        let key = *key;
+                        self.lines.insert(line, Talk::Playing(key));
+                        self.stage.done(key);
+                    }
+                    other => return Err(broken(format!("a puppet says done and was asked nothing ({other:?})"))),
+                },
+                Heard::Gone(line) => {
+                    let talk = self.lines.remove(&line);
+                    if let Some(Talk::Playing(key) | Talk::Detour(key) | Talk::Ending(key)) = talk {
+                        self.bodies.remove(&key);
+                        self.stage.gone(key);
+                    }
+                }
+            }
+        }
+        Ok(some)
+    }
+
+    fn adapter_says(&mut self, message: FromAdapter) -> Result<(), Fault> {
+        match message {
+            FromAdapter::Timer { timer, after } => match Time::from_units(after) {
+                Some(after) => self.stage.timer(timer, after),
+                None => return Err(broken(format!("timer {timer} is to fire after {after} seconds"))),
+            },
+            FromAdapter::Cancel { timer } => self.stage.cancel(timer),
+            FromAdapter::Reply { id, result } => match (self.open.remove(&id), result) {
+                (None, _) => return Err(broken(format!("the adapter answers request {id}, which is not open"))),
+                (Some(_), Err(error)) if error.kind == "Protocol" => {
+                    return Err(broken(format!("the adapter does not understand a request: {}", error.text)));
+                }
+                (Some(Asked::Actor(actor)), result) => {
+                    let result = match result {
+                        Ok(value) => Ok(Value::from_json(&value)
+                            .map_err(|e| broken(format!("the adapter returns what is no value: {e}")))?),
+                        Err(error) => Err(Raised { kind: error.kind, text: error.text }),
+                    };
+                    self.stage.returned(actor, result).map_err(broken)?;
+                }
+                (Some(Asked::Hello | Asked::Timer | Asked::Exit), Ok(_)) => {}
+                (Some(asked), Err(error)) => {
+                    return Err(broken(format!("the adapter refuses {asked:?}: {}: {}", error.kind, error.text)));
+                }
+            },
+        }
+        Ok(())
+    }
+
+    fn puppet_begins(&mut self, line: Line, begin: Begin) -> Result<(), Fault> {
+        if self.lines.contains_key(&line) {
+            return Err(broken(format!("puppet {} begins twice on one connection", begin.begin)));
+        }
+        let key = begin.begin;
+        let first = self.stage.is_first(key, begin.callback).map_err(broken)?;
+        let given = match (&begin.value, begin.error) {
+            (_, Some(error)) => Some(Value::Str(error.text)),
+            (Some(value), None) => {
+                let value = Value::from_json(value);
+                Some(value.map_err(|e| broken(format!("callback {key} is given what is no value: {e}")))?)
+            }
+            (None, None) => None,
+        };
+        let in_parent = begin.pid == self.adapter;
+        self.stage.began(Beginning { key, on: (begin.pid, begin.tid), in_parent, given });
+        if first {
+            self.lines.insert(line, Talk::Playing(key));
+            self.bodies.insert(key, line);
+        } else {
+            self.lines.insert(line, Talk::Double);
+            self.session.order(line, &Order::Return(serde_json::Value::Null));
+        }
+        Ok(())
+    }
+
+    /// Gives up when nothing has moved for too long.
+    fn watch(&mut self) -> Result<(), Fault> {
+        let silent = self.progress.elapsed();
+        if silent < self.limits.silence / 2 {
+            return Ok(());
+        }
+        let cpu = self.session.tree.cpu_time();
+        let (since, before) = *self.sample.get_or_insert_with(|| (Instant::now(), cpu));
+        if silent < self.limits.silence {
+            return Ok(());
+        }
+        let worked = Duration::from_nanos(cpu.saturating_sub(before));
+        let who = match self.session.tree.look() {
+            Rest::Awake(who) | Rest::Timed { who, .. } => who,
+            Rest::Quiet => "nobody was found awake".to_owned(),
+        };
+        Err(if worked > since.elapsed() / 4 {
+            broken(format!("the adapter does not come to rest: nothing was heard for {silent:.1?}, and {who}"))
+        } else {
+            Fault::Ends(Ending::Unknown(format!("no rest within {silent:.1?}, and hardly anything ran: {who}")))
+        })
+    }
+
+    fn moved(&mut self) {
+        self.progress = Instant::now();
+        self.settling = None;
+        self.troubled = None;
+        self.sample = None;
+    }
+
+    fn ask(&mut self, asked: Asked, by: &str, command: Command) {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.open.insert(id, asked);
+        self.session.request(&Request { id, by: by.to_owned(), command });
+    }
+
+    /// Ends every process; an ending that says too little gets the tail of stderr.
+    fn close(&mut self, ending: Ending) -> Ending {
+        let gone = self.session.tree.kill_all(self.limits.burial);
+        // What was written last is what explains it.
+        let _ = self.session.pump(&mut self.heard);
+        match ending {
+            Ending::Broken(text) => match self.session.stderr().as_str() {
+                "" => Ending::Broken(text),
+                tail => Ending::Broken(format!("{text}\nstderr: {tail}")),
+            },
+            Ending::Finished if !gone => Ending::Leaked("a process cannot be killed".to_owned()),
+            other => other,
+        }
+    }
+}
+
+/// How a process ended, in words.
+fn ended(code: i32) -> String {
+    match code {
+        0.. => format!("exit code {code}"),
+        _ => match nix::sys::signal::Signal::try_from(-code) {
+            Ok(signal) => format!("by {signal}"),
+            Err(_) => format!("by signal {}", -code),
+        },
+    }
+}

@@ -1,0 +1,250 @@
+//! One adapter and its puppets: starts it, carries lines to and fro, ends it.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+
+use super::scratch::Scratch;
+use super::tree::Tree;
+use super::wire::{Inlet, Outlet, Tail, set_nonblocking};
+use super::{Fault, Target, sys};
+use crate::history::Ending;
+use crate::protocol::{self, FromAdapter, FromPuppet, Order, Request};
+
+/// A connection of a puppet, by the order of accepting.
+pub(super) type Line = u64;
+
+/// What was heard.
+#[derive(Debug)]
+pub(super) enum Heard {
+    Adapter(FromAdapter),
+    Puppet(Line, FromPuppet),
+    /// A puppet's connection ended.
+    Gone(Line),
+}
+
+/// A running adapter.
+#[derive(Debug)]
+pub(super) struct Session {
+    // Dropped in this order: first every process, then what they hold on to.
+    pub(super) tree: Tree,
+    stdin: Option<ChildStdin>,
+    stdout: ChildStdout,
+    stderr: ChildStderr,
+    to: Outlet,
+    hanging_up: bool,
+    from: Inlet,
+    errors: Tail,
+    listener: UnixListener,
+    puppets: BTreeMap<Line, Puppet>,
+    next: Line,
+    /// Readable when the adapter has ended, until that has been noticed.
+    pidfd: Option<OwnedFd>,
+    scratch: Scratch,
+}
+
+#[derive(Debug)]
+struct Puppet {
+    stream: UnixStream,
+    from: Inlet,
+    to: Outlet,
+}
+
+impl Session {
+    pub(super) fn start(target: &Target) -> Result<Session, Fault> {
+        let broken = |what: &str, e: io::Error| Fault::Ends(Ending::Broken(format!("{what}: {e}")));
+        nix::sys::prctl::set_child_subreaper(true)
+            .map_err(|e| broken("the harness cannot become a subreaper", e.into()))?;
+        let scratch = Scratch::new().map_err(|e| broken("there is no place for the run's socket", e))?;
+        let listener = UnixListener::bind(scratch.socket())
+            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
+            .map_err(|e| broken("the run's socket cannot be made", e))?;
+        let Some((program, arguments)) = target.command.split_first() else {
+            return Err(Fault::NotHere("the target has no command".to_owned()));
+        };
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env(protocol::RUN_VARIABLE, scratch.name())
+            .env(protocol::SOCKET_VARIABLE, scratch.socket())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = sys::spawn(&mut command).map_err(|e| match e.kind() {
+            ErrorKind::NotFound => Fault::NotHere(format!("{} is not here", program.display())),
+            _ => broken(&format!("{} cannot be started", program.display()), e),
+        })?;
+        let pid = child.id() as i32;
+        let marker = format!("{}={}", protocol::RUN_VARIABLE, scratch.name());
+        // From here on the tree owns the process: whatever happens, its drop ends it.
+        let tree = Tree::new(pid, marker);
+        let (Some(stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(Fault::Ends(Ending::Broken("the adapter has no pipes".to_owned())));
+        };
+        let pidfd = sys::pidfd(pid).map_err(|e| broken("the adapter cannot be watched", e))?;
+        set_nonblocking(&stdin)
+            .and_then(|()| set_nonblocking(&stdout))
+            .and_then(|()| set_nonblocking(&stderr))
+            .map_err(|e| broken("the adapter's pipes", e))?;
+        Ok(Session {
+            tree,
+            stdin: Some(stdin),
+            stdout,
+            stderr,
+            to: Outlet::default(),
+            hanging_up: false,
+            from: Inlet::default(),
+            errors: Tail::default(),
+            listener,
+            puppets: BTreeMap::new(),
+            next: 0,
+            pidfd: Some(pidfd),
+            scratch,
+        })
+    }
+
+    pub(super) fn socket(&self) -> String {
+        self.scratch.socket().to_string_lossy().into_owned()
+    }
+
+    pub(super) fn request(&mut self, request: &Request) {
+        self.to.push(request.to_line().as_bytes());
+        self.flush();
+    }
+
+    pub(super) fn order(&mut self, line: Line, order: &Order) {
+        if let Some(puppet) = self.puppets.get_mut(&line) {
+            puppet.to.push(protocol::line(order).as_bytes());
+            puppet.to.flush(&mut puppet.stream);
+        }
+    }
+
+    /// Ends the adapter's requests: its stdin is closed as soon as everything is written.
+    pub(super) fn hang_up_after_writing(&mut self) {
+        self.hanging_up = true;
+        self.flush();
+    }
+
+    /// The last of what was written to stderr.
+    pub(super) fn stderr(&self) -> String {
+        self.errors.text()
+    }
+
+    /// Whether bytes to anybody are waiting to be taken.
+    pub(super) fn is_writing(&self) -> bool {
+        (self.stdin.is_some() && self.to.pending()) || self.puppets.values().any(|p| p.to.pending())
+    }
+
+    /// Takes everything that is there, without waiting; true if anything was.
+    ///
+    /// # Errors
+    /// A breach of the protocol.
+    pub(super) fn pump(&mut self, heard: &mut Vec<Heard>) -> Result<bool, Fault> {
+        self.flush();
+        let mut some = self.errors.fill(&mut self.stderr);
+        some |= self.accept();
+        some |= self.hear_puppets(heard)?;
+        some |= self.from.fill(&mut self.stdout);
+        let breach = |e: String| broken(format!("the adapter broke the protocol: {e}"));
+        while let Some(line) = self.from.line().map_err(|e| breach(e.to_string()))? {
+            let message = FromAdapter::parse(&line).map_err(|e| breach(e.to_string()))?;
+            heard.push(Heard::Adapter(message));
+        }
+        if self.pidfd.as_ref().is_some_and(|fd| is_readable(fd)) {
+            self.tree.reap_root();
+            if self.tree.root_ended().is_some() {
+                self.pidfd = None;
+                some = true;
+            }
+        }
+        Ok(some)
+    }
+
+    /// Waits until there is something to take, but no longer than this.
+    pub(super) fn wait(&self, limit: Duration) {
+        let read = PollFlags::POLLIN;
+        let mut fds = Vec::with_capacity(5 + self.puppets.len());
+        if !self.from.ended() {
+            fds.push(PollFd::new(self.stdout.as_fd(), read));
+        }
+        if !self.errors.ended() {
+            fds.push(PollFd::new(self.stderr.as_fd(), read));
+        }
+        fds.push(PollFd::new(self.listener.as_fd(), read));
+        if let Some(pidfd) = &self.pidfd {
+            fds.push(PollFd::new(pidfd.as_fd(), read));
+        }
+        if let Some(stdin) = self.stdin.as_ref().filter(|_| self.to.pending()) {
+            fds.push(PollFd::new(stdin.as_fd(), PollFlags::POLLOUT));
+        }
+        for puppet in self.puppets.values() {
+            let wanted = if puppet.to.pending() { read | PollFlags::POLLOUT } else { read };
+            fds.push(PollFd::new(puppet.stream.as_fd(), wanted));
+        }
+        // An interruption is a reason to look, like any other.
+        let _ = ppoll(&mut fds, Some(TimeSpec::from_duration(limit)), None);
+    }
+
+    fn flush(&mut self) {
+        if let Some(stdin) = &mut self.stdin {
+            self.to.flush(stdin);
+            if self.hanging_up && !self.to.pending() {
+                self.stdin = None;
+            }
+        }
+        for puppet in self.puppets.values_mut() {
+            puppet.to.flush(&mut puppet.stream);
+        }
+    }
+
+    fn accept(&mut self) -> bool {
+        let mut some = false;
+        while let Ok((stream, _)) = self.listener.accept() {
+            some = true;
+            if stream.set_nonblocking(true).is_ok() {
+                let puppet = Puppet { stream, from: Inlet::default(), to: Outlet::default() };
+                self.puppets.insert(self.next, puppet);
+                self.next += 1;
+            }
+        }
+        some
+    }
+
+    fn hear_puppets(&mut self, heard: &mut Vec<Heard>) -> Result<bool, Fault> {
+        let mut some = false;
+        let mut gone = Vec::new();
+        let breach = |e: String| broken(format!("a puppet broke the protocol: {e}"));
+        for (line, puppet) in &mut self.puppets {
+            some |= puppet.from.fill(&mut puppet.stream);
+            while let Some(text) = puppet.from.line().map_err(|e| breach(e.to_string()))? {
+                let message = FromPuppet::parse(&text).map_err(|e| breach(e.to_string()))?;
+                heard.push(Heard::Puppet(*line, message));
+            }
+            if puppet.from.ended() {
+                heard.push(Heard::Gone(*line));
+                gone.push(*line);
+            }
+        }
+        for line in gone {
+            self.puppets.remove(&line);
+        }
+        Ok(some)
+    }
+}
+
+fn is_readable(fd: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+    ppoll(&mut fds, Some(TimeSpec::from_duration(Duration::ZERO)), None).is_ok_and(|n| n > 0)
+}
+
+pub(super) fn broken(text: String) -> Fault {
+    Fault::Ends(Ending::Broken(text))
+}

@@ -1,0 +1,44 @@
+//! The few system calls that have no safe wrapper here.
+//!
+//! # Safety
+//! `spawn` runs a closure between fork and exec: it makes system calls and nothing else, because another
+//! thread may have held any lock at the fork. `pidfd` passes two integers to the kernel and owns what it gets.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+
+use nix::libc;
+
+/// Starts a command as the leader of its own session, to be killed by the kernel when the thread that
+/// started it is gone.
+pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
+    let parent = std::process::id();
+    // SAFETY: the closure makes three system calls, allocates nothing and takes no lock.
+    unsafe {
+        command.pre_exec(move || {
+            nix::unistd::setsid()?;
+            nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
+            // The harness may have died before the line above.
+            if nix::unistd::getppid().as_raw() as u32 != parent {
+                return Err(io::Error::from_raw_os_error(libc::ESRCH));
+            }
+            Ok(())
+        });
+    }
+    command.spawn()
+}
+
+/// A descriptor that becomes readable when the process has ended.
+pub(super) fn pidfd(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: `pidfd_open` takes two integers and touches no memory of ours.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    match i32::try_from(fd) {
+        // SAFETY: the call returned a new descriptor, which nobody else knows.
+        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

@@ -1,0 +1,1 @@
+//! Whole runs on adapters that misbehave.

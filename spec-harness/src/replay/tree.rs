@@ -1,0 +1,301 @@
+//! Every process of one run: finds them, looks whether they are at rest, and leaves none behind.
+//!
+//! A process belongs to the run when it descends from the adapter, or carries the run's mark in its
+//! environment, or is of the adapter's session. The harness is the subreaper: whoever loses its parent becomes
+//! its child, and is found there. Looking through `/proc` for new processes is dear, and only done when the
+//! kernel has given out a new number since the last time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::procfs::{self, LastPid, Level, Stat, ThreadFiles};
+use super::quiet::{self, First};
+
+/// The processes of one run.
+#[derive(Debug)]
+pub(super) struct Tree {
+    root: i32,
+    marker: String,
+    /// Threads by process and number.
+    threads: BTreeMap<(i32, i32), ThreadFiles>,
+    processes: BTreeMap<i32, Process>,
+    last_pid: LastPid,
+    /// What `last_pid` was before the last search.
+    searched_at: Option<u64>,
+    /// Children of the harness that belong to others.
+    strangers: BTreeSet<(i32, u64)>,
+    /// How the adapter itself ended.
+    root_ended: Option<i32>,
+}
+
+#[derive(Debug)]
+struct Process {
+    start: u64,
+    name: String,
+}
+
+/// What a look at all threads came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// All sleep, without a time limit.
+    Quiet,
+    /// All sleep, some of them with a time limit; the others have these run counts.
+    Timed {
+        /// One of those with a time limit.
+        who: String,
+        /// Run counts of the others.
+        others: Vec<((i32, i32), u64)>,
+    },
+    /// Somebody is awake, or was between the looks.
+    Awake(String),
+}
+
+impl Tree {
+    pub(super) fn new(root: i32, marker: String) -> Tree {
+        Tree {
+            root,
+            marker,
+            threads: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            last_pid: LastPid::open(),
+            searched_at: None,
+            strangers: BTreeSet::new(),
+            root_ended: None,
+        }
+    }
+
+    /// The adapter's process.
+    pub(super) fn root(&self) -> i32 {
+        self.root
+    }
+
+    /// How the adapter ended: its exit code, or the negative signal.
+    pub(super) fn root_ended(&self) -> Option<i32> {
+        self.root_ended
+    }
+
+    /// What can be read of the adapter.
+    pub(super) fn level(&mut self) -> Level {
+        self.search();
+        let levels = self.threads.values().map(ThreadFiles::level);
+        levels.reduce(|a, b| if a == Level::Full { b } else { a }).unwrap_or(Level::Nothing)
+    }
+
+    /// Whether all threads of all processes are at rest, by the two looks of [`quiet`].
+    pub(super) fn look(&mut self) -> Rest {
+        let before = self.last_pid.read();
+        if before.is_none() || before != self.searched_at {
+            self.search();
+        }
+        let mut asleep = Vec::with_capacity(self.threads.len());
+        let mut ended = Vec::new();
+        let mut timed = None;
+        for (id, thread) in &mut self.threads {
+            match quiet::first_look(thread) {
+                First::Asleep(runs, None) => asleep.push((*id, runs)),
+                First::Asleep(_, Some(call)) => timed = Some((*id, call)),
+                First::Ended => ended.push(*id),
+                First::Awake => {
+                    let who = *id;
+                    return Rest::Awake(self.describe(who, "is awake"));
+                }
+            }
+        }
+        for id in ended {
+            self.ended(id);
+        }
+        for (id, runs) in &asleep {
+            let slept = self.threads.get_mut(id).is_some_and(|t| quiet::second_look(t, *runs));
+            if !slept {
+                return Rest::Awake(self.describe(*id, "ran"));
+            }
+        }
+        if self.last_pid.read() != before {
+            return Rest::Awake("a process or thread was started".to_owned());
+        }
+        match timed {
+            None => Rest::Quiet,
+            Some((id, call)) => Rest::Timed {
+                who: self.describe(id, &format!("waits with a time limit ({call})")),
+                others: asleep,
+            },
+        }
+    }
+
+    /// The processes that have not ended, by name; the adapter is not among them.
+    pub(super) fn left(&mut self) -> Vec<String> {
+        self.search();
+        let left = self.processes.iter().filter(|(pid, _)| **pid != self.root);
+        left.map(|(pid, process)| format!("{} (pid {pid})", process.name)).collect()
+    }
+
+    /// Whether no process of the run lives any more.
+    pub(super) fn is_empty(&mut self) -> bool {
+        self.reap_root();
+        self.root_ended.is_some() && self.left().is_empty()
+    }
+
+    /// Nanoseconds that all of them have spent on a CPU.
+    pub(super) fn cpu_time(&self) -> u64 {
+        self.threads.values().filter_map(ThreadFiles::cpu_time).sum()
+    }
+
+    /// Kills everything that belongs to the run and waits until it has gone. True when that succeeded.
+    pub(super) fn kill_all(&mut self, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
+        loop {
+            self.searched_at = None;
+            self.search();
+            for (pid, process) in &self.processes {
+                // The number may have been given to somebody else by now.
+                if procfs::stat(*pid).is_some_and(|stat| stat.start == process.start) {
+                    // It may have gone in this very moment, which is what is wanted.
+                    let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+                }
+            }
+            self.reap_root();
+            if self.root_ended.is_some() && self.processes.is_empty() {
+                return true;
+            }
+            if Instant::now() > until {
+                return false;
+            }
+            // The dying need a CPU, not a certain time; there is no message to wait for.
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+
+    /// Takes note of an adapter that has ended.
+    pub(super) fn reap_root(&mut self) {
+        if self.root_ended.is_some() {
+            return;
+        }
+        self.root_ended = match waitpid(Pid::from_raw(self.root), Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(_, code)) => Some(code),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Some(-(signal as i32)),
+            Err(Errno::ECHILD) => Some(0),
+            _ => None,
+        };
+        if self.root_ended.is_some() {
+            self.forget(self.root);
+            self.searched_at = None;
+        }
+    }
+
+    /// Finds processes and threads that are new, forgets those that are gone.
+    fn search(&mut self) {
+        self.searched_at = self.last_pid.read();
+        let mut work: Vec<i32> = self.processes.keys().copied().collect();
+        if self.root_ended.is_none() {
+            work.push(self.root);
+        }
+        work.extend(self.orphans());
+        let mut met = BTreeSet::new();
+        while let Some(pid) = work.pop() {
+            if !met.insert(pid) {
+                continue;
+            }
+            let Some(stat) = procfs::stat(pid) else {
+                self.forget(pid);
+                continue;
+            };
+            let known = self.processes.get(&pid);
+            if known.is_some_and(|process| process.start != stat.start) {
+                // Somebody else has got the number.
+                self.forget(pid);
+                continue;
+            }
+            if matches!(stat.state, 'Z' | 'X') && procfs::threads(pid).len() <= 1 {
+                self.buried(pid, &stat);
+                continue;
+            }
+            self.processes.insert(pid, Process { start: stat.start, name: stat.name });
+            for tid in procfs::threads(pid) {
+                work.extend(procfs::children(pid, tid).unwrap_or_default());
+                if !self.threads.contains_key(&(pid, tid))
+                    && let Ok(files) = ThreadFiles::open(pid, tid)
+                {
+                    self.threads.insert((pid, tid), files);
+                }
+            }
+        }
+    }
+
+    /// Children of the harness that belong to this run although the adapter is not their parent any more.
+    fn orphans(&mut self) -> Vec<i32> {
+        let own = std::process::id() as i32;
+        let mut found = Vec::new();
+        for tid in procfs::threads(own) {
+            for pid in procfs::children(own, tid).unwrap_or_default() {
+                if pid == self.root || self.processes.contains_key(&pid) {
+                    continue;
+                }
+                let Some(stat) = procfs::stat(pid) else {
+                    continue;
+                };
+                if self.strangers.contains(&(pid, stat.start)) {
+                    continue;
+                }
+                if stat.session == self.root || procfs::has_marker(pid, &self.marker) {
+                    found.push(pid);
+                } else if stat.session == pid || stat.state == 'Z' {
+                    // An adapter of another run; a child that has not yet called exec is looked at again.
+                    self.strangers.insert((pid, stat.start));
+                }
+            }
+        }
+        found
+    }
+
+    /// A process is a zombie: the harness buries its own, the others are their parents' affair.
+    fn buried(&mut self, pid: i32, stat: &Stat) {
+        if pid == self.root {
+            self.reap_root();
+            return;
+        }
+        if stat.parent == std::process::id() as i32 {
+            // Nobody else waits for it; if somebody did, it is gone as well.
+            let _ = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
+        }
+        self.forget(pid);
+    }
+
+    /// A thread has ended.
+    fn ended(&mut self, (pid, tid): (i32, i32)) {
+        if pid != tid {
+            self.threads.remove(&(pid, tid));
+            return;
+        }
+        // A leader that has ended stays as a zombie while other threads of it live.
+        match procfs::stat(pid) {
+            Some(_) if procfs::threads(pid).len() > 1 => {}
+            Some(stat) => self.buried(pid, &stat),
+            None => self.forget(pid),
+        }
+        self.searched_at = None;
+    }
+
+    fn forget(&mut self, pid: i32) {
+        self.processes.remove(&pid);
+        self.threads.retain(|(owner, _), _| *owner != pid);
+    }
+
+    fn describe(&self, (pid, tid): (i32, i32), what: &str) -> String {
+        let stat = self.threads.get(&(pid, tid)).and_then(ThreadFiles::stat);
+        let name = stat.map(|stat| stat.name).unwrap_or_default();
+        format!("thread {name} (tid {tid}) of process {pid} {what}")
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        if self.root_ended.is_none() || !self.processes.is_empty() {
+            self.kill_all(Duration::from_secs(2));
+        }
+    }
+}

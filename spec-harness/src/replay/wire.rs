@@ -1,0 +1,137 @@
+//! Lines in and bytes out, without ever blocking the harness.
+
+use std::io::{self, ErrorKind, Read, Write};
+
+use crate::protocol::{LineBuffer, LineError};
+
+/// The reading side of a stream.
+#[derive(Debug, Default)]
+pub(super) struct Inlet {
+    lines: LineBuffer,
+    ended: bool,
+}
+
+impl Inlet {
+    /// Reads what is there; true if anything was, the end included.
+    pub(super) fn fill(&mut self, stream: &mut impl Read) -> bool {
+        let mut some = false;
+        let mut buffer = [0; 16 * 1024];
+        while !self.ended {
+            match stream.read(&mut buffer) {
+                Ok(0) => self.ended = true,
+                Ok(n) => {
+                    self.lines.push(&buffer[..n]);
+                    some = true;
+                    if n < buffer.len() {
+                        break;
+                    }
+                    continue;
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                // A peer that was killed resets the connection: that is its end.
+                Err(_) => self.ended = true,
+            }
+            some = true;
+        }
+        some
+    }
+
+    /// The next whole line.
+    pub(super) fn line(&mut self) -> Result<Option<String>, LineError> {
+        self.lines.next_line()
+    }
+
+    /// Whether nothing more will come.
+    pub(super) fn ended(&self) -> bool {
+        self.ended
+    }
+}
+
+/// The writing side of a stream.
+#[derive(Debug, Default)]
+pub(super) struct Outlet {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Outlet {
+    /// Takes bytes to be written.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Writes as much as goes now. A peer that reads no more loses the rest: its end is seen elsewhere.
+    pub(super) fn flush(&mut self, stream: &mut impl Write) {
+        while self.written < self.bytes.len() {
+            match stream.write(&self.bytes[self.written..]) {
+                Ok(n) if n > 0 => self.written += n,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+                _ => break,
+            }
+        }
+        self.bytes.clear();
+        self.written = 0;
+    }
+
+    /// Whether bytes are waiting.
+    pub(super) fn pending(&self) -> bool {
+        self.written < self.bytes.len()
+    }
+}
+
+/// The last part of a stream of text, for diagnosis.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    bytes: Vec<u8>,
+    cut: bool,
+    ended: bool,
+}
+
+impl Tail {
+    const KEPT: usize = 8 * 1024;
+
+    /// Reads what is there; true if anything was.
+    pub(super) fn fill(&mut self, stream: &mut impl Read) -> bool {
+        let mut some = false;
+        let mut buffer = [0; 8 * 1024];
+        while !self.ended {
+            match stream.read(&mut buffer) {
+                Ok(0) => self.ended = true,
+                Ok(n) => {
+                    some = true;
+                    self.bytes.extend_from_slice(&buffer[..n]);
+                    if self.bytes.len() > 2 * Tail::KEPT {
+                        self.bytes.drain(..self.bytes.len() - Tail::KEPT);
+                        self.cut = true;
+                    }
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(_) => self.ended = true,
+            }
+        }
+        some
+    }
+
+    /// Whether nothing more will come.
+    pub(super) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The text, its beginning left out where it was long.
+    pub(super) fn text(&self) -> String {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let text = text.trim_end();
+        if self.cut { format!("...{text}") } else { text.to_owned() }
+    }
+}
+
+/// Makes reads and writes return at once.
+pub(super) fn set_nonblocking(fd: &impl std::os::fd::AsFd) -> io::Result<()> {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let flags = OFlag::from_bits_truncate(fcntl(fd, FcntlArg::F_GETFL)?);
+    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}
