@@ -501,3 +501,63 @@ fn saturating(count: u64) -> usize {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use pool_core::{Cause, Failure, Misuse, Panic, StartError, WorkerLost};
+
+    use super::{ErrorReply, named, not_started, seconds};
+
+    fn kind(failure: Failure<ErrorReply>) -> String {
+        named(&failure).kind
+    }
+
+    #[test]
+    fn failures_have_their_portable_names() {
+        let raised = ErrorReply {
+            kind: "ValueError".into(),
+            text: "bad".into(),
+        };
+        assert_eq!(named(&Failure::Raised(raised.clone())), raised);
+        assert_eq!(kind(Failure::Terminated), "Terminated");
+        assert_eq!(kind(Failure::TimedOut), "TimedOut");
+        assert_eq!(kind(Failure::Misuse(Misuse::NotRunning)), "NotRunning");
+        assert_eq!(
+            kind(Failure::Misuse(Misuse::ZeroChunksize)),
+            "InvalidChunksize"
+        );
+        assert_eq!(not_started(&StartError::NoWorkers).kind, "InvalidSize");
+    }
+
+    #[test]
+    fn a_failure_is_told_without_what_changes_from_run_to_run() {
+        let panic = Panic {
+            message: "oh".into(),
+            location: Some("x.rs:1:2".into()),
+            backtrace: None,
+        };
+        assert_eq!(
+            named::<ErrorReply>(&Failure::Panicked(Box::new(panic))).text,
+            "oh"
+        );
+        let lost = WorkerLost {
+            pid: 4711,
+            cause: Cause::Exit(3),
+            task: "task 1".into(),
+        };
+        let lost = named::<ErrorReply>(&Failure::WorkerLost(Box::new(lost)));
+        assert_eq!(
+            (lost.kind.as_str(), lost.text.contains("4711")),
+            ("WorkerLost", false)
+        );
+    }
+
+    #[test]
+    fn any_number_of_seconds_is_a_time() {
+        assert_eq!(seconds(0.5), Duration::from_millis(500));
+        assert_eq!(seconds(-1.0), Duration::ZERO);
+        assert_eq!(seconds(f64::INFINITY), Duration::MAX);
+    }
+}

@@ -68,3 +68,61 @@ impl TimeSource for HarnessClock {
         drop(alarm);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, PipeReader, pipe};
+    use std::os::fd::OwnedFd;
+    use std::sync::Arc;
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::Duration;
+
+    use pool_core::{Armed, Timers};
+
+    use super::HarnessClock;
+    use crate::adapter::wire::Replies;
+
+    fn clock() -> (Arc<HarnessClock>, BufReader<PipeReader>) {
+        let (harness, adapter) = pipe().unwrap();
+        let replies = Replies::new(OwnedFd::from(adapter).into());
+        (
+            Arc::new(HarnessClock::new(Arc::new(replies))),
+            BufReader::new(harness),
+        )
+    }
+
+    fn arm(clock: &Arc<HarnessClock>, seconds: f64) -> (Armed, Receiver<()>) {
+        let (sender, rang) = channel();
+        let alarm = Box::new(move || sender.send(()).unwrap_or(()));
+        let timers = Timers::bound(clock.clone());
+        (timers.arm(Duration::from_secs_f64(seconds), alarm), rang)
+    }
+
+    fn line(harness: &mut impl BufRead) -> String {
+        let mut line = String::new();
+        harness.read_line(&mut line).unwrap();
+        line
+    }
+
+    #[test]
+    fn the_harness_says_when_a_timer_fires_and_it_fires_once() {
+        let (clock, mut harness) = clock();
+        let (_armed, rang) = arm(&clock, 1.5);
+        assert_eq!(line(&mut harness), "{\"after\":1.5,\"timer\":1}\n");
+        assert!(rang.try_recv().is_err(), "time does not pass by itself");
+        clock.fire(1);
+        clock.fire(1);
+        assert_eq!(rang.iter().count(), 1);
+    }
+
+    #[test]
+    fn a_timer_that_is_let_go_is_cancelled_and_never_fires() {
+        let (clock, mut harness) = clock();
+        let (armed, rang) = arm(&clock, 2.0);
+        drop(armed);
+        clock.fire(1);
+        assert_eq!(rang.iter().count(), 0);
+        assert_eq!(line(&mut harness), "{\"after\":2.0,\"timer\":1}\n");
+        assert_eq!(line(&mut harness), "{\"cancel\":1}\n");
+    }
+}
