@@ -18,6 +18,7 @@ mod value;
 
 pub use env::Env;
 pub use function::Function;
+pub use parse::{call, for_each};
 pub use template::Template;
 pub use value::{MAX_DEPTH, MAX_WEIGHT, Value};
 
@@ -205,8 +206,6 @@ impl Expr {
         }
     }
 }
-
-pub use parse::{call, for_each};
 
 /// The place in the file of the bytes `start..end` of a text that stands at `at`.
 fn place(text: &str, at: Span, start: usize, end: usize) -> Span {

@@ -17,7 +17,7 @@ pub(super) const KEYWORDS: [&str; 8] = ["and", "or", "not", "in", "is", "True", 
 
 /// Parses a text that is one expression.
 pub(super) fn whole(text: &str, at: Span) -> Result<Expr, SyntaxError> {
-    let mut parser = Parser::new(text, at, text, at.start, Until::TextEnd)?;
+    let mut parser = Parser::new(text, at, 0, Until::TextEnd)?;
     let expr = parser.tuple_or_expr()?;
     parser.end()?;
     Ok(expr)
@@ -26,7 +26,7 @@ pub(super) fn whole(text: &str, at: Span) -> Result<Expr, SyntaxError> {
 /// Parses the expression at byte `start` of a template, up to the end of its `{...}` part; gives also
 /// the byte where it ends.
 pub(super) fn part(text: &str, at: Span, start: usize) -> Result<(Expr, usize), SyntaxError> {
-    let mut parser = Parser::new(text, at, &text[start..], start, Until::PartEnd)?;
+    let mut parser = Parser::new(text, at, start, Until::PartEnd)?;
     let expr = parser.tuple_or_expr()?;
     parser.end()?;
     let end = start + parser.peek().start;
@@ -39,7 +39,7 @@ pub(super) fn part(text: &str, at: Span, start: usize) -> Result<(Expr, usize), 
 /// # Errors
 /// The first thing that does not belong there, with its place.
 pub fn call(text: &str, at: Span) -> Result<(Spanned<String>, Vec<Expr>), SyntaxError> {
-    let mut parser = Parser::new(text, at, text, at.start, Until::TextEnd)?;
+    let mut parser = Parser::new(text, at, 0, Until::TextEnd)?;
     let name = parser.name("the name of a task")?;
     let args = if parser.eat("(") {
         parser.items(")")?.0
@@ -55,7 +55,7 @@ pub fn call(text: &str, at: Span) -> Result<(Spanned<String>, Vec<Expr>), Syntax
 /// # Errors
 /// The first thing that does not belong there, with its place.
 pub fn for_each(text: &str, at: Span) -> Result<(Spanned<String>, Expr), SyntaxError> {
-    let mut parser = Parser::new(text, at, text, at.start, Until::TextEnd)?;
+    let mut parser = Parser::new(text, at, 0, Until::TextEnd)?;
     let var = parser.name("the name of a variable")?;
     if !parser.eat_word("in") {
         return Err(parser
@@ -107,14 +107,9 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn new(
-        text: &'a str,
-        at: Span,
-        part: &str,
-        start: usize,
-        until: Until,
-    ) -> Result<Parser<'a>, SyntaxError> {
-        let start = if until == Until::TextEnd { 0 } else { start };
+    /// A parser of what stands from byte `start` on.
+    fn new(text: &'a str, at: Span, start: usize, until: Until) -> Result<Parser<'a>, SyntaxError> {
+        let part = &text[start..];
         if part.len() > MAX_LENGTH {
             return Err(SyntaxError::new(at, "the expression is too long"));
         }
