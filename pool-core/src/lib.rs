@@ -5,27 +5,68 @@
 //!
 //! The modules are listed ground floor first: each uses only those above it.
 
-mod attendance;
-mod backend;
-mod cell;
-mod chunks;
-mod context;
-mod engine;
+// Why a task has no value, and what a caller did wrong.
 mod failure;
-mod feed;
-mod gate;
-mod handle;
-mod hub;
-mod lane;
-mod lifecycle;
-mod loan;
-mod panics;
-mod pool;
-mod submission;
+
+// What travels to a worker.
 mod task;
-mod terms;
+
+// The life of a pool, as a table.
+mod lifecycle;
+
+// How a map is cut.
+mod chunks;
+
+// The one source of time.
 mod timers;
+
+// Who is still there.
+mod attendance;
+
+// Where the calling code runs.
+mod context;
+
+// Panics as values.
+mod panics;
+
+// Where callbacks run.
+mod lane;
+
+// What all cells of a pool share.
+mod hub;
+
+// The state word of a job and those who wait for it.
+mod gate;
+
+// What is said of a submission.
+mod terms;
+
+// A job's work in units, and the place of its value.
 mod work;
+
+// Work on the caller's stack.
+mod loan;
+
+// The cell of a job.
+mod cell;
+
+// What the caller holds of it.
+mod handle;
+
+// The queue, and the pool's phase.
+mod feed;
+
+// How workers are started, fed and stopped.
+mod backend;
+
+// The semantics, once.
+mod engine;
+
+// The long form of a submission.
+mod submission;
+
+// The face of every pool.
+mod pool;
 
 pub use attendance::{Attendance, Deadline, Present};
 pub use backend::{Backend, Carry, StartError};

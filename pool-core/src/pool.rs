@@ -217,6 +217,16 @@ pub trait Pool: Sized {
         self.submit_call(Trying(func), arg, Terms::here())
     }
 
+    /// The long form of [`try_apply_async`](Self::try_apply_async).
+    #[track_caller]
+    fn try_task<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        arg: A,
+    ) -> Submission<'_, R, E> {
+        Submission::new(move |(), terms| self.submit_call(Trying(func), arg, terms))
+    }
+
     /// As [`map`](Self::map), for a function that may fail; a failing item skips the rest of its chunk.
     ///
     /// # Errors
@@ -248,6 +258,19 @@ pub trait Pool: Sized {
             None,
             Terms::here(),
         )
+    }
+
+    /// The long form of [`try_map_async`](Self::try_map_async).
+    #[track_caller]
+    fn try_map_task<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        items: impl IntoIterator<Item = A>,
+    ) -> Submission<'_, Vec<R>, E, Chunks> {
+        let items: Vec<A> = items.into_iter().collect();
+        Submission::new(move |chunks: Chunks, terms| {
+            self.submit_map(Trying(func), items, chunks.size(), terms)
+        })
     }
 
     /// As [`starmap`](Self::starmap), for a function that may fail.

@@ -269,6 +269,17 @@ impl ThreadPool {
             .submit(Single::new(TryOnce { func, arg }), Terms::here())
     }
 
+    /// The long form of [`try_apply_async`](Self::try_apply_async).
+    #[track_caller]
+    pub fn try_task<'p, A: Send + 'static, R: Send + 'static, E: Send + 'static>(
+        &'p self,
+        func: impl FnOnce(A) -> Result<R, E> + Send + 'static,
+        arg: A,
+    ) -> Submission<'p, R, E> {
+        let work = Single::new(TryOnce { func, arg });
+        Submission::new(move |(), terms| self.0.submit(work, terms))
+    }
+
     /// As [`map`](Self::map), for a function that may fail; a failing item skips the rest of its chunk.
     ///
     /// # Errors
@@ -300,6 +311,19 @@ impl ThreadPool {
             None,
             Terms::here(),
         )
+    }
+
+    /// The long form of [`try_map_async`](Self::try_map_async).
+    #[track_caller]
+    pub fn try_map_task<'p, A: Send + 'static, R: Send + 'static, E: Send + 'static>(
+        &'p self,
+        func: impl Fn(A) -> Result<R, E> + Send + Sync + 'static,
+        items: impl IntoIterator<Item = A>,
+    ) -> Submission<'p, Vec<R>, E, Chunks> {
+        let items: Vec<A> = items.into_iter().collect();
+        Submission::new(move |chunks: Chunks, terms| {
+            self.submit_batch(Trying(func), items, chunks.size(), terms)
+        })
     }
 
     /// As [`starmap`](Self::starmap), for a function that may fail.

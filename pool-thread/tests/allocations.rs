@@ -1,0 +1,57 @@
+//! What a task costs in allocations: its own cell, and nothing else.
+#![expect(unsafe_code, reason = "an allocator that counts")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pool_thread::ThreadPool;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: handed on as it came.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: handed on as it came.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const TASKS: usize = 100_000;
+
+#[test]
+fn a_hundred_thousand_tasks_allocate_at_most_once_each() {
+    let pool = ThreadPool::new(2).expect("a pool");
+    // Threads, thread locals and whatever is made once are there after the first task.
+    for _ in 0..100 {
+        pool.apply(|()| (), ()).expect("a value");
+    }
+    let mut handles = Vec::with_capacity(TASKS);
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for index in 0..TASKS {
+        handles.push(
+            pool.apply_async(|index| index, index)
+                .expect("a running pool"),
+        );
+    }
+    let sum: usize = handles
+        .into_iter()
+        .map(|handle| handle.get().expect("a value"))
+        .sum();
+    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    assert_eq!(sum, TASKS * (TASKS - 1) / 2);
+    assert!(
+        allocations <= TASKS,
+        "{allocations} allocations for {TASKS} tasks"
+    );
+}
