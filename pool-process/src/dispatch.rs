@@ -21,7 +21,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::Signal;
-use pool_core::{Armed, Feed, Seat, StartError, Timers};
+use pool_core::{Armed, Failure, Feed, Seat, StartError, Timers};
 
 use crate::hand::{Assignment, Duty, Hand};
 use crate::inbox::{Inbox, Order};
@@ -235,7 +235,7 @@ impl Dispatcher {
                         });
                         self.flush(index);
                     }
-                    Err(failure) => claim.job.fail(claim.unit, failure),
+                    Err(error) => claim.job.fail(claim.unit, Failure::Encode(Box::new(error))),
                 }
             }
         }

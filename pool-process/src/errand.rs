@@ -12,7 +12,7 @@
     reason = "addresses become functions of the type their entry is made for"
 )]
 
-use pool_core::{Address, CodecError, Failure, FnPtr, Panic, Portable, catch};
+use pool_core::{Address, CodecError, Failure, FnPtr, Never, Panic, Plain, Portable, catch};
 use serde::Serialize;
 
 use crate::codec;
@@ -43,6 +43,14 @@ impl<A: Portable, F: Errand<A>> Shape<A, F> for One {
 impl<A: Portable, F: Errand<A>> Shape<A, F> for Many {
     // SAFETY: `run_many` keeps the contract of `Run` for functions of the type `F::Pointer`.
     const ENTRY: &'static Entry = &unsafe { Entry::new(run_many::<A, F>) };
+}
+
+/// One argument, and whatever it returns is dropped: the function of a process of its own.
+pub(crate) enum Alone {}
+
+impl<A: Portable, R: 'static> Shape<A, Plain<fn(A) -> R>> for Alone {
+    // SAFETY: `run_alone` keeps the contract of `Run` for functions of the type `fn(A) -> R`.
+    const ENTRY: &'static Entry = &unsafe { Entry::new(run_alone::<A, R>) };
 }
 
 /// Names a function for the workers, as it is to be called.
@@ -78,6 +86,22 @@ unsafe fn run_many<A: Portable, F: Errand<A>>(
             .into_iter()
             .map(|item| func.call(item))
             .collect::<Result<Vec<_>, _>>()
+    })
+}
+
+/// # Safety
+///
+/// See [`Run`](crate::image::Run): the address is that of a function of the type `fn(A) -> R`.
+unsafe fn run_alone<A: Portable, R: 'static>(
+    address: usize,
+    argument: &[u8],
+    reply: &mut Vec<u8>,
+) -> Kind {
+    // SAFETY: the caller's promise.
+    let func = unsafe { <fn(A) -> R>::from_address(address) };
+    work(argument, reply, |arg: A| {
+        drop(func(arg));
+        Ok::<(), Never>(())
     })
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use pool_core::{Claim, CodecError, Failure};
+use pool_core::{Claim, CodecError};
 
 use crate::link::{Hasty, Link};
 use crate::nursery::Newborn;
@@ -91,20 +91,11 @@ impl Hand {
         request: u64,
         claim: &Claim<dyn Travel>,
         max: u64,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CodecError> {
         wire::write(self.outbox(), Kind::Task, request, |out| {
             let start = out.len();
             claim.job.encode(&claim.unit, out)?;
-            let length = (out.len() - start) as u64;
-            if length > max {
-                let reason =
-                    format!("{length} bytes are more than the {max} that a message may have");
-                return Err(Failure::Encode(Box::new(CodecError {
-                    type_name: "the task's argument".to_owned(),
-                    reason,
-                })));
-            }
-            Ok(())
+            wire::fits("the task's argument", out.len() - start, max)
         })
     }
 

@@ -112,10 +112,8 @@ impl Token {
             return Err(Refused::NoEntry(self.entry));
         }
         // SAFETY: only `Entry::new` writes this magic, so an entry lies here, for ever.
-        Ok(Callable {
-            entry: unsafe { &*entry },
-            address,
-        })
+        let entry = unsafe { &*entry };
+        Ok(Callable { entry, address })
     }
 
     pub(crate) fn to_bytes(self) -> [u8; TOKEN] {

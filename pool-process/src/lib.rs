@@ -53,6 +53,10 @@ mod surroundings;
 
 mod travel;
 
+mod current;
+
+mod at_exit;
+
 mod worker;
 
 mod hook;
@@ -71,9 +75,13 @@ mod backend;
 
 mod pool;
 
+mod process;
+
+pub use current::{CurrentProcess, current_process};
 pub use hook::init;
 pub use pool::{Builder, ProcessPool};
 pub use pool_core::{
     AsyncResult, Cause, CodecError, Failure, Misuse, Never, Panic, Pool, Portable, StartError,
     Submission, Timers, Worker, WorkerLost, current_worker,
 };
+pub use process::{ActiveChild, Process, ProcessError, active_children};

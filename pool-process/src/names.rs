@@ -8,6 +8,12 @@ pub(crate) fn next() -> u64 {
     LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
+/// The name of the next process that is given none.
+pub(crate) fn process() -> String {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    format!("Process-{}", LAST.fetch_add(1, Ordering::Relaxed) + 1)
+}
+
 /// The name that tasks see.
 pub(crate) fn long(number: u64) -> String {
     format!("ProcessPoolWorker-{number}")

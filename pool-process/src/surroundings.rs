@@ -128,7 +128,7 @@ impl Written {
             )
         });
         crate::environment::replace(environment.collect());
-        if let Some(mode) = self.umask.and_then(|mode| Mode::from_bits(mode)) {
+        if let Some(mode) = self.umask.and_then(Mode::from_bits) {
             umask(mode);
         }
         for (limit, (soft, hard)) in LIMITS.iter().zip(&self.limits) {

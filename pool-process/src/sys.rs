@@ -167,3 +167,32 @@ pub(crate) fn flush_c_streams() {
     // SAFETY: a null pointer means every stream.
     unsafe { libc::fflush(ptr::null_mut()) };
 }
+
+/// Has a function called when the process ends normally, by `exit` or by a return from `main`.
+pub(crate) fn at_exit(handler: extern "C" fn()) {
+    // SAFETY: a function that lives as long as the process. There is room for 32, and where there is no more
+    // memory the handler is not called, which is what happens to a process that is killed.
+    unsafe { libc::atexit(handler) };
+}
+
+/// Waits until the process behind this descriptor has ended. A number that is no such descriptor is left alone.
+pub(crate) fn wait_for_numbered(pidfd: RawFd) {
+    let mut ended = libc::pollfd {
+        fd: pidfd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: one record, on this stack.
+    while unsafe { libc::poll(&raw mut ended, 1, -1) } < 0
+        && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
+    {}
+}
+
+/// Kills the process behind this descriptor. A number that is no such descriptor is left alone.
+pub(crate) fn kill_numbered(pidfd: RawFd) {
+    // SAFETY: plain numbers, and no information to go with them.
+    unsafe {
+        let none = ptr::null::<libc::siginfo_t>();
+        libc::syscall(libc::SYS_pidfd_send_signal, pidfd, libc::SIGKILL, none, 0)
+    };
+}

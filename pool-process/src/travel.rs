@@ -1,12 +1,15 @@
 //! A job as the pool's side of a worker sees it: something that is encoded, and completed from bytes.
 
+use std::any::type_name;
 use std::fmt;
 use std::sync::Arc;
 
 use pool_core::{
-    Batch, Call, Carry, Cell, CodecError, Erased, Failure, Job, Panic, Portable, Single, Unit,
-    catch,
+    Batch, Call, Carry, Cell, CodecError, Erased, Failure, FnPtr, Job, Panic, Portable, Single,
+    Unit, catch,
 };
+
+use serde::Serialize;
 
 use crate::backend::Processes;
 use crate::codec;
@@ -20,7 +23,7 @@ pub(crate) trait Travel: Send + Sync {
     fn as_job(&self) -> &dyn Job<dyn Travel>;
 
     /// Appends the payload of a task frame for one unit.
-    fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), Failure>;
+    fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), CodecError>;
 
     /// Ends a unit with what its worker answered.
     ///
@@ -52,7 +55,7 @@ impl<A: Portable, F: Errand<A>> Travel for Cell<dyn Travel, Single<Call<F, A>>> 
         self
     }
 
-    fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), Failure> {
+    fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), CodecError> {
         match self.inputs(unit) {
             Some(call) => payload::<One, A, F, A>(call.func, &call.arg, out),
             None => Ok(()),
@@ -77,7 +80,7 @@ impl<A: Portable, F: Errand<A>> Travel for Cell<dyn Travel, Batch<F, A>> {
         self
     }
 
-    fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), Failure> {
+    fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), CodecError> {
         let (func, items) = self.inputs(unit);
         payload::<Many, A, F, [A]>(*func, items, out)
     }
@@ -108,28 +111,23 @@ impl<A: Portable, F: Errand<A>> Carry<Batch<F, A>> for Processes {
 }
 
 /// Code and argument; the argument's own `Serialize` may refuse, or panic.
-fn payload<S: Shape<A, F>, A, F: Errand<A>, I: serde::Serialize + ?Sized>(
+pub(crate) fn payload<S: Shape<A, F>, A, F: FnPtr<A>, I: Serialize + ?Sized>(
     func: F,
     input: &I,
     out: &mut Vec<u8>,
-) -> Result<(), Failure> {
+) -> Result<(), CodecError> {
     let refused = |refused: Refused| CodecError {
-        type_name: std::any::type_name::<F::Pointer>().to_owned(),
+        type_name: type_name::<F::Pointer>().to_owned(),
         reason: refused.to_string(),
     };
     let encoded = catch(|| {
         out.extend_from_slice(&errand::token::<S, A, F>(func).map_err(refused)?.to_bytes());
         codec::encode(input, out)
     });
-    match encoded {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(Failure::Encode(Box::new(error))),
-        Err(panic) => Err(Failure::Encode(Box::new(panicked::<I>(&panic)))),
-    }
+    encoded.unwrap_or_else(|panic| Err(panicked::<I>(&panic)))
 }
 
 /// What a worker's frame means; the value's own `Deserialize` may panic.
-#[expect(clippy::type_complexity, reason = "the outcome of a unit, or a breach")]
 fn answer<O: Portable, E: Portable>(
     kind: Kind,
     payload: &[u8],
@@ -140,7 +138,7 @@ fn answer<O: Portable, E: Portable>(
 
 fn panicked<T: ?Sized>(panic: &Panic) -> CodecError {
     CodecError {
-        type_name: std::any::type_name::<T>().to_owned(),
+        type_name: type_name::<T>().to_owned(),
         reason: format!("it panicked: {}", panic.message),
     }
 }

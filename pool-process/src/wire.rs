@@ -6,6 +6,8 @@
 
 use std::io::{self, Read};
 
+use pool_core::CodecError;
+
 /// Bytes of a head.
 pub(crate) const HEAD: usize = 24;
 /// What a payload may have at most, unless a pool says otherwise: 1 GiB.
@@ -87,6 +89,18 @@ pub(crate) enum Breach {
     TooLong { length: u64, max: u64 },
 }
 
+/// Refuses a payload that is longer than a message may be.
+pub(crate) fn fits(what: &str, length: usize, max: u64) -> Result<(), CodecError> {
+    if length as u64 <= max {
+        return Ok(());
+    }
+    let reason = format!("{length} bytes are more than the {max} that a message may have");
+    Err(CodecError {
+        type_name: what.to_owned(),
+        reason,
+    })
+}
+
 /// Appends a frame whose payload `fill` appends; what `fill` refuses leaves the buffer as it was.
 pub(crate) fn write<E>(
     out: &mut Vec<u8>,
@@ -113,13 +127,6 @@ pub(crate) fn seal(frame: &mut [u8], kind: Kind, request: u64) {
     frame[6..8].fill(0);
     frame[8..16].copy_from_slice(&request.to_le_bytes());
     frame[16..24].copy_from_slice(&length.to_le_bytes());
-}
-
-/// Appends a frame without a payload.
-pub(crate) fn write_empty(out: &mut Vec<u8>, kind: Kind, request: u64) {
-    let start = out.len();
-    out.resize(start + HEAD, 0);
-    seal(&mut out[start..], kind, request);
 }
 
 /// Collects bytes and cuts them into frames.
@@ -242,7 +249,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Breach, HEAD, Kind, MAX_PAYLOAD, Reader, write, write_empty};
+    use super::{Breach, HEAD, Kind, MAX_PAYLOAD, Reader, write};
 
     fn frame(kind: Kind, request: u64, payload: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
@@ -332,8 +339,7 @@ mod tests {
     #[test]
     fn what_is_not_a_frame_is_named() {
         let check = |at: usize, to: u8, breach: Breach| {
-            let mut bytes = Vec::new();
-            write_empty(&mut bytes, Kind::Ready, 0);
+            let mut bytes = frame(Kind::Ready, 0, &[]);
             bytes[at] = to;
             assert_eq!(read_all(&[&bytes], 10), (Vec::new(), Some(breach)));
         };

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::link::{Link, Patient};
 use crate::surroundings::Written;
 use crate::wire::{self, HEAD, Kind, Reader};
-use crate::{codec, errand, sys, travel};
+use crate::{at_exit, codec, current, errand, sys, travel};
 
 /// What a worker is told first.
 #[derive(Debug, Serialize, Deserialize)]
@@ -19,8 +19,8 @@ pub(crate) struct Setup {
     pub(crate) name: String,
     /// Its name for the system, 15 bytes at most.
     pub(crate) short_name: String,
-    /// Its place in the pool.
-    pub(crate) index: usize,
+    /// What it is for.
+    pub(crate) purpose: Purpose,
     /// The longest payload in either direction.
     pub(crate) max_payload: u64,
     /// Whether the panic hook may be installed.
@@ -31,6 +31,28 @@ pub(crate) struct Setup {
 
 /// What a reply buffer keeps of its room when it had to grow.
 const KEEP: usize = 1024 * 1024;
+
+impl Setup {
+    /// The first frame.
+    pub(crate) fn frame(&self) -> io::Result<Vec<u8>> {
+        let mut frame = vec![0; HEAD];
+        codec::encode(self, &mut frame).map_err(io::Error::other)?;
+        wire::seal(&mut frame, Kind::Setup, 0);
+        Ok(frame)
+    }
+}
+
+/// What the process is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Purpose {
+    /// The tasks of a pool.
+    Pool {
+        /// The place in it.
+        index: usize,
+    },
+    /// One function, whose end is the process's.
+    Alone,
+}
 
 /// A worker's whole life.
 pub(crate) fn serve(link: &Link) -> ! {
@@ -45,28 +67,48 @@ pub(crate) fn serve(link: &Link) -> ! {
         Ok(None) => leave(0),
         Err(_) => leave(1),
     };
-    if let Err(error) = settle(&setup, std::mem::take(&mut stream.fds)) {
-        say(link, Kind::Unfit, |out| {
-            errand::report(Kind::Unfit, &error.to_string(), HEAD, out)
-        });
-        leave(1);
+    let settled = settle(&setup, std::mem::take(&mut stream.fds));
+    current::become_process(&setup.name);
+    match (setup.purpose, settled) {
+        (Purpose::Pool { .. }, Err(error)) => {
+            let error = error.to_string();
+            say(link, Kind::Unfit, |out| {
+                errand::report(Kind::Unfit, &error, HEAD, out)
+            });
+            leave(1)
+        }
+        (Purpose::Alone, Err(error)) => {
+            eprintln!("{} cannot start: {error}", setup.name);
+            leave(1)
+        }
+        (Purpose::Pool { index }, Ok(())) => {
+            let name = setup.name.clone();
+            let _seat = WorkerSeat::take(
+                0,
+                Worker {
+                    name,
+                    index,
+                    pid: std::process::id(),
+                },
+            );
+            say(link, Kind::Ready, |_| Kind::Ready);
+            work(reader, stream, setup.max_payload)
+        }
+        (Purpose::Alone, Ok(())) => run_alone(reader, stream, &setup.name),
     }
-    let seat = Worker {
-        name: setup.name,
-        index: setup.index,
-        pid: std::process::id(),
-    };
-    let _seat = WorkerSeat::take(0, seat);
-    say(link, Kind::Ready, |_| Kind::Ready);
+}
+
+/// Task after task, until the pool has no more.
+fn work(mut reader: Reader, mut stream: Patient<'_>, max_payload: u64) -> ! {
     let mut reply = Vec::new();
     loop {
         match reader.next() {
             Ok(Some(frame)) if frame.kind == Kind::Task => {
                 run(
-                    link,
+                    stream.link,
                     frame.request,
                     frame.payload,
-                    setup.max_payload,
+                    max_payload,
                     &mut reply,
                 );
             }
@@ -75,6 +117,34 @@ pub(crate) fn serve(link: &Link) -> ! {
             Ok(None) => match reader.fill(&mut stream) {
                 Ok(0) | Err(_) => leave(0),
                 Ok(_) => stream.fds.clear(),
+            },
+        }
+    }
+}
+
+/// One task, and the process ends as it ends: 0, or 1 after a panic.
+fn run_alone(mut reader: Reader, mut stream: Patient<'_>, name: &str) -> ! {
+    loop {
+        match reader.next() {
+            Ok(Some(frame)) if frame.kind == Kind::Task => {
+                let mut reply = Vec::new();
+                match call(frame.payload, &mut reply) {
+                    Kind::Done => leave(0),
+                    // The panic hook has said it all.
+                    Kind::Panicked => leave(1),
+                    _ => {
+                        let error = codec::decode::<CodecError>(&reply);
+                        let error = error.unwrap_or_else(|error| error);
+                        eprintln!("{name}: cannot decode {error}");
+                        leave(1)
+                    }
+                }
+            }
+            Ok(Some(_)) | Err(_) => leave(1),
+            Ok(None) => match reader.fill(&mut stream) {
+                // Whoever started it is gone before it could say what to do.
+                Ok(0) | Err(_) => leave(1),
+                Ok(_) => {}
             },
         }
     }
@@ -112,35 +182,13 @@ fn settle(setup: &Setup, fds: Vec<OwnedFd>) -> io::Result<()> {
 
 /// One task, from its frame to its answer.
 fn run(link: &Link, request: u64, payload: &[u8], max: u64, reply: &mut Vec<u8>) {
-    let callable = travel::open(payload).ok_or_else(|| "it is too short to be one".to_owned());
-    let callable = callable.and_then(|(token, argument)| {
-        token
-            .resolve()
-            .map(|callable| (callable, argument))
-            .map_err(|refused| refused.to_string())
-    });
     let mut started = [0; HEAD];
     wire::seal(&mut started, Kind::Started, request);
     deliver(link, &started);
     reply.clear();
     reply.resize(HEAD, 0);
-    let mut kind = match callable {
-        Ok((callable, argument)) => callable.run(argument, reply),
-        Err(reason) => {
-            let error = CodecError {
-                type_name: "task".to_owned(),
-                reason,
-            };
-            errand::report(Kind::BadArgument, &error, HEAD, reply)
-        }
-    };
-    let length = (reply.len() - HEAD) as u64;
-    if length > max {
-        let reason = format!("{length} bytes are more than the {max} that a message may have");
-        let error = CodecError {
-            type_name: "the task's result".to_owned(),
-            reason,
-        };
+    let mut kind = call(payload, reply);
+    if let Err(error) = wire::fits("the task's result", reply.len() - HEAD, max) {
         kind = errand::report(Kind::BadResult, &error, HEAD, reply);
     }
     flush();
@@ -149,6 +197,22 @@ fn run(link: &Link, request: u64, payload: &[u8], max: u64, reply: &mut Vec<u8>)
     if reply.capacity() > KEEP {
         *reply = Vec::new();
     }
+}
+
+/// Finds the code that a task names and runs it; what comes of it is appended.
+fn call(payload: &[u8], reply: &mut Vec<u8>) -> Kind {
+    let refused = match travel::open(payload) {
+        Some((token, argument)) => match token.resolve() {
+            Ok(callable) => return callable.run(argument, reply),
+            Err(refused) => refused.to_string(),
+        },
+        None => "it is too short to be one".to_owned(),
+    };
+    let error = CodecError {
+        type_name: "task".to_owned(),
+        reason: refused,
+    };
+    errand::report(Kind::BadArgument, &error, reply.len(), reply)
 }
 
 /// Sends one of the frames that begin a worker's life.
@@ -174,8 +238,10 @@ fn flush() {
     sys::flush_c_streams();
 }
 
-/// Leaves without running what is meant for the end of the program that this process never was.
+/// Leaves without running what is meant for the end of the program that this process never was, but waits for
+/// the processes that its tasks have started.
 fn leave(code: i32) -> ! {
+    at_exit::see_them_off();
     flush();
     if std::env::var_os("LLVM_PROFILE_FILE").is_some() {
         // Coverage is written by a handler at exit.

@@ -153,7 +153,7 @@ fn a_task_knows_its_worker() -> Outcome {
 #[test]
 fn large_messages_pass_both_ways_at_once() -> Outcome {
     let pool = ProcessPool::new(2)?;
-    let big = "x".repeat(20 << 20);
+    let big = "x".repeat(4 << 20);
     let sizes = pool.map(
         |text: String| text + "y",
         [big.clone(), big.clone(), big.clone()],

@@ -10,9 +10,8 @@ use pool_core::{Cause, Failure, Seat};
 use crate::hand::{Duty, Hand};
 use crate::hook::Role;
 use crate::inbox::Order;
-use crate::wire::{HEAD, Kind};
-use crate::worker::Setup;
-use crate::{cause, codec, names, nursery, wire};
+use crate::worker::{Purpose, Setup};
+use crate::{cause, names, nursery};
 
 use super::{Course, Dispatcher, Event, Name};
 
@@ -57,15 +56,12 @@ impl Dispatcher {
         let setup = Setup {
             name: names::long(number),
             short_name: names::short(number),
-            index,
+            purpose: Purpose::Pool { index },
             max_payload: self.plan.max_payload,
             panic_hook: self.plan.panic_hook,
             surroundings: self.plan.surroundings.written.clone(),
         };
-        let mut frame = vec![0; HEAD];
-        codec::encode(&setup, &mut frame).map_err(io::Error::other)?;
-        wire::seal(&mut frame, Kind::Setup, 0);
-        Ok(frame)
+        setup.frame()
     }
 
     /// Puts workers where some are missing and wanted.

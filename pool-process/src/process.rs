@@ -1,0 +1,459 @@
+//! `Process`: one function in a process of its own, as Python's `multiprocessing.Process`.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::signal::Signal;
+use pool_core::{CodecError, Plain, Portable, Timers};
+
+use crate::at_exit::Listed;
+use crate::errand::Alone;
+use crate::hook::Role;
+use crate::link::Link;
+use crate::nursery::{self, Newborn};
+use crate::surroundings::Surroundings;
+use crate::sys::{self, Status};
+use crate::wire::{self, Kind, MAX_PAYLOAD};
+use crate::worker::{Purpose, Setup};
+use crate::{names, travel};
+
+/// One function, to be run in a process of its own.
+///
+/// Source: `multiprocessing.Process` in CPython's documentation.
+///
+/// The process ends as its function does: with code 0 when it returns, whatever it returns; with code 1 when it
+/// panics; with code `n` by `std::process::exit(n)`. A process that is no [`daemon`](Process::daemon) is waited
+/// for at the program's normal end. Dropping the handle changes nothing.
+///
+/// # Examples
+///
+/// ```
+/// use pool_process::Process;
+///
+/// let process = Process::new(|code: i32| std::process::exit(code), 3);
+/// process.start()?;
+/// process.join()?;
+/// assert_eq!(process.exitcode()?, Some(3));
+/// # Ok::<(), pool_process::ProcessError>(())
+/// ```
+pub struct Process {
+    name: String,
+    daemon: bool,
+    timers: Timers,
+    /// Until the start: writes function and argument.
+    errand: Mutex<Option<Errand>>,
+    life: Arc<Life>,
+}
+
+type Errand = Box<dyn FnOnce(&mut Vec<u8>) -> Result<(), CodecError> + Send>;
+
+/// A call that was refused, or a process that could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProcessError {
+    /// `start` was called before.
+    #[error("process was started already")]
+    AlreadyStarted,
+    /// The call needs a process that was started.
+    #[error("process was not started")]
+    NotStarted,
+    /// `close` was called while it ran.
+    #[error("process is still running: join() or terminate() it before close()")]
+    StillRunning,
+    /// The process was closed.
+    #[error("process is closed")]
+    Closed,
+    /// It was started by another process than the calling one.
+    #[error("process is no child of this process")]
+    NotAChild,
+    /// The function's argument cannot be sent.
+    #[error("cannot encode {0}")]
+    Encode(CodecError),
+    /// Processes cannot be started in this program at all.
+    #[error("processes cannot be started here: {0}")]
+    Impossible(String),
+    /// The system refused.
+    #[error("process cannot be started")]
+    Start(#[source] io::Error),
+}
+
+impl Process {
+    /// A process that will call `func(arg)`; nothing runs before [`start`](Process::start).
+    pub fn new<A: Portable, R: 'static>(func: fn(A) -> R, arg: A) -> Process {
+        let errand =
+            move |out: &mut Vec<u8>| travel::payload::<Alone, A, _, A>(Plain(func), &arg, out);
+        Process {
+            name: names::process(),
+            daemon: false,
+            timers: Timers::real(),
+            errand: Mutex::new(Some(Box::new(errand))),
+            life: Arc::new(Life::default()),
+        }
+    }
+
+    /// Gives it a name (default: `Process-1`, `Process-2`, ...).
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Process {
+        Process {
+            name: name.into(),
+            ..self
+        }
+    }
+
+    /// Whether the program's end kills it instead of waiting for it (default: no).
+    #[must_use]
+    pub fn daemon(self, daemon: bool) -> Process {
+        Process { daemon, ..self }
+    }
+
+    /// The source of time for [`join_timeout`](Process::join_timeout).
+    #[must_use]
+    pub fn timers(self, timers: Timers) -> Process {
+        Process { timers, ..self }
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// It was started before; the argument cannot be encoded; the system refused.
+    pub fn start(&self) -> Result<(), ProcessError> {
+        let mut state = self.life.lock();
+        match &*state {
+            State::New => {}
+            State::Closed => return Err(ProcessError::Closed),
+            State::Running(_) | State::Ended(..) => return Err(ProcessError::AlreadyStarted),
+        }
+        if let Some(reason) = nursery::impossible() {
+            return Err(ProcessError::Impossible(reason));
+        }
+        let Some(errand) = lock(&self.errand).take() else {
+            return Err(ProcessError::AlreadyStarted);
+        };
+        let mut task = Vec::new();
+        wire::write(&mut task, Kind::Task, 0, errand).map_err(ProcessError::Encode)?;
+        let newborn = self.launch(&task).map_err(ProcessError::Start)?;
+        let listed = Listed::new(newborn.pidfd.as_fd(), self.daemon);
+        *state = State::Running(Running {
+            owner: std::process::id(),
+            pid: newborn.pid,
+            _listed: listed,
+        });
+        // Set once: only one start gets here.
+        self.life.sentinel.get_or_init(|| newborn.pidfd);
+        drop(state);
+        active_children();
+        lock(&CHILDREN).push(Child {
+            name: self.name.clone(),
+            daemon: self.daemon,
+            life: self.life.clone(),
+        });
+        Ok(())
+    }
+
+    fn launch(&self, task: &[u8]) -> io::Result<Newborn> {
+        let surroundings = Surroundings::here()?;
+        let setup = Setup {
+            name: self.name.clone(),
+            short_name: self.name.chars().filter(char::is_ascii).take(15).collect(),
+            purpose: Purpose::Alone,
+            max_payload: MAX_PAYLOAD,
+            panic_hook: false,
+            surroundings: surroundings.written.clone(),
+        };
+        let newborn = nursery::start_again(Role::Worker)?;
+        let told = tell(&newborn.link, &setup.frame()?, &surroundings, task);
+        if let Err(error) = told {
+            // It has ended already, or cannot be spoken to: either way there is no such process.
+            nursery::kill_and_bury(newborn.pid, &newborn.pidfd);
+            return Err(error);
+        }
+        Ok(newborn)
+    }
+
+    /// Waits until it has ended. It may be repeated, from any thread.
+    ///
+    /// # Errors
+    ///
+    /// It was not started, or was closed.
+    pub fn join(&self) -> Result<(), ProcessError> {
+        self.life.wait(None).map(|_| ())
+    }
+
+    /// Waits until it has ended or the time is over; true when it has ended.
+    ///
+    /// # Errors
+    ///
+    /// It was not started, or was closed.
+    pub fn join_timeout(&self, limit: Duration) -> Result<bool, ProcessError> {
+        self.life.wait(Some((limit, &self.timers)))
+    }
+
+    /// Whether it was started and has not ended.
+    ///
+    /// # Errors
+    ///
+    /// It was closed.
+    pub fn is_alive(&self) -> Result<bool, ProcessError> {
+        Ok(matches!(*self.life.look()?, State::Running(_)))
+    }
+
+    /// How it ended: 0, the code it left with, or minus the number of the signal that ended it; `None` before.
+    /// 255 where another part of the program has taken its status from the system.
+    ///
+    /// # Errors
+    ///
+    /// It was closed.
+    pub fn exitcode(&self) -> Result<Option<i32>, ProcessError> {
+        Ok(match &*self.life.look()? {
+            State::Ended(_, Status::Exited(code)) => Some(*code),
+            State::Ended(_, Status::Killed { signal, .. }) => Some(-signal),
+            State::Ended(_, Status::Unknown) => Some(255),
+            State::New | State::Running(_) | State::Closed => None,
+        })
+    }
+
+    /// Its process id; `None` before the start.
+    ///
+    /// # Errors
+    ///
+    /// It was closed.
+    pub fn pid(&self) -> Result<Option<u32>, ProcessError> {
+        Ok(match &*self.life.look()? {
+            State::Running(Running { pid, .. }) | State::Ended(pid, _) => Some(*pid),
+            State::New | State::Closed => None,
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the program's end kills it.
+    pub fn is_daemon(&self) -> bool {
+        self.daemon
+    }
+
+    /// A descriptor that is readable once it has ended, to be polled beside others.
+    ///
+    /// # Errors
+    ///
+    /// It was not started.
+    pub fn sentinel(&self) -> Result<BorrowedFd<'_>, ProcessError> {
+        self.life
+            .sentinel
+            .get()
+            .map(AsFd::as_fd)
+            .ok_or(ProcessError::NotStarted)
+    }
+
+    /// Asks it to end, by SIGTERM. One that has ended already is left alone.
+    ///
+    /// # Errors
+    ///
+    /// It was not started, or was closed.
+    pub fn terminate(&self) -> Result<(), ProcessError> {
+        self.life.signal(Signal::SIGTERM)
+    }
+
+    /// Ends it, by SIGKILL. One that has ended already is left alone.
+    ///
+    /// # Errors
+    ///
+    /// It was not started, or was closed.
+    pub fn kill(&self) -> Result<(), ProcessError> {
+        self.life.signal(Signal::SIGKILL)
+    }
+
+    /// Lets go of it; every later call but this one is refused.
+    ///
+    /// # Errors
+    ///
+    /// It is still running.
+    pub fn close(&self) -> Result<(), ProcessError> {
+        let mut state = match self.life.look() {
+            Err(ProcessError::Closed) => return Ok(()),
+            other => other?,
+        };
+        if matches!(*state, State::Running(_)) {
+            return Err(ProcessError::StillRunning);
+        }
+        *state = State::Closed;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process")
+            .field("name", &self.name)
+            .field("daemon", &self.daemon)
+            .field("state", &*self.life.lock())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Surroundings, function and argument, in this order.
+fn tell(link: &Link, setup: &[u8], surroundings: &Surroundings, task: &[u8]) -> io::Result<()> {
+    let sent = link.send_with(setup, &surroundings.fds())?;
+    link.write_all(&setup[sent..])?;
+    link.write_all(task)
+}
+
+/// A process from its start to its end, shared with the list of live ones.
+#[derive(Debug, Default)]
+struct Life {
+    state: Mutex<State>,
+    sentinel: std::sync::OnceLock<OwnedFd>,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    New,
+    Running(Running),
+    Ended(u32, Status),
+    Closed,
+}
+
+#[derive(Debug)]
+struct Running {
+    /// The process whose child it is.
+    owner: u32,
+    pid: u32,
+    _listed: Listed,
+}
+
+impl Life {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// The state as it is now: an end that nobody has seen yet is seen here.
+    fn look(&self) -> Result<MutexGuard<'_, State>, ProcessError> {
+        let mut state = self.lock();
+        match (&*state, self.sentinel.get()) {
+            (State::Closed, _) => return Err(ProcessError::Closed),
+            (State::Running(running), Some(pidfd)) => {
+                if running.owner != std::process::id() {
+                    return Err(ProcessError::NotAChild);
+                }
+                if has_ended(pidfd) {
+                    let pid = running.pid;
+                    *state = State::Ended(pid, nursery::bury(pid, pidfd));
+                }
+            }
+            _ => {}
+        }
+        Ok(state)
+    }
+
+    fn wait(&self, limit: Option<(Duration, &Timers)>) -> Result<bool, ProcessError> {
+        match &*self.look()? {
+            State::New => return Err(ProcessError::NotStarted),
+            State::Running(_) => {}
+            State::Ended(..) | State::Closed => return Ok(true),
+        }
+        let pidfd = self.sentinel.get().ok_or(ProcessError::NotStarted)?;
+        match limit {
+            Some((limit, _)) if limit.is_zero() => {}
+            _ => wait_for(pidfd, limit).map_err(ProcessError::Start)?,
+        }
+        Ok(!matches!(*self.look()?, State::Running(_)))
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), ProcessError> {
+        match (&*self.look()?, self.sentinel.get()) {
+            (State::New, _) => Err(ProcessError::NotStarted),
+            (State::Running(_), Some(pidfd)) => {
+                sys::pidfd_signal(pidfd.as_fd(), signal).map_err(ProcessError::Start)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn has_ended(pidfd: &OwnedFd) -> bool {
+    let mut ended = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+    poll(&mut ended, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+}
+
+/// Sleeps until a process has ended, or a timer of these has fired.
+fn wait_for(pidfd: &OwnedFd, limit: Option<(Duration, &Timers)>) -> io::Result<()> {
+    let bell = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?);
+    let _armed = limit.map(|(limit, timers)| {
+        let bell = bell.clone();
+        // It can only fail when the counter is full, and then the bell rings already.
+        timers.arm(
+            limit,
+            Box::new(move || {
+                let _ = bell.write(1);
+            }),
+        )
+    });
+    let mut events = [
+        PollFd::new(pidfd.as_fd(), PollFlags::POLLIN),
+        PollFd::new(bell.as_fd(), PollFlags::POLLIN),
+    ];
+    loop {
+        match poll(&mut events, PollTimeout::NONE) {
+            Err(Errno::EINTR) => {}
+            other => return other.map(|_| ()).map_err(io::Error::from),
+        }
+    }
+}
+
+/// One of the processes that [`active_children`] found alive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveChild {
+    /// Its name.
+    pub name: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Whether the program's end kills it.
+    pub daemon: bool,
+}
+
+#[derive(Debug)]
+struct Child {
+    name: String,
+    daemon: bool,
+    life: Arc<Life>,
+}
+
+/// Processes that were started, also those whose handle was dropped; the ended ones are taken out when somebody
+/// looks, or starts another.
+static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+
+/// The processes of this program that were started and have not ended.
+///
+/// Source: `multiprocessing.active_children` in CPython's documentation.
+pub fn active_children() -> Vec<ActiveChild> {
+    let mut alive = Vec::new();
+    lock(&CHILDREN).retain(|child| {
+        let Ok(state) = child.life.look() else {
+            return false;
+        };
+        let State::Running(running) = &*state else {
+            return false;
+        };
+        alive.push(ActiveChild {
+            name: child.name.clone(),
+            pid: running.pid,
+            daemon: child.daemon,
+        });
+        true
+    });
+    alive
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
