@@ -260,8 +260,10 @@ mod tests {
         out
     }
 
+    type Owned = (Kind, u64, Vec<u8>);
+
     /// Reads a stream that comes in pieces, up to its end or its first breach.
-    fn read_all(pieces: &[&[u8]], max: u64) -> (Vec<(Kind, u64, Vec<u8>)>, Option<Breach>) {
+    fn read_all(pieces: &[&[u8]], max: u64) -> (Vec<Owned>, Option<Breach>) {
         let mut reader = Reader::new(max);
         let mut seen = Vec::new();
         for piece in pieces {

@@ -41,7 +41,7 @@ fn a_map_gives_its_values_in_the_order_of_the_items() -> Outcome {
 fn an_error_of_the_tasks_own_arrives_as_itself() -> Outcome {
     let pool = ProcessPool::new(2)?;
     let halve = |x: u64| {
-        if x % 2 == 0 {
+        if x.is_multiple_of(2) {
             Ok(x / 2)
         } else {
             Err(format!("{x} is odd"))
@@ -119,10 +119,11 @@ fn callbacks_run_in_the_parent_before_join_returns() -> Outcome {
     let (sender, seen) = std::sync::mpsc::channel();
     for x in 0..5_u64 {
         let sender = sender.clone();
-        let _ = pool
+        let handle = pool
             .task(|x: u64| x, x)
             .callback(move |x| sender.send((*x, std::process::id())).unwrap_or(()))
             .submit()?;
+        drop(handle);
     }
     pool.close();
     pool.join()?;
