@@ -57,6 +57,8 @@ pub struct Target {
 pub struct Limits {
     /// Without a message and without rest.
     pub silence: Duration,
+    /// On a CPU without a message: whoever computes that long is spinning.
+    pub busy: Duration,
     /// At rest but for somebody who waits with a time limit and did not declare that it polls.
     pub polling: Duration,
     /// For killed processes to disappear.
@@ -67,6 +69,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             silence: Duration::from_secs(10),
+            busy: Duration::from_secs(4),
             polling: Duration::from_secs(2),
             burial: Duration::from_secs(5),
         }

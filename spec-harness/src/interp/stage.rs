@@ -411,7 +411,14 @@ impl<'c> Stage<'c> {
     fn call(&mut self, actor: ActorId, call: Box<Call>) -> Move {
         let who = self.program.who(actor);
         let (span, text, command) = (call.span, call.text.clone(), call.command.clone());
-        self.log(who.clone(), What::Call { span, text, command });
+        self.log(
+            who.clone(),
+            What::Call {
+                span,
+                text,
+                command,
+            },
+        );
         for key in &call.submits {
             self.log(who.clone(), What::Submit { key: *key });
         }
@@ -622,7 +629,10 @@ impl<'c> Stage<'c> {
     }
 
     fn note_value(&mut self, key: Key, value: &serde_json::Value) {
-        if let Some(task) = usize::try_from(key).ok().and_then(|key| self.program.tasks_mut().get_mut(key)) {
+        if let Some(task) = usize::try_from(key)
+            .ok()
+            .and_then(|key| self.program.tasks_mut().get_mut(key))
+        {
             task.value = Value::from_json(value).ok();
         }
     }

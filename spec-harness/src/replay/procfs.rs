@@ -57,8 +57,17 @@ impl ThreadFiles {
         let file = |name: &str| File::open(format!("/proc/{pid}/task/{tid}/{name}"));
         let stat = file("stat")?;
         let (schedstat, syscall) = (file("schedstat").ok(), file("syscall").ok());
-        let status = if schedstat.is_none() || syscall.is_none() { file("status").ok() } else { None };
-        Ok(ThreadFiles { schedstat, syscall, stat, status })
+        let status = if schedstat.is_none() || syscall.is_none() {
+            file("status").ok()
+        } else {
+            None
+        };
+        Ok(ThreadFiles {
+            schedstat,
+            syscall,
+            stat,
+            status,
+        })
     }
 
     pub(super) fn stat(&self) -> Option<Stat> {
@@ -77,7 +86,8 @@ impl ThreadFiles {
     pub(super) fn level(&self) -> Level {
         let mut buffer = [0; 256];
         let mut readable = |file: &Option<File>| {
-            file.as_ref().is_some_and(|file| read(file, &mut buffer).is_some())
+            file.as_ref()
+                .is_some_and(|file| read(file, &mut buffer).is_some())
         };
         if readable(&self.schedstat) && readable(&self.syscall) {
             Level::Full
@@ -93,12 +103,18 @@ impl Evidence for ThreadFiles {
     fn runs(&mut self) -> Option<u64> {
         let mut buffer = [0; 96];
         if let Some(file) = &self.schedstat {
-            return read(file, &mut buffer)?.split_ascii_whitespace().nth(2)?.parse().ok();
+            return read(file, &mut buffer)?
+                .split_ascii_whitespace()
+                .nth(2)?
+                .parse()
+                .ok();
         }
         let mut buffer = [0; 4096];
         let text = read(self.status.as_ref()?, &mut buffer)?;
         let switches = text.lines().filter(|line| line.contains("ctxt_switches"));
-        switches.map(|line| line.rsplit_once('\t')?.1.trim().parse::<u64>().ok()).sum()
+        switches
+            .map(|line| line.rsplit_once('\t')?.1.trim().parse::<u64>().ok())
+            .sum()
     }
 
     fn wait(&mut self) -> Option<Wait> {
@@ -137,7 +153,11 @@ impl LastPid {
 
     pub(super) fn read(&self) -> Option<u64> {
         let mut buffer = [0; 128];
-        read(self.0.as_ref()?, &mut buffer)?.split_ascii_whitespace().last()?.parse().ok()
+        read(self.0.as_ref()?, &mut buffer)?
+            .split_ascii_whitespace()
+            .last()?
+            .parse()
+            .ok()
     }
 }
 
@@ -149,13 +169,18 @@ pub(super) fn threads(pid: i32) -> Vec<i32> {
 /// The children of a thread.
 pub(super) fn children(pid: i32, tid: i32) -> io::Result<Vec<i32>> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/children"))?;
-    Ok(text.split_ascii_whitespace().filter_map(|n| n.parse().ok()).collect())
+    Ok(text
+        .split_ascii_whitespace()
+        .filter_map(|n| n.parse().ok())
+        .collect())
 }
 
 /// Whether a process was started with this variable set to this value.
 pub(super) fn has_marker(pid: i32, marker: &str) -> bool {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    environment.split(|byte| *byte == 0).any(|variable| variable == marker.as_bytes())
+    environment
+        .split(|byte| *byte == 0)
+        .any(|variable| variable == marker.as_bytes())
 }
 
 /// What the kernel says about a process.
@@ -167,12 +192,16 @@ fn numbers(directory: &str) -> Vec<i32> {
     let Ok(entries) = fs::read_dir(directory) else {
         return Vec::new();
     };
-    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 fn read<'b>(file: &File, buffer: &'b mut [u8]) -> Option<&'b str> {
     let n = file.read_at(buffer, 0).ok()?;
-    std::str::from_utf8(&buffer[..n]).ok().filter(|text| !text.is_empty())
+    std::str::from_utf8(&buffer[..n])
+        .ok()
+        .filter(|text| !text.is_empty())
 }
 
 fn parse_stat(text: &str) -> Option<Stat> {
@@ -184,7 +213,13 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let parent = fields.next()?.parse().ok()?;
     let session = fields.nth(1)?.parse().ok()?;
     let start = fields.nth(15)?.parse().ok()?;
-    Some(Stat { name, state, parent, session, start })
+    Some(Stat {
+        name,
+        state,
+        parent,
+        session,
+        start,
+    })
 }
 
 fn parse_syscall(text: &str) -> Wait {
@@ -241,7 +276,16 @@ mod tests {
     fn a_name_with_parentheses_does_not_confuse() {
         let text = "42 (a) (b) c) S 1 42 40 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 9876 0 0\n";
         let stat = parse_stat(text).unwrap();
-        assert_eq!(stat, Stat { name: "a) (b) c".into(), state: 'S', parent: 1, session: 40, start: 9876 });
+        assert_eq!(
+            stat,
+            Stat {
+                name: "a) (b) c".into(),
+                state: 'S',
+                parent: 1,
+                session: 40,
+                start: 9876
+            }
+        );
     }
 
     #[test]
@@ -258,15 +302,42 @@ mod tests {
         for (line, expected) in [
             ("running\n", Wait::Running),
             ("-1 0x7ffd 0x7f00\n", Wait::Untimed),
-            ("0 0x3 0x7f 0x20000 0x22 0x0 0x0 0x7ffe 0x7f3e\n", Wait::Untimed),
-            ("202 0x5 0x80 0x0 0x0 0x0 0xffffffff 0x7f 0x7f\n", Wait::Untimed),
-            ("202 0x5 0x189 0x0 0x7f10 0x0 0xffffffff 0x7f 0x7f\n", Wait::Timed("futex")),
-            ("7 0x5 0x1 0xffffffff 0x0 0x0 0x0 0x7f 0x7f\n", Wait::Untimed),
-            ("7 0x5 0x1 0xffffffffffffffff 0x0 0x0 0x0 0x7f 0x7f\n", Wait::Untimed),
-            ("7 0x5 0x1 0x64 0x0 0x0 0x0 0x7f 0x7f\n", Wait::Timed("poll")),
-            ("230 0x0 0x0 0x7f 0x7f 0x0 0x0 0x7f 0x7f\n", Wait::Timed("clock_nanosleep")),
-            ("232 0x4 0x7f 0x10 0x32 0x0 0x0 0x7f 0x7f\n", Wait::Timed("epoll_wait")),
-            ("219 0x4 0x7f 0x10 0x32 0x0 0x0 0x7f 0x7f\n", Wait::Timed("restart_syscall")),
+            (
+                "0 0x3 0x7f 0x20000 0x22 0x0 0x0 0x7ffe 0x7f3e\n",
+                Wait::Untimed,
+            ),
+            (
+                "202 0x5 0x80 0x0 0x0 0x0 0xffffffff 0x7f 0x7f\n",
+                Wait::Untimed,
+            ),
+            (
+                "202 0x5 0x189 0x0 0x7f10 0x0 0xffffffff 0x7f 0x7f\n",
+                Wait::Timed("futex"),
+            ),
+            (
+                "7 0x5 0x1 0xffffffff 0x0 0x0 0x0 0x7f 0x7f\n",
+                Wait::Untimed,
+            ),
+            (
+                "7 0x5 0x1 0xffffffffffffffff 0x0 0x0 0x0 0x7f 0x7f\n",
+                Wait::Untimed,
+            ),
+            (
+                "7 0x5 0x1 0x64 0x0 0x0 0x0 0x7f 0x7f\n",
+                Wait::Timed("poll"),
+            ),
+            (
+                "230 0x0 0x0 0x7f 0x7f 0x0 0x0 0x7f 0x7f\n",
+                Wait::Timed("clock_nanosleep"),
+            ),
+            (
+                "232 0x4 0x7f 0x10 0x32 0x0 0x0 0x7f 0x7f\n",
+                Wait::Timed("epoll_wait"),
+            ),
+            (
+                "219 0x4 0x7f 0x10 0x32 0x0 0x0 0x7f 0x7f\n",
+                Wait::Timed("restart_syscall"),
+            ),
         ] {
             assert_eq!(parse_syscall(line), expected, "{line}");
         }

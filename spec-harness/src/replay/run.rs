@@ -18,6 +18,9 @@ use crate::protocol::{Begin, Command, FromAdapter, FromPuppet, Hello, Order, Req
 const FIRST_WAIT: Duration = Duration::from_micros(100);
 const LONGEST_WAIT: Duration = Duration::from_millis(2);
 
+/// Between looks at an adapter that has not answered hello.
+const STARTING: Duration = Duration::from_millis(20);
+
 /// Where the kernel hides what threads wait for, rest has to last this long to count.
 const BLIND_SETTLE: Duration = Duration::from_millis(20);
 
@@ -57,7 +60,9 @@ pub(super) fn once(
         sample: None,
         troubled: None,
     };
-    let result = run.prepare(case, target, late, &mut seen).and_then(|()| run.drive());
+    let result = run
+        .prepare(case, target, late, &mut seen)
+        .and_then(|()| run.drive());
     seen.stderr = run.session.stderr();
     let result = match result {
         Ok(ending) | Err(Fault::Ends(ending)) => {
@@ -72,7 +77,10 @@ pub(super) fn once(
 /// See [`super::level`].
 pub(super) fn level() -> Level {
     let mut command = std::process::Command::new("cat");
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     match sys::spawn(&mut command) {
         Ok(child) => Tree::new(child.id() as i32, String::new()).level(),
         Err(_) => Level::Nothing,
@@ -99,7 +107,7 @@ struct Run<'c> {
     /// When something last moved.
     progress: Instant,
     /// CPU time of the tree at some moment since.
-    sample: Option<(Instant, u64)>,
+    sample: Option<u64>,
     /// Since when nothing but an undeclared timed wait has been in the way.
     troubled: Option<Instant>,
 }
@@ -128,44 +136,84 @@ enum Talk {
 
 impl Run<'_> {
     /// Greets the adapter and finds out whether the case is for it.
-    fn prepare(&mut self, case: &Case, target: &Target, late: &BTreeSet<u64>, seen: &mut Seen) -> Result<(), Fault> {
+    fn prepare(
+        &mut self,
+        case: &Case,
+        target: &Target,
+        late: &BTreeSet<u64>,
+        seen: &mut Seen,
+    ) -> Result<(), Fault> {
         let kind = target.kind.into();
         let socket = self.session.socket();
-        self.ask(Asked::Hello, "main", Command::Hello { protocol: VERSION, socket, kind });
+        self.ask(
+            Asked::Hello,
+            "main",
+            Command::Hello {
+                protocol: VERSION,
+                socket,
+                kind,
+            },
+        );
         let hello = loop {
             self.session.pump(&mut self.heard)?;
             if let Some(heard) = self.heard.pop() {
                 match heard {
-                    Heard::Adapter(FromAdapter::Reply { id: 0, result: Ok(value) }) => break value,
-                    Heard::Adapter(FromAdapter::Reply { id: 0, result: Err(error) }) => {
-                        let text = format!("the adapter refuses hello: {}: {}", error.kind, error.text);
+                    Heard::Adapter(FromAdapter::Reply {
+                        id: 0,
+                        result: Ok(value),
+                    }) => break value,
+                    Heard::Adapter(FromAdapter::Reply {
+                        id: 0,
+                        result: Err(error),
+                    }) => {
+                        let text =
+                            format!("the adapter refuses hello: {}: {}", error.kind, error.text);
                         return Err(broken(text));
                     }
-                    other => return Err(broken(format!("the adapter does not answer hello but says {other:?}"))),
+                    other => {
+                        return Err(broken(format!(
+                            "the adapter does not answer hello but says {other:?}"
+                        )));
+                    }
                 }
             }
             if let Some(code) = self.session.tree.root_ended() {
-                return Err(broken(format!("the adapter ended ({}) before it answered hello", ended(code))));
-            }
-            if self.progress.elapsed() > self.limits.silence {
                 return Err(broken(format!(
-                    "the adapter has not answered hello within {:?}",
-                    self.limits.silence
+                    "the adapter ended ({}) before it answered hello",
+                    ended(code)
                 )));
             }
-            self.session.wait(self.limits.silence.saturating_sub(self.progress.elapsed()));
+            self.watch()?;
+            // A program takes its time to start; one that sleeps with all its threads has read the request.
+            self.session.wait(STARTING);
+            if self.session.tree.look() == Rest::Quiet && !self.session.pump(&mut self.heard)? {
+                return Err(broken(
+                    "the adapter fell asleep without answering hello".to_owned(),
+                ));
+            }
         };
         self.open.clear();
         let hello: Hello = serde_json::from_value(hello)
             .map_err(|e| broken(format!("the adapter's answer to hello: {e}")))?;
-        let polls = hello.polling_period().map_err(|e| broken(format!("the adapter's answer to hello: {e}")))?;
+        let polls = hello
+            .polling_period()
+            .map_err(|e| broken(format!("the adapter's answer to hello: {e}")))?;
         seen.hello = Some(hello.clone());
         if !hello.kinds.contains(&kind) {
-            return Err(Fault::NotApplicable(format!("{} has no {} workers", hello.name, word(kind))));
+            return Err(Fault::NotApplicable(format!(
+                "{} has no {} workers",
+                hello.name,
+                word(kind)
+            )));
         }
-        let lacking = needs::needs(case).into_iter().find(|need| !hello.can.contains(need));
+        let lacking = needs::needs(case)
+            .into_iter()
+            .find(|need| !hello.can.contains(need));
         if let Some(need) = lacking {
-            return Err(Fault::NotApplicable(format!("{} cannot `{need}`", hello.name)));
+            return Err(Fault::NotApplicable(format!(
+                "{} cannot `{need}`",
+                hello.name
+            )));
         }
         self.settle = match (self.session.tree.level(), polls) {
             (Level::Nothing, _) => {
@@ -179,7 +227,10 @@ impl Run<'_> {
         };
         let timers = hello.can.iter().any(|can| can == "timers");
         // The stage has not been touched: it can still be made anew with what is known now.
-        self.stage.set_options(Options { timers, late: late.clone() });
+        self.stage.set_options(Options {
+            timers,
+            late: late.clone(),
+        });
         self.adapter = self.session.tree.root();
         Ok(())
     }
@@ -237,6 +288,9 @@ impl Run<'_> {
         if self.settle.is_zero() {
             let since = *self.troubled.get_or_insert_with(Instant::now);
             if since.elapsed() > self.limits.polling {
+                if self.is_over() {
+                    return Err(Fault::Ends(self.leaked()));
+                }
                 let who = who.unwrap_or_default();
                 return Err(Fault::Ends(Ending::Unknown(format!(
                     "{who}, and the adapter does not declare that it polls: whether it has come to rest cannot be known"
@@ -266,7 +320,11 @@ impl Run<'_> {
             Move::Order { key, order, last } => {
                 if let Some(line) = self.bodies.get(&key).copied() {
                     self.session.order(line, &order);
-                    let talk = if last { Talk::Ending(key) } else { Talk::Detour(key) };
+                    let talk = if last {
+                        Talk::Ending(key)
+                    } else {
+                        Talk::Detour(key)
+                    };
                     self.lines.insert(line, talk);
                 }
             }
@@ -285,8 +343,7 @@ impl Run<'_> {
     fn stuck(&mut self) -> Ending {
         let waiting = self.stage.waiting();
         if self.session.tree.root_ended().is_some() {
-            let left = self.session.tree.left().join(", ");
-            return Ending::Leaked(format!("the program has ended and left {left}"));
+            return self.leaked();
         }
         if waiting.is_empty() {
             return Ending::Deadlock("main has returned and the program does not end".to_owned());
@@ -300,10 +357,16 @@ impl Run<'_> {
                 Who::Thread(name) => name,
                 Who::Puppet(_) => "a task",
             };
-            format!("{who} has waited in `{}` since {}", waiting.text, waiting.since)
+            format!(
+                "{who} has waited in `{}` since {}",
+                waiting.text, waiting.since
+            )
         });
         let calls: Vec<String> = calls.collect();
-        Ending::Deadlock(format!("{}; every thread sleeps and no timer is left", calls.join(", ")))
+        Ending::Deadlock(format!(
+            "{}; every thread sleeps and no timer is left",
+            calls.join(", ")
+        ))
     }
 
     /// The adapter has ended: was it time, and who is left?
@@ -313,8 +376,13 @@ impl Run<'_> {
         self.listen()?;
         if !self.stage.exited() {
             let waiting = self.stage.waiting();
-            let during = waiting.first().map_or(String::new(), |w| format!(" during `{}`", w.text));
-            return Err(broken(format!("the adapter ended ({}) in the middle of the program{during}", ended(code))));
+            let during = waiting
+                .first()
+                .map_or(String::new(), |w| format!(" during `{}`", w.text));
+            return Err(broken(format!(
+                "the adapter ended ({}) in the middle of the program{during}",
+                ended(code)
+            )));
         }
         if !self.session.tree.is_empty() {
             return Ok(None);
@@ -337,7 +405,11 @@ impl Run<'_> {
                         self.lines.insert(line, Talk::Playing(key));
                         self.stage.done(key);
                     }
-                    other => return Err(broken(format!("a puppet says done and was asked nothing ({other:?})"))),
+                    other => {
+                        return Err(broken(format!(
+                            "a puppet says done and was asked nothing ({other:?})"
+                        )));
+                    }
                 },
                 Heard::Gone(line) => {
                     let talk = self.lines.remove(&line);
@@ -355,25 +427,43 @@ impl Run<'_> {
         match message {
             FromAdapter::Timer { timer, after } => match Time::from_units(after) {
                 Some(after) => self.stage.timer(timer, after),
-                None => return Err(broken(format!("timer {timer} is to fire after {after} seconds"))),
+                None => {
+                    return Err(broken(format!(
+                        "timer {timer} is to fire after {after} seconds"
+                    )));
+                }
             },
             FromAdapter::Cancel { timer } => self.stage.cancel(timer),
             FromAdapter::Reply { id, result } => match (self.open.remove(&id), result) {
-                (None, _) => return Err(broken(format!("the adapter answers request {id}, which is not open"))),
+                (None, _) => {
+                    return Err(broken(format!(
+                        "the adapter answers request {id}, which is not open"
+                    )));
+                }
                 (Some(_), Err(error)) if error.kind == "Protocol" => {
-                    return Err(broken(format!("the adapter does not understand a request: {}", error.text)));
+                    return Err(broken(format!(
+                        "the adapter does not understand a request: {}",
+                        error.text
+                    )));
                 }
                 (Some(Asked::Actor(actor)), result) => {
                     let result = match result {
-                        Ok(value) => Ok(Value::from_json(&value)
-                            .map_err(|e| broken(format!("the adapter returns what is no value: {e}")))?),
-                        Err(error) => Err(Raised { kind: error.kind, text: error.text }),
+                        Ok(value) => Ok(Value::from_json(&value).map_err(|e| {
+                            broken(format!("the adapter returns what is no value: {e}"))
+                        })?),
+                        Err(error) => Err(Raised {
+                            kind: error.kind,
+                            text: error.text,
+                        }),
                     };
                     self.stage.returned(actor, result).map_err(broken)?;
                 }
                 (Some(Asked::Hello | Asked::Timer | Asked::Exit), Ok(_)) => {}
                 (Some(asked), Err(error)) => {
-                    return Err(broken(format!("the adapter refuses {asked:?}: {}: {}", error.kind, error.text)));
+                    return Err(broken(format!(
+                        "the adapter refuses {asked:?}: {}: {}",
+                        error.kind, error.text
+                    )));
                 }
             },
         }
@@ -382,7 +472,10 @@ impl Run<'_> {
 
     fn puppet_begins(&mut self, line: Line, begin: Begin) -> Result<(), Fault> {
         if self.lines.contains_key(&line) {
-            return Err(broken(format!("puppet {} begins twice on one connection", begin.begin)));
+            return Err(broken(format!(
+                "puppet {} begins twice on one connection",
+                begin.begin
+            )));
         }
         let key = begin.begin;
         let first = self.stage.is_first(key, begin.callback).map_err(broken)?;
@@ -390,18 +483,26 @@ impl Run<'_> {
             (_, Some(error)) => Some(Value::Str(error.text)),
             (Some(value), None) => {
                 let value = Value::from_json(value);
-                Some(value.map_err(|e| broken(format!("callback {key} is given what is no value: {e}")))?)
+                Some(value.map_err(|e| {
+                    broken(format!("callback {key} is given what is no value: {e}"))
+                })?)
             }
             (None, None) => None,
         };
         let in_parent = begin.pid == self.adapter;
-        self.stage.began(Beginning { key, on: (begin.pid, begin.tid), in_parent, given });
+        self.stage.began(Beginning {
+            key,
+            on: (begin.pid, begin.tid),
+            in_parent,
+            given,
+        });
         if first {
             self.lines.insert(line, Talk::Playing(key));
             self.bodies.insert(key, line);
         } else {
             self.lines.insert(line, Talk::Double);
-            self.session.order(line, &Order::Return(serde_json::Value::Null));
+            self.session
+                .order(line, &Order::Return(serde_json::Value::Null));
         }
         Ok(())
     }
@@ -409,24 +510,41 @@ impl Run<'_> {
     /// Gives up when nothing has moved for too long.
     fn watch(&mut self) -> Result<(), Fault> {
         let silent = self.progress.elapsed();
-        if silent < self.limits.silence / 2 {
+        if silent < self.limits.busy.min(self.limits.silence) / 8 {
             return Ok(());
         }
         let cpu = self.session.tree.cpu_time();
-        let (since, before) = *self.sample.get_or_insert_with(|| (Instant::now(), cpu));
-        if silent < self.limits.silence {
+        let worked = Duration::from_nanos(cpu.saturating_sub(*self.sample.get_or_insert(cpu)));
+        let spins = worked > self.limits.busy;
+        if !spins && silent < self.limits.silence {
             return Ok(());
         }
-        let worked = Duration::from_nanos(cpu.saturating_sub(before));
         let who = match self.session.tree.look() {
             Rest::Awake(who) | Rest::Timed { who, .. } => who,
             Rest::Quiet => "nobody was found awake".to_owned(),
         };
-        Err(if worked > since.elapsed() / 4 {
-            broken(format!("the adapter does not come to rest: nothing was heard for {silent:.1?}, and {who}"))
+        if self.is_over() {
+            return Err(Fault::Ends(self.leaked()));
+        }
+        Err(if spins {
+            broken(format!(
+                "the adapter does not come to rest and says nothing: {who}"
+            ))
         } else {
-            Fault::Ends(Ending::Unknown(format!("no rest within {silent:.1?}, and hardly anything ran: {who}")))
+            Fault::Ends(Ending::Unknown(format!(
+                "no rest and no message for {silent:.1?}: {who}"
+            )))
         })
+    }
+
+    /// Whether the program has ended, as it was told to.
+    fn is_over(&self) -> bool {
+        self.stage.exited() && self.session.tree.root_ended().is_some()
+    }
+
+    fn leaked(&mut self) -> Ending {
+        let left = self.session.tree.left().join(", ");
+        Ending::Leaked(format!("the program has ended and left {left}"))
     }
 
     fn moved(&mut self) {
@@ -440,7 +558,11 @@ impl Run<'_> {
         let id = self.next_id;
         self.next_id += 1;
         self.open.insert(id, asked);
-        self.session.request(&Request { id, by: by.to_owned(), command });
+        self.session.request(&Request {
+            id,
+            by: by.to_owned(),
+            command,
+        });
     }
 
     /// Ends every process; an ending that says too little gets the tail of stderr.

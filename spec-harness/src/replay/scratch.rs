@@ -23,7 +23,11 @@ impl Scratch {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let parent = std::env::temp_dir();
         SWEPT.call_once(|| sweep(&parent));
-        let name = format!("{PREFIX}{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "{PREFIX}{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let path = parent.join(&name);
         fs::DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Scratch { path, name })
@@ -51,7 +55,10 @@ fn sweep(parent: &Path) {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     for entry in entries {
         let name = entry.file_name();
-        let owner = name.to_str().and_then(|n| n.strip_prefix(PREFIX)).and_then(|n| n.split('-').next());
+        let owner = name
+            .to_str()
+            .and_then(|n| n.strip_prefix(PREFIX))
+            .and_then(|n| n.split('-').next());
         let Some(owner) = owner.and_then(|n| n.parse::<i32>().ok()) else {
             continue;
         };

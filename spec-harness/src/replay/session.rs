@@ -61,7 +61,8 @@ impl Session {
         let broken = |what: &str, e: io::Error| Fault::Ends(Ending::Broken(format!("{what}: {e}")));
         nix::sys::prctl::set_child_subreaper(true)
             .map_err(|e| broken("the harness cannot become a subreaper", e.into()))?;
-        let scratch = Scratch::new().map_err(|e| broken("there is no place for the run's socket", e))?;
+        let scratch =
+            Scratch::new().map_err(|e| broken("there is no place for the run's socket", e))?;
         let listener = UnixListener::bind(scratch.socket())
             .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
             .map_err(|e| broken("the run's socket cannot be made", e))?;
@@ -87,7 +88,9 @@ impl Session {
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
-            return Err(Fault::Ends(Ending::Broken("the adapter has no pipes".to_owned())));
+            return Err(Fault::Ends(Ending::Broken(
+                "the adapter has no pipes".to_owned(),
+            )));
         };
         let pidfd = sys::pidfd(pid).map_err(|e| broken("the adapter cannot be watched", e))?;
         set_nonblocking(&stdin)
@@ -186,7 +189,11 @@ impl Session {
             fds.push(PollFd::new(stdin.as_fd(), PollFlags::POLLOUT));
         }
         for puppet in self.puppets.values() {
-            let wanted = if puppet.to.pending() { read | PollFlags::POLLOUT } else { read };
+            let wanted = if puppet.to.pending() {
+                read | PollFlags::POLLOUT
+            } else {
+                read
+            };
             fds.push(PollFd::new(puppet.stream.as_fd(), wanted));
         }
         // An interruption is a reason to look, like any other.
@@ -197,7 +204,7 @@ impl Session {
         if let Some(stdin) = &mut self.stdin {
             self.to.flush(stdin);
             if self.hanging_up && !self.to.pending() {
-                self.stdin = None;
+                sys::close_for_all(self.stdin.take());
             }
         }
         for puppet in self.puppets.values_mut() {
@@ -210,7 +217,11 @@ impl Session {
         while let Ok((stream, _)) = self.listener.accept() {
             some = true;
             if stream.set_nonblocking(true).is_ok() {
-                let puppet = Puppet { stream, from: Inlet::default(), to: Outlet::default() };
+                let puppet = Puppet {
+                    stream,
+                    from: Inlet::default(),
+                    to: Outlet::default(),
+                };
                 self.puppets.insert(self.next, puppet);
                 self.next += 1;
             }
@@ -242,7 +253,12 @@ impl Session {
 
 fn is_readable(fd: &OwnedFd) -> bool {
     let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
-    ppoll(&mut fds, Some(TimeSpec::from_duration(Duration::ZERO)), None).is_ok_and(|n| n > 0)
+    ppoll(
+        &mut fds,
+        Some(TimeSpec::from_duration(Duration::ZERO)),
+        None,
+    )
+    .is_ok_and(|n| n > 0)
 }
 
 pub(super) fn broken(text: String) -> Fault {

@@ -11,7 +11,19 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
+use std::sync::{Mutex, PoisonError};
+
 use nix::libc;
+
+/// Held while a child exists that has not yet called exec: it has a copy of every descriptor of the harness.
+static FORKING: Mutex<()> = Mutex::new(());
+
+/// Closes a descriptor so that its other end sees the end of the stream at once: no child that is just being
+/// started for another run has a copy.
+pub(super) fn close_for_all(descriptor: impl Sized) {
+    let _guard = FORKING.lock().unwrap_or_else(PoisonError::into_inner);
+    drop(descriptor);
+}
 
 /// Starts a command as the leader of its own session, to be killed by the kernel when the thread that
 /// started it is gone.
@@ -29,6 +41,8 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
             Ok(())
         });
     }
+    let _guard = FORKING.lock().unwrap_or_else(PoisonError::into_inner);
+    // Returns after exec, or after its failure.
     command.spawn()
 }
 

@@ -83,7 +83,9 @@ impl Tree {
     pub(super) fn level(&mut self) -> Level {
         self.search();
         let levels = self.threads.values().map(ThreadFiles::level);
-        levels.reduce(|a, b| if a == Level::Full { b } else { a }).unwrap_or(Level::Nothing)
+        levels
+            .reduce(|a, b| if a == Level::Full { b } else { a })
+            .unwrap_or(Level::Nothing)
     }
 
     /// Whether all threads of all processes are at rest, by the two looks of [`quiet`].
@@ -110,7 +112,10 @@ impl Tree {
             self.ended(id);
         }
         for (id, runs) in &asleep {
-            let slept = self.threads.get_mut(id).is_some_and(|t| quiet::second_look(t, *runs));
+            let slept = self
+                .threads
+                .get_mut(id)
+                .is_some_and(|t| quiet::second_look(t, *runs));
             if !slept {
                 return Rest::Awake(self.describe(*id, "ran"));
             }
@@ -131,7 +136,8 @@ impl Tree {
     pub(super) fn left(&mut self) -> Vec<String> {
         self.search();
         let left = self.processes.iter().filter(|(pid, _)| **pid != self.root);
-        left.map(|(pid, process)| format!("{} (pid {pid})", process.name)).collect()
+        left.map(|(pid, process)| format!("{} (pid {pid})", process.name))
+            .collect()
     }
 
     /// Whether no process of the run lives any more.
@@ -142,7 +148,10 @@ impl Tree {
 
     /// Nanoseconds that all of them have spent on a CPU.
     pub(super) fn cpu_time(&self) -> u64 {
-        self.threads.values().filter_map(ThreadFiles::cpu_time).sum()
+        self.threads
+            .values()
+            .filter_map(ThreadFiles::cpu_time)
+            .sum()
     }
 
     /// Kills everything that belongs to the run and waits until it has gone. True when that succeeded.
@@ -214,7 +223,13 @@ impl Tree {
                 self.buried(pid, &stat);
                 continue;
             }
-            self.processes.insert(pid, Process { start: stat.start, name: stat.name });
+            self.processes.insert(
+                pid,
+                Process {
+                    start: stat.start,
+                    name: stat.name,
+                },
+            );
             for tid in procfs::threads(pid) {
                 work.extend(procfs::children(pid, tid).unwrap_or_default());
                 if !self.threads.contains_key(&(pid, tid))

@@ -124,7 +124,11 @@ impl Tail {
     pub(super) fn text(&self) -> String {
         let text = String::from_utf8_lossy(&self.bytes);
         let text = text.trim_end();
-        if self.cut { format!("...{text}") } else { text.to_owned() }
+        if self.cut {
+            format!("...{text}")
+        } else {
+            text.to_owned()
+        }
     }
 }
 

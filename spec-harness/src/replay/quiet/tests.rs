@@ -56,10 +56,18 @@ impl Evidence for Thread {
         Some(self.runs)
     }
     fn wait(&mut self) -> Option<Wait> {
-        Some(if self.queued || self.on_cpu { Wait::Running } else { Wait::Untimed })
+        Some(if self.queued || self.on_cpu {
+            Wait::Running
+        } else {
+            Wait::Untimed
+        })
     }
     fn state(&mut self) -> Option<State> {
-        Some(if self.asleep { State::Asleep } else { State::Awake })
+        Some(if self.asleep {
+            State::Asleep
+        } else {
+            State::Awake
+        })
     }
 }
 
@@ -82,7 +90,9 @@ struct Judge {
 impl Judge {
     fn new(first: &[Read], second: &[Read]) -> Judge {
         let looks = |list: &[Read]| -> Vec<(usize, Read)> {
-            (0..2).flat_map(|t| list.iter().map(move |r| (t, *r))).collect()
+            (0..2)
+                .flat_map(|t| list.iter().map(move |r| (t, *r)))
+                .collect()
         };
         let mut reads = looks(first);
         reads.extend(looks(second));
@@ -95,7 +105,14 @@ impl Judge {
         self.explore(start, steps, 0, [None; 2], false)
     }
 
-    fn explore(&self, threads: [Thread; 2], steps: &[Step], at: usize, seen: [Option<u64>; 2], rest: bool) -> bool {
+    fn explore(
+        &self,
+        threads: [Thread; 2],
+        steps: &[Step],
+        at: usize,
+        seen: [Option<u64>; 2],
+        rest: bool,
+    ) -> bool {
         let rest = rest || threads.iter().all(|t| !t.queued && !t.on_cpu);
         if at == self.reads.len() {
             return !rest;
@@ -128,14 +145,40 @@ fn restless() -> Vec<([Thread; 2], Vec<Step>)> {
     let mut both = ping_pong(0, 1);
     both.extend(ping_pong(1, 0));
     both.extend(ping_pong(0, 1));
+    let mut other_way = ping_pong(1, 0);
+    other_way.extend(ping_pong(0, 1));
+    other_way.extend(ping_pong(1, 0));
     vec![
         (start, both),
+        ([Thread::SLEEPING, Thread::RUNNING], other_way),
         // The woken one waits for a CPU for the whole story.
         (start, vec![Wake(1), Announce(0), Leave(0)]),
         // It announces a sleep, is preempted, goes on without having slept.
-        (start, vec![Announce(0), Preempt(0), Run(0), Wake(1), Run(1), Announce(0), Leave(0)]),
+        (
+            start,
+            vec![
+                Announce(0),
+                Preempt(0),
+                Run(0),
+                Wake(1),
+                Run(1),
+                Announce(0),
+                Leave(0),
+            ],
+        ),
         // The woken one waits long, then runs and announces a sleep while being read.
-        (start, vec![Wake(1), Announce(0), Leave(0), Run(1), Announce(1), Wake(0), Run(0)]),
+        (
+            start,
+            vec![
+                Wake(1),
+                Announce(0),
+                Leave(0),
+                Run(1),
+                Announce(1),
+                Wake(0),
+                Run(0),
+            ],
+        ),
     ]
 }
 
@@ -159,7 +202,9 @@ fn each_shortcut_is_wrong_somewhere() {
     ];
     for (name, first, second) in shortcuts {
         let judge = Judge::new(first, second);
-        let wrong = restless().iter().any(|(start, steps)| judge.is_wrong(*start, steps));
+        let wrong = restless()
+            .iter()
+            .any(|(start, steps)| judge.is_wrong(*start, steps));
         assert!(wrong, "{name} was never wrong");
     }
 }
