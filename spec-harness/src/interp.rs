@@ -4,7 +4,7 @@
 //! callback; each is resumed with an input and yields one demand. [`Stage`] holds them all, together with the
 //! virtual clock, and decides who goes next. Whoever plays the pool drives the stage:
 //!
-//! 1. [`Stage::next`] gives one [`Move`]: a call for the pool, an order for a running body, a timer that is due.
+//! 1. [`Stage::next_move`] gives one [`Move`]: a call for the pool, an order for a running body, a timer that is due.
 //! 2. The pool does it, and everything that follows from it, until nothing more can happen by itself.
 //!    It tells the stage what it saw: [`Stage::returned`], [`Stage::began`], [`Stage::gone`], ...
 //! 3. Again from 1, until there is no move left.

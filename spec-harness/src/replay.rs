@@ -141,7 +141,12 @@ impl Runner {
                 Err(Fault::Ends(ending)) => Stage::new(case, Options::default()).finish(ending),
             };
             let took = began.elapsed();
-            return Outcome::Ran(Box::new(Ran { history, hello: seen.hello, took, stderr: seen.stderr }));
+            return Outcome::Ran(Box::new(Ran {
+                history,
+                hello: seen.hello,
+                took,
+                stderr: seen.stderr,
+            }));
         }
     }
 }

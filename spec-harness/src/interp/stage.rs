@@ -338,7 +338,7 @@ impl<'c> Stage<'c> {
     }
 
     /// What is to be done next. Everything that the last move led to must have been told.
-    pub fn next(&mut self) -> Move {
+    pub fn next_move(&mut self) -> Move {
         self.absorb();
         loop {
             let Some((rank, ready)) = self.queue.pop_first() else {

@@ -92,7 +92,7 @@ impl Model {
         let mut stage = Stage::new(case, options);
         let mut model = Model::default();
         loop {
-            match stage.next() {
+            match stage.next_move() {
                 Move::Call { actor, command } => model.call(&mut stage, actor, command),
                 Move::Order {
                     key,
@@ -348,7 +348,7 @@ fn a_late_answer_is_held_until_its_deadline() {
             late: [2].into(),
         },
     );
-    let mut next = |stage: &mut Stage<'_>| match stage.next() {
+    let next = |stage: &mut Stage<'_>| match stage.next_move() {
         Move::Call { actor, command } => (actor, command),
         other => panic!("{other:?}"),
     };
@@ -377,7 +377,7 @@ fn a_task_that_begins_twice_is_recorded_twice_and_performed_once() {
     ));
     let mut stage = Stage::new(&case, Options::default());
     for _ in 0..2 {
-        let Move::Call { actor, .. } = stage.next() else {
+        let Move::Call { actor, .. } = stage.next_move() else {
             panic!("no call")
         };
         stage.returned(actor, Ok(Value::None)).unwrap();
@@ -394,7 +394,7 @@ fn a_task_that_begins_twice_is_recorded_twice_and_performed_once() {
     assert_eq!(stage.is_first(0, false), Ok(false));
     assert!(stage.is_first(1, false).is_err());
     assert!(stage.is_first(0, true).is_err());
-    while stage.next() != Move::Stuck {}
+    while stage.next_move() != Move::Stuck {}
     let history = stage.finish(Ending::Finished);
     let begins: Vec<&What> = history
         .events

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::procfs::Level;
 use super::session::{Heard, Line, Session, broken};
-use super::tree::{Rest, Tree};
+use super::tree::{Rest, RunCounts, Tree};
 use super::{Fault, Limits, Target, needs, sys, word};
 use crate::case::ast::{Case, Time};
 use crate::case::expr::Value;
@@ -103,7 +103,7 @@ struct Run<'c> {
     /// How long rest must last to count.
     settle: Duration,
     /// Since when there has been rest, with these run counts.
-    settling: Option<(Instant, Vec<((i32, i32), u64)>)>,
+    settling: Option<(Instant, RunCounts)>,
     /// When something last moved.
     progress: Instant,
     /// CPU time of the tree at some moment since.
@@ -309,7 +309,7 @@ impl Run<'_> {
 
     /// Does the stage's next move.
     fn advance(&mut self) -> Result<Option<Ending>, Fault> {
-        match self.stage.next() {
+        match self.stage.next_move() {
             Move::Call { actor, command } => {
                 let by = match self.stage.who(actor) {
                     Who::Thread(name) => name,

@@ -161,7 +161,7 @@ impl Session {
             let message = FromAdapter::parse(&line).map_err(|e| breach(e.to_string()))?;
             heard.push(Heard::Adapter(message));
         }
-        if self.pidfd.as_ref().is_some_and(|fd| is_readable(fd)) {
+        if self.pidfd.as_ref().is_some_and(is_readable) {
             self.tree.reap_root();
             if self.tree.root_ended().is_some() {
                 self.pidfd = None;

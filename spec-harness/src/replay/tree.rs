@@ -39,6 +39,9 @@ struct Process {
     name: String,
 }
 
+/// How often each thread, by process and number, was put on a CPU.
+pub(super) type RunCounts = Vec<((i32, i32), u64)>;
+
 /// What a look at all threads came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Rest {
@@ -49,7 +52,7 @@ pub(super) enum Rest {
         /// One of those with a time limit.
         who: String,
         /// Run counts of the others.
-        others: Vec<((i32, i32), u64)>,
+        others: RunCounts,
     },
     /// Somebody is awake, or was between the looks.
     Awake(String),
