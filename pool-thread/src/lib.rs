@@ -32,8 +32,11 @@ mod builder;
 
 mod pool;
 
+mod process;
+
 pub use builder::Builder;
 pub use pool::ThreadPool;
+pub use process::{Process, ProcessError};
 pub use pool_core::{
     AsyncResult, Chunks, Failure, Misuse, Never, Panic, Phase, Pool, StartError, Submission,
     Worker, current_worker,
