@@ -145,9 +145,9 @@ fn end(order: Order) -> Result<Value, ErrorReply> {
     }
 }
 
-/// A child that outlives the task unless somebody ends it.
+/// A child that outlives the task unless somebody ends it. It waits without a time limit: a timed wait is not rest.
 fn sleeper() -> io::Result<Child> {
-    Command::new("sleep").arg("3600").spawn()
+    Command::new("sleep").arg("infinity").spawn()
 }
 
 /// So many MiB, each page written to.
