@@ -121,7 +121,7 @@ def panic(text):
 
 
 MEANWHILE = {
-    "spawn_child": lambda _: subprocess.Popen(["sleep", "infinity"])  # pause(): a timed wait is not rest,
+    "spawn_child": lambda _: subprocess.Popen(["sleep", "infinity"]),  # pause(): a timed wait is not rest
     "allocate": lambda mib: b"x" * (mib << 20),
 }
 LAST = {
