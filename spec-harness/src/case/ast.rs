@@ -88,6 +88,16 @@ pub enum Kind {
     Process,
 }
 
+impl fmt::Display for Kind {
+    /// As case files write it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Thread => "thread",
+            Kind::Process => "process",
+        })
+    }
+}
+
 /// A task function: its name, parameters and body.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskDef {
@@ -351,6 +361,19 @@ pub enum Fate {
     Lost,
     /// It never started.
     Never,
+}
+
+impl fmt::Display for Fate {
+    /// As case files write it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Fate::Done => "done",
+            Fate::Raised => "raised",
+            Fate::Killed => "killed",
+            Fate::Lost => "lost",
+            Fate::Never => "never",
+        })
+    }
 }
 
 /// What must hold of the workers that ran tasks.

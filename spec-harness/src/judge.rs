@@ -1,0 +1,154 @@
+//! Judges a run: what the case expects, what the contract demands of every run, and the recorded transcript.
+//!
+//! ```text
+//! History ─┬─ expect      what this case says must be seen, on this kind of worker
+//!          ├─ invariants  what holds in every run of every pool, row by row of the contract
+//!          ├─ transcript  one text for all implementations, compared with the recorded one
+//!          └─ known       what an implementation is known to do differently, version by version
+//!                 ▼
+//!              Verdict
+//! ```
+
+mod expect;
+mod facts;
+mod invariants;
+pub mod known;
+mod lanes;
+pub mod report;
+#[cfg(test)]
+mod sample;
+pub mod transcript;
+
+use crate::case::ast::{Case, Kind, Span, Time};
+use crate::history::{Ending, History, What};
+
+pub use invariants::{RULES, Rule};
+pub use known::{Known, Quirk};
+
+/// What is to be said of one case on one implementation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Everything was as it must be.
+    Pass,
+    /// Something was not: everything that was found, what explains most first. Never empty.
+    Fail(Vec<Reason>),
+    /// It differs in a way that is on record.
+    Known(Quirk),
+    /// The case does not concern this implementation: why.
+    NotApplicable(String),
+    /// The machine gave no clear picture: why. Never a pass.
+    Unknown(String),
+}
+
+/// One thing that is wrong with a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reason {
+    /// The run did not come to a proper end.
+    Ending(String),
+    /// A step did not do what stands on it.
+    Step {
+        /// The step.
+        span: Span,
+        /// When.
+        at: Time,
+        /// Expected and seen.
+        text: String,
+    },
+    /// The contract was broken.
+    Broken {
+        /// The rule.
+        rule: &'static Rule,
+        /// When.
+        at: Time,
+        /// How.
+        text: String,
+    },
+    /// A part of `expect` does not hold.
+    Mismatch {
+        /// Which part.
+        what: &'static str,
+        /// Where it stands.
+        span: Option<Span>,
+        /// Line by line.
+        expected: Vec<String>,
+        /// Line by line.
+        seen: Vec<String>,
+    },
+    /// The run differs from what was recorded.
+    Transcript {
+        /// The record's lines.
+        recorded: Vec<String>,
+        /// This run's lines.
+        seen: Vec<String>,
+    },
+    /// A divergence on record does not happen any more: its id.
+    NoLongerDiverges(String),
+}
+
+/// What came of judging one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The run in its canonical form.
+    pub transcript: String,
+}
+
+/// Judges one run of a case on workers of this kind.
+///
+/// `recorded` is the transcript on record, if there is one. What an implementation is known to do differently
+/// is the matter of [`Known::applied`].
+pub fn judge(case: &Case, kind: Kind, history: &History, recorded: Option<&str>) -> Judged {
+    let transcript = transcript::of(history);
+    let verdict = match &history.ending {
+        Ending::Unknown(why) => Verdict::Unknown(why.clone()),
+        Ending::Broken(why) => Verdict::Fail(vec![Reason::Ending(why.clone())]),
+        ending => {
+            let reasons = reasons(case, kind, history, ending, recorded, &transcript);
+            if reasons.is_empty() {
+                Verdict::Pass
+            } else {
+                Verdict::Fail(reasons)
+            }
+        }
+    };
+    Judged {
+        verdict,
+        transcript,
+    }
+}
+
+fn reasons(
+    case: &Case,
+    kind: Kind,
+    history: &History,
+    ending: &Ending,
+    recorded: Option<&str>,
+    transcript: &str,
+) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if let Ending::Deadlock(why) = ending {
+        reasons.push(Reason::Ending(format!("deadlock: {why}")));
+    }
+    reasons.extend(history.events.iter().filter_map(|event| match &event.what {
+        What::Unmet { span, text } => Some(Reason::Step {
+            span: *span,
+            at: event.at,
+            text: text.clone(),
+        }),
+        _ => None,
+    }));
+    reasons.extend(invariants::broken(history));
+    reasons.extend(expect::mismatches(case, kind, history));
+    // A transcript that differs says nothing new where something is wrong already.
+    if let (true, Some(recorded)) = (reasons.is_empty(), recorded)
+        && recorded != transcript
+    {
+        let lines = |text: &str| text.lines().map(str::to_owned).collect();
+        reasons.push(Reason::Transcript {
+            recorded: lines(recorded),
+            seen: lines(transcript),
+        });
+    }
+    reasons
+}

@@ -1,0 +1,148 @@
+//! What an implementation is known to do differently: `known.yaml`, which lives with the implementation.
+//!
+//! ```yaml
+//! - id: terminated-get
+//!   cases: [handles/get-after-terminate]
+//!   kinds: [process, thread]
+//!   versions: ["3.11", "3.13"]
+//!   why: get() of a terminated pool blocks for ever
+//! ```
+//!
+//! An entry is strict on the versions it lists: there the case *must* fail, and one that passes is an error of
+//! the list. On a version that it does not list, a failure is reported as "newer than known" and fails nothing.
+
+use serde::Deserialize;
+
+use super::{Reason, Verdict};
+use crate::case::ast::Kind;
+use crate::protocol::WorkerKind;
+
+/// The list of one implementation.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known(Vec<Entry>);
+
+/// A divergence that was met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quirk {
+    /// Its id in the list.
+    pub id: String,
+    /// What is different, in one sentence.
+    pub why: String,
+    /// True where the list does not speak of this version: the entry is to be looked at again.
+    pub newer: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    id: String,
+    cases: Vec<String>,
+    kinds: Vec<WorkerKind>,
+    versions: Vec<String>,
+    why: String,
+}
+
+impl Known {
+    /// Reads a list.
+    ///
+    /// # Errors
+    /// Says what is wrong with it and where.
+    pub fn parse(yaml: &str) -> Result<Known, String> {
+        let entries: Vec<Entry> = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
+        for entry in &entries {
+            if entry.cases.is_empty() || entry.versions.is_empty() || entry.kinds.is_empty() {
+                return Err(format!("`{}` names no case, no kind or no version", entry.id));
+            }
+        }
+        Ok(Known(entries))
+    }
+
+    /// The verdict on a case with what is known of this version taken into account.
+    pub fn applied(&self, verdict: Verdict, case: &str, kind: Kind, version: &str) -> Verdict {
+        let entry = self.0.iter().find(|entry| {
+            entry.cases.iter().any(|known| known == case) && entry.kinds.contains(&kind.into())
+        });
+        let Some(entry) = entry else {
+            return verdict;
+        };
+        let listed = entry.versions.iter().any(|known| is_of(version, known));
+        match verdict {
+            Verdict::Fail(_) => Verdict::Known(Quirk {
+                id: entry.id.clone(),
+                why: entry.why.clone(),
+                newer: !listed,
+            }),
+            Verdict::Pass if listed => {
+                Verdict::Fail(vec![Reason::NoLongerDiverges(entry.id.clone())])
+            }
+            other => other,
+        }
+    }
+
+    /// Every case that the list names, with the entry's id.
+    pub fn cases(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .flat_map(|entry| entry.cases.iter().map(|case| (entry.id.as_str(), case.as_str())))
+    }
+}
+
+/// Whether `3.11.7` is of `3.11`.
+fn is_of(version: &str, line: &str) -> bool {
+    version
+        .strip_prefix(line)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "
+- id: terminated-get
+  cases: [handles/get]
+  kinds: [process]
+  versions: [\"3.11\"]
+  why: it blocks
+";
+
+    fn failed() -> Verdict {
+        Verdict::Fail(vec![Reason::Ending("deadlock".into())])
+    }
+
+    #[track_caller]
+    fn known() -> Known {
+        Known::parse(LIST).expect("the list is in order")
+    }
+
+    #[test]
+    fn a_known_divergence_is_no_failure() {
+        let verdict = known().applied(failed(), "handles/get", Kind::Process, "3.11.7");
+        assert!(matches!(verdict, Verdict::Known(Quirk { newer: false, .. })));
+    }
+
+    #[test]
+    fn a_version_that_is_not_listed_is_newer_than_known() {
+        let verdict = known().applied(failed(), "handles/get", Kind::Process, "3.110");
+        assert!(matches!(verdict, Verdict::Known(Quirk { newer: true, .. })));
+        let verdict = known().applied(Verdict::Pass, "handles/get", Kind::Process, "3.14");
+        assert_eq!(verdict, Verdict::Pass);
+    }
+
+    #[test]
+    fn a_listed_version_that_no_longer_diverges_is_an_error() {
+        let verdict = known().applied(Verdict::Pass, "handles/get", Kind::Process, "3.11");
+        assert_eq!(verdict, Verdict::Fail(vec![Reason::NoLongerDiverges("terminated-get".into())]));
+    }
+
+    #[test]
+    fn other_cases_and_kinds_are_judged_as_ever() {
+        assert_eq!(known().applied(failed(), "handles/get", Kind::Thread, "3.11"), failed());
+        assert_eq!(known().applied(failed(), "other", Kind::Process, "3.11"), failed());
+    }
+
+    #[test]
+    fn a_list_with_an_unknown_key_is_refused() {
+        assert!(Known::parse("- id: x\n  case: y\n").is_err());
+    }
+}

@@ -1,0 +1,174 @@
+//! Histories made by hand, for tests: one pool `p`, tasks `f(0)`, `f(1)`.
+
+use crate::case::ast::{Fate, Span, Time};
+use crate::case::expr::Value;
+use crate::history::{
+    Ending, Event, History, Key, PoolInfo, Raised, TaskInfo, What, Who, WorkerId,
+};
+use crate::protocol::Command;
+
+/// The first number that callbacks' threads in the parent have.
+pub(super) const PARENT: WorkerId = crate::history::FIRST_PARENT_THREAD;
+
+/// A history in the making.
+pub(super) struct Sample {
+    pub(super) history: History,
+    now: Time,
+    jobs: u64,
+}
+
+impl Sample {
+    /// A program that has just made a pool of this size.
+    pub(super) fn pool(size: u64) -> Sample {
+        Sample::with(Some(size))
+    }
+
+    /// A program that has just made a pool of the machine's size.
+    pub(super) fn default_size() -> Sample {
+        Sample::with(None)
+    }
+
+    fn with(size: Option<u64>) -> Sample {
+        let pools = vec![PoolInfo { name: "p".into(), size }];
+        let mut sample = Sample {
+            history: History { events: vec![], tasks: vec![], pools, ending: Ending::Finished },
+            now: Time(0),
+            jobs: 0,
+        };
+        let text = size.map_or("pool".to_owned(), |size| format!("pool of {size}"));
+        sample.call(&text, Command::Pool { pool: "p".into(), size });
+        sample.returns(Value::None);
+        sample
+    }
+
+    pub(super) fn log(&mut self, who: Who, what: What) -> &mut Sample {
+        self.history.events.push(Event { at: self.now, who, what });
+        self
+    }
+
+    pub(super) fn clock(&mut self, units: u64) -> &mut Sample {
+        self.now = Time(units * 1_000_000);
+        self
+    }
+
+    pub(super) fn call(&mut self, text: &str, command: Command) -> &mut Sample {
+        self.log(Who::Main, What::Call { span: Span::default(), text: text.into(), command })
+    }
+
+    pub(super) fn returns(&mut self, value: Value) -> &mut Sample {
+        self.log(Who::Main, What::Return { span: Span::default(), result: Ok(value) })
+    }
+
+    pub(super) fn raises(&mut self, kind: &str) -> &mut Sample {
+        let raised = Raised { kind: kind.into(), text: String::new() };
+        self.log(Who::Main, What::Return { span: Span::default(), result: Err(raised) })
+    }
+
+    fn task(&mut self, chunk: u64, callback: bool) -> Key {
+        let key = self.history.tasks.len() as Key;
+        self.history.tasks.push(TaskInfo {
+            key,
+            task: if callback { "seen".into() } else { "f".into() },
+            args: vec![Value::Int(key as i64)],
+            pool: Some("p".into()),
+            job: self.jobs,
+            chunk: Some(chunk),
+            callback,
+            fate: Fate::Never,
+            value: None,
+        });
+        key
+    }
+
+    /// Submits the next task, whose number is given for the reader; the call has not returned.
+    pub(super) fn submit(&mut self, key: Key) -> &mut Sample {
+        assert_eq!(self.task(0, false), key, "tasks are numbered one by one");
+        self.jobs += 1;
+        let command = Command::ApplyAsync {
+            pool: "p".into(),
+            key,
+            handle: format!("h{key}"),
+            callback: None,
+            error_callback: None,
+        };
+        self.call(&format!("apply_async f({key})"), command);
+        self.log(Who::Main, What::Submit { key })
+    }
+
+    pub(super) fn apply_async(&mut self, key: Key) -> &mut Sample {
+        self.submit(key).returns(Value::None)
+    }
+
+    /// As `apply_async`, with a callback that has the next number.
+    pub(super) fn apply_async_with_callback(&mut self, key: Key) -> &mut Sample {
+        self.submit(key);
+        let callback = self.task(0, true);
+        for event in self.history.events.iter_mut().rev().take(2) {
+            if let What::Call { command: Command::ApplyAsync { callback: slot, .. }, .. } = &mut event.what {
+                *slot = Some(callback);
+            }
+        }
+        self.returns(Value::None)
+    }
+
+    /// A blocking map of tasks in chunks of `per_chunk`.
+    pub(super) fn map(&mut self, count: u64, per_chunk: u64) -> &mut Sample {
+        let keys: Vec<Key> = (0..count).map(|index| self.task(index / per_chunk, false)).collect();
+        self.jobs += 1;
+        let command = Command::Map { pool: "p".into(), keys: keys.clone(), chunksize: Some(per_chunk) };
+        self.call(&format!("map f over {count} items"), command);
+        for key in keys {
+            self.log(Who::Main, What::Submit { key });
+        }
+        self
+    }
+
+    pub(super) fn begin(&mut self, key: Key, worker: WorkerId) -> &mut Sample {
+        self.log(Who::Puppet(key), What::Begin { worker })
+    }
+
+    pub(super) fn print(&mut self, key: Key, text: &str) -> &mut Sample {
+        self.log(Who::Puppet(key), What::Print(text.into()))
+    }
+
+    /// The task returns its own number.
+    pub(super) fn end(&mut self, key: Key) -> &mut Sample {
+        self.history.tasks[key as usize].value = Some(Value::Int(key as i64));
+        self.ends(key, Fate::Done)
+    }
+
+    pub(super) fn ends(&mut self, key: Key, fate: Fate) -> &mut Sample {
+        self.history.tasks[key as usize].fate = fate;
+        self.log(Who::Puppet(key), What::End { fate })
+    }
+
+    pub(super) fn close(&mut self) -> &mut Sample {
+        self.call("close p", Command::Close { pool: "p".into() }).returns(Value::None)
+    }
+
+    pub(super) fn terminate(&mut self) -> &mut Sample {
+        self.call("terminate p", Command::Terminate { pool: "p".into() }).returns(Value::None)
+    }
+
+    /// Calls join, which does not return yet.
+    pub(super) fn join(&mut self) -> &mut Sample {
+        self.call("join p", Command::Join { pool: "p".into(), timeout: None })
+    }
+
+    pub(super) fn joined(&mut self) -> &mut Sample {
+        self.returns(Value::None)
+    }
+
+    pub(super) fn get(&mut self, key: Key, value: Value) -> &mut Sample {
+        let command = Command::Get { handle: format!("h{key}"), timeout: None };
+        self.call("get h", command).returns(value)
+    }
+
+    pub(super) fn ready(&mut self, key: Key, ready: bool) -> &mut Sample {
+        self.call("ready h", Command::Ready { handle: format!("h{key}") }).returns(Value::Bool(ready))
+    }
+
+    pub(super) fn exit(&mut self) -> &mut Sample {
+        self.log(Who::Main, What::Exit { code: 0 })
+    }
+}

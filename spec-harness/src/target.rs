@@ -1,0 +1,145 @@
+//! The columns of the matrix: which implementations are meant by `--on thread,process,cpython,./adapter`.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use crate::case::ast::{Case, Kind};
+use crate::judge::Known;
+use crate::replay::{Outcome, Runner, Target};
+
+/// The adapter of CPython's pools.
+const CPYTHON: &str = include_str!("../adapters/cpython.py");
+
+/// What CPython's pools do otherwise than the contract says.
+const CPYTHON_KNOWN: &str = include_str!("../adapters/cpython.known.yaml");
+
+/// The kinds, in the order of the columns.
+const KINDS: [Kind; 2] = [Kind::Thread, Kind::Process];
+
+/// An implementation with what is known of it.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// How it is started.
+    pub target: Target,
+    /// Its divergences on record.
+    pub known: Known,
+}
+
+/// The columns that a name stands for; `program` is the harness's own executable, which is also its adapters.
+///
+/// # Errors
+/// The name is neither an implementation that is built in nor the path of a program, or its list of known
+/// divergences cannot be read.
+pub fn columns(name: &str, program: &Path, runner: &Runner) -> Result<Vec<Column>, String> {
+    match name {
+        "thread" => Ok(vec![ours(program, Kind::Thread)]),
+        "process" => Ok(vec![ours(program, Kind::Process)]),
+        "cpython" => Ok(vec![cpython(Kind::Process)?, cpython(Kind::Thread)?]),
+        "cpython:process" => Ok(vec![cpython(Kind::Process)?]),
+        "cpython:thread" => Ok(vec![cpython(Kind::Thread)?]),
+        path => foreign(path, runner),
+    }
+}
+
+/// One of this project's own pools.
+pub fn ours(program: &Path, kind: Kind) -> Column {
+    let command = vec![program.into(), "adapter".into(), kind.to_string().into()];
+    Column {
+        target: Target { name: kind.to_string(), command, kind },
+        known: Known::default(),
+    }
+}
+
+/// One of CPython's pools.
+///
+/// # Errors
+/// Its list of known divergences is not in order.
+pub fn cpython(kind: Kind) -> Result<Column, String> {
+    // Neither the user's settings nor installed packages have a part in it.
+    let command = ["python3", "-IS", "-c", CPYTHON].map(OsString::from).into();
+    let known = Known::parse(CPYTHON_KNOWN).map_err(|e| format!("cpython.known.yaml: {e}"))?;
+    Ok(Column {
+        target: Target { name: format!("cpython:{kind}"), command, kind },
+        known,
+    })
+}
+
+/// An adapter by its path, `KIND:PATH` or `PATH` for each kind that it says it has. What it is known to do
+/// differently stands beside it: `adapter.known.yaml` for `adapter.py`.
+fn foreign(name: &str, runner: &Runner) -> Result<Vec<Column>, String> {
+    let (wanted, path) = match name.split_once(':') {
+        Some(("thread", path)) => (Some(Kind::Thread), path),
+        Some(("process", path)) => (Some(Kind::Process), path),
+        _ => (None, name),
+    };
+    let file = Path::new(path);
+    if !file.is_file() {
+        return Err(format!(
+            "there is no implementation `{name}`: write thread, process, cpython or the path of an adapter"
+        ));
+    }
+    // A path without a slash would be looked for among the system's programs.
+    let program = std::path::absolute(file).map_err(|e| format!("{path}: {e}"))?;
+    let known = match std::fs::read_to_string(file.with_extension("known.yaml")) {
+        Ok(list) => Known::parse(&list).map_err(|e| format!("the known divergences of {path}: {e}"))?,
+        Err(_) => Known::default(),
+    };
+    let column = |kind: Kind| Column {
+        target: Target { name: format!("{kind}:{path}"), command: vec![program.clone().into()], kind },
+        known: known.clone(),
+    };
+    if let Some(kind) = wanted {
+        return Ok(vec![column(kind)]);
+    }
+    let columns: Vec<Column> = KINDS.map(column).into();
+    let spoken = columns.iter().filter(|column| has_its_kind(&column.target, runner));
+    let spoken: Vec<Column> = spoken.cloned().collect();
+    // One that does not introduce itself gets a column all the same: its cells say what is wrong with it.
+    Ok(if spoken.is_empty() { columns.into_iter().take(1).collect() } else { spoken })
+}
+
+/// Whether an adapter, asked for this kind of worker, says that it has it.
+fn has_its_kind(target: &Target, runner: &Runner) -> bool {
+    match runner.run(&greeting(), target) {
+        Outcome::Ran(ran) => ran.hello.is_some_and(|hello| hello.kinds.contains(&target.kind.into())),
+        Outcome::NotApplicable(_) | Outcome::NotHere(_) => false,
+    }
+}
+
+/// A program that does nothing.
+pub fn greeting() -> Case {
+    let text = "spec: 1\ntitle: hello\nmain:\n  - print: hello\n";
+    // Its text is fixed and in order; a test says so.
+    Case::parse("hello", text).unwrap_or_else(|problems| unreachable!("{problems:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_cpython_names_cases_that_exist() {
+        let known = Known::parse(CPYTHON_KNOWN).expect("the list is in order");
+        for (id, case) in known.cases() {
+            assert!(spec_cases::CASES.iter().any(|(name, _)| *name == case), "{id}: {case}");
+        }
+    }
+
+    #[test]
+    fn the_greeting_is_a_case() {
+        assert_eq!(greeting().main.len(), 1);
+    }
+
+    #[test]
+    fn cpython_is_two_columns() {
+        let columns = columns("cpython", Path::new("x"), &Runner::default()).expect("it is built in");
+        let names: Vec<_> = columns.iter().map(|column| column.target.name.as_str()).collect();
+        assert_eq!(names, ["cpython:process", "cpython:thread"]);
+    }
+
+    #[test]
+    fn an_unknown_implementation_is_refused() {
+        let error = columns("cpyhton", Path::new("x"), &Runner::default()).expect_err("no such thing");
+        assert!(error.contains("`cpyhton`"), "{error}");
+    }
+}
