@@ -198,6 +198,8 @@ pub enum Cause {
     },
     /// It left with this exit code.
     Exit(i32),
+    /// It ended, and the system could not say how: this is why.
+    Unknown(String),
     /// It broke the protocol and was stopped for it.
     Protocol(String),
     /// It could not be started, or ended during its start, in all tries.
@@ -214,6 +216,7 @@ impl fmt::Display for Cause {
                 write!(f, "killed by {name}{core}")
             }
             Cause::Exit(code) => write!(f, "exited with code {code}"),
+            Cause::Unknown(why) => write!(f, "ended, but how is not known: {why}"),
             Cause::Protocol(what) => write!(f, "stopped for breaking the protocol: {what}"),
             Cause::Start(why) => write!(f, "did not start: {why}"),
         }
