@@ -56,9 +56,10 @@ pub trait Subject: 'static {
     /// As the pool's constructor.
     fn pool(size: Option<usize>, timers: Timers) -> Result<Self::Pool, StartError>;
 
-    /// Makes a bare process (or its thread twin) that will run `body(key)`; `None` when there is no such thing.
-    fn bare(body: fn(u64), key: u64, daemon: bool) -> Option<Box<dyn Bare>> {
-        let _ = (body, key, daemon);
+    /// Makes a bare process (or its thread twin) that will run `body(key)` and whose only source of time is
+    /// `timers`; `None` when there is no such thing.
+    fn bare(body: fn(u64), key: u64, daemon: bool, timers: Timers) -> Option<Box<dyn Bare>> {
+        let _ = (body, key, daemon, timers);
         None
     }
 }
@@ -71,11 +72,11 @@ pub trait Bare: Send + Sync {
     /// As the implementation's own.
     fn start(&self) -> Result<(), ErrorReply>;
 
-    /// Waits until it has ended; false when the time was over first.
+    /// Waits until it has ended, or the time is over.
     ///
     /// # Errors
     /// As the implementation's own.
-    fn join(&self, limit: Option<Duration>) -> Result<bool, ErrorReply>;
+    fn join(&self, limit: Option<Duration>) -> Result<(), ErrorReply>;
 
     /// Whether it runs.
     ///

@@ -214,17 +214,16 @@ impl<S: Subject> Calls<S> {
                 key,
                 daemon,
             } => {
-                let made = S::bare(puppet::bare, key, daemon).ok_or_else(|| lacking("process"))?;
+                let made = S::bare(puppet::bare, key, daemon, self.timers.clone());
+                let made = made.ok_or_else(|| lacking("process"))?;
                 lock(&self.processes).insert(process, made.into());
                 nothing()
             }
             Command::Start { process } => self.process(&process)?.start().map(Value::from),
-            Command::JoinProcess { process, timeout } => {
-                match self.process(&process)?.join(timeout.map(seconds))? {
-                    true => nothing(),
-                    false => Err(error("TimedOut", "the process was still running")),
-                }
-            }
+            Command::JoinProcess { process, timeout } => self
+                .process(&process)?
+                .join(timeout.map(seconds))
+                .map(Value::from),
             Command::IsAlive { process } => self.process(&process)?.is_alive().map(Value::from),
             Command::Exitcode { process } => self.process(&process)?.exitcode().map(Value::from),
             Command::Pid { process } => self.process(&process)?.pid().map(Value::from),

@@ -1,11 +1,13 @@
 //! This project's own two backends as subjects: the only place of the harness that knows them.
 
+use std::time::Duration;
+
 use pool_core::{StartError, Timers};
 use pool_process::ProcessPool;
 use pool_thread::ThreadPool;
 
-use super::Subject;
-use crate::protocol::WorkerKind;
+use super::{Bare, Subject};
+use crate::protocol::{ErrorReply, WorkerKind};
 
 /// `pool-thread`.
 #[derive(Debug)]
@@ -16,6 +18,7 @@ impl Subject for Threads {
     const NAME: &'static str = "pool-thread";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const KIND: WorkerKind = WorkerKind::Thread;
+    const BARE: &'static [&'static str] = &["process", "start", "join_process", "is_alive"];
 
     fn pool(size: Option<usize>, timers: Timers) -> Result<ThreadPool, StartError> {
         let builder = ThreadPool::builder().timers(timers).warn_on_drop(false);
@@ -25,6 +28,41 @@ impl Subject for Threads {
         }
         .build()
     }
+
+    fn bare(body: fn(u64), key: u64, _daemon: bool, timers: Timers) -> Option<Box<dyn Bare>> {
+        Some(Box::new(
+            pool_thread::Process::new(body, key).timers(timers),
+        ))
+    }
+}
+
+impl Bare for pool_thread::Process {
+    fn start(&self) -> Result<(), ErrorReply> {
+        self.start().map_err(refused_by_thread)
+    }
+
+    fn join(&self, limit: Option<Duration>) -> Result<(), ErrorReply> {
+        match limit {
+            None => self.join(),
+            Some(limit) => self.join_timeout(limit).map(|_ended| ()),
+        }
+        .map_err(refused_by_thread)
+    }
+
+    fn is_alive(&self) -> Result<bool, ErrorReply> {
+        Ok(self.is_alive())
+    }
+}
+
+fn refused_by_thread(error: pool_thread::ProcessError) -> ErrorReply {
+    use pool_thread::ProcessError;
+    let kind = match error {
+        ProcessError::AlreadyStarted => "AlreadyStarted",
+        ProcessError::NotStarted => "NotStarted",
+        ProcessError::WouldDeadlock => "WouldDeadlock",
+        _ => "ProcessError",
+    };
+    refusal(kind, &error)
 }
 
 /// `pool-process`.
@@ -36,6 +74,16 @@ impl Subject for Processes {
     const NAME: &'static str = "pool-process";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const KIND: WorkerKind = WorkerKind::Process;
+    const BARE: &'static [&'static str] = &[
+        "process",
+        "start",
+        "join_process",
+        "is_alive",
+        "exitcode",
+        "pid",
+        "terminate_process",
+        "kill",
+    ];
 
     fn pool(size: Option<usize>, timers: Timers) -> Result<ProcessPool, StartError> {
         let builder = ProcessPool::builder().timers(timers).warn_on_drop(false);
@@ -44,5 +92,67 @@ impl Subject for Processes {
             None => builder,
         }
         .build()
+    }
+
+    fn bare(body: fn(u64), key: u64, daemon: bool, timers: Timers) -> Option<Box<dyn Bare>> {
+        Some(Box::new(
+            pool_process::Process::new(body, key)
+                .daemon(daemon)
+                .timers(timers),
+        ))
+    }
+}
+
+impl Bare for pool_process::Process {
+    fn start(&self) -> Result<(), ErrorReply> {
+        self.start().map_err(refused_by_process)
+    }
+
+    fn join(&self, limit: Option<Duration>) -> Result<(), ErrorReply> {
+        match limit {
+            None => self.join(),
+            Some(limit) => self.join_timeout(limit).map(|_ended| ()),
+        }
+        .map_err(refused_by_process)
+    }
+
+    fn is_alive(&self) -> Result<bool, ErrorReply> {
+        self.is_alive().map_err(refused_by_process)
+    }
+
+    fn exitcode(&self) -> Result<Option<i32>, ErrorReply> {
+        self.exitcode().map_err(refused_by_process)
+    }
+
+    fn pid(&self) -> Result<Option<u32>, ErrorReply> {
+        self.pid().map_err(refused_by_process)
+    }
+
+    fn terminate(&self) -> Result<(), ErrorReply> {
+        self.terminate().map_err(refused_by_process)
+    }
+
+    fn kill(&self) -> Result<(), ErrorReply> {
+        self.kill().map_err(refused_by_process)
+    }
+}
+
+fn refused_by_process(error: pool_process::ProcessError) -> ErrorReply {
+    use pool_process::ProcessError;
+    let kind = match error {
+        ProcessError::AlreadyStarted => "AlreadyStarted",
+        ProcessError::NotStarted => "NotStarted",
+        ProcessError::StillRunning => "StillRunning",
+        ProcessError::Encode(_) => "Encode",
+        _ => "ProcessError",
+    };
+    refusal(kind, &error)
+}
+
+/// What a bare process refused, by its portable name.
+fn refusal(kind: &str, error: &dyn std::error::Error) -> ErrorReply {
+    ErrorReply {
+        kind: kind.into(),
+        text: error.to_string(),
     }
 }
