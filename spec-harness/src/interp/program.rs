@@ -6,7 +6,7 @@ use super::body::{clock, duration};
 use super::lower::{Call, Names};
 use crate::case::ast::{Action, Case, Span, Step, Time};
 use crate::case::expr::{Env, EvalError, Expr, Value};
-use crate::history::{PoolInfo, Raised, TaskInfo, Who};
+use crate::history::{Key, PoolInfo, Raised, TaskInfo, Who};
 
 /// Who performs steps: main is [`MAIN`], threads follow in the order of their first step.
 pub type ActorId = usize;
@@ -183,9 +183,28 @@ impl<'c> Program<'c> {
         &self.names.tasks
     }
 
-    /// The same, to note what became of them.
-    pub fn tasks_mut(&mut self) -> &mut Vec<TaskInfo> {
-        &mut self.names.tasks
+    /// One of them, to note what became of it.
+    pub(super) fn task_mut(&mut self, key: Key) -> Option<&mut TaskInfo> {
+        self.names.tasks.get_mut(usize::try_from(key).ok()?)
+    }
+
+    /// All of them, at the end.
+    pub(super) fn take_tasks(&mut self) -> Vec<TaskInfo> {
+        std::mem::take(&mut self.names.tasks)
+    }
+
+    /// With how many arguments the implementation is to call a task.
+    pub(super) fn arguments_on_the_wire(&self, key: Key) -> u32 {
+        if self.names.unpacked.contains(&key) {
+            2
+        } else {
+            1
+        }
+    }
+
+    /// The name, as calls have it, of the pool or bare process that runs a task.
+    pub(super) fn owner(&self, key: Key) -> String {
+        self.names.owner(key)
     }
 
     /// Every pool so far.

@@ -1,16 +1,17 @@
 //! Who goes next, and at what instant: the virtual clock, the queue, and the record of what happened.
 
+mod actors;
+mod bodies;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::body::{Act, Body, Ended};
+use super::body::{Body, Ended};
 use super::lower::Call;
-use super::program::{ActorId, Demand, Input, MAIN, Program};
+use super::program::{ActorId, Input, MAIN, Program};
 use super::rank::{Class, Rank};
-use crate::case::ast::{Case, Fate, Span, TaskDef, Time};
+use crate::case::ast::{Case, Span, TaskDef, Time};
 use crate::case::expr::Value;
-use crate::history::{
-    Ending, Event, FIRST_PARENT_THREAD, History, Key, Raised, What, Who, WorkerId,
-};
+use crate::history::{Ending, Event, History, Key, Raised, What, Who, WorkerId};
 use crate::protocol::{Command, Order};
 
 /// How the player of the pool keeps deadlines.
@@ -61,6 +62,8 @@ pub struct Beginning {
     pub on: (i32, i32),
     /// Whether that process is the program itself.
     pub in_parent: bool,
+    /// With how many arguments.
+    pub args: u32,
     /// The argument of a callback.
     pub given: Option<Value>,
 }
@@ -325,13 +328,15 @@ impl<'c> Stage<'c> {
     /// The record, whole as far as the run came.
     pub fn finish(mut self, ending: Ending) -> History {
         self.absorb();
+        // Whoever is still there is ended by the harness.
+        self.exited = true;
         let left: Vec<Key> = self.bodies.keys().copied().collect();
         for key in left {
             self.body_gone(key);
         }
         History {
             events: self.events,
-            tasks: std::mem::take(self.program.tasks_mut()),
+            tasks: self.program.take_tasks(),
             pools: self.program.pools().to_vec(),
             ending,
         }
@@ -357,293 +362,6 @@ impl<'c> Stage<'c> {
             if let Some(made) = made {
                 return made;
             }
-        }
-    }
-
-    /// Goes on with main or a thread until it calls, sleeps or ends.
-    fn act(&mut self, actor: ActorId, input: Input) -> Option<Move> {
-        let mut demand = self.program.resume(actor, self.now, input);
-        loop {
-            match demand {
-                Demand::Print(line) => self.log(self.program.who(actor), What::Print(line)),
-                Demand::Unmet { span, text } => {
-                    self.log(self.program.who(actor), What::Unmet { span, text });
-                }
-                Demand::Sleep(time) => {
-                    self.enqueue(self.now + time, Ready::Actor(actor, Input::Go));
-                    return None;
-                }
-                Demand::Wake(other) => {
-                    let known = self.calls.contains_key(&other)
-                        || self
-                            .queue
-                            .values()
-                            .any(|r| matches!(r, Ready::Actor(a, _) if *a == other));
-                    if self.idle.remove(&other) || !known {
-                        self.enqueue(self.now, Ready::Actor(other, Input::Go));
-                    }
-                }
-                Demand::Call(call) => return Some(self.call(actor, call)),
-                Demand::Idle => {
-                    self.idle.insert(actor);
-                    return self.exit_if_over();
-                }
-                Demand::Finish => {
-                    self.main_ended |= actor == MAIN;
-                    return self.exit_if_over();
-                }
-            }
-            demand = self.program.resume(actor, self.now, Input::Go);
-        }
-    }
-
-    /// As a language waits for its threads, main's end waits for them.
-    fn exit_if_over(&mut self) -> Option<Move> {
-        let busy =
-            !self.calls.is_empty() || self.queue.values().any(|r| matches!(r, Ready::Actor(..)));
-        if !self.main_ended || busy || self.exited {
-            return None;
-        }
-        self.exited = true;
-        Some(Move::Exit)
-    }
-
-    fn call(&mut self, actor: ActorId, call: Box<Call>) -> Move {
-        let who = self.program.who(actor);
-        let (span, text, command) = (call.span, call.text.clone(), call.command.clone());
-        self.log(
-            who.clone(),
-            What::Call {
-                span,
-                text,
-                command,
-            },
-        );
-        for key in &call.submits {
-            self.log(who.clone(), What::Submit { key: *key });
-        }
-        match &call.command {
-            Command::Terminate { pool } | Command::Drop { pool } => {
-                self.stopped.insert(pool.clone());
-            }
-            Command::Kill { process } | Command::TerminateProcess { process } => {
-                self.stopped.insert(process.clone());
-            }
-            _ => {}
-        }
-        let number = self.count;
-        self.count += 1;
-        let mut command = call.command.clone();
-        let mut deadline = None;
-        let mut late = false;
-        // A timeout of zero is a look that needs no clock.
-        if let Some(timeout) = call.timeout.filter(|t| !self.options.timers && t.0 > 0) {
-            late = self.options.late.contains(&number);
-            set_timeout(&mut command, late.then_some(SHORT));
-            let rank = self.rank(self.now + timeout, Class::Timer, actor as u64);
-            self.queue.insert(rank, Ready::Deadline(actor));
-            deadline = Some(rank);
-        }
-        let since = self.now;
-        self.calls.insert(
-            actor,
-            OpenCall {
-                call,
-                since,
-                deadline,
-                late,
-                number,
-                held: None,
-            },
-        );
-        Move::Call { actor, command }
-    }
-
-    fn call_returned(&mut self, actor: ActorId, result: Result<Value, Raised>) {
-        let Some(open) = self.calls.remove(&actor) else {
-            return;
-        };
-        if let Some(rank) = open.deadline {
-            self.queue.remove(&rank);
-        }
-        let what = What::Return {
-            span: open.call.span,
-            result: result.clone(),
-        };
-        self.log(self.program.who(actor), what);
-        self.enqueue(self.now, Ready::Actor(actor, Input::Returned(result)));
-    }
-
-    fn deadline(&mut self, actor: ActorId) -> Option<Move> {
-        let open = self.calls.get_mut(&actor)?;
-        match open.held.take() {
-            None => Some(Move::Late(open.number)),
-            Some(result) => {
-                self.call_returned(actor, result);
-                None
-            }
-        }
-    }
-
-    fn body_began(&mut self, beginning: Beginning) {
-        let Beginning {
-            key,
-            on,
-            in_parent,
-            given,
-        } = beginning;
-        let who = Who::Puppet(key);
-        let callback = self
-            .program
-            .tasks()
-            .iter()
-            .any(|task| task.key == key && task.callback);
-        let aside = usize::from(callback && in_parent);
-        let known = self.workers[aside].len();
-        let worker = *self.workers[aside].entry(on).or_insert(known) + aside * FIRST_PARENT_THREAD;
-        let worker_name = if aside == 0 {
-            format!("w{worker}")
-        } else {
-            "parent".to_owned()
-        };
-        self.log(who.clone(), What::Begin { worker });
-        let Some(task) = usize::try_from(key)
-            .ok()
-            .and_then(|key| self.program.tasks_mut().get_mut(key))
-        else {
-            return;
-        };
-        if self.bodies.contains_key(&key) || task.fate != Fate::Never {
-            return;
-        }
-        if task.callback {
-            task.args = given.into_iter().collect();
-        }
-        let Some(def) = self.defs.get(task.task.as_str()) else {
-            return;
-        };
-        match Body::new(def, &task.args, &worker_name) {
-            Ok(body) => {
-                self.bodies.insert(
-                    key,
-                    Playing {
-                        body,
-                        rank: None,
-                        ended: None,
-                    },
-                );
-                self.enqueue_body(key, self.now);
-            }
-            Err(text) => self.log(
-                who,
-                What::Unmet {
-                    span: def.name.span,
-                    text,
-                },
-            ),
-        }
-    }
-
-    fn play(&mut self, key: Key) -> Option<Move> {
-        let who = Who::Puppet(key);
-        loop {
-            let playing = self.bodies.get_mut(&key)?;
-            playing.rank = None;
-            match playing.body.resume(self.now) {
-                Act::Print(line) => self.log(who.clone(), What::Print(line)),
-                Act::Sleep(time) => {
-                    self.enqueue_body(key, self.now + time);
-                    return None;
-                }
-                Act::Detour(order) => {
-                    return Some(Move::Order {
-                        key,
-                        order,
-                        last: false,
-                    });
-                }
-                Act::End(order, ended) => {
-                    playing.ended = Some(ended);
-                    if let Order::Return(value) = &order {
-                        self.note_value(key, value);
-                    }
-                    if let Ended::As(fate) = ended {
-                        self.end(key, fate);
-                    }
-                    return Some(Move::Order {
-                        key,
-                        order,
-                        last: true,
-                    });
-                }
-                Act::Wrong { span, text } => {
-                    self.log(
-                        who.clone(),
-                        What::Unmet {
-                            span,
-                            text: text.clone(),
-                        },
-                    );
-                    playing_ended(&mut self.bodies, key);
-                    self.end(key, Fate::Raised);
-                    let order = Order::Raise(crate::protocol::ErrorReply {
-                        kind: "CaseError".into(),
-                        text,
-                    });
-                    return Some(Move::Order {
-                        key,
-                        order,
-                        last: true,
-                    });
-                }
-            }
-        }
-    }
-
-    fn body_gone(&mut self, key: Key) {
-        let Some(playing) = self.bodies.remove(&key) else {
-            return;
-        };
-        if let Some(rank) = playing.rank {
-            self.queue.remove(&rank);
-        }
-        if matches!(playing.ended, Some(Ended::As(_))) {
-            return;
-        }
-        let tasks = self.program.tasks();
-        let Some(task) = usize::try_from(key).ok().and_then(|key| tasks.get(key)) else {
-            return;
-        };
-        let bare = tasks
-            .iter()
-            .filter(|t| t.pool.is_none())
-            .position(|t| t.key == key);
-        let owner = task.pool.clone().or_else(|| bare.map(|n| format!("q{n}")));
-        let stopped = owner.is_some_and(|owner| self.stopped.contains(&owner));
-        let fate = match playing.ended {
-            Some(_) => Fate::Lost,
-            None if stopped || self.exited => Fate::Killed,
-            None => Fate::Lost,
-        };
-        self.end(key, fate);
-    }
-
-    fn note_value(&mut self, key: Key, value: &serde_json::Value) {
-        if let Some(task) = usize::try_from(key)
-            .ok()
-            .and_then(|key| self.program.tasks_mut().get_mut(key))
-        {
-            task.value = Value::from_json(value).ok();
-        }
-    }
-
-    fn end(&mut self, key: Key, fate: Fate) {
-        self.log(Who::Puppet(key), What::End { fate });
-        if let Some(task) = usize::try_from(key)
-            .ok()
-            .and_then(|key| self.program.tasks_mut().get_mut(key))
-        {
-            task.fate = fate;
         }
     }
 
@@ -682,24 +400,5 @@ impl<'c> Stage<'c> {
             who,
             what,
         });
-    }
-}
-
-/// The real timeout, in seconds, of a call that is known to lose against its virtual deadline.
-const SHORT: f64 = 0.001;
-
-fn playing_ended(bodies: &mut BTreeMap<Key, Playing<'_>>, key: Key) {
-    if let Some(playing) = bodies.get_mut(&key) {
-        playing.ended = Some(Ended::As(Fate::Raised));
-    }
-}
-
-fn set_timeout(command: &mut Command, to: Option<f64>) {
-    match command {
-        Command::Get { timeout, .. }
-        | Command::Wait { timeout, .. }
-        | Command::Join { timeout, .. }
-        | Command::JoinProcess { timeout, .. } => *timeout = to,
-        _ => {}
     }
 }

@@ -69,6 +69,7 @@ impl Model {
                 key,
                 on: (1, key as i32),
                 in_parent: false,
+                args: 1,
                 given: None,
             });
         }
@@ -388,6 +389,7 @@ fn a_task_that_begins_twice_is_recorded_twice_and_performed_once() {
             key: 0,
             on: (worker, worker),
             in_parent: false,
+            args: 1,
             given: None,
         });
     }

@@ -1,5 +1,8 @@
 //! The loop of one run: what the stage asks for is done, what follows is awaited, and heard.
 
+mod hear;
+mod rest;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -8,11 +11,10 @@ use super::procfs::Level;
 use super::session::{Heard, Line, Session, broken};
 use super::tree::{Rest, RunCounts, Tree};
 use super::{Fault, Limits, Target, needs, sys, word};
-use crate::case::ast::{Case, Time};
-use crate::case::expr::Value;
-use crate::history::{Ending, History, Key, Raised, Who};
-use crate::interp::{ActorId, Beginning, Move, Options, Stage};
-use crate::protocol::{Begin, Command, FromAdapter, FromPuppet, Hello, Order, Request, VERSION};
+use crate::case::ast::Case;
+use crate::history::{Ending, History, Key, Who};
+use crate::interp::{ActorId, Move, Options, Stage};
+use crate::protocol::{Command, FromAdapter, Hello, Request, VERSION};
 
 /// Waits between failed looks: the first is about what a message through a pipe takes.
 const FIRST_WAIT: Duration = Duration::from_micros(100);
@@ -268,45 +270,6 @@ impl Run<'_> {
         }
     }
 
-    /// Whether nothing of the implementation can move by itself.
-    fn at_rest(&mut self) -> Result<bool, Fault> {
-        if self.session.is_writing() || self.stage.awaits_real_timeout() {
-            return Ok(false);
-        }
-        let (who, counts) = match self.session.tree.look() {
-            Rest::Awake(_) => {
-                // Whoever polls may be awake for a moment: with a settle time, that alone does not matter.
-                return Ok(false);
-            }
-            Rest::Quiet if self.settle.is_zero() => {
-                self.troubled = None;
-                return Ok(true);
-            }
-            Rest::Quiet => (None, Vec::new()),
-            Rest::Timed { who, others } => (Some(who), others),
-        };
-        if self.settle.is_zero() {
-            let since = *self.troubled.get_or_insert_with(Instant::now);
-            if since.elapsed() > self.limits.polling {
-                if self.is_over() {
-                    return Err(Fault::Ends(self.leaked()));
-                }
-                let who = who.unwrap_or_default();
-                return Err(Fault::Ends(Ending::Unknown(format!(
-                    "{who}, and the adapter does not declare that it polls: whether it has come to rest cannot be known"
-                ))));
-            }
-            return Ok(false);
-        }
-        match &self.settling {
-            Some((since, before)) if *before == counts => Ok(since.elapsed() >= self.settle),
-            _ => {
-                self.settling = Some((Instant::now(), counts));
-                Ok(false)
-            }
-        }
-    }
-
     /// Does the stage's next move.
     fn advance(&mut self) -> Result<Option<Ending>, Fault> {
         match self.stage.next_move() {
@@ -390,151 +353,6 @@ impl Run<'_> {
         self.stage.absorb();
         self.stage.ended(code);
         Ok(Some(Ending::Finished))
-    }
-
-    /// Hears what was said; true if anything was.
-    fn listen(&mut self) -> Result<bool, Fault> {
-        let some = self.session.pump(&mut self.heard)?;
-        for heard in std::mem::take(&mut self.heard) {
-            match heard {
-                Heard::Adapter(message) => self.adapter_says(message)?,
-                Heard::Puppet(line, FromPuppet::Begin(begin)) => self.puppet_begins(line, begin)?,
-                Heard::Puppet(line, FromPuppet::Done) => match self.lines.get(&line) {
-                    Some(Talk::Detour(key)) => {
-                        let key = *key;
-                        self.lines.insert(line, Talk::Playing(key));
-                        self.stage.done(key);
-                    }
-                    other => {
-                        return Err(broken(format!(
-                            "a puppet says done and was asked nothing ({other:?})"
-                        )));
-                    }
-                },
-                Heard::Gone(line) => {
-                    let talk = self.lines.remove(&line);
-                    if let Some(Talk::Playing(key) | Talk::Detour(key) | Talk::Ending(key)) = talk {
-                        self.bodies.remove(&key);
-                        self.stage.gone(key);
-                    }
-                }
-            }
-        }
-        Ok(some)
-    }
-
-    fn adapter_says(&mut self, message: FromAdapter) -> Result<(), Fault> {
-        match message {
-            FromAdapter::Timer { timer, after } => match Time::from_units(after) {
-                Some(after) => self.stage.timer(timer, after),
-                None => {
-                    return Err(broken(format!(
-                        "timer {timer} is to fire after {after} seconds"
-                    )));
-                }
-            },
-            FromAdapter::Cancel { timer } => self.stage.cancel(timer),
-            FromAdapter::Reply { id, result } => match (self.open.remove(&id), result) {
-                (None, _) => {
-                    return Err(broken(format!(
-                        "the adapter answers request {id}, which is not open"
-                    )));
-                }
-                (Some(_), Err(error)) if error.kind == "Protocol" => {
-                    return Err(broken(format!(
-                        "the adapter does not understand a request: {}",
-                        error.text
-                    )));
-                }
-                (Some(Asked::Actor(actor)), result) => {
-                    let result = match result {
-                        Ok(value) => Ok(Value::from_json(&value).map_err(|e| {
-                            broken(format!("the adapter returns what is no value: {e}"))
-                        })?),
-                        Err(error) => Err(Raised {
-                            kind: error.kind,
-                            text: error.text,
-                        }),
-                    };
-                    self.stage.returned(actor, result).map_err(broken)?;
-                }
-                (Some(Asked::Hello | Asked::Timer | Asked::Exit), Ok(_)) => {}
-                (Some(asked), Err(error)) => {
-                    return Err(broken(format!(
-                        "the adapter refuses {asked:?}: {}: {}",
-                        error.kind, error.text
-                    )));
-                }
-            },
-        }
-        Ok(())
-    }
-
-    fn puppet_begins(&mut self, line: Line, begin: Begin) -> Result<(), Fault> {
-        if self.lines.contains_key(&line) {
-            return Err(broken(format!(
-                "puppet {} begins twice on one connection",
-                begin.begin
-            )));
-        }
-        let key = begin.begin;
-        let first = self.stage.is_first(key, begin.callback).map_err(broken)?;
-        let given = match (&begin.value, begin.error) {
-            (_, Some(error)) => Some(Value::Str(error.text)),
-            (Some(value), None) => {
-                let value = Value::from_json(value);
-                Some(value.map_err(|e| {
-                    broken(format!("callback {key} is given what is no value: {e}"))
-                })?)
-            }
-            (None, None) => None,
-        };
-        let in_parent = begin.pid == self.adapter;
-        self.stage.began(Beginning {
-            key,
-            on: (begin.pid, begin.tid),
-            in_parent,
-            given,
-        });
-        if first {
-            self.lines.insert(line, Talk::Playing(key));
-            self.bodies.insert(key, line);
-        } else {
-            self.lines.insert(line, Talk::Double);
-            self.session
-                .order(line, &Order::Return(serde_json::Value::Null));
-        }
-        Ok(())
-    }
-
-    /// Gives up when nothing has moved for too long.
-    fn watch(&mut self) -> Result<(), Fault> {
-        let silent = self.progress.elapsed();
-        if silent < self.limits.busy.min(self.limits.silence) / 8 {
-            return Ok(());
-        }
-        let cpu = self.session.tree.cpu_time();
-        let worked = Duration::from_nanos(cpu.saturating_sub(*self.sample.get_or_insert(cpu)));
-        let spins = worked > self.limits.busy;
-        if !spins && silent < self.limits.silence {
-            return Ok(());
-        }
-        let who = match self.session.tree.look() {
-            Rest::Awake(who) | Rest::Timed { who, .. } => who,
-            Rest::Quiet => "nobody was found awake".to_owned(),
-        };
-        if self.is_over() {
-            return Err(Fault::Ends(self.leaked()));
-        }
-        Err(if spins {
-            broken(format!(
-                "the adapter does not come to rest and says nothing: {who}"
-            ))
-        } else {
-            Fault::Ends(Ending::Unknown(format!(
-                "no rest and no message for {silent:.1?}: {who}"
-            )))
-        })
     }
 
     /// Whether the program has ended, as it was told to.

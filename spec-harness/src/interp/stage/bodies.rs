@@ -1,0 +1,151 @@
+//! Tasks and callbacks on the stage: how they begin, go on and end.
+
+use super::{Beginning, Move, Playing, Stage};
+use crate::case::ast::Fate;
+use crate::case::expr::Value;
+use crate::history::{FIRST_PARENT_THREAD, Key, What, Who};
+use crate::interp::body::{Act, Body, Ended};
+use crate::protocol::{ErrorReply, Order};
+
+impl Stage<'_> {
+    /// A body has begun: a second time it is recorded and not performed.
+    pub(super) fn body_began(&mut self, beginning: Beginning) {
+        let Beginning {
+            key,
+            on,
+            in_parent,
+            args,
+            given,
+        } = beginning;
+        let who = Who::Puppet(key);
+        let Some(task) = self.program.task_mut(key) else {
+            return;
+        };
+        let performed = !self.bodies.contains_key(&key) && task.fate == Fate::Never;
+        if task.callback && performed {
+            task.args = given.into_iter().collect();
+        }
+        let (name, arguments, callback) = (task.task.clone(), task.args.clone(), task.callback);
+        // Callbacks in the parent are counted apart: they run on no worker.
+        let apart = usize::from(callback && in_parent);
+        let known = self.workers[apart].len();
+        let number = *self.workers[apart].entry(on).or_insert(known);
+        let worker = number + apart * FIRST_PARENT_THREAD;
+        self.log(who.clone(), What::Begin { worker });
+        let Some(def) = self.defs.get(name.as_str()).copied().filter(|_| performed) else {
+            return;
+        };
+        let span = def.name.span;
+        let wanted = self.program.arguments_on_the_wire(key);
+        if args != wanted {
+            let text = format!("{name} was called with {args} arguments, {wanted} were submitted");
+            self.log(who.clone(), What::Unmet { span, text });
+        }
+        let worker_name = if apart == 0 {
+            format!("w{number}")
+        } else {
+            "parent".to_owned()
+        };
+        match Body::new(def, &arguments, &worker_name) {
+            Ok(body) => {
+                self.bodies.insert(
+                    key,
+                    Playing {
+                        body,
+                        rank: None,
+                        ended: None,
+                    },
+                );
+                self.enqueue_body(key, self.now);
+            }
+            Err(text) => self.log(who, What::Unmet { span, text }),
+        }
+    }
+
+    /// Goes on with a body until it sleeps or is to be given an order.
+    pub(super) fn play(&mut self, key: Key) -> Option<Move> {
+        let who = Who::Puppet(key);
+        loop {
+            let playing = self.bodies.get_mut(&key)?;
+            playing.rank = None;
+            match playing.body.resume(self.now) {
+                Act::Print(line) => self.log(who.clone(), What::Print(line)),
+                Act::Sleep(time) => {
+                    self.enqueue_body(key, self.now + time);
+                    return None;
+                }
+                Act::Detour(order) => {
+                    return Some(Move::Order {
+                        key,
+                        order,
+                        last: false,
+                    });
+                }
+                Act::End(order, ended) => return Some(self.last_order(key, order, ended)),
+                Act::Wrong { span, text } => {
+                    self.log(
+                        who,
+                        What::Unmet {
+                            span,
+                            text: text.clone(),
+                        },
+                    );
+                    let order = Order::Raise(ErrorReply {
+                        kind: "CaseError".into(),
+                        text,
+                    });
+                    return Some(self.last_order(key, order, Ended::As(Fate::Raised)));
+                }
+            }
+        }
+    }
+
+    fn last_order(&mut self, key: Key, order: Order, ended: Ended) -> Move {
+        let bare = self
+            .program
+            .task_mut(key)
+            .is_some_and(|task| task.pool.is_none());
+        let ended = match (ended, &order) {
+            // To exit is how a bare process ends; a pool's worker is lost with its task.
+            (Ended::WithItsWorker, Order::Exit(_)) if bare => Ended::As(Fate::Done),
+            (ended, _) => ended,
+        };
+        if let (Order::Return(value), Some(task)) = (&order, self.program.task_mut(key)) {
+            task.value = Value::from_json(value).ok();
+        }
+        if let Some(playing) = self.bodies.get_mut(&key) {
+            playing.ended = Some(ended);
+        }
+        if let Ended::As(fate) = ended {
+            self.end(key, fate);
+        }
+        Move::Order {
+            key,
+            order,
+            last: true,
+        }
+    }
+
+    /// A body's connection has ended: in time, or with its worker.
+    pub(super) fn body_gone(&mut self, key: Key) {
+        let Some(playing) = self.bodies.remove(&key) else {
+            return;
+        };
+        if let Some(rank) = playing.rank {
+            self.queue.remove(&rank);
+        }
+        let stopped = self.exited || self.stopped.contains(&self.program.owner(key));
+        match playing.ended {
+            Some(Ended::As(_)) => {}
+            None if stopped => self.end(key, Fate::Killed),
+            None | Some(Ended::WithItsWorker) => self.end(key, Fate::Lost),
+        }
+    }
+
+    fn end(&mut self, key: Key, fate: Fate) {
+        self.log(Who::Puppet(key), What::End { fate });
+        if let Some(task) = self.program.task_mut(key) {
+            task.fate = fate;
+        }
+    }
+}

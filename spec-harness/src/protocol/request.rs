@@ -1,0 +1,270 @@
+//! What the harness asks of an adapter.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Breach, WorkerKind, line, object, take_number};
+
+/// One request of the harness.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Number that the reply carries.
+    pub id: u64,
+    /// The thread of the program that calls: `main`, another name (made at first use), or `clock`.
+    pub by: String,
+    /// What is to be done.
+    pub command: Command,
+}
+
+/// What the harness asks for. Times are in seconds, keys are the numbers of puppets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "cmd", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// First of all; the reply is a [`Hello`].
+    Hello {
+        /// Version that the harness speaks.
+        protocol: u32,
+        /// Where puppets connect.
+        socket: String,
+        /// The kind of worker wanted.
+        kind: WorkerKind,
+    },
+    /// Makes a pool.
+    Pool {
+        /// Its name from now on.
+        pool: String,
+        /// Number of workers; `None` is the default size.
+        size: Option<u64>,
+    },
+    /// Runs one puppet and waits for its value.
+    Apply {
+        /// The pool.
+        pool: String,
+        /// The puppet.
+        key: u64,
+    },
+    /// Submits one puppet.
+    ApplyAsync {
+        /// The pool.
+        pool: String,
+        /// The puppet.
+        key: u64,
+        /// Name of the handle from now on.
+        handle: String,
+        /// The puppet that is the callback.
+        callback: Option<u64>,
+        /// The puppet that is the error callback.
+        error_callback: Option<u64>,
+    },
+    /// Runs one puppet per key and waits for the list of values.
+    Map {
+        /// The pool.
+        pool: String,
+        /// The items, in order.
+        keys: Vec<u64>,
+        /// Items per chunk; `None` is the pool's own choice.
+        chunksize: Option<u64>,
+    },
+    /// As `map`; each item is a tuple of two, the key first, and is unpacked.
+    Starmap {
+        /// The pool.
+        pool: String,
+        /// The items, in order.
+        keys: Vec<u64>,
+        /// Items per chunk; `None` is the pool's own choice.
+        chunksize: Option<u64>,
+    },
+    /// Submits one puppet per key as one job.
+    MapAsync {
+        /// The pool.
+        pool: String,
+        /// The items, in order.
+        keys: Vec<u64>,
+        /// Items per chunk; `None` is the pool's own choice.
+        chunksize: Option<u64>,
+        /// Name of the handle from now on.
+        handle: String,
+        /// The puppet that is the callback.
+        callback: Option<u64>,
+        /// The puppet that is the error callback.
+        error_callback: Option<u64>,
+    },
+    /// As `map_async`; each item is a tuple of two, the key first, and is unpacked.
+    StarmapAsync {
+        /// The pool.
+        pool: String,
+        /// The items, in order.
+        keys: Vec<u64>,
+        /// Items per chunk; `None` is the pool's own choice.
+        chunksize: Option<u64>,
+        /// Name of the handle from now on.
+        handle: String,
+        /// The puppet that is the callback.
+        callback: Option<u64>,
+        /// The puppet that is the error callback.
+        error_callback: Option<u64>,
+    },
+    /// The handle's value, waited for.
+    Get {
+        /// The handle.
+        handle: String,
+        /// The longest wait.
+        timeout: Option<f64>,
+    },
+    /// Waits until the handle is ready; never fails.
+    Wait {
+        /// The handle.
+        handle: String,
+        /// The longest wait.
+        timeout: Option<f64>,
+    },
+    /// Whether the handle's job is finished.
+    Ready {
+        /// The handle.
+        handle: String,
+    },
+    /// Whether the handle's job ended with a value.
+    Successful {
+        /// The handle.
+        handle: String,
+    },
+    /// Refuses further work.
+    Close {
+        /// The pool.
+        pool: String,
+    },
+    /// Stops the pool.
+    Terminate {
+        /// The pool.
+        pool: String,
+    },
+    /// Waits until the pool's workers have gone.
+    Join {
+        /// The pool.
+        pool: String,
+        /// The longest wait.
+        timeout: Option<f64>,
+    },
+    /// Lets go of the pool.
+    Drop {
+        /// The pool.
+        pool: String,
+    },
+    /// Makes a bare process (or its thread twin) that will run one puppet.
+    Process {
+        /// Its name from now on.
+        process: String,
+        /// The puppet.
+        key: u64,
+        /// Whether it ends with the program instead of being waited for.
+        daemon: bool,
+    },
+    /// Starts a bare process.
+    Start {
+        /// The process.
+        process: String,
+    },
+    /// Waits until a bare process has ended.
+    JoinProcess {
+        /// The process.
+        process: String,
+        /// The longest wait.
+        timeout: Option<f64>,
+    },
+    /// Whether a bare process runs.
+    IsAlive {
+        /// The process.
+        process: String,
+    },
+    /// The exit code of a bare process: null, the code, or the negative signal.
+    Exitcode {
+        /// The process.
+        process: String,
+    },
+    /// The operating system's number of a bare process.
+    Pid {
+        /// The process.
+        process: String,
+    },
+    /// SIGKILL to a bare process.
+    Kill {
+        /// The process.
+        process: String,
+    },
+    /// SIGTERM to a bare process.
+    TerminateProcess {
+        /// The process.
+        process: String,
+    },
+    /// The time of a timer has come.
+    Fire {
+        /// The number that the adapter gave it.
+        timer: u64,
+    },
+    /// Main returns: the program ends as its language ends it. No reply is needed.
+    Exit {},
+}
+
+impl Command {
+    /// The name it has on the wire, which is also the ability (`can`) it needs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::Hello { .. } => "hello",
+            Command::Pool { .. } => "pool",
+            Command::Apply { .. } => "apply",
+            Command::ApplyAsync { .. } => "apply_async",
+            Command::Map { .. } => "map",
+            Command::Starmap { .. } => "starmap",
+            Command::MapAsync { .. } => "map_async",
+            Command::StarmapAsync { .. } => "starmap_async",
+            Command::Get { .. } => "get",
+            Command::Wait { .. } => "wait",
+            Command::Ready { .. } => "ready",
+            Command::Successful { .. } => "successful",
+            Command::Close { .. } => "close",
+            Command::Terminate { .. } => "terminate",
+            Command::Join { .. } => "join",
+            Command::Drop { .. } => "drop",
+            Command::Process { .. } => "process",
+            Command::Start { .. } => "start",
+            Command::JoinProcess { .. } => "join_process",
+            Command::IsAlive { .. } => "is_alive",
+            Command::Exitcode { .. } => "exitcode",
+            Command::Pid { .. } => "pid",
+            Command::Kill { .. } => "kill",
+            Command::TerminateProcess { .. } => "terminate_process",
+            Command::Fire { .. } => "fire",
+            Command::Exit {} => "exit",
+        }
+    }
+}
+
+impl Request {
+    /// The request as a line, its newline included.
+    pub fn to_line(&self) -> String {
+        let mut object = match serde_json::to_value(&self.command) {
+            Ok(Value::Object(object)) => object,
+            // A command holds numbers, texts and lists of them: it is always an object.
+            _ => Map::new(),
+        };
+        object.insert("id".into(), self.id.into());
+        object.insert("by".into(), self.by.as_str().into());
+        line(&Value::Object(object))
+    }
+
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// A [`Breach`] when the line is not a request of this protocol.
+    pub fn parse(text: &str) -> Result<Request, Breach> {
+        let mut object = object(text)?;
+        let id = take_number(&mut object, "id", text)?;
+        let by = match object.remove("by") {
+            Some(Value::String(by)) => by,
+            _ => return Err(Breach::new("the request has no `by`", text)),
+        };
+        let command = serde_json::from_value(Value::Object(object))
+            .map_err(|e| Breach::new(e.to_string(), text))?;
+        Ok(Request { id, by, command })
+    }
+}

@@ -1,0 +1,128 @@
+//! What adapter and puppets say, told to the stage.
+
+use super::{Asked, Run, Talk};
+use crate::case::ast::Time;
+use crate::case::expr::Value;
+use crate::history::Raised;
+use crate::interp::Beginning;
+use crate::protocol::{Begin, FromAdapter, FromPuppet, Order};
+use crate::replay::Fault;
+use crate::replay::session::{Heard, Line, broken};
+
+impl Run<'_> {
+    /// Hears what was said; true if anything was.
+    pub(super) fn listen(&mut self) -> Result<bool, Fault> {
+        let some = self.session.pump(&mut self.heard)?;
+        for heard in std::mem::take(&mut self.heard) {
+            match heard {
+                Heard::Adapter(message) => self.adapter_says(message)?,
+                Heard::Puppet(line, FromPuppet::Begin(begin)) => self.puppet_begins(line, begin)?,
+                Heard::Puppet(line, FromPuppet::Done) => match self.lines.get(&line) {
+                    Some(Talk::Detour(key)) => {
+                        let key = *key;
+                        self.lines.insert(line, Talk::Playing(key));
+                        self.stage.done(key);
+                    }
+                    other => {
+                        return Err(broken(format!(
+                            "a puppet says done and was asked nothing ({other:?})"
+                        )));
+                    }
+                },
+                Heard::Gone(line) => {
+                    let talk = self.lines.remove(&line);
+                    if let Some(Talk::Playing(key) | Talk::Detour(key) | Talk::Ending(key)) = talk {
+                        self.bodies.remove(&key);
+                        self.stage.gone(key);
+                    }
+                }
+            }
+        }
+        Ok(some)
+    }
+
+    pub(super) fn adapter_says(&mut self, message: FromAdapter) -> Result<(), Fault> {
+        match message {
+            FromAdapter::Timer { timer, after } => match Time::from_units(after) {
+                Some(after) => self.stage.timer(timer, after),
+                None => {
+                    return Err(broken(format!(
+                        "timer {timer} is to fire after {after} seconds"
+                    )));
+                }
+            },
+            FromAdapter::Cancel { timer } => self.stage.cancel(timer),
+            FromAdapter::Reply { id, result } => match (self.open.remove(&id), result) {
+                (None, _) => {
+                    return Err(broken(format!(
+                        "the adapter answers request {id}, which is not open"
+                    )));
+                }
+                (Some(_), Err(error)) if error.kind == "Protocol" => {
+                    return Err(broken(format!(
+                        "the adapter does not understand a request: {}",
+                        error.text
+                    )));
+                }
+                (Some(Asked::Actor(actor)), result) => {
+                    let result = match result {
+                        Ok(value) => Ok(Value::from_json(&value).map_err(|e| {
+                            broken(format!("the adapter returns what is no value: {e}"))
+                        })?),
+                        Err(error) => Err(Raised {
+                            kind: error.kind,
+                            text: error.text,
+                        }),
+                    };
+                    self.stage.returned(actor, result).map_err(broken)?;
+                }
+                (Some(Asked::Hello | Asked::Timer | Asked::Exit), Ok(_)) => {}
+                (Some(asked), Err(error)) => {
+                    return Err(broken(format!(
+                        "the adapter refuses {asked:?}: {}: {}",
+                        error.kind, error.text
+                    )));
+                }
+            },
+        }
+        Ok(())
+    }
+
+    pub(super) fn puppet_begins(&mut self, line: Line, begin: Begin) -> Result<(), Fault> {
+        if self.lines.contains_key(&line) {
+            return Err(broken(format!(
+                "puppet {} begins twice on one connection",
+                begin.begin
+            )));
+        }
+        let key = begin.begin;
+        let first = self.stage.is_first(key, begin.callback).map_err(broken)?;
+        let given = match (&begin.value, begin.error) {
+            (_, Some(error)) => Some(Value::Str(error.text)),
+            (Some(value), None) => {
+                let value = Value::from_json(value);
+                Some(value.map_err(|e| {
+                    broken(format!("callback {key} is given what is no value: {e}"))
+                })?)
+            }
+            (None, None) => None,
+        };
+        let in_parent = begin.pid == self.adapter;
+        self.stage.began(Beginning {
+            key,
+            on: (begin.pid, begin.tid),
+            in_parent,
+            args: begin.args,
+            given,
+        });
+        if first {
+            self.lines.insert(line, Talk::Playing(key));
+            self.bodies.insert(key, line);
+        } else {
+            self.lines.insert(line, Talk::Double);
+            self.session
+                .order(line, &Order::Return(serde_json::Value::Null));
+        }
+        Ok(())
+    }
+}
