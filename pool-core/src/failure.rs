@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// One flat error for every call: `Raised` only comes from the `try_` forms, whose functions return a
 /// `Result<R, E>`; everywhere else `E` is [`Never`] and the arm cannot be reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Failure<E = Never> {
     /// The task's function returned this error.
@@ -116,7 +116,7 @@ impl fmt::Display for Never {
 impl std::error::Error for Never {}
 
 /// What a caller did wrong: the call was refused and the pool is unharmed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misuse {
     /// Work was submitted to a pool that was closed or terminated.
@@ -161,7 +161,7 @@ impl fmt::Display for Panic {
 }
 
 /// A worker died while it ran a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerLost {
     /// Its process id.
     pub pid: u32,
@@ -184,7 +184,7 @@ impl fmt::Display for WorkerLost {
 impl std::error::Error for WorkerLost {}
 
 /// What a worker died of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Cause {
     /// A signal.
