@@ -67,7 +67,8 @@ impl Known {
         };
         let listed = entry.versions.iter().any(|known| is_of(version, known));
         match verdict {
-            Verdict::Fail(_) => Verdict::Known(Quirk {
+            // Where it is known to stall, a run without a clear picture is no news either.
+            Verdict::Fail(_) | Verdict::Unknown(_) => Verdict::Known(Quirk {
                 id: entry.id.clone(),
                 why: entry.why.clone(),
                 newer: !listed,

@@ -46,6 +46,20 @@ fn block(reason: &Reason, source: Source<'_>) -> String {
     }
 }
 
+/// The transcript of a run that failed, beside the recorded one where there is one.
+pub fn run(recorded: Option<&str>, seen: &str) -> String {
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    match recorded {
+        Some(recorded) if recorded == seen => "the transcript is the one on record\n".to_owned(),
+        Some(recorded) => beside(("on record", &lines(recorded)), ("seen", &lines(seen))),
+        None => format!("what was seen\n{}", indented(seen)),
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect()
+}
+
 /// `file.yaml:12:5`.
 fn place(span: Span, source: Source<'_>) -> String {
     let (line, column) = Diagnostic::new(span, "").position(source.text);

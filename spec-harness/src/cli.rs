@@ -1,0 +1,129 @@
+//! The command line: what can be asked for, and how the answer is shown.
+
+mod check;
+mod doctor;
+mod list;
+mod matrix;
+mod output;
+mod run;
+mod select;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use spec_harness::adapter::{adapter_main, ours};
+
+use output::Output;
+
+/// Replays programs that use worker pools, exactly and in milliseconds, and judges what happened.
+#[derive(Debug, Parser)]
+#[command(name = "spec-harness", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 everything is as it must be, 1 something is not (or is unknown), \
+2 usage or a bad case file: nothing was run.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Replay cases and show the matrix of cases and implementations
+    Run(RunArgs),
+    /// List cases
+    List(Selection),
+    /// Read case files and say what is wrong with them
+    Check {
+        /// Files; without any, the built-in cases
+        files: Vec<PathBuf>,
+    },
+    /// Say what this machine allows and which implementations are here
+    Doctor,
+    /// Be the adapter of a built-in implementation
+    #[command(hide = true)]
+    Adapter {
+        /// Its kind of worker
+        kind: Ours,
+    },
+}
+
+/// Which cases are meant.
+#[derive(Debug, Args)]
+struct Selection {
+    /// Parts of case names, or paths of case files; without any, every built-in case
+    filters: Vec<String>,
+    /// Cases whose whole name is one of the filters
+    #[arg(long)]
+    exact: bool,
+    /// Cases with this tag
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// Cases taken from this document (004) or example (004#S004-1)
+    #[arg(long, value_name = "SOURCE")]
+    source: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    selection: Selection,
+    /// Implementations: thread, process, cpython, cpython:thread, cpython:process, or an adapter's path
+    #[arg(long, value_name = "TARGETS", value_delimiter = ',', default_value = "thread,process,cpython")]
+    on: Vec<String>,
+    /// Runs at a time [default: the number of CPUs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Times that each case is run
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: u32,
+    /// Seconds that an adapter may be silent before its run is given up
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    patience: Duration,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Ours {
+    Thread,
+    Process,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string())
+}
+
+/// How a command came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    Well,
+    Wrong,
+    /// Nothing was run.
+    Unusable,
+}
+
+/// A command that cannot be carried out: what is wrong with what was asked for.
+type Refusal = String;
+
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = Output::stdout();
+    let came = match cli.command {
+        Command::Run(args) => run::run(&args, &mut out),
+        Command::List(selection) => list::list(&selection, &mut out),
+        Command::Check { files } => check::check(&files, &mut out),
+        Command::Doctor => doctor::doctor(&mut out),
+        Command::Adapter { kind: Ours::Thread } => return adapter_main::<ours::Threads>(),
+        Command::Adapter { kind: Ours::Process } => return adapter_main::<ours::Processes>(),
+    };
+    match came {
+        Ok(Came::Well) => ExitCode::SUCCESS,
+        Ok(Came::Wrong) => ExitCode::from(1),
+        Ok(Came::Unusable) => ExitCode::from(2),
+        Err(refusal) => {
+            output::complain(&refusal);
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! `list`: cases with their titles.
+
+use spec_harness::judge::report::width;
+
+use super::output::{FAINT, Output, paint};
+use super::{Came, Refusal, Selection, check, select};
+
+pub(super) fn list(selection: &Selection, out: &mut Output) -> Result<Came, Refusal> {
+    let chosen = match select::select(selection)? {
+        Ok(chosen) => chosen,
+        Err(bad) => return Ok(check::show(&bad, out)),
+    };
+    let longest = chosen.iter().map(|chosen| width(&chosen.case.name)).max().unwrap_or(0);
+    for chosen in &chosen {
+        let case = &chosen.case;
+        let pad = " ".repeat(longest - width(&case.name));
+        let source = case.source.as_ref().map(|source| paint(FAINT, format!("  ({})", source.value)));
+        out.line(format_args!("{}{pad}  {}{}", case.name, case.title, source.unwrap_or_default()));
+    }
+    Ok(Came::Well)
+}

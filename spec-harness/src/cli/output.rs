@@ -1,0 +1,70 @@
+//! Where output goes: colour only on a terminal that wants it, and no fuss when nobody reads any more.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+
+use anstream::AutoStream;
+use clap::builder::styling::{AnsiColor, Style};
+
+/// The colours of verdicts.
+pub(super) const GOOD: Style = AnsiColor::Green.on_default();
+pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(super) const ODD: Style = AnsiColor::Yellow.on_default();
+pub(super) const FAINT: Style = Style::new().dimmed();
+pub(super) const STRONG: Style = Style::new().bold();
+
+/// Standard output. A reader that has gone (`| head`) is no error: what is written then is dropped.
+#[derive(Debug)]
+pub(super) struct Output {
+    to: AutoStream<io::Stdout>,
+    colour: bool,
+    closed: bool,
+}
+
+impl Output {
+    pub(super) fn stdout() -> Output {
+        let choice = AutoStream::choice(&io::stdout());
+        let colour = match choice {
+            anstream::ColorChoice::Never => false,
+            anstream::ColorChoice::Auto => io::stdout().is_terminal(),
+            _ => true,
+        };
+        Output { to: AutoStream::new(io::stdout(), choice), colour, closed: false }
+    }
+
+    /// Whether colour reaches anybody.
+    pub(super) fn colour(&self) -> bool {
+        self.colour
+    }
+
+    /// Whether nobody reads any more.
+    pub(super) fn closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Writes one line.
+    pub(super) fn line(&mut self, text: impl Display) {
+        self.closed |= writeln!(self.to, "{text}").and_then(|()| self.to.flush()).is_err();
+    }
+
+    /// Writes a block of lines, each after this indent; lines that mark a difference are coloured.
+    pub(super) fn block(&mut self, indent: &str, text: &str) {
+        for line in text.lines() {
+            match line.as_bytes().first() {
+                Some(b'<' | b'>' | b'~') => self.line(format_args!("{indent}{}", paint(BAD, line))),
+                _ => self.line(format_args!("{indent}{line}")),
+            }
+        }
+    }
+}
+
+/// A text in a style.
+pub(super) fn paint(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Says on stderr what is wrong with what was asked for.
+pub(super) fn complain(text: &str) {
+    // Where stderr is closed as well there is nobody to tell.
+    let _ = writeln!(anstream::stderr(), "{}: {text}", paint(BAD, "error"));
+}

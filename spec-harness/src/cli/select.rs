@@ -1,0 +1,142 @@
+//! Which cases are meant: built-in ones by parts of their names, files by their paths.
+
+use std::path::Path;
+
+use spec_harness::case::Diagnostic;
+use spec_harness::case::ast::Case;
+use spec_harness::case::suggest::did_you_mean;
+
+use super::{Refusal, Selection};
+
+/// A case and the text that its places refer to.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub(super) case: Case,
+    /// The file as it is shown: a path, or the name of a built-in one.
+    pub(super) file: String,
+    pub(super) text: String,
+    /// What `run` takes to mean exactly this case.
+    pub(super) argument: String,
+    /// A built-in case has a transcript on record.
+    pub(super) built_in: bool,
+}
+
+/// A case file that is not in order.
+#[derive(Debug)]
+pub(super) struct Bad {
+    pub(super) problems: Vec<Diagnostic>,
+    pub(super) text: String,
+}
+
+/// The selected cases; or those that are not in order.
+pub(super) fn select(selection: &Selection) -> Result<Result<Vec<Chosen>, Vec<Bad>>, Refusal> {
+    let (paths, filters): (Vec<&String>, Vec<&String>) =
+        selection.filters.iter().partition(|filter| is_path(filter));
+    let mut read = Vec::new();
+    for path in &paths {
+        read.push(from_file(Path::new(path))?);
+    }
+    if paths.is_empty() || !filters.is_empty() {
+        let named = |name: &str| {
+            filters.is_empty()
+                || filters.iter().any(|filter| {
+                    if selection.exact { name == filter.as_str() } else { name.contains(filter.as_str()) }
+                })
+        };
+        let built_in = spec_cases::CASES.iter().filter(|(name, _)| named(name));
+        read.extend(built_in.map(|(name, text)| built_in_case(name, text)));
+    }
+    let (mut chosen, mut bad) = (Vec::new(), Vec::new());
+    for result in read {
+        match result {
+            Ok(case) if wanted(&case.case, selection) => chosen.push(case),
+            Ok(_) => {}
+            Err(problems) => bad.push(problems),
+        }
+    }
+    if !bad.is_empty() {
+        return Ok(Err(bad));
+    }
+    if chosen.is_empty() {
+        return Err(nothing(selection));
+    }
+    Ok(Ok(chosen))
+}
+
+fn wanted(case: &Case, selection: &Selection) -> bool {
+    let tagged = selection.tag.is_empty() || selection.tag.iter().any(|tag| case.tags.contains(tag));
+    let source = case.source.as_ref().map_or("", |source| source.value.as_str());
+    let from = |wanted: &String| source == wanted || source.split('#').any(|part| part == wanted);
+    tagged && (selection.source.is_empty() || selection.source.iter().any(from))
+}
+
+fn nothing(selection: &Selection) -> Refusal {
+    let mut asked = selection.filters.clone();
+    asked.extend(selection.tag.iter().map(|tag| format!("--tag {tag}")));
+    asked.extend(selection.source.iter().map(|source| format!("--source {source}")));
+    let text = format!("no case matches {}", asked.join(" "));
+    let names = || spec_cases::CASES.iter().map(|(name, _)| *name);
+    let last = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
+    let help = selection
+        .filters
+        .iter()
+        .find_map(|filter| did_you_mean(filter, names()).or_else(|| did_you_mean(filter, names().map(last))));
+    help.map_or(text.clone(), |help| format!("{text}; {help}"))
+}
+
+/// A filter that ends like a case file is one.
+fn is_path(filter: &str) -> bool {
+    let ending = Path::new(filter).extension();
+    ending.is_some_and(|ending| ending == "yaml" || ending == "yml")
+}
+
+fn built_in_case(name: &str, text: &str) -> Result<Chosen, Bad> {
+    match Case::parse(name, text) {
+        Ok(case) => Ok(Chosen {
+            file: format!("{name}.yaml"),
+            text: text.to_owned(),
+            argument: format!("--exact {name}"),
+            built_in: true,
+            case,
+        }),
+        Err(problems) => Err(Bad { problems, text: text.to_owned() }),
+    }
+}
+
+/// Reads a case file.
+pub(super) fn from_file(path: &Path) -> Result<Result<Chosen, Bad>, Refusal> {
+    let shown = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|error| format!("{shown}: {error}"))?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Ok(match Case::parse_bytes(&name(path), &bytes) {
+        Ok(case) => Ok(Chosen { case, argument: shown.clone(), file: shown, text, built_in: false }),
+        Err(mut problems) => {
+            for problem in &mut problems {
+                problem.file.clone_from(&shown);
+            }
+            Err(Bad { problems, text })
+        }
+    })
+}
+
+/// The name of the case in a file: below a folder `cases` its path, elsewhere the file's name.
+fn name(path: &Path) -> String {
+    let path = path.with_extension("");
+    let parts: Vec<String> =
+        path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    let start = parts.iter().rposition(|part| part == "cases").map(|index| index + 1);
+    let start = start.filter(|start| *start < parts.len());
+    parts[start.unwrap_or(parts.len().saturating_sub(1))..].join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_below_cases_has_the_name_of_a_built_in_case() {
+        assert_eq!(name(Path::new("spec-cases/cases/tutorial/S004-1.yaml")), "tutorial/S004-1");
+        assert_eq!(name(Path::new("/tmp/mine.yaml")), "mine");
+        assert_eq!(name(Path::new("cases")), "cases");
+    }
+}
