@@ -8,7 +8,8 @@ use pool_core::{Attendance, Backend, Deadline, Feed, StartError};
 
 use crate::dispatch::{Dispatcher, Plan};
 use crate::inbox::{Inbox, Order};
-use crate::nursery;
+use crate::start;
+use crate::stats::Stats;
 use crate::travel::Travel;
 
 /// Workers that are processes.
@@ -18,17 +19,23 @@ pub(crate) struct Processes {
     inbox: Arc<Inbox>,
     present: Arc<Attendance>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    stats: Arc<Mutex<Stats>>,
 }
 
 impl Processes {
     pub(crate) fn new(plan: Plan) -> Result<Self, StartError> {
         let inbox = Inbox::new().map_err(|source| StartError::Worker { index: 0, source })?;
         Ok(Processes {
+            stats: plan.stats.clone(),
             plan: Mutex::new(Some(plan)),
             inbox: Arc::new(inbox),
             present: Arc::new(Attendance::new()),
             thread: Mutex::new(None),
         })
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        lock(&self.stats).clone()
     }
 
     /// Runs the dispatcher on a thread of its own; returns when all workers were started, or none is left.
@@ -68,7 +75,7 @@ impl Backend for Processes {
     const KIND: &'static str = "process";
 
     fn start(&self, feed: &Arc<Feed<dyn Travel>>) -> Result<(), StartError> {
-        if let Some(reason) = nursery::impossible() {
+        if let Some(reason) = start::impossible() {
             return Err(StartError::Impossible { reason });
         }
         let Some(plan) = lock(&self.plan).take() else {

@@ -17,7 +17,10 @@ pub(crate) fn of(status: Status) -> Cause {
             name: name(signal),
             core_dumped,
         },
-        Status::Unknown => Cause::Protocol("its exit status was taken by somebody else".to_owned()),
+        Status::Unknown => Cause::Unknown(
+            "its exit status went to another part of the program, or with the fork server"
+                .to_owned(),
+        ),
     }
 }
 

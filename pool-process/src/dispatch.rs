@@ -15,7 +15,7 @@ mod crew;
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -25,6 +25,8 @@ use pool_core::{Armed, Failure, Feed, Seat, StartError, Timers};
 
 use crate::hand::{Assignment, Duty, Hand};
 use crate::inbox::{Inbox, Order};
+use crate::start::{Preload, StartMethod, Starter};
+use crate::stats::Stats;
 use crate::surroundings::Surroundings;
 use crate::travel::Travel;
 
@@ -36,6 +38,9 @@ pub(crate) struct Plan {
     pub(crate) grace: Duration,
     pub(crate) max_payload: u64,
     pub(crate) panic_hook: bool,
+    pub(crate) method: StartMethod,
+    pub(crate) preload: Option<Preload>,
+    pub(crate) stats: Arc<Mutex<Stats>>,
 }
 
 /// What wakes the dispatcher.
@@ -82,6 +87,7 @@ pub(crate) struct Dispatcher {
     feed: Arc<Feed<dyn Travel>>,
     inbox: Arc<Inbox>,
     epoll: Epoll,
+    starter: Starter,
     slots: Vec<Slot>,
     course: Course,
     grace: Option<Armed>,
@@ -103,8 +109,10 @@ impl Dispatcher {
     ) -> io::Result<Dispatcher> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         epoll.add(inbox.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
+        let starter = Starter::new(plan.method, plan.preload);
         Ok(Dispatcher {
             plan,
+            starter,
             feed: feed.clone(),
             inbox: inbox.clone(),
             epoll,
@@ -200,6 +208,17 @@ impl Dispatcher {
                 }
             }
         }
+    }
+
+    /// Changes what the pool says of itself.
+    fn note(&self, change: impl FnOnce(&mut Stats)) {
+        change(
+            &mut self
+                .plan
+                .stats
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
     }
 
     fn is_present(&self, name: Name) -> bool {

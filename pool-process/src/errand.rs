@@ -105,6 +105,25 @@ unsafe fn run_alone<A: Portable, R: 'static>(
     })
 }
 
+/// Names a function that a fork server is to run before it forks.
+pub(crate) fn preload(func: fn()) -> Result<Token, Refused> {
+    // SAFETY: `run_preload` keeps the contract of `Run` for functions of the type `fn()`.
+    const ENTRY: &Entry = &unsafe { Entry::new(run_preload) };
+    Token::of(ENTRY, func as usize)
+}
+
+/// # Safety
+///
+/// See [`Run`](crate::image::Run): the address is that of a function of the type `fn()`.
+unsafe fn run_preload(address: usize, _argument: &[u8], _reply: &mut Vec<u8>) -> Kind {
+    // SAFETY: the caller's promise.
+    let func = unsafe { std::mem::transmute::<usize, fn()>(address) };
+    match catch(func) {
+        Ok(()) => Kind::Done,
+        Err(_) => Kind::Panicked,
+    }
+}
+
 fn work<I: Portable, O: Portable, E: Portable>(
     argument: &[u8],
     reply: &mut Vec<u8>,

@@ -1,12 +1,13 @@
 //! One hand of a pool: a worker as its pool sees it: the process, the socket, what it is doing, what is still to be written to it.
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 
 use pool_core::{Claim, CodecError};
 
+use crate::child::Child;
 use crate::link::{Hasty, Link};
-use crate::nursery::Newborn;
+use crate::start::Newborn;
 use crate::travel::Travel;
 use crate::wire::{self, Breach, Frame, Kind, Reader};
 
@@ -38,10 +39,9 @@ pub(crate) enum Duty {
 /// One live worker.
 #[derive(Debug)]
 pub(crate) struct Hand {
-    pub(crate) pid: u32,
+    pub(crate) child: Child,
     /// Number of this worker among all of the pool, replacements included: it tells events apart.
     pub(crate) serial: u32,
-    pub(crate) pidfd: OwnedFd,
     pub(crate) link: Link,
     pub(crate) duty: Duty,
     /// Why it is being stopped, where its status will not say.
@@ -59,11 +59,10 @@ pub(crate) struct Hand {
 
 impl Hand {
     pub(crate) fn new(newborn: Newborn, serial: u32, max_payload: u64) -> Hand {
-        let Newborn { pid, pidfd, link } = newborn;
+        let Newborn { child, link } = newborn;
         Hand {
-            pid,
+            child,
             serial,
-            pidfd,
             link,
             duty: Duty::Starting,
             verdict: None,

@@ -17,13 +17,14 @@ use std::ffi::{c_char, c_int};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::dup2_stdin;
 
 use crate::link::Link;
-use crate::{environment, sys, worker};
+use crate::{environment, server, sys, worker};
 
 /// The variable that says what a process is to be.
 pub(crate) const ROLE: &str = "POOL_PROCESS_ROLE";
@@ -61,6 +62,8 @@ unsafe extern "C" {
 pub(crate) enum Role {
     /// Runs the tasks of one pool.
     Worker,
+    /// Forks workers.
+    Server,
 }
 
 impl Role {
@@ -68,13 +71,14 @@ impl Role {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Role::Worker => "worker",
+            Role::Server => "server",
         }
     }
 
     /// The role of this process, once: it is taken out of the environment.
     fn take() -> Option<Role> {
         let name = environment::take(ROLE)?;
-        let role = [Role::Worker]
+        let role = [Role::Worker, Role::Server]
             .into_iter()
             .find(|role| name == role.name())?;
         let stdin = fstat(io::stdin().as_fd()).ok()?;
@@ -86,23 +90,30 @@ impl Role {
         match enter() {
             Ok(link) => match self {
                 Role::Worker => worker::serve(&link),
+                Role::Server => server::serve(link),
             },
             Err(_) => sys::exit_now(1),
         }
     }
 }
 
-/// Makes sure that the initialiser is part of the program: called where workers are started.
-pub(crate) fn link() {
+/// Whether a worker of this program takes its place before it has run anything of the program's own.
+pub(crate) fn is_there() -> bool {
+    // To name it makes sure that it is linked.
     #[cfg(feature = "hook")]
     std::hint::black_box(&raw const HOOK);
+    cfg!(feature = "hook") || CALLED.load(Ordering::Acquire)
 }
+
+/// `init` was called.
+static CALLED: AtomicBool = AtomicBool::new(false);
 
 /// Takes the place of `main` in a process that was started as a worker; returns at once in any other.
 ///
 /// Programs need not call it: the same is done before `main`. It is for those who turn the crate's feature
 /// `hook` off, and must then be the first statement of `main`.
 pub fn init() {
+    CALLED.store(true, Ordering::Release);
     if let Some(role) = Role::take() {
         role.play();
     }
@@ -140,5 +151,8 @@ fn enter() -> io::Result<Link> {
     dup2_stdin(File::open("/dev/null")?)?;
     // SAFETY: to ignore a signal calls no handler.
     unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn)? };
+    // Inherited as ignored, it would hide how the processes end that tasks start.
+    // SAFETY: the default action calls no handler.
+    unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl)? };
     Ok(link)
 }

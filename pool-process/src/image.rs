@@ -12,8 +12,11 @@
 //! makes an offset mean the same there. The checks turn a parent that does not keep to this into an error.
 #![expect(unsafe_code, reason = "offsets become code again")]
 
-use std::ffi::c_void;
+use std::ffi::{OsStr, c_void};
+use std::fs;
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use nix::libc;
@@ -117,34 +120,14 @@ impl Token {
     }
 
     pub(crate) fn to_bytes(self) -> [u8; TOKEN] {
-        let mut bytes = [0; TOKEN];
-        bytes[..8].copy_from_slice(&self.entry.to_le_bytes());
-        bytes[8..].copy_from_slice(&self.function.to_le_bytes());
-        bytes
+        (u128::from(self.function) << 64 | u128::from(self.entry)).to_le_bytes()
     }
 
     pub(crate) fn from_bytes(bytes: [u8; TOKEN]) -> Token {
-        let [
-            e0,
-            e1,
-            e2,
-            e3,
-            e4,
-            e5,
-            e6,
-            e7,
-            f0,
-            f1,
-            f2,
-            f3,
-            f4,
-            f5,
-            f6,
-            f7,
-        ] = bytes;
+        let both = u128::from_le_bytes(bytes);
         Token {
-            entry: u64::from_le_bytes([e0, e1, e2, e3, e4, e5, e6, e7]),
-            function: u64::from_le_bytes([f0, f1, f2, f3, f4, f5, f6, f7]),
+            entry: both as u64,
+            function: (both >> 64) as u64,
         }
     }
 }
@@ -162,21 +145,16 @@ impl Callable {
 pub(crate) struct Image {
     code: Vec<Range<usize>>,
     data: Vec<Range<usize>>,
-    /// Whether it is the program itself, rather than a library some other program loaded.
-    pub(crate) is_program: bool,
 }
 
 impl Image {
     pub(crate) fn own() -> &'static Image {
         static OWN: OnceLock<Image> = OnceLock::new();
         OWN.get_or_init(|| {
-            let mut search = Search {
-                image: Image::default(),
-                first: true,
-            };
-            // SAFETY: the callback gets back the pointer to `search`, which outlives the call.
-            unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut search).cast::<c_void>()) };
-            search.image
+            let mut image = Image::default();
+            // SAFETY: the callback gets back the pointer to `image`, which outlives the call.
+            unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut image).cast::<c_void>()) };
+            image
         })
     }
 
@@ -205,20 +183,14 @@ impl Image {
     }
 }
 
-struct Search {
-    image: Image,
-    /// The program comes first, then the libraries it loaded.
-    first: bool,
-}
-
 /// Keeps the segments of the module in which [`BASE`] lies.
 unsafe extern "C" fn look(
     info: *mut libc::dl_phdr_info,
     _size: usize,
-    search: *mut c_void,
+    image: *mut c_void,
 ) -> libc::c_int {
     // SAFETY: the loader hands in a valid record, and the pointer that `Image::own` gave it.
-    let (info, search) = unsafe { (&*info, &mut *search.cast::<Search>()) };
+    let (info, image) = unsafe { (&*info, &mut *image.cast::<Image>()) };
     // SAFETY: as many program headers as the record says, valid during the call.
     let headers =
         unsafe { std::slice::from_raw_parts(info.dlpi_phdr, usize::from(info.dlpi_phnum)) };
@@ -238,16 +210,35 @@ unsafe extern "C" fn look(
         }
     }
     let base = Image::base();
-    let ours = code.iter().chain(&data).any(|range| range.contains(&base));
+    let ours = data.iter().any(|range| range.contains(&base));
     if ours {
-        search.image = Image {
-            code,
-            data,
-            is_program: search.first,
-        };
+        *image = Image { code, data };
     }
-    search.first = false;
     libc::c_int::from(ours)
+}
+
+/// The file that the image was loaded from, as the system names it.
+pub(crate) fn file() -> Option<PathBuf> {
+    let maps = fs::read("/proc/self/maps").ok()?;
+    let base = Image::base();
+    // Each line: the addresses, four more fields, and the path, which may hold anything but a newline.
+    let line = maps.split(|byte| *byte == b'\n').find(|line| {
+        let addresses = line
+            .split(|byte| *byte == b' ')
+            .next()
+            .and_then(|field| str::from_utf8(field).ok());
+        let bounds = addresses
+            .and_then(|addresses| addresses.split_once('-'))
+            .and_then(|(from, to)| {
+                Some(usize::from_str_radix(from, 16).ok()?..usize::from_str_radix(to, 16).ok()?)
+            });
+        bounds.is_some_and(|bounds| bounds.contains(&base))
+    })?;
+    let path = line
+        .iter()
+        .position(|byte| *byte == b'/')
+        .map(|start| &line[start..])?;
+    Some(PathBuf::from(OsStr::from_bytes(path)))
 }
 
 #[cfg(test)]

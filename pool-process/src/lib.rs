@@ -59,9 +59,19 @@ mod at_exit;
 
 mod worker;
 
+mod talk;
+
+mod server;
+
 mod hook;
 
-mod nursery;
+mod channel;
+
+mod child;
+
+mod start;
+
+mod stats;
 
 mod cause;
 
@@ -85,3 +95,5 @@ pub use pool_core::{
     Submission, Timers, Worker, WorkerLost, current_worker,
 };
 pub use process::{ActiveChild, Process, ProcessError, active_children};
+pub use start::StartMethod;
+pub use stats::Stats;

@@ -54,3 +54,11 @@ pub(crate) fn hold(end: OwnedFd) -> io::Result<()> {
     std::mem::forget(own);
     Ok(())
 }
+
+/// In a process that was forked: the pipe is the parent's.
+pub(crate) fn let_go() {
+    // Where another thread held the lock at the fork, the pipe is lost with it.
+    if let Ok(mut pipe) = PIPE.try_lock() {
+        *pipe = None;
+    }
+}

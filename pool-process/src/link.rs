@@ -21,12 +21,16 @@ pub(crate) struct Link(OwnedFd);
 impl Link {
     /// A connected pair of byte streams; neither end survives an `exec`.
     pub(crate) fn pair() -> io::Result<(Link, Link)> {
-        let (one, other) = socketpair(
-            AddressFamily::Unix,
-            SockType::Stream,
-            None,
-            SockFlag::SOCK_CLOEXEC,
-        )?;
+        Link::pair_of(SockType::Stream)
+    }
+
+    /// A connected pair that keeps messages apart.
+    pub(crate) fn message_pair() -> io::Result<(Link, Link)> {
+        Link::pair_of(SockType::SeqPacket)
+    }
+
+    fn pair_of(kind: SockType) -> io::Result<(Link, Link)> {
+        let (one, other) = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)?;
         Ok((Link(one), Link(other)))
     }
 

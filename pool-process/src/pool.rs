@@ -1,6 +1,7 @@
 //! The face of the crate: `ProcessPool` and its builder.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pool_core::{
@@ -10,6 +11,8 @@ use pool_core::{
 
 use crate::backend::Processes;
 use crate::dispatch::Plan;
+use crate::start::StartMethod;
+use crate::stats::Stats;
 use crate::surroundings::Surroundings;
 use crate::wire;
 
@@ -42,6 +45,8 @@ pub struct Builder {
     grace: Duration,
     max_message: u64,
     panic_hook: bool,
+    method: StartMethod,
+    preload: Option<fn()>,
 }
 
 impl ProcessPool {
@@ -62,6 +67,8 @@ impl ProcessPool {
             grace: Duration::from_secs(1),
             max_message: wire::MAX_PAYLOAD,
             panic_hook: true,
+            method: StartMethod::default(),
+            preload: None,
         }
     }
 }
@@ -116,6 +123,42 @@ impl Builder {
         }
     }
 
+    /// Starts each worker from the program's file, instead of having a fork server fork it.
+    pub fn reexec(self) -> Self {
+        Builder {
+            method: StartMethod::Reexec,
+            ..self
+        }
+    }
+
+    /// Forks this very process for each worker: tasks see what it holds, as in Python on Linux before 3.14.
+    ///
+    /// # Safety
+    ///
+    /// A worker has a copy of all memory but none of the other threads: what another thread has locked at that
+    /// moment, in Rust or C, stays locked in the worker for ever. Tasks, and the encoding of their values, must
+    /// not need anything that another thread of the program may hold. A program with one thread of its own is
+    /// fit for it; most others are not.
+    #[expect(
+        unsafe_code,
+        reason = "the caller answers for the program's other threads"
+    )]
+    pub unsafe fn raw_fork(self) -> Self {
+        Builder {
+            method: StartMethod::RawFork,
+            ..self
+        }
+    }
+
+    /// Runs this once in the fork server, before it forks workers: they share what it has made. Pools with
+    /// the same function share a server. It must leave no thread behind: then no worker could be forked.
+    pub fn preload(self, function: fn()) -> Self {
+        Builder {
+            preload: Some(function),
+            ..self
+        }
+    }
+
     /// Starts the pool. Its workers, later ones included, have the working directory, environment, limits
     /// and output of the calling thread at this moment.
     ///
@@ -132,6 +175,9 @@ impl Builder {
             grace: self.grace,
             max_payload: self.max_message,
             panic_hook: self.panic_hook,
+            method: self.method,
+            preload: self.preload,
+            stats: Arc::default(),
         };
         Ok(ProcessPool(Engine::start(
             Processes::new(plan)?,
@@ -195,6 +241,11 @@ impl ProcessPool {
     /// Number of workers.
     pub fn size(&self) -> usize {
         Pool::size(self)
+    }
+
+    /// The pool's workers in numbers, and how they are started, and why so.
+    pub fn stats(&self) -> Stats {
+        self.0.backend().stats()
     }
 
     /// Lets no more work in and returns at once; what was let in will be done. It may be repeated.

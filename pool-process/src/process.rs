@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -13,12 +13,12 @@ use nix::sys::signal::Signal;
 use pool_core::{CodecError, Plain, Portable, Timers};
 
 use crate::at_exit::Listed;
+use crate::child::Child;
 use crate::errand::Alone;
-use crate::hook::Role;
 use crate::link::Link;
-use crate::nursery::{self, Newborn};
+use crate::start::{self, Newborn, StartMethod, Starter};
 use crate::surroundings::Surroundings;
-use crate::sys::{self, Status};
+use crate::sys::Status;
 use crate::wire::{self, Kind, MAX_PAYLOAD};
 use crate::worker::{Purpose, Setup};
 use crate::{names, travel};
@@ -130,7 +130,7 @@ impl Process {
             State::Closed => return Err(ProcessError::Closed),
             State::Running(_) | State::Ended(..) => return Err(ProcessError::AlreadyStarted),
         }
-        if let Some(reason) = nursery::impossible() {
+        if let Some(reason) = start::impossible() {
             return Err(ProcessError::Impossible(reason));
         }
         let Some(errand) = lock(&self.errand).take() else {
@@ -139,17 +139,17 @@ impl Process {
         let mut task = Vec::new();
         wire::write(&mut task, Kind::Task, 0, errand).map_err(ProcessError::Encode)?;
         let newborn = self.launch(&task).map_err(ProcessError::Start)?;
-        let listed = Listed::new(newborn.pidfd.as_fd(), self.daemon);
+        let listed = Listed::new(newborn.child.as_fd(), self.daemon);
         *state = State::Running(Running {
             owner: std::process::id(),
-            pid: newborn.pid,
+            pid: newborn.child.pid(),
             _listed: listed,
         });
         // Set once: only one start gets here.
-        self.life.sentinel.get_or_init(|| newborn.pidfd);
+        self.life.child.get_or_init(|| newborn.child);
         drop(state);
         active_children();
-        lock(&CHILDREN).push(Child {
+        lock(&CHILDREN).push(Entry {
             name: self.name.clone(),
             daemon: self.daemon,
             life: self.life.clone(),
@@ -167,11 +167,11 @@ impl Process {
             panic_hook: false,
             surroundings: surroundings.written.clone(),
         };
-        let newborn = nursery::start_again(Role::Worker)?;
+        let newborn = start_one()?;
         let told = tell(&newborn.link, &setup.frame()?, &surroundings, task);
         if let Err(error) = told {
             // It has ended already, or cannot be spoken to: either way there is no such process.
-            nursery::kill_and_bury(newborn.pid, &newborn.pidfd);
+            newborn.child.kill_and_bury();
             return Err(error);
         }
         Ok(newborn)
@@ -248,7 +248,7 @@ impl Process {
     /// It was not started.
     pub fn sentinel(&self) -> Result<BorrowedFd<'_>, ProcessError> {
         self.life
-            .sentinel
+            .child
             .get()
             .map(AsFd::as_fd)
             .ok_or(ProcessError::NotStarted)
@@ -300,6 +300,21 @@ impl fmt::Debug for Process {
     }
 }
 
+/// Starts a process, by the way that all of them share.
+fn start_one() -> io::Result<Newborn> {
+    /// With the process that it is of: one that was forked from that needs its own.
+    static STARTER: Mutex<Option<(u32, Starter)>> = Mutex::new(None);
+    let mut shared = lock(&STARTER);
+    let owner = std::process::id();
+    match &mut *shared {
+        Some((of, starter)) if *of == owner => starter.start(),
+        other => {
+            let (_, starter) = other.insert((owner, Starter::new(StartMethod::default(), None)));
+            starter.start()
+        }
+    }
+}
+
 /// Surroundings, function and argument, in this order.
 fn tell(link: &Link, setup: &[u8], surroundings: &Surroundings, task: &[u8]) -> io::Result<()> {
     let sent = link.send_with(setup, &surroundings.fds())?;
@@ -311,7 +326,7 @@ fn tell(link: &Link, setup: &[u8], surroundings: &Surroundings, task: &[u8]) -> 
 #[derive(Debug, Default)]
 struct Life {
     state: Mutex<State>,
-    sentinel: std::sync::OnceLock<OwnedFd>,
+    child: OnceLock<Child>,
 }
 
 #[derive(Debug, Default)]
@@ -339,15 +354,15 @@ impl Life {
     /// The state as it is now: an end that nobody has seen yet is seen here.
     fn look(&self) -> Result<MutexGuard<'_, State>, ProcessError> {
         let mut state = self.lock();
-        match (&*state, self.sentinel.get()) {
+        match (&*state, self.child.get()) {
             (State::Closed, _) => return Err(ProcessError::Closed),
-            (State::Running(running), Some(pidfd)) => {
+            (State::Running(running), Some(child)) => {
                 if running.owner != std::process::id() {
                     return Err(ProcessError::NotAChild);
                 }
-                if has_ended(pidfd) {
+                if child.has_ended() {
                     let pid = running.pid;
-                    *state = State::Ended(pid, nursery::bury(pid, pidfd));
+                    *state = State::Ended(pid, child.bury());
                 }
             }
             _ => {}
@@ -361,32 +376,27 @@ impl Life {
             State::Running(_) => {}
             State::Ended(..) | State::Closed => return Ok(true),
         }
-        let pidfd = self.sentinel.get().ok_or(ProcessError::NotStarted)?;
+        let child = self.child.get().ok_or(ProcessError::NotStarted)?;
         match limit {
             Some((limit, _)) if limit.is_zero() => {}
-            _ => wait_for(pidfd, limit).map_err(ProcessError::Start)?,
+            _ => wait_for(child, limit).map_err(ProcessError::Start)?,
         }
         Ok(!matches!(*self.look()?, State::Running(_)))
     }
 
     fn signal(&self, signal: Signal) -> Result<(), ProcessError> {
-        match (&*self.look()?, self.sentinel.get()) {
+        match (&*self.look()?, self.child.get()) {
             (State::New, _) => Err(ProcessError::NotStarted),
-            (State::Running(_), Some(pidfd)) => {
-                sys::pidfd_signal(pidfd.as_fd(), signal).map_err(ProcessError::Start)
+            (State::Running(_), Some(child)) => {
+                child.signal_alone(signal).map_err(ProcessError::Start)
             }
             _ => Ok(()),
         }
     }
 }
 
-fn has_ended(pidfd: &OwnedFd) -> bool {
-    let mut ended = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-    poll(&mut ended, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
-}
-
 /// Sleeps until a process has ended, or a timer of these has fired.
-fn wait_for(pidfd: &OwnedFd, limit: Option<(Duration, &Timers)>) -> io::Result<()> {
+fn wait_for(child: &Child, limit: Option<(Duration, &Timers)>) -> io::Result<()> {
     let bell = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?);
     let _armed = limit.map(|(limit, timers)| {
         let bell = bell.clone();
@@ -399,7 +409,7 @@ fn wait_for(pidfd: &OwnedFd, limit: Option<(Duration, &Timers)>) -> io::Result<(
         )
     });
     let mut events = [
-        PollFd::new(pidfd.as_fd(), PollFlags::POLLIN),
+        PollFd::new(child.as_fd(), PollFlags::POLLIN),
         PollFd::new(bell.as_fd(), PollFlags::POLLIN),
     ];
     loop {
@@ -422,7 +432,7 @@ pub struct ActiveChild {
 }
 
 #[derive(Debug)]
-struct Child {
+struct Entry {
     name: String,
     daemon: bool,
     life: Arc<Life>,
@@ -430,7 +440,7 @@ struct Child {
 
 /// Processes that were started, also those whose handle was dropped; the ended ones are taken out when somebody
 /// looks, or starts another.
-static CHILDREN: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+static CHILDREN: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 
 /// The processes of this program that were started and have not ended.
 ///

@@ -70,26 +70,75 @@ pub(crate) fn pidfd_signal(process: BorrowedFd<'_>, signal: Signal) -> io::Resul
 ///
 /// It says [`Status::Unknown`] where the status went elsewhere: to a `waitpid(-1)` in the same process, or
 /// nowhere because SIGCHLD is ignored.
-pub(crate) fn take_status(process: BorrowedFd<'_>) -> io::Result<Option<Status>> {
+pub(crate) fn take_status(process: BorrowedFd<'_>) -> Option<Status> {
+    let fd = process.as_raw_fd().unsigned_abs();
+    wait(libc::P_PIDFD, fd, libc::WEXITED | libc::WNOHANG).map_or(Some(Status::Unknown), |ended| {
+        ended.map(|(_, status)| status)
+    })
+}
+
+/// Takes the status of a child that has ended.
+pub(crate) fn take_child_status(pid: i32) -> Status {
+    let ended = wait(
+        libc::P_PID,
+        pid.unsigned_abs(),
+        libc::WEXITED | libc::WNOHANG,
+    );
+    ended
+        .ok()
+        .flatten()
+        .map_or(Status::Unknown, |(_, status)| status)
+}
+
+/// A child that has ended and whose status was not taken. For processes whose children are all of our making.
+pub(crate) fn ended_child() -> Option<i32> {
+    let ended = wait(
+        libc::P_ALL,
+        0,
+        libc::WEXITED | libc::WNOHANG | libc::WNOWAIT,
+    );
+    ended.ok().flatten().map(|(pid, _)| pid)
+}
+
+/// Waits for one child to end; false when there is none. For processes whose children are all of our making.
+pub(crate) fn await_child() -> bool {
+    wait(libc::P_ALL, 0, libc::WEXITED).is_ok()
+}
+
+/// Kills every child, and says whether there may be any; false also where the system does not list them.
+pub(crate) fn kill_children() -> bool {
+    let list = format!("/proc/self/task/{}/children", std::process::id());
+    let Ok(children) = std::fs::read_to_string(list) else {
+        return false;
+    };
+    let children: Vec<i32> = children
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect();
+    for pid in &children {
+        // SAFETY: a number: that of a child whose status nobody but this thread takes.
+        unsafe { libc::kill(*pid, libc::SIGKILL) };
+    }
+    !children.is_empty()
+}
+
+/// `waitid`: who ended and how, or nobody yet.
+fn wait(
+    kind: libc::idtype_t,
+    id: libc::id_t,
+    options: libc::c_int,
+) -> io::Result<Option<(i32, Status)>> {
     loop {
         // SAFETY: an all-zero siginfo_t is valid, and the kernel fills it or leaves it as it is.
         let (result, info) = unsafe {
             let mut info: libc::siginfo_t = std::mem::zeroed();
-            let fd = process.as_raw_fd() as libc::id_t;
-            let options = libc::WEXITED | libc::WNOHANG;
-            (
-                libc::waitid(libc::P_PIDFD, fd, &raw mut info, options),
-                info,
-            )
+            (libc::waitid(kind, id, &raw mut info, options), info)
         };
         match check(result) {
             // SAFETY: waitid fills the fields of a SIGCHLD, or leaves the zeros.
             Ok(_) => return Ok(unsafe { status(&info) }),
-            Err(error) => match error.raw_os_error() {
-                Some(libc::EINTR) => {}
-                Some(libc::ECHILD) => return Ok(Some(Status::Unknown)),
-                _ => return Err(error),
-            },
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }
@@ -97,17 +146,18 @@ pub(crate) fn take_status(process: BorrowedFd<'_>) -> io::Result<Option<Status>>
 /// # Safety
 ///
 /// The information must be that of a SIGCHLD, or all zero.
-unsafe fn status(info: &libc::siginfo_t) -> Option<Status> {
+unsafe fn status(info: &libc::siginfo_t) -> Option<(i32, Status)> {
     // SAFETY: the caller's promise.
     let (pid, value) = unsafe { (info.si_pid(), info.si_status()) };
-    match info.si_code {
-        _ if pid == 0 => None,
-        libc::CLD_EXITED => Some(Status::Exited(value)),
-        code => Some(Status::Killed {
+    let status = match info.si_code {
+        _ if pid == 0 => return None,
+        libc::CLD_EXITED => Status::Exited(value),
+        code => Status::Killed {
             signal: value,
             core_dumped: code == libc::CLD_DUMPED,
-        }),
-    }
+        },
+    };
+    Some((pid, status))
 }
 
 /// Closes every descriptor that was inherited through `exec`, except the three standard ones.
@@ -126,6 +176,19 @@ pub(crate) fn close_inherited() {
         // SAFETY: whoever opened it did so in another program; nothing in this one knows of it.
         unsafe { libc::close(fd) };
     }
+}
+
+/// Closes every descriptor but the three standard ones and this one.
+pub(crate) fn close_all_but(kept: RawFd) {
+    let close = |first: RawFd, last: RawFd| {
+        if first <= last {
+            // SAFETY: plain numbers. The caller is a process that was just forked, in which nothing that owns
+            // one of these descriptors is used or dropped any more.
+            unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+        }
+    };
+    close(3, kept - 1);
+    close(kept.max(2) + 1, RawFd::MAX);
 }
 
 fn survives_exec(fd: RawFd) -> bool {

@@ -181,24 +181,6 @@ impl Reader {
             return Ok(None);
         };
         let [m0, m1, m2, m3, version, kind, zero0, zero1, rest @ ..] = *head;
-        let [
-            r0,
-            r1,
-            r2,
-            r3,
-            r4,
-            r5,
-            r6,
-            r7,
-            l0,
-            l1,
-            l2,
-            l3,
-            l4,
-            l5,
-            l6,
-            l7,
-        ] = rest;
         let magic = u32::from_le_bytes([m0, m1, m2, m3]);
         if magic != MAGIC {
             return Err(Breach::Magic(magic));
@@ -210,20 +192,16 @@ impl Reader {
         if (zero0, zero1) != (0, 0) {
             return Err(Breach::Reserved);
         }
-        let length = u64::from_le_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
+        let rest = u128::from_le_bytes(rest);
+        let (request, length) = (rest as u64, (rest >> 64) as u64);
         let too_long = Breach::TooLong {
             length,
             max: self.max,
         };
-        if length > self.max {
-            return Err(too_long);
+        match usize::try_from(length) {
+            Ok(fits) if length <= self.max => Ok(Some((known, request, fits))),
+            _ => Err(too_long),
         }
-        let fits = usize::try_from(length).map_err(|_| too_long)?;
-        Ok(Some((
-            known,
-            u64::from_le_bytes([r0, r1, r2, r3, r4, r5, r6, r7]),
-            fits,
-        )))
     }
 
     /// Makes room behind the bytes that wait. It grows with what has really come, not with what a head promises.

@@ -7,7 +7,7 @@ use pool_core::Cause;
 
 use crate::hand::Duty;
 use crate::wire::{Frame, Kind};
-use crate::{cause, codec, nursery};
+use crate::{cause, codec};
 
 use super::Dispatcher;
 
@@ -50,7 +50,7 @@ impl Dispatcher {
     /// Acts on every whole frame that is there.
     fn hear(&mut self, index: usize) {
         while let Some(hand) = &mut self.slots[index].hand {
-            let pid = hand.pid;
+            let pid = hand.child.pid();
             let heard = match hand.next() {
                 (Ok(Some(frame)), duty) => understand(pid, &frame, duty),
                 (Ok(None), _) => return,
@@ -75,7 +75,7 @@ impl Dispatcher {
         hand.silent = true;
         // It would be reported for ever.
         let _ = self.epoll.delete(hand.link.as_fd());
-        if !nursery::is_ending(hand.pid) {
+        if !hand.child.is_ending() {
             self.condemn(index, "it closed its connection".to_owned());
         }
     }

@@ -8,10 +8,9 @@ use nix::sys::signal::Signal;
 use pool_core::{Cause, Failure, Seat};
 
 use crate::hand::{Duty, Hand};
-use crate::hook::Role;
 use crate::inbox::Order;
 use crate::worker::{Purpose, Setup};
-use crate::{cause, names, nursery};
+use crate::{cause, names};
 
 use super::{Course, Dispatcher, Event, Name};
 
@@ -23,7 +22,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 impl Dispatcher {
     /// Starts a worker for an empty place.
     pub(super) fn hire(&mut self, index: usize) -> io::Result<()> {
-        let newborn = nursery::start_again(Role::Worker)?;
+        let newborn = self.starter.start()?;
+        self.note(|stats| stats.started(&self.starter));
         self.serial = self.serial.wrapping_add(1);
         let name = Name {
             slot: index,
@@ -33,14 +33,15 @@ impl Dispatcher {
         let mut hand = Hand::new(newborn, self.serial, self.plan.max_payload);
         let watched = self
             .epoll
-            .add(hand.pidfd.as_fd(), Event::Ended(name).interest(false))
+            .add(hand.child.as_fd(), Event::Ended(name).interest(false))
             .and_then(|()| {
                 self.epoll
                     .add(hand.link.as_fd(), Event::Readable(name).interest(false))
             });
         if let Err(error) = watched {
             // Its socket closes with `hand`, at which it leaves; but nobody would see it go.
-            nursery::kill_and_bury(hand.pid, &hand.pidfd);
+            hand.child.kill_and_bury();
+            self.note(|stats| stats.ended(false));
             return Err(error.into());
         }
         // A worker that is gone before it was told anything is found dead like any other.
@@ -126,9 +127,9 @@ impl Dispatcher {
                         .job
                         .fail(assignment.claim.unit, Failure::Terminated);
                 }
-                nursery::kill_group(hand.pid, signal);
+                hand.child.signal(signal);
                 // A stopped process acts on a signal only when it goes on.
-                nursery::kill_group(hand.pid, Signal::SIGCONT);
+                hand.child.signal(Signal::SIGCONT);
             }
         }
     }
@@ -140,7 +141,7 @@ impl Dispatcher {
                 assignment.started = true;
             }
             hand.verdict.get_or_insert(verdict);
-            nursery::kill_group(hand.pid, Signal::SIGKILL);
+            hand.child.signal(Signal::SIGKILL);
         }
     }
 
@@ -150,12 +151,14 @@ impl Dispatcher {
             return;
         };
         // First its group, so that nobody who holds its socket goes on writing.
-        nursery::kill_group(hand.pid, Signal::SIGKILL);
+        hand.child.signal(Signal::SIGKILL);
         self.listen_to_the_end(index);
         let Some(hand) = self.slots[index].hand.take() else {
             return;
         };
-        let status = nursery::bury(hand.pid, &hand.pidfd);
+        let status = hand.child.bury();
+        let expected = matches!(hand.duty, Duty::Leaving);
+        self.note(|stats| stats.ended(expected));
         let cause = match hand.verdict {
             Some(verdict) => Cause::Protocol(verdict),
             None => cause::of(status),
@@ -166,7 +169,7 @@ impl Dispatcher {
                 let task = claim.job.as_job().describe(&claim.unit);
                 claim
                     .job
-                    .fail(claim.unit, cause::lost(hand.pid, cause, task));
+                    .fail(claim.unit, cause::lost(hand.child.pid(), cause, task));
             }
             Duty::Busy(assignment) => self.feed.put_back(assignment.claim),
             Duty::Starting if self.course != Course::Stopping => {

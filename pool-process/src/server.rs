@@ -1,0 +1,308 @@
+//! The fork server: a small process with one thread that forks workers when its pools ask for one.
+//!
+//! It is the program itself, started again and stopped before `main`, so forking it copies little and finds no
+//! lock held. It ends when the process it serves does, and takes with it whatever it has forked and whatever
+//! that has left behind: it is the subreaper of it all.
+//!
+//! # Safety
+//!
+//! `fork` is only called while this process has one thread, which is looked up each time.
+#![expect(unsafe_code, reason = "fork, in a process that has one thread")]
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal, killpg};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::{ForkResult, Pid, fork, getppid, setpgid};
+
+use crate::image::{TOKEN, Token};
+use crate::link::Link;
+use crate::sys::{self, Status};
+use crate::talk::{self, Reply, Request};
+use crate::wire::Kind;
+use crate::worker;
+
+/// A process that was forked here.
+#[derive(Debug)]
+struct Ward {
+    /// Number of the channel that asked for it; none once that is gone.
+    channel: Option<u64>,
+    /// How it ended, until somebody asks.
+    status: Option<Status>,
+}
+
+/// What a fork server sleeps on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ready {
+    /// A child has ended.
+    Ends,
+    /// The owner has ended.
+    Owner,
+    /// Somebody asks, or has gone.
+    Channel(u64),
+}
+
+struct Server {
+    /// The process that is served, as a descriptor.
+    owner: Option<OwnedFd>,
+    /// Says that children have ended; none in a child.
+    ends: Option<SignalFd>,
+    /// Ways to ask, by number; the first is the owner's own.
+    channels: Vec<(u64, Link)>,
+    opened: u64,
+    wards: HashMap<i32, Ward>,
+}
+
+/// A fork server's whole life.
+pub(crate) fn serve(link: Link) -> ! {
+    let code = match Server::new(link) {
+        Ok(mut server) => {
+            server.run();
+            server.take_all_down();
+            0
+        }
+        // Whoever asks finds nobody there, and has other ways.
+        Err(_) => 1,
+    };
+    sys::exit_now(code)
+}
+
+impl Server {
+    fn new(link: Link) -> nix::Result<Server> {
+        let _ = prctl::set_name(c"pool-server");
+        prctl::set_child_subreaper(true)?;
+        let ends: SigSet = [Signal::SIGCHLD].into_iter().collect();
+        ends.thread_block()?;
+        let owner = u32::try_from(getppid().as_raw())
+            .ok()
+            .and_then(|owner| sys::pidfd_open(owner).ok());
+        Ok(Server {
+            owner,
+            ends: Some(SignalFd::with_flags(
+                &ends,
+                SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK,
+            )?),
+            channels: vec![(0, link)],
+            opened: 0,
+            wards: HashMap::new(),
+        })
+    }
+
+    /// Serves until the owner is gone.
+    fn run(&mut self) {
+        loop {
+            let Ok(ready) = self.sleep() else {
+                return;
+            };
+            if ready.contains(&Ready::Owner) {
+                return;
+            }
+            // Ends are looked at with every request; this is for those that nobody asks about.
+            self.reap();
+            for event in ready {
+                if let Ready::Channel(number) = event
+                    && !self.answer(number)
+                {
+                    if number == 0 {
+                        return;
+                    }
+                    self.close(number);
+                }
+            }
+        }
+    }
+
+    /// Sleeps until something happens.
+    fn sleep(&self) -> nix::Result<Vec<Ready>> {
+        let mut watched: Vec<(Ready, PollFd<'_>)> = Vec::with_capacity(self.channels.len() + 2);
+        let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        watched.extend(self.ends.iter().map(|fd| (Ready::Ends, watch(fd.as_fd()))));
+        watched.extend(
+            self.owner
+                .iter()
+                .map(|fd| (Ready::Owner, watch(fd.as_fd()))),
+        );
+        watched.extend(
+            self.channels
+                .iter()
+                .map(|(number, link)| (Ready::Channel(*number), watch(link.as_fd()))),
+        );
+        let (events, mut fds): (Vec<Ready>, Vec<PollFd<'_>>) = watched.into_iter().unzip();
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error),
+        }
+        let ready = events
+            .into_iter()
+            .zip(&fds)
+            .filter(|(_, fd)| fd.any() != Some(false));
+        Ok(ready.map(|(event, _)| event).collect())
+    }
+
+    /// Answers one request; false when the channel has ended.
+    fn answer(&mut self, number: u64) -> bool {
+        let Some((_, link)) = self.channels.iter().find(|(open, _)| *open == number) else {
+            return true;
+        };
+        let Ok(Some((request, fds))) = talk::hear(link) else {
+            return false;
+        };
+        let mut carried = None;
+        let reply = match request {
+            Request::Open => self.open(fds),
+            Request::Preload { token } => preload(token),
+            Request::Fork => match self.fork(number, fds) {
+                Ok((pid, pidfd)) => {
+                    carried = Some(pidfd);
+                    Reply::Forked { pid }
+                }
+                Err(refused) => refused,
+            },
+            Request::Signal { pid, signal } => self.signal(pid, signal),
+            Request::Bury { pid } => Reply::Ended(self.bury(pid)),
+        };
+        let carried: Vec<_> = carried.iter().map(AsFd::as_fd).collect();
+        let link = self.channels.iter().find(|(open, _)| *open == number);
+        link.is_some_and(|(_, link)| talk::say(link, &reply, &carried).is_ok())
+    }
+
+    fn open(&mut self, fds: Vec<OwnedFd>) -> Reply {
+        for fd in fds {
+            self.opened += 1;
+            self.channels.push((self.opened, Link::from_fd(fd)));
+        }
+        Reply::Done
+    }
+
+    fn fork(&mut self, number: u64, fds: Vec<OwnedFd>) -> Result<(i32, OwnedFd), Reply> {
+        let Some(socket) = fds.into_iter().next() else {
+            return Err(Reply::Refused(Errno::EBADF as i32));
+        };
+        let threads = threads();
+        if threads != 1 {
+            return Err(Reply::Threads(threads));
+        }
+        // SAFETY: this process has one thread, so nothing is held by another that the child will not have.
+        match unsafe { fork() } {
+            Ok(ForkResult::Child) => self.become_worker(&Link::from_fd(socket)),
+            Ok(ForkResult::Parent { child }) => {
+                // The child does the same: whoever is first.
+                let _ = setpgid(child, child);
+                let pidfd = sys::pidfd_open(child.as_raw().unsigned_abs());
+                // Without one nobody could watch over it: its socket closes here, and it leaves.
+                let pidfd =
+                    pidfd.map_err(|error| Reply::Refused(error.raw_os_error().unwrap_or(0)))?;
+                self.wards.insert(
+                    child.as_raw(),
+                    Ward {
+                        channel: Some(number),
+                        status: None,
+                    },
+                );
+                Ok((child.as_raw(), pidfd))
+            }
+            Err(error) => Err(Reply::Refused(error as i32)),
+        }
+    }
+
+    /// In the child: lets go of everything that is the server's.
+    fn become_worker(&mut self, link: &Link) -> ! {
+        let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+        self.channels.clear();
+        self.wards.clear();
+        self.owner = None;
+        // Its signal stays blocked until the worker learns its surroundings, the mask among them.
+        self.ends = None;
+        worker::serve(link)
+    }
+
+    fn signal(&mut self, pid: i32, signal: i32) -> Reply {
+        self.reap();
+        let alive = self
+            .wards
+            .get(&pid)
+            .is_some_and(|ward| ward.status.is_none());
+        match Signal::try_from(signal) {
+            Ok(signal) if alive => {
+                let _ = killpg(Pid::from_raw(pid), signal);
+                Reply::Done
+            }
+            Ok(_) => Reply::Done,
+            Err(error) => Reply::Refused(error as i32),
+        }
+    }
+
+    fn bury(&mut self, pid: i32) -> Status {
+        self.reap();
+        self.wards
+            .remove(&pid)
+            .and_then(|ward| ward.status)
+            .unwrap_or(Status::Unknown)
+    }
+
+    /// Takes the status of every child that has ended. A ward's process group ends with it.
+    fn reap(&mut self) {
+        if let Some(ends) = &self.ends {
+            while let Ok(Some(_)) = ends.read_signal() {}
+        }
+        while let Some(pid) = sys::ended_child() {
+            if self.wards.contains_key(&pid) {
+                // Before its status is taken, the number cannot be anybody else's.
+                let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+            let status = sys::take_child_status(pid);
+            match self.wards.get_mut(&pid) {
+                Some(ward) if ward.channel.is_some() => ward.status = Some(status),
+                Some(_) => drop(self.wards.remove(&pid)),
+                None => {}
+            }
+        }
+    }
+
+    /// Whoever asked by this channel is gone: so is what was started by it.
+    fn close(&mut self, number: u64) {
+        self.channels.retain(|(open, _)| *open != number);
+        self.reap();
+        self.wards.retain(|pid, ward| {
+            let theirs = ward.channel == Some(number);
+            if theirs {
+                ward.channel = None;
+                let _ = killpg(Pid::from_raw(*pid), Signal::SIGKILL);
+            }
+            !theirs || ward.status.is_none()
+        });
+    }
+
+    /// Ends everything that was ever started here, and waits until it is gone.
+    fn take_all_down(&mut self) {
+        for (pid, ward) in &self.wards {
+            if ward.status.is_none() {
+                let _ = killpg(Pid::from_raw(*pid), Signal::SIGKILL);
+            }
+        }
+        // Those that have left their group come here when what started them ends.
+        while sys::kill_children() && sys::await_child() {}
+    }
+}
+
+/// Runs a function once; what is forked later has what it made.
+fn preload(token: [u8; TOKEN]) -> Reply {
+    match Token::from_bytes(token)
+        .resolve()
+        .map(|function| function.run(&[], &mut Vec::new()))
+    {
+        Ok(Kind::Done) => Reply::Done,
+        _ => Reply::Failed,
+    }
+}
+
+/// Number of threads of this process: each is a directory beside the two that every directory has.
+fn threads() -> u64 {
+    fs::metadata("/proc/self/task").map_or(0, |tasks| tasks.nlink().saturating_sub(2))
+}

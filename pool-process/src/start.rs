@@ -1,0 +1,190 @@
+//! How workers are started: three ways, which differ in what they cost and in what they ask of the program.
+
+mod again;
+mod raw;
+mod server;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use crate::channel::{Channel, NotForked};
+use crate::child::{Child, Parent};
+use crate::hook::{self, ROLE};
+use crate::image;
+use crate::link::Link;
+
+use server::Server;
+
+/// How the workers of a pool are started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum StartMethod {
+    /// By a small process that was started from the program's file once and forks a worker whenever one is
+    /// wanted: the default.
+    #[default]
+    ForkServer,
+    /// By starting the program's file again for each worker.
+    Reexec,
+    /// By forking this very process, with whatever it holds: see
+    /// [`Builder::raw_fork`](crate::Builder::raw_fork).
+    RawFork,
+}
+
+impl fmt::Display for StartMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            StartMethod::ForkServer => "fork server",
+            StartMethod::Reexec => "re-exec",
+            StartMethod::RawFork => "raw fork",
+        })
+    }
+}
+
+/// What runs once in a fork server, before it forks.
+pub(crate) type Preload = fn();
+
+/// A process that was just started and has been told nothing yet.
+#[derive(Debug)]
+pub(crate) struct Newborn {
+    pub(crate) child: Child,
+    pub(crate) link: Link,
+}
+
+/// Starts the workers of one pool.
+#[derive(Debug)]
+pub(crate) struct Starter {
+    way: Way,
+    /// Why it is this way.
+    pub(crate) reason: String,
+    preload: Option<Preload>,
+}
+
+#[derive(Debug)]
+enum Way {
+    Server {
+        server: Arc<Server>,
+        channel: Arc<Channel>,
+    },
+    Again,
+    Raw,
+}
+
+impl Starter {
+    pub(crate) fn new(method: StartMethod, preload: Option<Preload>) -> Starter {
+        let starter = |way, reason: &str| Starter {
+            way,
+            reason: reason.to_owned(),
+            preload,
+        };
+        match method {
+            StartMethod::Reexec => starter(Way::Again, "it was asked for"),
+            StartMethod::RawFork => starter(Way::Raw, "it was asked for"),
+            StartMethod::ForkServer => match connect(preload) {
+                Ok(way) => starter(way, "it is the default"),
+                Err(error) => {
+                    let mut starter = starter(Way::Again, "");
+                    starter.fall_back(&format!("the fork server cannot be started: {error}"));
+                    starter
+                }
+            },
+        }
+    }
+
+    pub(crate) fn method(&self) -> StartMethod {
+        match &self.way {
+            Way::Server { .. } => StartMethod::ForkServer,
+            Way::Again => StartMethod::Reexec,
+            Way::Raw => StartMethod::RawFork,
+        }
+    }
+
+    /// Starts a worker.
+    pub(crate) fn start(&mut self) -> io::Result<Newborn> {
+        // A server that has died is replaced once; one that dies again at once is not tried for ever.
+        for _ in 0..2 {
+            let Way::Server { server, channel } = &self.way else {
+                break;
+            };
+            match channel.fork() {
+                Ok((pid, pidfd, link)) => {
+                    let child = Child::new(pid, pidfd, Parent::Server(channel.clone()));
+                    return Ok(Newborn { child, link });
+                }
+                Err(NotForked::Refused(error)) => return Err(error),
+                Err(NotForked::Threads(threads)) => self.fall_back(&format!(
+                    "the fork server has {threads} threads before `main`, which a constructor of a linked \
+                     library has started, so it must not fork"
+                )),
+                Err(NotForked::Gone) => {
+                    server.give_up();
+                    match connect(self.preload) {
+                        Ok(way) => self.way = way,
+                        Err(error) => self.fall_back(&format!("the fork server has died: {error}")),
+                    }
+                }
+            }
+        }
+        match &self.way {
+            Way::Server { .. } => {
+                self.fall_back("the fork server dies whenever it is started");
+                again::start_worker()
+            }
+            Way::Again => again::start_worker(),
+            Way::Raw => raw::start_worker(),
+        }
+    }
+
+    /// From now on workers are started from the program's file. Said once in the log, and whenever it is asked.
+    fn fall_back(&mut self, reason: &str) {
+        static SAID: std::sync::Once = std::sync::Once::new();
+        SAID.call_once(|| eprintln!("pool-process: workers are started by re-exec: {reason}"));
+        self.way = Way::Again;
+        reason.clone_into(&mut self.reason);
+    }
+}
+
+fn connect(preload: Option<Preload>) -> io::Result<Way> {
+    let server = Server::get(preload)?;
+    let channel = match server.channel() {
+        Ok(channel) => channel,
+        Err(_) => {
+            // It died since it was last used.
+            server.give_up();
+            return Server::get(preload).and_then(|server| {
+                let channel = Arc::new(server.channel()?);
+                Ok(Way::Server { server, channel })
+            });
+        }
+    };
+    Ok(Way::Server {
+        server,
+        channel: Arc::new(channel),
+    })
+}
+
+/// Why no worker can be started in this program at all, if that is so.
+pub(crate) fn impossible() -> Option<String> {
+    if std::env::var_os(ROLE).is_some() {
+        return Some(
+            "this process was started as a worker and has run `main`: call `pool_process::init()` first thing there, \
+             or leave the feature `hook` on"
+                .to_owned(),
+        );
+    }
+    if !hook::is_there() {
+        return Some(
+            "the feature `hook` is off: call `pool_process::init()` first thing in `main`"
+                .to_owned(),
+        );
+    }
+    let program = std::fs::read_link("/proc/self/exe").ok()?;
+    let here = image::file()?;
+    (here != program).then(|| {
+        format!(
+            "this code is part of {}, but what would be started again is {}: use threads, or a program of your own",
+            here.display(),
+            program.display()
+        )
+    })
+}
