@@ -11,6 +11,9 @@
 
 mod calls;
 mod clock;
+mod handle;
+mod hello;
+mod named;
 #[cfg(feature = "cli")]
 pub mod ours;
 mod puppet;
@@ -29,6 +32,7 @@ use pool_core::{Pool, StartError, Timers};
 use crate::protocol::{Command, ErrorReply, Request, WorkerKind, read_line};
 use calls::Calls;
 use clock::HarnessClock;
+use named::bad;
 use wire::Replies;
 
 /// Exit code of an adapter, or of its worker, whose harness has gone.
@@ -219,10 +223,7 @@ impl<S: Subject> Reader<S> {
                 sender.send(request).unwrap_or(());
             }
             Err(error) => {
-                let error = ErrorReply {
-                    kind: "Protocol".into(),
-                    text: format!("no thread: {error}"),
-                };
+                let error = bad(format!("no thread: {error}"));
                 self.replies.reply(request.id, Err(error));
             }
         }
@@ -235,9 +236,7 @@ fn refuse(error: &dyn std::error::Error) -> ! {
     std::process::exit(2)
 }
 
+/// What an implementation did not list, and was asked for all the same.
 fn lacking(what: &str) -> ErrorReply {
-    ErrorReply {
-        kind: "Protocol".into(),
-        text: format!("there is no {what} here"),
-    }
+    bad(format!("there is no {what} here"))
 }

@@ -1,18 +1,17 @@
 //! What the harness asks for, as calls of the pool under test.
 
-use std::borrow::Borrow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pool_core::{AsyncResult, Failure, Misuse, Pool, StartError, Terms, Timers, TryStar, Trying};
-use serde_json::{Value, json};
+use pool_core::{AsyncResult, Pool, Timers, TryStar, Trying};
+use serde_json::Value;
 
-use super::{Bare, Subject, lacking, puppet};
-use crate::protocol::{Command, ErrorReply, Hello, VERSION};
-
-/// The outcome of a call.
-type Answer = Result<Value, ErrorReply>;
+use super::handle::{Callbacks, Handle};
+use super::hello::hello;
+use super::named::{Answer, bad, error, misused, named, not_started, unknown};
+use super::{Bare, Subject, puppet};
+use crate::protocol::{Command, ErrorReply, VERSION};
 
 /// Everything that the program under test has made, by name.
 pub(super) struct Calls<S: Subject> {
@@ -23,25 +22,12 @@ pub(super) struct Calls<S: Subject> {
     processes: Mutex<HashMap<String, Arc<dyn Bare>>>,
 }
 
-/// A handle of one call or of a map.
-enum Handle {
-    One(AsyncResult<Value, ErrorReply>),
-    Many(AsyncResult<Vec<Value>, ErrorReply>),
-}
-
 /// A map as it is submitted.
 struct Items {
     keys: Vec<u64>,
     chunksize: Option<u64>,
     /// Whether each item is a tuple that is to be unpacked.
     star: bool,
-}
-
-/// Keys of the puppets that a job calls back.
-#[derive(Default)]
-struct Callbacks {
-    ok: Option<u64>,
-    error: Option<u64>,
 }
 
 impl<S: Subject> Calls<S> {
@@ -215,7 +201,7 @@ impl<S: Subject> Calls<S> {
                 daemon,
             } => {
                 let made = S::bare(puppet::bare, key, daemon, self.timers.clone());
-                let made = made.ok_or_else(|| lacking("process"))?;
+                let made = made.ok_or_else(|| bad("there are no bare processes here".into()))?;
                 lock(&self.processes).insert(process, made.into());
                 nothing()
             }
@@ -312,175 +298,8 @@ impl<S: Subject> Calls<S> {
 const TASK: fn(u64) -> Answer = puppet::task;
 const TASK_OF_TWO: fn(u64, String) -> Answer = puppet::task_of_two;
 
-impl Handle {
-    fn ready(&self) -> bool {
-        match self {
-            Handle::One(result) => result.ready(),
-            Handle::Many(result) => result.ready(),
-        }
-    }
-
-    fn successful(&self) -> Result<bool, Misuse> {
-        match self {
-            Handle::One(result) => result.successful(),
-            Handle::Many(result) => result.successful(),
-        }
-    }
-
-    /// Waits; true when it is ready.
-    fn wait(&self, limit: Option<Duration>) -> bool {
-        fn wait<T>(result: &AsyncResult<T, ErrorReply>, limit: Option<Duration>) -> bool {
-            match limit {
-                None => {
-                    result.wait();
-                    true
-                }
-                Some(limit) => result.wait_timeout(limit),
-            }
-        }
-        match self {
-            Handle::One(result) => wait(result, limit),
-            Handle::Many(result) => wait(result, limit),
-        }
-    }
-
-    /// The value, which stays: a program may look at it again, and from another thread.
-    fn get(&self, limit: Option<Duration>) -> Answer {
-        if limit.is_some() && !self.wait(limit) {
-            return Err(named::<ErrorReply>(&Failure::TimedOut));
-        }
-        match self {
-            Handle::One(result) => result.get_ref().cloned().map_err(|e| named(&e)),
-            Handle::Many(result) => result
-                .get_ref()
-                .map(|list| Value::from(list.clone()))
-                .map_err(|e| named(&e)),
-        }
-    }
-}
-
-impl Callbacks {
-    /// The callbacks as the pool takes them; `show` makes a value of the job's own.
-    #[track_caller]
-    fn terms<T: 'static>(self, show: fn(&T) -> Value) -> Terms<T, ErrorReply> {
-        let mut terms = Terms::here();
-        if let Some(key) = self.ok {
-            terms = terms.callback(move |value| puppet::callback(key, Ok(show(value))));
-        }
-        if let Some(key) = self.error {
-            terms = terms.error_callback(move |failure| puppet::callback(key, Err(named(failure))));
-        }
-        terms
-    }
-}
-
-/// What this adapter is and can do.
-fn hello<S: Subject>() -> Hello {
-    const CALLS: &[&str] = &[
-        "pool",
-        "apply",
-        "apply_async",
-        "map",
-        "starmap",
-        "map_async",
-        "starmap_async",
-        "get",
-        "wait",
-        "ready",
-        "successful",
-        "close",
-        "terminate",
-        "join",
-        "join_timeout",
-        "drop",
-        "exit",
-        "timers",
-        "threads",
-    ];
-    const BODIES: &[&str] = &[
-        "raise",
-        "panic",
-        "kill_self",
-        "stop_self",
-        "close_fds",
-        "spawn_child",
-        "allocate",
-    ];
-    let can = [CALLS, BODIES, S::BARE].concat();
-    Hello {
-        name: S::NAME.into(),
-        version: S::VERSION.into(),
-        kinds: vec![S::KIND],
-        can: can.into_iter().map(str::to_owned).collect(),
-        declines: BTreeMap::new(),
-        polls: None,
-    }
-}
-
-/// A failure by its portable name; the text has nothing in it that changes from run to run.
-fn named<E: Borrow<ErrorReply>>(failure: &Failure<E>) -> ErrorReply {
-    let kind = match failure {
-        Failure::Raised(raised) => return raised.borrow().clone(),
-        Failure::Panicked(panic) => return error("Panicked", &panic.message),
-        Failure::WorkerLost(lost) => return error("WorkerLost", &lost.cause.to_string()),
-        Failure::Misuse(misuse) => return misused(*misuse),
-        Failure::Encode(_) => "Encode",
-        Failure::Decode(_) => "Decode",
-        Failure::Terminated => "Terminated",
-        Failure::TimedOut => "TimedOut",
-        Failure::Cancelled => "Cancelled",
-        _ => "Failure",
-    };
-    error(
-        kind,
-        &failure
-            .as_ref()
-            .map(|raised| raised.borrow().text.clone())
-            .to_string(),
-    )
-}
-
-fn misused(misuse: Misuse) -> ErrorReply {
-    let kind = match misuse {
-        Misuse::NotRunning => "NotRunning",
-        Misuse::StillRunning => "StillRunning",
-        Misuse::NotReady => "NotReady",
-        Misuse::Taken => "Taken",
-        Misuse::WouldDeadlock => "WouldDeadlock",
-        Misuse::ZeroChunksize => "InvalidChunksize",
-        _ => "Misuse",
-    };
-    error(kind, &misuse.to_string())
-}
-
-fn not_started(start: &StartError) -> ErrorReply {
-    let kind = match start {
-        StartError::NoWorkers => "InvalidSize",
-        _ => "StartFailed",
-    };
-    error(kind, &start.to_string())
-}
-
-fn bad(text: String) -> ErrorReply {
-    ErrorReply {
-        kind: "Protocol".into(),
-        text,
-    }
-}
-
-fn unknown(what: &str, name: &str) -> ErrorReply {
-    bad(format!("there is no {what} {name:?}"))
-}
-
-fn error(kind: &str, text: &str) -> ErrorReply {
-    ErrorReply {
-        kind: kind.into(),
-        text: text.into(),
-    }
-}
-
 fn nothing() -> Answer {
-    Ok(json!(null))
+    Ok(Value::Null)
 }
 
 /// Seconds of the protocol; what is less than nothing is nothing, what is too much is for ever.
@@ -505,53 +324,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use std::time::Duration;
 
-    use pool_core::{Cause, Failure, Misuse, Panic, StartError, WorkerLost};
-
-    use super::{ErrorReply, named, not_started, seconds};
-
-    fn kind(failure: Failure<ErrorReply>) -> String {
-        named(&failure).kind
-    }
-
-    #[test]
-    fn failures_have_their_portable_names() {
-        let raised = ErrorReply {
-            kind: "ValueError".into(),
-            text: "bad".into(),
-        };
-        assert_eq!(named(&Failure::Raised(raised.clone())), raised);
-        assert_eq!(kind(Failure::Terminated), "Terminated");
-        assert_eq!(kind(Failure::TimedOut), "TimedOut");
-        assert_eq!(kind(Failure::Misuse(Misuse::NotRunning)), "NotRunning");
-        assert_eq!(
-            kind(Failure::Misuse(Misuse::ZeroChunksize)),
-            "InvalidChunksize"
-        );
-        assert_eq!(not_started(&StartError::NoWorkers).kind, "InvalidSize");
-    }
-
-    #[test]
-    fn a_failure_is_told_without_what_changes_from_run_to_run() {
-        let panic = Panic {
-            message: "oh".into(),
-            location: Some("x.rs:1:2".into()),
-            backtrace: None,
-        };
-        assert_eq!(
-            named::<ErrorReply>(&Failure::Panicked(Box::new(panic))).text,
-            "oh"
-        );
-        let lost = WorkerLost {
-            pid: 4711,
-            cause: Cause::Exit(3),
-            task: "task 1".into(),
-        };
-        let lost = named::<ErrorReply>(&Failure::WorkerLost(Box::new(lost)));
-        assert_eq!(
-            (lost.kind.as_str(), lost.text.contains("4711")),
-            ("WorkerLost", false)
-        );
-    }
+    use super::seconds;
 
     #[test]
     fn any_number_of_seconds_is_a_time() {
