@@ -151,6 +151,21 @@ impl Runner {
     }
 }
 
+/// Makes SIGINT, SIGTERM and SIGHUP end every run with [`Ending::Unknown`], so that nothing is left behind when
+/// the program is interrupted; a second signal acts as if this had not been called. For command lines:
+/// [`interrupted`] then says that it is time to stop.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn catch_signals() -> std::io::Result<()> {
+    sys::catch_signals()
+}
+
+/// Whether a signal of [`catch_signals`] came.
+pub fn interrupted() -> bool {
+    sys::interrupted()
+}
+
 /// How much the kernel tells about processes here, found out on a child that does nothing.
 pub fn level() -> Level {
     run::level()

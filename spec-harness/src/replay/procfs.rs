@@ -175,12 +175,12 @@ pub(super) fn children(pid: i32, tid: i32) -> io::Result<Vec<i32>> {
         .collect())
 }
 
-/// Whether a process was started with this variable set to this value.
-pub(super) fn has_marker(pid: i32, marker: &str) -> bool {
+/// Whether a process was started with this variable set to this value; `None` when it has no environment at
+/// this moment: it is calling exec, or has ended.
+pub(super) fn has_marker(pid: i32, marker: &str) -> Option<bool> {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    environment
-        .split(|byte| *byte == 0)
-        .any(|variable| variable == marker.as_bytes())
+    let mut variables = environment.split(|byte| *byte == 0);
+    (!environment.is_empty()).then(|| variables.any(|variable| variable == marker.as_bytes()))
 }
 
 /// What the kernel says about a process.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::procfs::Level;
 use super::session::{Heard, Line, Session, broken};
-use super::tree::{Rest, RunCounts, Tree};
+use super::tree::{RunCounts, Tree};
 use super::{Fault, Limits, Target, needs, sys, word};
 use crate::case::ast::Case;
 use crate::history::{Ending, History, Key, Who};
@@ -188,7 +188,7 @@ impl Run<'_> {
             self.watch()?;
             // A program takes its time to start; one that sleeps with all its threads has read the request.
             self.session.wait(STARTING);
-            if self.session.tree.look() == Rest::Quiet && !self.session.pump(&mut self.heard)? {
+            if self.session.tree.look().is_proven() && !self.session.pump(&mut self.heard)? {
                 return Err(broken(
                     "the adapter fell asleep without answering hello".to_owned(),
                 ));
@@ -253,17 +253,17 @@ impl Run<'_> {
                 return Ok(ending);
             }
             resting = resting || self.at_rest()?;
-            // What was said before the rest began has arrived by now.
-            if resting && !self.listen()? {
+            if resting {
+                // What was said before the rest began has arrived by now.
+                let spoken = self.listen()?;
                 self.moved();
-                if let Some(ending) = self.advance()? {
+                if !spoken && let Some(ending) = self.advance()? {
                     return Ok(ending);
                 }
                 (wait, resting) = (FIRST_WAIT, false);
                 self.session.wait(wait);
                 continue;
             }
-            resting = false;
             self.watch()?;
             self.session.wait(wait);
             wait = (wait * 2).min(LONGEST_WAIT);

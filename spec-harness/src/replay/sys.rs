@@ -3,6 +3,7 @@
 //! # Safety
 //! `spawn` runs a closure between fork and exec: it makes system calls and nothing else, because another
 //! thread may have held any lock at the fork. `pidfd` passes two integers to the kernel and owns what it gets.
+//! The signal handler stores into an atomic and does nothing else.
 
 #![allow(unsafe_code)]
 
@@ -11,6 +12,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use nix::libc;
@@ -44,6 +46,32 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     let _guard = FORKING.lock().unwrap_or_else(PoisonError::into_inner);
     // Returns after exec, or after its failure.
     command.spawn()
+}
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether one of the signals of [`catch_signals`] came.
+pub(super) fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+/// Makes SIGINT, SIGTERM and SIGHUP end the runs instead of the harness, the first time.
+pub(super) fn catch_signals() -> io::Result<()> {
+    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+    extern "C" fn note(_: libc::c_int) {
+        INTERRUPTED.store(true, Ordering::Relaxed);
+    }
+    // A second signal finds the default action again: whoever is in a hurry gets it.
+    let action = SigAction::new(
+        SigHandler::Handler(note),
+        SaFlags::SA_RESETHAND,
+        SigSet::empty(),
+    );
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        // SAFETY: the handler does nothing but an atomic store, which is allowed in any handler.
+        unsafe { sigaction(signal, &action)? };
+    }
+    Ok(())
 }
 
 /// A descriptor that becomes readable when the process has ended.

@@ -138,6 +138,15 @@ fn a_timed_wait_that_was_not_declared_is_unknown_and_never_a_pass() {
 }
 
 #[test]
+fn a_timed_wait_that_ends_soon_or_was_declared_is_waited_for() {
+    let declared = UNTIL.replace(r#""version""#, r#""polls":"60ms","version""#);
+    for script in [UNTIL, &declared] {
+        let ran = ran(CASE, &sh(script, &["join", "sleep 0.05"]));
+        assert_eq!(ran.history.ending, Ending::Finished);
+    }
+}
+
+#[test]
 fn a_call_that_never_returns_is_a_proven_deadlock() {
     let ran = ran(CASE, &until("join", "read -r never"));
     let Ending::Deadlock(text) = &ran.history.ending else {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
 use super::procfs::{self, LastPid, Level, Stat, ThreadFiles};
@@ -45,17 +45,22 @@ pub(super) type RunCounts = Vec<((i32, i32), u64)>;
 /// What a look at all threads came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Rest {
-    /// All sleep, without a time limit.
-    Quiet,
-    /// All sleep, some of them with a time limit; the others have these run counts.
-    Timed {
-        /// One of those with a time limit.
-        who: String,
-        /// Run counts of the others.
-        others: RunCounts,
+    /// All sleep.
+    Asleep {
+        /// One who sleeps with a time limit, if there is such a one.
+        timed: Option<String>,
+        /// The run counts of all who sleep without.
+        counts: RunCounts,
     },
     /// Somebody is awake, or was between the looks.
     Awake(String),
+}
+
+impl Rest {
+    /// Whether all sleep and nobody has a time limit.
+    pub(super) fn is_proven(&self) -> bool {
+        matches!(self, Rest::Asleep { timed: None, .. })
+    }
 }
 
 impl Tree {
@@ -126,12 +131,11 @@ impl Tree {
         if self.last_pid.read() != before {
             return Rest::Awake("a process or thread was started".to_owned());
         }
-        match timed {
-            None => Rest::Quiet,
-            Some((id, call)) => Rest::Timed {
-                who: self.describe(id, &format!("waits with a time limit ({call})")),
-                others: asleep,
-            },
+        let timed =
+            timed.map(|(id, call)| self.describe(id, &format!("waits with a time limit ({call})")));
+        Rest::Asleep {
+            timed,
+            counts: asleep,
         }
     }
 
@@ -187,16 +191,20 @@ impl Tree {
         if self.root_ended.is_some() {
             return;
         }
-        self.root_ended = match waitpid(Pid::from_raw(self.root), Some(WaitPidFlag::WNOHANG)) {
+        let root = Pid::from_raw(self.root);
+        let peek = WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT | WaitPidFlag::WEXITED;
+        if waitid(Id::Pid(root), peek) == Ok(WaitStatus::StillAlive) {
+            return;
+        }
+        // The kernel takes milliseconds to bury a process whose files in /proc are open.
+        self.forget(self.root);
+        self.root_ended = match waitpid(root, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::Exited(_, code)) => Some(code),
             Ok(WaitStatus::Signaled(_, signal, _)) => Some(-(signal as i32)),
             Err(Errno::ECHILD) => Some(0),
             _ => None,
         };
-        if self.root_ended.is_some() {
-            self.forget(self.root);
-            self.searched_at = None;
-        }
+        self.searched_at = None;
     }
 
     /// Finds processes and threads that are new, forgets those that are gone.
@@ -259,10 +267,11 @@ impl Tree {
                 if self.strangers.contains(&(pid, stat.start)) {
                     continue;
                 }
-                if stat.session == self.root || procfs::has_marker(pid, &self.marker) {
+                let marked = procfs::has_marker(pid, &self.marker);
+                if stat.session == self.root || marked == Some(true) {
                     found.push(pid);
-                } else if stat.session == pid || stat.state == 'Z' {
-                    // An adapter of another run; a child that has not yet called exec is looked at again.
+                } else if stat.state == 'Z' || (stat.session == pid && marked == Some(false)) {
+                    // An adapter of another run, say. A child that has not yet called exec is looked at again.
                     self.strangers.insert((pid, stat.start));
                 }
             }
@@ -276,11 +285,11 @@ impl Tree {
             self.reap_root();
             return;
         }
+        self.forget(pid);
         if stat.parent == std::process::id() as i32 {
             // Nobody else waits for it; if somebody did, it is gone as well.
             let _ = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
         }
-        self.forget(pid);
     }
 
     /// A thread has ended.

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use super::Run;
 use crate::history::Ending;
-use crate::replay::Fault;
 use crate::replay::session::broken;
 use crate::replay::tree::Rest;
+use crate::replay::{Fault, sys};
 
 impl Run<'_> {
     /// Whether nothing of the implementation can move by itself.
@@ -15,42 +15,42 @@ impl Run<'_> {
         if self.session.is_writing() || self.stage.awaits_real_timeout() {
             return Ok(false);
         }
-        let (who, counts) = match self.session.tree.look() {
-            Rest::Awake(_) => {
-                // Whoever polls may be awake for a moment: with a settle time, that alone does not matter.
-                return Ok(false);
-            }
-            Rest::Quiet if self.settle.is_zero() => {
-                self.troubled = None;
-                return Ok(true);
-            }
-            Rest::Quiet => (None, Vec::new()),
-            Rest::Timed { who, others } => (Some(who), others),
+        let Rest::Asleep { timed, counts } = self.session.tree.look() else {
+            // Whoever polls may be awake for a moment: that alone does not end a rest that has to last.
+            return Ok(false);
         };
-        if self.settle.is_zero() {
-            let since = *self.troubled.get_or_insert_with(Instant::now);
-            if since.elapsed() > self.limits.polling {
-                if self.is_over() {
-                    return Err(Fault::Ends(self.leaked()));
+        if !self.settle.is_zero() {
+            return Ok(match &self.settling {
+                Some((since, before)) if *before == counts => since.elapsed() >= self.settle,
+                _ => {
+                    self.settling = Some((Instant::now(), counts));
+                    false
                 }
-                let who = who.unwrap_or_default();
-                return Err(Fault::Ends(Ending::Unknown(format!(
-                    "{who}, and the adapter does not declare that it polls: whether it has come to rest cannot be known"
-                ))));
-            }
+            });
+        }
+        let Some(who) = timed else {
+            self.troubled = None;
+            return Ok(true);
+        };
+        if self.troubled.get_or_insert_with(Instant::now).elapsed() <= self.limits.polling {
             return Ok(false);
         }
-        match &self.settling {
-            Some((since, before)) if *before == counts => Ok(since.elapsed() >= self.settle),
-            _ => {
-                self.settling = Some((Instant::now(), counts));
-                Ok(false)
-            }
-        }
+        Err(Fault::Ends(if self.is_over() {
+            self.leaked()
+        } else {
+            Ending::Unknown(format!(
+                "{who}, and the adapter does not declare that it polls: \
+                 whether it has come to rest cannot be known"
+            ))
+        }))
     }
 
     /// Gives up when nothing has moved for too long.
     pub(super) fn watch(&mut self) -> Result<(), Fault> {
+        if sys::interrupted() {
+            let ending = Ending::Unknown("interrupted by a signal".to_owned());
+            return Err(Fault::Ends(ending));
+        }
         let silent = self.progress.elapsed();
         if silent < self.limits.busy.min(self.limits.silence) / 8 {
             return Ok(());
@@ -62,8 +62,11 @@ impl Run<'_> {
             return Ok(());
         }
         let who = match self.session.tree.look() {
-            Rest::Awake(who) | Rest::Timed { who, .. } => who,
-            Rest::Quiet => "nobody was found awake".to_owned(),
+            Rest::Awake(who)
+            | Rest::Asleep {
+                timed: Some(who), ..
+            } => who,
+            Rest::Asleep { timed: None, .. } => "nobody was found awake".to_owned(),
         };
         if self.is_over() {
             return Err(Fault::Ends(self.leaked()));
