@@ -169,6 +169,8 @@ pub struct WorkerLost {
     pub cause: Cause,
     /// The task that it was running, for people.
     pub task: String,
+    /// What may explain it: `its memory is limited to 512 MiB`.
+    pub hint: Option<String>,
 }
 
 impl fmt::Display for WorkerLost {
@@ -177,7 +179,11 @@ impl fmt::Display for WorkerLost {
             f,
             "worker lost: {} (pid {}) while running {}",
             self.cause, self.pid, self.task
-        )
+        )?;
+        match &self.hint {
+            Some(hint) => write!(f, " ({hint})"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -25,8 +25,25 @@ pub(crate) fn of(status: Status) -> Cause {
 }
 
 /// The failure of a task whose worker was lost.
-pub(crate) fn lost(pid: u32, cause: Cause, task: String) -> Failure {
-    Failure::WorkerLost(Box::new(WorkerLost { pid, cause, task }))
+pub(crate) fn lost(pid: u32, cause: Cause, task: String, memory: Option<u64>) -> Failure {
+    let hint = memory
+        .filter(|_| may_be_memory(&cause))
+        .map(|bytes| match bytes >> 20 {
+            0 => format!("its memory is limited to {bytes} bytes"),
+            mebibytes => format!("its memory is limited to {mebibytes} MiB"),
+        });
+    Failure::WorkerLost(Box::new(WorkerLost {
+        pid,
+        cause,
+        task,
+        hint,
+    }))
+}
+
+/// Whether a worker that could get no more memory may die like this.
+fn may_be_memory(cause: &Cause) -> bool {
+    let of = [Signal::SIGABRT, Signal::SIGSEGV, Signal::SIGBUS].map(|signal| signal as i32);
+    matches!(cause, Cause::Signal { signal, .. } if of.contains(signal))
 }
 
 fn name(signal: i32) -> String {

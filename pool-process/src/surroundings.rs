@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use nix::fcntl::{OFlag, open};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdout, fchdir};
@@ -109,6 +109,17 @@ impl Surroundings {
 }
 
 impl Written {
+    /// What a worker may have of memory at most, where that is limited.
+    pub(crate) fn memory(&self) -> Option<u64> {
+        let limits = LIMITS.iter().zip(&self.limits);
+        let memory = limits
+            .filter(|(limit, _)| matches!(limit, Resource::RLIMIT_AS | Resource::RLIMIT_DATA));
+        memory
+            .map(|(_, (soft, _))| *soft)
+            .filter(|soft| *soft != RLIM_INFINITY)
+            .min()
+    }
+
     /// Makes them those of this process, a worker that has nothing yet. Limits that cannot be had are left alone:
     /// they are no looser than what the pool's process has itself.
     pub(crate) fn adopt(&self, fds: Vec<OwnedFd>) -> io::Result<()> {

@@ -116,7 +116,10 @@ fn understand(pid: u32, frame: &Frame<'_>, duty: &mut Duty) -> Heard {
                 Err((unit, error)) => {
                     let what = error.to_string();
                     let name = job.as_job().describe(&unit);
-                    job.fail(unit, cause::lost(pid, Cause::Protocol(what.clone()), name));
+                    job.fail(
+                        unit,
+                        cause::lost(pid, Cause::Protocol(what.clone()), name, None),
+                    );
                     Heard::Breach(what)
                 }
             }

@@ -110,7 +110,7 @@ impl Dispatcher {
             let task = claim.job.as_job().describe(&claim.unit);
             claim.job.fail(
                 claim.unit,
-                cause::lost(0, Cause::Start(reason.clone()), task),
+                cause::lost(0, Cause::Start(reason.clone()), task, None),
             );
         }
     }
@@ -163,13 +163,15 @@ impl Dispatcher {
             Some(verdict) => Cause::Protocol(verdict),
             None => cause::of(status),
         };
+        let memory = self.plan.surroundings.written.memory();
         match hand.duty {
             Duty::Busy(assignment) if assignment.started => {
                 let claim = assignment.claim;
                 let task = claim.job.as_job().describe(&claim.unit);
-                claim
-                    .job
-                    .fail(claim.unit, cause::lost(hand.child.pid(), cause, task));
+                claim.job.fail(
+                    claim.unit,
+                    cause::lost(hand.child.pid(), cause, task, memory),
+                );
             }
             Duty::Busy(assignment) => self.feed.put_back(assignment.claim),
             Duty::Starting if self.course != Course::Stopping => {

@@ -119,6 +119,7 @@ mod tests {
             pid: 4711,
             cause: Cause::Exit(3),
             task: "task 1".into(),
+            hint: None,
         };
         let lost = named::<ErrorReply>(&Failure::WorkerLost(Box::new(lost)));
         assert_eq!(

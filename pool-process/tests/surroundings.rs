@@ -1,0 +1,279 @@
+//! What a worker has around it: what its pool was made with, and nothing of what `main` has made. Each test
+//! runs in a process of its own, since it changes what all threads of a process share.
+
+mod common;
+
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use common::{Outcome, each_way, loss, pid, signal};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::Pid;
+use pool_process::{Process, ProcessPool};
+
+/// Runs this in a process of its own, which must not fail.
+fn apart(check: fn(()) -> ()) -> Outcome {
+    let process = Process::new(check, ());
+    process.start()?;
+    process.join()?;
+    assert_eq!(process.exitcode()?, Some(0), "see its message above");
+    Ok(())
+}
+
+fn directory(_: ()) -> PathBuf {
+    std::env::current_dir().expect("a directory")
+}
+
+fn variable(name: String) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The environment is changed in processes that have one thread at that moment.
+fn set(name: &str, value: Option<&str>) {
+    // SAFETY: see above: no pool of these tests was made yet, or its threads read no environment.
+    unsafe {
+        match value {
+            Some(value) => std::env::set_var(name, value),
+            None => std::env::remove_var(name),
+        }
+    }
+}
+
+#[test]
+fn directory_and_environment_are_those_of_the_pools_beginning() -> Outcome {
+    apart(|()| {
+        // The first pool starts the fork server, which is then older than the others.
+        let first = ProcessPool::new(1).expect("a pool");
+        let start = directory(());
+        std::env::set_current_dir("/proc").expect("there");
+        set("POOL_TEST_NEW", Some("new"));
+        set("PATH", None);
+        each_way(1, |pool| {
+            std::env::set_current_dir("/").expect("there");
+            set("POOL_TEST_NEW", Some("newer"));
+            for _ in 0..2 {
+                assert_eq!(pool.apply(directory, ())?, PathBuf::from("/proc"));
+                assert_eq!(
+                    pool.apply(variable, "POOL_TEST_NEW".to_owned())?.as_deref(),
+                    Some("new")
+                );
+                assert_eq!(pool.apply(variable, "PATH".to_owned())?, None);
+                // The replacement is started now, and is like the first.
+                loss(
+                    pool.apply(|()| std::process::abort(), ())
+                        .map(|never: ()| never),
+                );
+            }
+            std::env::set_current_dir("/proc").expect("there");
+            set("POOL_TEST_NEW", Some("new"));
+            Ok(())
+        })
+        .expect("as it was");
+        assert_eq!(first.apply(directory, ()).expect("it lives"), start);
+        assert_eq!(
+            first
+                .apply(variable, "POOL_TEST_NEW".to_owned())
+                .expect("it lives"),
+            None
+        );
+    })
+}
+
+/// What a worker says of mask, limit, CPUs and blocked signals.
+fn limits(_: ()) -> (u32, u64, usize, bool) {
+    let mode = umask(Mode::empty());
+    umask(mode);
+    let (files, _) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+    let cpus = sched_getaffinity(Pid::from_raw(0)).expect("CPUs");
+    let cpus = (0..CpuSet::count())
+        .filter(|cpu| cpus.is_set(*cpu) == Ok(true))
+        .count();
+    let mask = SigSet::thread_get_mask().expect("a mask");
+    (mode.bits(), files, cpus, mask.contains(Signal::SIGUSR1))
+}
+
+#[test]
+fn masks_limits_and_cpus_are_those_of_the_pools_beginning() -> Outcome {
+    apart(|()| {
+        let first = ProcessPool::new(1).expect("a pool");
+        let before = limits(());
+        umask(Mode::from_bits_truncate(0o027));
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+        setrlimit(Resource::RLIMIT_NOFILE, 123, hard).expect("lower is allowed");
+        let mut one = CpuSet::new();
+        one.set(0).expect("a CPU");
+        sched_setaffinity(Pid::from_raw(0), &one).expect("CPU 0 is there");
+        let usr1: SigSet = [Signal::SIGUSR1].into_iter().collect();
+        usr1.thread_block().expect("it can be blocked");
+        each_way(1, |pool| {
+            assert_eq!(pool.apply(limits, ())?, (0o027, 123, 1, true));
+            Ok(())
+        })
+        .expect("as it was");
+        assert_eq!(first.apply(limits, ()).expect("it lives"), before);
+    })
+}
+
+#[test]
+fn output_goes_where_it_went_at_the_pools_beginning() -> Outcome {
+    apart(|()| {
+        let first = std::env::temp_dir().join(format!("pool-process-out-{}", std::process::id()));
+        let file = fs::File::create(&first).expect("a file");
+        nix::unistd::dup2_stdout(file.as_fd()).expect("stdout");
+        let print = |text: String| {
+            println!("{text}");
+            eprintln!("(to stderr) {text}");
+        };
+        each_way(1, |pool| {
+            let null = fs::File::options().write(true).open("/dev/null")?;
+            nix::unistd::dup2_stdout(null)?;
+            pool.apply(print, "hello".to_owned())?;
+            nix::unistd::dup2_stdout(file.as_fd())?;
+            Ok(())
+        })
+        .expect("they print");
+        assert_eq!(
+            fs::read_to_string(&first).expect("a file"),
+            "hello\nhello\n"
+        );
+        fs::remove_file(&first).expect("a file");
+    })
+}
+
+#[test]
+fn standard_input_is_empty() -> Outcome {
+    each_way(1, |pool| {
+        let read =
+            |()| std::io::read_to_string(std::io::stdin()).map_err(|error| error.to_string());
+        assert_eq!(pool.apply(read, ())?, Ok(String::new()));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_worker_has_no_descriptors_of_the_pools_process() -> Outcome {
+    // Not marked to be closed on exec, as C libraries open them.
+    let leaky = nix::unistd::dup(fs::File::open("/proc/self/status")?)?;
+    nix::fcntl::fcntl(
+        &leaky,
+        nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty()),
+    )?;
+    each_way(2, |pool| {
+        let open = |()| {
+            let open = fs::read_dir("/proc/self/fd").expect("there").flatten();
+            let targets = open.filter_map(|entry| fs::read_link(entry.path()).ok());
+            targets
+                .map(|target| target.to_string_lossy().into_owned())
+                .collect::<Vec<_>>()
+        };
+        let open: Vec<String> = pool.apply(open, ())?;
+        assert!(
+            !open.iter().any(|target| target.contains("status")),
+            "{open:?}"
+        );
+        let sockets = open
+            .iter()
+            .filter(|target| target.starts_with("socket"))
+            .count();
+        assert!(
+            sockets <= 1 + usize::from(open[1].starts_with("socket")) * 2,
+            "only its own: {open:?}"
+        );
+        Ok(())
+    })
+}
+
+static MADE: OnceLock<&str> = OnceLock::new();
+
+fn made(_: ()) -> Option<String> {
+    MADE.get().map(|made| (*made).to_owned())
+}
+
+#[test]
+fn what_main_has_made_is_not_there_but_what_is_preloaded_is() -> Outcome {
+    MADE.get_or_init(|| "by main");
+    each_way(1, |pool| {
+        assert_eq!(pool.apply(made, ())?, None);
+        Ok(())
+    })?;
+    fn preload() {
+        MADE.get_or_init(|| "by the preload");
+    }
+    let pool = ProcessPool::builder().size(2).preload(preload).build()?;
+    for _ in 0..3 {
+        assert_eq!(pool.apply(made, ())?.as_deref(), Some("by the preload"));
+        loss(
+            pool.apply(|()| std::process::abort(), ())
+                .map(|never: ()| never),
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_preload_that_panics_or_leaves_a_thread_has_its_pool_re_executed() -> Outcome {
+    for preload in [
+        || panic!("meant to"),
+        || drop(std::thread::spawn(|| std::thread::park())),
+    ] {
+        let pool = ProcessPool::builder().size(1).preload(preload).build()?;
+        assert_eq!(pool.apply(|x: u8| x, 1)?, 1);
+        let stats = pool.stats();
+        assert_eq!(stats.start_method, pool_process::StartMethod::Reexec);
+        assert!(
+            stats.start_reason.contains("panicked") || stats.start_reason.contains("2 threads"),
+            "{stats:?}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_raw_fork_has_it_all() -> Outcome {
+    MADE.get_or_init(|| "by main");
+    // SAFETY: the task and its values need nothing that another thread of this program holds for long.
+    let pool = unsafe { ProcessPool::builder().size(2).raw_fork() }.build()?;
+    assert_eq!(pool.apply(made, ())?.as_deref(), Some("by main"));
+    assert_eq!(
+        signal(&loss(
+            pool.apply(|()| std::process::abort(), ())
+                .map(|never: ()| never)
+        )),
+        "SIGABRT"
+    );
+    assert_ne!(pool.apply(pid, ())?, std::process::id());
+    assert_eq!(
+        pool.stats().start_method,
+        pool_process::StartMethod::RawFork
+    );
+    pool.close();
+    pool.join()?;
+    Ok(())
+}
+
+#[test]
+fn a_memory_limit_that_is_hit_is_named() -> Outcome {
+    apart(|()| {
+        let (_, hard) = getrlimit(Resource::RLIMIT_AS).expect("a limit");
+        setrlimit(Resource::RLIMIT_AS, 512 << 20, hard).expect("lower is allowed");
+        each_way(1, |pool| {
+            let eat = |megabytes: usize| {
+                vec![1_u8; megabytes << 20]
+                    .iter()
+                    .filter(|byte| **byte == 1)
+                    .count()
+            };
+            let lost = loss(pool.apply(eat, 1_000));
+            assert_eq!(signal(&lost), "SIGABRT");
+            assert!(lost.to_string().contains("512 MiB"), "{lost}");
+            assert_eq!(pool.apply(eat, 10)?, 10 << 20);
+            Ok(())
+        })
+        .expect("it is told");
+    })
+}
