@@ -306,7 +306,8 @@ impl Run<'_> {
     fn stuck(&mut self) -> Ending {
         let waiting = self.stage.waiting();
         if self.session.tree.root_ended().is_some() {
-            return self.leaked();
+            // The last of them may have gone since the last look.
+            return self.over();
         }
         if waiting.is_empty() {
             return Ending::Deadlock("main has returned and the program does not end".to_owned());
@@ -347,12 +348,7 @@ impl Run<'_> {
                 ended(code)
             )));
         }
-        if !self.session.tree.is_empty() {
-            return Ok(None);
-        }
-        self.stage.absorb();
-        self.stage.ended(code);
-        Ok(Some(Ending::Finished))
+        Ok(self.session.tree.is_empty().then(|| self.over()))
     }
 
     /// Whether the program has ended, as it was told to.
@@ -360,9 +356,17 @@ impl Run<'_> {
         self.stage.exited() && self.session.tree.root_ended().is_some()
     }
 
-    fn leaked(&mut self) -> Ending {
-        let left = self.session.tree.left().join(", ");
-        Ending::Leaked(format!("the program has ended and left {left}"))
+    /// The ending of a program that has ended and of which nothing moves any more.
+    fn over(&mut self) -> Ending {
+        let left = self.session.tree.left();
+        if !left.is_empty() {
+            let left = left.join(", ");
+            return Ending::Leaked(format!("the program has ended and left {left}"));
+        }
+        self.stage.absorb();
+        self.stage
+            .ended(self.session.tree.root_ended().unwrap_or_default());
+        Ending::Finished
     }
 
     fn moved(&mut self) {

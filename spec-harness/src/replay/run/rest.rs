@@ -36,7 +36,7 @@ impl Run<'_> {
             return Ok(false);
         }
         Err(Fault::Ends(if self.is_over() {
-            self.leaked()
+            self.over()
         } else {
             Ending::Unknown(format!(
                 "{who}, and the adapter does not declare that it polls: \
@@ -69,7 +69,7 @@ impl Run<'_> {
             Rest::Asleep { timed: None, .. } => "nobody was found awake".to_owned(),
         };
         if self.is_over() {
-            return Err(Fault::Ends(self.leaked()));
+            return Err(Fault::Ends(self.over()));
         }
         Err(if spins {
             broken(format!(
