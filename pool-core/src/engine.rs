@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::panic::Location;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -12,15 +13,17 @@ use crate::cell::{Awaited, Cell, Erased};
 use crate::chunks::default_chunksize;
 use crate::context;
 use crate::failure::{Failure, Misuse};
-use crate::feed::{Abandoned, Feed};
+use crate::feed::{Abandoned, Feed, Source};
 use crate::handle::{AsyncResult, wait};
 use crate::hub::Hub;
+use crate::imap::{Flow, Imap, Intake, OpenSource, Settled};
 use crate::lifecycle::{Order, Phase, Step};
 use crate::loan::{Borrowed, Loan};
 use crate::panics;
+use crate::task::Func;
 use crate::terms::Terms;
 use crate::timers::Timers;
-use crate::work::Work;
+use crate::work::{Batch, Work};
 
 /// What every pool can be told at its start, whatever its workers are.
 #[derive(Debug, Clone)]
@@ -186,6 +189,53 @@ impl<B: Backend> Engine<B> {
         })
     }
 
+    /// Starts an `imap`, whose input is read as its results are taken.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`], and [`Misuse::ZeroChunksize`] for a chunk size or a read-ahead of zero.
+    #[track_caller]
+    pub fn imap<F, A>(
+        &self,
+        func: F,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+        flow: Flow,
+    ) -> Result<Imap<F::Out, F::Raised>, Misuse>
+    where
+        F: Func<A> + Clone + Send + Sync + 'static,
+        F::Out: Send + 'static,
+        F::Raised: Send + 'static,
+        A: Send + 'static,
+        B: Carry<Batch<Settled<F>, A>>,
+    {
+        let chunksize = flow.chunksize.unwrap_or(1);
+        let read_ahead = flow.read_ahead.unwrap_or(self.size().saturating_mul(4));
+        if chunksize == 0 || read_ahead == 0 {
+            return Err(Misuse::ZeroChunksize);
+        }
+        self.0.feed.open_source()?;
+        let (place, shared) = (Location::caller(), self.0.clone());
+        let submit = move |items: Vec<A>| {
+            let work = Batch::new(Settled(func.clone()), items, chunksize);
+            let cell = Cell::new(&shared.hub, work, false, Terms::at(place));
+            shared.feed.push_from_source(B::load(cell.clone()))?;
+            shared.backend.wake();
+            Ok(AsyncResult::new(cell))
+        };
+        let shared = self.0.clone();
+        let open = OpenSource::new(move || {
+            shared.feed.end_source();
+            shared.backend.wake();
+        });
+        let intake = Intake::new(items.into_iter(), chunksize, submit, open);
+        let source: Arc<dyn Source> = intake.clone();
+        self.0.feed.remember_source(Arc::downgrade(&source));
+        Ok(match flow.unordered {
+            false => Imap::ordered(intake, read_ahead),
+            true => Imap::unordered(intake, read_ahead, self.0.hub.timers.clone()),
+        })
+    }
+
     /// Lets no more work in and returns at once; what was let in will be done. It may be repeated.
     pub fn close(&self) {
         if let Ok(Some(Order::Drain)) = self.0.feed.step(Step::Close) {
@@ -226,6 +276,7 @@ impl<B: Backend> Shared<B> {
 
     fn terminate(&self) {
         if let Ok(Some(Order::Abandon)) = self.feed.step(Step::Terminate) {
+            self.feed.sources().iter().for_each(|source| source.stop());
             let Abandoned { queued, running } = self.feed.abandon();
             for (job, unclaimed) in queued {
                 job.job().terminate(unclaimed);
@@ -243,6 +294,11 @@ impl<B: Backend> Shared<B> {
             return Err(Misuse::WouldDeadlock);
         }
         let deadline = Deadline::after(&self.hub.timers, limit);
+        // Nobody may be there to take the results: the bound on reading ahead is lifted.
+        self.feed
+            .sources()
+            .iter()
+            .for_each(|source| source.read_all());
         let gone = self.backend.reap(&deadline) && self.hub.lane.finish(&deadline);
         if gone {
             self.feed.step(Step::Reaped)?;

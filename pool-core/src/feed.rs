@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::cell::{Erased, Unit};
 use crate::failure::Misuse;
@@ -41,6 +41,17 @@ struct Inner<J: ?Sized> {
     /// What each seat took last.
     running: Vec<Option<Arc<J>>>,
     sleepers: usize,
+    sources: Vec<Weak<dyn Source>>,
+    /// How many sources have not ended.
+    open_sources: usize,
+}
+
+/// Work that is let in but not yet queued: the input of an `imap`.
+pub(crate) trait Source: Send + Sync {
+    /// Queues all of it, as far as it goes.
+    fn read_all(&self);
+    /// Forgets the rest of it.
+    fn stop(&self);
 }
 
 /// What a pool was left with when it was terminated.
@@ -61,6 +72,8 @@ impl<J: ?Sized + Erased> Feed<J> {
                 last: None,
                 running: (0..size.get()).map(|_| None).collect(),
                 sleepers: 0,
+                sources: Vec::new(),
+                open_sources: 0,
             }),
             bell: Condvar::new(),
             size,
@@ -84,7 +97,7 @@ impl<J: ?Sized + Erased> Feed<J> {
         loop {
             let before = inner.sit(seat, None);
             let claim = inner.claim(seat);
-            if claim.is_some() || inner.phase != Phase::Running {
+            if claim.is_some() || inner.takes_no_more() {
                 // What ran before may be the last reference to its job: it is dropped outside of the lock.
                 drop(inner);
                 drop(before);
@@ -132,7 +145,7 @@ impl<J: ?Sized + Erased> Feed<J> {
     /// True when workers may leave: no more work is let in, and none is left to hand out.
     pub fn is_drained(&self) -> bool {
         let mut inner = self.lock();
-        inner.phase != Phase::Running && inner.returned.is_empty() && inner.front().is_none()
+        inner.takes_no_more() && inner.returned.is_empty() && inner.front().is_none()
     }
 
     /// Where the pool is in its life.
@@ -143,7 +156,12 @@ impl<J: ?Sized + Erased> Feed<J> {
     /// Units that wait or run.
     pub(crate) fn unfinished(&self) -> usize {
         let inner = self.lock();
-        let mut units = inner.returned.len() + inner.running.iter().flatten().count();
+        let running = inner
+            .running
+            .iter()
+            .flatten()
+            .filter(|job| job.job().is_open());
+        let mut units = inner.returned.len() + running.count();
         let mut job = inner.first.clone();
         while let Some(queued) = job {
             let link = queued.job().link().lock();
@@ -160,11 +178,57 @@ impl<J: ?Sized + Erased> Feed<J> {
         self.lock().phase.after(Step::Submit).map(|_| ())
     }
 
-    /// Lets a job in, behind all others.
-    pub(crate) fn push(&self, job: Arc<J>) -> Result<(), Misuse> {
-        let units = job.job().units();
+    /// Lets a source in: until it has ended, workers of a closed pool stay, and its work is taken.
+    pub(crate) fn open_source(&self) -> Result<(), Misuse> {
         let mut inner = self.lock();
         inner.phase.after(Step::Submit)?;
+        inner.open_sources += 1;
+        Ok(())
+    }
+
+    /// Remembers a source that was let in, for `join` to read it to its end.
+    pub(crate) fn remember_source(&self, source: Weak<dyn Source>) {
+        let mut inner = self.lock();
+        inner.sources.retain(|source| source.strong_count() > 0);
+        inner.sources.push(source);
+    }
+
+    /// A source has ended.
+    pub(crate) fn end_source(&self) {
+        self.lock().open_sources -= 1;
+        self.bell.notify_all();
+    }
+
+    /// The sources that may not have ended.
+    pub(crate) fn sources(&self) -> Vec<Arc<dyn Source>> {
+        self.lock()
+            .sources
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+
+    /// Lets a job in, behind all others.
+    pub(crate) fn push(&self, job: Arc<J>) -> Result<(), Misuse> {
+        self.push_when(job, |phase| phase.after(Step::Submit).map(|_| ()))
+    }
+
+    /// Lets a job of a source in, which was itself let in before.
+    pub(crate) fn push_from_source(&self, job: Arc<J>) -> Result<(), Misuse> {
+        self.push_when(job, |phase| match phase {
+            Phase::Running | Phase::Closed => Ok(()),
+            Phase::Terminated | Phase::Joined => Err(Misuse::NotRunning),
+        })
+    }
+
+    fn push_when(
+        &self,
+        job: Arc<J>,
+        admit: impl FnOnce(Phase) -> Result<(), Misuse>,
+    ) -> Result<(), Misuse> {
+        let units = job.job().units();
+        let mut inner = self.lock();
+        admit(inner.phase)?;
         match inner.last.replace(job.clone()) {
             Some(last) => last.job().link().lock().next = Some(job),
             None => inner.first = Some(job),
@@ -214,6 +278,15 @@ impl<J: ?Sized + Erased> Feed<J> {
 }
 
 impl<J: ?Sized + Erased> Inner<J> {
+    /// No more work will come.
+    fn takes_no_more(&self) -> bool {
+        match self.phase {
+            Phase::Running => false,
+            Phase::Closed => self.open_sources == 0,
+            Phase::Terminated | Phase::Joined => true,
+        }
+    }
+
     /// What a seat runs from now on; gives back what it ran before.
     fn sit(&mut self, seat: Seat, job: Option<Arc<J>>) -> Option<Arc<J>> {
         if seat.0 >= self.running.len() {

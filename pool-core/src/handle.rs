@@ -15,7 +15,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::cell::{Awaited, Outcome};
@@ -113,6 +113,14 @@ impl<T, E> AsyncResult<T, E> {
             Some(Err(failure)) => Err(failure.as_ref()),
             None => Err(Misuse::Taken.into()),
         }
+    }
+
+    /// Wakes `waker` when the task has finished; true when it has already, and nobody will be woken.
+    pub(crate) fn watch(&self, waker: &Waker) -> bool {
+        self.job
+            .gate()
+            .poll(&mut Context::from_waker(waker))
+            .is_ready()
     }
 
     /// Waits until the outcome may be looked at.

@@ -56,6 +56,9 @@ mod handle;
 // The queue, and the pool's phase.
 mod feed;
 
+// Results as an iterator.
+mod imap;
+
 // How workers are started, fed and stopped.
 mod backend;
 
@@ -78,6 +81,7 @@ pub use failure::{Cause, CodecError, Failure, Misuse, Never, Panic, WorkerLost};
 pub use feed::{Claim, Feed, Seat};
 pub use handle::AsyncResult;
 pub use hub::TaskId;
+pub use imap::{Ends, Flow, Imap, ImapSubmission, Settled};
 pub use lifecycle::{Order, Phase, Step};
 pub use loan::Borrowed;
 pub use panics::{catch, install_hook};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::failure::{Failure, Misuse, Never};
 use crate::handle::AsyncResult;
+use crate::imap::{Flow, Imap, ImapSubmission};
 use crate::submission::{Chunks, Submission};
 use crate::task::{FnPtr, Plain, Portable, Star, TryStar, Trying, Tuple};
 use crate::terms::Terms;
@@ -84,6 +85,22 @@ pub trait Pool: Sized {
         F::Out: Portable,
         F::Raised: Portable;
 
+    /// Starts an `imap`; all other ways to do so come down to this.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`], and [`Misuse::ZeroChunksize`] for a chunk size or a read-ahead of zero.
+    #[track_caller]
+    fn submit_imap<F: FnPtr<A>, A: Portable>(
+        &self,
+        func: F,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+        flow: Flow,
+    ) -> Result<Imap<F::Out, F::Raised>, Misuse>
+    where
+        F::Out: Portable,
+        F::Raised: Portable;
+
     /// Calls `func(arg)` on a worker and waits for its value.
     ///
     /// # Errors
@@ -158,6 +175,53 @@ pub trait Pool: Sized {
             None,
             Terms::here(),
         )
+    }
+
+    /// Calls `func` for each item; results come in the items' order, each as soon as it and all before it are
+    /// there. The input is read as results are taken, and may be infinite.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    fn imap<A: Portable, R: Portable>(
+        &self,
+        func: fn(A) -> R,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+    ) -> Result<Imap<R>, Misuse> {
+        self.imap_task(func, items).ordered()
+    }
+
+    /// As [`imap`](Self::imap), in the order of completion.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    fn imap_unordered<A: Portable, R: Portable>(
+        &self,
+        func: fn(A) -> R,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+    ) -> Result<Imap<R>, Misuse> {
+        self.imap_task(func, items).unordered()
+    }
+
+    /// The long form of [`imap`](Self::imap) and [`imap_unordered`](Self::imap_unordered): chunk size, read-ahead.
+    fn imap_task<'p, A: Portable, R: Portable>(
+        &'p self,
+        func: fn(A) -> R,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static> + 'p,
+    ) -> ImapSubmission<'p, R> {
+        ImapSubmission::new(move |flow| self.submit_imap(Plain(func), items, flow))
+    }
+
+    /// As [`imap_task`](Self::imap_task), for a function that may fail.
+    fn try_imap_task<'p, A: Portable, R: Portable, E: Portable>(
+        &'p self,
+        func: fn(A) -> Result<R, E>,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static> + 'p,
+    ) -> ImapSubmission<'p, R, E> {
+        ImapSubmission::new(move |flow| self.submit_imap(Trying(func), items, flow))
     }
 
     /// As [`map`](Self::map), with each item a tuple of the function's arguments. A named function is given as

@@ -1,5 +1,7 @@
 //! What travels to a worker: a function and its argument, as a task that says what comes back.
 
+use std::sync::Arc;
+
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::failure::Never;
@@ -80,6 +82,15 @@ impl<A, R, E, F: StarFn<A, Out = Result<R, E>>> Func<A> for TryStar<F> {
     type Raised = E;
     fn call(&self, arg: A) -> Result<R, E> {
         self.0.call_star(arg)
+    }
+}
+
+/// A shared function, whatever it captures.
+impl<A, F: Func<A>> Func<A> for Arc<F> {
+    type Out = F::Out;
+    type Raised = F::Raised;
+    fn call(&self, arg: A) -> Result<F::Out, F::Raised> {
+        (**self).call(arg)
     }
 }
 

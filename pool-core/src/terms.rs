@@ -18,8 +18,12 @@ impl<T, E> Terms<T, E> {
     /// No callbacks; the caller's place is the one that errors name.
     #[track_caller]
     pub fn here() -> Self {
+        Terms::at(Location::caller())
+    }
+
+    pub(crate) fn at(place: &'static Location<'static>) -> Self {
         Terms {
-            place: Location::caller(),
+            place,
             callback: None,
             error_callback: None,
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pool_core::{
-    AsyncResult, Batch, Call, Chunks, Config, Engine, Failure, FnPtr, Misuse, Never, Pool,
-    Portable, Single, StartError, Submission, Terms, Timers, Tuple,
+    AsyncResult, Batch, Call, Chunks, Config, Engine, Failure, Flow, FnPtr, Imap, ImapSubmission,
+    Misuse, Never, Pool, Portable, Single, StartError, Submission, Terms, Timers, Tuple,
 };
 
 use crate::backend::Processes;
@@ -234,6 +234,19 @@ impl Pool for ProcessPool {
         let chunksize = self.0.chunksize(items.len(), chunksize)?;
         self.0.submit(Batch::new(func, items, chunksize), terms)
     }
+
+    fn submit_imap<F: FnPtr<A>, A: Portable>(
+        &self,
+        func: F,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+        flow: Flow,
+    ) -> Result<Imap<F::Out, F::Raised>, Misuse>
+    where
+        F::Out: Portable,
+        F::Raised: Portable,
+    {
+        self.0.imap(func, items, flow)
+    }
 }
 
 /// The methods of [`Pool`], for programs that have no other kind of pool in view.
@@ -345,6 +358,65 @@ impl ProcessPool {
         items: impl IntoIterator<Item = A>,
     ) -> Result<AsyncResult<Vec<R>>, Misuse> {
         Pool::map_async(self, func, items)
+    }
+
+    /// Calls `func` for each item; results come in the items' order, each as soon as it and all before it are
+    /// there. The input is read as results are taken, and may be infinite.
+    ///
+    /// In Python the whole input is read at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let firsts: Vec<u64> = pool.imap(|x: u64| x * x, 1..)?.take(4).collect::<Result<_, _>>()?;
+    /// assert_eq!(firsts, [1, 4, 9, 16]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn imap<A: Portable, R: Portable>(
+        &self,
+        func: fn(A) -> R,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+    ) -> Result<Imap<R>, Misuse> {
+        Pool::imap(self, func, items)
+    }
+
+    /// As [`imap`](Self::imap), in the order of completion.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    pub fn imap_unordered<A: Portable, R: Portable>(
+        &self,
+        func: fn(A) -> R,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+    ) -> Result<Imap<R>, Misuse> {
+        Pool::imap_unordered(self, func, items)
+    }
+
+    /// The long form of [`imap`](Self::imap) and [`imap_unordered`](Self::imap_unordered): chunk size, read-ahead.
+    pub fn imap_task<'p, A: Portable, R: Portable>(
+        &'p self,
+        func: fn(A) -> R,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static> + 'p,
+    ) -> ImapSubmission<'p, R> {
+        Pool::imap_task(self, func, items)
+    }
+
+    /// As [`imap_task`](Self::imap_task), for a function that may fail: an item's `Err` is
+    /// [`Failure::Raised`] at its place, and later items still come.
+    pub fn try_imap_task<'p, A: Portable, R: Portable, E: Portable>(
+        &'p self,
+        func: fn(A) -> Result<R, E>,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static> + 'p,
+    ) -> ImapSubmission<'p, R, E> {
+        Pool::try_imap_task(self, func, items)
     }
 
     /// As [`map`](Self::map), with each item a tuple of the function's arguments.

@@ -36,8 +36,8 @@ mod process;
 
 pub use builder::Builder;
 pub use pool::ThreadPool;
-pub use process::{Process, ProcessError};
 pub use pool_core::{
-    AsyncResult, Chunks, Failure, Misuse, Never, Panic, Phase, Pool, StartError, Submission,
-    Worker, current_worker,
+    AsyncResult, Chunks, Failure, Imap, ImapSubmission, Misuse, Never, Panic, Phase, Pool,
+    StartError, Submission, Worker, current_worker,
 };
+pub use process::{Process, ProcessError};

@@ -1,11 +1,12 @@
 //! The thread pool's face: signatures for any closure; what they mean is the engine's.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pool_core::{
-    AsyncResult, Batch, Call, Chunks, Engine, Failure, FnPtr, Func, Misuse, Never, Once, Phase,
-    Plain, Pool, Portable, Single, Star, StarFn, StartError, Submission, Terms, TryOnce, TryStar,
-    Trying,
+    AsyncResult, Batch, Call, Chunks, Engine, Failure, Flow, FnPtr, Func, Imap, ImapSubmission,
+    Misuse, Never, Once, Phase, Plain, Pool, Portable, Single, Star, StarFn, StartError,
+    Submission, Terms, TryOnce, TryStar, Trying,
 };
 
 use crate::backend::Threads;
@@ -185,6 +186,77 @@ impl ThreadPool {
         Submission::new(move |chunks: Chunks, terms| {
             self.submit_batch(Plain(func), items, chunks.size(), terms)
         })
+    }
+
+    /// Calls `func` for each item; results come in the items' order, each as soon as it and all before it are
+    /// there. The input is read as results are taken, and may be infinite.
+    ///
+    /// In Python the whole input is read at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let firsts: Vec<u64> = pool.imap(|x| x * x, 1u64..)?.take(4).collect::<Result<_, _>>()?;
+    /// assert_eq!(firsts, [1, 4, 9, 16]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn imap<A: Send + 'static, R: Send + 'static>(
+        &self,
+        func: impl Fn(A) -> R + Send + Sync + 'static,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+    ) -> Result<Imap<R>, Misuse> {
+        self.0.imap(Arc::new(Plain(func)), items, Flow::default())
+    }
+
+    /// As [`imap`](Self::imap), in the order of completion.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    pub fn imap_unordered<A: Send + 'static, R: Send + 'static>(
+        &self,
+        func: impl Fn(A) -> R + Send + Sync + 'static,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+    ) -> Result<Imap<R>, Misuse> {
+        self.0
+            .imap(Arc::new(Plain(func)), items, Flow::default().unordered())
+    }
+
+    /// The long form of [`imap`](Self::imap) and [`imap_unordered`](Self::imap_unordered): chunk size, read-ahead.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let halves = pool.imap_task(|x| x / 2, [2, 4, 6]).chunksize(2).read_ahead(1).ordered()?;
+    /// assert_eq!(halves.collect::<Result<Vec<i32>, _>>()?, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn imap_task<'p, A: Send + 'static, R: Send + 'static>(
+        &'p self,
+        func: impl Fn(A) -> R + Send + Sync + 'static,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static> + 'p,
+    ) -> ImapSubmission<'p, R> {
+        let func = Arc::new(Plain(func));
+        ImapSubmission::new(move |flow| self.0.imap(func, items, flow))
+    }
+
+    /// As [`imap_task`](Self::imap_task), for a function that may fail: an item's `Err` is
+    /// [`Failure::Raised`] at its place, and later items still come.
+    pub fn try_imap_task<'p, A: Send + 'static, R: Send + 'static, E: Send + 'static>(
+        &'p self,
+        func: impl Fn(A) -> Result<R, E> + Send + Sync + 'static,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static> + 'p,
+    ) -> ImapSubmission<'p, R, E> {
+        let func = Arc::new(Trying(func));
+        ImapSubmission::new(move |flow| self.0.imap(func, items, flow))
     }
 
     /// As [`map`](Self::map), with each item a tuple of 2 to 6 arguments.
@@ -490,5 +562,18 @@ impl Pool for ThreadPool {
         F::Raised: Portable,
     {
         self.submit_batch(func, items, chunksize, terms)
+    }
+
+    fn submit_imap<F: FnPtr<A>, A: Portable>(
+        &self,
+        func: F,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+        flow: Flow,
+    ) -> Result<Imap<F::Out, F::Raised>, Misuse>
+    where
+        F::Out: Portable,
+        F::Raised: Portable,
+    {
+        self.0.imap(func, items, flow)
     }
 }

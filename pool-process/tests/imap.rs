@@ -1,0 +1,57 @@
+//! `imap` on processes: order, errors at their place, lost workers, infinite input.
+
+use pool_process::{Failure, ProcessPool};
+
+fn pool() -> ProcessPool {
+    ProcessPool::builder().size(2).warn_on_drop(false).build().expect("a pool")
+}
+
+#[test]
+fn imap_yields_in_input_order_from_an_infinite_input() {
+    let pool = pool();
+    let squares = pool.imap(|x: u64| x * x, 1..).expect("a running pool");
+    assert_eq!(squares.take(5).collect::<Result<Vec<_>, _>>(), Ok(vec![1, 4, 9, 16, 25]));
+}
+
+#[test]
+fn imap_unordered_yields_everything_once() {
+    let pool = pool();
+    let results = pool.imap_unordered(|x: u32| x, 0..50).expect("a running pool");
+    let mut seen = results.collect::<Result<Vec<_>, _>>().expect("values");
+    seen.sort_unstable();
+    assert_eq!(seen, (0..50).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_failing_item_and_a_lost_worker_are_errors_at_their_place_and_later_items_still_come() {
+    fn func(x: i32) -> Result<i32, String> {
+        match x {
+            1 => Err("one".to_owned()),
+            2 => panic!("two"),
+            3 => std::process::exit(7),
+            x => Ok(x),
+        }
+    }
+    let pool = pool();
+    let results = pool.try_imap_task(func, 0..6).ordered().expect("a running pool");
+    let seen: Vec<String> = results
+        .map(|end| match end {
+            Ok(value) => value.to_string(),
+            Err(Failure::Raised(error)) => error,
+            Err(Failure::Panicked(panic)) => panic.message,
+            Err(Failure::WorkerLost(lost)) => lost.cause.to_string(),
+            Err(other) => format!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(seen, ["0", "one", "two", "exited with code 7", "4", "5"]);
+}
+
+#[test]
+fn join_reads_the_rest_of_a_half_consumed_imap() {
+    let pool = pool();
+    let mut results = pool.imap_task(|x: u32| x, 0..40).read_ahead(2).ordered().expect("a running pool");
+    assert_eq!(results.next(), Some(Ok(0)));
+    pool.close();
+    pool.join().expect("closed");
+    assert_eq!(results.collect::<Result<Vec<_>, _>>(), Ok((1..40).collect()));
+}
