@@ -14,12 +14,13 @@ mod facts;
 mod invariants;
 pub mod known;
 mod lanes;
+pub mod moments;
 pub mod report;
 #[cfg(test)]
 mod sample;
 pub mod transcript;
 
-use crate::case::ast::{Case, Kind, Span, Time};
+use crate::case::ast::{Case, Expect, Kind, Span, Time};
 use crate::history::{Ending, History, What};
 
 pub use invariants::{RULES, Rule};
@@ -96,6 +97,19 @@ pub struct Judged {
 
 /// Judges one run of a case on workers of this kind.
 ///
+/// What is expected on one kind of worker, and instead of it by other orders of same-instant events: the parts
+/// that `on:` and `ties:` name replace the case's own.
+pub fn expected(case: &Case, kind: Kind) -> (Expect, Vec<Expect>) {
+    let expected = expect::merged(case, kind);
+    let also = expected.ties.iter().flat_map(|ties| &ties.also).map(|also| {
+        let mut expected = expected.clone();
+        expect::replace(&mut expected, also);
+        expected
+    });
+    let also = also.collect();
+    (expected, also)
+}
+
 /// `recorded` is the transcript on record, if there is one. What an implementation is known to do differently
 /// is the matter of [`Known::applied`].
 pub fn judge(case: &Case, kind: Kind, history: &History, recorded: Option<&str>) -> Judged {

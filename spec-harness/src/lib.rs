@@ -6,5 +6,6 @@ pub mod history;
 pub mod interp;
 pub mod judge;
 pub mod protocol;
+pub mod model;
 pub mod replay;
 pub mod target;

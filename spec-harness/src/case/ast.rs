@@ -315,6 +315,19 @@ pub struct Expect {
     pub order: Vec<Order>,
     /// What the document claims, and whether it is so.
     pub claims: Vec<Claim>,
+    /// That what is seen depends on who goes first in an instant.
+    pub ties: Option<Ties>,
+}
+
+/// That the results of a case depend on the order of events of one instant. What is expected is what the rule of
+/// that order gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ties {
+    /// Where it says so.
+    pub span: Span,
+    /// What another order may give; each replaces the parts that it names. Without any (`ties: rule`), nothing
+    /// is said of other orders.
+    pub also: Vec<Expect>,
 }
 
 /// One expected line, or a group whose order is free.

@@ -344,9 +344,15 @@ impl<'c> Stage<'c> {
 
     /// What is to be done next. Everything that the last move led to must have been told.
     pub fn next_move(&mut self) -> Move {
+        self.next_by(&mut |_| 0)
+    }
+
+    /// The same by another order: of so many that are ready in one instant, `first` says which goes first.
+    /// They are counted from 0 in the order of the rule.
+    pub fn next_by(&mut self, first: &mut dyn FnMut(usize) -> usize) -> Move {
         self.absorb();
         loop {
-            let Some((rank, ready)) = self.queue.pop_first() else {
+            let Some((rank, ready)) = self.pop(first) else {
                 return Move::Stuck;
             };
             self.now = self.now.max(rank.wake);
@@ -363,6 +369,18 @@ impl<'c> Stage<'c> {
                 return made;
             }
         }
+    }
+
+    /// Takes the next one out of the queue.
+    fn pop(&mut self, first: &mut dyn FnMut(usize) -> usize) -> Option<(Rank, Ready)> {
+        let wake = self.queue.first_key_value()?.0.wake;
+        let together = self.queue.keys().take_while(|rank| rank.wake == wake);
+        let chosen = match together.count() {
+            1 => 0,
+            several => first(several),
+        };
+        let rank = *self.queue.keys().nth(chosen)?;
+        self.queue.remove_entry(&rank)
     }
 
     fn enqueue(&mut self, wake: Time, ready: Ready) {

@@ -34,29 +34,36 @@ pub(super) fn mismatches(case: &Case, kind: Kind, history: &History) -> Vec<Reas
     found
 }
 
-/// What is expected on one kind of worker: the parts that `on:` names replace the case's own. Timeline and
-/// output tell of the same lines, so that either replaces both.
+/// What is expected on one kind of worker: the parts that `on:` names replace the case's own.
 pub(crate) fn merged(case: &Case, kind: Kind) -> Expect {
     let mut expect = case.expect.clone();
     for (_, on) in case.on.iter().filter(|(on, _)| on.value == kind) {
-        if on.timeline.is_some() || on.output.is_some() {
-            expect.timeline.clone_from(&on.timeline);
-            expect.output.clone_from(&on.output);
-        }
-        if on.elapsed.is_some() {
-            expect.elapsed.clone_from(&on.elapsed);
-        }
-        if !on.tasks.is_empty() {
-            expect.tasks.clone_from(&on.tasks);
-        }
-        if on.workers.is_some() {
-            expect.workers.clone_from(&on.workers);
-        }
-        if !on.order.is_empty() {
-            expect.order.clone_from(&on.order);
-        }
+        replace(&mut expect, on);
     }
     expect
+}
+
+/// Replaces the parts that `by` names. Timeline and output tell of the same lines, so that either replaces both.
+pub(crate) fn replace(expect: &mut Expect, by: &Expect) {
+    if by.timeline.is_some() || by.output.is_some() {
+        expect.timeline.clone_from(&by.timeline);
+        expect.output.clone_from(&by.output);
+    }
+    if by.elapsed.is_some() {
+        expect.elapsed.clone_from(&by.elapsed);
+    }
+    if !by.tasks.is_empty() {
+        expect.tasks.clone_from(&by.tasks);
+    }
+    if by.workers.is_some() {
+        expect.workers.clone_from(&by.workers);
+    }
+    if !by.order.is_empty() {
+        expect.order.clone_from(&by.order);
+    }
+    if by.ties.is_some() {
+        expect.ties.clone_from(&by.ties);
+    }
 }
 
 /// A line that was printed.

@@ -169,7 +169,7 @@ fn named(history: &History, who: &Who) -> String {
 }
 
 /// The verb for the end of a body.
-fn ends(fate: Fate) -> &'static str {
+pub(super) fn ends(fate: Fate) -> &'static str {
     match fate {
         Fate::Done => "ends",
         Fate::Raised => "raises in",
@@ -180,7 +180,7 @@ fn ends(fate: Fate) -> &'static str {
 }
 
 /// What a call came to; nothing for `None`.
-fn outcome(result: &Result<Value, Raised>) -> String {
+pub(super) fn outcome(result: &Result<Value, Raised>) -> String {
     match result {
         Ok(Value::None) => String::new(),
         Ok(value) => format!(" returns {}", value.repr()),

@@ -7,6 +7,9 @@ use crate::case::expr::Value;
 
 impl Check<'_> {
     pub(super) fn expect(&mut self, expect: &Expect) {
+        for also in expect.ties.iter().flat_map(|ties| &ties.also) {
+            self.expect(also);
+        }
         for (set, _) in &expect.tasks {
             self.task_set(set);
         }

@@ -2,7 +2,8 @@
 
 use super::Lower;
 use crate::case::ast::{
-    Claim, Edge, Expect, Fate, Line, Order, Span, Spanned, TaskSet, Time, Truth, Which, Workers,
+    Claim, Edge, Expect, Fate, Line, Order, Span, Spanned, TaskSet, Ties, Time, Truth, Which,
+    Workers,
 };
 use crate::case::diagnostic::Diagnostic;
 use crate::case::expr;
@@ -10,8 +11,8 @@ use crate::case::suggest::did_you_mean;
 use crate::case::yaml::{Kind, Node, Plain, Scalar};
 
 /// The keys of `expect`.
-const KEYS: [&str; 7] = [
-    "timeline", "output", "elapsed", "tasks", "workers", "order", "claims",
+const KEYS: [&str; 8] = [
+    "timeline", "output", "elapsed", "tasks", "workers", "order", "claims", "ties",
 ];
 
 /// How a task can end, by name.
@@ -49,8 +50,39 @@ impl Lower {
             let items = self.list(node, "`claims`").unwrap_or_default();
             expect.claims = items.iter().filter_map(|item| self.claim(item)).collect();
         }
+        expect.ties = fields.take("ties").and_then(|node| self.ties(node));
         self.finish(fields, &KEYS);
         expect
+    }
+
+    /// `rule`, or a list of what may be seen as well.
+    fn ties(&mut self, node: &Node) -> Option<Ties> {
+        let mut also = Vec::new();
+        match &node.kind {
+            Kind::Scalar(scalar) if scalar.text == "rule" => {}
+            Kind::List(items) if !items.is_empty() => {
+                for item in items {
+                    let expect = self.expect(item);
+                    if let Some(nested) = &expect.ties {
+                        let problem = "`ties` inside of `ties` says nothing";
+                        self.report(Diagnostic::new(nested.span, problem));
+                    }
+                    also.push(expect);
+                }
+            }
+            _ => {
+                self.wrong(
+                    node,
+                    "`ties`",
+                    "`rule`, or a list of what other orders may give",
+                );
+                return None;
+            }
+        }
+        Some(Ties {
+            span: node.span,
+            also,
+        })
     }
 
     fn timeline(&mut self, node: &Node) -> Vec<(Spanned<Time>, Vec<Line>)> {

@@ -1,0 +1,175 @@
+//! The reference model: a Pool as a small program of discrete events, which predicts any case without any pool.
+//!
+//! It has no threads, no clock of its own and no I/O: the case's program is performed by the same state machines
+//! that the replay drives ([`crate::interp`]), and what a pool would do is a function of what has happened.
+//!
+//! ```text
+//! Stage (whose turn, virtual clock)
+//!   │ Move                       ▲ what is seen
+//!   ▼                            │
+//! World  (calls and who waits; processes; the program's end)
+//!   └── Pool (the contract, row by row)
+//! ```
+//!
+//! The model is the contract's second text: where a pool and the model differ, one of them is wrong. It predicts
+//! the transcripts that pools are compared with ([`predict`]), and it reads cases: one that expects what cannot be,
+//! or what depends on who is first in an instant, is refused ([`review`]).
+
+mod pool;
+mod review;
+#[cfg(test)]
+mod tests;
+mod ties;
+mod world;
+
+use crate::case::ast::{Case, Kind};
+use crate::history::{Ending, History, Raised, Who};
+use crate::interp::{Move, Options, Stage};
+use crate::replay::needs;
+use world::{Seen, World};
+
+pub use review::review;
+pub use ties::{MOST_ORDERS, Orders, orders};
+
+/// What the model says of a case on one kind of worker.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Prediction {
+    /// This happens.
+    Ran(Box<History>),
+    /// The case is not for this kind: why.
+    NotApplicable(String),
+}
+
+/// Predicts what happens when a case runs on workers of this kind.
+pub fn predict(case: &Case, kind: Kind) -> Prediction {
+    match not_applicable(case, kind) {
+        Some(why) => Prediction::NotApplicable(why),
+        None => Prediction::Ran(Box::new(play(case, kind, Choices::default(), &mut |_| 0))),
+    }
+}
+
+/// What the contract leaves open, and the model has to choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Choices {
+    /// Workers of a pool that is given no size.
+    default_size: usize,
+    /// Whether a task goes to a worker that has not worked yet rather than to one that rests.
+    spread: bool,
+}
+
+impl Default for Choices {
+    fn default() -> Choices {
+        Choices {
+            default_size: 4,
+            spread: false,
+        }
+    }
+}
+
+/// What no worker of a kind has.
+fn not_applicable(case: &Case, kind: Kind) -> Option<String> {
+    if let Some(only) = case.only.as_ref().filter(|only| only.value != kind) {
+        return Some(format!("the case is for {} workers only", only.value));
+    }
+    // P4
+    const OF_PROCESSES: [&str; 3] = ["kill", "pid", "terminate_process"];
+    let lacking = needs(case)
+        .into_iter()
+        .find(|need| OF_PROCESSES.contains(&need.as_str()));
+    lacking
+        .filter(|_| kind == Kind::Thread)
+        .map(|need| format!("threads cannot `{need}`"))
+}
+
+/// Performs a case. Where several are ready in one instant, `first` says which of so many goes first.
+fn play(
+    case: &Case,
+    kind: Kind,
+    choices: Choices,
+    first: &mut dyn FnMut(usize) -> usize,
+) -> History {
+    let mut stage = Stage::new(
+        case,
+        Options {
+            timers: true,
+            ..Options::default()
+        },
+    );
+    let mut world = World::new(kind, choices);
+    loop {
+        match stage.next_by(first) {
+            Move::Call { actor, command } => world.call(actor, &command),
+            Move::Order {
+                key,
+                order,
+                last: true,
+            } => world.obey(key, order),
+            Move::Order {
+                key, last: false, ..
+            } => world.detour(key),
+            Move::Fire(timer) => world.fire(timer),
+            Move::Exit => world.exit(),
+            Move::Stuck | Move::Late(_) => {
+                let ending = stuck(&mut stage);
+                return stage.finish(ending);
+            }
+        }
+        if let Some(ending) = tell(&mut stage, world.settle()) {
+            return stage.finish(ending);
+        }
+    }
+}
+
+/// Tells the stage what was seen; the ending, where that was the last.
+fn tell(stage: &mut Stage<'_>, seen: Vec<Seen>) -> Option<Ending> {
+    let mut ending = None;
+    for seen in seen {
+        match seen {
+            Seen::Returned(actor, result) => {
+                if let Err(why) = stage.returned(actor, result) {
+                    ending = Some(Ending::Broken(why));
+                }
+            }
+            Seen::Began(beginning) => stage.began(beginning),
+            Seen::Did(key) => stage.done(key),
+            Seen::Gone(key) => stage.gone(key),
+            Seen::Armed(timer, after) => stage.timer(timer, after),
+            Seen::Disarmed(timer) => stage.cancel(timer),
+            Seen::Ended => {
+                stage.absorb();
+                stage.ended(0);
+                ending = Some(Ending::Finished);
+            }
+            Seen::Nonsense(why) => ending = Some(Ending::Broken(why)),
+        }
+    }
+    ending
+}
+
+/// Nobody can move any more: as a case expects, or a deadlock.
+fn stuck(stage: &mut Stage<'_>) -> Ending {
+    let waiting = stage.waiting();
+    if waiting.is_empty() {
+        return Ending::Deadlock("main has returned and the program does not end".to_owned());
+    }
+    if stage.note_blocked() {
+        return Ending::Finished;
+    }
+    let calls = waiting.iter().map(|waiting| {
+        let who = match &waiting.who {
+            Who::Main => "main",
+            Who::Thread(name) => name,
+            Who::Puppet(_) => "a task",
+        };
+        format!("{who} waits in `{}` since {}", waiting.text, waiting.since)
+    });
+    Ending::Deadlock(calls.collect::<Vec<_>>().join(", "))
+}
+
+/// An error by its portable name.
+fn raised(kind: &str, text: impl Into<String>) -> Raised {
+    Raised {
+        kind: kind.to_owned(),
+        text: text.into(),
+    }
+}

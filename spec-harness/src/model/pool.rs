@@ -1,0 +1,362 @@
+//! What a Pool does, as a program: every row of the contract that a case can show, where it is kept.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use super::{Choices, raised};
+use crate::case::ast::Kind;
+use crate::case::expr::Value;
+use crate::history::{Key, Raised};
+
+/// What came of a task, of a job, or of a call.
+pub(super) type Outcome = Result<Value, Raised>;
+
+/// A job's number in its pool, in the order of submission.
+pub(super) type JobId = usize;
+
+/// A worker of a pool; one that takes another's place has a number of its own.
+pub(super) type Worker = i32;
+
+/// A pool from its making to its end. Nothing in it waits: [`Pool::begin`] says what starts now, and whoever
+/// plays the bodies says how they ended.
+#[derive(Debug)]
+pub(super) struct Pool {
+    kind: Kind,
+    size: usize,
+    choices: Choices,
+    phase: Phase,
+    jobs: Vec<Job>,
+    /// C5: what no worker has taken yet; it has no bound.
+    queue: VecDeque<Chunk>,
+    /// What each busy worker does.
+    busy: Vec<(Worker, Chunk)>,
+    /// Workers that have worked and rest.
+    resting: VecDeque<Worker>,
+    hired: Worker,
+    /// Callbacks that are due, in the order in which their jobs were decided, and the one that runs.
+    due: VecDeque<(JobId, Key)>,
+    calling: Option<(JobId, Key)>,
+}
+
+/// C4: never backwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Running,
+    Closed,
+    Terminated,
+}
+
+/// What is handed to a pool in one call.
+#[derive(Debug, Clone)]
+pub(super) struct Work {
+    /// The tasks, in order.
+    pub(super) keys: Vec<Key>,
+    /// O13: into how many arguments each item is unpacked.
+    pub(super) args: u32,
+    /// A map: its value is a list, and its tasks go to the workers in chunks.
+    pub(super) many: bool,
+    pub(super) chunksize: Option<u64>,
+    pub(super) callback: Option<Key>,
+    pub(super) error_callback: Option<Key>,
+}
+
+#[derive(Debug)]
+struct Job {
+    work: Work,
+    /// What its tasks returned, by place.
+    values: Vec<Value>,
+    chunks_left: usize,
+    /// The first error that arrived.
+    error: Option<Raised>,
+    /// Decided: what it is, whatever still comes.
+    outcome: Option<Outcome>,
+    ready: bool,
+}
+
+/// O4: the unit that a worker takes: the items of a job that are not done, the first of them at work.
+#[derive(Debug, Clone)]
+struct Chunk {
+    job: JobId,
+    items: Range<usize>,
+    begun: bool,
+}
+
+/// A body that begins now.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Begin {
+    Task { key: Key, worker: Worker, args: u32 },
+    Callback { key: Key, with: Outcome },
+}
+
+/// How a body ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum End {
+    With(Outcome),
+    /// Its worker went with it: of what.
+    WorkerDied(String),
+}
+
+impl Pool {
+    /// C2: a pool of nobody is refused.
+    pub(super) fn new(kind: Kind, size: Option<u64>, choices: Choices) -> Result<Pool, Raised> {
+        // C1: the default depends on the machine, so that what a case shows must not depend on it.
+        let size = size.map_or(choices.default_size, |size| {
+            size.try_into().unwrap_or(usize::MAX)
+        });
+        if size == 0 {
+            return Err(raised(
+                "InvalidSize",
+                "number of workers must be at least 1",
+            ));
+        }
+        Ok(Pool {
+            kind,
+            size,
+            choices,
+            phase: Phase::Running,
+            jobs: Vec::new(),
+            queue: VecDeque::new(),
+            busy: Vec::new(),
+            resting: VecDeque::new(),
+            hired: 0,
+            due: VecDeque::new(),
+            calling: None,
+        })
+    }
+
+    /// Takes work in: never blocks (C5).
+    pub(super) fn submit(&mut self, work: Work) -> Result<JobId, Raised> {
+        // L2: before anything else, also for a map of nothing.
+        if self.phase != Phase::Running {
+            return Err(raised("NotRunning", "pool not running"));
+        }
+        let (items, id) = (work.keys.len(), self.jobs.len());
+        let size = match work.chunksize {
+            _ if !work.many => 1,
+            // O3
+            Some(0) => return Err(raised("InvalidChunksize", "chunk size must be at least 1")),
+            Some(size) => usize::try_from(size).unwrap_or(usize::MAX),
+            // O2
+            None => items.div_ceil(self.size.saturating_mul(4)).max(1),
+        };
+        let starts = (0..items).step_by(size);
+        let chunks = starts.map(|first| Chunk {
+            job: id,
+            items: first..items.min(first.saturating_add(size)),
+            begun: false,
+        });
+        let before = self.queue.len();
+        self.queue.extend(chunks);
+        let chunks_left = self.queue.len() - before;
+        let values = vec![Value::None; items];
+        self.jobs.push(Job {
+            work,
+            values,
+            chunks_left,
+            error: None,
+            outcome: None,
+            ready: false,
+        });
+        if chunks_left == 0 {
+            // O6: a map of nothing is ready at once and calls nobody back.
+            self.jobs[id].outcome = Some(Ok(Value::List(Vec::new())));
+            self.jobs[id].ready = true;
+        }
+        Ok(id)
+    }
+
+    /// L1: what was accepted still runs. L8: any number of times, in any order with terminate.
+    pub(super) fn close(&mut self) {
+        self.phase = self.phase.max(Phase::Closed);
+    }
+
+    /// L5: the queue is dropped. Gives the tasks that are stopped in the middle: those on processes; a function
+    /// on a thread cannot be stopped, so that it runs on, with the rest of its chunk, for nothing.
+    pub(super) fn terminate(&mut self) -> Vec<Key> {
+        self.phase = Phase::Terminated;
+        self.queue.clear();
+        // L6: every open handle has its answer.
+        for id in 0..self.jobs.len() {
+            self.decide(
+                id,
+                Err(raised(
+                    "Terminated",
+                    "pool was terminated before the task had finished",
+                )),
+            );
+        }
+        let stopped = match self.kind {
+            Kind::Process => std::mem::take(&mut self.busy),
+            Kind::Thread => Vec::new(),
+        };
+        stopped
+            .into_iter()
+            .filter(|(_, chunk)| chunk.begun)
+            .map(|(_, chunk)| self.key(&chunk))
+            .collect()
+    }
+
+    /// L3: nobody may wait for the end of a pool that was not told to end.
+    pub(super) fn join(&self) -> Result<(), Raised> {
+        match self.phase {
+            Phase::Running => Err(raised("StillRunning", "pool is still running")),
+            Phase::Closed | Phase::Terminated => Ok(()),
+        }
+    }
+
+    /// L4: whether every task and every callback has ended, so that no worker is left.
+    pub(super) fn is_gone(&self) -> bool {
+        let idle = self.queue.is_empty()
+            && self.busy.is_empty()
+            && self.due.is_empty()
+            && self.calling.is_none();
+        idle && self.phase != Phase::Running
+    }
+
+    /// What a job came to, once it is ready (R1).
+    pub(super) fn outcome(&self, job: JobId) -> Option<&Outcome> {
+        self.jobs[job]
+            .outcome
+            .as_ref()
+            .filter(|_| self.jobs[job].ready)
+    }
+
+    /// What begins now. Called when anything has happened, it leaves nobody idle beside work.
+    pub(super) fn begin(&mut self) -> Vec<Begin> {
+        let mut begins = Vec::new();
+        // C1: at most its size. O5: first in, first out.
+        while self.busy.len() < self.size
+            && let Some(chunk) = self.queue.pop_front()
+        {
+            let worker = self.free_worker();
+            self.busy.push((worker, chunk));
+        }
+        for (worker, chunk) in self.busy.iter_mut().filter(|(_, chunk)| !chunk.begun) {
+            chunk.begun = true;
+            let work = &self.jobs[chunk.job].work;
+            let (key, args) = (work.keys[chunk.items.start], work.args);
+            begins.push(Begin::Task {
+                key,
+                worker: *worker,
+                args,
+            });
+        }
+        // R5: callbacks one at a time.
+        if self.calling.is_none()
+            && let Some((job, key)) = self.due.pop_front()
+            && let Some(with) = self.jobs[job].outcome.clone()
+        {
+            self.calling = Some((job, key));
+            begins.push(Begin::Callback { key, with });
+        }
+        begins
+    }
+
+    /// A body of this pool ended; false when it has none of this number at work.
+    pub(super) fn ended(&mut self, key: Key, end: End) -> bool {
+        if let Some((job, _)) = self.calling.take_if(|(_, calling)| *calling == key) {
+            self.called_back(job, end);
+            return true;
+        }
+        let Some(place) = self
+            .busy
+            .iter()
+            .position(|(_, chunk)| chunk.begun && self.key(chunk) == key)
+        else {
+            return false;
+        };
+        let (worker, chunk) = &mut self.busy[place];
+        let (worker, job) = (*worker, chunk.job);
+        let (error, lives) = match end {
+            End::With(Ok(value)) => {
+                // O6: by place, whenever it comes.
+                self.jobs[job].values[chunk.items.start] = value;
+                chunk.items.start += 1;
+                chunk.begun = false;
+                if !chunk.items.is_empty() {
+                    // O4: the items of a chunk one after the other, on one worker.
+                    return true;
+                }
+                (None, true)
+            }
+            // O4: the rest of the chunk is skipped. R8, R15: the worker goes on.
+            End::With(Err(error)) => (Some(error), true),
+            // R10: that task alone fails, and the worker is replaced by one that is new.
+            End::WorkerDied(cause) => (Some(raised("WorkerLost", cause)), false),
+        };
+        self.busy.remove(place);
+        if lives {
+            self.resting.push_back(worker);
+        }
+        self.chunk_ended(job, error);
+        true
+    }
+
+    /// O7: a job is decided when its last chunk has ended, by the first error in time.
+    fn chunk_ended(&mut self, id: JobId, error: Option<Raised>) {
+        let job = &mut self.jobs[id];
+        job.chunks_left -= 1;
+        job.error = job.error.take().or(error);
+        if job.chunks_left > 0 {
+            return;
+        }
+        let outcome = match (job.error.take(), job.work.many) {
+            (Some(error), _) => Err(error),
+            (None, true) => Ok(Value::List(std::mem::take(&mut job.values))),
+            (None, false) => Ok(job.values.pop().unwrap_or(Value::None)),
+        };
+        self.decide(id, outcome);
+    }
+
+    /// R5: one of the two callbacks, once per job, and the job is ready only after it. What comes when it is
+    /// decided already comes too late.
+    fn decide(&mut self, id: JobId, outcome: Outcome) {
+        let job = &mut self.jobs[id];
+        if job.outcome.is_some() {
+            return;
+        }
+        let callback = if outcome.is_ok() {
+            job.work.callback
+        } else {
+            job.work.error_callback
+        };
+        job.outcome = Some(outcome);
+        match callback {
+            Some(key) => self.due.push_back((id, key)),
+            None => job.ready = true,
+        }
+    }
+
+    /// R6: a callback that fails makes its job fail, where it had not failed already.
+    fn called_back(&mut self, id: JobId, end: End) {
+        let job = &mut self.jobs[id];
+        if let (End::With(Err(error)), Some(outcome @ Ok(_))) = (end, &mut job.outcome) {
+            let text = if error.kind == "Panicked" {
+                error.text
+            } else {
+                error.to_string()
+            };
+            *outcome = Err(raised("Panicked", text));
+        }
+        job.ready = true;
+    }
+
+    /// Which of several idle workers takes a task is nobody's promise.
+    fn free_worker(&mut self) -> Worker {
+        let fresh = self.busy.len() + self.resting.len() < self.size;
+        let rested = if fresh && self.choices.spread {
+            None
+        } else {
+            self.resting.pop_front()
+        };
+        rested.unwrap_or_else(|| {
+            self.hired += 1;
+            self.hired
+        })
+    }
+
+    /// The item that a chunk is at.
+    fn key(&self, chunk: &Chunk) -> Key {
+        self.jobs[chunk.job].work.keys[chunk.items.start]
+    }
+}

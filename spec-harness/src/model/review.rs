@@ -1,0 +1,354 @@
+//! Reads a case with the model: what it expects must be what happens, whoever goes first in an instant, on any machine.
+
+use super::ties::{Orders, instants, orders};
+use super::{Choices, Prediction, not_applicable, play, predict};
+use crate::case::Diagnostic;
+use crate::case::ast::{Action, Case, Expect, Kind, Span, Step};
+use crate::history::{Ending, History, What};
+use crate::judge::report::beside;
+use crate::judge::{self, Reason, Verdict, moments, transcript};
+
+/// Everything by which a case contradicts the model; empty where it is in order.
+pub fn review(case: &Case) -> Vec<Diagnostic> {
+    let kinds: Vec<Kind> = [Kind::Thread, Kind::Process]
+        .into_iter()
+        .filter(|kind| not_applicable(case, *kind).is_none())
+        .collect();
+    let mut found: Vec<(Diagnostic, Vec<Kind>)> = Vec::new();
+    let mut ties = TiesSeen::default();
+    for kind in &kinds {
+        for problem in on_kind(case, *kind, &mut ties) {
+            match found.iter_mut().find(|(known, _)| *known == problem) {
+                Some((_, on)) => on.push(*kind),
+                None => found.push((problem, vec![*kind])),
+            }
+        }
+    }
+    let mut problems: Vec<Diagnostic> = found
+        .into_iter()
+        .map(|(problem, on)| said_of(problem, &on, &kinds))
+        .collect();
+    if problems.is_empty() {
+        problems.extend(ties.needless(case));
+    }
+    for problem in &mut problems {
+        problem.file = format!("{}.yaml", case.name);
+    }
+    problems.sort_by_key(|problem| problem.span.start);
+    problems
+}
+
+/// Names the kind of worker that a problem is about, where it is not about all.
+fn said_of(mut problem: Diagnostic, on: &[Kind], all: &[Kind]) -> Diagnostic {
+    if let ([kind], [_, _]) = (on, all) {
+        problem.message = format!("on {kind} workers: {}", problem.message);
+    }
+    problem
+}
+
+fn on_kind(case: &Case, kind: Kind, ties: &mut TiesSeen) -> Vec<Diagnostic> {
+    let Prediction::Ran(history) = predict(case, kind) else {
+        return Vec::new();
+    };
+    let problems = contradictions(case, kind, &history);
+    if !problems.is_empty() {
+        return problems;
+    }
+    let mut problems = Vec::new();
+    problems.extend(depends_on_the_machine(case, kind, &history));
+    problems.extend(depends_on_the_worker(case, kind));
+    problems.extend(depends_on_the_order(case, kind, ties));
+    problems
+}
+
+/// What a case says that the model does not.
+fn contradictions(case: &Case, kind: Kind, history: &History) -> Vec<Diagnostic> {
+    let Verdict::Fail(reasons) = judge::judge(case, kind, history, None).verdict else {
+        return Vec::new();
+    };
+    reasons
+        .iter()
+        .map(|reason| contradiction(case, history, reason))
+        .collect()
+}
+
+fn contradiction(case: &Case, history: &History, reason: &Reason) -> Diagnostic {
+    match reason {
+        Reason::Ending(why) => {
+            let blocked = history.events.iter().find_map(|event| match event.what {
+                What::Blocked { span } => Some(span),
+                _ => None,
+            });
+            let problem = Diagnostic::new(
+                blocked.unwrap_or(beginning(case)),
+                format!("the program does not end: {why}"),
+            );
+            match history.ending {
+                Ending::Deadlock(_) => {
+                    problem.help("if that is what the case shows, say `blocks: forever` here")
+                }
+                _ => problem
+                    .help("if that is what the case shows, say for which workers: `only: process`"),
+            }
+        }
+        Reason::Step { span, at, text } => Diagnostic::new(*span, text).label(format!("at {at}")),
+        Reason::Mismatch {
+            what,
+            span,
+            expected,
+            seen,
+        } => {
+            let table = beside(("expected", expected), ("predicted", seen));
+            Diagnostic::new(
+                span.unwrap_or(beginning(case)),
+                format!("`{what}` is not what happens"),
+            )
+            .help(format!("line by line:\n{}", table.trim_end()))
+        }
+        Reason::Broken { rule, at, text } => {
+            let message = format!("at {at}, {text}: {} is broken, {}", rule.row, rule.says);
+            Diagnostic::new(beginning(case), message)
+        }
+        Reason::Transcript { .. } | Reason::NoLongerDiverges(_) => {
+            Diagnostic::new(beginning(case), "the prediction differs from a record")
+        }
+    }
+}
+
+/// A place for what concerns the program as a whole.
+fn beginning(case: &Case) -> Span {
+    case.main.first().map_or(Span::default(), |step| step.span)
+}
+
+/// Of several idle workers, nobody promises which one takes a task.
+fn depends_on_the_worker(case: &Case, kind: Kind) -> Option<Diagnostic> {
+    let spread = play(
+        case,
+        kind,
+        Choices {
+            spread: true,
+            ..Choices::default()
+        },
+        &mut |_| 0,
+    );
+    let problem = contradictions(case, kind, &spread).into_iter().next()?;
+    Some(Diagnostic {
+        message: "this depends on which of several idle workers takes a task".to_owned(),
+        help: Some("nobody promises that: leave it out".to_owned()),
+        ..problem
+    })
+}
+
+/// A pool of default size is as large as the machine.
+fn depends_on_the_machine(case: &Case, kind: Kind, history: &History) -> Option<Diagnostic> {
+    let made = history
+        .pools
+        .iter()
+        .any(|pool| pool.size.is_none())
+        .then(|| default_pool(&case.main))??;
+    let usual = transcript::of(history);
+    for default_size in [1, 2, 64] {
+        let other = play(
+            case,
+            kind,
+            Choices {
+                default_size,
+                ..Choices::default()
+            },
+            &mut |_| 0,
+        );
+        let other = transcript::of(&other);
+        if other != usual {
+            let lines = |text: &str| -> Vec<String> { text.lines().map(str::to_owned).collect() };
+            let (left, right) = (
+                differing(&lines(&usual), &lines(&other)),
+                format!("with {default_size}"),
+            );
+            let table = beside(("with 4 CPUs", &left.0), (&right, &left.1));
+            let problem = Diagnostic::new(
+                made,
+                "what is seen depends on how many CPUs the machine has",
+            );
+            return Some(problem.help(format!(
+                "give the pool a size: `pool: 2`\n{}",
+                table.trim_end()
+            )));
+        }
+    }
+    None
+}
+
+/// The step that makes a pool without a size.
+fn default_pool(steps: &[Step]) -> Option<Span> {
+    steps.iter().find_map(|step| match &step.action {
+        Action::Pool { size: None, .. } => Some(step.span),
+        Action::For { body, .. } => default_pool(body),
+        Action::If(_, then, otherwise) => default_pool(then).or_else(|| default_pool(otherwise)),
+        _ => None,
+    })
+}
+
+/// What other orders of same-instant events give must be the same, unless the case says what else may be seen.
+fn depends_on_the_order(case: &Case, kind: Kind, ties: &mut TiesSeen) -> Option<Diagnostic> {
+    let (expected, also) = judge::expected(case, kind);
+    let orders = orders(case, kind);
+    let (rule, others) = orders.runs.split_first()?;
+    ties.note(case, kind, &orders, &expected, &also);
+    let usual = instants(rule);
+    for other in others {
+        let holds =
+            |expect: &Expect| contradictions(&expecting(case, expect), kind, other).is_empty();
+        let Some(said) = &expected.ties else {
+            if instants(other) != usual {
+                return Some(race(case, rule, other, &orders));
+            }
+            if let Some(problem) = contradictions(case, kind, other).into_iter().next() {
+                let help = "inside one instant the order is nobody's promise: use `timeline:`, or `any:` in `output:`";
+                let message = "this depends on who goes first in an instant".to_owned();
+                return Some(Diagnostic {
+                    message,
+                    help: Some(help.to_owned()),
+                    ..problem
+                });
+            }
+            continue;
+        };
+        if !also.is_empty() && !holds(&expected) && !also.iter().any(holds) {
+            let (left, right) = differing(&told(rule), &told(other));
+            let table = beside(("by the rule", &left), ("by another order", &right));
+            let problem = Diagnostic::new(
+                said.span,
+                "another order of same-instant events gives something else",
+            );
+            return Some(problem.help(format!(
+                "add it to the list; what differs:\n{}",
+                table.trim_end()
+            )));
+        }
+    }
+    None
+}
+
+/// The case with one expectation in place of all.
+fn expecting(case: &Case, expect: &Expect) -> Case {
+    Case {
+        expect: expect.clone(),
+        on: Vec::new(),
+        ..case.clone()
+    }
+}
+
+/// Two results of one case, shown where they part.
+fn race(case: &Case, rule: &History, other: &History, orders: &Orders) -> Diagnostic {
+    let (left, right) = differing(&told(rule), &told(other));
+    let table = beside(
+        ("by the rule of order", &left),
+        ("by another order", &right),
+    );
+    let place = first_difference(case, rule, other).unwrap_or(beginning(case));
+    let all = if orders.complete { "all" } else { "the first" };
+    Diagnostic::new(place, "what is seen depends on who goes first in an instant")
+        .label("here the results part")
+        .help(format!(
+            "move one of the two in time, or say `ties: rule` under `expect:`; of {all} {} orders, one differs:\n{}",
+            orders.tried,
+            table.trim_end()
+        ))
+}
+
+fn told(history: &History) -> Vec<String> {
+    instants(history)
+        .into_iter()
+        .map(|(at, text)| format!("{at}: {text}"))
+        .collect()
+}
+
+/// Where in the file something happens by one order and not by the other.
+fn first_difference(case: &Case, rule: &History, other: &History) -> Option<Span> {
+    let (left, right) = (moments::of(rule), moments::of(other));
+    let same = |a: &moments::Moment, b: &moments::Moment| (a.at, &a.text) == (b.at, &b.text);
+    let at = left
+        .iter()
+        .zip(&right)
+        .take_while(|(a, b)| same(a, b))
+        .count();
+    let differ = [(rule, left.get(at)), (other, right.get(at))];
+    differ.into_iter().find_map(|(history, moment)| {
+        let moment = moment?;
+        let task = history.tasks.get(usize::try_from(moment.body?).ok()?);
+        let def = |name: &String| case.tasks.iter().find(|def| def.name.value == *name);
+        moment
+            .step
+            .or_else(|| def(&task?.task).map(|def| def.name.span))
+    })
+}
+
+/// The lines in which two lists differ, with at most a few of each.
+fn differing(left: &[String], right: &[String]) -> (Vec<String>, Vec<String>) {
+    const SHOWN: usize = 6;
+    let only = |of: &[String], other: &[String]| -> Vec<String> {
+        of.iter()
+            .filter(|line| !other.contains(line))
+            .take(SHOWN)
+            .cloned()
+            .collect()
+    };
+    (only(left, right), only(right, left))
+}
+
+/// What `ties:` says, against what was found on all kinds of workers.
+#[derive(Debug, Default)]
+struct TiesSeen {
+    depends: bool,
+    open: bool,
+    /// Which of the alternatives were seen.
+    seen: Vec<bool>,
+}
+
+impl TiesSeen {
+    fn note(
+        &mut self,
+        case: &Case,
+        kind: Kind,
+        orders: &Orders,
+        expected: &Expect,
+        also: &[Expect],
+    ) {
+        self.open |= !orders.complete;
+        self.depends |= orders.runs.len() > 1;
+        self.seen.resize(self.seen.len().max(also.len()), false);
+        let holds = |expect: &Expect, run: &History| {
+            contradictions(&expecting(case, expect), kind, run).is_empty()
+        };
+        for run in orders.runs.iter().filter(|run| !holds(expected, run)) {
+            for (seen, also) in self.seen.iter_mut().zip(also) {
+                *seen |= holds(also, run);
+            }
+        }
+    }
+
+    /// A `ties:` that says more than is so. Where not all orders were tried, nobody can know.
+    fn needless(&self, case: &Case) -> Option<Diagnostic> {
+        let said = case.expect.ties.as_ref().filter(|_| !self.open)?;
+        if !self.depends {
+            let message =
+                "nothing depends on who goes first in an instant: `ties` says nothing here";
+            return Some(Diagnostic::new(said.span, message).help("leave it out"));
+        }
+        let never = self.seen.iter().position(|seen| !seen)?;
+        let message = format!(
+            "no order of same-instant events gives the {} of these",
+            ordinal(never)
+        );
+        Some(Diagnostic::new(said.span, message).help("leave it out"))
+    }
+}
+
+fn ordinal(index: usize) -> String {
+    match index {
+        0 => "first".to_owned(),
+        1 => "second".to_owned(),
+        2 => "third".to_owned(),
+        more => format!("{}th", more + 1),
+    }
+}
