@@ -3,20 +3,29 @@
 use pool_process::{Failure, ProcessPool};
 
 fn pool() -> ProcessPool {
-    ProcessPool::builder().size(2).warn_on_drop(false).build().expect("a pool")
+    ProcessPool::builder()
+        .size(2)
+        .warn_on_drop(false)
+        .build()
+        .expect("a pool")
 }
 
 #[test]
 fn imap_yields_in_input_order_from_an_infinite_input() {
     let pool = pool();
     let squares = pool.imap(|x: u64| x * x, 1..).expect("a running pool");
-    assert_eq!(squares.take(5).collect::<Result<Vec<_>, _>>(), Ok(vec![1, 4, 9, 16, 25]));
+    assert_eq!(
+        squares.take(5).collect::<Result<Vec<_>, _>>(),
+        Ok(vec![1, 4, 9, 16, 25])
+    );
 }
 
 #[test]
 fn imap_unordered_yields_everything_once() {
     let pool = pool();
-    let results = pool.imap_unordered(|x: u32| x, 0..50).expect("a running pool");
+    let results = pool
+        .imap_unordered(|x: u32| x, 0..50)
+        .expect("a running pool");
     let mut seen = results.collect::<Result<Vec<_>, _>>().expect("values");
     seen.sort_unstable();
     assert_eq!(seen, (0..50).collect::<Vec<_>>());
@@ -33,7 +42,10 @@ fn a_failing_item_and_a_lost_worker_are_errors_at_their_place_and_later_items_st
         }
     }
     let pool = pool();
-    let results = pool.try_imap_task(func, 0..6).ordered().expect("a running pool");
+    let results = pool
+        .try_imap_task(func, 0..6)
+        .ordered()
+        .expect("a running pool");
     let seen: Vec<String> = results
         .map(|end| match end {
             Ok(value) => value.to_string(),
@@ -49,9 +61,16 @@ fn a_failing_item_and_a_lost_worker_are_errors_at_their_place_and_later_items_st
 #[test]
 fn join_reads_the_rest_of_a_half_consumed_imap() {
     let pool = pool();
-    let mut results = pool.imap_task(|x: u32| x, 0..40).read_ahead(2).ordered().expect("a running pool");
+    let mut results = pool
+        .imap_task(|x: u32| x, 0..40)
+        .read_ahead(2)
+        .ordered()
+        .expect("a running pool");
     assert_eq!(results.next(), Some(Ok(0)));
     pool.close();
     pool.join().expect("closed");
-    assert_eq!(results.collect::<Result<Vec<_>, _>>(), Ok((1..40).collect()));
+    assert_eq!(
+        results.collect::<Result<Vec<_>, _>>(),
+        Ok((1..40).collect())
+    );
 }

@@ -219,7 +219,7 @@ fn what_main_has_made_is_not_there_but_what_is_preloaded_is() -> Outcome {
 fn a_preload_that_panics_or_leaves_a_thread_has_its_pool_re_executed() -> Outcome {
     for preload in [
         || panic!("meant to"),
-        || drop(std::thread::spawn(|| std::thread::park())),
+        || drop(std::thread::spawn(std::thread::park)),
     ] {
         let pool = ProcessPool::builder().size(1).preload(preload).build()?;
         assert_eq!(pool.apply(|x: u8| x, 1)?, 1);
