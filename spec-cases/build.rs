@@ -8,7 +8,7 @@ fn main() -> io::Result<()> {
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let tables = [
         table(&root, "cases", "yaml")?,
-        table(&root, "transcripts", "txt")?,
+        table(&root, "transcripts", "snap")?,
     ];
     let out = Path::new(&variable("OUT_DIR")?).join("tables.rs");
     fs::write(out, format!("({}, {})", tables[0], tables[1]))

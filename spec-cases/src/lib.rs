@@ -11,7 +11,8 @@ const TABLES: (&[Text], &[Text]) = include!(concat!(env!("OUT_DIR"), "/tables.rs
 /// Every case, sorted by name: `("tutorial/S004-1", "spec: 1\n..")`.
 pub const CASES: &[Text] = TABLES.0;
 
-/// The recorded transcripts, sorted by name.
+/// The recorded transcripts, sorted by name: a case's own, or `CASE.KIND` where the case differs on that kind of
+/// worker. Each begins with the snapshot tool's header, between two lines of `---`.
 pub const TRANSCRIPTS: &[Text] = TABLES.1;
 
 /// Facts about the documents that cases are taken from: their lines, pools, sizes, strings, repairs.
@@ -50,7 +51,9 @@ mod tests {
     #[test]
     fn a_transcript_belongs_to_a_case() {
         for (name, _) in TRANSCRIPTS {
-            let case = name.split('@').next().unwrap_or(name);
+            let kinds = [".thread", ".process"];
+            let case = kinds.iter().find_map(|kind| name.strip_suffix(kind));
+            let case = case.unwrap_or(name);
             assert!(CASES.iter().any(|(known, _)| *known == case), "{name}");
         }
     }

@@ -70,7 +70,12 @@ struct RunArgs {
     #[command(flatten)]
     selection: Selection,
     /// Implementations: thread, process, cpython, cpython:thread, cpython:process, or an adapter's path
-    #[arg(long, value_name = "TARGETS", value_delimiter = ',', default_value = "thread,process,cpython")]
+    #[arg(
+        long,
+        value_name = "TARGETS",
+        value_delimiter = ',',
+        default_value = "thread,process,cpython"
+    )]
     on: Vec<String>,
     /// Runs at a time [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -90,7 +95,9 @@ enum Ours {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string())
 }
 
@@ -115,7 +122,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Check { files } => check::check(&files, &mut out),
         Command::Doctor => doctor::doctor(&mut out),
         Command::Adapter { kind: Ours::Thread } => return adapter_main::<ours::Threads>(),
-        Command::Adapter { kind: Ours::Process } => return adapter_main::<ours::Processes>(),
+        Command::Adapter {
+            kind: Ours::Process,
+        } => return adapter_main::<ours::Processes>(),
     };
     match came {
         Ok(Came::Well) => ExitCode::SUCCESS,

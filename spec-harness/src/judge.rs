@@ -37,6 +37,8 @@ pub enum Verdict {
     Known(Quirk),
     /// The case does not concern this implementation: why.
     NotApplicable(String),
+    /// The implementation is not on this machine: why.
+    NotHere(String),
     /// The machine gave no clear picture: why. Never a pass.
     Unknown(String),
 }
@@ -101,11 +103,15 @@ pub struct Judged {
 /// that `on:` and `ties:` name replace the case's own.
 pub fn expected(case: &Case, kind: Kind) -> (Expect, Vec<Expect>) {
     let expected = expect::merged(case, kind);
-    let also = expected.ties.iter().flat_map(|ties| &ties.also).map(|also| {
-        let mut expected = expected.clone();
-        expect::replace(&mut expected, also);
-        expected
-    });
+    let also = expected
+        .ties
+        .iter()
+        .flat_map(|ties| &ties.also)
+        .map(|also| {
+            let mut expected = expected.clone();
+            expect::replace(&mut expected, also);
+            expected
+        });
     let also = also.collect();
     (expected, also)
 }

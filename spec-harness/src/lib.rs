@@ -2,10 +2,11 @@
 
 pub mod adapter;
 pub mod case;
+pub mod conformance;
 pub mod history;
 pub mod interp;
 pub mod judge;
-pub mod protocol;
 pub mod model;
+pub mod protocol;
 pub mod replay;
 pub mod target;

@@ -2,9 +2,10 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::case::ast::{Case, Kind};
-use crate::judge::Known;
+use crate::judge::{Judged, Known, Verdict, judge};
 use crate::replay::{Outcome, Runner, Target};
 
 /// The adapter of CPython's pools.
@@ -23,6 +24,57 @@ pub struct Column {
     pub target: Target,
     /// Its divergences on record.
     pub known: Known,
+}
+
+/// What came of one case on an implementation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tried {
+    /// What is to be said of it.
+    pub verdict: Verdict,
+    /// The run in its canonical form, and the real time that it took; `None` when there was none.
+    pub run: Option<(String, Duration)>,
+}
+
+impl Column {
+    /// An implementation of which no divergence is on record.
+    pub fn of(name: impl Into<String>, command: Vec<OsString>, kind: Kind) -> Column {
+        Column {
+            target: Target {
+                name: name.into(),
+                command,
+                kind,
+            },
+            known: Known::default(),
+        }
+    }
+
+    /// Runs a case once and judges it, by the recorded transcript too where there is one.
+    pub fn try_case(&self, runner: &Runner, case: &Case, recorded: Option<&str>) -> Tried {
+        let kind = self.target.kind;
+        let ran = match runner.run(case, &self.target) {
+            Outcome::Ran(ran) => ran,
+            Outcome::NotApplicable(why) => return Tried::without_run(Verdict::NotApplicable(why)),
+            Outcome::NotHere(why) => return Tried::without_run(Verdict::NotHere(why)),
+        };
+        let Judged {
+            verdict,
+            transcript,
+        } = judge(case, kind, &ran.history, recorded);
+        let version = ran
+            .hello
+            .as_ref()
+            .map_or("", |hello| hello.version.as_str());
+        Tried {
+            verdict: self.known.applied(verdict, &case.name, kind, version),
+            run: Some((transcript, ran.took)),
+        }
+    }
+}
+
+impl Tried {
+    fn without_run(verdict: Verdict) -> Tried {
+        Tried { verdict, run: None }
+    }
 }
 
 /// The columns that a name stands for; `program` is the harness's own executable, which is also its adapters.
@@ -44,10 +96,7 @@ pub fn columns(name: &str, program: &Path, runner: &Runner) -> Result<Vec<Column
 /// One of this project's own pools.
 pub fn ours(program: &Path, kind: Kind) -> Column {
     let command = vec![program.into(), "adapter".into(), kind.to_string().into()];
-    Column {
-        target: Target { name: kind.to_string(), command, kind },
-        known: Known::default(),
-    }
+    Column::of(kind.to_string(), command, kind)
 }
 
 /// One of CPython's pools.
@@ -59,8 +108,8 @@ pub fn cpython(kind: Kind) -> Result<Column, String> {
     let command = ["python3", "-IS", "-c", CPYTHON].map(OsString::from).into();
     let known = Known::parse(CPYTHON_KNOWN).map_err(|e| format!("cpython.known.yaml: {e}"))?;
     Ok(Column {
-        target: Target { name: format!("cpython:{kind}"), command, kind },
         known,
+        ..Column::of(format!("cpython:{kind}"), command, kind)
     })
 }
 
@@ -81,27 +130,37 @@ fn foreign(name: &str, runner: &Runner) -> Result<Vec<Column>, String> {
     // A path without a slash would be looked for among the system's programs.
     let program = std::path::absolute(file).map_err(|e| format!("{path}: {e}"))?;
     let known = match std::fs::read_to_string(file.with_extension("known.yaml")) {
-        Ok(list) => Known::parse(&list).map_err(|e| format!("the known divergences of {path}: {e}"))?,
+        Ok(list) => {
+            Known::parse(&list).map_err(|e| format!("the known divergences of {path}: {e}"))?
+        }
         Err(_) => Known::default(),
     };
     let column = |kind: Kind| Column {
-        target: Target { name: format!("{kind}:{path}"), command: vec![program.clone().into()], kind },
         known: known.clone(),
+        ..Column::of(format!("{kind}:{path}"), vec![program.clone().into()], kind)
     };
     if let Some(kind) = wanted {
         return Ok(vec![column(kind)]);
     }
     let columns: Vec<Column> = KINDS.map(column).into();
-    let spoken = columns.iter().filter(|column| has_its_kind(&column.target, runner));
+    let spoken = columns
+        .iter()
+        .filter(|column| has_its_kind(&column.target, runner));
     let spoken: Vec<Column> = spoken.cloned().collect();
     // One that does not introduce itself gets a column all the same: its cells say what is wrong with it.
-    Ok(if spoken.is_empty() { columns.into_iter().take(1).collect() } else { spoken })
+    Ok(if spoken.is_empty() {
+        columns.into_iter().take(1).collect()
+    } else {
+        spoken
+    })
 }
 
 /// Whether an adapter, asked for this kind of worker, says that it has it.
 fn has_its_kind(target: &Target, runner: &Runner) -> bool {
     match runner.run(&greeting(), target) {
-        Outcome::Ran(ran) => ran.hello.is_some_and(|hello| hello.kinds.contains(&target.kind.into())),
+        Outcome::Ran(ran) => ran
+            .hello
+            .is_some_and(|hello| hello.kinds.contains(&target.kind.into())),
         Outcome::NotApplicable(_) | Outcome::NotHere(_) => false,
     }
 }
@@ -121,7 +180,10 @@ mod tests {
     fn what_is_known_of_cpython_names_cases_that_exist() {
         let known = Known::parse(CPYTHON_KNOWN).expect("the list is in order");
         for (id, case) in known.cases() {
-            assert!(spec_cases::CASES.iter().any(|(name, _)| *name == case), "{id}: {case}");
+            assert!(
+                spec_cases::CASES.iter().any(|(name, _)| *name == case),
+                "{id}: {case}"
+            );
         }
     }
 
@@ -132,14 +194,19 @@ mod tests {
 
     #[test]
     fn cpython_is_two_columns() {
-        let columns = columns("cpython", Path::new("x"), &Runner::default()).expect("it is built in");
-        let names: Vec<_> = columns.iter().map(|column| column.target.name.as_str()).collect();
+        let columns =
+            columns("cpython", Path::new("x"), &Runner::default()).expect("it is built in");
+        let names: Vec<_> = columns
+            .iter()
+            .map(|column| column.target.name.as_str())
+            .collect();
         assert_eq!(names, ["cpython:process", "cpython:thread"]);
     }
 
     #[test]
     fn an_unknown_implementation_is_refused() {
-        let error = columns("cpyhton", Path::new("x"), &Runner::default()).expect_err("no such thing");
+        let error =
+            columns("cpyhton", Path::new("x"), &Runner::default()).expect_err("no such thing");
         assert!(error.contains("`cpyhton`"), "{error}");
     }
 }

@@ -10,7 +10,12 @@ pub(super) fn check(files: &[PathBuf], out: &mut Output) -> Result<Came, Refusal
     let mut bad = Vec::new();
     let mut good = 0;
     if files.is_empty() {
-        let all = Selection { filters: vec![], exact: false, tag: vec![], source: vec![] };
+        let all = Selection {
+            filters: vec![],
+            exact: false,
+            tag: vec![],
+            source: vec![],
+        };
         match select::select(&all)? {
             Ok(chosen) => good = chosen.len(),
             Err(found) => bad = found,
@@ -26,7 +31,10 @@ pub(super) fn check(files: &[PathBuf], out: &mut Output) -> Result<Came, Refusal
         return Ok(show(&bad, out));
     }
     let cases = if good == 1 { "case is" } else { "cases are" };
-    out.line(format_args!("{}: {good} {cases} in order", paint(GOOD, "ok")));
+    out.line(format_args!(
+        "{}: {good} {cases} in order",
+        paint(GOOD, "ok")
+    ));
     Ok(Came::Well)
 }
 
@@ -41,6 +49,10 @@ pub(super) fn show(bad: &[Bad], out: &mut Output) -> Came {
         }
     }
     let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-    out.line(format_args!("{} in {}", plural(mistakes, "mistake"), plural(bad.len(), "case file")));
+    out.line(format_args!(
+        "{} in {}",
+        plural(mistakes, "mistake"),
+        plural(bad.len(), "case file")
+    ));
     Came::Unusable
 }

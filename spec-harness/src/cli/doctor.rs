@@ -13,9 +13,14 @@ pub(super) fn doctor(out: &mut Output) -> Result<Came, Refusal> {
     out.line(evidence(level));
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     out.line(format_args!("CPUs: {cpus}"));
-    let program = std::env::current_exe().map_err(|error| format!("where this program lies: {error}"))?;
+    let program =
+        std::env::current_exe().map_err(|error| format!("where this program lies: {error}"))?;
     let runner = Runner::default();
-    let mut came = if level == Level::Full { Came::Well } else { Came::Wrong };
+    let mut came = if level == Level::Full {
+        Came::Well
+    } else {
+        Came::Wrong
+    };
     let ours = [Kind::Thread, Kind::Process].map(|kind| target::ours(&program, kind));
     for column in ours {
         if !introduce(&column, &runner, out) {
@@ -34,7 +39,9 @@ fn introduce(column: &Column, runner: &Runner, out: &mut Output) -> bool {
     let name = &column.target.name;
     match runner.run(&target::greeting(), &column.target) {
         Outcome::Ran(ran) => {
-            let who = ran.hello.map(|hello| format!("{} {}", hello.name, hello.version));
+            let who = ran
+                .hello
+                .map(|hello| format!("{} {}", hello.name, hello.version));
             let who = who.unwrap_or_else(|| "it did not introduce itself".to_owned());
             let (mark, rest) = match &ran.history.ending {
                 Ending::Finished => (paint(GOOD, "ok"), String::new()),
@@ -56,9 +63,18 @@ fn introduce(column: &Column, runner: &Runner, out: &mut Output) -> bool {
 /// How much the kernel tells here, and what would make it tell more.
 pub(super) fn evidence(level: Level) -> String {
     let (mark, says) = match level {
-        Level::Full => (paint(GOOD, "full"), "the kernel shows when everything sleeps"),
-        Level::Switches => (paint(ODD, "reduced"), "the kernel hides what threads wait for; a timed wait gives \"unknown\""),
-        Level::Nothing => (paint(BAD, "none"), "the kernel tells nothing about other processes; nothing can be replayed"),
+        Level::Full => (
+            paint(GOOD, "full"),
+            "the kernel shows when everything sleeps",
+        ),
+        Level::Switches => (
+            paint(ODD, "reduced"),
+            "the kernel hides what threads wait for; a timed wait gives \"unknown\"",
+        ),
+        Level::Nothing => (
+            paint(BAD, "none"),
+            "the kernel tells nothing about other processes; nothing can be replayed",
+        ),
     };
     let remedy = level.remedy().map(|remedy| format!("\n  {remedy}"));
     format!("evidence: {mark} ({says}){}", remedy.unwrap_or_default())

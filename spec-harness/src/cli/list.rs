@@ -10,12 +10,24 @@ pub(super) fn list(selection: &Selection, out: &mut Output) -> Result<Came, Refu
         Ok(chosen) => chosen,
         Err(bad) => return Ok(check::show(&bad, out)),
     };
-    let longest = chosen.iter().map(|chosen| width(&chosen.case.name)).max().unwrap_or(0);
+    let longest = chosen
+        .iter()
+        .map(|chosen| width(&chosen.case.name))
+        .max()
+        .unwrap_or(0);
     for chosen in &chosen {
         let case = &chosen.case;
         let pad = " ".repeat(longest - width(&case.name));
-        let source = case.source.as_ref().map(|source| paint(FAINT, format!("  ({})", source.value)));
-        out.line(format_args!("{}{pad}  {}{}", case.name, case.title, source.unwrap_or_default()));
+        let source = case
+            .source
+            .as_ref()
+            .map(|source| paint(FAINT, format!("  ({})", source.value)));
+        out.line(format_args!(
+            "{}{pad}  {}{}",
+            case.name,
+            case.title,
+            source.unwrap_or_default()
+        ));
     }
     Ok(Came::Well)
 }

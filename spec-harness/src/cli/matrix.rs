@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use clap::builder::styling::Style;
 use spec_harness::judge::report::{self, Source, width};
-use spec_harness::judge::{Judged, Reason, Verdict, transcript};
-use spec_harness::target::Column;
+use spec_harness::judge::{Quirk, Reason, Verdict};
+use spec_harness::target::{Column, Tried};
 
 use super::Came;
 use super::output::{BAD, FAINT, GOOD, ODD, Output, STRONG, paint};
-use super::run::Run;
 use super::select::Chosen;
 
 /// What all runs came to, case by case.
@@ -30,7 +29,7 @@ struct Cell {
     failures: usize,
     unknown: Option<String>,
     unknowns: usize,
-    known: Option<spec_harness::judge::Quirk>,
+    known: Option<Quirk>,
     absent: Option<Absent>,
 }
 
@@ -87,22 +86,12 @@ impl Cell {
         }
     }
 
-    fn note(&mut self, run: Run) {
-        let Judged { verdict, transcript } = match run {
-            Run::Judged { judged, took } => {
-                self.times.push(took);
-                judged
-            }
-            Run::NotApplicable(why) => {
-                self.absent = Some(Absent::NotApplicable(why));
-                return;
-            }
-            Run::NotHere(why) => {
-                self.absent = Some(Absent::NotHere(why));
-                return;
-            }
-        };
-        match verdict {
+    fn note(&mut self, tried: Tried) {
+        let transcript = tried.run.map(|(transcript, took)| {
+            self.times.push(took);
+            transcript
+        });
+        match tried.verdict {
             Verdict::Unknown(why) => {
                 self.unknowns += 1;
                 self.unknown.get_or_insert(why);
@@ -111,13 +100,15 @@ impl Cell {
             }
             Verdict::Fail(reasons) => {
                 self.failures += 1;
-                self.failed.get_or_insert_with(|| (reasons, transcript.clone()));
+                let transcript = transcript.clone().unwrap_or_default();
+                self.failed.get_or_insert((reasons, transcript));
             }
             Verdict::Known(quirk) => self.known = Some(quirk),
             Verdict::NotApplicable(why) => self.absent = Some(Absent::NotApplicable(why)),
+            Verdict::NotHere(why) => self.absent = Some(Absent::NotHere(why)),
             Verdict::Pass => {}
         }
-        self.transcripts.insert(transcript);
+        self.transcripts.extend(transcript);
     }
 
     /// `pass 5.8/9.1`, and with several runs the number of different transcripts.
@@ -127,7 +118,12 @@ impl Cell {
         if let Some((median, p99)) = median_and_p99(&self.times) {
             text += &match repeat {
                 1 => format!(" {}", millis(median)),
-                _ => format!(" {}/{} {}", millis(median), millis(p99), self.transcripts.len()),
+                _ => format!(
+                    " {}/{} {}",
+                    millis(median),
+                    millis(p99),
+                    self.transcripts.len()
+                ),
             };
         }
         text
@@ -136,15 +132,24 @@ impl Cell {
 
 impl Matrix {
     pub(super) fn new(cases: usize, columns: usize) -> Matrix {
-        Matrix { columns, cells: (0..cases * columns).map(|_| Cell::default()).collect() }
+        Matrix {
+            columns,
+            cells: (0..cases * columns).map(|_| Cell::default()).collect(),
+        }
     }
 
-    pub(super) fn note(&mut self, case: usize, column: usize, run: Run) {
-        self.cells[case * self.columns + column].note(run);
+    pub(super) fn note(&mut self, case: usize, column: usize, tried: Tried) {
+        self.cells[case * self.columns + column].note(tried);
     }
 
     /// Shows everything and says how it came out.
-    pub(super) fn show(&self, cases: &[Chosen], columns: &[Column], repeat: u32, out: &mut Output) -> Came {
+    pub(super) fn show(
+        &self,
+        cases: &[Chosen],
+        columns: &[Column],
+        repeat: u32,
+        out: &mut Output,
+    ) -> Came {
         self.table(cases, columns, repeat, out);
         for (row, case) in self.cells.chunks(self.columns.max(1)).zip(cases) {
             explain(row, case, columns, repeat, out);
@@ -158,11 +163,23 @@ impl Matrix {
             1 => "ms".to_owned(),
             n => format!("{n} runs: median/p99 ms, transcripts"),
         };
-        let first = cases.iter().map(|case| width(&case.case.name)).max().unwrap_or(0).max(width(&legend));
+        let first = cases
+            .iter()
+            .map(|case| width(&case.case.name))
+            .max()
+            .unwrap_or(0)
+            .max(width(&legend));
         let texts: Vec<String> = self.cells.iter().map(|cell| cell.text(repeat)).collect();
         let wide = |column: usize| {
-            let cells = texts.iter().skip(column).step_by(self.columns).map(|text| width(text));
-            cells.max().unwrap_or(0).max(width(&columns[column].target.name))
+            let cells = texts
+                .iter()
+                .skip(column)
+                .step_by(self.columns)
+                .map(|text| width(text));
+            cells
+                .max()
+                .unwrap_or(0)
+                .max(width(&columns[column].target.name))
         };
         let widths: Vec<usize> = (0..columns.len()).map(wide).collect();
         let mut head = format!("{legend}{}", " ".repeat(first - width(&legend)));
@@ -177,7 +194,11 @@ impl Matrix {
             for (column, wide) in widths.iter().enumerate() {
                 let index = row * self.columns + column;
                 let (text, (_, style)) = (&texts[index], self.cells[index].word().shown());
-                let pad = if column + 1 == widths.len() { 0 } else { wide - width(text) };
+                let pad = if column + 1 == widths.len() {
+                    0
+                } else {
+                    wide - width(text)
+                };
                 line += &format!("  {}{}", paint(style, text), " ".repeat(pad));
             }
             out.line(line);
@@ -194,7 +215,11 @@ impl Matrix {
                 (Some(Absent::NotHere(why)), _) => format!("not here: {name}: {why}"),
                 (Some(Absent::NotApplicable(why)), _) => format!("n/a: {name}: {why}"),
                 (None, Some(quirk)) => {
-                    let newer = if quirk.newer { " (this version is newer than known)" } else { "" };
+                    let newer = if quirk.newer {
+                        " (this version is newer than known)"
+                    } else {
+                        ""
+                    };
                     format!("known: {name}: {}: {}{newer}", quirk.id, quirk.why)
                 }
                 (None, None) => continue,
@@ -211,8 +236,21 @@ impl Matrix {
     fn summary(&self, columns: &[Column], repeat: u32, out: &mut Output) -> Came {
         let mut came = Came::Well;
         for (column, target) in columns.iter().enumerate() {
-            let cells: Vec<&Cell> = self.cells.iter().skip(column).step_by(self.columns).collect();
-            let words = [Word::Pass, Word::Fail, Word::Unknown, Word::Known, Word::NotApplicable, Word::NotHere, Word::Open];
+            let cells: Vec<&Cell> = self
+                .cells
+                .iter()
+                .skip(column)
+                .step_by(self.columns)
+                .collect();
+            let words = [
+                Word::Pass,
+                Word::Fail,
+                Word::Unknown,
+                Word::Known,
+                Word::NotApplicable,
+                Word::NotHere,
+                Word::Open,
+            ];
             let mut counts = Vec::new();
             for word in words {
                 let count = cells.iter().filter(|cell| cell.word() == word).count();
@@ -225,14 +263,25 @@ impl Matrix {
                 }
             }
             let mut line = format!("{}: {}", target.target.name, counts.join(", "));
-            let times: Vec<Duration> = cells.iter().flat_map(|cell| cell.times.iter().copied()).collect();
+            let times: Vec<Duration> = cells
+                .iter()
+                .flat_map(|cell| cell.times.iter().copied())
+                .collect();
             if let Some((median, p99)) = median_and_p99(&times) {
                 line += &format!("; median {} ms, p99 {} ms", millis(median), millis(p99));
             }
             if repeat > 1 && !times.is_empty() {
-                let most = cells.iter().map(|cell| cell.transcripts.len()).max().unwrap_or(0);
+                let most = cells
+                    .iter()
+                    .map(|cell| cell.transcripts.len())
+                    .max()
+                    .unwrap_or(0);
                 let unknowns: usize = cells.iter().map(|cell| cell.unknowns).sum();
-                let transcripts = if most == 1 { "1 transcript per case".to_owned() } else { format!("up to {most} transcripts per case") };
+                let transcripts = if most == 1 {
+                    "1 transcript per case".to_owned()
+                } else {
+                    format!("up to {most} transcripts per case")
+                };
                 line += &format!("; {} runs, {transcripts}, {unknowns} unknown", times.len());
             }
             out.line(line);
@@ -245,10 +294,23 @@ impl Matrix {
 /// again.
 fn explain(row: &[Cell], chosen: &Chosen, columns: &[Column], repeat: u32, out: &mut Output) {
     let name = &chosen.case.name;
-    let of = |count: usize| if repeat > 1 { format!(" ({count} of {repeat} runs)") } else { String::new() };
+    let of = |count: usize| {
+        if repeat > 1 {
+            format!(" ({count} of {repeat} runs)")
+        } else {
+            String::new()
+        }
+    };
     let again = |on: &str, out: &mut Output| {
-        let times = if repeat > 1 { format!(" --repeat {repeat}") } else { String::new() };
-        out.line(format_args!("  again: spec-harness run {} --on {on}{times}", chosen.argument));
+        let times = if repeat > 1 {
+            format!(" --repeat {repeat}")
+        } else {
+            String::new()
+        };
+        out.line(format_args!(
+            "  again: spec-harness run {} --on {on}{times}",
+            chosen.argument
+        ));
         out.line("");
     };
     let mut told: Vec<&(Vec<Reason>, String)> = Vec::new();
@@ -259,22 +321,36 @@ fn explain(row: &[Cell], chosen: &Chosen, columns: &[Column], repeat: u32, out: 
                 continue;
             }
             told.push(failed);
-            let same = row.iter().zip(columns).filter(|(other, _)| other.failed.as_ref() == Some(failed));
+            let same = row
+                .iter()
+                .zip(columns)
+                .filter(|(other, _)| other.failed.as_ref() == Some(failed));
             let names: Vec<&str> = same.map(|(_, other)| other.target.name.as_str()).collect();
             let on = names.join(", ");
-            out.line(format_args!("{} {name} on {on}{}", paint(BAD, "FAIL"), of(cell.failures)));
+            out.line(format_args!(
+                "{} {name} on {on}{}",
+                paint(BAD, "FAIL"),
+                of(cell.failures)
+            ));
             let (reasons, seen) = failed;
-            let source = Source { file: &chosen.file, text: &chosen.text };
+            let source = Source {
+                file: &chosen.file,
+                text: &chosen.text,
+            };
             out.block("  ", &report::failure(reasons, source));
-            let compared = reasons.iter().any(|reason| matches!(reason, Reason::Transcript { .. }));
+            let compared = reasons
+                .iter()
+                .any(|reason| matches!(reason, Reason::Transcript { .. }));
             if !compared && !seen.is_empty() {
-                let record = chosen.built_in.then(|| transcript::recorded(&chosen.case, target.kind));
-                out.block("  ", &report::run(record.flatten(), seen));
+                out.block("  ", &report::run(chosen.record(target.kind), seen));
             }
             again(&names.join(","), out);
         } else if let Some(why) = &cell.unknown {
             let (mark, on) = (paint(ODD, "unknown"), &target.name);
-            out.line(format_args!("{mark} {name} on {on}{}: {why}", of(cell.unknowns)));
+            out.line(format_args!(
+                "{mark} {name} on {on}{}: {why}",
+                of(cell.unknowns)
+            ));
             again(on, out);
         }
     }
@@ -284,14 +360,22 @@ fn explain(row: &[Cell], chosen: &Chosen, columns: &[Column], repeat: u32, out: 
 fn median_and_p99(times: &[Duration]) -> Option<(Duration, Duration)> {
     let mut sorted = times.to_vec();
     sorted.sort_unstable();
-    let at = |hundredths: usize| sorted.get((sorted.len() * hundredths).div_ceil(100).saturating_sub(1)).copied();
+    let at = |hundredths: usize| {
+        sorted
+            .get((sorted.len() * hundredths).div_ceil(100).saturating_sub(1))
+            .copied()
+    };
     Some((at(50)?, at(99)?))
 }
 
 /// Milliseconds with as many digits as matter.
 fn millis(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1e3;
-    if ms < 100.0 { format!("{ms:.1}") } else { format!("{ms:.0}") }
+    if ms < 100.0 {
+        format!("{ms:.1}")
+    } else {
+        format!("{ms:.0}")
+    }
 }
 
 #[cfg(test)]

@@ -29,7 +29,11 @@ impl Output {
             anstream::ColorChoice::Auto => io::stdout().is_terminal(),
             _ => true,
         };
-        Output { to: AutoStream::new(io::stdout(), choice), colour, closed: false }
+        Output {
+            to: AutoStream::new(io::stdout(), choice),
+            colour,
+            closed: false,
+        }
     }
 
     /// Whether colour reaches anybody.
@@ -44,7 +48,9 @@ impl Output {
 
     /// Writes one line.
     pub(super) fn line(&mut self, text: impl Display) {
-        self.closed |= writeln!(self.to, "{text}").and_then(|()| self.to.flush()).is_err();
+        self.closed |= writeln!(self.to, "{text}")
+            .and_then(|()| self.to.flush())
+            .is_err();
     }
 
     /// Writes a block of lines, each after this indent; lines that mark a difference are coloured.

@@ -5,11 +5,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use spec_harness::judge::{Judged, judge, transcript};
-use spec_harness::replay::{self, Limits, Outcome, Runner};
+use spec_harness::replay::{self, Limits, Runner};
 use spec_harness::target::{self, Column};
 
 use super::matrix::Matrix;
@@ -23,7 +21,10 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
         Err(bad) => return Ok(check::show(&bad, out)),
     };
     let runner = Runner {
-        limits: Limits { silence: args.patience, ..Limits::default() },
+        limits: Limits {
+            silence: args.patience,
+            ..Limits::default()
+        },
     };
     let program = program()?;
     let mut columns: Vec<Column> = Vec::new();
@@ -41,20 +42,6 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
 
 fn program() -> Result<PathBuf, Refusal> {
     std::env::current_exe().map_err(|error| format!("where this program lies: {error}"))
-}
-
-/// What one run of a case on an implementation came to.
-#[derive(Debug)]
-pub(super) enum Run {
-    /// It took place.
-    Judged {
-        judged: Judged,
-        took: Duration,
-    },
-    /// The case is not for this implementation: why.
-    NotApplicable(String),
-    /// The implementation is not on this machine: why.
-    NotHere(String),
 }
 
 fn replay_all(
@@ -80,19 +67,27 @@ fn replay_all(
                     if number >= total {
                         return;
                     }
-                    let (case, column) = (number % per_round / columns.len(), number % columns.len());
-                    let result = once(runner, &cases[case], &columns[column]);
-                    if results.send((case, column, result)).is_err() {
+                    let (case, column) =
+                        (number % per_round / columns.len(), number % columns.len());
+                    let tried = columns[column].try_case(
+                        runner,
+                        &cases[case].case,
+                        cases[case].record(columns[column].target.kind),
+                    );
+                    if results.send((case, column, tried)).is_err() {
                         return;
                     }
                 }
             });
         }
         drop(results);
-        for (case, column, result) in received {
-            progress.set_message(format!("{} on {}", cases[case].case.name, columns[column].target.name));
+        for (case, column, tried) in received {
+            progress.set_message(format!(
+                "{} on {}",
+                cases[case].case.name, columns[column].target.name
+            ));
             progress.inc(1);
-            matrix.note(case, column, result);
+            matrix.note(case, column, tried);
             if out.closed() {
                 stop.store(true, Ordering::Relaxed);
             }
@@ -100,21 +95,6 @@ fn replay_all(
     });
     progress.finish_and_clear();
     matrix
-}
-
-/// Runs a case once and judges it.
-fn once(runner: &Runner, chosen: &Chosen, column: &Column) -> Run {
-    let (case, target) = (&chosen.case, &column.target);
-    let ran = match runner.run(case, target) {
-        Outcome::Ran(ran) => ran,
-        Outcome::NotApplicable(why) => return Run::NotApplicable(why),
-        Outcome::NotHere(why) => return Run::NotHere(why),
-    };
-    let recorded = chosen.built_in.then(|| transcript::recorded(case, target.kind)).flatten();
-    let mut judged = judge(case, target.kind, &ran.history, recorded);
-    let version = ran.hello.as_ref().map_or("", |hello| hello.version.as_str());
-    judged.verdict = column.known.applied(judged.verdict, &case.name, target.kind, version);
-    Run::Judged { judged, took: ran.took }
 }
 
 fn cpus() -> usize {

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use spec_harness::case::Diagnostic;
-use spec_harness::case::ast::Case;
+use spec_harness::case::ast::{Case, Kind};
 use spec_harness::case::suggest::did_you_mean;
+use spec_harness::judge::transcript;
 
 use super::{Refusal, Selection};
 
@@ -18,7 +19,16 @@ pub(super) struct Chosen {
     /// What `run` takes to mean exactly this case.
     pub(super) argument: String,
     /// A built-in case has a transcript on record.
-    pub(super) built_in: bool,
+    built_in: bool,
+}
+
+impl Chosen {
+    /// The transcript on record for workers of this kind.
+    pub(super) fn record(&self, kind: Kind) -> Option<&'static str> {
+        self.built_in
+            .then(|| transcript::recorded(&self.case, kind))
+            .flatten()
+    }
 }
 
 /// A case file that is not in order.
@@ -40,7 +50,11 @@ pub(super) fn select(selection: &Selection) -> Result<Result<Vec<Chosen>, Vec<Ba
         let named = |name: &str| {
             filters.is_empty()
                 || filters.iter().any(|filter| {
-                    if selection.exact { name == filter.as_str() } else { name.contains(filter.as_str()) }
+                    if selection.exact {
+                        name == filter.as_str()
+                    } else {
+                        name.contains(filter.as_str())
+                    }
                 })
         };
         let built_in = spec_cases::CASES.iter().filter(|(name, _)| named(name));
@@ -64,8 +78,12 @@ pub(super) fn select(selection: &Selection) -> Result<Result<Vec<Chosen>, Vec<Ba
 }
 
 fn wanted(case: &Case, selection: &Selection) -> bool {
-    let tagged = selection.tag.is_empty() || selection.tag.iter().any(|tag| case.tags.contains(tag));
-    let source = case.source.as_ref().map_or("", |source| source.value.as_str());
+    let tagged =
+        selection.tag.is_empty() || selection.tag.iter().any(|tag| case.tags.contains(tag));
+    let source = case
+        .source
+        .as_ref()
+        .map_or("", |source| source.value.as_str());
     let from = |wanted: &String| source == wanted || source.split('#').any(|part| part == wanted);
     tagged && (selection.source.is_empty() || selection.source.iter().any(from))
 }
@@ -73,14 +91,18 @@ fn wanted(case: &Case, selection: &Selection) -> bool {
 fn nothing(selection: &Selection) -> Refusal {
     let mut asked = selection.filters.clone();
     asked.extend(selection.tag.iter().map(|tag| format!("--tag {tag}")));
-    asked.extend(selection.source.iter().map(|source| format!("--source {source}")));
+    asked.extend(
+        selection
+            .source
+            .iter()
+            .map(|source| format!("--source {source}")),
+    );
     let text = format!("no case matches {}", asked.join(" "));
     let names = || spec_cases::CASES.iter().map(|(name, _)| *name);
     let last = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
-    let help = selection
-        .filters
-        .iter()
-        .find_map(|filter| did_you_mean(filter, names()).or_else(|| did_you_mean(filter, names().map(last))));
+    let help = selection.filters.iter().find_map(|filter| {
+        did_you_mean(filter, names()).or_else(|| did_you_mean(filter, names().map(last)))
+    });
     help.map_or(text.clone(), |help| format!("{text}; {help}"))
 }
 
@@ -99,7 +121,10 @@ fn built_in_case(name: &str, text: &str) -> Result<Chosen, Bad> {
             built_in: true,
             case,
         }),
-        Err(problems) => Err(Bad { problems, text: text.to_owned() }),
+        Err(problems) => Err(Bad {
+            problems,
+            text: text.to_owned(),
+        }),
     }
 }
 
@@ -109,7 +134,13 @@ pub(super) fn from_file(path: &Path) -> Result<Result<Chosen, Bad>, Refusal> {
     let bytes = std::fs::read(path).map_err(|error| format!("{shown}: {error}"))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Ok(match Case::parse_bytes(&name(path), &bytes) {
-        Ok(case) => Ok(Chosen { case, argument: shown.clone(), file: shown, text, built_in: false }),
+        Ok(case) => Ok(Chosen {
+            case,
+            argument: shown.clone(),
+            file: shown,
+            text,
+            built_in: false,
+        }),
         Err(mut problems) => {
             for problem in &mut problems {
                 problem.file.clone_from(&shown);
@@ -122,9 +153,14 @@ pub(super) fn from_file(path: &Path) -> Result<Result<Chosen, Bad>, Refusal> {
 /// The name of the case in a file: below a folder `cases` its path, elsewhere the file's name.
 fn name(path: &Path) -> String {
     let path = path.with_extension("");
-    let parts: Vec<String> =
-        path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
-    let start = parts.iter().rposition(|part| part == "cases").map(|index| index + 1);
+    let parts: Vec<String> = path
+        .components()
+        .map(|part| part.as_os_str().to_string_lossy().into_owned())
+        .collect();
+    let start = parts
+        .iter()
+        .rposition(|part| part == "cases")
+        .map(|index| index + 1);
     let start = start.filter(|start| *start < parts.len());
     parts[start.unwrap_or(parts.len().saturating_sub(1))..].join("/")
 }
@@ -135,7 +171,10 @@ mod tests {
 
     #[test]
     fn a_file_below_cases_has_the_name_of_a_built_in_case() {
-        assert_eq!(name(Path::new("spec-cases/cases/tutorial/S004-1.yaml")), "tutorial/S004-1");
+        assert_eq!(
+            name(Path::new("spec-cases/cases/tutorial/S004-1.yaml")),
+            "tutorial/S004-1"
+        );
         assert_eq!(name(Path::new("/tmp/mine.yaml")), "mine");
         assert_eq!(name(Path::new("cases")), "cases");
     }

@@ -23,14 +23,24 @@ pub(super) fn mismatches(case: &Case, kind: Kind, history: &History) -> Vec<Reas
     if let Some(expected) = &expect.output {
         found.extend(output(expected, &seen));
     }
-    found.extend(expect.elapsed.as_ref().and_then(|expected| elapsed(expected, history)));
+    found.extend(
+        expect
+            .elapsed
+            .as_ref()
+            .and_then(|expected| elapsed(expected, history)),
+    );
     for (set, fate) in &expect.tasks {
         found.extend(fates(set, *fate, history));
     }
     if let Some(expected) = &expect.workers {
         found.extend(workers(expected, history, &facts));
     }
-    found.extend(expect.order.iter().filter_map(|expected| order(expected, history, &facts)));
+    found.extend(
+        expect
+            .order
+            .iter()
+            .filter_map(|expected| order(expected, history, &facts)),
+    );
     found
 }
 
@@ -85,7 +95,11 @@ impl Seen {
                 let anonymous = workers.iter().fold(text.clone(), |text, worker| {
                     replace_word(&text, &format!("w{worker}"), "{worker}")
                 });
-                Some(Printed { at: event.at, text: text.clone(), anonymous })
+                Some(Printed {
+                    at: event.at,
+                    text: text.clone(),
+                    anonymous,
+                })
             }
             _ => None,
         });
@@ -129,10 +143,19 @@ fn timeline(expected: &[(Spanned<Time>, Vec<Line>)], seen: &Seen) -> Option<Reas
             }
         }
         same &= rest.is_empty() && printed.is_empty();
-        right.extend(printed.iter().map(|printed| format!("{at}: {}", printed.text)));
+        right.extend(
+            printed
+                .iter()
+                .map(|printed| format!("{at}: {}", printed.text)),
+        );
     }
     let span = expected.first().map(|(at, _)| at.span);
-    (!same).then_some(Reason::Mismatch { what: "timeline", span, expected: left, seen: right })
+    (!same).then_some(Reason::Mismatch {
+        what: "timeline",
+        span,
+        expected: left,
+        seen: right,
+    })
 }
 
 fn output(expected: &[Line], seen: &Seen) -> Option<Reason> {
@@ -146,7 +169,11 @@ fn output(expected: &[Line], seen: &Seen) -> Option<Reason> {
         let mut here: Vec<&Printed> = printed.by_ref().take(group.len()).collect();
         let mut missing = Vec::new();
         for text in group {
-            let shown = if any { format!("any: {}", text.value) } else { text.value.clone() };
+            let shown = if any {
+                format!("any: {}", text.value)
+            } else {
+                text.value.clone()
+            };
             left.push(shown.clone());
             match here.iter().position(|printed| printed.is(&text.value)) {
                 Some(index) => {
@@ -165,7 +192,12 @@ fn output(expected: &[Line], seen: &Seen) -> Option<Reason> {
     let more: Vec<String> = printed.map(|printed| printed.text.clone()).collect();
     same &= more.is_empty();
     right.extend(more);
-    (!same).then_some(Reason::Mismatch { what: "output", span, expected: left, seen: right })
+    (!same).then_some(Reason::Mismatch {
+        what: "output",
+        span,
+        expected: left,
+        seen: right,
+    })
 }
 
 fn elapsed(expected: &Spanned<Time>, history: &History) -> Option<Reason> {
@@ -181,7 +213,8 @@ fn elapsed(expected: &Spanned<Time>, history: &History) -> Option<Reason> {
 /// Whether all tasks of a set ended like this. A callback that never began was not called for, which is no
 /// fate of a task; whether it was called for rightly is the contract's matter.
 fn fates(set: &TaskSet, fate: Fate, history: &History) -> Option<Reason> {
-    let counts = |task: &&TaskInfo| fate == Fate::Never || !task.callback || task.fate != Fate::Never;
+    let counts =
+        |task: &&TaskInfo| fate == Fate::Never || !task.callback || task.fate != Fate::Never;
     let members: Vec<&TaskInfo> = members(set, history).filter(counts).collect();
     let mut expected = Vec::new();
     let mut seen = Vec::new();
@@ -229,7 +262,11 @@ fn workers(expected: &Workers, history: &History, facts: &Facts<'_>) -> Vec<Reas
         && wanted.value != distinct.len() as u64
     {
         let seen = format!("distinct: {}", distinct.len());
-        found.push(mismatch(Some(wanted.span), format!("distinct: {}", wanted.value), seen));
+        found.push(mismatch(
+            Some(wanted.span),
+            format!("distinct: {}", wanted.value),
+            seen,
+        ));
     }
     if let (Some(true), Ending::Leaked(left)) = (expected.reaped, &history.ending) {
         found.push(mismatch(None, "reaped: true".to_owned(), left.clone()));
@@ -246,10 +283,15 @@ fn order(expected: &Order, history: &History, facts: &Facts<'_>) -> Option<Reaso
                 Edge::End => life.ended,
             }
         };
-        members(set, history).map(|task| (task.key, moment(task.key))).collect()
+        members(set, history)
+            .map(|task| (task.key, moment(task.key)))
+            .collect()
     };
     let says = |edge: Edge, key: Key, moment: Option<usize>| {
-        let (edge, name) = (if edge == Edge::Start { "start" } else { "end" }, facts.name(key));
+        let (edge, name) = (
+            if edge == Edge::Start { "start" } else { "end" },
+            facts.name(key),
+        );
         match moment {
             Some(moment) => format!("{edge} {name} at {}", facts.at(moment)),
             None => format!("{edge} {name} never came"),

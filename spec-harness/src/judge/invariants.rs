@@ -152,8 +152,16 @@ mod tests {
     #[test]
     fn an_orderly_run_keeps_every_rule() {
         let mut run = Sample::pool(1);
-        run.apply_async_with_callback(0).begin(0, 0).apply_async(2).close().join().clock(1);
-        run.end(0).begin(1, crate::judge::sample::PARENT).begin(2, 0).end(1);
+        run.apply_async_with_callback(0)
+            .begin(0, 0)
+            .apply_async(2)
+            .close()
+            .join()
+            .clock(1);
+        run.end(0)
+            .begin(1, crate::judge::sample::PARENT)
+            .begin(2, 0)
+            .end(1);
         run.clock(2).end(2).joined().exit();
         assert_eq!(broken(&run.history), []);
     }
@@ -161,7 +169,11 @@ mod tests {
     #[test]
     fn the_earliest_breach_comes_first() {
         let mut run = Sample::pool(1);
-        run.apply_async(0).apply_async(1).begin(1, 0).end(1).terminate();
+        run.apply_async(0)
+            .apply_async(1)
+            .begin(1, 0)
+            .end(1)
+            .terminate();
         run.begin(0, 0).end(0).exit();
         let rows: Vec<_> = broken(&run.history)
             .into_iter()

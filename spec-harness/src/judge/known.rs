@@ -48,10 +48,14 @@ impl Known {
     /// # Errors
     /// Says what is wrong with it and where.
     pub fn parse(yaml: &str) -> Result<Known, String> {
-        let entries: Vec<Entry> = serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
+        let entries: Vec<Entry> =
+            serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
         for entry in &entries {
             if entry.cases.is_empty() || entry.versions.is_empty() || entry.kinds.is_empty() {
-                return Err(format!("`{}` names no case, no kind or no version", entry.id));
+                return Err(format!(
+                    "`{}` names no case, no kind or no version",
+                    entry.id
+                ));
             }
         }
         Ok(Known(entries))
@@ -82,9 +86,12 @@ impl Known {
 
     /// Every case that the list names, with the entry's id.
     pub fn cases(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .flat_map(|entry| entry.cases.iter().map(|case| (entry.id.as_str(), case.as_str())))
+        self.0.iter().flat_map(|entry| {
+            entry
+                .cases
+                .iter()
+                .map(|case| (entry.id.as_str(), case.as_str()))
+        })
     }
 }
 
@@ -119,7 +126,10 @@ mod tests {
     #[test]
     fn a_known_divergence_is_no_failure() {
         let verdict = known().applied(failed(), "handles/get", Kind::Process, "3.11.7");
-        assert!(matches!(verdict, Verdict::Known(Quirk { newer: false, .. })));
+        assert!(matches!(
+            verdict,
+            Verdict::Known(Quirk { newer: false, .. })
+        ));
     }
 
     #[test]
@@ -133,13 +143,22 @@ mod tests {
     #[test]
     fn a_listed_version_that_no_longer_diverges_is_an_error() {
         let verdict = known().applied(Verdict::Pass, "handles/get", Kind::Process, "3.11");
-        assert_eq!(verdict, Verdict::Fail(vec![Reason::NoLongerDiverges("terminated-get".into())]));
+        assert_eq!(
+            verdict,
+            Verdict::Fail(vec![Reason::NoLongerDiverges("terminated-get".into())])
+        );
     }
 
     #[test]
     fn other_cases_and_kinds_are_judged_as_ever() {
-        assert_eq!(known().applied(failed(), "handles/get", Kind::Thread, "3.11"), failed());
-        assert_eq!(known().applied(failed(), "other", Kind::Process, "3.11"), failed());
+        assert_eq!(
+            known().applied(failed(), "handles/get", Kind::Thread, "3.11"),
+            failed()
+        );
+        assert_eq!(
+            known().applied(failed(), "other", Kind::Process, "3.11"),
+            failed()
+        );
     }
 
     #[test]

@@ -45,10 +45,21 @@ impl Lanes {
                     let lane = (0..).find(|lane| !busy.contains(lane)).unwrap_or(0);
                     busy.insert(lane);
                     places.insert(key, (pool, lane));
-                    let sized = history.pools.iter().any(|p| p.name == *pool && p.size.is_some());
-                    let name = if sized { format!("w{lane}") } else { "worker".to_owned() };
+                    let sized = history
+                        .pools
+                        .iter()
+                        .any(|p| p.name == *pool && p.size.is_some());
+                    let name = if sized {
+                        format!("w{lane}")
+                    } else {
+                        "worker".to_owned()
+                    };
                     lanes.workers.insert(key, (*worker, name.clone()));
-                    let name = if several { format!("{pool}/{name}") } else { name };
+                    let name = if several {
+                        format!("{pool}/{name}")
+                    } else {
+                        name
+                    };
                     lanes.lanes.insert(key, name);
                 }
                 (What::End { .. }, _) => {
@@ -78,7 +89,10 @@ impl Lanes {
 
 /// Bare processes have no pool; they are counted in the order of their making.
 fn bare(history: &History, task: &TaskInfo) -> String {
-    let before = history.tasks.iter().filter(|t| t.pool.is_none() && t.key < task.key);
+    let before = history
+        .tasks
+        .iter()
+        .filter(|t| t.pool.is_none() && t.key < task.key);
     format!("q{}", before.count())
 }
 
@@ -92,7 +106,11 @@ pub(super) fn replace_word(text: &str, word: &str, by: &str) -> String {
         let right = rest[at + word.len()..].chars().next();
         let inside = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
         out.push_str(&rest[..at]);
-        out.push_str(if inside(left) || inside(right) { word } else { by });
+        out.push_str(if inside(left) || inside(right) {
+            word
+        } else {
+            by
+        });
         rest = &rest[at + word.len()..];
         before = word.chars().next_back();
     }

@@ -28,20 +28,37 @@ fn block(reason: &Reason, source: Source<'_>) -> String {
     match reason {
         Reason::Ending(text) => format!("{text}\n"),
         Reason::Step { span, at, text } => {
-            format!("at {at}, {}: {text}\n{}", place(*span, source), excerpt(*span, source))
+            format!(
+                "at {at}, {}: {text}\n{}",
+                place(*span, source),
+                excerpt(*span, source)
+            )
         }
         Reason::Broken { rule, at, text } => {
             format!("at {at}: {text}\n  breaks {}: {}\n", rule.row, rule.says)
         }
-        Reason::Mismatch { what, span, expected, seen } => {
+        Reason::Mismatch {
+            what,
+            span,
+            expected,
+            seen,
+        } => {
             let at = span.map_or(String::new(), |span| format!(" ({})", place(span, source)));
-            format!("{what}{at}\n{}", beside(("expected", expected), ("seen", seen)))
+            format!(
+                "{what}{at}\n{}",
+                beside(("expected", expected), ("seen", seen))
+            )
         }
         Reason::Transcript { recorded, seen } => {
-            format!("the transcript is not the one on record\n{}", beside(("on record", recorded), ("seen", seen)))
+            format!(
+                "the transcript is not the one on record\n{}",
+                beside(("on record", recorded), ("seen", seen))
+            )
         }
         Reason::NoLongerDiverges(id) => {
-            format!("`{id}` is on record as a known divergence of this version, but the case passes: remove it\n")
+            format!(
+                "`{id}` is on record as a known divergence of this version, but the case passes: remove it\n"
+            )
         }
     }
 }
@@ -160,7 +177,10 @@ mod tests {
 
     #[test]
     fn equal_lines_stand_in_the_same_row() {
-        let shown = beside(("expected", &lines("a b d e")), ("seen", &lines("a c d f e")));
+        let shown = beside(
+            ("expected", &lines("a b d e")),
+            ("seen", &lines("a c d f e")),
+        );
         let told = "  expected | seen
   a        | a
 ~ b        | c
@@ -179,13 +199,19 @@ mod tests {
 
     #[test]
     fn a_step_is_shown_at_its_place() {
-        let source = Source { file: "a.yaml", text: "main:\n  - close\n" };
+        let source = Source {
+            file: "a.yaml",
+            text: "main:\n  - close\n",
+        };
         let reason = Reason::Step {
             span: Span { start: 10, end: 15 },
             at: crate::case::ast::Time(0),
             text: "uncaught error: NotRunning".into(),
         };
         let shown = failure(&[reason], source);
-        assert_eq!(shown, "at 0, a.yaml:2:5: uncaught error: NotRunning\n  2 |   - close\n");
+        assert_eq!(
+            shown,
+            "at 0, a.yaml:2:5: uncaught error: NotRunning\n  2 |   - close\n"
+        );
     }
 }

@@ -29,20 +29,38 @@ impl Sample {
     }
 
     fn with(size: Option<u64>) -> Sample {
-        let pools = vec![PoolInfo { name: "p".into(), size }];
+        let pools = vec![PoolInfo {
+            name: "p".into(),
+            size,
+        }];
         let mut sample = Sample {
-            history: History { events: vec![], tasks: vec![], pools, ending: Ending::Finished },
+            history: History {
+                events: vec![],
+                tasks: vec![],
+                pools,
+                ending: Ending::Finished,
+            },
             now: Time(0),
             jobs: 0,
         };
         let text = size.map_or("pool".to_owned(), |size| format!("pool of {size}"));
-        sample.call(&text, Command::Pool { pool: "p".into(), size });
+        sample.call(
+            &text,
+            Command::Pool {
+                pool: "p".into(),
+                size,
+            },
+        );
         sample.returns(Value::None);
         sample
     }
 
     pub(super) fn log(&mut self, who: Who, what: What) -> &mut Sample {
-        self.history.events.push(Event { at: self.now, who, what });
+        self.history.events.push(Event {
+            at: self.now,
+            who,
+            what,
+        });
         self
     }
 
@@ -52,16 +70,38 @@ impl Sample {
     }
 
     pub(super) fn call(&mut self, text: &str, command: Command) -> &mut Sample {
-        self.log(Who::Main, What::Call { span: Span::default(), text: text.into(), command })
+        self.log(
+            Who::Main,
+            What::Call {
+                span: Span::default(),
+                text: text.into(),
+                command,
+            },
+        )
     }
 
     pub(super) fn returns(&mut self, value: Value) -> &mut Sample {
-        self.log(Who::Main, What::Return { span: Span::default(), result: Ok(value) })
+        self.log(
+            Who::Main,
+            What::Return {
+                span: Span::default(),
+                result: Ok(value),
+            },
+        )
     }
 
     pub(super) fn raises(&mut self, kind: &str) -> &mut Sample {
-        let raised = Raised { kind: kind.into(), text: String::new() };
-        self.log(Who::Main, What::Return { span: Span::default(), result: Err(raised) })
+        let raised = Raised {
+            kind: kind.into(),
+            text: String::new(),
+        };
+        self.log(
+            Who::Main,
+            What::Return {
+                span: Span::default(),
+                result: Err(raised),
+            },
+        )
     }
 
     fn task(&mut self, chunk: u64, callback: bool) -> Key {
@@ -104,7 +144,11 @@ impl Sample {
         self.submit(key);
         let callback = self.task(0, true);
         for event in self.history.events.iter_mut().rev().take(2) {
-            if let What::Call { command: Command::ApplyAsync { callback: slot, .. }, .. } = &mut event.what {
+            if let What::Call {
+                command: Command::ApplyAsync { callback: slot, .. },
+                ..
+            } = &mut event.what
+            {
                 *slot = Some(callback);
             }
         }
@@ -113,9 +157,15 @@ impl Sample {
 
     /// A blocking map of tasks in chunks of `per_chunk`.
     pub(super) fn map(&mut self, count: u64, per_chunk: u64) -> &mut Sample {
-        let keys: Vec<Key> = (0..count).map(|index| self.task(index / per_chunk, false)).collect();
+        let keys: Vec<Key> = (0..count)
+            .map(|index| self.task(index / per_chunk, false))
+            .collect();
         self.jobs += 1;
-        let command = Command::Map { pool: "p".into(), keys: keys.clone(), chunksize: Some(per_chunk) };
+        let command = Command::Map {
+            pool: "p".into(),
+            keys: keys.clone(),
+            chunksize: Some(per_chunk),
+        };
         self.call(&format!("map f over {count} items"), command);
         for key in keys {
             self.log(Who::Main, What::Submit { key });
@@ -143,16 +193,24 @@ impl Sample {
     }
 
     pub(super) fn close(&mut self) -> &mut Sample {
-        self.call("close p", Command::Close { pool: "p".into() }).returns(Value::None)
+        self.call("close p", Command::Close { pool: "p".into() })
+            .returns(Value::None)
     }
 
     pub(super) fn terminate(&mut self) -> &mut Sample {
-        self.call("terminate p", Command::Terminate { pool: "p".into() }).returns(Value::None)
+        self.call("terminate p", Command::Terminate { pool: "p".into() })
+            .returns(Value::None)
     }
 
     /// Calls join, which does not return yet.
     pub(super) fn join(&mut self) -> &mut Sample {
-        self.call("join p", Command::Join { pool: "p".into(), timeout: None })
+        self.call(
+            "join p",
+            Command::Join {
+                pool: "p".into(),
+                timeout: None,
+            },
+        )
     }
 
     pub(super) fn joined(&mut self) -> &mut Sample {
@@ -160,12 +218,21 @@ impl Sample {
     }
 
     pub(super) fn get(&mut self, key: Key, value: Value) -> &mut Sample {
-        let command = Command::Get { handle: format!("h{key}"), timeout: None };
+        let command = Command::Get {
+            handle: format!("h{key}"),
+            timeout: None,
+        };
         self.call("get h", command).returns(value)
     }
 
     pub(super) fn ready(&mut self, key: Key, ready: bool) -> &mut Sample {
-        self.call("ready h", Command::Ready { handle: format!("h{key}") }).returns(Value::Bool(ready))
+        self.call(
+            "ready h",
+            Command::Ready {
+                handle: format!("h{key}"),
+            },
+        )
+        .returns(Value::Bool(ready))
     }
 
     pub(super) fn exit(&mut self) -> &mut Sample {

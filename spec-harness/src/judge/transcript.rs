@@ -92,7 +92,9 @@ pub fn recorded(case: &crate::case::ast::Case, kind: Kind) -> Option<&'static st
 
 /// The text of a snapshot file without the few lines that the snapshot tool puts before it.
 fn without_header(snapshot: &str) -> &str {
-    let body = snapshot.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n"));
+    let body = snapshot
+        .strip_prefix("---\n")
+        .and_then(|rest| rest.split_once("\n---\n"));
     body.map_or(snapshot, |(_, body)| body)
 }
 
@@ -115,29 +117,30 @@ fn lines(history: &History) -> Vec<Line> {
             }
             What::Submit { .. } => continue,
             What::Return { result, .. } => {
-                let Some((since, line)) = open.remove(who) else { continue };
-                let came = outcome(result);
-                if line + 1 == lines.len() || (reordered && since == at) {
-                    // Nothing happened meanwhile: one line tells it all.
-                    let took = Time(at.0 - since.0);
-                    let after = if took == Time(0) { String::new() } else { format!(" after {took}") };
-                    let sep = if came.is_empty() && after.is_empty() { "" } else { ":" };
-                    let came = if came.is_empty() && !after.is_empty() { " returns".to_owned() } else { came };
-                    if let Some(call) = lines.get_mut(line) {
-                        call.what += &format!("{sep}{came}{after}");
-                    }
+                let Some((since, line)) = open.remove(who) else {
+                    continue;
+                };
+                let took = Time(at.0 - since.0);
+                // Where nothing lies between, one line tells of both.
+                let one = line + 1 == lines.len() || (reordered && took == Time(0));
+                let came = returned(result, took, one);
+                let Some(call) = lines.get_mut(line) else {
+                    continue;
+                };
+                if one {
+                    call.what += &came;
                     continue;
                 }
-                let call = lines.get_mut(line).map(|call| {
-                    let text = call.what.clone();
+                let text = call.what.clone();
+                if took > Time(0) {
                     call.what += ": waits";
-                    text
-                });
-                let came = if came.is_empty() { " returns".to_owned() } else { came };
-                format!("{}:{came} after {}", call.unwrap_or_default(), Time(at.0 - since.0))
+                }
+                text + &came
             }
             What::Blocked { .. } => {
-                let Some((_, line)) = open.remove(who) else { continue };
+                let Some((_, line)) = open.remove(who) else {
+                    continue;
+                };
                 match lines.get_mut(line) {
                     Some(call) => format!("{}: never returns", call.what),
                     None => continue,
@@ -155,7 +158,12 @@ fn lines(history: &History) -> Vec<Line> {
             Who::Thread(name) => (name.clone(), (1, 0)),
             Who::Puppet(key) => (lanes.get(*key).to_owned(), (2, *key)),
         };
-        lines.push(Line { at, who, what, rank });
+        lines.push(Line {
+            at,
+            who,
+            what,
+            rank,
+        });
     }
     lines
 }
@@ -179,12 +187,28 @@ pub(super) fn ends(fate: Fate) -> &'static str {
     }
 }
 
+/// The end of a call, as it stands behind the call's text; nothing for a plain return at once on the call's own
+/// line.
+fn returned(result: &Result<Value, Raised>, took: Time, own_line: bool) -> String {
+    let came = match (outcome(result), own_line) {
+        (came, true) if came.is_empty() && took == Time(0) => return came,
+        (came, _) if came.is_empty() => " returns".to_owned(),
+        (came, _) => came,
+    };
+    match took {
+        Time(0) => format!(":{came}"),
+        took => format!(":{came} after {took}"),
+    }
+}
+
 /// What a call came to; nothing for `None`.
 pub(super) fn outcome(result: &Result<Value, Raised>) -> String {
     match result {
         Ok(Value::None) => String::new(),
         Ok(value) => format!(" returns {}", value.repr()),
-        Err(raised) if PORTABLE.contains(&raised.kind.as_str()) => format!(" raises {}", raised.kind),
+        Err(raised) if PORTABLE.contains(&raised.kind.as_str()) => {
+            format!(" raises {}", raised.kind)
+        }
         Err(raised) => format!(" raises {raised}"),
     }
 }
@@ -197,8 +221,19 @@ mod tests {
     #[test]
     fn a_wave_reads_from_top_to_bottom() {
         let mut run = Sample::pool(2);
-        run.apply_async(0).begin(0, 0).apply_async(1).begin(1, 1).close().join();
-        run.clock(1).print(0, "0").end(0).print(1, "1").end(1).joined().exit();
+        run.apply_async(0)
+            .begin(0, 0)
+            .apply_async(1)
+            .begin(1, 1)
+            .close()
+            .join();
+        run.clock(1)
+            .print(0, "0")
+            .end(0)
+            .print(1, "1")
+            .end(1)
+            .joined()
+            .exit();
         let seen = of(&run.history);
         let told = "  0  main  pool of 2
   0  main  apply_async f(0)
@@ -233,22 +268,42 @@ mod tests {
     #[test]
     fn a_pool_of_default_size_leaves_no_trace_of_the_machine() {
         let mut few = Sample::default_size();
-        few.apply_async(0).begin(0, 0).apply_async(1).end(0).begin(1, 0).end(1).exit();
+        few.apply_async(0)
+            .begin(0, 0)
+            .apply_async(1)
+            .end(0)
+            .begin(1, 0)
+            .end(1)
+            .exit();
         let mut many = Sample::default_size();
-        many.apply_async(0).begin(0, 0).apply_async(1).begin(1, 1).end(0).end(1).exit();
+        many.apply_async(0)
+            .begin(0, 0)
+            .apply_async(1)
+            .begin(1, 1)
+            .end(0)
+            .end(1)
+            .exit();
         assert_eq!(of(&few.history), of(&many.history));
     }
 
     #[test]
     fn an_error_of_a_pool_is_told_without_its_wording() {
-        let raised = |kind: &str| Err(Raised { kind: kind.into(), text: "so so".into() });
+        let raised = |kind: &str| {
+            Err(Raised {
+                kind: kind.into(),
+                text: "so so".into(),
+            })
+        };
         assert_eq!(outcome(&raised("NotRunning")), " raises NotRunning");
         assert_eq!(outcome(&raised("ValueError")), " raises ValueError: so so");
     }
 
     #[test]
     fn a_snapshot_is_read_without_its_header() {
-        assert_eq!(without_header("---\nsource: x\n---\n  0  main\n"), "  0  main\n");
+        assert_eq!(
+            without_header("---\nsource: x\n---\n  0  main\n"),
+            "  0  main\n"
+        );
         assert_eq!(without_header("  0  main\n"), "  0  main\n");
     }
 }

@@ -26,8 +26,19 @@ fn case(expect: &str) -> Case {
 /// Two tasks side by side; each prints its number at 1.
 fn run() -> History {
     let mut run = Sample::pool(2);
-    run.apply_async(0).begin(0, 0).apply_async(1).begin(1, 1).close().join();
-    run.clock(1).print(0, "0").end(0).print(1, "1").end(1).joined().exit();
+    run.apply_async(0)
+        .begin(0, 0)
+        .apply_async(1)
+        .begin(1, 1)
+        .close()
+        .join();
+    run.clock(1)
+        .print(0, "0")
+        .end(0)
+        .print(1, "1")
+        .end(1)
+        .joined()
+        .exit();
     run.history
 }
 
@@ -38,8 +49,18 @@ fn check(expect: &str) -> Vec<Reason> {
 #[track_caller]
 fn differs(expect: &str, part: &str, left: &[&str], right: &[&str]) {
     match &check(expect)[..] {
-        [Reason::Mismatch { what, expected, seen, .. }] => {
-            assert_eq!((*what, &expected[..], &seen[..]), (part, &owned(left)[..], &owned(right)[..]));
+        [
+            Reason::Mismatch {
+                what,
+                expected,
+                seen,
+                ..
+            },
+        ] => {
+            assert_eq!(
+                (*what, &expected[..], &seen[..]),
+                (part, &owned(left)[..], &owned(right)[..])
+            );
         }
         other => panic!("one mismatch was expected: {other:?}"),
     }
@@ -63,7 +84,12 @@ fn what_is_as_expected_gives_no_reason() {
 
 #[test]
 fn a_line_at_another_instant_is_missed() {
-    differs("  timeline: { 0: ['0'], 1: ['1'] }\n", "timeline", &["0: 0", "1: 1"], &["1: 1", "1: 0"]);
+    differs(
+        "  timeline: { 0: ['0'], 1: ['1'] }\n",
+        "timeline",
+        &["0: 0", "1: 1"],
+        &["1: 1", "1: 0"],
+    );
 }
 
 #[test]
@@ -83,32 +109,52 @@ fn another_duration_is_missed() {
 
 #[test]
 fn another_fate_is_missed() {
-    differs("  tasks: { 'f(0)': never, 'f(1)': done }\n", "tasks", &["f(0): never"], &["f(0): done"]);
+    differs(
+        "  tasks: { 'f(0)': never, 'f(1)': done }\n",
+        "tasks",
+        &["f(0): never"],
+        &["f(0): done"],
+    );
 }
 
 #[test]
 fn another_number_of_workers_is_missed() {
-    differs("  workers: { distinct: 3 }\n", "workers", &["distinct: 3"], &["distinct: 2"]);
+    differs(
+        "  workers: { distinct: 3 }\n",
+        "workers",
+        &["distinct: 3"],
+        &["distinct: 2"],
+    );
 }
 
 #[test]
 fn an_order_that_does_not_hold_is_missed() {
     let seen = ["start f(1) at 0", "end f(0) at 1"];
-    differs("  order: [end f(0) < start f(1)]\n", "order", &["end f(0) < start f(1)"], &seen);
+    differs(
+        "  order: [end f(0) < start f(1)]\n",
+        "order",
+        &["end f(0) < start f(1)"],
+        &seen,
+    );
 }
 
 #[test]
 fn a_worker_may_have_any_name() {
     let mut run = Sample::pool(2);
     run.apply_async(0).begin(0, 0).print(0, "I am w0").end(0);
-    run.apply_async(1).begin(1, 1).print(1, "I am w1").end(1).exit();
+    run.apply_async(1)
+        .begin(1, 1)
+        .print(1, "I am w1")
+        .end(1)
+        .exit();
     let expect = case("  output: ['I am {worker}', 'I am {worker}']\n");
     assert_eq!(mismatches(&expect, Kind::Thread, &run.history), []);
 }
 
 #[test]
 fn one_kind_of_worker_may_have_expectations_of_its_own() {
-    let case = case("  output: []\non:\n  thread:\n    expect:\n      timeline: { 1: ['0', '1'] }\n");
+    let case =
+        case("  output: []\non:\n  thread:\n    expect:\n      timeline: { 1: ['0', '1'] }\n");
     assert_eq!(mismatches(&case, Kind::Thread, &run()), []);
     assert_eq!(mismatches(&case, Kind::Process, &run()).len(), 1);
 }

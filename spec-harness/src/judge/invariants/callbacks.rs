@@ -16,9 +16,15 @@ pub(super) fn between_job_and_handle(facts: &Facts<'_>) -> Result<(), Breach> {
                 continue;
             };
             let name = callback.map_or(String::new(), |key| facts.name(key));
-            let begun = job.keys.iter().filter(|key| facts.began_by(**key, life.began));
+            let begun = job
+                .keys
+                .iter()
+                .filter(|key| facts.began_by(**key, life.began));
             if let Some(key) = begun.clone().find(|key| !facts.ended_by(**key, life.began)) {
-                let text = format!("the callback {name} began before {} had ended", facts.name(*key));
+                let text = format!(
+                    "the callback {name} began before {} had ended",
+                    facts.name(*key)
+                );
                 return breach(life.began, text);
             }
             if job.keys.iter().all(|key| is(facts, *key, Fate::Done)) != wants_value {
@@ -34,7 +40,11 @@ pub(super) fn between_job_and_handle(facts: &Facts<'_>) -> Result<(), Breach> {
         if let Some(due) = due(facts, &job)
             && !facts.ended_by(due, moment)
         {
-            let text = format!("`{}` returned before the callback {} had", call.text, facts.name(due));
+            let text = format!(
+                "`{}` returned before the callback {} had",
+                call.text,
+                facts.name(due)
+            );
             return breach(moment, text);
         }
     }
@@ -48,14 +58,26 @@ fn finished<'f>(facts: &'f Facts<'_>, call: &Called<'_>) -> (Option<usize>, Opti
         return nothing;
     };
     let handle = match (call.command, result) {
-        (Command::Wait { handle, timeout: None }, Ok(_)) => handle,
+        (
+            Command::Wait {
+                handle,
+                timeout: None,
+            },
+            Ok(_),
+        ) => handle,
         (Command::Ready { handle }, Ok(Value::Bool(true))) => handle,
         (Command::Get { handle, .. }, Ok(_)) => handle,
         _ => return nothing,
     };
     match facts.job(handle) {
         // A stopped pool resolves its handles, and nobody is owed a callback.
-        Some(job) if facts.stopped(job.pool).is_some_and(|stopped| stopped < moment) => nothing,
+        Some(job)
+            if facts
+                .stopped(job.pool)
+                .is_some_and(|stopped| stopped < moment) =>
+        {
+            nothing
+        }
         job => (Some(moment), job),
     }
 }
@@ -89,13 +111,22 @@ pub(super) fn one_at_a_time_in_the_parent(facts: &Facts<'_>) -> Result<(), Breac
             What::Begin { worker } => {
                 let name = facts.name(key);
                 if worker < FIRST_PARENT_THREAD {
-                    return breach(moment, format!("the callback {name} runs outside the parent"));
+                    return breach(
+                        moment,
+                        format!("the callback {name} runs outside the parent"),
+                    );
                 }
                 let beside = running.iter().find(|(other, on)| {
-                    *on != worker && facts.task(*other).is_some_and(|other| other.pool == task.pool)
+                    *on != worker
+                        && facts
+                            .task(*other)
+                            .is_some_and(|other| other.pool == task.pool)
                 });
                 if let Some((other, _)) = beside {
-                    let text = format!("the callbacks {} and {name} run at a time", facts.name(*other));
+                    let text = format!(
+                        "the callbacks {} and {name} run at a time",
+                        facts.name(*other)
+                    );
                     return breach(moment, text);
                 }
                 running.push((key, worker));
@@ -116,18 +147,36 @@ mod tests {
     #[test]
     fn a_callback_comes_after_its_job() {
         let mut good = Sample::pool(1);
-        good.apply_async_with_callback(0).begin(0, 0).end(0).begin(1, PARENT).end(1).get(0, Value::Int(0));
+        good.apply_async_with_callback(0)
+            .begin(0, 0)
+            .end(0)
+            .begin(1, PARENT)
+            .end(1)
+            .get(0, Value::Int(0));
         assert_eq!(verdict(between_job_and_handle, &good), None);
         let mut early = Sample::pool(1);
-        early.apply_async_with_callback(0).begin(0, 0).begin(1, PARENT).end(1).end(0);
+        early
+            .apply_async_with_callback(0)
+            .begin(0, 0)
+            .begin(1, PARENT)
+            .end(1)
+            .end(0);
         let text = "the callback seen(1) began before f(0) had ended";
-        assert_eq!(verdict(between_job_and_handle, &early).as_deref(), Some(text));
+        assert_eq!(
+            verdict(between_job_and_handle, &early).as_deref(),
+            Some(text)
+        );
     }
 
     #[test]
     fn nobody_gets_the_value_before_the_callback_had_it() {
         let mut run = Sample::pool(1);
-        run.apply_async_with_callback(0).begin(0, 0).end(0).begin(1, PARENT).get(0, Value::Int(0)).end(1);
+        run.apply_async_with_callback(0)
+            .begin(0, 0)
+            .end(0)
+            .begin(1, PARENT)
+            .get(0, Value::Int(0))
+            .end(1);
         let text = "`get h` returned before the callback seen(1) had";
         assert_eq!(verdict(between_job_and_handle, &run).as_deref(), Some(text));
     }
@@ -135,7 +184,11 @@ mod tests {
     #[test]
     fn a_failed_job_does_not_call_the_callback() {
         let mut run = Sample::pool(1);
-        run.apply_async_with_callback(0).begin(0, 0).ends(0, Fate::Raised).begin(1, PARENT).end(1);
+        run.apply_async_with_callback(0)
+            .begin(0, 0)
+            .ends(0, Fate::Raised)
+            .begin(1, PARENT)
+            .end(1);
         let text = "seen(1) is not the callback for this outcome";
         assert_eq!(verdict(between_job_and_handle, &run).as_deref(), Some(text));
     }
@@ -143,21 +196,41 @@ mod tests {
     #[test]
     fn callbacks_take_turns() {
         let mut good = Sample::pool(2);
-        good.apply_async_with_callback(0).begin(0, 0).apply_async_with_callback(2).begin(2, 1);
-        good.end(0).begin(1, PARENT).end(2).end(1).begin(3, PARENT).end(3);
+        good.apply_async_with_callback(0)
+            .begin(0, 0)
+            .apply_async_with_callback(2)
+            .begin(2, 1);
+        good.end(0)
+            .begin(1, PARENT)
+            .end(2)
+            .end(1)
+            .begin(3, PARENT)
+            .end(3);
         assert_eq!(verdict(one_at_a_time_in_the_parent, &good), None);
         let mut bad = Sample::pool(2);
-        bad.apply_async_with_callback(0).begin(0, 0).apply_async_with_callback(2).begin(2, 1);
+        bad.apply_async_with_callback(0)
+            .begin(0, 0)
+            .apply_async_with_callback(2)
+            .begin(2, 1);
         bad.end(0).begin(1, PARENT).end(2).begin(3, PARENT + 1);
         let text = "the callbacks seen(1) and seen(3) run at a time";
-        assert_eq!(verdict(one_at_a_time_in_the_parent, &bad).as_deref(), Some(text));
+        assert_eq!(
+            verdict(one_at_a_time_in_the_parent, &bad).as_deref(),
+            Some(text)
+        );
     }
 
     #[test]
     fn a_callback_is_no_work_for_a_worker() {
         let mut run = Sample::pool(1);
-        run.apply_async_with_callback(0).begin(0, 0).end(0).begin(1, 0);
+        run.apply_async_with_callback(0)
+            .begin(0, 0)
+            .end(0)
+            .begin(1, 0);
         let text = "the callback seen(1) runs outside the parent";
-        assert_eq!(verdict(one_at_a_time_in_the_parent, &run).as_deref(), Some(text));
+        assert_eq!(
+            verdict(one_at_a_time_in_the_parent, &run).as_deref(),
+            Some(text)
+        );
     }
 }

@@ -11,10 +11,15 @@ use crate::protocol::Command;
 /// accepted task has run and every callback that is due has returned.
 pub(super) fn join_is_last(facts: &Facts<'_>) -> Result<(), Breach> {
     for call in &facts.calls {
-        let (Command::Join { pool, .. }, Some((moment, Ok(_)))) = (call.command, call.returned) else {
+        let (Command::Join { pool, .. }, Some((moment, Ok(_)))) = (call.command, call.returned)
+        else {
             continue;
         };
-        let of_pool = |key: &u64| facts.task(*key).is_some_and(|task| task.pool.as_ref() == Some(pool));
+        let of_pool = |key: &u64| {
+            facts
+                .task(*key)
+                .is_some_and(|task| task.pool.as_ref() == Some(pool))
+        };
         for (key, life) in facts.lives.iter().filter(|(key, _)| of_pool(key)) {
             if !facts.ended_by(*key, moment) {
                 let text = format!("join returned before {} had ended", facts.name(*key));
@@ -24,26 +29,48 @@ pub(super) fn join_is_last(facts: &Facts<'_>) -> Result<(), Breach> {
         if facts.stopped(pool).is_some_and(|stopped| stopped < moment) {
             continue;
         }
-        for submission in facts.calls.iter().filter(|submission| submission.at < moment) {
-            if submission.returned.is_some_and(|(_, result)| result.is_err()) {
+        for submission in facts
+            .calls
+            .iter()
+            .filter(|submission| submission.at < moment)
+        {
+            if submission
+                .returned
+                .is_some_and(|(_, result)| result.is_err())
+            {
                 continue;
             }
             // A failure skips the rest of its chunk; elsewhere "never" is a task that was lost.
             let submits = || submission.submits.iter().filter(|key| of_pool(key));
             let failed = submits().any(|key| {
-                facts.task(*key).is_some_and(|task| matches!(task.fate, Fate::Raised | Fate::Lost))
+                facts
+                    .task(*key)
+                    .is_some_and(|task| matches!(task.fate, Fate::Raised | Fate::Lost))
             });
-            if let (Some(key), false) = (submits().find(|key| !facts.began_by(**key, moment)), failed) {
-                return breach(moment, format!("join returned, and {} never ran", facts.name(*key)));
+            if let (Some(key), false) =
+                (submits().find(|key| !facts.began_by(**key, moment)), failed)
+            {
+                return breach(
+                    moment,
+                    format!("join returned, and {} never ran", facts.name(*key)),
+                );
             }
         }
-        for job in facts.calls.iter().filter_map(Job::of).filter(|job| job.pool == pool) {
+        for job in facts
+            .calls
+            .iter()
+            .filter_map(Job::of)
+            .filter(|job| job.pool == pool)
+        {
             // A refused job has no outcome.
             let over = job.keys.iter().any(|key| facts.ended_by(*key, moment));
             if let (true, Some(callback)) = (over, due(facts, &job))
                 && !facts.ended_by(callback, moment)
             {
-                let text = format!("join returned before the callback {} had", facts.name(callback));
+                let text = format!(
+                    "join returned before the callback {} had",
+                    facts.name(callback)
+                );
                 return breach(moment, text);
             }
         }
@@ -68,31 +95,66 @@ mod tests {
     #[test]
     fn join_waits_for_what_runs() {
         let mut good = Sample::pool(1);
-        good.apply_async(0).begin(0, 0).close().join().end(0).joined();
+        good.apply_async(0)
+            .begin(0, 0)
+            .close()
+            .join()
+            .end(0)
+            .joined();
         assert_eq!(verdict(join_is_last, &good), None);
         let mut bad = Sample::pool(1);
-        bad.apply_async(0).begin(0, 0).close().join().joined().end(0);
-        assert_eq!(verdict(join_is_last, &bad).as_deref(), Some("join returned before f(0) had ended"));
+        bad.apply_async(0)
+            .begin(0, 0)
+            .close()
+            .join()
+            .joined()
+            .end(0);
+        assert_eq!(
+            verdict(join_is_last, &bad).as_deref(),
+            Some("join returned before f(0) had ended")
+        );
     }
 
     #[test]
     fn join_waits_for_what_is_queued() {
         let mut run = Sample::pool(1);
-        run.apply_async(0).begin(0, 0).apply_async(1).close().join().end(0).joined();
-        assert_eq!(verdict(join_is_last, &run).as_deref(), Some("join returned, and f(1) never ran"));
+        run.apply_async(0)
+            .begin(0, 0)
+            .apply_async(1)
+            .close()
+            .join()
+            .end(0)
+            .joined();
+        assert_eq!(
+            verdict(join_is_last, &run).as_deref(),
+            Some("join returned, and f(1) never ran")
+        );
     }
 
     #[test]
     fn join_of_a_stopped_pool_waits_for_nothing_that_never_began() {
         let mut run = Sample::pool(1);
-        run.apply_async(0).begin(0, 0).apply_async(1).terminate().join().ends(0, Fate::Killed).joined();
+        run.apply_async(0)
+            .begin(0, 0)
+            .apply_async(1)
+            .terminate()
+            .join()
+            .ends(0, Fate::Killed)
+            .joined();
         assert_eq!(verdict(join_is_last, &run), None);
     }
 
     #[test]
     fn join_waits_for_callbacks() {
         let mut run = Sample::pool(1);
-        run.apply_async_with_callback(0).begin(0, 0).close().join().end(0).joined().begin(1, PARENT).end(1);
+        run.apply_async_with_callback(0)
+            .begin(0, 0)
+            .close()
+            .join()
+            .end(0)
+            .joined()
+            .begin(1, PARENT)
+            .end(1);
         assert!(verdict(join_is_last, &run).is_some());
     }
 
@@ -102,6 +164,9 @@ mod tests {
         run.exit();
         assert_eq!(verdict(everything_is_reaped, &run), None);
         run.history.ending = Ending::Leaked("process 4711 (sleep)".into());
-        assert_eq!(verdict(everything_is_reaped, &run).as_deref(), Some("process 4711 (sleep)"));
+        assert_eq!(
+            verdict(everything_is_reaped, &run).as_deref(),
+            Some("process 4711 (sleep)")
+        );
     }
 }

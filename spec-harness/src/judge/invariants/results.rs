@@ -15,16 +15,19 @@ pub(super) fn are_those_of_the_tasks(facts: &Facts<'_>) -> Result<(), Breach> {
             continue;
         };
         let Ok(seen) = result else { continue };
-        if let Some(failed) = keys.iter().find(|key| failed(facts, **key)) {
+        let returned = |key: &Key| facts.ended_by(*key, moment) && !failed(facts, *key);
+        if let Some(key) = keys.iter().find(|key| !returned(key)) {
+            let (text, name) = (call.text, facts.name(*key));
             let text = format!(
-                "`{}` returned {}, but {} did not return",
-                call.text,
-                seen.repr(),
-                facts.name(*failed)
+                "`{text}` returned {}, but {name} had not returned",
+                seen.repr()
             );
             return breach(moment, text);
         }
-        let values: Option<Vec<Value>> = keys.iter().map(|key| facts.task(*key)?.value.clone()).collect();
+        let values: Option<Vec<Value>> = keys
+            .iter()
+            .map(|key| facts.task(*key)?.value.clone())
+            .collect();
         let Some(mut values) = values else { continue };
         let expected = if many {
             Value::List(values)
@@ -71,11 +74,18 @@ pub(super) fn ready_when_done(facts: &Facts<'_>) -> Result<(), Breach> {
             continue;
         };
         // A stopped pool resolves its handles.
-        if facts.stopped(job.pool).is_some_and(|stopped| stopped < call.at) {
+        if facts
+            .stopped(job.pool)
+            .is_some_and(|stopped| stopped < call.at)
+        {
             continue;
         }
-        let unfinished = |key: &Key| facts.began_by(*key, call.at) && !facts.ended_by(*key, call.at);
-        let waits = |key: &&Key| unfinished(key) || (!facts.began_by(**key, call.at) && !skipped(facts, &job, **key, call.at));
+        let unfinished =
+            |key: &Key| facts.began_by(*key, call.at) && !facts.ended_by(*key, call.at);
+        let waits = |key: &&Key| {
+            unfinished(key)
+                || (!facts.began_by(**key, call.at) && !skipped(facts, &job, **key, call.at))
+        };
         let callbacks = [job.callback, job.error_callback];
         let open = job.keys.iter().find(waits).copied();
         let open = open.or_else(|| callbacks.into_iter().flatten().find(unfinished));
@@ -96,12 +106,15 @@ pub(super) fn ready_when_done(facts: &Facts<'_>) -> Result<(), Breach> {
 /// Whether an item will never begin because one before it in its chunk has failed.
 fn skipped(facts: &Facts<'_>, job: &crate::judge::facts::Job<'_>, key: Key, moment: usize) -> bool {
     let unit = facts.unit(key);
-    job.keys.iter().take_while(|other| **other != key).any(|other| {
-        // Where only the pool knows its chunks, any earlier item may be of the same.
-        (unit.is_none() || facts.unit(*other) == unit)
-            && failed(facts, *other)
-            && facts.ended_by(*other, moment)
-    })
+    job.keys
+        .iter()
+        .take_while(|other| **other != key)
+        .any(|other| {
+            // Where only the pool knows its chunks, any earlier item may be of the same.
+            (unit.is_none() || facts.unit(*other) == unit)
+                && failed(facts, *other)
+                && facts.ended_by(*other, moment)
+        })
 }
 
 #[cfg(test)]
@@ -118,7 +131,14 @@ mod tests {
     fn a_map_gives_its_values_in_the_order_of_its_input() {
         let run = |values: &[i64]| {
             let mut run = Sample::pool(2);
-            run.map(2, 1).begin(0, 0).begin(1, 1).clock(1).end(1).clock(2).end(0).returns(list(values));
+            run.map(2, 1)
+                .begin(0, 0)
+                .begin(1, 1)
+                .clock(1)
+                .end(1)
+                .clock(2)
+                .end(0)
+                .returns(list(values));
             verdict(are_those_of_the_tasks, &run)
         };
         assert_eq!(run(&[0, 1]), None);
@@ -130,7 +150,12 @@ mod tests {
     fn a_handle_gives_the_value_of_its_own_task() {
         let run = |value: i64| {
             let mut run = Sample::pool(2);
-            run.apply_async(0).begin(0, 0).apply_async(1).begin(1, 1).end(0).end(1);
+            run.apply_async(0)
+                .begin(0, 0)
+                .apply_async(1)
+                .begin(1, 1)
+                .end(0)
+                .end(1);
             run.get(0, Value::Int(value));
             verdict(are_those_of_the_tasks, &run)
         };
@@ -141,8 +166,11 @@ mod tests {
     #[test]
     fn a_task_that_raised_has_no_value() {
         let mut run = Sample::pool(1);
-        run.apply_async(0).begin(0, 0).ends(0, Fate::Raised).get(0, Value::None);
-        let text = "`get h` returned None, but f(0) did not return";
+        run.apply_async(0)
+            .begin(0, 0)
+            .ends(0, Fate::Raised)
+            .get(0, Value::None);
+        let text = "`get h` returned None, but f(0) had not returned";
         assert_eq!(verdict(are_those_of_the_tasks, &run).as_deref(), Some(text));
     }
 
@@ -159,7 +187,10 @@ mod tests {
         };
         assert_eq!(run(true, true), None);
         assert_eq!(run(false, false), None);
-        assert_eq!(run(false, true).as_deref(), Some("ready, but f(0) had not ended"));
+        assert_eq!(
+            run(false, true).as_deref(),
+            Some("ready, but f(0) had not ended")
+        );
         assert!(run(true, false).is_some());
     }
 
@@ -167,10 +198,17 @@ mod tests {
     fn a_handle_is_not_ready_while_its_callback_runs() {
         let run = |ready: bool| {
             let mut run = Sample::pool(1);
-            run.apply_async_with_callback(0).begin(0, 0).end(0).begin(1, PARENT).ready(0, ready);
+            run.apply_async_with_callback(0)
+                .begin(0, 0)
+                .end(0)
+                .begin(1, PARENT)
+                .ready(0, ready);
             verdict(ready_when_done, &run)
         };
         assert_eq!(run(false), None);
-        assert_eq!(run(true).as_deref(), Some("ready, but seen(1) had not ended"));
+        assert_eq!(
+            run(true).as_deref(),
+            Some("ready, but seen(1) had not ended")
+        );
     }
 }

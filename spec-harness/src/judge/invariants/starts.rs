@@ -155,7 +155,10 @@ mod tests {
     #[test]
     fn a_queue_is_no_stack() {
         let mut good = Sample::pool(1);
-        good.apply_async(0).begin(0, 0).apply_async(1).apply_async(2);
+        good.apply_async(0)
+            .begin(0, 0)
+            .apply_async(1)
+            .apply_async(2);
         good.end(0).begin(1, 0).end(1).begin(2, 0).end(2);
         assert_eq!(verdict(first_in_first_out, &good), None);
         let mut bad = Sample::pool(1);
@@ -176,7 +179,13 @@ mod tests {
     #[test]
     fn a_chunk_stays_together() {
         let mut good = Sample::pool(2);
-        good.map(4, 2).begin(0, 0).begin(2, 1).end(0).begin(1, 0).end(2).begin(3, 1);
+        good.map(4, 2)
+            .begin(0, 0)
+            .begin(2, 1)
+            .end(0)
+            .begin(1, 0)
+            .end(2)
+            .begin(3, 1);
         assert_eq!(verdict(chunks_in_order, &good), None);
         assert_eq!(verdict(first_in_first_out, &good), None);
         let mut beside = Sample::pool(2);
@@ -184,7 +193,10 @@ mod tests {
         assert!(verdict(chunks_in_order, &beside).is_some_and(|text| text.contains("had ended")));
         let mut elsewhere = Sample::pool(2);
         elsewhere.map(4, 2).begin(0, 0).end(0).begin(1, 1);
-        assert!(verdict(chunks_in_order, &elsewhere).is_some_and(|text| text.contains("another worker")));
+        assert!(
+            verdict(chunks_in_order, &elsewhere)
+                .is_some_and(|text| text.contains("another worker"))
+        );
     }
 
     #[test]

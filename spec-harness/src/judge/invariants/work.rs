@@ -207,7 +207,11 @@ mod tests {
     #[test]
     fn a_pool_of_two_runs_two() {
         let mut run = Sample::pool(2);
-        run.apply_async(0).begin(0, 0).apply_async(1).begin(1, 1).apply_async(2);
+        run.apply_async(0)
+            .begin(0, 0)
+            .apply_async(1)
+            .begin(1, 1)
+            .apply_async(2);
         assert_eq!(verdict(at_most_its_size, &run), None);
         run.begin(2, 2);
         assert_eq!(
@@ -220,16 +224,32 @@ mod tests {
     fn a_worker_runs_one_task() {
         let mut run = Sample::pool(2);
         run.apply_async(0).begin(0, 0).apply_async(1).begin(1, 0);
-        assert!(verdict(at_most_its_size, &run).is_some_and(|text| text.contains("still running f(0)")));
+        assert!(
+            verdict(at_most_its_size, &run).is_some_and(|text| text.contains("still running f(0)"))
+        );
     }
 
     #[test]
     fn a_queued_task_starts_when_a_worker_is_free() {
         let mut good = Sample::pool(1);
-        good.apply_async(0).begin(0, 0).apply_async(1).clock(1).end(0).begin(1, 0).end(1).close();
+        good.apply_async(0)
+            .begin(0, 0)
+            .apply_async(1)
+            .clock(1)
+            .end(0)
+            .begin(1, 0)
+            .end(1)
+            .close();
         assert_eq!(verdict(conserving, &good), None);
         let mut idle = Sample::pool(2);
-        idle.apply_async(0).begin(0, 0).apply_async(1).clock(1).end(0).begin(1, 0).end(1).close();
+        idle.apply_async(0)
+            .begin(0, 0)
+            .apply_async(1)
+            .clock(1)
+            .end(0)
+            .begin(1, 0)
+            .end(1)
+            .close();
         let text = "f(1) is queued while 1 of 2 workers run";
         assert_eq!(verdict(conserving, &idle).as_deref(), Some(text));
     }
@@ -237,7 +257,15 @@ mod tests {
     #[test]
     fn a_worker_keeps_its_chunk() {
         let mut run = Sample::pool(2);
-        run.map(3, 2).begin(0, 0).begin(2, 1).clock(1).end(2).clock(2).end(0).begin(1, 0).clock(3);
+        run.map(3, 2)
+            .begin(0, 0)
+            .begin(2, 1)
+            .clock(1)
+            .end(2)
+            .clock(2)
+            .end(0)
+            .begin(1, 0)
+            .clock(3);
         run.end(1).returns(crate::case::expr::Value::None).close();
         assert_eq!(verdict(conserving, &run), None);
     }
@@ -245,7 +273,13 @@ mod tests {
     #[test]
     fn a_stopped_pool_has_no_queue() {
         let mut run = Sample::pool(1);
-        run.apply_async(0).begin(0, 0).apply_async(1).terminate().clock(1).end(0).join();
+        run.apply_async(0)
+            .begin(0, 0)
+            .apply_async(1)
+            .terminate()
+            .clock(1)
+            .end(0)
+            .join();
         assert_eq!(verdict(conserving, &run), None);
     }
 
@@ -255,7 +289,11 @@ mod tests {
         good.apply_async(0);
         assert_eq!(verdict(submission_takes_no_time, &good), None);
         let mut bad = Sample::pool(1);
-        bad.submit(0).begin(0, 0).clock(1).end(0).returns(crate::case::expr::Value::None);
+        bad.submit(0)
+            .begin(0, 0)
+            .clock(1)
+            .end(0)
+            .returns(crate::case::expr::Value::None);
         assert_eq!(
             verdict(submission_takes_no_time, &bad).as_deref(),
             Some("`apply_async f(0)` blocked until 1")
