@@ -1,5 +1,6 @@
 //! Where a thread stands: in a worker, in a callback, or outside of every pool.
 
+use std::any::Any;
 use std::cell::RefCell;
 
 /// The worker that runs the calling code.
@@ -26,12 +27,37 @@ pub fn current_worker() -> Option<Worker> {
     HERE.with_borrow(|here| here.worker.as_ref().map(|(_, worker)| worker.clone()))
 }
 
+/// Lends the calling worker's state, as its initializer made it; `None` outside of a worker, where the state has
+/// another type, and inside of another `worker_state`.
+///
+/// In Python: a global that the initializer sets.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(pool_core::worker_state(|count: &mut u32| *count), None);
+/// ```
+pub fn worker_state<S: 'static, R>(f: impl FnOnce(&mut S) -> R) -> Option<R> {
+    /// Gives the state back, also when `f` panics.
+    struct Lent(Option<Box<dyn Any>>);
+    impl Drop for Lent {
+        fn drop(&mut self) {
+            HERE.with_borrow_mut(|here| here.state = self.0.take());
+        }
+    }
+    let mut lent = Lent(HERE.with_borrow_mut(|here| here.state.take()));
+    lent.0.as_mut()?.downcast_mut().map(f)
+}
+
 thread_local! {
-    static HERE: RefCell<Here> = const { RefCell::new(Here { worker: None, callbacks: Vec::new() }) };
+    static HERE: RefCell<Here> =
+        const { RefCell::new(Here { worker: None, state: None, callbacks: Vec::new() }) };
 }
 
 struct Here {
     worker: Option<(u64, Worker)>,
+    /// What the worker's initializer made.
+    state: Option<Box<dyn Any>>,
     /// Pool and job of each callback that is running on this thread, the innermost last.
     callbacks: Vec<(u64, u64)>,
 }
@@ -46,11 +72,21 @@ impl WorkerSeat {
         HERE.with_borrow_mut(|here| here.worker = Some((pool, worker)));
         WorkerSeat(())
     }
+
+    /// The worker's state from now on.
+    pub fn keep(&self, state: Box<dyn Any>) {
+        let before = HERE.with_borrow_mut(|here| here.state.replace(state));
+        drop(before);
+    }
 }
 
 impl Drop for WorkerSeat {
     fn drop(&mut self) {
-        HERE.with_borrow_mut(|here| here.worker = None);
+        let state = HERE.with_borrow_mut(|here| {
+            here.worker = None;
+            here.state.take()
+        });
+        drop(state);
     }
 }
 

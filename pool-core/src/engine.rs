@@ -111,7 +111,13 @@ impl<B: Backend> Engine<B> {
         }
         let hub = Arc::new(Hub::new(config.timers));
         let feed = Arc::new(Feed::new(size, hub.pool));
-        backend.start(&feed)?;
+        if let Err(error) = backend.start(&feed) {
+            // The workers that were started find nothing to do, and leave.
+            feed.step(Step::Terminate).ok();
+            backend.abandon();
+            backend.reap(&Deadline::after(&hub.timers, None));
+            return Err(error);
+        }
         Ok(Engine(Arc::new(Shared {
             backend,
             feed,

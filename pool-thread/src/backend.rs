@@ -1,12 +1,13 @@
-//! Workers that are threads: each takes the next unit from the feed and runs it in place.
+//! The thread backend: what the engine orders of its threads.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
 
 use pool_core::{
-    Attendance, Backend, Carry, Cell, Deadline, Erased, Feed, Job, Seat, StartError, Unit, Work,
-    Worker, WorkerSeat,
+    Backend, Carry, Cell, Deadline, Erased, Failure, Feed, Job, StartError, Unit, Work,
 };
+
+use crate::crew::Crew;
+use crate::initializer::Settings;
 
 /// A job as a thread sees it: something to run here and now.
 pub(crate) trait RunHere: Send + Sync {
@@ -15,6 +16,9 @@ pub(crate) trait RunHere: Send + Sync {
 
     /// Runs one unit, its panics contained.
     fn run_here(&self, unit: Unit);
+
+    /// Ends one unit that no thread can run.
+    fn give_up(&self, unit: Unit, why: Failure);
 }
 
 impl<W: Work + 'static> RunHere for Cell<dyn RunHere, W> {
@@ -25,6 +29,10 @@ impl<W: Work + 'static> RunHere for Cell<dyn RunHere, W> {
     fn run_here(&self, unit: Unit) {
         self.run(unit);
     }
+
+    fn give_up(&self, unit: Unit, why: Failure) {
+        self.finish(unit, Err(why.widen()));
+    }
 }
 
 impl Erased for dyn RunHere {
@@ -33,41 +41,21 @@ impl Erased for dyn RunHere {
     }
 }
 
-/// The threads of one pool.
-#[derive(Debug, Default)]
+/// Workers that are threads.
+#[derive(Debug)]
 pub(crate) struct Threads {
-    present: Arc<Attendance>,
-    handles: Mutex<Vec<JoinHandle<()>>>,
+    /// Until the start.
+    settings: Mutex<Option<Settings>>,
+    /// From the start on.
+    crew: Mutex<Option<Arc<Crew>>>,
 }
 
 impl Threads {
-    fn handles(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn hire(&self, feed: &Arc<Feed<dyn RunHere>>, index: usize) -> Result<(), StartError> {
-        let (feed, present) = (feed.clone(), self.present.enter());
-        let work = move || {
-            let _present = present;
-            let _seat = WorkerSeat::take(
-                feed.pool(),
-                Worker {
-                    name: format!("ThreadPoolWorker-{}", index + 1),
-                    index,
-                    pid: std::process::id(),
-                },
-            );
-            while let Some(claim) = feed.next(Seat(index)) {
-                claim.job.run_here(claim.unit);
-            }
-        };
-        // The system keeps 15 bytes of a thread's name.
-        let thread = thread::Builder::new()
-            .name(format!("tpool-{}", index + 1))
-            .spawn(work);
-        self.handles()
-            .push(thread.map_err(|source| StartError::Worker { index, source })?);
-        Ok(())
+    pub(crate) fn new(settings: Settings) -> Self {
+        Threads {
+            settings: Mutex::new(Some(settings)),
+            crew: Mutex::new(None),
+        }
     }
 }
 
@@ -77,7 +65,10 @@ impl Backend for Threads {
     const KIND: &'static str = "thread";
 
     fn start(&self, feed: &Arc<Feed<dyn RunHere>>) -> Result<(), StartError> {
-        (0..feed.size()).try_for_each(|index| self.hire(feed, index))
+        let settings = lock(&self.settings).take().unwrap_or_default();
+        let crew = Crew::new(feed, settings);
+        *lock(&self.crew) = Some(crew.clone());
+        crew.hire_all()
     }
 
     fn wake(&self) {}
@@ -87,16 +78,8 @@ impl Backend for Threads {
     fn abandon(&self) {}
 
     fn reap(&self, deadline: &Deadline) -> bool {
-        let gone = self.present.wait(deadline);
-        if gone {
-            // Held until the last thread is joined, so that a second caller does not return before.
-            let mut handles = self.handles();
-            for handle in handles.drain(..) {
-                // A worker contains what it runs; were it to panic, there is nothing left to save here.
-                let _ = handle.join();
-            }
-        }
-        gone
+        let crew = lock(&self.crew).clone();
+        crew.is_none_or(|crew| crew.reap(deadline))
     }
 }
 
@@ -104,4 +87,8 @@ impl<W: Work + 'static> Carry<W> for Threads {
     fn load(cell: Arc<Cell<dyn RunHere, W>>) -> Arc<dyn RunHere> {
         cell
     }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

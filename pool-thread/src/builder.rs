@@ -1,35 +1,87 @@
 //! What a thread pool can be told at its start.
 
-use pool_core::{Config, Engine, StartError, Timers};
+use std::fmt;
+use std::num::NonZeroUsize;
+
+use pool_core::{Config, Engine, Never, StartError, Timers};
 
 use crate::backend::Threads;
+use crate::initializer::{Initializer, Settings};
 use crate::pool::ThreadPool;
 
 /// Settings of a [`ThreadPool`] before it is started.
 #[derive(Debug, Clone, Default)]
 #[must_use = "a pool starts with `build`"]
-pub struct Builder(Config);
+pub struct Builder {
+    config: Config,
+    settings: Settings,
+}
 
 impl Builder {
     /// Number of workers, at least 1; without it, the CPUs that this process may use.
     pub fn size(self, workers: usize) -> Self {
-        Builder(self.0.size(workers))
+        self.with(|config| config.size(workers))
     }
 
     /// Whether the panic hook may be installed that gives panics of tasks their place (default: yes). The hook
     /// that was there before is called in any case.
     pub fn panic_hook(self, install: bool) -> Self {
-        Builder(self.0.panic_hook(install))
+        self.with(|config| config.panic_hook(install))
     }
 
     /// Whether a drop with unfinished tasks says so on stderr (default: yes).
     pub fn warn_on_drop(self, warn: bool) -> Self {
-        Builder(self.0.warn_on_drop(warn))
+        self.with(|config| config.warn_on_drop(warn))
     }
 
     /// The pool's source of time (default: the real clock).
-    pub fn timers(self, timers: Timers) -> Self {
-        Builder(self.0.timers(timers))
+    pub fn timers(mut self, timers: Timers) -> Self {
+        self.settings.timers = timers.clone();
+        self.with(|config| config.timers(timers))
+    }
+
+    /// Runs this in each worker before its first task, and in each worker that replaces one; what it makes is
+    /// the worker's own state, which tasks reach by [`worker_state`](crate::worker_state).
+    ///
+    /// A panic is a failed start: it is tried again a few times, with growing pauses; when no worker is left
+    /// that could start, what is queued fails with [`Failure::WorkerLost`](crate::Failure::WorkerLost).
+    /// In Python workers are then started for ever.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_thread::{ThreadPool, worker_state};
+    ///
+    /// let pool = ThreadPool::builder().size(1).initializer(|| Vec::<u32>::new()).build()?;
+    /// let push = |x| worker_state(|seen: &mut Vec<u32>| { seen.push(x); seen.len() });
+    /// assert_eq!(pool.map(push, 5..8)?, [Some(1), Some(2), Some(3)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn initializer<S: 'static>(self, make: impl Fn() -> S + Send + Sync + 'static) -> Self {
+        self.try_initializer(move || Ok::<S, Never>(make()))
+    }
+
+    /// As [`initializer`](Self::initializer), for one that may fail: an error is a failed start.
+    pub fn try_initializer<S: 'static, E: fmt::Display>(
+        mut self,
+        make: impl Fn() -> Result<S, E> + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.initializer = Some(Initializer::new(make));
+        self
+    }
+
+    /// How many tasks a worker does before another takes its place (default: no bound). A chunk of a map
+    /// is one task.
+    pub fn maxtasksperchild(mut self, tasks: NonZeroUsize) -> Self {
+        self.settings.max_tasks = Some(tasks);
+        self
+    }
+
+    fn with(self, change: impl FnOnce(Config) -> Config) -> Self {
+        Builder {
+            config: change(self.config),
+            ..self
+        }
     }
 
     /// Starts the pool.
@@ -38,6 +90,6 @@ impl Builder {
     ///
     /// A size of zero, or a thread that the system refused; then none is left.
     pub fn build(self) -> Result<ThreadPool, StartError> {
-        Engine::start(Threads::default(), self.0).map(ThreadPool)
+        Engine::start(Threads::new(self.settings), self.config).map(ThreadPool)
     }
 }

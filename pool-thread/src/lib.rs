@@ -26,6 +26,10 @@
 //! with its result dropped. A task that waits for another task of the same pool needs a worker that is free.
 #![forbid(unsafe_code)]
 
+mod initializer;
+
+mod crew;
+
 mod backend;
 
 mod builder;
@@ -38,6 +42,6 @@ pub use builder::Builder;
 pub use pool::ThreadPool;
 pub use pool_core::{
     AsyncResult, Chunks, Failure, Imap, ImapSubmission, Misuse, Never, Panic, Phase, Pool,
-    StartError, Submission, Worker, current_worker,
+    StartError, Submission, Worker, current_worker, worker_state,
 };
 pub use process::{Process, ProcessError};

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::collections::HashSet;
+use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use pool_thread::{Failure, Misuse, Phase, Pool, ThreadPool, current_worker};
+use pool_thread::{Failure, Misuse, Phase, Pool, ThreadPool, current_worker, worker_state};
 
 fn pool(size: usize) -> ThreadPool {
     ThreadPool::builder()
@@ -617,4 +618,75 @@ fn a_dropped_imap_does_not_keep_a_closed_pool_from_ending() {
     pool.close();
     drop(results);
     assert_eq!(pool.join(), Ok(()));
+}
+
+#[test]
+fn an_initializer_runs_once_in_each_worker_and_in_each_that_replaces_one() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let counter = made.clone();
+    let pool = ThreadPool::builder()
+        .size(1)
+        .initializer(move || counter.fetch_add(1, Ordering::SeqCst) * 100)
+        .maxtasksperchild(NonZeroUsize::new(2).expect("not zero"))
+        .build()
+        .expect("a pool");
+    let count = |()| worker_state(|state: &mut usize| std::mem::replace(state, *state + 1));
+    let seen: Vec<_> = (0..5)
+        .map(|_| pool.apply(count, ()).expect("a value"))
+        .collect();
+    assert_eq!(seen, [Some(0), Some(1), Some(100), Some(101), Some(200)]);
+    pool.close();
+    pool.join().expect("closed");
+    assert_eq!(made.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn all_results_of_workers_with_a_share_arrive_also_when_the_pool_is_closed_early() {
+    let pool = ThreadPool::builder()
+        .size(2)
+        .maxtasksperchild(NonZeroUsize::MIN)
+        .build()
+        .expect("a pool");
+    let handle = pool
+        .map_task(|x| (x, current_worker()), 0..20)
+        .chunksize(1)
+        .submit()
+        .expect("a running pool");
+    pool.close();
+    pool.join().expect("closed");
+    let results = handle.get().expect("values");
+    let names: HashSet<String> = results
+        .iter()
+        .flat_map(|(_, worker)| worker)
+        .map(|it| it.name.clone())
+        .collect();
+    assert_eq!(
+        results.iter().map(|(x, _)| *x).collect::<Vec<_>>(),
+        (0..20).collect::<Vec<_>>()
+    );
+    assert_eq!(names.len(), 20, "each task had a worker of its own");
+}
+
+#[test]
+fn an_initializer_that_fails_every_time_fails_what_is_queued_with_its_own_words() {
+    let tries = Arc::new(AtomicUsize::new(0));
+    let counter = tries.clone();
+    let pool = ThreadPool::builder()
+        .size(2)
+        .try_initializer(move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+            Err::<(), _>("no licence")
+        })
+        .build()
+        .expect("a pool");
+    let error = pool.apply(|()| (), ()).expect_err("no worker");
+    assert!(error.to_string().contains("no licence"), "{error}");
+    let error = pool.apply(|()| (), ()).expect_err("still none");
+    assert!(matches!(error, Failure::WorkerLost(_)));
+    pool.close();
+    assert_eq!(pool.join(), Ok(()));
+    assert!(
+        tries.load(Ordering::SeqCst) <= 10,
+        "a bounded number of tries"
+    );
 }

@@ -1,0 +1,185 @@
+//! The threads of one pool: each takes the next unit from the feed and runs it in place, and is replaced
+//! when it has done its share.
+//!
+//! A worker whose initializer fails tries again, a bounded number of times with growing pauses, and then retires.
+//! When the last one has retired, it stays to fail what is queued, with the initializer's own words.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use pool_core::{
+    Attendance, Cause, Deadline, Failure, Feed, Seat, StartError, Worker, WorkerLost, WorkerSeat,
+};
+
+use crate::backend::{RunHere, lock};
+use crate::initializer::Settings;
+
+/// How often an initializer may fail in one worker.
+const TRIES: u32 = 5;
+
+/// The pause after the first failure; it doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// The threads of one pool.
+#[derive(Debug)]
+pub(crate) struct Crew {
+    feed: Arc<Feed<dyn RunHere>>,
+    settings: Settings,
+    present: Arc<Attendance>,
+    handles: Mutex<Vec<JoinHandle<()>>>,
+    /// Workers that were ever hired: each has a number of its own.
+    hired: AtomicUsize,
+    /// Workers that have not retired.
+    able: AtomicUsize,
+}
+
+/// Why a worker ends.
+enum End {
+    /// The feed has nothing more.
+    Drained,
+    /// It has done its share.
+    Share,
+}
+
+impl Crew {
+    pub(crate) fn new(feed: &Arc<Feed<dyn RunHere>>, settings: Settings) -> Arc<Crew> {
+        Arc::new(Crew {
+            feed: feed.clone(),
+            settings,
+            present: Arc::default(),
+            handles: Mutex::default(),
+            hired: AtomicUsize::new(0),
+            able: AtomicUsize::new(feed.size()),
+        })
+    }
+
+    /// Hires as many workers as the feed wants.
+    pub(crate) fn hire_all(self: &Arc<Self>) -> Result<(), StartError> {
+        (0..self.feed.size()).try_for_each(|index| self.hire(index))
+    }
+
+    /// Waits until every thread has ended; false when the deadline came first.
+    pub(crate) fn reap(&self, deadline: &Deadline) -> bool {
+        let gone = self.present.wait(deadline);
+        if gone {
+            // Held until the last thread is joined, so that a second caller does not return before.
+            join_all(lock(&self.handles).drain(..));
+        }
+        gone
+    }
+
+    fn hire(self: &Arc<Self>, index: usize) -> Result<(), StartError> {
+        let number = self.hired.fetch_add(1, Ordering::Relaxed) + 1;
+        let (crew, present) = (self.clone(), self.present.enter());
+        let work = move || {
+            let _present = present;
+            crew.work(index, number);
+        };
+        // The system keeps 15 bytes of a thread's name.
+        let thread = thread::Builder::new()
+            .name(format!("tpool-{number}"))
+            .spawn(work)
+            .map_err(|source| StartError::Worker { index, source })?;
+        let ended: Vec<_> = {
+            let mut handles = lock(&self.handles);
+            let (ended, mut here): (Vec<_>, Vec<_>) =
+                handles.drain(..).partition(JoinHandle::is_finished);
+            here.push(thread);
+            *handles = here;
+            ended
+        };
+        join_all(ended);
+        Ok(())
+    }
+
+    /// A worker's life.
+    fn work(self: &Arc<Self>, index: usize, number: usize) {
+        loop {
+            let name = format!("ThreadPoolWorker-{number}");
+            let seat = WorkerSeat::take(
+                self.feed.pool(),
+                Worker {
+                    name,
+                    index,
+                    pid: std::process::id(),
+                },
+            );
+            let end = match self.initialize(&seat) {
+                Ok(()) => self.serve(index),
+                Err(why) => self.retire(index, &why),
+            };
+            drop(seat);
+            // Where the system refuses a successor, this thread is its own.
+            if matches!(end, End::Drained) || self.hire(index).is_ok() {
+                return;
+            }
+        }
+    }
+
+    fn initialize(&self, seat: &WorkerSeat) -> Result<(), String> {
+        let Some(initializer) = &self.settings.initializer else {
+            return Ok(());
+        };
+        let mut pause = FIRST_PAUSE;
+        let mut tries = 1;
+        loop {
+            match initializer.make() {
+                Ok(state) => {
+                    seat.keep(state);
+                    return Ok(());
+                }
+                Err(why) if tries == TRIES || self.feed.takes_no_more() => {
+                    return Err(format!("the initializer failed {tries} times: {why}"));
+                }
+                Err(_) => self.rest(pause),
+            }
+            (tries, pause) = (tries + 1, pause * 2);
+        }
+    }
+
+    /// Waits by the pool's own timers.
+    fn rest(&self, pause: Duration) {
+        let asleep = Arc::new(Attendance::new());
+        let _never = asleep.enter();
+        asleep.wait(&Deadline::after(&self.settings.timers, Some(pause)));
+    }
+
+    fn serve(&self, index: usize) -> End {
+        let mut left = self.settings.max_tasks.map(std::num::NonZeroUsize::get);
+        while left != Some(0) {
+            let Some(claim) = self.feed.next(Seat(index)) else {
+                return End::Drained;
+            };
+            claim.job.run_here(claim.unit);
+            left = left.map(|left| left - 1);
+        }
+        End::Share
+    }
+
+    /// Leaves the work to those who can do it; the last one fails it.
+    fn retire(&self, index: usize, why: &str) -> End {
+        if self.able.fetch_sub(1, Ordering::AcqRel) == 1 {
+            while let Some(claim) = self.feed.next(Seat(index)) {
+                let lost = WorkerLost {
+                    pid: std::process::id(),
+                    cause: Cause::Start(why.to_owned()),
+                    task: claim.job.as_job().describe(&claim.unit),
+                    hint: None,
+                };
+                claim
+                    .job
+                    .give_up(claim.unit, Failure::WorkerLost(Box::new(lost)));
+            }
+        }
+        End::Drained
+    }
+}
+
+fn join_all(threads: impl IntoIterator<Item = JoinHandle<()>>) {
+    for thread in threads {
+        // A worker contains what it runs; were it to panic, there is nothing left to save here.
+        let _ = thread.join();
+    }
+}

@@ -1,0 +1,45 @@
+//! What a worker does before its first task, and how many tasks it does.
+
+use std::any::Any;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use pool_core::{Timers, catch};
+
+/// Makes a worker's state, or says why it cannot.
+type Make = dyn Fn() -> Result<Box<dyn Any>, String> + Send + Sync;
+
+/// Runs once in each worker, and again in each that replaces one.
+#[derive(Clone)]
+pub(crate) struct Initializer(Arc<Make>);
+
+impl Initializer {
+    pub(crate) fn new<S: 'static, E: fmt::Display>(
+        make: impl Fn() -> Result<S, E> + Send + Sync + 'static,
+    ) -> Self {
+        Initializer(Arc::new(move || match make() {
+            Ok(state) => Ok(Box::new(state)),
+            Err(error) => Err(error.to_string()),
+        }))
+    }
+
+    /// The state of a new worker, or why there is none.
+    pub(crate) fn make(&self) -> Result<Box<dyn Any>, String> {
+        catch(|| (self.0)()).unwrap_or_else(|panic| Err(panic.to_string()))
+    }
+}
+
+impl fmt::Debug for Initializer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Initializer").finish_non_exhaustive()
+    }
+}
+
+/// What a crew of threads is told at its start.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings {
+    pub(crate) initializer: Option<Initializer>,
+    pub(crate) max_tasks: Option<NonZeroUsize>,
+    pub(crate) timers: Timers,
+}
