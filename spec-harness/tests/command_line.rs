@@ -1,1 +1,399 @@
-//! The command line.
+//! The command line as people meet it: what it prints, its exit codes, and what becomes of bad adapters.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_spec-harness");
+
+/// A small case that every implementation runs at once.
+const IDLE: &str = "lifecycle/an-idle-pool-ends";
+
+/// A case in which tasks run and results matter.
+const APPLY: &str = "submit/apply-waits-for-its-own-task";
+
+/// What a command came to.
+#[derive(Debug)]
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    #[track_caller]
+    fn ends_with(self, code: i32) -> Said {
+        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
+        self
+    }
+
+    #[track_caller]
+    fn says(self, text: &str) -> Said {
+        assert!(
+            self.out.contains(text),
+            "no {text:?} in:\n{}{}",
+            self.out,
+            self.err
+        );
+        self
+    }
+
+    #[track_caller]
+    fn complains(self, text: &str) -> Said {
+        assert!(self.err.contains(text), "no {text:?} in:\n{}", self.err);
+        self
+    }
+
+    #[track_caller]
+    fn does_not_say(self, text: &str) -> Said {
+        assert!(!self.out.contains(text), "{text:?} in:\n{}", self.out);
+        self
+    }
+}
+
+fn harness(arguments: &[&str]) -> Said {
+    with(arguments, |_| {})
+}
+
+fn with(arguments: &[&str], change: impl FnOnce(&mut Command)) -> Said {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).stdin(Stdio::null());
+    change(&mut command);
+    let output = command.output().expect("the program can be started");
+    Said {
+        code: output.status.code(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// A file that is there for the length of a test.
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str, text: &str) -> File {
+        let folder = std::env::temp_dir().join(format!("spec-harness-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("there is a place for files");
+        let path = folder.join(name);
+        fs::write(&path, text).expect("the file can be written");
+        File(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().expect("the path is text")
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // Other tests may still have files in the folder.
+        let _ = fs::remove_file(&self.0);
+        let _ = self.0.parent().map(fs::remove_dir);
+    }
+}
+
+fn adapter(name: &str) -> String {
+    format!("{}/tests/adapters/{name}.sh", env!("CARGO_MANIFEST_DIR"))
+}
+
+mod running {
+    use super::*;
+
+    #[test]
+    fn a_case_that_passes_ends_with_0_and_says_how_much_is_proven() {
+        let said = harness(&["run", "--exact", IDLE, "--on", "thread,process"]).ends_with(0);
+        assert!(said.out.starts_with("evidence: "), "{}", said.out);
+        said.says("thread: 1 pass").says("process: 1 pass");
+    }
+
+    #[test]
+    fn repeated_runs_are_counted_by_their_transcripts() {
+        let said = harness(&["run", "--exact", APPLY, "--on", "thread", "--repeat", "5"]);
+        said.ends_with(0)
+            .says("5 runs, 1 transcript per case, 0 unknown");
+    }
+
+    #[test]
+    fn a_failure_shows_expected_beside_seen_and_the_command_that_repeats_it() {
+        let case = File::new(
+            "wrong.yaml",
+            "spec: 1\ntitle: wrong\nmain:\n  - print: one\nexpect:\n  output: [two]\n",
+        );
+        let said = harness(&["run", case.path(), "--on", "thread"]).ends_with(1);
+        let said = said
+            .says("expected | seen")
+            .says("~ two      | one")
+            .says("wrong.yaml:6:");
+        let again = format!("again: spec-harness run {} --on thread", case.path());
+        said.says(&again);
+    }
+
+    #[test]
+    fn a_step_that_does_not_hold_is_shown_at_its_place() {
+        let case = File::new(
+            "step.yaml",
+            "spec: 1\ntitle: wrong\nmain:\n  - check: 1 == 2\n",
+        );
+        let said = harness(&["run", case.path(), "--on", "thread"]).ends_with(1);
+        said.says("step.yaml:4:5: the check is false")
+            .says("4 |   - check: 1 == 2");
+    }
+
+    #[test]
+    fn an_implementation_that_is_not_here_fails_nothing() {
+        let said = with(
+            &["run", "--exact", IDLE, "--on", "cpython,thread"],
+            |command| {
+                command.env("PATH", "/nowhere");
+            },
+        );
+        said.ends_with(0)
+            .says("1 not here")
+            .says("thread: 1 pass")
+            .says("python3");
+    }
+
+    #[test]
+    fn a_case_by_its_path_runs_like_a_built_in_one() {
+        let (_, text) = spec_cases::CASES
+            .iter()
+            .find(|(name, _)| *name == APPLY)
+            .expect("it exists");
+        let case = File::new("apply.yaml", text);
+        harness(&["run", case.path(), "--on", "process"])
+            .ends_with(0)
+            .says("process: 1 pass");
+    }
+
+    #[test]
+    fn a_file_of_output_holds_no_colours() {
+        let said = harness(&["run", "--exact", IDLE, "--on", "thread"]).does_not_say("\u{1b}");
+        said.ends_with(0);
+        let forced = with(&["run", "--exact", IDLE, "--on", "thread"], |command| {
+            command.env("CLICOLOR_FORCE", "1").env_remove("NO_COLOR");
+        });
+        forced.says("\u{1b}[32mpass");
+        let refused = with(&["run", "--exact", IDLE, "--on", "thread"], |command| {
+            command.env("NO_COLOR", "1").env_remove("CLICOLOR_FORCE");
+        });
+        refused.does_not_say("\u{1b}");
+    }
+}
+
+mod usage {
+    use super::*;
+
+    #[test]
+    fn a_case_that_does_not_exist_is_refused_with_the_one_that_was_meant() {
+        let said = harness(&["run", "tutorial/S004_1"])
+            .ends_with(2)
+            .complains("tutorial/S004_1");
+        said.complains("did you mean `tutorial/S004-1`?");
+    }
+
+    #[test]
+    fn an_implementation_that_does_not_exist_is_refused() {
+        harness(&["run", "--on", "cpyhton"])
+            .ends_with(2)
+            .complains("`cpyhton`");
+    }
+
+    #[test]
+    fn an_unknown_option_is_refused() {
+        harness(&["run", "--onn", "thread"]).ends_with(2);
+    }
+
+    #[test]
+    fn a_bad_case_file_is_shown_and_nothing_is_run() {
+        let case = File::new("bad.yaml", "spec: 1\ntitle: bad\nmain:\n  - joim\n");
+        let said = harness(&["run", IDLE, case.path(), "--on", "thread"]).ends_with(2);
+        let said = said
+            .says("bad.yaml:4:5")
+            .says("did you mean `join`?")
+            .says("1 mistake in 1 case file");
+        said.does_not_say("pass");
+        harness(&["check", case.path()])
+            .ends_with(2)
+            .says("did you mean `join`?");
+    }
+
+    #[test]
+    fn a_file_that_does_not_exist_is_refused() {
+        harness(&["run", "none.yaml"])
+            .ends_with(2)
+            .complains("none.yaml");
+    }
+
+    #[test]
+    fn every_built_in_case_is_in_order() {
+        harness(&["check"]).ends_with(0).says("cases are in order");
+    }
+}
+
+mod listing {
+    use super::*;
+
+    #[test]
+    fn cases_are_listed_with_their_titles() {
+        harness(&["list", IDLE])
+            .ends_with(0)
+            .says("a pool that never had work closes and joins at once");
+    }
+
+    #[test]
+    fn cases_are_selected_by_source_and_tag() {
+        let said = harness(&["list", "--source", "004", "--tag", "terminate"]).ends_with(0);
+        said.says("tutorial/S004-1")
+            .does_not_say("S003")
+            .does_not_say(IDLE);
+        harness(&["list", "--source", "004#S004-2"])
+            .says("S004-2")
+            .does_not_say("S004-1");
+    }
+
+    #[test]
+    fn a_reader_that_goes_away_is_no_error() {
+        let mut child = Command::new(PROGRAM)
+            .arg("list")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), complaint.as_str()), (Some(0), ""));
+    }
+}
+
+/// Each of these breaks one thing; the case fails with a clear reason, the others go on.
+mod bad_adapters {
+    use super::*;
+
+    /// Runs a case on a bad adapter, beside threads; gives what was said of it.
+    #[track_caller]
+    fn fails(name: &str, case: &str, reason: &str) {
+        let bad = format!("thread:{}", adapter(name));
+        let on = format!("{bad},thread");
+        let said = harness(&["run", "--exact", case, "--on", &on, "--patience", "2"]).ends_with(1);
+        said.says(reason)
+            .says("1 FAIL")
+            .says("thread: 1 pass")
+            .says(&format!("--on {bad}"));
+    }
+
+    #[test]
+    fn one_that_dies_at_once() {
+        fails(
+            "dies-at-once",
+            IDLE,
+            "the adapter ended (exit code 3) before it answered hello",
+        );
+    }
+
+    #[test]
+    fn its_last_words_are_told() {
+        fails("dies-at-once", IDLE, "no such library");
+    }
+
+    #[test]
+    fn one_that_dies_in_a_call() {
+        fails(
+            "dies-in-a-call",
+            IDLE,
+            "the adapter ended (exit code 4) in the middle of the program",
+        );
+    }
+
+    #[test]
+    fn one_that_answers_nothing() {
+        fails(
+            "hangs",
+            IDLE,
+            "deadlock: main has waited in `pool of 3` since 0",
+        );
+    }
+
+    #[test]
+    fn one_that_does_not_introduce_itself() {
+        fails("is-silent", IDLE, "without answering hello");
+    }
+
+    #[test]
+    fn one_that_prints_rubbish() {
+        fails("prints-rubbish", IDLE, "the line is not JSON: Traceback");
+    }
+
+    #[test]
+    fn one_that_answers_without_running_anything() {
+        fails(
+            "answers-wrongly",
+            APPLY,
+            "returned 42, but func(1) had not returned",
+        );
+    }
+
+    #[test]
+    fn one_that_leaves_a_process_behind() {
+        fails(
+            "leaves-a-process",
+            IDLE,
+            "nothing of the program is left when it has ended",
+        );
+        assert_eq!(
+            processes_called("left-behind-by-a-test"),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn one_that_is_no_program() {
+        let file = File::new("no-program", "");
+        let on = format!("thread:{},thread", file.path());
+        let said = harness(&["run", "--exact", IDLE, "--on", &on]).ends_with(1);
+        said.says("cannot be started").says("thread: 1 pass");
+    }
+
+    #[test]
+    fn without_a_kind_it_is_asked_which_it_has() {
+        let path = adapter("hangs");
+        let said = harness(&["run", "--exact", IDLE, "--on", &path]).ends_with(1);
+        said.says(&format!("thread:{path}"))
+            .does_not_say(&format!("process:{path}"));
+    }
+
+    /// Living processes with this word on their command line.
+    fn processes_called(word: &str) -> Vec<String> {
+        let processes = fs::read_dir("/proc").expect("there is /proc");
+        let lines = processes.filter_map(|process| {
+            let line = fs::read(process.ok()?.path().join("cmdline")).ok()?;
+            Some(String::from_utf8_lossy(&line).replace('\0', " "))
+        });
+        lines.filter(|line| line.contains(word)).collect()
+    }
+}
+
+#[test]
+fn doctor_says_what_is_here() {
+    let said = harness(&["doctor"])
+        .says("evidence: ")
+        .says("thread: ")
+        .says("process: ");
+    said.says("cpython:process: ").says("CPUs: ");
+}
+
+#[test]
+fn the_scripts_of_bad_adapters_can_be_run() {
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/adapters"))
+        .expect("there they are")
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let path = entry.expect("it can be read").path();
+        let mode = fs::metadata(&path)
+            .expect("it is there")
+            .permissions()
+            .mode();
+        let script = path.extension().is_some_and(|ending| ending == "sh");
+        assert_eq!(script, mode & 0o100 != 0, "{}", path.display());
+    }
+}

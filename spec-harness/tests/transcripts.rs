@@ -82,24 +82,15 @@ fn all_the_same(shown: &[Shown]) -> Result<(), Failed> {
     let Some((first, rest)) = shown.split_first() else {
         return Ok(());
     };
-    for other in rest
-        .iter()
-        .filter(|other| other.transcript != first.transcript)
-    {
-        let lines = |shown: &Shown| {
-            shown
-                .transcript
-                .lines()
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        };
-        let differ = beside(
-            (&first.target, &lines(first)),
-            (&other.target, &lines(other)),
-        );
-        return Err(format!("{} and {} differ\n{differ}", first.target, other.target).into());
-    }
-    Ok(())
+    let different = |other: &&Shown| other.transcript != first.transcript;
+    let Some(other) = rest.iter().find(different) else {
+        return Ok(());
+    };
+    let lines =
+        |shown: &Shown| -> Vec<String> { shown.transcript.lines().map(str::to_owned).collect() };
+    let (left, right) = (lines(first), lines(other));
+    let differ = beside((&first.target, &left), (&other.target, &right));
+    Err(format!("{} and {} differ\n{differ}", first.target, other.target).into())
 }
 
 fn is_on_record(record: &str, title: &str, transcript: &str) {

@@ -58,6 +58,7 @@ impl Output {
         for line in text.lines() {
             match line.as_bytes().first() {
                 Some(b'<' | b'>' | b'~') => self.line(format_args!("{indent}{}", paint(BAD, line))),
+                None => self.line(""),
                 _ => self.line(format_args!("{indent}{line}")),
             }
         }

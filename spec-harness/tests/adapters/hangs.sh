@@ -1,0 +1,5 @@
+#!/bin/sh
+# Introduces itself and answers nothing more.
+read -r hello
+echo '{"id":0,"ok":{"name":"hanging","version":"1","kinds":["thread"],"can":["pool","apply","apply_async","get","close","join"]}}'
+while read -r call; do :; done
