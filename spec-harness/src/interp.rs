@@ -25,4 +25,4 @@ mod tests;
 pub use body::{Act, Body, Ended};
 pub use lower::Call;
 pub use program::{ActorId, Demand, Input, MAIN, Program};
-pub use stage::{Beginning, Move, Options, Stage, Waiting};
+pub use stage::{Beginning, Move, Options, Stage, Turn, Waiting};

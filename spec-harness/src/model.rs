@@ -22,9 +22,9 @@ mod tests;
 mod ties;
 mod world;
 
-use crate::case::ast::{Case, Kind};
+use crate::case::ast::{Case, Kind, Time};
 use crate::history::{Ending, History, Raised, Who};
-use crate::interp::{Move, Options, Stage};
+use crate::interp::{Move, Options, Stage, Turn};
 use crate::replay::needs;
 use world::{Seen, World};
 
@@ -44,7 +44,7 @@ pub enum Prediction {
 pub fn predict(case: &Case, kind: Kind) -> Prediction {
     match not_applicable(case, kind) {
         Some(why) => Prediction::NotApplicable(why),
-        None => Prediction::Ran(Box::new(play(case, kind, Choices::default(), &mut |_| 0))),
+        None => Prediction::Ran(Box::new(play(case, kind, Choices::default(), &mut Rule))),
     }
 }
 
@@ -81,13 +81,25 @@ fn not_applicable(case: &Case, kind: Kind) -> Option<String> {
         .map(|need| format!("threads cannot `{need}`"))
 }
 
-/// Performs a case. Where several are ready in one instant, `first` says which of so many goes first.
-fn play(
-    case: &Case,
-    kind: Kind,
-    choices: Choices,
-    first: &mut dyn FnMut(usize) -> usize,
-) -> History {
+/// Says who goes first where several are ready in one instant, and watches.
+trait Referee {
+    /// Which of them, counted from 0 in the order of the rule.
+    fn first(&mut self, at: Time, ready: &[Turn]) -> usize;
+    /// What the last of the turns came to.
+    fn made(&mut self, _made: &Move) {}
+}
+
+/// The order that every replay keeps.
+struct Rule;
+
+impl Referee for Rule {
+    fn first(&mut self, _at: Time, _ready: &[Turn]) -> usize {
+        0
+    }
+}
+
+/// Performs a case.
+fn play(case: &Case, kind: Kind, choices: Choices, referee: &mut dyn Referee) -> History {
     let mut stage = Stage::new(
         case,
         Options {
@@ -97,7 +109,9 @@ fn play(
     );
     let mut world = World::new(kind, choices);
     loop {
-        match stage.next_by(first) {
+        let made = stage.next_by(&mut |at, ready| referee.first(at, ready));
+        referee.made(&made);
+        match made {
             Move::Call { actor, command } => world.call(actor, &command),
             Move::Order {
                 key,

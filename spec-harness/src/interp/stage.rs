@@ -53,6 +53,19 @@ pub enum Move {
     Stuck,
 }
 
+/// Whose turn it can be; several of one instant are told in the order of the rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Main or a thread goes on.
+    Actor(ActorId),
+    /// A body goes on.
+    Body(Key),
+    /// A timer of the implementation is due.
+    Timer(u64),
+    /// A call's time is over.
+    Deadline(ActorId),
+}
+
 /// A body that has begun.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Beginning {
@@ -114,6 +127,17 @@ enum Ready {
     Body(Key),
     Timer(u64),
     Deadline(ActorId),
+}
+
+impl Ready {
+    fn turn(&self) -> Turn {
+        match self {
+            Ready::Actor(actor, _) => Turn::Actor(*actor),
+            Ready::Body(key) => Turn::Body(*key),
+            Ready::Timer(timer) => Turn::Timer(*timer),
+            Ready::Deadline(actor) => Turn::Deadline(*actor),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -344,12 +368,11 @@ impl<'c> Stage<'c> {
 
     /// What is to be done next. Everything that the last move led to must have been told.
     pub fn next_move(&mut self) -> Move {
-        self.next_by(&mut |_| 0)
+        self.next_by(&mut |_, _| 0)
     }
 
-    /// The same by another order: of so many that are ready in one instant, `first` says which goes first.
-    /// They are counted from 0 in the order of the rule.
-    pub fn next_by(&mut self, first: &mut dyn FnMut(usize) -> usize) -> Move {
+    /// The same by another order: `first` is asked at each turn which of those that are ready goes first.
+    pub fn next_by(&mut self, first: &mut dyn FnMut(Time, &[Turn]) -> usize) -> Move {
         self.absorb();
         loop {
             let Some((rank, ready)) = self.pop(first) else {
@@ -371,15 +394,12 @@ impl<'c> Stage<'c> {
         }
     }
 
-    /// Takes the next one out of the queue.
-    fn pop(&mut self, first: &mut dyn FnMut(usize) -> usize) -> Option<(Rank, Ready)> {
+    /// Takes one out of those that wake first.
+    fn pop(&mut self, first: &mut dyn FnMut(Time, &[Turn]) -> usize) -> Option<(Rank, Ready)> {
         let wake = self.queue.first_key_value()?.0.wake;
-        let together = self.queue.keys().take_while(|rank| rank.wake == wake);
-        let chosen = match together.count() {
-            1 => 0,
-            several => first(several),
-        };
-        let rank = *self.queue.keys().nth(chosen)?;
+        let together = self.queue.iter().take_while(|(rank, _)| rank.wake == wake);
+        let turns: Vec<Turn> = together.map(|(_, ready)| ready.turn()).collect();
+        let rank = *self.queue.keys().nth(first(wake, &turns))?;
         self.queue.remove_entry(&rank)
     }
 

@@ -1,7 +1,7 @@
 //! Reads a case with the model: what it expects must be what happens, whoever goes first in an instant, on any machine.
 
 use super::ties::{Orders, instants, orders};
-use super::{Choices, Prediction, not_applicable, play, predict};
+use super::{Choices, Prediction, Rule, not_applicable, play, predict};
 use crate::case::Diagnostic;
 use crate::case::ast::{Action, Case, Expect, Kind, Span, Step};
 use crate::history::{Ending, History, What};
@@ -129,7 +129,7 @@ fn depends_on_the_worker(case: &Case, kind: Kind) -> Option<Diagnostic> {
             spread: true,
             ..Choices::default()
         },
-        &mut |_| 0,
+        &mut Rule,
     );
     let problem = contradictions(case, kind, &spread).into_iter().next()?;
     Some(Diagnostic {
@@ -155,7 +155,7 @@ fn depends_on_the_machine(case: &Case, kind: Kind, history: &History) -> Option<
                 default_size,
                 ..Choices::default()
             },
-            &mut |_| 0,
+            &mut Rule,
         );
         let other = transcript::of(&other);
         if other != usual {

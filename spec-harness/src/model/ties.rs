@@ -1,15 +1,19 @@
 //! What depends on who goes first in an instant: a case is played by other orders, and what comes of it is compared.
 //!
 //! The rule of the order is one of many that a clock allows. An order is told by its deviations from the rule:
-//! at which choices somebody else goes first, and who. All orders with one deviation are tried before those with
-//! two, up to a bound, and with them the rule's very opposite.
+//! at which turns somebody else goes first, and who. All orders with one deviation are tried before those with
+//! two, up to a bound. A turn that could be swapped with all that it overtakes makes no other order: a body that
+//! only prints or falls asleep meets nobody.
 
 use std::collections::BTreeSet;
 
-use super::{Choices, play};
-use crate::case::ast::{Case, Kind, Time};
-use crate::history::{History, What};
+use super::world::limit;
+use super::{Choices, Referee, play};
+use crate::case::ast::{Action, Callbacks, Case, Kind, Step, Time};
+use crate::history::{History, What, Who};
+use crate::interp::{Move, Turn};
 use crate::judge::{self, moments};
+use crate::protocol::{self, Command};
 
 /// Most orders that are tried for one case on one kind of worker.
 pub const MOST_ORDERS: usize = 200;
@@ -18,11 +22,11 @@ pub const MOST_ORDERS: usize = 200;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Orders {
     /// One run for each outcome, the rule's own first. Outcomes differ where something happens at another
-    /// instant or not at all, or where lines are printed in another order.
+    /// instant or not at all and, where the case says how its lines come, in their order.
     pub runs: Vec<History>,
     /// How many orders were tried.
     pub tried: usize,
-    /// Whether these are all that there are.
+    /// Whether no other can matter.
     pub complete: bool,
 }
 
@@ -31,7 +35,8 @@ pub fn orders(case: &Case, kind: Kind) -> Orders {
     let mut search = Search {
         case,
         kind,
-        lines_matter: says_how_lines_come(case, kind),
+        calls_back: calls_back(&case.main),
+        lines_matter: judge::expected(case, kind).0.output.is_some(),
         known: BTreeSet::new(),
         orders: Orders {
             runs: Vec::new(),
@@ -39,33 +44,59 @@ pub fn orders(case: &Case, kind: Kind) -> Orders {
             complete: true,
         },
     };
-    let mut level = search.children(&Vec::new());
-    search.run(&mut |ready| ready - 1);
+    let mut level = vec![Deviations::new()];
     while !level.is_empty() {
         let room = MOST_ORDERS - search.orders.tried;
-        if level.len() < room {
-            level = level
-                .iter()
-                .flat_map(|deviations| search.children(deviations))
-                .collect();
-            continue;
-        }
-        // Too many: those that are tried lie evenly among them.
-        search.orders.complete = false;
-        for deviations in level.iter().step_by(level.len().div_ceil(room)) {
-            search.follow(deviations);
-        }
-        break;
+        search.orders.complete &= level.len() <= room;
+        // Where there are too many, those that are tried lie evenly among them.
+        let step = level.len().div_ceil(room.max(1));
+        let tried: Vec<Deviations> = level.into_iter().step_by(step).take(room).collect();
+        level = tried
+            .iter()
+            .flat_map(|deviations| search.follow(deviations))
+            .collect();
     }
     search.orders
 }
 
-/// What an order does otherwise than the rule: at which choice, and which of those that are ready goes first.
+/// What an order does otherwise than the rule: at which turn, and which of those that are ready goes first.
 type Deviations = Vec<(usize, usize)>;
+
+/// A turn that was taken.
+#[derive(Debug)]
+struct Taken {
+    at: Time,
+    ready: Vec<Turn>,
+    whose: Turn,
+    did: Did,
+    /// It may have printed: whoever's it was did in that instant.
+    printed: bool,
+    /// The job whose end it may have been: a callback ends none.
+    job: Option<u64>,
+}
+
+/// What came of a turn, as far as it matters who was first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Did {
+    /// Nothing that a pool sees.
+    Nothing,
+    /// A body returned.
+    Return,
+    /// A body failed.
+    Fail,
+    /// A call that comes to the same whether a body ends before it or after it: it waits, or it asks for nothing.
+    Patient,
+    /// Something that can end others: terminate, drop, kill, the program's end.
+    Kill,
+    /// Anything else.
+    Something,
+}
 
 struct Search<'c> {
     case: &'c Case,
     kind: Kind,
+    /// Some job has a callback: in which order jobs end is seen then.
+    calls_back: bool,
     /// The case says in which order its lines come.
     lines_matter: bool,
     known: BTreeSet<Outcome>,
@@ -77,53 +108,180 @@ type Outcome = (Vec<(Time, String)>, Vec<String>);
 
 impl Search<'_> {
     /// Plays an order, and gives those that deviate once more and later: so each is reached once.
-    fn children(&mut self, deviations: &Deviations) -> Vec<Deviations> {
-        let choices = self.follow(deviations);
-        let from = deviations.last().map_or(0, |(choice, _)| choice + 1);
-        let later = choices.into_iter().enumerate().skip(from);
-        let others = later.flat_map(|(choice, ready)| (1..ready).map(move |first| (choice, first)));
-        others
-            .map(|other| [deviations.as_slice(), &[other]].concat())
-            .collect()
+    fn follow(&mut self, deviations: &Deviations) -> Vec<Deviations> {
+        let turns = self.run(deviations);
+        let from = deviations.last().map_or(0, |(turn, _)| turn + 1);
+        let mut more = Vec::new();
+        for (here, turn) in turns.iter().enumerate().skip(from) {
+            for other in 1..turn.ready.len() {
+                if self.matters(&turns[here..], turn.ready[other]) {
+                    more.push([deviations.as_slice(), &[(here, other)]].concat());
+                }
+            }
+        }
+        more
     }
 
-    /// Plays an order, and gives the choices that there were: how many were ready.
-    fn follow(&mut self, deviations: &Deviations) -> Vec<usize> {
-        let mut choices = Vec::new();
-        self.run(&mut |ready| {
-            let here = deviations
-                .iter()
-                .find(|(choice, _)| *choice == choices.len());
-            choices.push(ready);
-            here.map_or(0, |(_, first)| (*first).min(ready - 1))
-        });
-        choices
-    }
-
-    fn run(&mut self, first: &mut dyn FnMut(usize) -> usize) {
-        let history = play(self.case, self.kind, Choices::default(), first);
+    fn run(&mut self, deviations: &Deviations) -> Vec<Taken> {
+        let mut order = Order {
+            deviations,
+            turns: Vec::new(),
+        };
+        let history = play(self.case, self.kind, Choices::default(), &mut order);
+        let mut turns = order.turns;
+        for turn in &mut turns {
+            turn.know(&history);
+        }
         self.orders.tried += 1;
         let lines = if self.lines_matter {
-            printed(&history)
+            lines(&history)
+                .map(|(_, _, line)| line.to_owned())
+                .collect()
         } else {
             Vec::new()
         };
         if self.known.insert((instants(&history), lines)) {
             self.orders.runs.push(history);
         }
+        turns
+    }
+
+    /// Whether it can matter that somebody who is ready at the first of these turns takes it.
+    fn matters(&self, turns: &[Taken], who: Turn) -> bool {
+        let at = turns.first().map(|turn| turn.at);
+        let Some(own) = turns
+            .iter()
+            .position(|turn| turn.whose == who && Some(turn.at) == at)
+        else {
+            // Somebody ended it before its turn came.
+            return true;
+        };
+        // Who sleeps for no time at all has another turn in the instant, and it would come earlier as well.
+        let later = &turns[own + 1..];
+        let again = turns[own].did == Did::Nothing
+            && later
+                .iter()
+                .any(|turn| turn.whose == who && Some(turn.at) == at);
+        again
+            || turns[..own]
+                .iter()
+                .any(|turn| !self.can_swap(turn, &turns[own]))
+    }
+
+    /// Whether two turns of one instant lead to the same in both orders.
+    fn can_swap(&self, a: &Taken, b: &Taken) -> bool {
+        let actors = |turn: &Taken| matches!(turn.whose, Turn::Actor(_));
+        match (a.did, b.did) {
+            _ if self.lines_matter && a.printed && b.printed => false,
+            // Main and its threads share variables.
+            _ if actors(a) && actors(b) => false,
+            (Did::Nothing, other) | (other, Did::Nothing) => other != Did::Kill,
+            (Did::Return | Did::Fail, Did::Patient) | (Did::Patient, Did::Return | Did::Fail) => {
+                true
+            }
+            // The first of two errors counts.
+            (Did::Fail, Did::Fail) => false,
+            // Callbacks come in the order in which jobs end.
+            (Did::Return | Did::Fail, Did::Return | Did::Fail) => {
+                !self.calls_back || a.job.is_none() || b.job.is_none() || a.job == b.job
+            }
+            _ => false,
+        }
     }
 }
 
-fn says_how_lines_come(case: &Case, kind: Kind) -> bool {
-    judge::expected(case, kind).0.output.is_some()
+impl Taken {
+    /// Takes over from the whole run what a turn alone does not show.
+    fn know(&mut self, history: &History) {
+        let mine = |who: &Who| match (self.whose, who) {
+            (Turn::Body(key), Who::Puppet(printer)) => key == *printer,
+            (Turn::Body(_), _) | (_, Who::Puppet(_)) => false,
+            _ => true,
+        };
+        self.printed = lines(history).any(|(at, who, _)| at == self.at && mine(who));
+        if let Turn::Body(key) = self.whose {
+            let task = usize::try_from(key)
+                .ok()
+                .and_then(|key| history.tasks.get(key));
+            self.job = task.filter(|task| !task.callback).map(|task| task.job);
+        }
+    }
 }
 
-fn printed(history: &History) -> Vec<String> {
-    let lines = history.events.iter().filter_map(|event| match &event.what {
-        What::Print(line) => Some(line.clone()),
+/// Plays by the rule, but for some deviations, and takes down who went first among whom.
+struct Order<'d> {
+    deviations: &'d Deviations,
+    turns: Vec<Taken>,
+}
+
+impl Referee for Order<'_> {
+    fn first(&mut self, at: Time, ready: &[Turn]) -> usize {
+        let here = self
+            .deviations
+            .iter()
+            .find(|(turn, _)| *turn == self.turns.len());
+        let first = here.map_or(0, |(_, first)| (*first).min(ready.len() - 1));
+        self.turns.push(Taken {
+            at,
+            ready: ready.to_vec(),
+            whose: ready[first],
+            did: Did::Nothing,
+            printed: false,
+            job: None,
+        });
+        first
+    }
+
+    fn made(&mut self, made: &Move) {
+        if let Some(last) = self.turns.last_mut() {
+            last.did = did(made);
+        }
+    }
+}
+
+fn did(made: &Move) -> Did {
+    match made {
+        Move::Stuck => Did::Nothing,
+        Move::Exit => Did::Kill,
+        Move::Order {
+            order, last: true, ..
+        } => match order {
+            protocol::Order::Return(_) => Did::Return,
+            _ => Did::Fail,
+        },
+        Move::Call { command, .. } => match command {
+            Command::Terminate { .. }
+            | Command::Drop { .. }
+            | Command::Kill { .. }
+            | Command::TerminateProcess { .. } => Did::Kill,
+            Command::Ready { .. }
+            | Command::Successful { .. }
+            | Command::IsAlive { .. }
+            | Command::Exitcode { .. } => Did::Something,
+            _ if limit(command) == Some(Time(0)) => Did::Something,
+            _ => Did::Patient,
+        },
+        Move::Order { .. } | Move::Fire(_) | Move::Late(_) => Did::Something,
+    }
+}
+
+/// Whether any job calls back.
+fn calls_back(steps: &[Step]) -> bool {
+    let any = |callbacks: &Callbacks| callbacks.ok.is_some() || callbacks.error.is_some();
+    steps.iter().any(|step| match &step.action {
+        Action::ApplyAsync(_, _, callbacks) | Action::MapAsync { callbacks, .. } => any(callbacks),
+        Action::For { body, .. } => calls_back(body),
+        Action::If(_, then, otherwise) => calls_back(then) || calls_back(otherwise),
+        _ => false,
+    })
+}
+
+/// The lines, in their order.
+fn lines(history: &History) -> impl Iterator<Item = (Time, &Who, &str)> {
+    history.events.iter().filter_map(|event| match &event.what {
+        What::Print(line) => Some((event.at, &event.who, line.as_str())),
         _ => None,
-    });
-    lines.collect()
+    })
 }
 
 /// What happened when; the order inside an instant is nobody's promise.

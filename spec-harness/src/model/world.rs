@@ -519,7 +519,7 @@ fn submission(command: &Command) -> Option<(&String, Work, Option<&String>)> {
 }
 
 /// How long a call may take.
-fn limit(command: &Command) -> Option<Time> {
+pub(super) fn limit(command: &Command) -> Option<Time> {
     match command {
         Command::Get { timeout, .. }
         | Command::Wait { timeout, .. }
