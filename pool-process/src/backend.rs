@@ -4,9 +4,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 
-use pool_core::{Attendance, Backend, Deadline, Feed, StartError};
+use pool_core::{
+    Attendance, Backend, Batch, Call, Carry, Cell, Deadline, Feed, Portable, Single, StartError,
+};
 
 use crate::dispatch::{Dispatcher, Plan};
+use crate::errand::Errand;
 use crate::inbox::{Inbox, Order};
 use crate::start;
 use crate::stats::Stats;
@@ -112,6 +115,18 @@ impl Backend for Processes {
             let _ = thread.join();
         }
         gone
+    }
+}
+
+impl<A: Portable, F: Errand<A>> Carry<Single<Call<F, A>>> for Processes {
+    fn load(cell: Arc<Cell<dyn Travel, Single<Call<F, A>>>>) -> Arc<dyn Travel> {
+        cell
+    }
+}
+
+impl<A: Portable, F: Errand<A>> Carry<Batch<F, A>> for Processes {
+    fn load(cell: Arc<Cell<dyn Travel, Batch<F, A>>>) -> Arc<dyn Travel> {
+        cell
     }
 }
 

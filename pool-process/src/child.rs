@@ -40,7 +40,7 @@ impl Child {
         self.pid
     }
 
-    /// Signals it and its group. One that has ended is left alone.
+    /// Signals it and its group, stopped or not. One that has ended is left alone.
     pub(crate) fn signal(&self, signal: Signal) {
         match &self.parent {
             Parent::Server(channel) if channel.signal(self.pid, signal).is_ok() => {}
@@ -106,6 +106,8 @@ impl Child {
         if let Ok(group) = i32::try_from(self.pid) {
             // One that is gone already is what was wanted.
             let _ = killpg(Pid::from_raw(group), signal);
+            // Stopped processes act on it only when they go on.
+            let _ = killpg(Pid::from_raw(group), Signal::SIGCONT);
         }
     }
 }

@@ -24,13 +24,24 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
 ///
 /// The bytes are not such a value, or more than one.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    let mut rest = bytes;
-    let value = T::deserialize(&mut rmp_serde::Deserializer::new(&mut rest))
-        .map_err(|error| refused::<T>(&error))?;
-    match rest.len() {
-        0 => Ok(value),
-        left => Err(refused::<T>(&format_args!("{left} bytes are left over"))),
+    match decode_first(bytes)? {
+        (value, []) => Ok(value),
+        (_, rest) => Err(refused::<T>(&format_args!(
+            "{} bytes are left over",
+            rest.len()
+        ))),
     }
+}
+
+/// Reads a value, and gives back what is behind it.
+///
+/// # Errors
+///
+/// The bytes do not begin with such a value.
+pub(crate) fn decode_first<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError> {
+    let mut rest = bytes;
+    let value = T::deserialize(&mut rmp_serde::Deserializer::new(&mut rest));
+    Ok((value.map_err(|error| refused::<T>(&error))?, rest))
 }
 
 fn refused<T: ?Sized>(reason: &dyn std::fmt::Display) -> CodecError {

@@ -57,6 +57,8 @@ mod current;
 
 mod at_exit;
 
+mod setup;
+
 mod worker;
 
 mod talk;

@@ -16,11 +16,11 @@ use crate::at_exit::Listed;
 use crate::child::Child;
 use crate::errand::Alone;
 use crate::link::Link;
+use crate::setup::{Purpose, Setup};
 use crate::start::{self, Newborn, StartMethod, Starter};
 use crate::surroundings::Surroundings;
 use crate::sys::Status;
 use crate::wire::{self, Kind, MAX_PAYLOAD};
-use crate::worker::{Purpose, Setup};
 use crate::{names, travel};
 
 /// One function, to be run in a process of its own.
@@ -161,14 +161,13 @@ impl Process {
         let surroundings = Surroundings::here()?;
         let setup = Setup {
             name: self.name.clone(),
-            short_name: self.name.chars().filter(char::is_ascii).take(15).collect(),
+            short_name: self.name.replace('\0', ""),
             purpose: Purpose::Alone,
             max_payload: MAX_PAYLOAD,
             panic_hook: false,
-            surroundings: surroundings.written.clone(),
         };
         let newborn = start_one()?;
-        let told = tell(&newborn.link, &setup.frame()?, &surroundings, task);
+        let told = tell(&newborn.link, &setup, &surroundings, task);
         if let Err(error) = told {
             // It has ended already, or cannot be spoken to: either way there is no such process.
             newborn.child.kill_and_bury();
@@ -315,10 +314,11 @@ fn start_one() -> io::Result<Newborn> {
     }
 }
 
-/// Surroundings, function and argument, in this order.
-fn tell(link: &Link, setup: &[u8], surroundings: &Surroundings, task: &[u8]) -> io::Result<()> {
-    let sent = link.send_with(setup, &surroundings.fds())?;
-    link.write_all(&setup[sent..])?;
+/// Name and surroundings, then function and argument.
+fn tell(link: &Link, setup: &Setup, surroundings: &Surroundings, task: &[u8]) -> io::Result<()> {
+    let first = setup.frame(surroundings)?;
+    let sent = link.send_with(&first, &surroundings.fds())?;
+    link.write_all(&first[sent..])?;
     link.write_all(task)
 }
 

@@ -231,6 +231,8 @@ impl Server {
         match Signal::try_from(signal) {
             Ok(signal) if alive => {
                 let _ = killpg(Pid::from_raw(pid), signal);
+                // Stopped processes act on it only when they go on.
+                let _ = killpg(Pid::from_raw(pid), Signal::SIGCONT);
                 Reply::Done
             }
             Ok(_) => Reply::Done,

@@ -15,17 +15,20 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdout, fchdir};
 use serde::{Deserialize, Serialize};
 
-use crate::lifeline;
+use crate::{codec, lifeline};
 
 /// The surroundings of a pool's workers: what is sent as bytes, and what as descriptors.
 #[derive(Debug)]
 pub(crate) struct Surroundings {
-    pub(crate) written: Written,
+    /// [`Written`], encoded once for all workers.
+    written: Vec<u8>,
+    /// What a worker may have of memory at most, where that is limited.
+    pub(crate) memory: Option<u64>,
     fds: Fds,
 }
 
 /// The part that is sent as bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Written {
     environment: Vec<(Vec<u8>, Vec<u8>)>,
     umask: Option<u32>,
@@ -74,19 +77,23 @@ impl Surroundings {
             .collect::<Result<_, _>>()?;
         let cpus = sched_getaffinity(Pid::from_raw(0))?;
         let directory = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let written = Written {
+            environment,
+            umask: umask_of_this_process(),
+            blocked: Signal::iterator()
+                .filter(|signal| mask.contains(*signal))
+                .map(|signal| signal as i32)
+                .collect(),
+            limits,
+            cpus: (0..CpuSet::count())
+                .filter(|cpu| cpus.is_set(*cpu) == Ok(true))
+                .collect(),
+        };
+        let mut bytes = Vec::new();
+        codec::encode(&written, &mut bytes).map_err(io::Error::other)?;
         Ok(Surroundings {
-            written: Written {
-                environment,
-                umask: umask_of_this_process(),
-                blocked: Signal::iterator()
-                    .filter(|signal| mask.contains(*signal))
-                    .map(|signal| signal as i32)
-                    .collect(),
-                limits,
-                cpus: (0..CpuSet::count())
-                    .filter(|cpu| cpus.is_set(*cpu) == Ok(true))
-                    .collect(),
-            },
+            written: bytes,
+            memory: written.memory(),
             fds: Fds {
                 lifeline: lifeline::end()?,
                 cwd: open(".", directory, Mode::empty())?,
@@ -94,6 +101,11 @@ impl Surroundings {
                 stderr: or_null(io::stderr().as_fd())?,
             },
         })
+    }
+
+    /// What is sent as bytes.
+    pub(crate) fn written(&self) -> &[u8] {
+        &self.written
     }
 
     /// The descriptors, as they are to be sent.
@@ -109,8 +121,8 @@ impl Surroundings {
 }
 
 impl Written {
-    /// What a worker may have of memory at most, where that is limited.
-    pub(crate) fn memory(&self) -> Option<u64> {
+    /// The smallest limit of memory.
+    fn memory(&self) -> Option<u64> {
         let limits = LIMITS.iter().zip(&self.limits);
         let memory = limits
             .filter(|(limit, _)| matches!(limit, Resource::RLIMIT_AS | Resource::RLIMIT_DATA));

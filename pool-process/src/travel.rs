@@ -2,16 +2,14 @@
 
 use std::any::type_name;
 use std::fmt;
-use std::sync::Arc;
 
 use pool_core::{
-    Batch, Call, Carry, Cell, CodecError, Erased, Failure, FnPtr, Job, Panic, Portable, Single,
-    Unit, catch,
+    Batch, Call, Cell, CodecError, Erased, Failure, FnPtr, Job, Panic, Portable, Single, Unit,
+    catch,
 };
 
 use serde::Serialize;
 
-use crate::backend::Processes;
 use crate::codec;
 use crate::errand::{self, Errand, Many, One, Shape};
 use crate::image::{Refused, TOKEN};
@@ -95,18 +93,6 @@ impl<A: Portable, F: Errand<A>> Travel for Cell<dyn Travel, Batch<F, A>> {
 
     fn fail(&self, unit: Unit, failure: Failure) {
         self.finish(unit, Err(failure.widen()));
-    }
-}
-
-impl<A: Portable, F: Errand<A>> Carry<Single<Call<F, A>>> for Processes {
-    fn load(cell: Arc<Cell<dyn Travel, Single<Call<F, A>>>>) -> Arc<dyn Travel> {
-        cell
-    }
-}
-
-impl<A: Portable, F: Errand<A>> Carry<Batch<F, A>> for Processes {
-    fn load(cell: Arc<Cell<dyn Travel, Batch<F, A>>>) -> Arc<dyn Travel> {
-        cell
     }
 }
 

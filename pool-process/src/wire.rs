@@ -15,8 +15,8 @@ pub(crate) const MAX_PAYLOAD: u64 = 1 << 30;
 
 const MAGIC: u32 = 0x6c6f_6f70;
 const VERSION: u8 = 1;
-/// Room asked for at least, per read.
-const CHUNK: usize = 64 * 1024;
+/// Room for a read, at least. Small, since every idle worker has one; what is large doubles it.
+const CHUNK: usize = 8 * 1024;
 /// What an idle reader keeps of a buffer that had to grow.
 const KEEP: usize = 1024 * 1024;
 

@@ -1,58 +1,16 @@
 //! A worker: reads tasks from its socket one after the other, runs them, answers, and leaves when the socket ends.
 
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
 
-use nix::sys::prctl;
 use pool_core::{CodecError, Worker, WorkerSeat};
-use serde::{Deserialize, Serialize};
 
 use crate::link::{Link, Patient};
-use crate::surroundings::Written;
+use crate::setup::{Purpose, Setup};
 use crate::wire::{self, HEAD, Kind, Reader};
-use crate::{at_exit, codec, current, errand, sys, travel};
-
-/// What a worker is told first.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Setup {
-    /// Its name.
-    pub(crate) name: String,
-    /// Its name for the system, 15 bytes at most.
-    pub(crate) short_name: String,
-    /// What it is for.
-    pub(crate) purpose: Purpose,
-    /// The longest payload in either direction.
-    pub(crate) max_payload: u64,
-    /// Whether the panic hook may be installed.
-    pub(crate) panic_hook: bool,
-    /// What is around it.
-    pub(crate) surroundings: Written,
-}
+use crate::{at_exit, codec, errand, sys, travel};
 
 /// What a reply buffer keeps of its room when it had to grow.
 const KEEP: usize = 1024 * 1024;
-
-impl Setup {
-    /// The first frame.
-    pub(crate) fn frame(&self) -> io::Result<Vec<u8>> {
-        let mut frame = vec![0; HEAD];
-        codec::encode(self, &mut frame).map_err(io::Error::other)?;
-        wire::seal(&mut frame, Kind::Setup, 0);
-        Ok(frame)
-    }
-}
-
-/// What the process is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Purpose {
-    /// The tasks of a pool.
-    Pool {
-        /// The place in it.
-        index: usize,
-    },
-    /// One function, whose end is the process's.
-    Alone,
-}
 
 /// A worker's whole life.
 pub(crate) fn serve(link: &Link) -> ! {
@@ -62,13 +20,11 @@ pub(crate) fn serve(link: &Link) -> ! {
     };
     // The pool's own limit comes with the setup; until then nothing is larger than an environment.
     let mut reader = Reader::new(wire::MAX_PAYLOAD);
-    let setup = match await_setup(&mut reader, &mut stream) {
+    let (setup, settled) = match Setup::receive(&mut reader, &mut stream) {
         Ok(Some(setup)) => setup,
         Ok(None) => leave(0),
         Err(_) => leave(1),
     };
-    let settled = settle(&setup, std::mem::take(&mut stream.fds));
-    current::become_process(&setup.name);
     match (setup.purpose, settled) {
         (Purpose::Pool { .. }, Err(error)) => {
             let error = error.to_string();
@@ -148,36 +104,6 @@ fn run_alone(mut reader: Reader, mut stream: Patient<'_>, name: &str) -> ! {
             },
         }
     }
-}
-
-fn await_setup(reader: &mut Reader, stream: &mut Patient<'_>) -> io::Result<Option<Setup>> {
-    loop {
-        match reader.next().map_err(io::Error::other)? {
-            Some(frame) if frame.kind == Kind::Setup => {
-                return codec::decode(frame.payload)
-                    .map(Some)
-                    .map_err(io::Error::other);
-            }
-            Some(_) => return Err(io::Error::other("the first frame is no setup")),
-            None => {
-                if reader.fill(stream)? == 0 {
-                    return Ok(None);
-                }
-            }
-        }
-    }
-}
-
-/// Takes on the pool's surroundings and its own name.
-fn settle(setup: &Setup, fds: Vec<OwnedFd>) -> io::Result<()> {
-    setup.surroundings.adopt(fds)?;
-    if let Ok(name) = std::ffi::CString::new(setup.short_name.as_str()) {
-        prctl::set_name(&name)?;
-    }
-    if setup.panic_hook {
-        pool_core::install_hook();
-    }
-    Ok(())
 }
 
 /// One task, from its frame to its answer.

@@ -9,7 +9,7 @@ use pool_core::{Cause, Failure, Seat};
 
 use crate::hand::{Duty, Hand};
 use crate::inbox::Order;
-use crate::worker::{Purpose, Setup};
+use crate::setup::{Purpose, Setup};
 use crate::{cause, names};
 
 use super::{Course, Dispatcher, Event, Name};
@@ -22,6 +22,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 impl Dispatcher {
     /// Starts a worker for an empty place.
     pub(super) fn hire(&mut self, index: usize) -> io::Result<()> {
+        let setup = self.setup(index)?;
         let newborn = self.starter.start()?;
         self.note(|stats| stats.started(&self.starter));
         self.serial = self.serial.wrapping_add(1);
@@ -29,7 +30,6 @@ impl Dispatcher {
             slot: index,
             serial: self.serial,
         };
-        let setup = self.setup(index)?;
         let mut hand = Hand::new(newborn, self.serial, self.plan.max_payload);
         let watched = self
             .epoll
@@ -60,9 +60,8 @@ impl Dispatcher {
             purpose: Purpose::Pool { index },
             max_payload: self.plan.max_payload,
             panic_hook: self.plan.panic_hook,
-            surroundings: self.plan.surroundings.written.clone(),
         };
-        setup.frame()
+        setup.frame(&self.plan.surroundings)
     }
 
     /// Puts workers where some are missing and wanted.
@@ -128,8 +127,6 @@ impl Dispatcher {
                         .fail(assignment.claim.unit, Failure::Terminated);
                 }
                 hand.child.signal(signal);
-                // A stopped process acts on a signal only when it goes on.
-                hand.child.signal(Signal::SIGCONT);
             }
         }
     }
@@ -150,20 +147,19 @@ impl Dispatcher {
         let Some(hand) = &self.slots[index].hand else {
             return;
         };
-        // First its group, so that nobody who holds its socket goes on writing.
-        hand.child.signal(Signal::SIGKILL);
+        // Its group goes first, so that nobody who holds its socket goes on writing.
+        let status = hand.child.bury();
         self.listen_to_the_end(index);
         let Some(hand) = self.slots[index].hand.take() else {
             return;
         };
-        let status = hand.child.bury();
         let expected = matches!(hand.duty, Duty::Leaving);
         self.note(|stats| stats.ended(expected));
         let cause = match hand.verdict {
             Some(verdict) => Cause::Protocol(verdict),
             None => cause::of(status),
         };
-        let memory = self.plan.surroundings.written.memory();
+        let memory = self.plan.surroundings.memory;
         match hand.duty {
             Duty::Busy(assignment) if assignment.started => {
                 let claim = assignment.claim;
