@@ -68,15 +68,13 @@ impl<T, E> AsyncResult<T, E> {
     ///
     /// Inside the very callback it would wait for, it returns at once.
     pub fn wait(&self) {
-        let job: Arc<dyn Awaited> = self.job.clone();
         // The one refusal, to wait for oneself, leaves nothing to wait for.
-        let _ = wait(&job, None);
+        let _ = wait(&self.awaited(), None);
     }
 
     /// Blocks until the task has finished or the time is over (zero only looks); true when it has finished.
     pub fn wait_timeout(&self, limit: Duration) -> bool {
-        let job: Arc<dyn Awaited> = self.job.clone();
-        wait(&job, Some(limit)) == Ok(true)
+        wait(&self.awaited(), Some(limit)) == Ok(true)
     }
 
     /// Blocks until the task has finished and gives its value.
@@ -115,6 +113,11 @@ impl<T, E> AsyncResult<T, E> {
         }
     }
 
+    /// The job, for others to wait for.
+    pub(crate) fn awaited(&self) -> Arc<dyn Awaited> {
+        self.job.clone()
+    }
+
     /// Wakes `waker` when the task has finished; true when it has already, and nobody will be woken.
     pub(crate) fn watch(&self, waker: &Waker) -> bool {
         self.job
@@ -128,8 +131,7 @@ impl<T, E> AsyncResult<T, E> {
         if self.taken {
             return Err(Misuse::Taken.into());
         }
-        let job: Arc<dyn Awaited> = self.job.clone();
-        if wait(&job, limit)? {
+        if wait(&self.awaited(), limit)? {
             Ok(())
         } else {
             Err(Failure::TimedOut)

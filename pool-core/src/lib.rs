@@ -65,6 +65,9 @@ mod backend;
 // The semantics, once.
 mod engine;
 
+// Tasks that borrow, all ended before their scope returns.
+mod scope;
+
 // The long form of a submission.
 mod submission;
 
@@ -86,6 +89,7 @@ pub use lifecycle::{Order, Phase, Step};
 pub use loan::Borrowed;
 pub use panics::{catch, install_hook};
 pub use pool::Pool;
+pub use scope::{Scope, ScopedResult, ScopedTask};
 pub use submission::{Chunks, Submission};
 pub use task::{
     Address, Call, FnPtr, Func, Once, Plain, Portable, Star, StarFn, Task, TryOnce, TryStar,

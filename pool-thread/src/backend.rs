@@ -10,7 +10,7 @@ use crate::crew::Crew;
 use crate::initializer::Settings;
 
 /// A job as a thread sees it: something to run here and now.
-pub(crate) trait RunHere: Send + Sync {
+pub trait RunHere: Send + Sync {
     /// The job as the queue sees it.
     fn as_job(&self) -> &dyn Job<dyn RunHere>;
 
@@ -41,9 +41,9 @@ impl Erased for dyn RunHere {
     }
 }
 
-/// Workers that are threads.
+/// Workers that are threads: the backend behind a [`ThreadPool`](crate::ThreadPool).
 #[derive(Debug)]
-pub(crate) struct Threads {
+pub struct Threads {
     /// Until the start.
     settings: Mutex<Option<Settings>>,
     /// From the start on.

@@ -38,6 +38,7 @@ mod pool;
 
 mod process;
 
+pub use backend::{RunHere, Threads};
 pub use builder::Builder;
 pub use pool::ThreadPool;
 pub use pool_core::{

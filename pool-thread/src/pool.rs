@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pool_core::{
     AsyncResult, Batch, Call, Chunks, Engine, Failure, Flow, FnPtr, Func, Imap, ImapSubmission,
-    Misuse, Never, Once, Phase, Plain, Pool, Portable, Single, Star, StarFn, StartError,
+    Misuse, Never, Once, Phase, Plain, Pool, Portable, Scope, Single, Star, StarFn, StartError,
     Submission, Terms, TryOnce, TryStar, Trying,
 };
 
@@ -439,6 +439,30 @@ impl ThreadPool {
             None,
             Terms::here(),
         )
+    }
+
+    /// Calls `body` with a scope in which tasks may borrow from the caller's stack and run beside it; when it
+    /// returns, or unwinds, none of them is left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let mut halves = (vec![1, 2], vec![3, 4]);
+    /// let (left, right) = (&mut halves.0, &mut halves.1);
+    /// pool.scope(|scope| {
+    ///     let doubled = scope.apply_async(|by| left.iter_mut().for_each(|x| *x *= by), 2)?;
+    ///     right.push(5);
+    ///     doubled.get()
+    /// })?;
+    /// assert_eq!(halves, (vec![2, 4], vec![3, 4, 5]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn scope<'env, R>(
+        &self,
+        body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env, Threads>) -> R,
+    ) -> R {
+        self.0.scope(body)
     }
 
     /// Lets no more work in and returns at once; what was let in will be done. It may be repeated.

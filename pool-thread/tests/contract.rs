@@ -690,3 +690,78 @@ fn an_initializer_that_fails_every_time_fails_what_is_queued_with_its_own_words(
         "a bounded number of tries"
     );
 }
+
+#[test]
+fn a_scopes_tasks_borrow_and_are_gone_when_it_returns_or_unwinds() {
+    let pool = pool(2);
+    let mut numbers = vec![1, 2, 3];
+    let count = AtomicUsize::new(0);
+    let sum = pool.scope(|scope| {
+        for number in &mut numbers {
+            let count = &count;
+            let task = move |by| {
+                *number *= by;
+                count.fetch_add(1, Ordering::SeqCst);
+            };
+            drop(scope.apply_async(task, 10));
+        }
+        scope.apply_async(|()| 7, ()).map(|handle| handle.get())
+    });
+    assert_eq!(sum, Ok(Ok(7)));
+    assert_eq!(
+        (numbers, count.load(Ordering::SeqCst)),
+        (vec![10, 20, 30], 3)
+    );
+    let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        pool.scope(|scope| {
+            for _ in 0..5 {
+                drop(scope.apply_async(|by| count.fetch_add(by, Ordering::SeqCst), 1));
+            }
+            panic!("in the body");
+        })
+    }));
+    assert!(unwound.is_err());
+    assert_eq!(
+        count.load(Ordering::SeqCst),
+        8,
+        "all five have run before the scope unwound"
+    );
+}
+
+#[test]
+fn a_terminated_pools_scope_takes_back_what_never_ran_and_waits_for_what_runs() {
+    let pool = pool(1);
+    let (task, arrived, open) = door();
+    let (touched, dropped) = (AtomicUsize::new(0), Arc::new(()));
+    let results = pool.scope(|scope| {
+        let first = scope.apply_async(
+            |number| touched.fetch_add(task(number) as usize, Ordering::SeqCst),
+            1,
+        );
+        let witness = dropped.clone();
+        let never = scope.apply_async(move |()| drop(witness), ());
+        assert_eq!(arrived.recv(), Ok(1));
+        pool.terminate();
+        let results = (
+            first.expect("a running pool").get(),
+            never.expect("a running pool").get(),
+        );
+        assert_eq!(touched.load(Ordering::SeqCst), 0, "it is still running");
+        drop(open);
+        results
+    });
+    assert_eq!(
+        results,
+        (Err(Failure::Terminated), Err(Failure::Terminated))
+    );
+    assert_eq!(
+        touched.load(Ordering::SeqCst),
+        1,
+        "the scope has waited for it"
+    );
+    assert_eq!(
+        Arc::strong_count(&dropped),
+        1,
+        "the closure that never ran is gone"
+    );
+}

@@ -72,6 +72,8 @@ impl Session {
         let mut command = Command::new(program);
         command
             .args(arguments)
+            // A backtrace takes longer than the rest of a run, and no verdict needs it.
+            .env_remove("RUST_BACKTRACE")
             .env(protocol::RUN_VARIABLE, scratch.name())
             .env(protocol::SOCKET_VARIABLE, scratch.socket())
             .stdin(Stdio::piped())

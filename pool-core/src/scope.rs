@@ -1,0 +1,194 @@
+//! Scopes: tasks that borrow from the caller's stack and run beside it, all ended before the scope returns.
+//!
+//! # Safety
+//!
+//! A task's closure lives in a parcel, which forgets how long the closure may live. Before [`Engine::scope`]
+//! returns or unwinds, it waits until every job of the scope has resolved, takes back each closure that never
+//! ran, and waits for those that are running: after that every parcel is empty, and whoever still holds one
+//! holds nothing. The end of the scope cannot be skipped: the scope is on the stack of the function that
+//! waits, and tasks can only be submitted through a reference to it.
+#![expect(
+    unsafe_code,
+    reason = "closures that borrow travel to workers that are waited for"
+)]
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::attendance::{Attendance, Deadline, Present};
+use crate::backend::{Backend, Carry};
+use crate::cell::Awaited;
+use crate::engine::Engine;
+use crate::failure::{Failure, Misuse};
+use crate::handle::{AsyncResult, wait};
+use crate::task::Once;
+use crate::terms::Terms;
+use crate::timers::Timers;
+use crate::work::Single;
+
+/// A closure on its way, until it is run or taken back.
+struct Parcel(Mutex<Option<Packed>>);
+
+struct Packed {
+    run: Box<dyn FnOnce() + Send>,
+    /// Dropped after the closure: the scope waits for it.
+    present: Present,
+}
+
+impl Parcel {
+    fn take(&self) -> Option<Packed> {
+        lock(&self.0).take()
+    }
+
+    fn run(&self) {
+        if let Some(Packed { run, present }) = self.take() {
+            // Also when it panics: the closure is gone before `present` is.
+            let _present = present;
+            run();
+        }
+    }
+}
+
+/// The job of a scope's task; what it yields is in the task's packet.
+pub type ScopedTask = Single<Once<Box<dyn FnOnce(()) + Send>, ()>>;
+
+/// A parcel, and the job that carries it.
+struct Sent {
+    parcel: Arc<Parcel>,
+    job: Arc<dyn Awaited>,
+}
+
+/// Where tasks that borrow are submitted; made by `scope`.
+pub struct Scope<'scope, 'env: 'scope, B: Backend> {
+    engine: &'scope Engine<B>,
+    sent: Mutex<Vec<Sent>>,
+    /// Closures that are not yet gone.
+    present: Arc<Attendance>,
+    scope: PhantomData<&'scope mut &'scope ()>,
+    env: PhantomData<&'env mut &'env ()>,
+}
+
+/// The handle of a scope's task.
+#[must_use = "the scope waits for the task, but its value, or its failure, would go unseen"]
+pub struct ScopedResult<'scope, T> {
+    job: AsyncResult<()>,
+    packet: Arc<Mutex<Option<T>>>,
+    scope: PhantomData<&'scope ()>,
+}
+
+impl<T> ScopedResult<'_, T> {
+    /// True when the task has finished, with a value or with an error.
+    pub fn ready(&self) -> bool {
+        self.job.ready()
+    }
+
+    /// Blocks until the task has finished and gives its value.
+    ///
+    /// # Errors
+    ///
+    /// Why the task has no value.
+    pub fn get(self) -> Result<T, Failure> {
+        self.job.get()?;
+        lock(&self.packet).take().ok_or(Failure::Terminated)
+    }
+}
+
+impl<'scope, B: Backend + Carry<ScopedTask>> Scope<'scope, '_, B> {
+    /// Queues `func(arg)`, which may borrow from outside of the scope, and returns at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    pub fn apply_async<A: Send + 'scope, R: Send + 'scope>(
+        &'scope self,
+        func: impl FnOnce(A) -> R + Send + 'scope,
+        arg: A,
+    ) -> Result<ScopedResult<'scope, R>, Misuse> {
+        let packet = Arc::new(Mutex::new(None));
+        let place = packet.clone();
+        let run: Box<dyn FnOnce() + Send + 'scope> = Box::new(move || {
+            let value = func(arg);
+            *lock(&place) = Some(value);
+        });
+        // SAFETY: only the lifetime changes. The closure is run, or taken back, before the scope ends: see the
+        // module's head.
+        let run = unsafe {
+            std::mem::transmute::<Box<dyn FnOnce() + Send + 'scope>, Box<dyn FnOnce() + Send>>(run)
+        };
+        let present = self.present.enter();
+        let parcel = Arc::new(Parcel(Mutex::new(Some(Packed { run, present }))));
+        let carried = parcel.clone();
+        let func: Box<dyn FnOnce(()) + Send> = Box::new(move |()| carried.run());
+        let job = self
+            .engine
+            .submit(Single::new(Once { func, arg: () }), Terms::here())?;
+        lock(&self.sent).push(Sent {
+            parcel,
+            job: job.awaited(),
+        });
+        Ok(ScopedResult {
+            job,
+            packet,
+            scope: PhantomData,
+        })
+    }
+}
+
+impl<B: Backend> Scope<'_, '_, B> {
+    /// Waits until no closure of the scope is left.
+    fn end(&self) {
+        // A task may submit further ones, so this goes on until there is none.
+        while let Some(Sent { parcel, job }) = lock(&self.sent).pop() {
+            // Waiting is refused only in the callback of this very job, and it has none.
+            let _ = wait(&job, None);
+            drop(parcel.take());
+        }
+        self.present.wait(&Deadline::after(&Timers::real(), None));
+    }
+}
+
+impl<B: Backend> Engine<B> {
+    /// Calls `body` with a scope in which tasks may borrow from the caller's stack; when it returns, or
+    /// unwinds, none of them is left.
+    pub fn scope<'env, R>(
+        &self,
+        body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env, B>) -> R,
+    ) -> R {
+        let scope = Scope {
+            engine: self,
+            sent: Mutex::default(),
+            present: Arc::default(),
+            scope: PhantomData,
+            env: PhantomData,
+        };
+        let end = panic::catch_unwind(AssertUnwindSafe(|| body(&scope)));
+        scope.end();
+        match end {
+            Ok(value) => value,
+            Err(payload) => panic::resume_unwind(payload),
+        }
+    }
+}
+
+impl<B: Backend> fmt::Debug for Scope<'_, '_, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("present", &self.present.count())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for ScopedResult<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopedResult")
+            .field("ready", &self.ready())
+            .finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
