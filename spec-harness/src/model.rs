@@ -15,7 +15,9 @@
 //! the transcripts that pools are compared with ([`predict`]), and it reads cases: one that expects what cannot be,
 //! or what depends on who is first in an instant, is refused ([`review`]).
 
+mod command;
 mod pool;
+mod process;
 mod review;
 #[cfg(test)]
 mod tests;
@@ -117,7 +119,7 @@ fn play(case: &Case, kind: Kind, choices: Choices, referee: &mut dyn Referee) ->
                 key,
                 order,
                 last: true,
-            } => world.obey(key, order),
+            } => world.obey(key, &order),
             Move::Order {
                 key, last: false, ..
             } => world.detour(key),

@@ -92,8 +92,11 @@ pub(super) enum Begin {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum End {
     With(Outcome),
-    /// Its worker went with it: of what.
-    WorkerDied(String),
+    /// Its worker went with it: of what, and what its process left with.
+    WorkerDied {
+        cause: String,
+        code: i64,
+    },
 }
 
 impl Pool {
@@ -252,8 +255,13 @@ impl Pool {
         begins
     }
 
+    /// Whether this callback runs: in the program itself, on workers of either kind.
+    pub(super) fn is_calling(&self, key: Key) -> bool {
+        self.calling.is_some_and(|(_, calling)| calling == key)
+    }
+
     /// A body of this pool ended; false when it has none of this number at work.
-    pub(super) fn ended(&mut self, key: Key, end: End) -> bool {
+    pub(super) fn ended(&mut self, key: Key, end: &End) -> bool {
         if let Some((job, _)) = self.calling.take_if(|(_, calling)| *calling == key) {
             self.called_back(job, end);
             return true;
@@ -270,7 +278,7 @@ impl Pool {
         let (error, lives) = match end {
             End::With(Ok(value)) => {
                 // O6: by place, whenever it comes.
-                self.jobs[job].values[chunk.items.start] = value;
+                self.jobs[job].values[chunk.items.start] = value.clone();
                 chunk.items.start += 1;
                 chunk.begun = false;
                 if !chunk.items.is_empty() {
@@ -280,9 +288,9 @@ impl Pool {
                 (None, true)
             }
             // O4: the rest of the chunk is skipped. R8, R15: the worker goes on.
-            End::With(Err(error)) => (Some(error), true),
+            End::With(Err(error)) => (Some(error.clone()), true),
             // R10: that task alone fails, and the worker is replaced by one that is new.
-            End::WorkerDied(cause) => (Some(raised("WorkerLost", cause)), false),
+            End::WorkerDied { cause, .. } => (Some(raised("WorkerLost", cause.as_str())), false),
         };
         self.busy.remove(place);
         if lives {
@@ -328,11 +336,11 @@ impl Pool {
     }
 
     /// R6: a callback that fails makes its job fail, where it had not failed already.
-    fn called_back(&mut self, id: JobId, end: End) {
+    fn called_back(&mut self, id: JobId, end: &End) {
         let job = &mut self.jobs[id];
         if let (End::With(Err(error)), Some(outcome @ Ok(_))) = (end, &mut job.outcome) {
             let text = if error.kind == "Panicked" {
-                error.text
+                error.text.clone()
             } else {
                 error.to_string()
             };

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::world::limit;
+use super::command::limit;
 use super::{Choices, Referee, play};
 use crate::case::ast::{Action, Callbacks, Case, Kind, Step, Time};
 use crate::history::{History, What, Who};

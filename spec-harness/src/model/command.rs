@@ -1,0 +1,91 @@
+//! What the commands of the protocol hand to the model's pools.
+
+use super::pool::Work;
+use crate::case::ast::Time;
+use crate::history::Key;
+use crate::protocol::Command;
+
+/// The pool, the work and the handle of a command that submits something.
+pub(super) fn submission(command: &Command) -> Option<(&String, Work, Option<&String>)> {
+    let plain = |keys: &[Key], many: bool, chunksize: Option<u64>, args: u32| Work {
+        keys: keys.to_vec(),
+        args,
+        many,
+        chunksize,
+        callback: None,
+        error_callback: None,
+    };
+    // O8: the items are there already.
+    let one = |key: &Key| plain(&[*key], false, None, 1);
+    let map = |keys: &[Key], chunksize: &Option<u64>| plain(keys, true, *chunksize, 1);
+    let starmap = |keys: &[Key], chunksize: &Option<u64>| plain(keys, true, *chunksize, 2);
+    Some(match command {
+        Command::Apply { pool, key } => (pool, one(key), None),
+        Command::ApplyAsync {
+            pool,
+            key,
+            handle,
+            callback,
+            error_callback,
+        } => {
+            let work = Work {
+                callback: *callback,
+                error_callback: *error_callback,
+                ..one(key)
+            };
+            (pool, work, Some(handle))
+        }
+        Command::Map {
+            pool,
+            keys,
+            chunksize,
+        } => (pool, map(keys, chunksize), None),
+        Command::Starmap {
+            pool,
+            keys,
+            chunksize,
+        } => (pool, starmap(keys, chunksize), None),
+        Command::MapAsync {
+            pool,
+            keys,
+            chunksize,
+            handle,
+            callback,
+            error_callback,
+        } => {
+            let work = Work {
+                callback: *callback,
+                error_callback: *error_callback,
+                ..map(keys, chunksize)
+            };
+            (pool, work, Some(handle))
+        }
+        Command::StarmapAsync {
+            pool,
+            keys,
+            chunksize,
+            handle,
+            callback,
+            error_callback,
+        } => {
+            let work = Work {
+                callback: *callback,
+                error_callback: *error_callback,
+                ..starmap(keys, chunksize)
+            };
+            (pool, work, Some(handle))
+        }
+        _ => return None,
+    })
+}
+
+/// How long a call may take.
+pub(super) fn limit(command: &Command) -> Option<Time> {
+    match command {
+        Command::Get { timeout, .. }
+        | Command::Wait { timeout, .. }
+        | Command::Join { timeout, .. }
+        | Command::JoinProcess { timeout, .. } => timeout.and_then(Time::from_units),
+        _ => None,
+    }
+}
