@@ -84,6 +84,13 @@ pub enum Reason {
         /// This run's lines.
         seen: Vec<String>,
     },
+    /// The run differs from what the model predicts.
+    Prediction {
+        /// The prediction's lines.
+        predicted: Vec<String>,
+        /// This run's lines.
+        seen: Vec<String>,
+    },
     /// A divergence on record does not happen any more: its id.
     NoLongerDiverges(String),
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::case::ast::{Case, Kind};
-use crate::judge::{Judged, Known, Verdict, judge};
+use crate::judge::{Judged, Known, Reason, Verdict, judge, transcript};
+use crate::model;
 use crate::replay::{Outcome, Runner, Target};
 
 /// The adapter of CPython's pools.
@@ -48,7 +49,8 @@ impl Column {
         }
     }
 
-    /// Runs a case once and judges it, by the recorded transcript too where there is one.
+    /// Runs a case once and judges it, also by the transcript on record; where there is none, by the one that the
+    /// model predicts.
     pub fn try_case(&self, runner: &Runner, case: &Case, recorded: Option<&str>) -> Tried {
         let kind = self.target.kind;
         let ran = match runner.run(case, &self.target) {
@@ -64,6 +66,10 @@ impl Column {
             .hello
             .as_ref()
             .map_or("", |hello| hello.version.as_str());
+        let verdict = match (verdict, recorded) {
+            (Verdict::Pass, None) => predicted(case, kind, &transcript),
+            (verdict, _) => verdict,
+        };
         Tried {
             verdict: self.known.applied(verdict, &case.name, kind, version),
             run: Some((transcript, ran.took)),
@@ -75,6 +81,22 @@ impl Tried {
     fn without_run(verdict: Verdict) -> Tried {
         Tried { verdict, run: None }
     }
+}
+
+/// A run that is in order, held against the model.
+fn predicted(case: &Case, kind: Kind, seen: &str) -> Verdict {
+    let model::Prediction::Ran(history) = model::predict(case, kind) else {
+        return Verdict::Pass;
+    };
+    let predicted = transcript::of(&history);
+    if predicted == seen {
+        return Verdict::Pass;
+    }
+    let lines = |text: &str| text.lines().map(str::to_owned).collect();
+    Verdict::Fail(vec![Reason::Prediction {
+        predicted: lines(&predicted),
+        seen: lines(seen),
+    }])
 }
 
 /// The columns that a name stands for; `program` is the harness's own executable, which is also its adapters.

@@ -12,6 +12,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use spec_harness::case::ast::{Case, Kind};
 use spec_harness::judge::report::{self, Source, beside};
 use spec_harness::judge::{Verdict, transcript};
+use spec_harness::model::{Prediction, predict};
 use spec_harness::replay::Runner;
 use spec_harness::target::{Column, Tried, cpython, ours};
 
@@ -65,6 +66,16 @@ fn one_transcript(name: &str, text: &str, columns: &[Column]) -> Result<(), Fail
         let record = transcript::record_name(&case, column.target.kind);
         let shown = Shown { target, transcript };
         records.entry(record).or_default().push(shown);
+    }
+    for kind in [Kind::Process, Kind::Thread] {
+        if let Prediction::Ran(history) = predict(&case, kind) {
+            let record = transcript::record_name(&case, kind);
+            let shown = Shown {
+                target: "the model".to_owned(),
+                transcript: transcript::of(&history),
+            };
+            records.entry(record).or_default().push(shown);
+        }
     }
     if records.is_empty() {
         return Err("no implementation runs this case".into());

@@ -1,9 +1,11 @@
-//! `check`: whether case files are in order, and what is wrong with those that are not.
+//! `check`: whether case files are in order and say what the model says, and what is wrong with the others.
 
 use std::path::PathBuf;
 
+use spec_harness::model;
+
 use super::output::{GOOD, Output, paint};
-use super::select::{self, Bad};
+use super::select::{self, Bad, Chosen};
 use super::{Came, Refusal, Selection};
 
 pub(super) fn check(files: &[PathBuf], out: &mut Output) -> Result<Came, Refusal> {
@@ -17,13 +19,15 @@ pub(super) fn check(files: &[PathBuf], out: &mut Output) -> Result<Came, Refusal
             source: vec![],
         };
         match select::select(&all)? {
-            Ok(chosen) => good = chosen.len(),
+            Ok(chosen) => chosen
+                .into_iter()
+                .for_each(|chosen| review(chosen, &mut good, &mut bad)),
             Err(found) => bad = found,
         }
     }
     for file in files {
         match select::from_file(file)? {
-            Ok(_) => good += 1,
+            Ok(chosen) => review(chosen, &mut good, &mut bad),
             Err(found) => bad.push(found),
         }
     }
@@ -36,6 +40,22 @@ pub(super) fn check(files: &[PathBuf], out: &mut Output) -> Result<Came, Refusal
         paint(GOOD, "ok")
     ));
     Ok(Came::Well)
+}
+
+/// Reads a case with the model: what it expects must be what happens.
+fn review(chosen: Chosen, good: &mut usize, bad: &mut Vec<Bad>) {
+    let mut problems = model::review(&chosen.case);
+    if problems.is_empty() {
+        *good += 1;
+        return;
+    }
+    for problem in &mut problems {
+        problem.file.clone_from(&chosen.file);
+    }
+    bad.push(Bad {
+        problems,
+        text: chosen.text,
+    });
 }
 
 /// Shows what is wrong with case files.

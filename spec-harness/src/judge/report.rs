@@ -55,6 +55,12 @@ fn block(reason: &Reason, source: Source<'_>) -> String {
                 beside(("on record", recorded), ("seen", seen))
             )
         }
+        Reason::Prediction { predicted, seen } => {
+            format!(
+                "the transcript is not the one that the model predicts\n{}",
+                beside(("predicted", predicted), ("seen", seen))
+            )
+        }
         Reason::NoLongerDiverges(id) => {
             format!(
                 "`{id}` is on record as a known divergence of this version, but the case passes: remove it\n"

@@ -109,7 +109,7 @@ fn contradiction(case: &Case, history: &History, reason: &Reason) -> Diagnostic 
             let message = format!("at {at}, {text}: {} is broken, {}", rule.row, rule.says);
             Diagnostic::new(beginning(case), message)
         }
-        Reason::Transcript { .. } | Reason::NoLongerDiverges(_) => {
+        Reason::Transcript { .. } | Reason::Prediction { .. } | Reason::NoLongerDiverges(_) => {
             Diagnostic::new(beginning(case), "the prediction differs from a record")
         }
     }
