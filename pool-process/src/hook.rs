@@ -77,6 +77,9 @@ impl Role {
 
     /// The role of this process, once: it is taken out of the environment.
     fn take() -> Option<Role> {
+        if sys::is_privileged() {
+            return None;
+        }
         let name = environment::take(ROLE)?;
         let role = [Role::Worker, Role::Server]
             .into_iter()

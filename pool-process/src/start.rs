@@ -13,6 +13,7 @@ use crate::child::{Child, Parent};
 use crate::hook::{self, ROLE};
 use crate::image;
 use crate::link::Link;
+use crate::sys;
 
 use server::Server;
 
@@ -175,6 +176,13 @@ pub(crate) fn impossible() -> Option<String> {
     if !hook::is_there() {
         return Some(
             "the feature `hook` is off: call `pool_process::init()` first thing in `main`"
+                .to_owned(),
+        );
+    }
+    if sys::is_privileged() {
+        return Some(
+            "this program has more rights than who started it (set-user-id, capabilities), and must not be \
+             started as a worker"
                 .to_owned(),
         );
     }

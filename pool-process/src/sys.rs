@@ -259,3 +259,9 @@ pub(crate) fn kill_numbered(pidfd: RawFd) {
         libc::syscall(libc::SYS_pidfd_send_signal, pidfd, libc::SIGKILL, none, 0)
     };
 }
+
+/// Whether this program has got rights at its start that its caller has not: then its environment is not to be trusted.
+pub(crate) fn is_privileged() -> bool {
+    // SAFETY: a number, which the system need not know.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}

@@ -4,10 +4,11 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::{Outcome, descendants, kill, lives, pid, soon};
+use common::{Outcome, descendants, each_way, kill, lives, pid, soon};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use pool_process::{Process, ProcessPool};
 
@@ -20,7 +21,11 @@ struct Program {
 impl Program {
     /// Starts one of the programs below, and waits until it says that it is ready.
     fn start(name: &str) -> Result<Program, Box<dyn std::error::Error>> {
-        let mut child = Command::new(std::env::current_exe()?)
+        Program::start_file(&std::env::current_exe()?, name)
+    }
+
+    fn start_file(file: &Path, name: &str) -> Result<Program, Box<dyn std::error::Error>> {
+        let mut child = Command::new(file)
             .args([
                 "--exact",
                 name,
@@ -290,6 +295,47 @@ fn a_program_may_wait_for_any_child_and_ignore_sigchld() -> Outcome {
     for name in ["program_own_waits", "program_ignores_children"] {
         let mut program = Program::start(name)?;
         assert!(program.child.wait()?.success());
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "a program for the test below"]
+fn program_replaced() -> Outcome {
+    say("ready");
+    std::io::stdin().read_line(&mut String::new())?;
+    each_way(2, |pool| {
+        assert_eq!(pool.map(|x: u64| x * x, 0..4)?, [0, 1, 4, 9]);
+        Ok(())
+    })?;
+    say("worked");
+    Ok(())
+}
+
+#[test]
+fn a_program_whose_file_was_replaced_or_removed_starts_itself_and_not_the_other() -> Outcome {
+    for replace in [true, false] {
+        let copy = std::env::temp_dir().join(format!(
+            "pool-process-copy-{}-{replace}",
+            std::process::id()
+        ));
+        std::fs::copy(std::env::current_exe()?, &copy)?;
+        let mut program = Program::start_file(&copy, "program_replaced")?;
+        std::fs::remove_file(&copy)?;
+        if replace {
+            std::fs::copy("/bin/false", &copy)?;
+        }
+        program
+            .child
+            .stdin
+            .take()
+            .ok_or("no input")?
+            .write_all(b"\n")?;
+        program.line_after("worked")?;
+        program.child.wait()?;
+        if replace {
+            std::fs::remove_file(&copy)?;
+        }
     }
     Ok(())
 }
