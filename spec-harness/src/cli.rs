@@ -1,7 +1,9 @@
 //! The command line: what can be asked for, and how the answer is shown.
 
+mod cell;
 mod check;
 mod doctor;
+mod failures;
 mod list;
 mod matrix;
 mod output;

@@ -6,7 +6,7 @@
 //! use spec_harness::target::Column;
 //!
 //! fn main() -> std::process::ExitCode {
-//!     let adapter = env!("CARGO").into(); // the path of your adapter's program
+//!     let adapter = "./my-adapter".into(); // the path of your adapter's program
 //!     spec_harness::conformance::main([Column::of("mine", vec![adapter], Kind::Thread)])
 //! }
 //! ```

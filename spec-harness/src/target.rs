@@ -1,6 +1,7 @@
 //! The columns of the matrix: which implementations are meant by `--on thread,process,cpython,./adapter`.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -151,11 +152,11 @@ fn foreign(name: &str, runner: &Runner) -> Result<Vec<Column>, String> {
     }
     // A path without a slash would be looked for among the system's programs.
     let program = std::path::absolute(file).map_err(|e| format!("{path}: {e}"))?;
-    let known = match std::fs::read_to_string(file.with_extension("known.yaml")) {
-        Ok(list) => {
-            Known::parse(&list).map_err(|e| format!("the known divergences of {path}: {e}"))?
-        }
-        Err(_) => Known::default(),
+    let list = file.with_extension("known.yaml");
+    let known = match std::fs::read_to_string(&list) {
+        Ok(text) => Known::parse(&text).map_err(|e| format!("{}: {e}", list.display()))?,
+        Err(e) if e.kind() == ErrorKind::NotFound => Known::default(),
+        Err(e) => return Err(format!("{}: {e}", list.display())),
     };
     let column = |kind: Kind| Column {
         known: known.clone(),

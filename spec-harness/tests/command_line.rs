@@ -1,6 +1,7 @@
 //! The command line as people meet it: what it prints, its exit codes, and what becomes of bad adapters.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -163,6 +164,30 @@ mod running {
         harness(&["run", case.path(), "--on", "process"])
             .ends_with(0)
             .says("process: 1 pass");
+    }
+
+    #[test]
+    fn an_interrupted_run_ends_at_once_and_leaves_nothing() {
+        let many = ["run", "--on", "thread", "--repeat", "100000"];
+        let mut child = Command::new(PROGRAM)
+            .args(many)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        let mut out = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut first = String::new();
+        out.read_line(&mut first).expect("it says something");
+        assert!(first.starts_with("evidence: "), "{first}");
+        let status = Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status();
+        assert!(status.expect("there is a `kill`").success());
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).expect("it ends");
+        let code = child.wait().expect("it ends").code();
+        assert_eq!(code, Some(1), "{rest}");
+        assert!(rest.contains("interrupted"), "{rest}");
     }
 
     #[test]

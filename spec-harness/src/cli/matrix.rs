@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use clap::builder::styling::Style;
-use spec_harness::judge::report::{self, Source, width};
-use spec_harness::judge::{Quirk, Reason, Verdict};
+use spec_harness::judge::report::width;
 use spec_harness::target::{Column, Tried};
 
 use super::Came;
-use super::output::{BAD, FAINT, GOOD, ODD, Output, STRONG, paint};
+use super::cell::{Absent, Cell, Word, median_and_p99, millis};
+use super::failures::explain;
+use super::output::{Output, STRONG, paint};
 use super::select::Chosen;
 
 /// What all runs came to, case by case.
@@ -17,117 +17,6 @@ use super::select::Chosen;
 pub(super) struct Matrix {
     columns: usize,
     cells: Vec<Cell>,
-}
-
-/// All runs of one case on one implementation.
-#[derive(Debug, Default)]
-struct Cell {
-    times: Vec<Duration>,
-    transcripts: BTreeSet<String>,
-    /// What each kind of verdict was first given for.
-    failed: Option<(Vec<Reason>, String)>,
-    failures: usize,
-    unknown: Option<String>,
-    unknowns: usize,
-    known: Option<Quirk>,
-    absent: Option<Absent>,
-}
-
-#[derive(Debug)]
-enum Absent {
-    NotApplicable(String),
-    NotHere(String),
-}
-
-/// A cell in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Word {
-    Pass,
-    Fail,
-    Unknown,
-    Known,
-    NotApplicable,
-    NotHere,
-    /// The run was given up before its turn came.
-    Open,
-}
-
-impl Word {
-    fn shown(self) -> (&'static str, Style) {
-        match self {
-            Word::Pass => ("pass", GOOD),
-            Word::Fail => ("FAIL", BAD),
-            Word::Unknown => ("unknown", ODD),
-            Word::Known => ("known", ODD),
-            Word::NotApplicable => ("n/a", FAINT),
-            Word::NotHere => ("not here", FAINT),
-            Word::Open => ("-", FAINT),
-        }
-    }
-}
-
-impl Cell {
-    fn word(&self) -> Word {
-        match &self.absent {
-            Some(Absent::NotApplicable(_)) => return Word::NotApplicable,
-            Some(Absent::NotHere(_)) => return Word::NotHere,
-            None => {}
-        }
-        if self.failures > 0 {
-            Word::Fail
-        } else if self.unknowns > 0 {
-            Word::Unknown
-        } else if self.known.is_some() {
-            Word::Known
-        } else if self.times.is_empty() {
-            Word::Open
-        } else {
-            Word::Pass
-        }
-    }
-
-    fn note(&mut self, tried: Tried) {
-        let transcript = tried.run.map(|(transcript, took)| {
-            self.times.push(took);
-            transcript
-        });
-        match tried.verdict {
-            Verdict::Unknown(why) => {
-                self.unknowns += 1;
-                self.unknown.get_or_insert(why);
-                // It broke off somewhere: its transcript is not one of the case.
-                return;
-            }
-            Verdict::Fail(reasons) => {
-                self.failures += 1;
-                let transcript = transcript.clone().unwrap_or_default();
-                self.failed.get_or_insert((reasons, transcript));
-            }
-            Verdict::Known(quirk) => self.known = Some(quirk),
-            Verdict::NotApplicable(why) => self.absent = Some(Absent::NotApplicable(why)),
-            Verdict::NotHere(why) => self.absent = Some(Absent::NotHere(why)),
-            Verdict::Pass => {}
-        }
-        self.transcripts.extend(transcript);
-    }
-
-    /// `pass 5.8/9.1`, and with several runs the number of different transcripts.
-    fn text(&self, repeat: u32) -> String {
-        let (word, _) = self.word().shown();
-        let mut text = word.to_owned();
-        if let Some((median, p99)) = median_and_p99(&self.times) {
-            text += &match repeat {
-                1 => format!(" {}", millis(median)),
-                _ => format!(
-                    " {}/{} {}",
-                    millis(median),
-                    millis(p99),
-                    self.transcripts.len()
-                ),
-            };
-        }
-        text
-    }
 }
 
 impl Matrix {
@@ -287,106 +176,5 @@ impl Matrix {
             out.line(line);
         }
         came
-    }
-}
-
-/// Shows what was wrong with a case, each wrong once for all implementations that share it, and how to see it
-/// again.
-fn explain(row: &[Cell], chosen: &Chosen, columns: &[Column], repeat: u32, out: &mut Output) {
-    let name = &chosen.case.name;
-    let of = |count: usize| {
-        if repeat > 1 {
-            format!(" ({count} of {repeat} runs)")
-        } else {
-            String::new()
-        }
-    };
-    let again = |on: &str, out: &mut Output| {
-        let times = if repeat > 1 {
-            format!(" --repeat {repeat}")
-        } else {
-            String::new()
-        };
-        out.line(format_args!(
-            "  again: spec-harness run {} --on {on}{times}",
-            chosen.argument
-        ));
-        out.line("");
-    };
-    let mut told: Vec<&(Vec<Reason>, String)> = Vec::new();
-    for (cell, column) in row.iter().zip(columns) {
-        let target = &column.target;
-        if let Some(failed) = &cell.failed {
-            if told.contains(&failed) {
-                continue;
-            }
-            told.push(failed);
-            let same = row
-                .iter()
-                .zip(columns)
-                .filter(|(other, _)| other.failed.as_ref() == Some(failed));
-            let names: Vec<&str> = same.map(|(_, other)| other.target.name.as_str()).collect();
-            let on = names.join(", ");
-            out.line(format_args!(
-                "{} {name} on {on}{}",
-                paint(BAD, "FAIL"),
-                of(cell.failures)
-            ));
-            let (reasons, seen) = failed;
-            let source = Source {
-                file: &chosen.file,
-                text: &chosen.text,
-            };
-            out.block("  ", &report::failure(reasons, source));
-            let compared = reasons
-                .iter()
-                .any(|reason| matches!(reason, Reason::Transcript { .. }));
-            if !compared && !seen.is_empty() {
-                out.block("  ", &report::run(chosen.record(target.kind), seen));
-            }
-            again(&names.join(","), out);
-        } else if let Some(why) = &cell.unknown {
-            let (mark, on) = (paint(ODD, "unknown"), &target.name);
-            out.line(format_args!(
-                "{mark} {name} on {on}{}: {why}",
-                of(cell.unknowns)
-            ));
-            again(on, out);
-        }
-    }
-}
-
-/// Median and 99th percentile.
-fn median_and_p99(times: &[Duration]) -> Option<(Duration, Duration)> {
-    let mut sorted = times.to_vec();
-    sorted.sort_unstable();
-    let at = |hundredths: usize| {
-        sorted
-            .get((sorted.len() * hundredths).div_ceil(100).saturating_sub(1))
-            .copied()
-    };
-    Some((at(50)?, at(99)?))
-}
-
-/// Milliseconds with as many digits as matter.
-fn millis(time: Duration) -> String {
-    let ms = time.as_secs_f64() * 1e3;
-    if ms < 100.0 {
-        format!("{ms:.1}")
-    } else {
-        format!("{ms:.0}")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_times_that_occurred() {
-        let times: Vec<Duration> = (1..=100).rev().map(Duration::from_millis).collect();
-        let (median, p99) = median_and_p99(&times).expect("there are times");
-        assert_eq!((median.as_millis(), p99.as_millis()), (50, 99));
-        assert_eq!(median_and_p99(&[]), None);
     }
 }

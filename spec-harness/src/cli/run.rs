@@ -35,9 +35,15 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
             }
         }
     }
+    replay::catch_signals().map_err(|error| format!("signals cannot be caught: {error}"))?;
     out.line(doctor::evidence(replay::level()));
     let matrix = replay_all(args, &runner, &cases, &columns, out);
-    Ok(matrix.show(&cases, &columns, args.repeat, out))
+    let came = matrix.show(&cases, &columns, args.repeat, out);
+    if replay::interrupted() {
+        out.line("interrupted: what is missing was not run to its end");
+        return Ok(Came::Wrong);
+    }
+    Ok(came)
 }
 
 fn program() -> Result<PathBuf, Refusal> {
@@ -62,7 +68,7 @@ fn replay_all(
         for _ in 0..jobs {
             let (results, next, stop) = (results.clone(), &next, &stop);
             scope.spawn(move || {
-                while !stop.load(Ordering::Relaxed) {
+                while !stop.load(Ordering::Relaxed) && !replay::interrupted() {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     if number >= total {
                         return;
@@ -87,7 +93,10 @@ fn replay_all(
                 cases[case].case.name, columns[column].target.name
             ));
             progress.inc(1);
-            matrix.note(case, column, tried);
+            // What a signal cut short says nothing about the case.
+            if !replay::interrupted() {
+                matrix.note(case, column, tried);
+            }
             if out.closed() {
                 stop.store(true, Ordering::Relaxed);
             }

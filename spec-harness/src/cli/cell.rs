@@ -1,0 +1,156 @@
+//! One cell of the matrix: all runs of a case on an implementation, and what they come to.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use clap::builder::styling::Style;
+use spec_harness::judge::{Quirk, Reason, Verdict};
+use spec_harness::target::Tried;
+
+use super::output::{BAD, FAINT, GOOD, ODD};
+
+/// All runs of one case on one implementation.
+#[derive(Debug, Default)]
+pub(super) struct Cell {
+    pub(super) times: Vec<Duration>,
+    pub(super) transcripts: BTreeSet<String>,
+    /// What each kind of verdict was first given for.
+    pub(super) failed: Option<(Vec<Reason>, String)>,
+    pub(super) failures: usize,
+    pub(super) unknown: Option<String>,
+    pub(super) unknowns: usize,
+    pub(super) known: Option<Quirk>,
+    pub(super) absent: Option<Absent>,
+}
+
+#[derive(Debug)]
+pub(super) enum Absent {
+    NotApplicable(String),
+    NotHere(String),
+}
+
+/// A cell in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    Pass,
+    Fail,
+    Unknown,
+    Known,
+    NotApplicable,
+    NotHere,
+    /// The run was given up before its turn came.
+    Open,
+}
+
+impl Word {
+    pub(super) fn shown(self) -> (&'static str, Style) {
+        match self {
+            Word::Pass => ("pass", GOOD),
+            Word::Fail => ("FAIL", BAD),
+            Word::Unknown => ("unknown", ODD),
+            Word::Known => ("known", ODD),
+            Word::NotApplicable => ("n/a", FAINT),
+            Word::NotHere => ("not here", FAINT),
+            Word::Open => ("-", FAINT),
+        }
+    }
+}
+
+impl Cell {
+    pub(super) fn word(&self) -> Word {
+        match &self.absent {
+            Some(Absent::NotApplicable(_)) => return Word::NotApplicable,
+            Some(Absent::NotHere(_)) => return Word::NotHere,
+            None => {}
+        }
+        if self.failures > 0 {
+            Word::Fail
+        } else if self.unknowns > 0 {
+            Word::Unknown
+        } else if self.known.is_some() {
+            Word::Known
+        } else if self.times.is_empty() {
+            Word::Open
+        } else {
+            Word::Pass
+        }
+    }
+
+    pub(super) fn note(&mut self, tried: Tried) {
+        let transcript = tried.run.map(|(transcript, took)| {
+            self.times.push(took);
+            transcript
+        });
+        match tried.verdict {
+            Verdict::Unknown(why) => {
+                self.unknowns += 1;
+                self.unknown.get_or_insert(why);
+                // It broke off somewhere: its transcript is not one of the case.
+                return;
+            }
+            Verdict::Fail(reasons) => {
+                self.failures += 1;
+                let transcript = transcript.clone().unwrap_or_default();
+                self.failed.get_or_insert((reasons, transcript));
+            }
+            Verdict::Known(quirk) => self.known = Some(quirk),
+            Verdict::NotApplicable(why) => self.absent = Some(Absent::NotApplicable(why)),
+            Verdict::NotHere(why) => self.absent = Some(Absent::NotHere(why)),
+            Verdict::Pass => {}
+        }
+        self.transcripts.extend(transcript);
+    }
+
+    /// `pass 5.8/9.1`, and with several runs the number of different transcripts.
+    pub(super) fn text(&self, repeat: u32) -> String {
+        let (word, _) = self.word().shown();
+        let mut text = word.to_owned();
+        if let Some((median, p99)) = median_and_p99(&self.times) {
+            text += &match repeat {
+                1 => format!(" {}", millis(median)),
+                _ => format!(
+                    " {}/{} {}",
+                    millis(median),
+                    millis(p99),
+                    self.transcripts.len()
+                ),
+            };
+        }
+        text
+    }
+}
+
+/// Median and 99th percentile.
+pub(super) fn median_and_p99(times: &[Duration]) -> Option<(Duration, Duration)> {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    let at = |hundredths: usize| {
+        sorted
+            .get((sorted.len() * hundredths).div_ceil(100).saturating_sub(1))
+            .copied()
+    };
+    Some((at(50)?, at(99)?))
+}
+
+/// Milliseconds with as many digits as matter.
+pub(super) fn millis(time: Duration) -> String {
+    let ms = time.as_secs_f64() * 1e3;
+    if ms < 100.0 {
+        format!("{ms:.1}")
+    } else {
+        format!("{ms:.0}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_times_that_occurred() {
+        let times: Vec<Duration> = (1..=100).rev().map(Duration::from_millis).collect();
+        let (median, p99) = median_and_p99(&times).expect("there are times");
+        assert_eq!((median.as_millis(), p99.as_millis()), (50, 99));
+        assert_eq!(median_and_p99(&[]), None);
+    }
+}
