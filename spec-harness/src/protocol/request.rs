@@ -20,7 +20,7 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "cmd", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
-    /// First of all; the reply is a [`Hello`].
+    /// First of all; the reply is a [`Hello`](super::Hello).
     Hello {
         /// Version that the harness speaks.
         protocol: u32,
