@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
+use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
 use crate::errand;
@@ -55,11 +56,16 @@ impl Channel {
         match self.ask(Request::Fork, Some(&theirs)) {
             Ok((Reply::Forked { pid }, fds)) => match fds.into_iter().next() {
                 Some(pidfd) => Ok((pid.unsigned_abs(), pidfd, ours)),
-                None => Err(NotForked::Gone),
+                // There was no room for it here. The worker sees its socket close, and leaves.
+                None => Err(NotForked::Refused(Errno::EMFILE.into())),
             },
             Ok((Reply::Threads(threads), _)) => Err(NotForked::Threads(threads)),
             Ok((Reply::Refused(number), _)) => {
                 Err(NotForked::Refused(io::Error::from_raw_os_error(number)))
+            }
+            Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+                // So a message is reported whose descriptor there was no room for.
+                Err(NotForked::Refused(Errno::EMFILE.into()))
             }
             Ok(_) | Err(_) => Err(NotForked::Gone),
         }

@@ -1,10 +1,14 @@
 //! How values become bytes: MessagePack with named fields, behind two functions that name the type in every error.
 
+mod strict;
+
 use std::any::type_name;
 
 use pool_core::CodecError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use strict::Looked;
 
 /// Appends a value.
 ///
@@ -15,7 +19,7 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
     value: &T,
     out: &mut Vec<u8>,
 ) -> Result<(), CodecError> {
-    rmp_serde::encode::write_named(out, value).map_err(|error| refused::<T>(&error))
+    rmp_serde::encode::write_named(out, &Looked(value)).map_err(|error| refused::<T>(&error))
 }
 
 /// Reads a value that fills `bytes` to the end.
@@ -113,6 +117,28 @@ mod tests {
             error.type_name.ends_with("Stubborn") && error.reason.contains("not today"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn an_option_with_nothing_inside_is_refused_instead_of_changed() {
+        #[derive(Serialize)]
+        struct Wrapped(());
+        #[derive(Serialize)]
+        struct Empty;
+        let refuses = |encoded: Result<(), pool_core::CodecError>| {
+            assert!(encoded.is_err_and(|error| error.reason.contains("would arrive as `None`")));
+        };
+        refuses(encode(&Some(()), &mut Vec::new()));
+        refuses(encode(&vec![("x", Some(None::<u8>))], &mut Vec::new()));
+        refuses(encode(
+            &BTreeMap::from([(1, Some(Some(())))]),
+            &mut Vec::new(),
+        ));
+        refuses(encode(&Ok::<_, u8>(Some(Wrapped(()))), &mut Vec::new()));
+        assert_eq!(encode(&Some(Empty), &mut Vec::new()), Ok(()));
+        there_and_back(vec![Some(Some(1)), None]);
+        there_and_back(Some(vec![(); 3]));
+        there_and_back(Some(Ok::<(), String>(())));
     }
 
     #[test]

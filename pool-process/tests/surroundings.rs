@@ -14,7 +14,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::Pid;
-use pool_process::{Process, ProcessPool};
+use pool_process::{Process, ProcessPool, StartError};
 
 /// Runs this in a process of its own, which must not fail.
 fn apart(check: fn(()) -> ()) -> Outcome {
@@ -275,5 +275,35 @@ fn a_memory_limit_that_is_hit_is_named() -> Outcome {
             Ok(())
         })
         .expect("it is told");
+    })
+}
+
+#[test]
+fn a_pool_that_the_system_refuses_leaves_nothing() -> Outcome {
+    apart(|()| {
+        let open = || fs::read_dir("/proc/self/fd").expect("there").count();
+        for reexec in [false, true] {
+            let builder = || {
+                if reexec {
+                    ProcessPool::builder().reexec()
+                } else {
+                    ProcessPool::builder()
+                }
+            };
+            drop(builder().size(1).build().expect("one is possible"));
+            let (before, family) = (open(), common::descendants(std::process::id()));
+            let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+            setrlimit(Resource::RLIMIT_NOFILE, 40, hard).expect("lower is allowed");
+            let refused = builder().size(100).build().expect_err("too many");
+            setrlimit(Resource::RLIMIT_NOFILE, soft, hard).expect("back to what it was");
+            assert!(
+                matches!(refused, StartError::Worker { index, .. } if (1..40).contains(&index)),
+                "{refused:?}"
+            );
+            assert_eq!(before, open(), "descriptors");
+            assert_eq!(family, common::descendants(std::process::id()), "processes");
+            let pool = builder().size(2).build().expect("possible again");
+            assert_eq!(pool.apply(|x: u8| x, 1).expect("it works"), 1);
+        }
     })
 }
