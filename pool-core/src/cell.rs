@@ -72,6 +72,8 @@ impl<J: ?Sized> fmt::Debug for Link<J> {
 pub trait Job<J: ?Sized>: Send + Sync {
     /// Its place in the queue.
     fn link(&self) -> &Link<J>;
+    /// Its number in its pool.
+    fn number(&self) -> TaskId;
     /// Number of its units.
     fn units(&self) -> usize;
     /// False once its outcome is decided: what has not started need not.
@@ -263,6 +265,10 @@ impl<J: ?Sized, W: Work> Cell<J, W> {
 impl<J: ?Sized + Send + Sync, W: Work> Job<J> for Cell<J, W> {
     fn link(&self) -> &Link<J> {
         &self.link
+    }
+
+    fn number(&self) -> TaskId {
+        self.id
     }
 
     fn units(&self) -> usize {

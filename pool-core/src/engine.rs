@@ -13,10 +13,11 @@ use crate::cell::{Awaited, Cell, Erased};
 use crate::chunks::default_chunksize;
 use crate::context;
 use crate::failure::{Failure, Misuse};
-use crate::feed::{Abandoned, Feed, Source};
+use crate::feed::{Feed, Source};
 use crate::handle::{AsyncResult, wait};
 use crate::hub::Hub;
-use crate::imap::{Flow, Imap, Intake, OpenSource, Settled};
+use crate::imap::{Flow, Imap};
+use crate::intake::{Intake, OpenSource, Settled};
 use crate::lifecycle::{Order, Phase, Step};
 use crate::loan::{Borrowed, Loan};
 use crate::panics;
@@ -145,8 +146,10 @@ impl<B: Backend> Engine<B> {
     ///
     /// # Errors
     ///
-    /// [`Misuse::ZeroChunksize`] when zero was asked for.
+    /// [`Misuse::NotRunning`] when the pool was closed or terminated, [`Misuse::ZeroChunksize`] when zero was
+    /// asked for.
     pub fn chunksize(&self, items: usize, asked: Option<usize>) -> Result<usize, Misuse> {
+        self.0.feed.admit()?;
         match asked {
             Some(0) => Err(Misuse::ZeroChunksize),
             Some(size) => Ok(size),
@@ -214,6 +217,7 @@ impl<B: Backend> Engine<B> {
         A: Send + 'static,
         B: Carry<Batch<Settled<F>, A>>,
     {
+        self.0.feed.admit()?;
         let chunksize = flow.chunksize.unwrap_or(1);
         let read_ahead = flow.read_ahead.unwrap_or(self.size().saturating_mul(4));
         if chunksize == 0 || read_ahead == 0 {
@@ -283,12 +287,8 @@ impl<B: Backend> Shared<B> {
     fn terminate(&self) {
         if let Ok(Some(Order::Abandon)) = self.feed.step(Step::Terminate) {
             self.feed.sources().iter().for_each(|source| source.stop());
-            let Abandoned { queued, running } = self.feed.abandon();
-            for (job, unclaimed) in queued {
+            for (job, unclaimed) in self.feed.abandon() {
                 job.job().terminate(unclaimed);
-            }
-            for job in running {
-                job.job().terminate(0);
             }
             self.backend.abandon();
         }

@@ -54,14 +54,6 @@ pub(crate) trait Source: Send + Sync {
     fn stop(&self);
 }
 
-/// What a pool was left with when it was terminated.
-pub(crate) struct Abandoned<J: ?Sized> {
-    /// Jobs, and how many of their units were never handed out.
-    pub(crate) queued: Vec<(Arc<J>, usize)>,
-    /// Jobs of which units may be running.
-    pub(crate) running: Vec<Arc<J>>,
-}
-
 impl<J: ?Sized + Erased> Feed<J> {
     pub(crate) fn new(size: NonZeroUsize, pool: u64) -> Self {
         Feed {
@@ -260,21 +252,21 @@ impl<J: ?Sized + Erased> Feed<J> {
         Ok(order)
     }
 
-    /// Empties the queue of a terminated pool.
-    pub(crate) fn abandon(&self) -> Abandoned<J> {
+    /// Empties the queue of a terminated pool: the jobs that are not over, in the order of their submission, and
+    /// how many units of each will never be handed out.
+    pub(crate) fn abandon(&self) -> Vec<(Arc<J>, usize)> {
         let mut inner = self.lock();
-        let mut queued: Vec<_> = inner
-            .returned
-            .drain(..)
-            .map(|claim| (claim.job, 1))
-            .collect();
+        let running = inner.running.iter().flatten().map(|job| (job.clone(), 0));
+        let mut jobs: Vec<_> = running.collect();
+        jobs.extend(inner.returned.drain(..).map(|claim| (claim.job, 1)));
         while let Some(job) = inner.front() {
             inner.unlink();
             let unclaimed = job.job().units() - job.job().link().lock().claimed;
-            queued.push((job, unclaimed));
+            jobs.push((job, unclaimed));
         }
-        let running = inner.running.iter().flatten().cloned().collect();
-        Abandoned { queued, running }
+        drop(inner);
+        jobs.sort_by_key(|(job, _)| job.job().number());
+        jobs
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<J>> {

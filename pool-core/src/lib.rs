@@ -56,7 +56,10 @@ mod handle;
 // The queue, and the pool's phase.
 mod feed;
 
-// Results as an iterator.
+// The input of an `imap`.
+mod intake;
+
+// Its results as an iterator.
 mod imap;
 
 // How workers are started, fed and stopped.
@@ -84,7 +87,8 @@ pub use failure::{Cause, CodecError, Failure, Misuse, Never, Panic, WorkerLost};
 pub use feed::{Claim, Feed, Seat};
 pub use handle::AsyncResult;
 pub use hub::TaskId;
-pub use imap::{Ends, Flow, Imap, ImapSubmission, Settled};
+pub use imap::{Flow, Imap, ImapSubmission};
+pub use intake::{Ends, Settled};
 pub use lifecycle::{Order, Phase, Step};
 pub use loan::Borrowed;
 pub use panics::{catch, install_hook};

@@ -1,0 +1,190 @@
+//! The input of an `imap`: read chunk by chunk by whoever needs it, each chunk one job.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use crate::failure::{Failure, Misuse, Never};
+use crate::feed::Source;
+use crate::handle::AsyncResult;
+use crate::panics;
+use crate::task::{FnPtr, Func};
+
+/// A function whose failures, panics too, are the values of its items.
+#[derive(Debug, Clone, Copy)]
+pub struct Settled<F>(pub F);
+
+impl<A, F: Func<A>> Func<A> for Settled<F> {
+    type Out = Result<F::Out, Failure<F::Raised>>;
+    type Raised = Never;
+
+    fn call(&self, arg: A) -> Result<Self::Out, Never> {
+        Ok(match panics::catch(|| self.0.call(arg)) {
+            Ok(end) => end.map_err(Failure::Raised),
+            Err(panic) => Err(Failure::Panicked(Box::new(panic))),
+        })
+    }
+}
+
+impl<A, F: FnPtr<A>> FnPtr<A> for Settled<F> {
+    type Pointer = F::Pointer;
+
+    fn pointer(self) -> F::Pointer {
+        self.0.pointer()
+    }
+
+    fn from_pointer(pointer: F::Pointer) -> Self {
+        Settled(F::from_pointer(pointer))
+    }
+}
+
+/// The ends of one chunk's items.
+pub type Ends<R, E> = Vec<Result<R, Failure<E>>>;
+
+/// A chunk on its way.
+pub(crate) struct Sent<R, E> {
+    pub(crate) items: usize,
+    pub(crate) handle: AsyncResult<Ends<R, E>>,
+}
+
+/// How a chunk of items becomes a job.
+type Submit<A, R, E> = Box<dyn Fn(Vec<A>) -> Result<AsyncResult<Ends<R, E>>, Misuse> + Send>;
+
+/// An input that is still being read.
+struct Input<A, R, E> {
+    items: Box<dyn Iterator<Item = A> + Send>,
+    submit: Submit<A, R, E>,
+    /// Keeps the workers of a closed pool until the input has ended.
+    _open: OpenSource,
+}
+
+/// Tells the pool, when it is dropped, that a source has ended.
+pub(crate) struct OpenSource(Option<Box<dyn FnOnce() + Send>>);
+
+impl OpenSource {
+    pub(crate) fn new(ended: impl FnOnce() + Send + 'static) -> OpenSource {
+        OpenSource(Some(Box::new(ended)))
+    }
+}
+
+impl Drop for OpenSource {
+    fn drop(&mut self) {
+        if let Some(ended) = self.0.take() {
+            ended();
+        }
+    }
+}
+
+/// The input of one `imap`, and the chunks that were made of it.
+pub(crate) struct Intake<A, R, E> {
+    /// `None` once it has ended.
+    input: Mutex<Option<Input<A, R, E>>>,
+    chunksize: usize,
+    sent: Mutex<VecDeque<Sent<R, E>>>,
+    /// The pool was terminated before the input had ended.
+    cut_short: AtomicBool,
+}
+
+impl<A, R, E> Intake<A, R, E> {
+    pub(crate) fn new(
+        items: impl Iterator<Item = A> + Send + 'static,
+        chunksize: usize,
+        submit: impl Fn(Vec<A>) -> Result<AsyncResult<Ends<R, E>>, Misuse> + Send + 'static,
+        open: OpenSource,
+    ) -> Arc<Self> {
+        let input = Input {
+            items: Box::new(items),
+            submit: Box::new(submit),
+            _open: open,
+        };
+        Arc::new(Intake {
+            input: Mutex::new(Some(input)),
+            chunksize,
+            sent: Mutex::default(),
+            cut_short: AtomicBool::new(false),
+        })
+    }
+
+    /// Sends one chunk; false when there is no more input, or the pool takes none. A panic of the input is
+    /// the reader's, and ends the input.
+    fn send(&self, mut guard: MutexGuard<'_, Option<Input<A, R, E>>>) -> bool {
+        let Some(mut input) = guard.take() else {
+            return false;
+        };
+        let chunk: Vec<A> = input.items.by_ref().take(self.chunksize).collect();
+        let items = chunk.len();
+        if items == 0 {
+            return false;
+        }
+        let Ok(handle) = (input.submit)(chunk) else {
+            self.cut_short.store(true, Ordering::Release);
+            return false;
+        };
+        lock(&self.sent).push_back(Sent { items, handle });
+        *guard = Some(input);
+        true
+    }
+}
+
+/// An intake, whatever its input is made of.
+pub(crate) trait Reads<R, E>: Source {
+    /// Sends one chunk; false when there is no more input.
+    fn read(&self) -> bool;
+    /// As `read`; false, and nothing is done, while somebody else is reading.
+    fn try_read(&self) -> bool;
+    /// The chunk that was sent first and is not yet waited for.
+    fn first(&self) -> Option<Sent<R, E>>;
+    /// How many chunks were sent and are not yet waited for.
+    fn waiting(&self) -> usize;
+    /// Whether the input was cut short by the end of the pool.
+    fn was_cut_short(&self) -> bool;
+}
+
+impl<A: Send, R: Send, E: Send> Reads<R, E> for Intake<A, R, E> {
+    fn read(&self) -> bool {
+        self.send(lock(&self.input))
+    }
+
+    fn try_read(&self) -> bool {
+        match self.input.try_lock() {
+            Ok(guard) => self.send(guard),
+            Err(TryLockError::Poisoned(poisoned)) => self.send(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => false,
+        }
+    }
+
+    fn first(&self) -> Option<Sent<R, E>> {
+        lock(&self.sent).pop_front()
+    }
+
+    fn waiting(&self) -> usize {
+        lock(&self.sent).len()
+    }
+
+    fn was_cut_short(&self) -> bool {
+        self.cut_short.load(Ordering::Acquire)
+    }
+}
+
+impl<A: Send, R: Send, E: Send> Source for Intake<A, R, E> {
+    fn read_all(&self) {
+        // A panic of the input ended it, and was printed where it happened: `join` has nothing to add.
+        while panics::catch(|| self.read()).unwrap_or(false) {}
+    }
+
+    fn stop(&self) {
+        // Whoever is reading finds the pool terminated when it sends.
+        let input = self
+            .input
+            .try_lock()
+            .ok()
+            .and_then(|mut input| input.take());
+        if input.is_some() {
+            self.cut_short.store(true, Ordering::Release);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
