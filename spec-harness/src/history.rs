@@ -102,6 +102,43 @@ pub struct Raised {
     pub text: String,
 }
 
+/// Errors that pools name themselves; their texts are each pool's own.
+const PORTABLE: [&str; 16] = [
+    "AlreadyStarted",
+    "Cancelled",
+    "Decode",
+    "Encode",
+    "InvalidChunksize",
+    "InvalidSize",
+    "NotReady",
+    "NotRunning",
+    "NotStarted",
+    "Panicked",
+    "StillRunning",
+    "Taken",
+    "Terminated",
+    "TimedOut",
+    "WorkerLost",
+    "WouldDeadlock",
+];
+
+impl Raised {
+    /// Whether a pool itself raises it: its text is each pool's own, and means nothing in a case.
+    pub fn is_the_pools_own(&self) -> bool {
+        PORTABLE.contains(&self.kind.as_str())
+    }
+
+    /// The error as a callback is given it: its message, or its name where the message is the pool's own. A panic's
+    /// message is the task's.
+    pub fn shown(&self) -> &str {
+        if self.is_the_pools_own() && self.kind != "Panicked" {
+            &self.kind
+        } else {
+            &self.text
+        }
+    }
+}
+
 impl fmt::Display for Raised {
     /// As a traceback's last line: `ValueError: bad`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

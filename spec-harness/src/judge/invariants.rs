@@ -45,7 +45,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         row: "L5",
-        says: "nothing starts in a pool that was told to stop",
+        says: "no chunk starts in a pool that was told to stop",
         check: starts::none_after_terminate,
     },
     Rule {

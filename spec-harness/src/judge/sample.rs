@@ -141,15 +141,30 @@ impl Sample {
 
     /// As `apply_async`, with a callback that has the next number.
     pub(super) fn apply_async_with_callback(&mut self, key: Key) -> &mut Sample {
+        self.submit_with(key, |ok, _| ok)
+    }
+
+    /// As `apply_async`, with an error callback that has the next number.
+    pub(super) fn apply_async_with_error_callback(&mut self, key: Key) -> &mut Sample {
+        self.submit_with(key, |_, error| error)
+    }
+
+    fn submit_with(
+        &mut self,
+        key: Key,
+        slot: for<'s> fn(&'s mut Option<Key>, &'s mut Option<Key>) -> &'s mut Option<Key>,
+    ) -> &mut Sample {
         self.submit(key);
-        let callback = self.task(0, true);
+        let called = self.task(0, true);
         for event in self.history.events.iter_mut().rev().take(2) {
-            if let What::Call {
-                command: Command::ApplyAsync { callback: slot, .. },
-                ..
-            } = &mut event.what
+            if let What::Call { command, .. } = &mut event.what
+                && let Command::ApplyAsync {
+                    callback,
+                    error_callback,
+                    ..
+                } = command
             {
-                *slot = Some(callback);
+                *slot(callback, error_callback) = Some(called);
             }
         }
         self.returns(Value::None)

@@ -23,26 +23,6 @@ use crate::case::ast::{Fate, Kind, Time};
 use crate::case::expr::Value;
 use crate::history::{History, Key, Raised, What, Who};
 
-/// Errors that pools name themselves; their texts are each pool's own.
-const PORTABLE: [&str; 16] = [
-    "AlreadyStarted",
-    "Cancelled",
-    "Decode",
-    "Encode",
-    "InvalidChunksize",
-    "InvalidSize",
-    "NotReady",
-    "NotRunning",
-    "NotStarted",
-    "Panicked",
-    "StillRunning",
-    "Taken",
-    "Terminated",
-    "TimedOut",
-    "WorkerLost",
-    "WouldDeadlock",
-];
-
 /// One line before it is laid out.
 struct Line {
     at: Time,
@@ -206,7 +186,7 @@ pub(super) fn outcome(result: &Result<Value, Raised>) -> String {
     match result {
         Ok(Value::None) => String::new(),
         Ok(value) => format!(" returns {}", value.repr()),
-        Err(raised) if PORTABLE.contains(&raised.kind.as_str()) => {
+        Err(raised) if raised.is_the_pools_own() => {
             format!(" raises {}", raised.kind)
         }
         Err(raised) => format!(" raises {raised}"),

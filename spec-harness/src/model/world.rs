@@ -401,7 +401,7 @@ fn beginning(pool: Worker, begin: Begin) -> Seen {
             given: None,
         },
         Begin::Callback { key, with } => {
-            let given = Some(with.unwrap_or_else(|error| Value::Str(error.text)));
+            let given = Some(with.unwrap_or_else(|error| Value::Str(error.shown().to_owned())));
             Beginning {
                 key,
                 on: (pool, 0),

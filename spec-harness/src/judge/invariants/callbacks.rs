@@ -15,6 +15,14 @@ pub(super) fn between_job_and_handle(facts: &Facts<'_>) -> Result<(), Breach> {
             let Some(life) = callback.and_then(|key| facts.lives.get(&key)) else {
                 continue;
             };
+            // A pool that is told to stop ends its jobs, whatever becomes of the functions that still run.
+            if !wants_value
+                && facts
+                    .stopped(job.pool)
+                    .is_some_and(|stopped| stopped < life.began)
+            {
+                continue;
+            }
             let name = callback.map_or(String::new(), |key| facts.name(key));
             let begun = job
                 .keys
@@ -191,6 +199,18 @@ mod tests {
             .end(1);
         let text = "seen(1) is not the callback for this outcome";
         assert_eq!(verdict(between_job_and_handle, &run).as_deref(), Some(text));
+    }
+
+    #[test]
+    fn a_stopped_job_calls_back_its_error_at_once() {
+        let mut run = Sample::pool(1);
+        run.apply_async_with_error_callback(0)
+            .begin(0, 0)
+            .terminate()
+            .begin(1, PARENT)
+            .end(1)
+            .end(0);
+        assert_eq!(verdict(between_job_and_handle, &run), None);
     }
 
     #[test]

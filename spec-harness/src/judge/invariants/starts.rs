@@ -117,18 +117,23 @@ pub(super) fn chunks_in_order(facts: &Facts<'_>) -> Result<(), Breach> {
     Ok(())
 }
 
-/// After terminate, or after the pool was let go, no task begins.
+/// After terminate, or after the pool was let go, no chunk begins; one that has begun is a function that runs.
 pub(super) fn none_after_terminate(facts: &Facts<'_>) -> Result<(), Breach> {
     for (key, life) in &facts.lives {
-        let task = facts.task(*key).filter(|task| !task.callback);
-        let stopped = task
-            .and_then(|task| task.pool.as_deref())
-            .and_then(|pool| facts.stopped(pool));
-        if stopped.is_some_and(|stopped| stopped < life.began) {
-            return breach(
-                life.began,
-                format!("{} began after the pool was stopped", facts.name(*key)),
-            );
+        let Some(task) = facts.task(*key).filter(|task| !task.callback) else {
+            continue;
+        };
+        let stopped = task.pool.as_deref().and_then(|pool| facts.stopped(pool));
+        let Some(stopped) = stopped.filter(|stopped| *stopped < life.began) else {
+            continue;
+        };
+        let runs_already = facts.history.tasks.iter().any(|other| {
+            (other.job, other.chunk, other.callback) == (task.job, task.chunk, false)
+                && facts.began_by(other.key, stopped)
+        });
+        if !runs_already {
+            let text = format!("{} began after the pool was stopped", facts.name(*key));
+            return breach(life.began, text);
         }
     }
     Ok(())
@@ -208,6 +213,23 @@ mod tests {
         assert_eq!(
             verdict(none_after_terminate, &run).as_deref(),
             Some("f(1) began after the pool was stopped")
+        );
+    }
+
+    #[test]
+    fn a_chunk_that_has_begun_is_a_function_that_runs() {
+        let mut run = Sample::pool(1);
+        run.map(4, 2)
+            .begin(0, 0)
+            .terminate()
+            .end(0)
+            .begin(1, 0)
+            .end(1);
+        assert_eq!(verdict(none_after_terminate, &run), None);
+        run.begin(2, 0);
+        assert_eq!(
+            verdict(none_after_terminate, &run).as_deref(),
+            Some("f(2) began after the pool was stopped")
         );
     }
 }

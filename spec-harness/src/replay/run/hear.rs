@@ -5,7 +5,7 @@ use crate::case::ast::Time;
 use crate::case::expr::Value;
 use crate::history::Raised;
 use crate::interp::Beginning;
-use crate::protocol::{Begin, FromAdapter, FromPuppet, Order};
+use crate::protocol::{Begin, ErrorReply, FromAdapter, FromPuppet, Order};
 use crate::replay::Fault;
 use crate::replay::session::{Heard, Line, broken};
 
@@ -98,7 +98,9 @@ impl Run<'_> {
         let key = begin.begin;
         let first = self.stage.is_first(key, begin.callback).map_err(broken)?;
         let given = match (&begin.value, begin.error) {
-            (_, Some(error)) => Some(Value::Str(error.text)),
+            (_, Some(ErrorReply { kind, text })) => {
+                Some(Value::Str(Raised { kind, text }.shown().to_owned()))
+            }
             (Some(value), None) => {
                 let value = Value::from_json(value);
                 Some(value.map_err(|e| {
