@@ -14,6 +14,7 @@ mod answers;
 mod crew;
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,6 +41,10 @@ pub(crate) struct Plan {
     pub(crate) panic_hook: bool,
     pub(crate) method: StartMethod,
     pub(crate) preload: Option<Preload>,
+    /// What each worker runs before its first task: the payload of a task frame.
+    pub(crate) initializer: Option<Arc<[u8]>>,
+    /// How many tasks a worker does.
+    pub(crate) max_tasks: Option<NonZeroUsize>,
     pub(crate) stats: Arc<Mutex<Stats>>,
 }
 
@@ -238,6 +243,14 @@ impl Dispatcher {
                 && (!empty || hand.seated)
             {
                 hand.seated = false;
+                if self
+                    .plan
+                    .max_tasks
+                    .is_some_and(|most| hand.tasks >= most.get())
+                {
+                    hand.dismiss();
+                    break;
+                }
                 let Some(claim) = self.feed.try_next(Seat(index)) else {
                     empty = true;
                     break;
@@ -247,6 +260,7 @@ impl Dispatcher {
                 let request = self.requests;
                 match hand.put(request, &claim, self.plan.max_payload) {
                     Ok(()) => {
+                        hand.tasks += 1;
                         hand.duty = Duty::Busy(Assignment {
                             claim,
                             request,

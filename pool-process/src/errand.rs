@@ -12,6 +12,10 @@
     reason = "addresses become functions of the type their entry is made for"
 )]
 
+use std::any::Any;
+use std::cell::Cell;
+use std::fmt::Display;
+
 use pool_core::{Address, CodecError, Failure, FnPtr, Never, Panic, Plain, Portable, catch};
 use serde::Serialize;
 
@@ -51,6 +55,24 @@ pub(crate) enum Alone {}
 impl<A: Portable, R: 'static> Shape<A, Plain<fn(A) -> R>> for Alone {
     // SAFETY: `run_alone` keeps the contract of `Run` for functions of the type `fn(A) -> R`.
     const ENTRY: &'static Entry = &unsafe { Entry::new(run_alone::<A, R>) };
+}
+
+/// One argument, and what it returns is the worker's state.
+pub(crate) enum Making {}
+
+/// As [`Making`], where the function may fail.
+pub(crate) enum TryMaking {}
+
+impl<A: Portable, S: 'static> Shape<A, Plain<fn(A) -> S>> for Making {
+    // SAFETY: `run_making` keeps the contract of `Run` for functions of the type `fn(A) -> S`.
+    const ENTRY: &'static Entry = &unsafe { Entry::new(run_making::<A, S>) };
+}
+
+impl<A: Portable, S: 'static, E: Display + 'static> Shape<A, Plain<fn(A) -> Result<S, E>>>
+    for TryMaking
+{
+    // SAFETY: `run_try_making` keeps the contract of `Run` for functions of the type `fn(A) -> Result<S, E>`.
+    const ENTRY: &'static Entry = &unsafe { Entry::new(run_try_making::<A, S, E>) };
 }
 
 /// Names a function for the workers, as it is to be called.
@@ -103,6 +125,50 @@ unsafe fn run_alone<A: Portable, R: 'static>(
         drop(func(arg));
         Ok::<(), Never>(())
     })
+}
+
+/// # Safety
+///
+/// See [`Run`](crate::image::Run): the address is that of a function of the type `fn(A) -> S`.
+unsafe fn run_making<A: Portable, S: 'static>(
+    address: usize,
+    argument: &[u8],
+    reply: &mut Vec<u8>,
+) -> Kind {
+    // SAFETY: the caller's promise.
+    let func = unsafe { <fn(A) -> S>::from_address(address) };
+    work(argument, reply, |arg: A| {
+        MADE.set(Some(Box::new(func(arg))));
+        Ok::<(), Never>(())
+    })
+}
+
+/// # Safety
+///
+/// See [`Run`](crate::image::Run): the address is that of a function of the type `fn(A) -> Result<S, E>`.
+unsafe fn run_try_making<A: Portable, S: 'static, E: Display + 'static>(
+    address: usize,
+    argument: &[u8],
+    reply: &mut Vec<u8>,
+) -> Kind {
+    // SAFETY: the caller's promise.
+    let func = unsafe { <fn(A) -> Result<S, E>>::from_address(address) };
+    work(argument, reply, |arg: A| {
+        MADE.set(Some(Box::new(
+            func(arg).map_err(|error| error.to_string())?,
+        )));
+        Ok::<(), String>(())
+    })
+}
+
+thread_local! {
+    /// What an initializer has made, until it is fetched.
+    static MADE: Cell<Option<Box<dyn Any>>> = const { Cell::new(None) };
+}
+
+/// What the initializer made that was run last on this thread.
+pub(crate) fn made() -> Option<Box<dyn Any>> {
+    MADE.take()
 }
 
 /// Names a function that a fork server is to run before it forks.

@@ -50,6 +50,8 @@ pub(crate) struct Hand {
     pub(crate) silent: bool,
     /// The dispatcher wants to know when it can be written to.
     pub(crate) awaited: bool,
+    /// How many tasks it was given.
+    pub(crate) tasks: usize,
     /// Its seat in the feed still names what it ran last.
     pub(crate) seated: bool,
     reader: Reader,
@@ -68,6 +70,7 @@ impl Hand {
             verdict: None,
             silent: false,
             awaited: false,
+            tasks: 0,
             seated: false,
             reader: Reader::new(max_payload),
             outbox: Vec::new(),

@@ -85,16 +85,19 @@ mod dispatch;
 
 mod backend;
 
+mod builder;
+
 mod pool;
 
 mod process;
 
+pub use builder::Builder;
 pub use current::{CurrentProcess, current_process};
 pub use hook::init;
-pub use pool::{Builder, ProcessPool};
+pub use pool::ProcessPool;
 pub use pool_core::{
     AsyncResult, Cause, CodecError, Failure, Misuse, Never, Panic, Pool, Portable, StartError,
-    Submission, Timers, Worker, WorkerLost, current_worker,
+    Submission, Timers, Worker, WorkerLost, current_worker, worker_state,
 };
 pub use process::{ActiveChild, Process, ProcessError, active_children};
 pub use start::StartMethod;

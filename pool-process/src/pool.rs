@@ -1,20 +1,16 @@
-//! The face of the crate: `ProcessPool` and its builder.
+//! The face of the crate: `ProcessPool`.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use pool_core::{
-    AsyncResult, Batch, Call, Chunks, Config, Engine, Failure, Flow, FnPtr, Imap, ImapSubmission,
-    Misuse, Never, Pool, Portable, Single, StartError, Submission, Terms, Timers, Tuple,
+    AsyncResult, Batch, Call, Chunks, Engine, Failure, Flow, FnPtr, Imap, ImapSubmission, Misuse,
+    Never, Pool, Portable, Single, StartError, Submission, Terms, Tuple,
 };
 
 use crate::backend::Processes;
-use crate::dispatch::Plan;
-use crate::start::StartMethod;
+use crate::builder::Builder;
 use crate::stats::Stats;
-use crate::surroundings::Surroundings;
-use crate::wire;
 
 /// A pool of worker processes.
 ///
@@ -34,20 +30,7 @@ use crate::wire;
 /// pool.join()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct ProcessPool(Engine<Processes>);
-
-/// How a [`ProcessPool`] is to be; what is not said stays at its default.
-#[derive(Debug, Clone)]
-#[must_use = "nothing is started before `build`"]
-pub struct Builder {
-    config: Config,
-    timers: Timers,
-    grace: Duration,
-    max_message: u64,
-    panic_hook: bool,
-    method: StartMethod,
-    preload: Option<fn()>,
-}
+pub struct ProcessPool(pub(crate) Engine<Processes>);
 
 impl ProcessPool {
     /// Starts a pool of this many workers.
@@ -61,128 +44,7 @@ impl ProcessPool {
 
     /// A pool in the making, by default with a worker for each CPU that this process may use.
     pub fn builder() -> Builder {
-        Builder {
-            config: Config::default(),
-            timers: Timers::real(),
-            grace: Duration::from_secs(1),
-            max_message: wire::MAX_PAYLOAD,
-            panic_hook: true,
-            method: StartMethod::default(),
-            preload: None,
-        }
-    }
-}
-
-impl Builder {
-    /// Number of workers.
-    pub fn size(self, size: usize) -> Self {
-        Builder {
-            config: self.config.size(size),
-            ..self
-        }
-    }
-
-    /// The pool's source of time.
-    pub fn timers(self, timers: Timers) -> Self {
-        Builder {
-            config: self.config.timers(timers.clone()),
-            timers,
-            ..self
-        }
-    }
-
-    /// How long workers that are stopped have between SIGTERM and SIGKILL (default: 1 s; zero: SIGKILL at once).
-    pub fn grace(self, grace: Duration) -> Self {
-        Builder { grace, ..self }
-    }
-
-    /// The longest message to and from a worker, in bytes (default: 1 GiB): an argument or a result beyond it
-    /// is that task's error.
-    pub fn max_message(self, bytes: u64) -> Self {
-        Builder {
-            max_message: bytes,
-            ..self
-        }
-    }
-
-    /// Whether the panic hook may be installed, here and in the workers, that gives panics of tasks their
-    /// place (default: yes).
-    pub fn panic_hook(self, install: bool) -> Self {
-        Builder {
-            config: self.config.panic_hook(install),
-            panic_hook: install,
-            ..self
-        }
-    }
-
-    /// Whether a drop with unfinished tasks says so on stderr (default: yes).
-    pub fn warn_on_drop(self, warn: bool) -> Self {
-        Builder {
-            config: self.config.warn_on_drop(warn),
-            ..self
-        }
-    }
-
-    /// Starts each worker from the program's file, instead of having a fork server fork it.
-    pub fn reexec(self) -> Self {
-        Builder {
-            method: StartMethod::Reexec,
-            ..self
-        }
-    }
-
-    /// Forks this very process for each worker: tasks see what it holds, as in Python on Linux before 3.14.
-    ///
-    /// # Safety
-    ///
-    /// A worker has a copy of all memory but none of the other threads: what another thread has locked at that
-    /// moment, in Rust or C, stays locked in the worker for ever. Tasks, and the encoding of their values, must
-    /// not need anything that another thread of the program may hold. A program with one thread of its own is
-    /// fit for it; most others are not.
-    #[expect(
-        unsafe_code,
-        reason = "the caller answers for the program's other threads"
-    )]
-    pub unsafe fn raw_fork(self) -> Self {
-        Builder {
-            method: StartMethod::RawFork,
-            ..self
-        }
-    }
-
-    /// Runs this once in the fork server, before it forks workers: they share what it has made. Pools with
-    /// the same function share a server. It must leave no thread behind: then no worker could be forked.
-    pub fn preload(self, function: fn()) -> Self {
-        Builder {
-            preload: Some(function),
-            ..self
-        }
-    }
-
-    /// Starts the pool. Its workers, later ones included, have the working directory, environment, limits
-    /// and output of the calling thread at this moment.
-    ///
-    /// # Errors
-    ///
-    /// See [`ProcessPool::new`].
-    pub fn build(self) -> Result<ProcessPool, StartError> {
-        let surroundings = Surroundings::here().map_err(|error| StartError::Impossible {
-            reason: format!("the surroundings of this process cannot be read: {error}"),
-        })?;
-        let plan = Plan {
-            surroundings,
-            timers: self.timers,
-            grace: self.grace,
-            max_payload: self.max_message,
-            panic_hook: self.panic_hook,
-            method: self.method,
-            preload: self.preload,
-            stats: Arc::default(),
-        };
-        Ok(ProcessPool(Engine::start(
-            Processes::new(plan)?,
-            self.config,
-        )?))
+        Builder::default()
     }
 }
 

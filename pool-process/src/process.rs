@@ -1,27 +1,29 @@
 //! `Process`: one function in a process of its own, as Python's `multiprocessing.Process`.
 
+mod children;
+mod launch;
+mod life;
+
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::Signal;
 use pool_core::{CodecError, Plain, Portable, Timers};
 
 use crate::at_exit::Listed;
-use crate::child::Child;
 use crate::errand::Alone;
-use crate::link::Link;
-use crate::setup::{Purpose, Setup};
-use crate::start::{self, Newborn, StartMethod, Starter};
-use crate::surroundings::Surroundings;
+use crate::start;
 use crate::sys::Status;
-use crate::wire::{self, Kind, MAX_PAYLOAD};
+use crate::wire::{self, Kind};
 use crate::{names, travel};
+
+use children::Entry;
+use life::{Life, Running, State};
+
+pub use children::{ActiveChild, active_children};
 
 /// One function, to be run in a process of its own.
 ///
@@ -51,7 +53,7 @@ pub struct Process {
     life: Arc<Life>,
 }
 
-type Errand = Box<dyn FnOnce(&mut Vec<u8>) -> Result<(), CodecError> + Send>;
+type Errand = Box<dyn Fn(&mut Vec<u8>) -> Result<(), CodecError> + Send>;
 
 /// A call that was refused, or a process that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -133,12 +135,13 @@ impl Process {
         if let Some(reason) = start::impossible() {
             return Err(ProcessError::Impossible(reason));
         }
-        let Some(errand) = lock(&self.errand).take() else {
+        let mut errand = self.errand.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(write) = &*errand else {
             return Err(ProcessError::AlreadyStarted);
         };
         let mut task = Vec::new();
-        wire::write(&mut task, Kind::Task, 0, errand).map_err(ProcessError::Encode)?;
-        let newborn = self.launch(&task).map_err(ProcessError::Start)?;
+        wire::write(&mut task, Kind::Task, 0, write).map_err(ProcessError::Encode)?;
+        let newborn = launch::launch(&self.name, &task).map_err(ProcessError::Start)?;
         let listed = Listed::new(newborn.child.as_fd(), self.daemon);
         *state = State::Running(Running {
             owner: std::process::id(),
@@ -147,33 +150,14 @@ impl Process {
         });
         // Set once: only one start gets here.
         self.life.child.get_or_init(|| newborn.child);
+        *errand = None;
         drop(state);
-        active_children();
-        lock(&CHILDREN).push(Entry {
+        children::add(Entry {
             name: self.name.clone(),
             daemon: self.daemon,
             life: self.life.clone(),
         });
         Ok(())
-    }
-
-    fn launch(&self, task: &[u8]) -> io::Result<Newborn> {
-        let surroundings = Surroundings::here()?;
-        let setup = Setup {
-            name: self.name.clone(),
-            short_name: self.name.replace('\0', ""),
-            purpose: Purpose::Alone,
-            max_payload: MAX_PAYLOAD,
-            panic_hook: false,
-        };
-        let newborn = start_one()?;
-        let told = tell(&newborn.link, &setup, &surroundings, task);
-        if let Err(error) = told {
-            // It has ended already, or cannot be spoken to: either way there is no such process.
-            newborn.child.kill_and_bury();
-            return Err(error);
-        }
-        Ok(newborn)
     }
 
     /// Waits until it has ended. It may be repeated, from any thread.
@@ -297,173 +281,4 @@ impl fmt::Debug for Process {
             .field("state", &*self.life.lock())
             .finish_non_exhaustive()
     }
-}
-
-/// Starts a process, by the way that all of them share.
-fn start_one() -> io::Result<Newborn> {
-    /// With the process that it is of: one that was forked from that needs its own.
-    static STARTER: Mutex<Option<(u32, Starter)>> = Mutex::new(None);
-    let mut shared = lock(&STARTER);
-    let owner = std::process::id();
-    match &mut *shared {
-        Some((of, starter)) if *of == owner => starter.start(),
-        other => {
-            let (_, starter) = other.insert((owner, Starter::new(StartMethod::default(), None)));
-            starter.start()
-        }
-    }
-}
-
-/// Name and surroundings, then function and argument.
-fn tell(link: &Link, setup: &Setup, surroundings: &Surroundings, task: &[u8]) -> io::Result<()> {
-    let first = setup.frame(surroundings)?;
-    let sent = link.send_with(&first, &surroundings.fds())?;
-    link.write_all(&first[sent..])?;
-    link.write_all(task)
-}
-
-/// A process from its start to its end, shared with the list of live ones.
-#[derive(Debug, Default)]
-struct Life {
-    state: Mutex<State>,
-    child: OnceLock<Child>,
-}
-
-#[derive(Debug, Default)]
-enum State {
-    #[default]
-    New,
-    Running(Running),
-    Ended(u32, Status),
-    Closed,
-}
-
-#[derive(Debug)]
-struct Running {
-    /// The process whose child it is.
-    owner: u32,
-    pid: u32,
-    _listed: Listed,
-}
-
-impl Life {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
-    }
-
-    /// The state as it is now: an end that nobody has seen yet is seen here.
-    fn look(&self) -> Result<MutexGuard<'_, State>, ProcessError> {
-        let mut state = self.lock();
-        match (&*state, self.child.get()) {
-            (State::Closed, _) => return Err(ProcessError::Closed),
-            (State::Running(running), Some(child)) => {
-                if running.owner != std::process::id() {
-                    return Err(ProcessError::NotAChild);
-                }
-                if child.has_ended() {
-                    let pid = running.pid;
-                    *state = State::Ended(pid, child.bury());
-                }
-            }
-            _ => {}
-        }
-        Ok(state)
-    }
-
-    fn wait(&self, limit: Option<(Duration, &Timers)>) -> Result<bool, ProcessError> {
-        match &*self.look()? {
-            State::New => return Err(ProcessError::NotStarted),
-            State::Running(_) => {}
-            State::Ended(..) | State::Closed => return Ok(true),
-        }
-        let child = self.child.get().ok_or(ProcessError::NotStarted)?;
-        match limit {
-            Some((limit, _)) if limit.is_zero() => {}
-            _ => wait_for(child, limit).map_err(ProcessError::Start)?,
-        }
-        Ok(!matches!(*self.look()?, State::Running(_)))
-    }
-
-    fn signal(&self, signal: Signal) -> Result<(), ProcessError> {
-        match (&*self.look()?, self.child.get()) {
-            (State::New, _) => Err(ProcessError::NotStarted),
-            (State::Running(_), Some(child)) => {
-                child.signal_alone(signal).map_err(ProcessError::Start)
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Sleeps until a process has ended, or a timer of these has fired.
-fn wait_for(child: &Child, limit: Option<(Duration, &Timers)>) -> io::Result<()> {
-    let bell = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?);
-    let _armed = limit.map(|(limit, timers)| {
-        let bell = bell.clone();
-        // It can only fail when the counter is full, and then the bell rings already.
-        timers.arm(
-            limit,
-            Box::new(move || {
-                let _ = bell.write(1);
-            }),
-        )
-    });
-    let mut events = [
-        PollFd::new(child.as_fd(), PollFlags::POLLIN),
-        PollFd::new(bell.as_fd(), PollFlags::POLLIN),
-    ];
-    loop {
-        match poll(&mut events, PollTimeout::NONE) {
-            Err(Errno::EINTR) => {}
-            other => return other.map(|_| ()).map_err(io::Error::from),
-        }
-    }
-}
-
-/// One of the processes that [`active_children`] found alive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ActiveChild {
-    /// Its name.
-    pub name: String,
-    /// Its process id.
-    pub pid: u32,
-    /// Whether the program's end kills it.
-    pub daemon: bool,
-}
-
-#[derive(Debug)]
-struct Entry {
-    name: String,
-    daemon: bool,
-    life: Arc<Life>,
-}
-
-/// Processes that were started, also those whose handle was dropped; the ended ones are taken out when somebody
-/// looks, or starts another.
-static CHILDREN: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
-
-/// The processes of this program that were started and have not ended.
-///
-/// Source: `multiprocessing.active_children` in CPython's documentation.
-pub fn active_children() -> Vec<ActiveChild> {
-    let mut alive = Vec::new();
-    lock(&CHILDREN).retain(|child| {
-        let Ok(state) = child.life.look() else {
-            return false;
-        };
-        let State::Running(running) = &*state else {
-            return false;
-        };
-        alive.push(ActiveChild {
-            name: child.name.clone(),
-            pid: running.pid,
-            daemon: child.daemon,
-        });
-        true
-    });
-    alive
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

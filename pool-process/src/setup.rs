@@ -24,6 +24,8 @@ pub(crate) struct Setup {
     pub(crate) max_payload: u64,
     /// Whether the panic hook may be installed.
     pub(crate) panic_hook: bool,
+    /// What it runs before its first task: the payload of a task frame.
+    pub(crate) initializer: Option<Vec<u8>>,
 }
 
 /// What a process is for.

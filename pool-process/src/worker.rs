@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use pool_core::{CodecError, Worker, WorkerSeat};
+use pool_core::{CodecError, Failure, Worker, WorkerSeat};
 
 use crate::link::{Link, Patient};
 use crate::setup::{Purpose, Setup};
@@ -39,7 +39,7 @@ pub(crate) fn serve(link: &Link) -> ! {
         }
         (Purpose::Pool { index }, Ok(())) => {
             let name = setup.name.clone();
-            let _seat = WorkerSeat::take(
+            let seat = WorkerSeat::take(
                 0,
                 Worker {
                     name,
@@ -47,10 +47,36 @@ pub(crate) fn serve(link: &Link) -> ! {
                     pid: std::process::id(),
                 },
             );
+            if let Err(why) = initialize(&setup, &seat) {
+                say(link, Kind::Unfit, |out| {
+                    errand::report(Kind::Unfit, &why, HEAD, out)
+                });
+                leave(1)
+            }
             say(link, Kind::Ready, |_| Kind::Ready);
             work(reader, stream, setup.max_payload)
         }
         (Purpose::Alone, Ok(())) => run_alone(reader, stream, &setup.name),
+    }
+}
+
+/// Runs the pool's initializer, whose value is the worker's state; or says why there is none.
+fn initialize(setup: &Setup, seat: &WorkerSeat) -> Result<(), String> {
+    let Some(payload) = &setup.initializer else {
+        return Ok(());
+    };
+    let mut reply = Vec::new();
+    let kind = call(payload, &mut reply);
+    match errand::answer::<(), String>(kind, &reply) {
+        Ok(Ok(())) => {
+            errand::made()
+                .into_iter()
+                .for_each(|state| seat.keep(state));
+            Ok(())
+        }
+        Ok(Err(Failure::Raised(why))) => Err(format!("the initializer failed: {why}")),
+        Ok(Err(failure)) => Err(format!("the initializer failed: {failure}")),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -22,10 +22,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 impl Dispatcher {
     /// Starts a worker for an empty place.
     pub(super) fn hire(&mut self, index: usize) -> io::Result<()> {
+        self.serial = self.serial.wrapping_add(1);
         let setup = self.setup(index)?;
         let newborn = self.starter.start()?;
         self.note(|stats| stats.started(&self.starter));
-        self.serial = self.serial.wrapping_add(1);
         let name = Name {
             slot: index,
             serial: self.serial,
@@ -53,13 +53,13 @@ impl Dispatcher {
 
     /// The first frame for a worker.
     fn setup(&self, index: usize) -> io::Result<Vec<u8>> {
-        let number = names::next();
         let setup = Setup {
-            name: names::long(number),
-            short_name: names::short(number),
+            name: names::long(self.serial),
+            short_name: names::short(self.serial),
             purpose: Purpose::Pool { index },
             max_payload: self.plan.max_payload,
             panic_hook: self.plan.panic_hook,
+            initializer: self.plan.initializer.as_deref().map(<[u8]>::to_vec),
         };
         setup.frame(&self.plan.surroundings)
     }
@@ -155,8 +155,8 @@ impl Dispatcher {
         };
         let expected = matches!(hand.duty, Duty::Leaving);
         self.note(|stats| stats.ended(expected));
-        let cause = match hand.verdict {
-            Some(verdict) => Cause::Protocol(verdict),
+        let cause = match &hand.verdict {
+            Some(verdict) => Cause::Protocol(verdict.clone()),
             None => cause::of(status),
         };
         let memory = self.plan.surroundings.memory;
@@ -171,7 +171,7 @@ impl Dispatcher {
             }
             Duty::Busy(assignment) => self.feed.put_back(assignment.claim),
             Duty::Starting if self.course != Course::Stopping => {
-                self.start_failed(index, cause.to_string())
+                self.start_failed(index, hand.verdict.unwrap_or_else(|| cause.to_string()));
             }
             Duty::Starting | Duty::Idle | Duty::Leaving => {}
         }

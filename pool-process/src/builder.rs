@@ -1,0 +1,216 @@
+//! How a pool is to be: the builder.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pool_core::{CodecError, Config, Engine, FnPtr, Plain, Portable, StartError, Timers};
+
+use crate::backend::Processes;
+use crate::dispatch::Plan;
+use crate::errand::{Making, Shape, TryMaking};
+use crate::pool::ProcessPool;
+use crate::start::StartMethod;
+use crate::surroundings::Surroundings;
+use crate::{travel, wire};
+
+/// How a [`ProcessPool`] is to be; what is not said stays at its default.
+#[derive(Debug, Clone)]
+#[must_use = "nothing is started before `build`"]
+pub struct Builder {
+    config: Config,
+    timers: Timers,
+    grace: Duration,
+    max_message: u64,
+    panic_hook: bool,
+    method: StartMethod,
+    preload: Option<fn()>,
+    initializer: Option<Result<Arc<[u8]>, CodecError>>,
+    max_tasks: Option<NonZeroUsize>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Builder {
+            config: Config::default(),
+            timers: Timers::real(),
+            grace: Duration::from_secs(1),
+            max_message: wire::MAX_PAYLOAD,
+            panic_hook: true,
+            method: StartMethod::default(),
+            preload: None,
+            initializer: None,
+            max_tasks: None,
+        }
+    }
+}
+
+impl Builder {
+    /// Number of workers.
+    pub fn size(self, size: usize) -> Self {
+        Builder {
+            config: self.config.size(size),
+            ..self
+        }
+    }
+
+    /// The pool's source of time.
+    pub fn timers(self, timers: Timers) -> Self {
+        Builder {
+            config: self.config.timers(timers.clone()),
+            timers,
+            ..self
+        }
+    }
+
+    /// How long workers that are stopped have between SIGTERM and SIGKILL (default: 1 s; zero: SIGKILL at once).
+    pub fn grace(self, grace: Duration) -> Self {
+        Builder { grace, ..self }
+    }
+
+    /// The longest message to and from a worker, in bytes (default: 1 GiB): an argument or a result beyond it
+    /// is that task's error.
+    pub fn max_message(self, bytes: u64) -> Self {
+        Builder {
+            max_message: bytes,
+            ..self
+        }
+    }
+
+    /// Whether the panic hook may be installed, here and in the workers, that gives panics of tasks their
+    /// place (default: yes).
+    pub fn panic_hook(self, install: bool) -> Self {
+        Builder {
+            config: self.config.panic_hook(install),
+            panic_hook: install,
+            ..self
+        }
+    }
+
+    /// Whether a drop with unfinished tasks says so on stderr (default: yes).
+    pub fn warn_on_drop(self, warn: bool) -> Self {
+        Builder {
+            config: self.config.warn_on_drop(warn),
+            ..self
+        }
+    }
+
+    /// Runs `make(arg)` in each worker before its first task, and in each worker that replaces one; what it makes
+    /// is the worker's own state, which tasks reach by [`worker_state`](crate::worker_state).
+    ///
+    /// A panic is a failed start: it is tried again a few times, with growing pauses; when no worker is left
+    /// that could start, what is queued fails with [`Failure::WorkerLost`](crate::Failure::WorkerLost). In
+    /// Python workers are then started for ever.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_process::{ProcessPool, worker_state};
+    ///
+    /// let pool = ProcessPool::builder().size(1).initializer(|start: u32| vec![start], 1).build()?;
+    /// let push = |x: u32| worker_state(|seen: &mut Vec<u32>| { seen.push(x); seen.len() });
+    /// assert_eq!(pool.map(push, 5..8)?, [Some(2), Some(3), Some(4)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn initializer<A: Portable, S: 'static>(self, make: fn(A) -> S, arg: A) -> Self {
+        self.initialized_by::<Making, _, _>(Plain(make), &arg)
+    }
+
+    /// As [`initializer`](Self::initializer), for one that may fail: an error is a failed start.
+    pub fn try_initializer<A: Portable, S: 'static, E: fmt::Display + 'static>(
+        self,
+        make: fn(A) -> Result<S, E>,
+        arg: A,
+    ) -> Self {
+        self.initialized_by::<TryMaking, _, _>(Plain(make), &arg)
+    }
+
+    fn initialized_by<M: Shape<A, F>, A: Portable, F: FnPtr<A>>(self, make: F, arg: &A) -> Self {
+        let mut payload = Vec::new();
+        let encoded = travel::payload::<M, A, F, A>(make, arg, &mut payload);
+        Builder {
+            initializer: Some(encoded.map(|()| payload.into())),
+            ..self
+        }
+    }
+
+    /// How many tasks a worker does before another takes its place (default: no bound). A chunk of a map is
+    /// one task.
+    pub fn maxtasksperchild(self, tasks: NonZeroUsize) -> Self {
+        Builder {
+            max_tasks: Some(tasks),
+            ..self
+        }
+    }
+
+    /// Starts each worker from the program's file, instead of having a fork server fork it.
+    pub fn reexec(self) -> Self {
+        Builder {
+            method: StartMethod::Reexec,
+            ..self
+        }
+    }
+
+    /// Forks this very process for each worker: tasks see what it holds, as in Python on Linux before 3.14.
+    ///
+    /// # Safety
+    ///
+    /// A worker has a copy of all memory but none of the other threads: what another thread has locked at that
+    /// moment, in Rust or C, stays locked in the worker for ever. Tasks, and the encoding of their values, must
+    /// not need anything that another thread of the program may hold. A program with one thread of its own is
+    /// fit for it; most others are not.
+    #[expect(
+        unsafe_code,
+        reason = "the caller answers for the program's other threads"
+    )]
+    pub unsafe fn raw_fork(self) -> Self {
+        Builder {
+            method: StartMethod::RawFork,
+            ..self
+        }
+    }
+
+    /// Runs this once in the fork server, before it forks workers: they share what it has made. Pools with
+    /// the same function share a server. It must leave no thread behind: then no worker could be forked.
+    pub fn preload(self, function: fn()) -> Self {
+        Builder {
+            preload: Some(function),
+            ..self
+        }
+    }
+
+    /// Starts the pool. Its workers, later ones included, have the working directory, environment, limits
+    /// and output of the calling thread at this moment.
+    ///
+    /// # Errors
+    ///
+    /// See [`ProcessPool::new`].
+    pub fn build(self) -> Result<ProcessPool, StartError> {
+        let surroundings = Surroundings::here().map_err(|error| StartError::Impossible {
+            reason: format!("the surroundings of this process cannot be read: {error}"),
+        })?;
+        let initializer = self
+            .initializer
+            .transpose()
+            .map_err(|error| StartError::Impossible {
+                reason: format!("the initializer cannot travel: cannot encode {error}"),
+            })?;
+        let plan = Plan {
+            surroundings,
+            timers: self.timers,
+            grace: self.grace,
+            max_payload: self.max_message,
+            panic_hook: self.panic_hook,
+            method: self.method,
+            preload: self.preload,
+            initializer,
+            max_tasks: self.max_tasks,
+            stats: Arc::default(),
+        };
+        Ok(ProcessPool(Engine::start(
+            Processes::new(plan)?,
+            self.config,
+        )?))
+    }
+}
