@@ -2,6 +2,9 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::failure::Misuse;
 
 /// The worker that runs the calling code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,15 +52,47 @@ pub fn worker_state<S: 'static, R>(f: impl FnOnce(&mut S) -> R) -> Option<R> {
     lent.0.as_mut()?.downcast_mut().map(f)
 }
 
+/// Takes over for workers that wait for their own pool: while one is blocked, another may run in its place.
+pub trait Lender: Send + Sync {
+    /// The calling worker is going to block; false when nobody can take its place.
+    fn lend(&self) -> bool;
+    /// It goes on.
+    fn resume(&self);
+}
+
+/// A worker's place, lent while it blocks.
+pub(crate) struct Lent(Arc<dyn Lender>);
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.0.resume();
+    }
+}
+
+/// To be held by whoever blocks until something of this pool has happened: a worker of that pool lends its place.
+pub(crate) fn lend(pool: u64) -> Result<Option<Lent>, Misuse> {
+    let lender = HERE.with_borrow(|here| match &here.worker {
+        Some((of, _)) if *of == pool => here.lender.clone(),
+        _ => None,
+    });
+    match lender {
+        Some(lender) if lender.lend() => Ok(Some(Lent(lender))),
+        Some(_) => Err(Misuse::WouldDeadlock),
+        None => Ok(None),
+    }
+}
+
 thread_local! {
     static HERE: RefCell<Here> =
-        const { RefCell::new(Here { worker: None, state: None, callbacks: Vec::new() }) };
+        const { RefCell::new(Here { worker: None, state: None, lender: None, callbacks: Vec::new() }) };
 }
 
 struct Here {
     worker: Option<(u64, Worker)>,
     /// What the worker's initializer made.
     state: Option<Box<dyn Any>>,
+    /// Who takes the worker's place while it waits for its own pool.
+    lender: Option<Arc<dyn Lender>>,
     /// Pool and job of each callback that is running on this thread, the innermost last.
     callbacks: Vec<(u64, u64)>,
 }
@@ -73,6 +108,11 @@ impl WorkerSeat {
         WorkerSeat(())
     }
 
+    /// While the worker waits for its own pool, this takes its place.
+    pub fn lend_to(&self, lender: Arc<dyn Lender>) {
+        HERE.with_borrow_mut(|here| here.lender = Some(lender));
+    }
+
     /// The worker's state from now on.
     pub fn keep(&self, state: Box<dyn Any>) {
         let before = HERE.with_borrow_mut(|here| here.state.replace(state));
@@ -84,7 +124,7 @@ impl Drop for WorkerSeat {
     fn drop(&mut self) {
         let state = HERE.with_borrow_mut(|here| {
             here.worker = None;
-            here.state.take()
+            (here.state.take(), here.lender.take())
         });
         drop(state);
     }

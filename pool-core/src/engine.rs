@@ -242,7 +242,7 @@ impl<B: Backend> Engine<B> {
         self.0.feed.remember_source(Arc::downgrade(&source));
         Ok(match flow.unordered {
             false => Imap::ordered(intake, read_ahead),
-            true => Imap::unordered(intake, read_ahead, self.0.hub.timers.clone()),
+            true => Imap::unordered(intake, read_ahead, &self.0.hub),
         })
     }
 

@@ -85,9 +85,20 @@ impl<J: ?Sized + Erased> Feed<J> {
 
     /// The next unit for a worker; blocks while there is none, and `None` says: leave.
     pub fn next(&self, seat: Seat) -> Option<Claim<J>> {
+        self.next_unless(seat, || false)
+    }
+
+    /// As [`next`](Self::next), and `None` too as soon as `leave` says so, which is asked before each claim,
+    /// under the queue's lock, and again after each [`ring`](Self::ring).
+    pub fn next_unless(&self, seat: Seat, leave: impl Fn() -> bool) -> Option<Claim<J>> {
         let mut inner = self.lock();
         loop {
             let before = inner.sit(seat, None);
+            if leave() {
+                drop(inner);
+                drop(before);
+                return None;
+            }
             let claim = inner.claim(seat);
             if claim.is_some() || inner.takes_no_more() {
                 // What ran before may be the last reference to its job: it is dropped outside of the lock.
@@ -108,6 +119,12 @@ impl<J: ?Sized + Erased> Feed<J> {
                 .unwrap_or_else(PoisonError::into_inner);
             inner.sleepers -= 1;
         }
+    }
+
+    /// Makes workers that wait for a unit look again whether they should leave.
+    pub fn ring(&self) {
+        drop(self.lock());
+        self.bell.notify_all();
     }
 
     /// The next unit for a worker, if there is one now.

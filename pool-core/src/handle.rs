@@ -82,7 +82,8 @@ impl<T, E> AsyncResult<T, E> {
     /// # Errors
     ///
     /// Why the task has no value; [`Misuse::Taken`] when it was moved out before, and
-    /// [`Misuse::WouldDeadlock`] in the very callback it would wait for.
+    /// [`Misuse::WouldDeadlock`] in the very callback it would wait for, or where no thread can be had to take
+    /// the place of a worker that waits for its own pool.
     pub fn get(mut self) -> Result<T, Failure<E>> {
         self.finish(None)
     }
@@ -187,6 +188,7 @@ pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bo
         hub.lane.run_until(|| gate.is_ready() || give_up());
         return Ok(gate.is_ready());
     }
+    let _lent = context::lend(hub.pool)?;
     Ok(gate.wait(give_up))
 }
 

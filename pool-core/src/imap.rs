@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use crate::context;
 use crate::failure::{Failure, Misuse, Never};
+use crate::hub::Hub;
 use crate::intake::{Ends, Intake, Reads, Sent};
 use crate::timers::Timers;
 
@@ -123,6 +125,7 @@ struct Flying<R, E> {
     last: u64,
     teller: Sender<News>,
     news: Receiver<News>,
+    pool: u64,
     timers: Timers,
 }
 
@@ -162,7 +165,7 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
     pub(crate) fn unordered<A: Send + 'static>(
         intake: Arc<Intake<A, R, E>>,
         read_ahead: usize,
-        timers: Timers,
+        hub: &Hub,
     ) -> Self {
         let (teller, news) = unbounded();
         let flying = Flying {
@@ -170,7 +173,8 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
             last: 0,
             teller,
             news,
-            timers,
+            pool: hub.pool,
+            timers: hub.timers.clone(),
         };
         Imap::new(intake, read_ahead, Order::Completion(flying))
     }
@@ -283,6 +287,8 @@ impl<R: 'static, E: 'static> Flying<R, E> {
             let alarm = move || teller.send(News::Over(this_wait)).unwrap_or_default();
             self.timers.arm(limit, Box::new(alarm))
         });
+        // Where nobody can take its place, a worker waits all the same: what it waits for is running.
+        let _lent = context::lend(self.pool).ok();
         loop {
             // The sender beside the receiver keeps the channel open.
             match self.news.recv() {

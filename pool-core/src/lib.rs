@@ -81,7 +81,7 @@ pub use attendance::{Attendance, Deadline, Present};
 pub use backend::{Backend, Carry, StartError};
 pub use cell::{Cell, Erased, Job, Link, Unit};
 pub use chunks::default_chunksize;
-pub use context::{Worker, WorkerSeat, current_worker, worker_state};
+pub use context::{Lender, Worker, WorkerSeat, current_worker, worker_state};
 pub use engine::{Config, Engine};
 pub use failure::{Cause, CodecError, Failure, Misuse, Never, Panic, WorkerLost};
 pub use feed::{Claim, Feed, Seat};

@@ -3,14 +3,19 @@
 //!
 //! A worker whose initializer fails tries again, a bounded number of times with growing pauses, and then retires.
 //! When the last one has retired, it stays to fail what is queued, with the initializer's own words.
+//!
+//! A worker that waits for a task of its own pool lends its place: a stand-in takes units from the same queue
+//! until it is superfluous, so a pool cannot starve itself. Nothing is ever run on the stack of one who waits.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use pool_core::{
-    Attendance, Cause, Deadline, Failure, Feed, Seat, StartError, Worker, WorkerLost, WorkerSeat,
+    Attendance, Cause, Deadline, Failure, Feed, Lender, Seat, StartError, Worker, WorkerLost,
+    WorkerSeat,
 };
 
 use crate::backend::{RunHere, lock};
@@ -21,6 +26,9 @@ const TRIES: u32 = 5;
 
 /// The pause after the first failure; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// How many threads may run in the place of blocked ones.
+const STAND_INS: usize = 1_000;
 
 /// The threads of one pool.
 #[derive(Debug)]
@@ -33,6 +41,14 @@ pub(crate) struct Crew {
     hired: AtomicUsize,
     /// Workers that have not retired.
     able: AtomicUsize,
+    lent: Mutex<Lent>,
+}
+
+/// Workers that wait for their own pool, and the threads that run in their place.
+#[derive(Debug, Default)]
+struct Lent {
+    blocked: usize,
+    stand_ins: usize,
 }
 
 /// Why a worker ends.
@@ -52,6 +68,7 @@ impl Crew {
             handles: Mutex::default(),
             hired: AtomicUsize::new(0),
             able: AtomicUsize::new(feed.size()),
+            lent: Mutex::default(),
         })
     }
 
@@ -71,11 +88,19 @@ impl Crew {
     }
 
     fn hire(self: &Arc<Self>, index: usize) -> Result<(), StartError> {
+        self.spawn(index, Crew::work)
+    }
+
+    fn spawn(
+        self: &Arc<Self>,
+        index: usize,
+        life: fn(&Arc<Self>, usize, usize),
+    ) -> Result<(), StartError> {
         let number = self.hired.fetch_add(1, Ordering::Relaxed) + 1;
         let (crew, present) = (self.clone(), self.present.enter());
         let work = move || {
             let _present = present;
-            crew.work(index, number);
+            life(&crew, index, number);
         };
         // The system keeps 15 bytes of a thread's name.
         let thread = thread::Builder::new()
@@ -97,15 +122,7 @@ impl Crew {
     /// A worker's life.
     fn work(self: &Arc<Self>, index: usize, number: usize) {
         loop {
-            let name = format!("ThreadPoolWorker-{number}");
-            let seat = WorkerSeat::take(
-                self.feed.pool(),
-                Worker {
-                    name,
-                    index,
-                    pid: std::process::id(),
-                },
-            );
+            let seat = self.sit(index, number);
             let end = match self.initialize(&seat) {
                 Ok(()) => self.serve(index),
                 Err(why) => self.retire(index, &why),
@@ -116,6 +133,36 @@ impl Crew {
                 return;
             }
         }
+    }
+
+    /// The life of a thread that runs in the place of one that is blocked.
+    fn stand_in(self: &Arc<Self>, index: usize, number: usize) {
+        let seat = self.sit(index, number);
+        if self.initialize(&seat).is_err() {
+            lock(&self.lent).stand_ins -= 1;
+            return;
+        }
+        let left = Cell::new(false);
+        let superfluous = || {
+            let mut lent = lock(&self.lent);
+            left.set(lent.stand_ins > lent.blocked);
+            lent.stand_ins -= usize::from(left.get());
+            left.get()
+        };
+        while let Some(claim) = self.feed.next_unless(Seat(index), superfluous) {
+            claim.job.run_here(claim.unit);
+        }
+        if !left.get() {
+            lock(&self.lent).stand_ins -= 1;
+        }
+    }
+
+    fn sit(self: &Arc<Self>, index: usize, number: usize) -> WorkerSeat {
+        let name = format!("ThreadPoolWorker-{number}");
+        let pid = std::process::id();
+        let seat = WorkerSeat::take(self.feed.pool(), Worker { name, index, pid });
+        seat.lend_to(Arc::new(Stage(self.clone())));
+        seat
     }
 
     fn initialize(&self, seat: &WorkerSeat) -> Result<(), String> {
@@ -174,6 +221,40 @@ impl Crew {
             }
         }
         End::Drained
+    }
+}
+
+/// The crew, as its blocked workers see it.
+struct Stage(Arc<Crew>);
+
+impl Lender for Stage {
+    fn lend(&self) -> bool {
+        let crew = &self.0;
+        let missing = {
+            let mut lent = lock(&crew.lent);
+            lent.blocked += 1;
+            let missing = lent.stand_ins < lent.blocked;
+            lent.stand_ins += usize::from(missing);
+            missing.then_some(lent.stand_ins)
+        };
+        let Some(number) = missing else {
+            return true;
+        };
+        let hired = number <= STAND_INS
+            && crew
+                .spawn(crew.feed.size() + number - 1, Crew::stand_in)
+                .is_ok();
+        if !hired {
+            let mut lent = lock(&crew.lent);
+            lent.stand_ins -= 1;
+            lent.blocked -= 1;
+        }
+        hired
+    }
+
+    fn resume(&self) {
+        lock(&self.0.lent).blocked -= 1;
+        self.0.feed.ring();
     }
 }
 

@@ -23,7 +23,8 @@
 //! # Limits
 //!
 //! A thread cannot be stopped from outside: `terminate` drops what has not started, and what runs finishes
-//! with its result dropped. A task that waits for another task of the same pool needs a worker that is free.
+//! with its result dropped. A task that waits for
+//! another task of its own pool lends its place to a further thread until it goes on.
 #![forbid(unsafe_code)]
 
 mod initializer;

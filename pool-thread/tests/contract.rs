@@ -765,3 +765,53 @@ fn a_terminated_pools_scope_takes_back_what_never_ran_and_waits_for_what_runs() 
         "the closure that never ran is gone"
     );
 }
+
+#[test]
+fn tasks_that_wait_for_their_own_pool_never_starve_it() {
+    fn depth(pool: &ThreadPool, levels: u32) -> u32 {
+        match levels {
+            0 => 0,
+            _ => {
+                1 + pool
+                    .apply(|levels| depth(pool, levels), levels - 1)
+                    .expect("a value")
+            }
+        }
+    }
+    let pool = pool(1);
+    assert_eq!(depth(&pool, 20), 20);
+    let sums = pool.map(
+        |x: u32| pool.map(|y| x * y, 0..4).map(|row| row.iter().sum()),
+        0..4,
+    );
+    let sums: Result<Vec<u32>, _> = sums.expect("values").into_iter().collect();
+    assert_eq!(sums, Ok(vec![0, 6, 12, 18]));
+    pool.close();
+    assert_eq!(pool.join(), Ok(()));
+}
+
+#[test]
+fn while_a_worker_waits_for_its_pool_starts_stay_first_in_first_out() {
+    let pool = pool(1);
+    let order = Mutex::new(Vec::new());
+    let note = |name: &'static str| order.lock().expect("no panic").push(name);
+    let (queued, go) = bounded::<()>(1);
+    pool.scope(|scope| {
+        let outer = scope.apply_async(
+            |()| {
+                note("outer");
+                let _ = go.recv();
+                pool.apply(|()| note("inner"), ())
+            },
+            (),
+        );
+        let second = scope.apply_async(|()| note("second"), ());
+        assert_eq!(queued.send(()), Ok(()));
+        assert_eq!(outer.expect("a running pool").get(), Ok(Ok(())));
+        assert_eq!(second.expect("a running pool").get(), Ok(()));
+    });
+    assert_eq!(
+        order.into_inner().expect("no panic"),
+        ["outer", "second", "inner"]
+    );
+}
