@@ -30,6 +30,22 @@ pub struct Builder {
     max_tasks: Option<NonZeroUsize>,
 }
 
+impl ProcessPool {
+    /// Starts a pool of this many workers.
+    ///
+    /// # Errors
+    ///
+    /// A size of zero, a worker that the system refused, a program whose workers cannot be started.
+    pub fn new(size: usize) -> Result<Self, StartError> {
+        ProcessPool::builder().size(size).build()
+    }
+
+    /// A pool in the making, by default with a worker for each CPU that this process may use.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
 impl Default for Builder {
     fn default() -> Self {
         Builder {

@@ -85,9 +85,9 @@ mod dispatch;
 
 mod backend;
 
-mod builder;
-
 mod pool;
+
+mod builder;
 
 mod process;
 

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use pool_core::{
     AsyncResult, Batch, Call, Chunks, Engine, Failure, Flow, FnPtr, Imap, ImapSubmission, Misuse,
-    Never, Pool, Portable, Single, StartError, Submission, Terms, Tuple,
+    Never, Pool, Portable, Single, Submission, Terms, Tuple,
 };
 
 use crate::backend::Processes;
-use crate::builder::Builder;
 use crate::stats::Stats;
 
 /// A pool of worker processes.
@@ -31,22 +30,6 @@ use crate::stats::Stats;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct ProcessPool(pub(crate) Engine<Processes>);
-
-impl ProcessPool {
-    /// Starts a pool of this many workers.
-    ///
-    /// # Errors
-    ///
-    /// A size of zero, a worker that the system refused, a program whose workers cannot be started.
-    pub fn new(size: usize) -> Result<Self, StartError> {
-        ProcessPool::builder().size(size).build()
-    }
-
-    /// A pool in the making, by default with a worker for each CPU that this process may use.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-}
 
 impl Pool for ProcessPool {
     fn size(&self) -> usize {
@@ -129,7 +112,7 @@ impl ProcessPool {
     }
 
     /// Stops the pool: queued work is dropped, running work is stopped by SIGTERM and, after the
-    /// [grace](Builder::grace), by SIGKILL; every open handle resolves to [`Failure::Terminated`]. It returns
+    /// [grace](crate::Builder::grace), by SIGKILL; every open handle resolves to [`Failure::Terminated`]. It returns
     /// without waiting.
     pub fn terminate(&self) {
         Pool::terminate(self);

@@ -10,7 +10,7 @@
 #![expect(unsafe_code, reason = "fork, in a process that has one thread")]
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 
@@ -19,7 +19,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::{ForkResult, Pid, fork, getppid, setpgid};
+use nix::unistd::{ForkResult, Pid, chdir, dup2_stderr, dup2_stdout, fork, getppid, setpgid};
 
 use crate::image::{TOKEN, Token};
 use crate::link::Link;
@@ -57,6 +57,8 @@ struct Server {
     channels: Vec<(u64, Link)>,
     opened: u64,
     wards: HashMap<i32, Ward>,
+    /// It has let go of the owner's output.
+    silent: bool,
 }
 
 /// A fork server's whole life.
@@ -77,6 +79,8 @@ impl Server {
     fn new(link: Link) -> nix::Result<Server> {
         let _ = prctl::set_name(c"pool-server");
         prctl::set_child_subreaper(true)?;
+        // It keeps no directory in use; workers go where their pool was.
+        chdir("/")?;
         let ends: SigSet = [Signal::SIGCHLD].into_iter().collect();
         ends.thread_block()?;
         let owner = u32::try_from(getppid().as_raw())
@@ -91,6 +95,7 @@ impl Server {
             channels: vec![(0, link)],
             opened: 0,
             wards: HashMap::new(),
+            silent: false,
         })
     }
 
@@ -184,6 +189,7 @@ impl Server {
         let Some(socket) = fds.into_iter().next() else {
             return Err(Reply::Refused(Errno::EBADF as i32));
         };
+        self.fall_silent();
         let threads = threads();
         if threads != 1 {
             return Err(Reply::Threads(threads));
@@ -208,6 +214,17 @@ impl Server {
                 Ok((child.as_raw(), pidfd))
             }
             Err(error) => Err(Reply::Refused(error as i32)),
+        }
+    }
+
+    /// Lets go of the owner's output, so that whoever reads it sees its end when the owner closes it. What was
+    /// preloaded has said what it had to say; workers write where their pool does.
+    fn fall_silent(&mut self) {
+        if !std::mem::replace(&mut self.silent, true)
+            && let Ok(null) = File::options().write(true).open("/dev/null")
+        {
+            let _ = dup2_stdout(&null);
+            let _ = dup2_stderr(&null);
         }
     }
 
