@@ -122,6 +122,7 @@ enum Order<R, E> {
 /// Chunks that may end in any order.
 struct Flying<R, E> {
     chunks: HashMap<u64, Sent<R, E>>,
+    /// The number of the wait that began last.
     last: u64,
     teller: Sender<News>,
     news: Receiver<News>,
@@ -168,6 +169,8 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
         hub: &Hub,
     ) -> Self {
         let (teller, news) = unbounded();
+        let ends = teller.clone();
+        intake.tell_ends(move |number| Waker::from(Arc::new(Teller(ends.clone(), number))));
         let flying = Flying {
             chunks: HashMap::new(),
             last: 0,
@@ -271,14 +274,12 @@ fn wait_for_first<R: 'static, E: 'static>(
 
 impl<R: 'static, E: 'static> Flying<R, E> {
     fn wait(&mut self, intake: &dyn Reads<R, E>, limit: Option<Duration>) -> Waited<R, E> {
-        while let Some(sent) = intake.first() {
-            self.watch(sent);
-        }
+        self.take_over(intake);
         if self.chunks.is_empty() {
             match next_sent(intake) {
-                Some(sent) => self.watch(sent),
+                Some(sent) => self.chunks.insert(sent.number, sent),
                 None => return Waited::Nothing,
-            }
+            };
         }
         self.last += 1;
         let this_wait = self.last;
@@ -293,6 +294,7 @@ impl<R: 'static, E: 'static> Flying<R, E> {
             // The sender beside the receiver keeps the channel open.
             match self.news.recv() {
                 Ok(News::Ended(number)) => {
+                    self.take_over(intake);
                     if let Some(sent) = self.chunks.remove(&number) {
                         return Waited::Ended(sent.items, sent.handle.get());
                     }
@@ -304,14 +306,11 @@ impl<R: 'static, E: 'static> Flying<R, E> {
         }
     }
 
-    fn watch(&mut self, sent: Sent<R, E>) {
-        self.last += 1;
-        let number = self.last;
-        let waker = Waker::from(Arc::new(Teller(self.teller.clone(), number)));
-        if sent.handle.watch(&waker) {
-            waker.wake();
+    /// Takes what was sent since.
+    fn take_over(&mut self, intake: &dyn Reads<R, E>) {
+        while let Some(sent) = intake.first() {
+            self.chunks.insert(sent.number, sent);
         }
-        self.chunks.insert(number, sent);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::Waker;
 
 use crate::failure::{Failure, Misuse, Never};
 use crate::feed::Source;
@@ -43,6 +44,7 @@ pub type Ends<R, E> = Vec<Result<R, Failure<E>>>;
 
 /// A chunk on its way.
 pub(crate) struct Sent<R, E> {
+    pub(crate) number: u64,
     pub(crate) items: usize,
     pub(crate) handle: AsyncResult<Ends<R, E>>,
 }
@@ -80,9 +82,38 @@ pub(crate) struct Intake<A, R, E> {
     /// `None` once it has ended.
     input: Mutex<Option<Input<A, R, E>>>,
     chunksize: usize,
-    sent: Mutex<VecDeque<Sent<R, E>>>,
+    sent: Mutex<Queue<R, E>>,
     /// The pool was terminated before the input had ended.
     cut_short: AtomicBool,
+}
+
+/// Who is woken when the chunk with this number has ended.
+type WakerOf = Box<dyn Fn(u64) -> Waker + Send>;
+
+/// Chunks that were sent and are not yet waited for.
+struct Queue<R, E> {
+    chunks: VecDeque<Sent<R, E>>,
+    /// The number of the chunk that was sent last.
+    last: u64,
+    waker_of: Option<WakerOf>,
+}
+
+impl<R, E> Queue<R, E> {
+    /// Under the queue's lock, so that one who is told of the chunk's end finds the chunk.
+    fn push(&mut self, items: usize, handle: AsyncResult<Ends<R, E>>) {
+        self.last += 1;
+        let number = self.last;
+        if let Some(waker) = self.waker_of.as_ref().map(|waker_of| waker_of(number))
+            && handle.watch(&waker)
+        {
+            waker.wake();
+        }
+        self.chunks.push_back(Sent {
+            number,
+            items,
+            handle,
+        });
+    }
 }
 
 impl<A, R, E> Intake<A, R, E> {
@@ -100,9 +131,19 @@ impl<A, R, E> Intake<A, R, E> {
         Arc::new(Intake {
             input: Mutex::new(Some(input)),
             chunksize,
-            sent: Mutex::default(),
+            sent: Mutex::new(Queue {
+                chunks: VecDeque::new(),
+                last: 0,
+                waker_of: None,
+            }),
             cut_short: AtomicBool::new(false),
         })
+    }
+
+    /// Has the end of each chunk told from the moment of its sending, so that their order does not depend on when
+    /// somebody asks.
+    pub(crate) fn tell_ends(&self, waker_of: impl Fn(u64) -> Waker + Send + 'static) {
+        lock(&self.sent).waker_of = Some(Box::new(waker_of));
     }
 
     /// Sends one chunk; false when there is no more input, or the pool takes none. A panic of the input is
@@ -120,7 +161,7 @@ impl<A, R, E> Intake<A, R, E> {
             self.cut_short.store(true, Ordering::Release);
             return false;
         };
-        lock(&self.sent).push_back(Sent { items, handle });
+        lock(&self.sent).push(items, handle);
         *guard = Some(input);
         true
     }
@@ -154,11 +195,11 @@ impl<A: Send, R: Send, E: Send> Reads<R, E> for Intake<A, R, E> {
     }
 
     fn first(&self) -> Option<Sent<R, E>> {
-        lock(&self.sent).pop_front()
+        lock(&self.sent).chunks.pop_front()
     }
 
     fn waiting(&self) -> usize {
-        lock(&self.sent).len()
+        lock(&self.sent).chunks.len()
     }
 
     fn was_cut_short(&self) -> bool {

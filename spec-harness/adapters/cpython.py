@@ -47,7 +47,7 @@ BY_MESSAGE = {
 
 where = None  # path of the harness's socket
 kind = None  # "process" or "thread"
-pools, handles, processes = {}, {}, {}
+pools, handles, iterators, processes = {}, {}, {}, {}
 
 
 # --- puppets -------------------------------------------------------------------------------------------------
@@ -189,6 +189,17 @@ def many_async(method, pool, keys, handle, chunksize=None, callback=None, error_
     handles[handle] = many(method, pool, keys, chunksize)(**callbacks(callback, error_callback))
 
 
+def imap(method, pool, keys, iterator, chunksize=None, read_ahead=None):
+    # The whole input is read at once here: there is nothing that `read_ahead` could bound.
+    chunks = {} if chunksize is None else {"chunksize": chunksize}
+    iterators[iterator] = getattr(the(pools, pool), method)(puppet, keys, **chunks)
+
+
+def next_result(iterator, timeout=None):
+    results = the(iterators, iterator)
+    return next(results) if timeout is None else results.next(timeout)
+
+
 def join(pool, timeout=None):
     if timeout is not None:
         raise ProtocolError("join takes no timeout here")
@@ -215,6 +226,9 @@ COMMANDS = {
     "starmap": lambda **call: many("starmap", **call)(),
     "map_async": partial(many_async, "map_async"),
     "starmap_async": partial(many_async, "starmap_async"),
+    "imap": partial(imap, "imap"),
+    "imap_unordered": partial(imap, "imap_unordered"),
+    "next": next_result,
     "get": lambda handle, timeout=None: the(handles, handle).get(timeout),
     "wait": lambda handle, timeout=None: the(handles, handle).wait(timeout),
     "ready": lambda handle: the(handles, handle).ready(),

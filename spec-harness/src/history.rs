@@ -103,7 +103,7 @@ pub struct Raised {
 }
 
 /// Errors that pools name themselves; their texts are each pool's own.
-const PORTABLE: [&str; 16] = [
+const PORTABLE: [&str; 17] = [
     "AlreadyStarted",
     "Cancelled",
     "Decode",
@@ -115,6 +115,7 @@ const PORTABLE: [&str; 16] = [
     "NotStarted",
     "Panicked",
     "StillRunning",
+    "StopIteration",
     "Taken",
     "Terminated",
     "TimedOut",

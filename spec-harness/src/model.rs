@@ -19,6 +19,7 @@ mod command;
 mod pool;
 mod process;
 mod review;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod ties;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pool_core::{AsyncResult, Pool, Timers, TryStar, Trying};
+use pool_core::{AsyncResult, Failure, Imap, Pool, Timers, TryStar, Trying};
 use serde_json::Value;
 
 use super::handle::{Callbacks, Handle};
@@ -19,7 +19,19 @@ pub(super) struct Calls<S: Subject> {
     /// In the order of their making.
     pools: Mutex<Vec<(String, Arc<S::Pool>)>>,
     handles: Mutex<HashMap<String, Arc<Handle>>>,
+    iterators: Mutex<HashMap<String, Arc<Mutex<Results>>>>,
     processes: Mutex<HashMap<String, Arc<dyn Bare>>>,
+}
+
+/// The results of an `imap`, one by one.
+type Results = Imap<Value, ErrorReply>;
+
+/// An `imap` as it is submitted.
+struct Flow {
+    keys: Vec<u64>,
+    chunksize: Option<u64>,
+    read_ahead: Option<u64>,
+    unordered: bool,
 }
 
 /// A map as it is submitted.
@@ -36,6 +48,7 @@ impl<S: Subject> Calls<S> {
             timers,
             pools: Mutex::default(),
             handles: Mutex::default(),
+            iterators: Mutex::default(),
             processes: Mutex::default(),
         }
     }
@@ -155,6 +168,39 @@ impl<S: Subject> Calls<S> {
                 )?;
                 self.keep(handle, Handle::Many(made))
             }
+            Command::Imap {
+                pool,
+                keys,
+                chunksize,
+                read_ahead,
+                iterator,
+            } => self.imap(
+                &pool,
+                iterator,
+                Flow {
+                    keys,
+                    chunksize,
+                    read_ahead,
+                    unordered: false,
+                },
+            ),
+            Command::ImapUnordered {
+                pool,
+                keys,
+                chunksize,
+                read_ahead,
+                iterator,
+            } => self.imap(
+                &pool,
+                iterator,
+                Flow {
+                    keys,
+                    chunksize,
+                    read_ahead,
+                    unordered: true,
+                },
+            ),
+            Command::Next { iterator, timeout } => self.next(&iterator, timeout.map(seconds)),
             Command::Get { handle, timeout } => self.handle(&handle)?.get(timeout.map(seconds)),
             Command::Wait { handle, timeout } => {
                 self.handle(&handle)?.wait(timeout.map(seconds));
@@ -225,6 +271,7 @@ impl<S: Subject> Calls<S> {
     /// Lets go of everything that is still open, the last pool first, as `main` does when it returns.
     pub(super) fn leave(&self) {
         lock(&self.handles).clear();
+        lock(&self.iterators).clear();
         lock(&self.processes).clear();
         loop {
             // Not under the lock: a drop may wait for a call that another thread makes.
@@ -265,6 +312,49 @@ impl<S: Subject> Calls<S> {
             pool.submit_map(Trying(TASK), keys, chunksize, terms)
         };
         made.map_err(misused)
+    }
+
+    fn imap(
+        &self,
+        pool: &str,
+        name: String,
+        Flow {
+            keys,
+            chunksize,
+            read_ahead,
+            unordered,
+        }: Flow,
+    ) -> Answer {
+        let pool = self.pool(pool)?;
+        let mut submission = pool.try_imap_task(TASK, keys);
+        if let Some(items) = chunksize {
+            submission = submission.chunksize(saturating(items));
+        }
+        if let Some(chunks) = read_ahead {
+            submission = submission.read_ahead(saturating(chunks));
+        }
+        let made = if unordered {
+            submission.unordered()
+        } else {
+            submission.ordered()
+        };
+        let made = made.map_err(misused)?;
+        lock(&self.iterators).insert(name, Arc::new(Mutex::new(made)));
+        nothing()
+    }
+
+    fn next(&self, name: &str, limit: Option<Duration>) -> Answer {
+        let found = lock(&self.iterators).get(name).cloned();
+        let results = found.ok_or_else(|| unknown("iterator", name))?;
+        let mut results = lock(&results);
+        let next = match limit {
+            None => results.next(),
+            Some(limit) => results.next_timeout(limit),
+        };
+        match next {
+            Some(end) => end.map_err(|e: Failure<ErrorReply>| named(&e)),
+            None => Err(error("StopIteration", "there is no further result")),
+        }
     }
 
     fn pool(&self, name: &str) -> Result<Arc<S::Pool>, ErrorReply> {

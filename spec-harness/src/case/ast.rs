@@ -239,6 +239,19 @@ pub enum Action {
         /// Callbacks of the whole job.
         callbacks: Callbacks,
     },
+    /// `imap`, or `imap_unordered` where `unordered` is true; the step's result is an iterator.
+    Imap {
+        /// The pool.
+        pool: Option<Spanned<String>>,
+        /// The work.
+        call: MapCall,
+        /// Chunks that may be in the pool, or done and not yet taken; `None` is the pool's own choice.
+        read_ahead: Option<Expr>,
+        /// Results come in the order of completion.
+        unordered: bool,
+    },
+    /// `next` of an iterator, with an optional timeout in units: the step's result is the next value.
+    Next(Expr, Option<Expr>),
     /// `get` of a handle, with an optional timeout in units.
     Get(Expr, Option<Expr>),
     /// `wait` for a handle, with an optional timeout in units.

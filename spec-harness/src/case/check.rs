@@ -14,7 +14,7 @@ use super::suggest::did_you_mean;
 use names::Names;
 
 /// Names of errors that a step can end with, on every kind of pool.
-const ERRORS: [&str; 16] = [
+const ERRORS: [&str; 17] = [
     "NotRunning",
     "StillRunning",
     "NotReady",
@@ -31,6 +31,7 @@ const ERRORS: [&str; 16] = [
     "Cancelled",
     "AlreadyStarted",
     "NotStarted",
+    "StopIteration",
 ];
 
 /// Everything that is wrong with a case that could be read.
@@ -155,7 +156,28 @@ impl<'c> Check<'c> {
                 self.exprs(&call.chunksize, &scope.variables);
                 self.callbacks(callbacks);
             }
-            Action::Get(object, timeout)
+            Action::Imap {
+                pool,
+                call,
+                read_ahead,
+                ..
+            } => {
+                self.pool(pool.as_ref(), step.span, scope);
+                self.map(&call.task, &call.over, false, scope);
+                self.exprs(&call.chunksize, &scope.variables);
+                self.exprs(read_ahead, &scope.variables);
+                if step.bind.is_none() && step.into.is_none() && step.raises.is_none() {
+                    self.problems.push(
+                        Diagnostic::new(
+                            step.span,
+                            "nothing can be done with an iterator without a name",
+                        )
+                        .help("name it: `as: it`, and then `- next: it`"),
+                    );
+                }
+            }
+            Action::Next(object, timeout)
+            | Action::Get(object, timeout)
             | Action::Wait(object, timeout)
             | Action::JoinProcess(object, timeout) => {
                 self.expr(object, &scope.variables);

@@ -2,13 +2,13 @@
 
 mod names;
 
-use super::body::duration;
+use super::body::{duration, whole};
 use crate::case::ast::{Action, Span, Spanned, Step, Time};
 use crate::case::expr::{Env, EvalError, Expr, Value};
 use crate::history::Key;
 use crate::protocol::Command;
 pub(super) use names::Names;
-use names::{handle, process};
+use names::{Way, handle, iterator, process};
 
 /// A call of the implementation.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,7 @@ impl Names<'_> {
                 Some(Value::Handle(self.handles - 1))
             }
             Action::Process { .. } => Some(Value::Process(self.processes - 1)),
+            Action::Imap { .. } => Some(Value::Iterator(self.iterators - 1)),
             _ => None,
         };
         Ok(call)
@@ -66,7 +67,7 @@ impl Names<'_> {
             }
             Action::Map { pool, call, star } => {
                 let pool = self.find(step, pool)?;
-                let (keys, chunksize, text) = self.items(&pool, call, *star, env)?;
+                let (keys, chunksize, text) = self.items(&pool, call, Way::map(*star), env)?;
                 let submits = keys.clone();
                 Ok(if *star {
                     let command = Command::Starmap {
@@ -91,7 +92,7 @@ impl Names<'_> {
                 callbacks,
             } => {
                 let pool = self.find(step, pool)?;
-                let (keys, chunksize, text) = self.items(&pool, call, *star, env)?;
+                let (keys, chunksize, text) = self.items(&pool, call, Way::map(*star), env)?;
                 let (callback, error_callback) = self.callbacks(&pool, callbacks)?;
                 let (handle, submits) = (self.handle(), keys.clone());
                 Ok(if *star {
@@ -114,6 +115,46 @@ impl Names<'_> {
                         error_callback,
                     };
                     submit(format!("map_async {text}"), command, submits)
+                })
+            }
+            Action::Imap {
+                pool,
+                call,
+                read_ahead,
+                unordered,
+            } => {
+                let pool = self.find(step, pool)?;
+                let read_ahead = read_ahead
+                    .as_ref()
+                    .map(|chunks| whole::<u64>(chunks, env))
+                    .transpose()?;
+                let (keys, chunksize, text) = self.items(&pool, call, Way::Imap, env)?;
+                let (iterator, submits) = (iterator(self.iterators), keys.clone());
+                self.iterators += 1;
+                Ok(if *unordered {
+                    let command = Command::ImapUnordered {
+                        pool,
+                        keys,
+                        chunksize,
+                        read_ahead,
+                        iterator,
+                    };
+                    submit(format!("imap_unordered {text}"), command, submits)
+                } else {
+                    let command = Command::Imap {
+                        pool,
+                        keys,
+                        chunksize,
+                        read_ahead,
+                        iterator,
+                    };
+                    submit(format!("imap {text}"), command, submits)
+                })
+            }
+            Action::Next(iterator, timeout) => {
+                let (iterator, text) = (of_iterator(iterator, env)?, shown(iterator));
+                timed(format!("next {text}"), timeout, env, |timeout| {
+                    Command::Next { iterator, timeout }
                 })
             }
             Action::Get(handle, timeout) => {
@@ -237,6 +278,16 @@ fn of_handle(expr: &Expr, env: &Env) -> Result<String, EvalError> {
         other => Err(wrong(
             expr.span,
             format!("{} is no handle of a job", other.repr()),
+        )),
+    }
+}
+
+fn of_iterator(expr: &Expr, env: &Env) -> Result<String, EvalError> {
+    match expr.eval(env)? {
+        Value::Iterator(number) => Ok(iterator(number)),
+        other => Err(wrong(
+            expr.span,
+            format!("{} is no iterator of an imap", other.repr()),
         )),
     }
 }

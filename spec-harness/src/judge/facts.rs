@@ -1,6 +1,6 @@
 //! A history with its ends tied together: calls with their returns, bodies with their beginnings and ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::ast::Time;
 use crate::case::expr::Value;
@@ -22,6 +22,8 @@ pub(super) struct Facts<'h> {
     pub(super) calls: Vec<Called<'h>>,
     /// Every body that began, by key.
     pub(super) lives: BTreeMap<Key, Life>,
+    /// Jobs whose input is read as results are taken: when an item is handed to the pool is not seen.
+    streamed: BTreeSet<u64>,
     /// The last thing that main or one of its threads did; after it the program is over.
     pub(super) last_step: Moment,
 }
@@ -52,6 +54,7 @@ impl<'h> Facts<'h> {
             history,
             calls: Vec::new(),
             lives: BTreeMap::new(),
+            streamed: BTreeSet::new(),
             last_step: 0,
         };
         let mut open: BTreeMap<&Who, usize> = BTreeMap::new();
@@ -100,6 +103,9 @@ impl<'h> Facts<'h> {
                 _ => {}
             }
         }
+        let first = |stream: Stream<'_>| task(history, *stream.keys.first()?).map(|task| task.job);
+        let streams = facts.calls.iter().filter_map(Stream::of);
+        facts.streamed = streams.filter_map(first).collect();
         facts
     }
 
@@ -124,6 +130,11 @@ impl<'h> Facts<'h> {
     pub(super) fn unit(&self, key: Key) -> Option<(&'h str, Unit)> {
         let task = self.task(key).filter(|task| !task.callback)?;
         Some((task.pool.as_deref()?, (task.job, task.chunk?)))
+    }
+
+    /// Whether a job's input is read as its results are taken.
+    pub(super) fn is_streamed(&self, (job, _): Unit) -> bool {
+        self.streamed.contains(&job)
     }
 
     /// As people call it: `func(3)`.
@@ -214,6 +225,52 @@ impl<'f> Job<'f> {
                 callback: *callback,
                 error_callback: *error_callback,
                 many: true,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// An `imap`.
+#[derive(Debug)]
+pub(super) struct Stream<'f> {
+    pub(super) pool: &'f str,
+    pub(super) iterator: &'f str,
+    pub(super) keys: &'f [Key],
+    /// Items per chunk.
+    pub(super) chunksize: u64,
+    pub(super) read_ahead: Option<u64>,
+    pub(super) unordered: bool,
+}
+
+impl<'f> Stream<'f> {
+    /// The `imap` that a call began; nothing where it was refused.
+    pub(super) fn of(call: &Called<'f>) -> Option<Stream<'f>> {
+        if matches!(call.returned, Some((_, Err(_)))) {
+            return None;
+        }
+        let unordered = matches!(call.command, Command::ImapUnordered { .. });
+        match call.command {
+            Command::Imap {
+                pool,
+                keys,
+                chunksize,
+                read_ahead,
+                iterator,
+            }
+            | Command::ImapUnordered {
+                pool,
+                keys,
+                chunksize,
+                read_ahead,
+                iterator,
+            } => Some(Stream {
+                pool,
+                iterator,
+                keys,
+                chunksize: chunksize.unwrap_or(1),
+                read_ahead: *read_ahead,
+                unordered,
             }),
             _ => None,
         }

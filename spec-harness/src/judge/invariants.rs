@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod endings;
+mod imap;
 mod results;
 mod starts;
 mod work;
@@ -67,6 +68,21 @@ pub const RULES: &[Rule] = &[
         row: "O6",
         says: "a call gives what its tasks returned, in the order of its input",
         check: results::are_those_of_the_tasks,
+    },
+    Rule {
+        row: "O9",
+        says: "an imap gives each result once, at its place",
+        check: imap::gives_each_at_its_place,
+    },
+    Rule {
+        row: "O9",
+        says: "an imap gives a result as soon as it is there",
+        check: imap::gives_as_soon_as_it_is_there,
+    },
+    Rule {
+        row: "O10",
+        says: "an imap reads no further ahead than it was told",
+        check: imap::reads_no_further_than_told,
     },
     Rule {
         row: "R1",

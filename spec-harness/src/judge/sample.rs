@@ -188,6 +188,59 @@ impl Sample {
         self
     }
 
+    /// An imap of tasks, one by one.
+    pub(super) fn imap(
+        &mut self,
+        count: u64,
+        read_ahead: Option<u64>,
+        unordered: bool,
+    ) -> &mut Sample {
+        let keys: Vec<Key> = (0..count).map(|index| self.task(index, false)).collect();
+        self.jobs += 1;
+        let (pool, iterator, chunksize) = ("p".to_owned(), "i0".to_owned(), None);
+        let submitted = keys.clone();
+        let command = if unordered {
+            Command::ImapUnordered {
+                pool,
+                keys,
+                chunksize,
+                read_ahead,
+                iterator,
+            }
+        } else {
+            Command::Imap {
+                pool,
+                keys,
+                chunksize,
+                read_ahead,
+                iterator,
+            }
+        };
+        self.call(&format!("imap f over {count} items"), command);
+        for key in submitted {
+            self.log(Who::Main, What::Submit { key });
+        }
+        self.returns(Value::None)
+    }
+
+    /// Asks the imap for its next result, which has not come.
+    pub(super) fn asks_next(&mut self) -> &mut Sample {
+        let command = Command::Next {
+            iterator: "i0".into(),
+            timeout: None,
+        };
+        self.call("next i", command)
+    }
+
+    /// Takes the imap's next result.
+    pub(super) fn next(&mut self, result: Result<Value, &str>) -> &mut Sample {
+        self.asks_next();
+        match result {
+            Ok(value) => self.returns(value),
+            Err(kind) => self.raises(kind),
+        }
+    }
+
     pub(super) fn begin(&mut self, key: Key, worker: WorkerId) -> &mut Sample {
         self.log(Who::Puppet(key), What::Begin { worker })
     }

@@ -11,6 +11,7 @@ pub(super) fn submission(command: &Command) -> Option<(&String, Work, Option<&St
         keys: keys.to_vec(),
         args,
         many,
+        settled: false,
         chunksize,
         callback: None,
         error_callback: None,
@@ -82,7 +83,8 @@ pub(super) fn submission(command: &Command) -> Option<(&String, Work, Option<&St
 /// How long a call may take.
 pub(super) fn limit(command: &Command) -> Option<Time> {
     match command {
-        Command::Get { timeout, .. }
+        Command::Next { timeout, .. }
+        | Command::Get { timeout, .. }
         | Command::Wait { timeout, .. }
         | Command::Join { timeout, .. }
         | Command::JoinProcess { timeout, .. } => timeout.and_then(Time::from_units),

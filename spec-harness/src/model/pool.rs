@@ -35,6 +35,8 @@ pub(super) struct Pool {
     hired: Worker,
     /// Callbacks that are due, in the order in which their jobs were decided, and the one that runs.
     due: VecDeque<(JobId, Key)>,
+    /// How many jobs have been decided.
+    decisions: usize,
     calling: Option<(JobId, Key)>,
 }
 
@@ -55,21 +57,40 @@ pub(super) struct Work {
     pub(super) args: u32,
     /// A map: its value is a list, and its tasks go to the workers in chunks.
     pub(super) many: bool,
+    /// O11: a chunk of an imap, whose items fail each for itself.
+    pub(super) settled: bool,
     pub(super) chunksize: Option<u64>,
     pub(super) callback: Option<Key>,
     pub(super) error_callback: Option<Key>,
 }
 
+impl Work {
+    /// A chunk of an imap.
+    pub(super) fn settled(keys: Vec<Key>) -> Work {
+        Work {
+            chunksize: Some(keys.len() as u64),
+            keys,
+            args: 1,
+            many: true,
+            settled: true,
+            callback: None,
+            error_callback: None,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Job {
     work: Work,
-    /// What its tasks returned, by place.
-    values: Vec<Value>,
+    /// What its tasks came to, by place.
+    ends: Vec<Outcome>,
     chunks_left: usize,
     /// The first error that arrived.
     error: Option<Raised>,
     /// Decided: what it is, whatever still comes.
     outcome: Option<Outcome>,
+    /// Its place in the order in which the pool's jobs were decided.
+    decided: usize,
     ready: bool,
 }
 
@@ -123,16 +144,39 @@ impl Pool {
             resting: VecDeque::new(),
             hired: 0,
             due: VecDeque::new(),
+            decisions: 0,
             calling: None,
         })
     }
 
+    /// Number of workers.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// L2: before anything else, also for a map of nothing.
+    pub(super) fn accepts(&self) -> Result<(), Raised> {
+        match self.phase {
+            Phase::Running => Ok(()),
+            Phase::Closed | Phase::Terminated => Err(raised("NotRunning", "pool not running")),
+        }
+    }
+
     /// Takes work in: never blocks (C5).
     pub(super) fn submit(&mut self, work: Work) -> Result<JobId, Raised> {
-        // L2: before anything else, also for a map of nothing.
-        if self.phase != Phase::Running {
-            return Err(raised("NotRunning", "pool not running"));
+        self.accepts()?;
+        self.let_in(work)
+    }
+
+    /// Takes a chunk of an imap in, which was accepted when the imap began.
+    pub(super) fn submit_settled(&mut self, work: Work) -> Result<JobId, Raised> {
+        match self.phase {
+            Phase::Running | Phase::Closed => self.let_in(work),
+            Phase::Terminated => Err(raised("NotRunning", "pool not running")),
         }
+    }
+
+    fn let_in(&mut self, work: Work) -> Result<JobId, Raised> {
         let (items, id) = (work.keys.len(), self.jobs.len());
         let size = match work.chunksize {
             _ if !work.many => 1,
@@ -151,13 +195,14 @@ impl Pool {
         let before = self.queue.len();
         self.queue.extend(chunks);
         let chunks_left = self.queue.len() - before;
-        let values = vec![Value::None; items];
+        let ends = vec![Ok(Value::None); items];
         self.jobs.push(Job {
             work,
-            values,
+            ends,
             chunks_left,
             error: None,
             outcome: None,
+            decided: 0,
             ready: false,
         });
         if chunks_left == 0 {
@@ -224,6 +269,20 @@ impl Pool {
             .filter(|_| self.jobs[job].ready)
     }
 
+    /// The place of a job in the order in which jobs were decided, once it is ready.
+    pub(super) fn done(&self, job: JobId) -> Option<usize> {
+        self.outcome(job).map(|_| self.jobs[job].decided)
+    }
+
+    /// What the items of a chunk of an imap came to; of one that has failed as a whole, all the same.
+    pub(super) fn ends(&self, job: JobId) -> Vec<Outcome> {
+        let job = &self.jobs[job];
+        match &job.outcome {
+            Some(Err(error)) => vec![Err(error.clone()); job.work.keys.len()],
+            _ => job.ends.clone(),
+        }
+    }
+
     /// What begins now. Called when anything has happened, it leaves nobody idle beside work.
     pub(super) fn begin(&mut self) -> Vec<Begin> {
         let mut begins = Vec::new();
@@ -276,9 +335,11 @@ impl Pool {
         let (worker, chunk) = &mut self.busy[place];
         let (worker, job) = (*worker, chunk.job);
         let (error, lives) = match end {
-            End::With(Ok(value)) => {
+            // O4: the rest of the chunk is skipped. R8, R15: the worker goes on.
+            End::With(Err(error)) if !self.jobs[job].work.settled => (Some(error.clone()), true),
+            End::With(end) => {
                 // O6: by place, whenever it comes.
-                self.jobs[job].values[chunk.items.start] = value.clone();
+                self.jobs[job].ends[chunk.items.start] = end.clone();
                 chunk.items.start += 1;
                 chunk.begun = false;
                 if !chunk.items.is_empty() {
@@ -287,8 +348,6 @@ impl Pool {
                 }
                 (None, true)
             }
-            // O4: the rest of the chunk is skipped. R8, R15: the worker goes on.
-            End::With(Err(error)) => (Some(error.clone()), true),
             // R10: that task alone fails, and the worker is replaced by one that is new.
             End::WorkerDied { cause, .. } => (Some(raised("WorkerLost", cause.as_str())), false),
         };
@@ -310,8 +369,16 @@ impl Pool {
         }
         let outcome = match (job.error.take(), job.work.many) {
             (Some(error), _) => Err(error),
-            (None, true) => Ok(Value::List(std::mem::take(&mut job.values))),
-            (None, false) => Ok(job.values.pop().unwrap_or(Value::None)),
+            (None, _) if job.work.settled => Ok(Value::None),
+            (None, many) => {
+                let mut ends = std::mem::take(&mut job.ends).into_iter();
+                if many {
+                    ends.collect::<Result<Vec<Value>, Raised>>()
+                        .map(Value::List)
+                } else {
+                    ends.next().unwrap_or(Ok(Value::None))
+                }
+            }
         };
         self.decide(id, outcome);
     }
@@ -329,6 +396,8 @@ impl Pool {
             job.work.error_callback
         };
         job.outcome = Some(outcome);
+        self.decisions += 1;
+        job.decided = self.decisions;
         match callback {
             Some(key) => self.due.push_back((id, key)),
             None => job.ready = true,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::command::{limit, submission};
 use super::pool::{Begin, End, JobId, Outcome, Pool, Worker};
 use super::process::{Process, SIGKILL, SIGTERM};
+use super::stream::{Stream, Wish};
 use super::{Choices, raised};
 use crate::case::ast::{Kind, Time};
 use crate::case::expr::Value;
@@ -21,6 +22,8 @@ pub(super) struct World {
     pools: Vec<(String, Pool)>,
     dropped: Vec<String>,
     handles: BTreeMap<String, Job>,
+    /// Each with the pool that it is of.
+    streams: BTreeMap<String, (usize, Stream)>,
     processes: Vec<(String, Process)>,
     calls: BTreeMap<ActorId, OpenCall>,
     timers: u64,
@@ -61,6 +64,8 @@ enum Awaits {
     No(Value),
     /// `get`, `apply`, `map`: for the value.
     Value(Job),
+    /// `next`: for the iterator's next result.
+    Next(String),
     /// `wait`.
     Ready(Job),
     /// `join`, `drop`: for the pool's last worker.
@@ -77,6 +82,7 @@ impl World {
             pools: Vec::new(),
             dropped: Vec::new(),
             handles: BTreeMap::new(),
+            streams: BTreeMap::new(),
             processes: Vec::new(),
             calls: BTreeMap::new(),
             timers: 0,
@@ -178,10 +184,12 @@ impl World {
             }
         }
         for (by, call) in std::mem::take(&mut self.calls) {
+            self.advance(&call.awaits);
             let late = || call.late.then(|| too_late(&call.awaits));
             if let Some(result) = self.result(&call.awaits).or_else(late) {
                 self.seen.extend(call.timer.map(Seen::Disarmed));
                 self.seen.push(Seen::Returned(by, result));
+                self.taken(&call.awaits);
             } else {
                 self.calls.insert(by, call);
             }
@@ -221,7 +229,22 @@ impl World {
             self.handles.insert(handle.clone(), job);
             return Ok(Awaits::No(Value::None));
         }
+        if let Some(wish) = Wish::of(command) {
+            let pool = self.pool(wish.pool)?;
+            let stream = Stream::new(&wish, &mut self.pools[pool].1)?;
+            self.streams.insert(wish.iterator.clone(), (pool, stream));
+            return Ok(Awaits::No(Value::None));
+        }
         match command {
+            Command::Next { iterator, .. } => {
+                let Some((pool, stream)) = self.streams.get_mut(iterator) else {
+                    return Err(self.nonsense(format!("the iterator `{iterator}` was never made")));
+                };
+                stream.asked(&mut self.pools[*pool].1);
+                let awaits = Awaits::Next(iterator.clone());
+                self.advance(&awaits);
+                return Ok(awaits);
+            }
             Command::Pool { pool, size } => {
                 let made = Pool::new(self.kind, *size, self.choices)?;
                 self.pools.push((pool.clone(), made));
@@ -251,6 +274,9 @@ impl World {
             Command::Join { pool, .. } => {
                 let pool = self.pool(pool)?;
                 self.pools[pool].1.join()?;
+                for (_, stream) in self.streams.values_mut().filter(|(of, _)| *of == pool) {
+                    stream.read_all(&mut self.pools[pool].1);
+                }
                 return Ok(Awaits::Gone(pool));
             }
             Command::Drop { pool: name } => {
@@ -311,9 +337,34 @@ impl World {
             Awaits::Value(job) => self.outcome(*job).cloned(),
             // R3: wait never fails.
             Awaits::Ready(job) => self.outcome(*job).map(|_| none()),
-            Awaits::Gone(pool) => self.pools[*pool].1.is_gone().then(none),
+            Awaits::Next(iterator) => self.streams.get(iterator)?.1.next(),
+            Awaits::Gone(pool) => self.is_gone(*pool).then(none),
             Awaits::Ended(process) => self.processes[*process].1.has_ended().then(none),
         }
+    }
+
+    /// Lets an iterator take in what has come, where somebody waits for it.
+    fn advance(&mut self, awaits: &Awaits) {
+        if let Awaits::Next(iterator) = awaits
+            && let Some((pool, stream)) = self.streams.get_mut(iterator)
+        {
+            stream.advance(&self.pools[*pool].1);
+        }
+    }
+
+    /// A call was given what it waited for.
+    fn taken(&mut self, awaits: &Awaits) {
+        if let Awaits::Next(iterator) = awaits
+            && let Some((_, stream)) = self.streams.get_mut(iterator)
+        {
+            stream.taken();
+        }
+    }
+
+    /// L4: also what an imap has still to read keeps a pool.
+    fn is_gone(&self, pool: usize) -> bool {
+        let mut streams = self.streams.values().filter(|(of, _)| *of == pool);
+        self.pools[pool].1.is_gone() && !streams.any(|(_, stream)| stream.is_open())
     }
 
     fn outcome(&self, (pool, job): Job) -> Option<&Outcome> {
@@ -321,6 +372,9 @@ impl World {
     }
 
     fn terminate(&mut self, pool: usize) {
+        for (_, stream) in self.streams.values_mut().filter(|(of, _)| *of == pool) {
+            stream.stop();
+        }
         let dead = self.pools[pool].1.terminate();
         self.seen.extend(dead.into_iter().map(Seen::Gone));
     }

@@ -104,6 +104,41 @@ pub enum Command {
         /// The puppet that is the error callback.
         error_callback: Option<u64>,
     },
+    /// Runs one puppet per key; results are taken one by one, in the order of the input. The input is read as
+    /// they are taken.
+    Imap {
+        /// The pool.
+        pool: String,
+        /// The items, in order.
+        keys: Vec<u64>,
+        /// Items per chunk; `None` is the pool's own choice.
+        chunksize: Option<u64>,
+        /// Chunks that may be in the pool, or done and not yet taken; `None` is the pool's own choice. A pool
+        /// that has no such bound ignores it.
+        read_ahead: Option<u64>,
+        /// Name of the iterator from now on.
+        iterator: String,
+    },
+    /// As `imap`; results are taken in the order of completion.
+    ImapUnordered {
+        /// The pool.
+        pool: String,
+        /// The items, in order.
+        keys: Vec<u64>,
+        /// Items per chunk; `None` is the pool's own choice.
+        chunksize: Option<u64>,
+        /// As for `imap`.
+        read_ahead: Option<u64>,
+        /// Name of the iterator from now on.
+        iterator: String,
+    },
+    /// The next value of an iterator, waited for; the error of an item that failed; `StopIteration` at the end.
+    Next {
+        /// The iterator.
+        iterator: String,
+        /// The longest wait.
+        timeout: Option<f64>,
+    },
     /// The handle's value, waited for.
     Get {
         /// The handle.
@@ -217,6 +252,9 @@ impl Command {
             Command::Starmap { .. } => "starmap",
             Command::MapAsync { .. } => "map_async",
             Command::StarmapAsync { .. } => "starmap_async",
+            Command::Imap { .. } => "imap",
+            Command::ImapUnordered { .. } => "imap_unordered",
+            Command::Next { .. } => "next",
             Command::Get { .. } => "get",
             Command::Wait { .. } => "wait",
             Command::Ready { .. } => "ready",

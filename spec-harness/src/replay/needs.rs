@@ -26,6 +26,13 @@ fn of_step(step: &Step, add: &mut impl FnMut(&str)) {
         Action::Map { star: true, .. } => "starmap",
         Action::MapAsync { star: false, .. } => "map_async",
         Action::MapAsync { star: true, .. } => "starmap_async",
+        Action::Imap {
+            unordered: false, ..
+        } => "imap",
+        Action::Imap {
+            unordered: true, ..
+        } => "imap_unordered",
+        Action::Next(..) => "next",
         Action::Get(..) => "get",
         Action::Wait(..) => "wait",
         Action::Ready(_) => "ready",

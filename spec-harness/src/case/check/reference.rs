@@ -21,7 +21,7 @@ const CONTRACT: [(char, u32); 7] = [
 ];
 
 /// What an implementation can be asked to have, by the names of the adapter protocol.
-const ABILITIES: [&str; 33] = [
+const ABILITIES: [&str; 36] = [
     "pool",
     "apply",
     "apply_async",
@@ -29,6 +29,9 @@ const ABILITIES: [&str; 33] = [
     "map_async",
     "starmap",
     "starmap_async",
+    "imap",
+    "imap_unordered",
+    "next",
     "get",
     "wait",
     "ready",

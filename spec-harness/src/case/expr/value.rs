@@ -31,6 +31,8 @@ pub enum Value {
     Handle(u64),
     /// A bare process, by the interpreter's number for it.
     Process(u64),
+    /// The results of an `imap`, one by one, by the interpreter's number for it.
+    Iterator(u64),
 }
 
 impl Value {
@@ -46,6 +48,7 @@ impl Value {
             Value::Tuple(_) => "tuple",
             Value::Handle(_) => "AsyncResult",
             Value::Process(_) => "Process",
+            Value::Iterator(_) => "IMapIterator",
         }
     }
 
@@ -58,7 +61,7 @@ impl Value {
             Value::Float(x) => *x != 0.0,
             Value::Str(s) => !s.is_empty(),
             Value::List(items) | Value::Tuple(items) => !items.is_empty(),
-            Value::Handle(_) | Value::Process(_) => true,
+            Value::Handle(_) | Value::Process(_) | Value::Iterator(_) => true,
         }
     }
 
@@ -107,7 +110,9 @@ impl Value {
             Value::Float(x) if x.is_finite() => (*x).into(),
             Value::Str(s) => s.as_str().into(),
             Value::List(items) | Value::Tuple(items) => items.iter().map(Value::to_json).collect(),
-            Value::Float(_) | Value::Handle(_) | Value::Process(_) => self.to_string().into(),
+            Value::Float(_) | Value::Handle(_) | Value::Process(_) | Value::Iterator(_) => {
+                self.to_string().into()
+            }
         }
     }
 
@@ -201,6 +206,7 @@ impl fmt::Display for Value {
             }
             Value::Handle(id) => write!(f, "<AsyncResult {id}>"),
             Value::Process(id) => write!(f, "<Process {id}>"),
+            Value::Iterator(id) => write!(f, "<IMapIterator {id}>"),
         }
     }
 }
@@ -211,7 +217,9 @@ impl PartialEq for Value {
             (Value::None, Value::None) => true,
             (Value::Str(a), Value::Str(b)) => a == b,
             (Value::List(a), Value::List(b)) | (Value::Tuple(a), Value::Tuple(b)) => a == b,
-            (Value::Handle(a), Value::Handle(b)) | (Value::Process(a), Value::Process(b)) => a == b,
+            (Value::Handle(a), Value::Handle(b))
+            | (Value::Process(a), Value::Process(b))
+            | (Value::Iterator(a), Value::Iterator(b)) => a == b,
             _ => match (self.as_int(), other.as_int()) {
                 (Some(a), Some(b)) => a == b,
                 _ => match (self.as_f64(), other.as_f64()) {

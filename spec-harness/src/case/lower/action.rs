@@ -45,6 +45,23 @@ impl Lower {
                     callbacks,
                 }
             }
+            "imap" | "imap_unordered" => {
+                let pool = self.on_pool(fields);
+                let read_ahead = fields
+                    .take("read_ahead")
+                    .and_then(|node| self.expr(node, "`read_ahead`"));
+                let call = self.map_call(key, value, fields)?;
+                Action::Imap {
+                    pool,
+                    call,
+                    read_ahead,
+                    unordered: form.name == "imap_unordered",
+                }
+            }
+            "next" => {
+                let timeout = self.timeout(fields);
+                Action::Next(self.operand(key, value, "an iterator")?, timeout)
+            }
             "get" => {
                 let timeout = self.timeout(fields);
                 Action::Get(self.operand(key, value, "a handle")?, timeout)

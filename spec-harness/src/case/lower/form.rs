@@ -49,7 +49,7 @@ impl Form {
 }
 
 /// Every kind of step, in the order in which a list of them is shown.
-const FORMS: [Form; 28] = [
+const FORMS: [Form; 31] = [
     form("pool").calls().bare(),
     form("apply").beside(&["on"]).calls().yields(),
     form("apply_async")
@@ -60,6 +60,9 @@ const FORMS: [Form; 28] = [
     form("map_async").beside(MAP_ASYNC).calls().yields(),
     form("starmap").beside(MAP).calls().yields(),
     form("starmap_async").beside(MAP_ASYNC).calls().yields(),
+    form("imap").beside(IMAP).calls().yields(),
+    form("imap_unordered").beside(IMAP).calls().yields(),
+    form("next").beside(&["timeout"]).calls().yields(),
     form("get").beside(&["timeout"]).calls().yields(),
     form("wait").beside(&["timeout"]).calls(),
     form("ready").calls().yields(),
@@ -84,10 +87,11 @@ const FORMS: [Form; 28] = [
 ];
 
 const MAP: &[&str] = &["over", "chunksize", "on"];
+const IMAP: &[&str] = &["over", "chunksize", "read_ahead", "on"];
 const MAP_ASYNC: &[&str] = &["over", "chunksize", "on", "callback", "error_callback"];
 
 /// Keys that stand beside a step's own key, never alone.
-const MODIFIERS: [&str; 16] = [
+const MODIFIERS: [&str; 17] = [
     "as",
     "into",
     "takes",
@@ -97,6 +101,7 @@ const MODIFIERS: [&str; 16] = [
     "on",
     "over",
     "chunksize",
+    "read_ahead",
     "callback",
     "error_callback",
     "timeout",

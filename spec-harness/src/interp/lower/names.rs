@@ -20,6 +20,7 @@ pub(in crate::interp) struct Names<'c> {
     last: Option<String>,
     pub(super) handles: u64,
     pub(super) processes: u64,
+    pub(super) iterators: u64,
     jobs: u64,
     pub(in crate::interp) tasks: Vec<TaskInfo>,
     pub(in crate::interp) pools: Vec<PoolInfo>,
@@ -36,6 +37,7 @@ impl<'c> Names<'c> {
             last: None,
             handles: 0,
             processes: 0,
+            iterators: 0,
             jobs: 0,
             tasks: Vec::new(),
             pools: Vec::new(),
@@ -122,12 +124,12 @@ impl<'c> Names<'c> {
         Ok((self.number(pool, &call.task, args, false)?, text))
     }
 
-    /// Numbers the items of a map.
+    /// Numbers the items of a map or an imap.
     pub(super) fn items(
         &mut self,
         pool: &str,
         call: &MapCall,
-        star: bool,
+        way: Way,
         env: &Env,
     ) -> Result<(Vec<Key>, Option<u64>, String), EvalError> {
         let chunksize = call
@@ -138,13 +140,17 @@ impl<'c> Names<'c> {
         let over = items(&call.over, env)?;
         let text = format!("{} over {} items", call.task.value, over.len());
         self.jobs += 1;
-        let per_chunk = self.per_chunk(pool, chunksize, over.len());
+        let per_chunk = match way {
+            // An imap sends item by item unless it is told otherwise.
+            Way::Imap => Some(chunksize.unwrap_or(1).max(1)),
+            Way::Map | Way::Starmap => self.per_chunk(pool, chunksize, over.len()),
+        };
         let mut keys = Vec::with_capacity(over.len());
         for (index, item) in over.into_iter().enumerate() {
-            let args = match (star, item.items()) {
-                (false, _) => vec![item],
-                (true, Some(args)) => args.to_vec(),
-                (true, None) => {
+            let args = match (way, item.items()) {
+                (Way::Map | Way::Imap, _) => vec![item],
+                (Way::Starmap, Some(args)) => args.to_vec(),
+                (Way::Starmap, None) => {
                     let text = format!("starmap needs tuples, {} is none", item.repr());
                     return Err(wrong(call.over.span, text));
                 }
@@ -153,7 +159,7 @@ impl<'c> Names<'c> {
             if let Some(task) = self.tasks.last_mut() {
                 task.chunk = per_chunk.map(|items| index as u64 / items);
             }
-            if star {
+            if way == Way::Starmap {
                 self.unpacked.insert(key);
             }
             keys.push(key);
@@ -231,10 +237,28 @@ impl<'c> Names<'c> {
     }
 }
 
+/// In which way many items are handed to a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Map,
+    Starmap,
+    Imap,
+}
+
+impl Way {
+    pub(super) fn map(star: bool) -> Way {
+        if star { Way::Starmap } else { Way::Map }
+    }
+}
+
 pub(super) fn handle(number: u64) -> String {
     format!("h{number}")
 }
 
 pub(super) fn process(number: u64) -> String {
     format!("q{number}")
+}
+
+pub(super) fn iterator(number: u64) -> String {
+    format!("i{number}")
 }

@@ -140,7 +140,8 @@ impl Stage<'_> {
 
 fn set_timeout(command: &mut Command, to: Option<f64>) {
     match command {
-        Command::Get { timeout, .. }
+        Command::Next { timeout, .. }
+        | Command::Get { timeout, .. }
         | Command::Wait { timeout, .. }
         | Command::Join { timeout, .. }
         | Command::JoinProcess { timeout, .. } => *timeout = to,

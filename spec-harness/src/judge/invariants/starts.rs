@@ -6,6 +6,9 @@ use super::{Breach, breach};
 use crate::history::{Key, What, Who};
 use crate::judge::facts::{Facts, Unit};
 
+/// The queue of a pool, or what one of its imaps has still to read.
+type Queue<'f> = (&'f str, Option<u64>);
+
 /// A body begins at most once, and not before its submission.
 pub(super) fn once(facts: &Facts<'_>) -> Result<(), Breach> {
     let mut submitted = BTreeSet::new();
@@ -31,10 +34,12 @@ pub(super) fn once(facts: &Facts<'_>) -> Result<(), Breach> {
     Ok(())
 }
 
-/// A pool's chunks begin in the order in which they were submitted.
+/// A pool's chunks begin in the order in which they were submitted. The chunks of an imap are submitted as
+/// it reads: they have an order among themselves.
 pub(super) fn first_in_first_out(facts: &Facts<'_>) -> Result<(), Breach> {
     // For each pool: what was submitted and has not begun, in order.
-    let mut queues: BTreeMap<&str, Vec<(Unit, Key)>> = BTreeMap::new();
+    let mut queues: BTreeMap<Queue<'_>, Vec<(Unit, Key)>> = BTreeMap::new();
+    let queue_of = |pool, unit: Unit| (pool, facts.is_streamed(unit).then_some(unit.0));
     let mut known = BTreeSet::new();
     let mut begun = BTreeSet::new();
     for (moment, event) in facts.events().iter().enumerate() {
@@ -44,14 +49,15 @@ pub(super) fn first_in_first_out(facts: &Facts<'_>) -> Result<(), Breach> {
                     continue;
                 };
                 if known.insert((pool, unit)) {
-                    queues.entry(pool).or_default().push((unit, *key));
+                    let queue = queues.entry(queue_of(pool, unit)).or_default();
+                    queue.push((unit, *key));
                 }
             }
             (What::Begin { .. }, Who::Puppet(key)) => {
                 let Some((pool, unit)) = facts.unit(*key) else {
                     continue;
                 };
-                let queue = queues.entry(pool).or_default();
+                let queue = queues.entry(queue_of(pool, unit)).or_default();
                 if !begun.insert((pool, unit)) {
                     continue;
                 }
@@ -79,7 +85,7 @@ pub(super) fn first_in_first_out(facts: &Facts<'_>) -> Result<(), Breach> {
                 for key in call.into_iter().flat_map(|call| &call.submits) {
                     if let Some((pool, unit)) = facts.unit(*key) {
                         queues
-                            .entry(pool)
+                            .entry(queue_of(pool, unit))
                             .or_default()
                             .retain(|(waiting, _)| *waiting != unit);
                     }

@@ -95,7 +95,11 @@ fn account<'f>(
 ) {
     match (&event.what, &event.who) {
         (What::Submit { key }, _) => {
-            if let Some((pool, _)) = facts.unit(*key) {
+            // Until an imap reads an item, it is not in the pool.
+            let queued = facts
+                .unit(*key)
+                .filter(|(_, unit)| !facts.is_streamed(*unit));
+            if let Some((pool, _)) = queued {
                 pools.entry(pool).or_default().queued.insert(*key);
             }
         }
@@ -115,6 +119,7 @@ fn account<'f>(
                 load.queued.remove(&item);
                 load.running.entry(unit).or_default().insert(item);
             }
+            load.running.entry(unit).or_default().insert(*key);
         }
         (What::End { fate }, Who::Puppet(key)) => {
             let Some((pool, unit)) = facts.unit(*key) else {
@@ -172,6 +177,8 @@ pub(super) fn submission_takes_no_time(facts: &Facts<'_>) -> Result<(), Breach> 
             Command::ApplyAsync { .. }
                 | Command::MapAsync { .. }
                 | Command::StarmapAsync { .. }
+                | Command::Imap { .. }
+                | Command::ImapUnordered { .. }
                 | Command::Close { .. }
         ) {
             continue;
