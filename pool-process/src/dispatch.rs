@@ -8,7 +8,28 @@
 //! ```
 //!
 //! Nothing here is shared: other threads reach it through the [`Inbox`] and the feed. It sleeps in one place and
-//! never blocks elsewhere: what a socket does not take at once waits in that worker's outbox.
+//! never waits elsewhere for a worker: what a socket does not take at once waits in that worker's outbox.
+//!
+//! # What a worker may say when
+//!
+//! | duty | frame | after it |
+//! |---|---|---|
+//! | starting | `Ready` | idle |
+//! | starting | `Unfit` | it is stopped, and the start counts as failed |
+//! | busy, not started | `Started` | busy, started |
+//! | busy, started | `Done`, `Raised`, `Panicked`, `BadArgument`, `BadResult` | idle, and the unit has ended |
+//! | leaving | anything | it concerns nobody |
+//! | any other pair | | a breach: it is stopped, and its unit fails |
+//!
+//! # Why no unit is lost, and none runs twice
+//!
+//! A unit is in one place: the feed, or one worker's assignment. It leaves the assignment by an answer, or when the
+//! worker's pidfd says that its process has ended; and that it will say, whatever becomes of the socket. Then it
+//! fails if the worker had said `Started`, and goes back to the front of the feed if not: the worker says so
+//! before it looks at the argument. What a worker wrote before it died is read before that is decided.
+//!
+//! The end of the socket alone decides nothing (what a task has started may hold it open, and a task may close
+//! it), except that a worker which is not about to end is stopped for it: it could never answer.
 
 mod answers;
 mod crew;

@@ -4,6 +4,22 @@
 //! lock held. It ends when the process it serves does, and takes with it whatever it has forked and whatever
 //! that has left behind: it is the subreaper of it all.
 //!
+//! ```text
+//!   owner ──channel 0──▶ server ──fork──▶ workers, each with a socket to its pool
+//!     pool ──channel n──▶  │ ▲
+//!                          │ └── signalfd (children), pidfd (owner)
+//!          ◀──pidfd────────┘
+//! ```
+//!
+//! Each pool has a channel of its own, a socket that keeps messages apart, with one answer to each question. When
+//! a channel ends, so do the workers that were asked for by it; when the first one ends, so does the server. The
+//! server alone takes the status of a worker, so that it alone can say when a process id is free again: signals
+//! to groups go through it. It never waits for anything but the next event.
+//!
+//! Workers do not depend on it. Should it die, they go on, and their pools use another one for later workers;
+//! only how such an orphan ended can then not be told. That they all end with the owner is the kernel's doing:
+//! see [`lifeline`](crate::lifeline).
+//!
 //! # Safety
 //!
 //! `fork` is only called while this process has one thread, which is looked up each time.

@@ -307,3 +307,24 @@ fn a_pool_that_the_system_refuses_leaves_nothing() -> Outcome {
         }
     })
 }
+
+#[test]
+fn a_process_forked_by_the_program_may_drop_its_copy_of_a_pool() -> Outcome {
+    apart(|()| {
+        let pool = ProcessPool::new(1).expect("a pool");
+        assert_eq!(pool.apply(|x: u8| x, 1).expect("it works"), 1);
+        // SAFETY: the child drops the pool and ends; its parent's other threads are asleep.
+        match unsafe { nix::unistd::fork() }.expect("a child") {
+            nix::unistd::ForkResult::Child => {
+                drop(pool);
+                // SAFETY: it has no preconditions.
+                unsafe { nix::libc::_exit(9) }
+            }
+            nix::unistd::ForkResult::Parent { child } => {
+                let status = nix::sys::wait::waitpid(child, None).expect("it ends");
+                assert_eq!(status, nix::sys::wait::WaitStatus::Exited(child, 9));
+                assert_eq!(pool.apply(|x: u8| x, 2).expect("it still works"), 2);
+            }
+        }
+    })
+}
