@@ -6,7 +6,7 @@ mod server;
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::channel::{Channel, NotForked};
 use crate::child::{Child, Parent};
@@ -186,6 +186,13 @@ pub(crate) fn impossible() -> Option<String> {
                 .to_owned(),
         );
     }
+    static ELSEWHERE: OnceLock<Option<String>> = OnceLock::new();
+    ELSEWHERE.get_or_init(elsewhere).clone()
+}
+
+/// What is wrong where this code is not part of the program that `/proc/self/exe` would start. A process neither
+/// changes its program nor moves its code, so it is looked up once.
+fn elsewhere() -> Option<String> {
     let program = std::fs::read_link("/proc/self/exe").ok()?;
     let here = image::file()?;
     (here != program).then(|| {
