@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::attendance::{Attendance, Deadline};
+use crate::attendance::{Attendance, Deadline, Present};
 use crate::panics;
 
 /// A job whose outcome is there and whose callback is due.
@@ -17,7 +17,8 @@ pub(crate) trait Due: Send + Sync {
 
 /// What the lane is told.
 enum Message {
-    Run(Arc<dyn Due>),
+    /// The job, counted until its callback has run.
+    Run(Arc<dyn Due>, Present),
     /// Something that a callback waits for has happened.
     Nudge,
     Leave,
@@ -27,7 +28,7 @@ enum Message {
 #[derive(Default)]
 pub(crate) struct Lane {
     line: Mutex<Option<Line>>,
-    present: Arc<Attendance>,
+    due: Arc<Attendance>,
 }
 
 struct Line {
@@ -45,11 +46,8 @@ impl Lane {
             return;
         }
         let (sender, receiver) = unbounded();
-        let (messages, present) = (receiver.clone(), self.present.enter());
-        let run = move || {
-            let _present = present;
-            while Lane::one(&messages) {}
-        };
+        let messages = receiver.clone();
+        let run = move || while Lane::one(&messages) {};
         if let Ok(thread) = thread::Builder::new()
             .name("pool-callbacks".into())
             .spawn(run)
@@ -64,16 +62,13 @@ impl Lane {
 
     /// Hands over a job.
     pub(crate) fn post(&self, due: Arc<dyn Due>) {
+        let message = Message::Run(due, self.due.enter());
         // The receiver lies beside the sender, so a send cannot fail.
         let unsent = match &*self.lock() {
-            Some(line) => line
-                .sender
-                .send(Message::Run(due))
-                .err()
-                .map(|unsent| unsent.0),
-            None => Some(Message::Run(due)),
+            Some(line) => line.sender.send(message).err().map(|unsent| unsent.0),
+            None => Some(message),
         };
-        if let Some(Message::Run(due)) = unsent {
+        if let Some(Message::Run(due, _present)) = unsent {
             due.run_callback();
         }
     }
@@ -94,13 +89,17 @@ impl Lane {
     /// Waits until every callback has run and the thread has ended; false when the deadline came first.
     /// To be called when no more can come, and not from a callback.
     pub(crate) fn finish(&self, deadline: &Deadline) -> bool {
-        self.tell(Message::Leave);
-        if !self.present.wait(deadline) {
+        if !self.due.wait(deadline) {
             return false;
         }
-        let line = self.lock().take();
+        // Held until the thread is joined, so that a second caller does not return before. It has nothing to do
+        // any more: this takes no time that a deadline would be about.
+        let mut line = self.lock();
+        let Some(Line { sender, thread, .. }) = line.take() else {
+            return true;
+        };
         // Every callback is contained: the thread cannot have panicked.
-        line.is_none_or(|line| line.thread.join().is_ok())
+        sender.send(Message::Leave).is_ok() && thread.join().is_ok()
     }
 
     fn tell(&self, message: Message) {
@@ -112,7 +111,7 @@ impl Lane {
 
     fn one(messages: &Receiver<Message>) -> bool {
         match messages.recv() {
-            Ok(Message::Run(due)) => {
+            Ok(Message::Run(due, _present)) => {
                 // Contained already; this keeps the lane alive should a job's own code panic.
                 let _ = panics::catch(|| due.run_callback());
                 true

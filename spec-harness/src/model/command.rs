@@ -91,3 +91,14 @@ pub(super) fn limit(command: &Command) -> Option<Time> {
         _ => None,
     }
 }
+
+/// The pool in whose own method the caller waits; for a handle's, no pool is needed.
+pub(super) fn held(command: &Command) -> Option<&String> {
+    match command {
+        Command::Apply { pool, .. }
+        | Command::Map { pool, .. }
+        | Command::Starmap { pool, .. }
+        | Command::Join { pool, .. } => Some(pool),
+        _ => None,
+    }
+}

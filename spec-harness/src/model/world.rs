@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::command::{limit, submission};
+use super::command::{held, limit, submission};
 use super::pool::{Begin, End, JobId, Outcome, Pool, Worker};
 use super::process::{Process, SIGKILL, SIGTERM};
 use super::stream::{Stream, Wish};
@@ -55,6 +55,8 @@ struct OpenCall {
     timer: Option<u64>,
     /// Its time is over.
     late: bool,
+    /// The pool that the caller holds meanwhile.
+    holds: Option<String>,
 }
 
 /// What a call returns with, or for what it waits.
@@ -110,6 +112,7 @@ impl World {
             awaits,
             timer,
             late,
+            holds: held(command).cloned(),
         };
         self.calls.insert(by, call);
     }
@@ -282,6 +285,14 @@ impl World {
             Command::Drop { pool: name } => {
                 // L9: terminate and join.
                 let pool = self.pool(name)?;
+                if self
+                    .calls
+                    .values()
+                    .any(|call| call.holds.as_ref() == Some(name))
+                {
+                    let why = format!("the pool `{name}` is dropped while another thread is in it");
+                    return Err(self.nonsense(why));
+                }
                 self.dropped.push(name.clone());
                 self.terminate(pool);
                 return Ok(Awaits::Gone(pool));

@@ -15,12 +15,10 @@ pub(super) fn between_job_and_handle(facts: &Facts<'_>) -> Result<(), Breach> {
             let Some(life) = callback.and_then(|key| facts.lives.get(&key)) else {
                 continue;
             };
-            // A pool that is told to stop ends its jobs, whatever becomes of the functions that still run.
-            if !wants_value
-                && facts
-                    .stopped(job.pool)
-                    .is_some_and(|stopped| stopped < life.began)
-            {
+            // A pool that is told to stop, or whose program ends, ends its jobs, whatever becomes of the
+            // functions that still run.
+            let stopped = facts.stopped(job.pool).unwrap_or(facts.last_step);
+            if !wants_value && stopped < life.began {
                 continue;
             }
             let name = callback.map_or(String::new(), |key| facts.name(key));

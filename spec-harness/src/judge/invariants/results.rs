@@ -1,5 +1,6 @@
 //! What calls and handles give back.
 
+use super::callbacks::due;
 use super::{Breach, breach};
 use crate::case::ast::Fate;
 use crate::case::expr::Value;
@@ -86,9 +87,10 @@ pub(super) fn ready_when_done(facts: &Facts<'_>) -> Result<(), Breach> {
             unfinished(key)
                 || (!facts.began_by(**key, call.at) && !skipped(facts, &job, **key, call.at))
         };
-        let callbacks = [job.callback, job.error_callback];
+        // A callback may be due and wait for its turn behind another.
+        let unfinished = |key: &Key| !facts.ended_by(*key, call.at);
         let open = job.keys.iter().find(waits).copied();
-        let open = open.or_else(|| callbacks.into_iter().flatten().find(unfinished));
+        let open = open.or_else(|| due(facts, &job).filter(unfinished));
         match (*ready, open) {
             (true, Some(key)) => {
                 let text = format!("ready, but {} had not ended", facts.name(key));
