@@ -15,8 +15,11 @@ pub const CASES: &[Text] = TABLES.0;
 /// worker. Each begins with the snapshot tool's header, between two lines of `---`.
 pub const TRANSCRIPTS: &[Text] = TABLES.1;
 
-/// Facts about the documents that cases are taken from: their lines, pools, sizes, strings, repairs.
+/// Facts about the documents that cases are taken from: their lines, pools, sizes, strings, repairs, claims.
 pub const SOURCES_YAML: &str = include_str!("../sources.yaml");
+
+/// What came of running the documents' own programs: that each does what its case does.
+pub const DOCUMENTS_YAML: &str = include_str!("../documents.yaml");
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,9 @@
 
 mod cell;
 mod check;
+mod claims;
 mod doctor;
+mod documents;
 mod failures;
 mod list;
 mod matrix;
@@ -35,12 +37,9 @@ enum Command {
     /// Replay cases and show the matrix of cases and implementations
     Run(RunArgs),
     /// List cases
-    List(Selection),
+    List(ListArgs),
     /// Read case files and say what is wrong with them
-    Check {
-        /// Files; without any, the built-in cases
-        files: Vec<PathBuf>,
-    },
+    Check(CheckArgs),
     /// Say what this machine allows and which implementations are here
     Doctor,
     /// Be the adapter of a built-in implementation
@@ -65,6 +64,28 @@ struct Selection {
     /// Cases taken from this document (004) or example (004#S004-1)
     #[arg(long, value_name = "SOURCE")]
     source: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    selection: Selection,
+    /// What the documents say that the cases are taken from, and what happens
+    #[arg(long)]
+    claims: bool,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// Files; without any, the built-in cases
+    files: Vec<PathBuf>,
+    /// A folder with the documents that the built-in cases are taken from: compares the documents, and runs
+    /// their programs with python3
+    #[arg(long, value_name = "DIR", conflicts_with = "files")]
+    documents: Option<PathBuf>,
+    /// Where to write down that the documents' programs do what their cases do
+    #[arg(long, value_name = "FILE", requires = "documents")]
+    record: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -120,8 +141,8 @@ pub(crate) fn main() -> ExitCode {
     let mut out = Output::stdout();
     let came = match cli.command {
         Command::Run(args) => run::run(&args, &mut out),
-        Command::List(selection) => list::list(&selection, &mut out),
-        Command::Check { files } => check::check(&files, &mut out),
+        Command::List(args) => list::list(&args, &mut out),
+        Command::Check(args) => check::check(&args, &mut out),
         Command::Doctor => doctor::doctor(&mut out),
         Command::Adapter { kind: Ours::Thread } => return adapter_main::<ours::Threads>(),
         Command::Adapter {

@@ -6,9 +6,16 @@ use spec_harness::model;
 
 use super::output::{GOOD, Output, paint};
 use super::select::{self, Bad, Chosen};
-use super::{Came, Refusal, Selection};
+use super::{Came, CheckArgs, Refusal, Selection, documents};
 
-pub(super) fn check(files: &[PathBuf], out: &mut Output) -> Result<Came, Refusal> {
+pub(super) fn check(args: &CheckArgs, out: &mut Output) -> Result<Came, Refusal> {
+    match &args.documents {
+        Some(folder) => documents::check(folder, args.record.as_deref(), out),
+        None => check_cases(&args.files, out),
+    }
+}
+
+fn check_cases(files: &[PathBuf], out: &mut Output) -> Result<Came, Refusal> {
     let mut bad = Vec::new();
     let mut good = 0;
     if files.is_empty() {

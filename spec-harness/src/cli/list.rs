@@ -1,15 +1,18 @@
-//! `list`: cases with their titles.
+//! `list`: cases with their titles, or with what they say about their documents.
 
 use spec_harness::judge::report::width;
 
 use super::output::{FAINT, Output, paint};
-use super::{Came, Refusal, Selection, check, select};
+use super::{Came, ListArgs, Refusal, check, claims, select};
 
-pub(super) fn list(selection: &Selection, out: &mut Output) -> Result<Came, Refusal> {
-    let chosen = match select::select(selection)? {
+pub(super) fn list(args: &ListArgs, out: &mut Output) -> Result<Came, Refusal> {
+    let chosen = match select::select(&args.selection)? {
         Ok(chosen) => chosen,
         Err(bad) => return Ok(check::show(&bad, out)),
     };
+    if args.claims {
+        return claims::list(&chosen, out);
+    }
     let longest = chosen
         .iter()
         .map(|chosen| width(&chosen.case.name))

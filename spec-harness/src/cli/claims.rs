@@ -1,0 +1,180 @@
+//! `list --claims`: what the documents say, and what happens.
+
+use spec_harness::case::ast::{Claim, Truth};
+use spec_harness::judge::report::width;
+
+use super::documents::sources::{self, Document};
+use super::output::{BAD, FAINT, GOOD, ODD, Output, STRONG, paint};
+use super::select::Chosen;
+use super::{Came, Refusal};
+
+/// Columns that a line may have.
+const WIDEST: usize = 100;
+
+/// Shows the claims that the chosen cases judge, document by document, in the order of its lines.
+pub(super) fn list(chosen: &[Chosen], out: &mut Output) -> Result<Came, Refusal> {
+    let mut tally = Tally::default();
+    for document in sources::documents()? {
+        let entries = entries(&document, chosen);
+        if entries.is_empty() {
+            continue;
+        }
+        out.line(paint(STRONG, format!("{} {}", document.id, document.title)));
+        out.line(paint(FAINT, &document.file));
+        for entry in &entries {
+            out.line("");
+            entry.show(out);
+            tally.count(entry);
+        }
+        out.line("");
+    }
+    out.line(tally);
+    Ok(Came::Well)
+}
+
+/// One claim of a document, with what cases say of it.
+struct Entry<'c> {
+    lines: Vec<usize>,
+    says: &'c str,
+    judged: Vec<(&'c Claim, &'c str)>,
+}
+
+fn entries<'c>(document: &Document, chosen: &'c [Chosen]) -> Vec<Entry<'c>> {
+    let mut entries: Vec<(u32, Entry<'c>)> = Vec::new();
+    for example in &document.examples {
+        let name = example.case();
+        let Some(case) = chosen
+            .iter()
+            .map(|chosen| &chosen.case)
+            .find(|case| case.name == name)
+        else {
+            continue;
+        };
+        for (number, claim) in example.claims.iter().zip(&case.expect.claims) {
+            let judged = (claim, case.name.as_str());
+            let same = |(known, entry): &&mut (u32, Entry<'_>)| {
+                known == number && entry.says == claim.says
+            };
+            match entries.iter_mut().find(same) {
+                Some((_, entry)) => entry.judged.push(judged),
+                None => {
+                    let made = document
+                        .claims
+                        .iter()
+                        .find(|claimed| claimed.claim == *number);
+                    let lines = made
+                        .map(|claimed| claimed.lines.clone())
+                        .unwrap_or_default();
+                    entries.push((
+                        *number,
+                        Entry {
+                            lines,
+                            says: &claim.says,
+                            judged: vec![judged],
+                        },
+                    ));
+                }
+            }
+        }
+    }
+    let mut entries: Vec<Entry<'c>> = entries.into_iter().map(|(_, entry)| entry).collect();
+    entries.sort_by_key(|entry| entry.lines.first().copied());
+    entries
+}
+
+impl Entry<'_> {
+    fn show(&self, out: &mut Output) {
+        let lines: Vec<String> = self.lines.iter().map(usize::to_string).collect();
+        let word = if lines.len() == 1 { "line" } else { "lines" };
+        for text in wrapped(
+            &format!("\"{}\" ({word} {})", self.says, lines.join(", ")),
+            WIDEST - 2,
+        ) {
+            out.line(format_args!("  {text}"));
+        }
+        for (claim, case) in &self.judged {
+            let (word, style) = match claim.verdict {
+                Truth::True => ("yes", GOOD),
+                Truth::Usually => ("not always", ODD),
+                Truth::False => ("no", BAD),
+            };
+            let why = claim
+                .why
+                .as_ref()
+                .map(|why| format!(": {why}"))
+                .unwrap_or_default();
+            let told = wrapped(&format!("{word}{why} [{case}]"), WIDEST - 4);
+            for (index, text) in told.iter().enumerate() {
+                let text = match text.strip_prefix(word).filter(|_| index == 0) {
+                    Some(rest) => paint(style, word) + rest,
+                    None => text.clone(),
+                };
+                out.line(format_args!("    {text}"));
+            }
+        }
+    }
+}
+
+/// A text in lines of at most so many columns, broken between words.
+fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// How many claims came out how.
+#[derive(Debug, Default)]
+struct Tally {
+    so: usize,
+    usually: usize,
+    not: usize,
+}
+
+impl Tally {
+    fn count(&mut self, entry: &Entry<'_>) {
+        // What one case shows to be wrong is wrong, whatever holds in another.
+        let verdict = |wanted| {
+            entry
+                .judged
+                .iter()
+                .any(|(claim, _)| claim.verdict == wanted)
+        };
+        match (verdict(Truth::False), verdict(Truth::Usually)) {
+            (true, _) => self.not += 1,
+            (false, true) => self.usually += 1,
+            (false, false) => self.so += 1,
+        }
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Tally { so, usually, not } = self;
+        let all = so + usually + not;
+        let claims = if all == 1 { "claim" } else { "claims" };
+        write!(
+            f,
+            "{all} {claims}: {so} yes, {usually} not always, {not} no"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        assert_eq!(wrapped("a bc  def", 4), ["a bc", "def"]);
+        assert_eq!(wrapped("abcdef g", 4), ["abcdef", "g"]);
+        assert!(wrapped("", 4).is_empty());
+    }
+}

@@ -1,0 +1,67 @@
+//! The documents that cases are taken from, asked about on the command line.
+
+use std::path::Path;
+use std::process::Command;
+
+/// The exit code and the output of the command line.
+fn harness(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_spec-harness"))
+        .args(arguments)
+        .output()
+        .expect("it starts");
+    let text = String::from_utf8(output.stdout).expect("it is text");
+    (output.status.code(), text)
+}
+
+#[test]
+fn what_documents_claim_is_told_with_what_happens() {
+    let (code, told) = harness(&["list", "--claims", "--source", "004"]);
+    assert_eq!(code, Some(0), "{told}");
+    for part in [
+        "004 what a pool of processes is",
+        "\"`close` waits until all tasks are done\" (lines 13, 68)\n    no: it only refuses further work",
+        "\"`join` has to come after `close` or `terminate`\" (line 12)\n    yes [tutorial/S004-1]",
+        "not always: ",
+        "\n8 claims: 1 yes, 2 not always, 5 no\n",
+    ] {
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+    assert!(told.lines().all(|line| line.len() <= 100), "{told}");
+    let (_, one) = harness(&["list", "--claims", "S003-1"]);
+    assert!(
+        one.ends_with("\n1 claim: 0 yes, 1 not always, 0 no\n"),
+        "{one}"
+    );
+}
+
+#[test]
+fn documents_that_are_missing_or_others_are_named() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("documents");
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    let other = folder.join("004_398ff41119c5c887.txt");
+    std::fs::write(other, "another text\n").expect("a file can be written");
+    let (code, told) = harness(&["check", "--documents", &folder.display().to_string()]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(
+        told.contains("000_a363e7e60176ce51.txt: No such file"),
+        "{told}"
+    );
+    assert!(
+        told.contains("it is not the one that is known: its sha256 is 4d5afd01"),
+        "{told}"
+    );
+    assert!(
+        told.ends_with("\n0 programs do what the cases do\n"),
+        "{told}"
+    );
+}
+
+/// Where the documents are at hand (`SPEC_DOCUMENTS=DIR`), they are compared; their programs are on record.
+#[test]
+fn the_documents_programs_do_what_the_cases_do() {
+    let Ok(folder) = std::env::var("SPEC_DOCUMENTS") else {
+        return;
+    };
+    let (code, told) = harness(&["check", "--documents", &folder]);
+    assert_eq!(code, Some(0), "{told}");
+}
