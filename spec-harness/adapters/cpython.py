@@ -105,6 +105,9 @@ def act(begin):
                 if not line:
                     os._exit(70)  # the harness has gone
                 ((order, what),) = json.loads(line).items()
+                if order == "call":
+                    begin = call(what)
+                    continue
                 if order not in MEANWHILE:
                     break
                 kept.append(MEANWHILE[order](what))
@@ -154,7 +157,9 @@ def hello(protocol, socket, kind):
     globals().update(where=socket, kind=kind)
     by_signal = {"pid", "kill", "terminate_process"}
     can = set(COMMANDS) - {"hello"} - (by_signal if kind == "thread" else set())
-    more = {"threads", "raise", "panic", "exit", "kill_self", "stop_self", "close_fds", "spawn_child", "allocate"}
+    of_threads, of_processes = {"call_from_task"}, {"exit_self", "kill_self", "stop_self", "close_fds"}
+    more = {"call_from_callback", "threads", "exit", "raise", "panic", "spawn_child", "allocate"}
+    more |= of_processes if kind == "process" else of_threads
     return {
         "name": "multiprocessing.Pool (fork)" if kind == "process" else "multiprocessing.pool.ThreadPool",
         "version": platform.python_version(),
@@ -255,20 +260,25 @@ def reply(message, lock=threading.Lock()):
             line = line[os.write(REPLIES, line):]
 
 
+def call(request):
+    """Makes a call on this very thread: what it returned, or its error by name."""
+    name = request.pop("cmd")
+    try:
+        if name not in COMMANDS:
+            raise ProtocolError(f"there is no command {name!r}")
+        return {"ok": COMMANDS[name](**request)}
+    except ProtocolError as error:
+        return {"error": {"kind": "Protocol", "text": str(error)}}
+    except Exception as error:
+        return {"error": named(error)}
+
+
 def perform(requests):
     """Makes one thread's calls, in order, until main returns."""
     while (request := requests.get())["cmd"] != "exit":
-        number, name = request.pop("id"), request.pop("cmd")
+        number = request.pop("id")
         del request["by"]
-        try:
-            if name not in COMMANDS:
-                raise ProtocolError(f"there is no command {name!r}")
-            message = {"id": number, "ok": COMMANDS[name](**request)}
-        except ProtocolError as error:
-            message = {"id": number, "error": {"kind": "Protocol", "text": str(error)}}
-        except Exception as error:
-            message = {"id": number, "error": named(error)}
-        reply(message)
+        reply({"id": number, **call(request)})
 
 
 def read_requests(callers):

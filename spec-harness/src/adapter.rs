@@ -143,6 +143,8 @@ pub fn adapter_main<S: Subject>() -> ExitCode {
     };
     let clock = Arc::new(HarnessClock::new(replies.clone()));
     let calls = Arc::new(Calls::<S>::new(Timers::bound(clock.clone())));
+    let reachable = calls.clone();
+    puppet::set_calls(move |command| reachable.make(command));
     let (main, main_calls) = mpsc::channel();
     let reader = Reader {
         main,

@@ -173,6 +173,14 @@ pub struct TaskInfo {
     pub value: Option<Value>,
 }
 
+impl fmt::Display for TaskInfo {
+    /// As people call it: `func(3, 'a')`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let args: Vec<String> = self.args.iter().map(Value::repr).collect();
+        write!(f, "{}({})", self.task, args.join(", "))
+    }
+}
+
 /// What a pool was asked to be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoolInfo {

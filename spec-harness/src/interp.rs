@@ -16,6 +16,7 @@
 
 mod body;
 mod lower;
+mod outcome;
 mod program;
 mod rank;
 mod stage;
@@ -25,4 +26,4 @@ mod tests;
 pub use body::{Act, Body, Ended};
 pub use lower::Call;
 pub use program::{ActorId, Demand, Input, MAIN, Program};
-pub use stage::{Beginning, Move, Options, Stage, Turn, Waiting};
+pub use stage::{Beginning, Caller, Move, Options, Stage, Turn, Waiting};

@@ -26,7 +26,7 @@ mod ties;
 mod world;
 
 use crate::case::ast::{Case, Kind, Time};
-use crate::history::{Ending, History, Raised, Who};
+use crate::history::{Ending, History, Raised};
 use crate::interp::{Move, Options, Stage, Turn};
 use crate::replay::needs;
 use world::{Seen, World};
@@ -74,14 +74,22 @@ fn not_applicable(case: &Case, kind: Kind) -> Option<String> {
     if let Some(only) = case.only.as_ref().filter(|only| only.value != kind) {
         return Some(format!("the case is for {} workers only", only.value));
     }
-    // P4
-    const OF_PROCESSES: [&str; 3] = ["kill", "pid", "terminate_process"];
-    let lacking = needs(case)
-        .into_iter()
-        .find(|need| OF_PROCESSES.contains(&need.as_str()));
-    lacking
-        .filter(|_| kind == Kind::Thread)
-        .map(|need| format!("threads cannot `{need}`"))
+    // P4: threads have no signals, nor an end of their own; a task in a process of its own does not reach the pool.
+    let lacks: &[&str] = match kind {
+        Kind::Thread => &[
+            "kill",
+            "pid",
+            "terminate_process",
+            "exit_self",
+            "kill_self",
+            "stop_self",
+            "close_fds",
+        ],
+        Kind::Process => &["call_from_task"],
+    };
+    let mut needs = needs(case).into_iter();
+    let lacking = needs.find(|need| lacks.contains(&need.as_str()));
+    lacking.map(|need| format!("no pool of {kind} workers can `{need}`"))
 }
 
 /// Says who goes first where several are ready in one instant, and watches.
@@ -115,7 +123,7 @@ fn play(case: &Case, kind: Kind, choices: Choices, referee: &mut dyn Referee) ->
         let made = stage.next_by(&mut |at, ready| referee.first(at, ready));
         referee.made(&made);
         match made {
-            Move::Call { actor, command } => world.call(actor, &command),
+            Move::Call { caller, command } => world.call(caller, &command),
             Move::Order {
                 key,
                 order,
@@ -142,8 +150,8 @@ fn tell(stage: &mut Stage<'_>, seen: Vec<Seen>) -> Option<Ending> {
     let mut ending = None;
     for seen in seen {
         match seen {
-            Seen::Returned(actor, result) => {
-                if let Err(why) = stage.returned(actor, result) {
+            Seen::Returned(caller, result) => {
+                if let Err(why) = stage.returned(caller, result) {
                     ending = Some(Ending::Broken(why));
                 }
             }
@@ -173,12 +181,8 @@ fn stuck(stage: &mut Stage<'_>) -> Ending {
         return Ending::Finished;
     }
     let calls = waiting.iter().map(|waiting| {
-        let who = match &waiting.who {
-            Who::Main => "main",
-            Who::Thread(name) => name,
-            Who::Puppet(_) => "a task",
-        };
-        format!("{who} waits in `{}` since {}", waiting.text, waiting.since)
+        let (who, text, since) = (&waiting.name, &waiting.text, waiting.since);
+        format!("{who} waits in `{text}` since {since}")
     });
     Ending::Deadlock(calls.collect::<Vec<_>>().join(", "))
 }

@@ -154,13 +154,7 @@ impl FromAdapter {
             }
         } else {
             let id = take_number(&mut object, "id", text)?;
-            let result =
-                match (object.remove("ok"), object.remove("error")) {
-                    (Some(value), None) => Ok(value),
-                    (None, Some(error)) => Err(serde_json::from_value(error)
-                        .map_err(|e| Breach::new(e.to_string(), text))?),
-                    _ => return Err(Breach::new("a reply has either `ok` or `error`", text)),
-                };
+            let result = take_result(&mut object, text)?;
             FromAdapter::Reply { id, result }
         };
         refuse_rest(&object, text)?;
@@ -261,6 +255,9 @@ pub enum Order {
     SpawnChild(bool),
     /// Allocate and touch this many MiB, say [`Done`], read the next order.
     Allocate(u64),
+    /// Make this call on the own thread, say what it returned as `{"ok":..}` or `{"error":..}`, read the next
+    /// order.
+    Call(Command),
 }
 
 /// A puppet's answer to an order after which it reads another.
@@ -278,15 +275,23 @@ pub enum FromPuppet {
     Begin(Begin),
     /// It did what it was told and reads the next order.
     Done,
+    /// The call that it was told to make has returned.
+    Returned(Result<Value, ErrorReply>),
 }
 
 impl FromPuppet {
     /// Reads a line of a puppet.
     ///
     /// # Errors
-    /// A [`Breach`] when it is neither a [`Begin`] nor a [`Done`].
+    /// A [`Breach`] when it is none of the messages above.
     pub fn parse(text: &str) -> Result<FromPuppet, Breach> {
-        let object = Value::Object(object(text)?);
+        let mut fields = object(text)?;
+        if !fields.contains_key("begin") && !fields.contains_key("done") {
+            let result = take_result(&mut fields, text)?;
+            refuse_rest(&fields, text)?;
+            return Ok(FromPuppet::Returned(result));
+        }
+        let object = Value::Object(fields);
         let breach = |e: serde_json::Error| Breach::new(e.to_string(), text);
         if object.get("done").is_some() {
             return serde_json::from_value::<Done>(object)
@@ -330,6 +335,20 @@ fn object(text: &str) -> Result<Map<String, Value>, Breach> {
 fn take_number(object: &mut Map<String, Value>, key: &str, text: &str) -> Result<u64, Breach> {
     let number = object.remove(key).as_ref().and_then(Value::as_u64);
     number.ok_or_else(|| Breach::new(format!("the message has no number `{key}`"), text))
+}
+
+fn take_result(
+    object: &mut Map<String, Value>,
+    text: &str,
+) -> Result<Result<Value, ErrorReply>, Breach> {
+    match (object.remove("ok"), object.remove("error")) {
+        (Some(value), None) => Ok(Ok(value)),
+        (None, Some(error)) => match serde_json::from_value(error) {
+            Ok(error) => Ok(Err(error)),
+            Err(e) => Err(Breach::new(e.to_string(), text)),
+        },
+        _ => Err(Breach::new("a reply has either `ok` or `error`", text)),
+    }
 }
 
 fn refuse_rest(object: &Map<String, Value>, text: &str) -> Result<(), Breach> {

@@ -50,9 +50,12 @@ macro_rules! mistakes {
 
 mistakes! {
     a_bad_expression_is_shown_at_its_place
+    a_body_cannot_make_a_pool
     a_body_that_is_no_list_is_refused
     a_brace_that_is_not_closed_is_refused
     a_bracket_that_is_not_closed_is_refused
+    a_call_from_a_body_is_a_call_of_the_pool
+    a_call_from_a_body_is_checked_as_a_step
     a_call_with_too_many_arguments_is_refused
     a_callback_takes_one_parameter
     a_claim_needs_a_verdict
@@ -83,6 +86,7 @@ mistakes! {
     an_expectation_for_a_kind_the_case_is_not_for_is_refused
     an_expression_that_cannot_have_a_value_is_refused
     an_instant_that_stands_twice_is_refused
+    an_iterator_without_a_name_is_refused
     an_order_that_says_nothing_is_refused
     an_undefined_pool_finds_the_one_meant
     an_undefined_task_finds_the_one_meant

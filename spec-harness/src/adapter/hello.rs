@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Subject;
-use crate::protocol::Hello;
+use crate::protocol::{Hello, WorkerKind};
 
 /// What this adapter is and can do.
 pub(super) fn hello<S: Subject>() -> Hello {
@@ -34,13 +34,16 @@ pub(super) fn hello<S: Subject>() -> Hello {
     const BODIES: &[&str] = &[
         "raise",
         "panic",
-        "kill_self",
-        "stop_self",
-        "close_fds",
         "spawn_child",
         "allocate",
+        "call_from_callback",
     ];
-    let can = [CALLS, BODIES, S::BARE].concat();
+    // A task that runs in a process of its own does not reach the pool; on a thread, it would end the program.
+    let by_kind: &[&str] = match S::KIND {
+        WorkerKind::Thread => &["call_from_task"],
+        WorkerKind::Process => &["exit_self", "kill_self", "stop_self", "close_fds"],
+    };
+    let can = [CALLS, BODIES, S::BARE, by_kind].concat();
     Hello {
         name: S::NAME.into(),
         version: S::VERSION.into(),

@@ -15,12 +15,25 @@ use pool_core::current_worker;
 use serde_json::Value;
 
 use super::ORPHANED;
+use super::named::{Answer, bad};
+use crate::protocol::Command as Call;
 use crate::protocol::{
     Begin, Done, ErrorReply, Order, SOCKET_VARIABLE, line, parse_order, read_line,
 };
 
 /// Where the harness is, as `hello` said; a worker that is a process of its own has it from its environment.
 static SOCKET: OnceLock<String> = OnceLock::new();
+
+/// How a body calls the pool, where the pool is in this very process.
+static CALLS: OnceLock<Box<MakeCall>> = OnceLock::new();
+
+type MakeCall = dyn Fn(Call) -> Answer + Send + Sync;
+
+/// Lets bodies of this process make calls.
+pub(super) fn set_calls(make: impl Fn(Call) -> Answer + Send + Sync + 'static) {
+    // One program has one adapter.
+    CALLS.get_or_init(|| Box::new(make));
+}
 
 /// Remembers where the harness is.
 pub(super) fn set_socket(path: String) {
@@ -107,6 +120,13 @@ fn obey(begin: Begin) -> Result<Value, ErrorReply> {
         match parse_order(&order).map_err(|e| broken(&e))? {
             Order::SpawnChild(_) => kept.children.push(sleeper().map_err(|e| broken(&e))?),
             Order::Allocate(mib) => kept.memory.push(pages(mib)?),
+            Order::Call(call) => {
+                say = line(&match self::call(call) {
+                    Ok(value) => serde_json::json!({ "ok": value }),
+                    Err(error) => serde_json::json!({ "error": error }),
+                });
+                continue;
+            }
             last => break last,
         }
         say = line(&Done { done: true });
@@ -115,6 +135,14 @@ fn obey(begin: Begin) -> Result<Value, ErrorReply> {
     let value = end(last);
     drop(kept);
     value
+}
+
+/// Makes a call from inside a body.
+fn call(call: Call) -> Answer {
+    match CALLS.get() {
+        Some(make) => make(call),
+        None => Err(bad("the pool cannot be reached from this process".into())),
+    }
 }
 
 /// What a body holds until it ends.
@@ -140,8 +168,8 @@ fn end(order: Order) -> Result<Value, ErrorReply> {
             close_all().map_err(|e| broken(&e))?;
             Ok(Value::Null)
         }
-        // Both end nothing, and are carried out where they are read.
-        Order::SpawnChild(_) | Order::Allocate(_) => Ok(Value::Null),
+        // These end nothing, and are carried out where they are read.
+        Order::SpawnChild(_) | Order::Allocate(_) | Order::Call(_) => Ok(Value::Null),
     }
 }
 

@@ -152,6 +152,9 @@ pub enum OpKind {
     SpawnChild,
     /// Allocates and touches this many MiB.
     Allocate(Expr),
+    /// Makes a call from inside the body, as main does in a step: `call: {apply_async: func(1), as: r}`. Without a
+    /// pool's name it means the body's own pool; main's variables stand behind the body's own.
+    Call(Box<Step>),
 }
 
 /// One step of the main program.

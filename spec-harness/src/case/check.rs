@@ -47,7 +47,15 @@ pub(super) fn check(case: &Case) -> Vec<Diagnostic> {
     };
     check.references(case);
     for task in &case.tasks {
-        check.task(task);
+        check.kinds_raised(&task.body);
+    }
+    let mut program = Scope {
+        pools: Names::default(),
+        variables: Names::default(),
+    };
+    program.made_by(&case.main);
+    for task in &case.tasks {
+        check.task(task, &program);
     }
     let mut scope = Scope {
         pools: Names::default(),
@@ -77,26 +85,65 @@ struct Check<'c> {
 }
 
 /// What the program has made so far, in the order of the file.
+#[derive(Debug, Clone)]
 struct Scope {
     pools: Names,
     variables: Names,
 }
 
+impl Scope {
+    /// Adds what these steps make, whenever they do.
+    fn made_by(&mut self, steps: &[Step]) {
+        for step in steps {
+            self.variables.extend(step.bind.as_deref());
+            self.variables.extend(step.into.as_deref());
+            match &step.action {
+                Action::Pool { name, .. } => self.pools.add(name),
+                Action::Let(bindings) => {
+                    let names = bindings.iter().map(|(name, _)| name.as_str());
+                    self.variables.extend(names);
+                }
+                Action::For { var, body, .. } => {
+                    self.variables.add(var);
+                    self.made_by(body);
+                }
+                Action::If(_, then, otherwise) => {
+                    self.made_by(then);
+                    self.made_by(otherwise);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
 impl<'c> Check<'c> {
-    fn task(&mut self, task: &'c TaskDef) {
-        let mut variables = Names::with(["clock", "worker"]);
-        variables.extend(task.params.iter().map(String::as_str));
-        self.ops(&task.body, &mut variables);
+    /// The kinds of errors that these operations raise.
+    fn kinds_raised(&mut self, ops: &'c [Op]) {
+        for op in ops {
+            match &op.what {
+                OpKind::Raise { kind, .. } => self.raised.push(kind),
+                OpKind::If(_, then, otherwise) => {
+                    self.kinds_raised(then);
+                    self.kinds_raised(otherwise);
+                }
+                _ => {}
+            }
+        }
     }
 
-    fn ops(&mut self, ops: &'c [Op], variables: &mut Names) {
+    /// A task, whose calls see what main makes anywhere.
+    fn task(&mut self, task: &'c TaskDef, program: &Scope) {
+        let mut variables = Names::with(["clock", "worker"]);
+        variables.extend(task.params.iter().map(String::as_str));
+        self.ops(&task.body, &mut variables, program);
+    }
+
+    fn ops(&mut self, ops: &'c [Op], variables: &mut Names, program: &Scope) {
         for op in ops {
             match &op.what {
                 OpKind::Print(text) | OpKind::Panic(text) => self.template(text, variables),
-                OpKind::Raise { kind, text } => {
-                    self.raised.push(kind);
-                    self.template(text, variables);
-                }
+                OpKind::Raise { text, .. } => self.template(text, variables),
                 OpKind::Sleep(time) => self.time(time, variables),
                 OpKind::Return(value) => self.expr(value, variables),
                 OpKind::Exit(code) | OpKind::Allocate(code) => self.whole_number(code, variables),
@@ -106,8 +153,15 @@ impl<'c> Check<'c> {
                 }
                 OpKind::If(condition, then, otherwise) => {
                     self.expr(condition, variables);
-                    self.ops(then, variables);
-                    self.ops(otherwise, variables);
+                    self.ops(then, variables, program);
+                    self.ops(otherwise, variables, program);
+                }
+                OpKind::Call(step) => {
+                    let mut scope = program.clone();
+                    scope.variables.extend(variables.all());
+                    self.step(step, &mut scope);
+                    variables.extend(step.bind.as_deref());
+                    variables.extend(step.into.as_deref());
                 }
                 OpKind::KillSelf | OpKind::StopSelf | OpKind::CloseFds | OpKind::SpawnChild => {}
             }
@@ -116,13 +170,17 @@ impl<'c> Check<'c> {
 
     fn steps(&mut self, steps: &'c [Step], scope: &mut Scope) {
         for step in steps {
-            self.action(step, scope);
-            if let Some(raises) = &step.raises {
-                self.error_name(raises);
-            }
-            scope.variables.extend(step.bind.as_deref());
-            scope.variables.extend(step.into.as_deref());
+            self.step(step, scope);
         }
+    }
+
+    fn step(&mut self, step: &'c Step, scope: &mut Scope) {
+        self.action(step, scope);
+        if let Some(raises) = &step.raises {
+            self.error_name(raises);
+        }
+        scope.variables.extend(step.bind.as_deref());
+        scope.variables.extend(step.into.as_deref());
     }
 
     fn action(&mut self, step: &'c Step, scope: &mut Scope) {

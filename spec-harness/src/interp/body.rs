@@ -1,18 +1,22 @@
 //! One task's or callback's body, operation by operation.
 
-use crate::case::ast::{Fate, Op, OpKind, Span, TaskDef, Time};
+use super::outcome::Outcome;
+use super::program::Input;
+use crate::case::ast::{Fate, Op, OpKind, Span, Step, TaskDef, Time};
 use crate::case::expr::{Env, EvalError, Expr, Value};
 use crate::protocol::{ErrorReply, Order};
 
 /// What a body does next.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Act {
+pub enum Act<'c> {
     /// Prints a line and goes on.
     Print(String),
     /// Sleeps for so long.
     Sleep(Time),
     /// Has its puppet do something and goes on when that is done.
     Detour(Order),
+    /// Makes the call of this step and goes on when it has returned.
+    Call(&'c Step),
     /// Ends.
     End(Order, Ended),
     /// Cannot go on: the case itself is wrong here. It ends with an error.
@@ -39,6 +43,8 @@ pub struct Body<'c> {
     env: Env,
     /// The lists of operations that it is inside of, innermost last.
     stack: Vec<&'c [Op]>,
+    /// The error of a call, by which it ends.
+    uncaught: Option<ErrorReply>,
 }
 
 impl<'c> Body<'c> {
@@ -61,12 +67,16 @@ impl<'c> Body<'c> {
         Ok(Body {
             env,
             stack: vec![&task.body],
+            uncaught: None,
         })
     }
 
     /// Goes on from where it stands.
-    pub fn resume(&mut self, now: Time) -> Act {
+    pub fn resume(&mut self, now: Time) -> Act<'c> {
         self.env.set("clock", clock(now));
+        if let Some(error) = self.uncaught.take() {
+            return Act::End(Order::Raise(error), Ended::As(Fate::Raised));
+        }
         while let Some(ops) = self.stack.last_mut() {
             let Some((op, rest)) = ops.split_first() else {
                 self.stack.pop();
@@ -91,7 +101,38 @@ impl<'c> Body<'c> {
         )
     }
 
-    fn perform(&mut self, op: &'c Op) -> Result<Option<Act>, EvalError> {
+    /// Its variables.
+    pub(super) fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// Its call has returned: what was not as the step says, for people. An error that the step does not expect
+    /// ends the body, as does one in binding the result; it is what the next [`Body::resume`] gives.
+    pub(super) fn returned(
+        &mut self,
+        step: &'c Step,
+        took: Time,
+        input: Input,
+        makes: Option<Value>,
+    ) -> Vec<String> {
+        let mut outcome = Outcome::of(step, took, input, makes);
+        let bound = outcome.bind(step, &mut self.env);
+        let mut unmet = outcome.unmet;
+        if let Err(text) = bound {
+            unmet.push(text.clone());
+            outcome.uncaught = Some(ErrorReply {
+                kind: "CaseError".into(),
+                text,
+            });
+        }
+        if let Some(error) = outcome.uncaught {
+            self.stack.clear();
+            self.uncaught = Some(error);
+        }
+        unmet
+    }
+
+    fn perform(&mut self, op: &'c Op) -> Result<Option<Act<'c>>, EvalError> {
         let lost = |order| Ok(Some(Act::End(order, Ended::WithItsWorker)));
         let raised = |order| Ok(Some(Act::End(order, Ended::As(Fate::Raised))));
         match &op.what {
@@ -125,6 +166,7 @@ impl<'c> Body<'c> {
                 let order = Order::Allocate(whole(mib, &self.env)?);
                 Ok(Some(Act::Detour(order)))
             }
+            OpKind::Call(step) => Ok(Some(Act::Call(step))),
         }
     }
 }

@@ -28,8 +28,20 @@ pub struct Call {
 }
 
 impl Names<'_> {
-    pub(super) fn lower(&mut self, step: &Step, env: &Env) -> Result<Call, EvalError> {
-        let mut call = self.action(step, env)?;
+    /// The call of a step of main, or of a body, which means its own pool where it names none.
+    pub(super) fn lower_for(
+        &mut self,
+        body: Option<Key>,
+        step: &Step,
+        env: &Env,
+    ) -> Result<Call, EvalError> {
+        let own = body.and_then(|key| self.pool_of(key));
+        let last = own.map(|own| self.last.replace(own));
+        let call = self.action(step, env);
+        if let Some(last) = last {
+            self.last = last;
+        }
+        let mut call = call?;
         call.span = step.span;
         call.makes = match &step.action {
             Action::ApplyAsync(..) | Action::MapAsync { .. } => {

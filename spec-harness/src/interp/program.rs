@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::body::{clock, duration};
 use super::lower::{Call, Names};
+use super::outcome::Outcome;
 use crate::case::ast::{Action, Case, Span, Step, Time};
 use crate::case::expr::{Env, EvalError, Expr, Value};
 use crate::history::{Key, PoolInfo, Raised, TaskInfo, Who};
@@ -202,6 +203,23 @@ impl<'c> Program<'c> {
         }
     }
 
+    /// The call that a body makes: it sees main's variables behind its own, and means its own pool where it
+    /// names none.
+    pub(super) fn body_calls(
+        &mut self,
+        key: Key,
+        step: &Step,
+        locals: &Env,
+    ) -> Result<Call, EvalError> {
+        let mut env = self.env.clone();
+        for name in locals.names() {
+            if let Some(value) = locals.get(name) {
+                env.set(name, value.clone());
+            }
+        }
+        self.names.lower_for(Some(key), step, &env)
+    }
+
     /// The name, as calls have it, of the pool or bare process that runs a task.
     pub(super) fn owner(&self, key: Key) -> String {
         self.names.owner(key)
@@ -296,65 +314,24 @@ impl<'c> Program<'c> {
                 let taken = condition.eval(&env)?.truthy();
                 Begun::Inside(Frame::plain(if taken { then } else { otherwise }, None))
             }
-            _ => Begun::Demand(Demand::Call(Box::new(self.names.lower(step, &env)?))),
+            _ => Begun::Demand(Demand::Call(Box::new(
+                self.names.lower_for(None, step, &env)?,
+            ))),
         })
     }
 
     /// A step is over: judges it, binds its result.
     fn complete(&mut self, who: ActorId, open: Open<'c>, now: Time, input: Input) {
         let Open { step, since, makes } = open;
-        let mut unmet = Vec::new();
-        if let Some(takes) = &step.takes {
-            let took = Time(now.0 - since.0);
-            if took != takes.value {
-                unmet.push(format!(
-                    "takes {} was expected, it took {took}",
-                    takes.value
-                ));
-            }
-        }
-        if step.blocks {
-            unmet.push("it returned, though it was to block for ever".to_owned());
-        }
-        let mut fatal = false;
-        match (input, &step.raises) {
-            (Input::Returned(Err(raised)), Some(expected)) if raised.kind == expected.value => {}
-            (Input::Returned(Err(raised)), expected) => {
-                unmet.push(match expected {
-                    Some(expected) => format!("{} was expected, {raised} came", expected.value),
-                    None => format!("uncaught error: {raised}"),
-                });
-                fatal = true;
-            }
-            (Input::Returned(Ok(value)), Some(expected)) => {
-                let (expected, value) = (&expected.value, value.repr());
-                unmet.push(format!("{expected} was expected, it returned {value}"));
-            }
-            (Input::Returned(Ok(value)), None) => {
-                if let Err(text) = self.bind(step, makes.unwrap_or(value)) {
-                    unmet.push(text);
-                    fatal = true;
-                }
-            }
-            (Input::Go, _) => {}
-        }
+        let mut outcome = Outcome::of(step, Time(now.0 - since.0), input, makes);
+        let bound = outcome.bind(step, &mut self.env);
+        let fatal = outcome.uncaught.is_some() || bound.is_err();
         let actor = &mut self.actors[who];
-        actor
-            .unmet
-            .extend(unmet.into_iter().map(|text| (step.span, text)));
+        let unmet = outcome.unmet.into_iter().chain(bound.err());
+        actor.unmet.extend(unmet.map(|text| (step.span, text)));
         if fatal {
             actor.end();
         }
-    }
-
-    fn bind(&mut self, step: &Step, value: Value) -> Result<(), String> {
-        if let Some(list) = &step.into {
-            self.env.append(list, value.clone())?;
-        }
-        if let Some(name) = &step.bind {
-            self.env.set(name, value);
-        }
-        Ok(())
     }
 
     fn check(

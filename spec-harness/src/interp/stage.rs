@@ -9,7 +9,7 @@ use super::body::{Body, Ended};
 use super::lower::Call;
 use super::program::{ActorId, Input, MAIN, Program};
 use super::rank::{Class, Rank};
-use crate::case::ast::{Case, Span, TaskDef, Time};
+use crate::case::ast::{Case, Span, Step, TaskDef, Time};
 use crate::case::expr::Value;
 use crate::history::{Ending, Event, History, Key, Raised, What, Who, WorkerId};
 use crate::protocol::{Command, Order};
@@ -23,13 +23,32 @@ pub struct Options {
     pub late: BTreeSet<u64>,
 }
 
+/// Who makes a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Caller {
+    /// Main or a thread of it.
+    Actor(ActorId),
+    /// A task or a callback, from inside.
+    Body(Key),
+}
+
+impl Caller {
+    /// A number that no other caller has.
+    fn number(self) -> u64 {
+        match self {
+            Caller::Actor(actor) => actor as u64,
+            Caller::Body(key) => (1 << 32) + key,
+        }
+    }
+}
+
 /// What the player of the pool is to do next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Move {
     /// Make this call; [`Stage::returned`] when it returns.
     Call {
-        /// For this actor.
-        actor: ActorId,
+        /// For this caller.
+        caller: Caller,
         /// The call.
         command: Command,
     },
@@ -63,7 +82,7 @@ pub enum Turn {
     /// A timer of the implementation is due.
     Timer(u64),
     /// A call's time is over.
-    Deadline(ActorId),
+    Deadline(Caller),
 }
 
 /// A body that has begun.
@@ -86,6 +105,8 @@ pub struct Beginning {
 pub struct Waiting {
     /// Whose.
     pub who: Who,
+    /// The same for people: `main`, `note(3)`.
+    pub name: String,
     /// The step.
     pub span: Span,
     /// The call.
@@ -103,7 +124,7 @@ pub struct Stage<'c> {
     now: Time,
     queue: BTreeMap<Rank, Ready>,
     bodies: BTreeMap<Key, Playing<'c>>,
-    calls: BTreeMap<ActorId, OpenCall>,
+    calls: BTreeMap<Caller, OpenCall>,
     /// Calls made so far.
     count: u64,
     timers: BTreeMap<u64, Rank>,
@@ -126,7 +147,7 @@ enum Ready {
     Actor(ActorId, Input),
     Body(Key),
     Timer(u64),
-    Deadline(ActorId),
+    Deadline(Caller),
 }
 
 impl Ready {
@@ -135,7 +156,7 @@ impl Ready {
             Ready::Actor(actor, _) => Turn::Actor(*actor),
             Ready::Body(key) => Turn::Body(*key),
             Ready::Timer(timer) => Turn::Timer(*timer),
-            Ready::Deadline(actor) => Turn::Deadline(*actor),
+            Ready::Deadline(caller) => Turn::Deadline(*caller),
         }
     }
 }
@@ -145,6 +166,10 @@ struct Playing<'c> {
     body: Body<'c>,
     /// Its place in the queue, while it has one.
     rank: Option<Rank>,
+    /// The step whose call it makes, and what the call makes.
+    calling: Option<(&'c Step, Option<Value>)>,
+    /// Its call has returned after so long.
+    returned: Option<(Time, Result<Value, Raised>)>,
     /// What is known of its end, once it was given its last order.
     ended: Option<Ended>,
 }
@@ -166,7 +191,7 @@ struct OpenCall {
 struct Seen {
     gone: BTreeSet<Key>,
     done: BTreeSet<Key>,
-    returned: BTreeMap<ActorId, Result<Value, Raised>>,
+    returned: BTreeMap<Caller, Result<Value, Raised>>,
     began: Vec<Beginning>,
 }
 
@@ -202,9 +227,12 @@ impl<'c> Stage<'c> {
         self.options = options;
     }
 
-    /// An actor by name.
-    pub fn who(&self, actor: ActorId) -> Who {
-        self.program.who(actor)
+    /// A caller by name.
+    pub fn who(&self, caller: Caller) -> Who {
+        match caller {
+            Caller::Actor(actor) => self.program.who(actor),
+            Caller::Body(key) => Who::Puppet(key),
+        }
     }
 
     /// The current instant.
@@ -243,19 +271,19 @@ impl<'c> Stage<'c> {
     /// A call returned.
     ///
     /// # Errors
-    /// This actor is in no call.
+    /// This caller is in no call.
     pub fn returned(
         &mut self,
-        actor: ActorId,
+        caller: Caller,
         result: Result<Value, Raised>,
     ) -> Result<(), String> {
-        let Some(open) = self.calls.get_mut(&actor) else {
+        let Some(open) = self.calls.get_mut(&caller) else {
             return Err("a call returned twice".to_owned());
         };
         if open.late {
             open.held = Some(result);
         } else {
-            self.seen.returned.insert(actor, result);
+            self.seen.returned.insert(caller, result);
         }
         Ok(())
     }
@@ -304,8 +332,9 @@ impl<'c> Stage<'c> {
 
     /// Every call that has not returned, main's first.
     pub fn waiting(&self) -> Vec<Waiting> {
-        let waiting = self.calls.iter().map(|(actor, open)| Waiting {
-            who: self.program.who(*actor),
+        let waiting = self.calls.iter().map(|(caller, open)| Waiting {
+            who: self.who(*caller),
+            name: self.name(*caller),
             span: open.call.span,
             text: open.call.text.clone(),
             since: open.since,
@@ -313,15 +342,35 @@ impl<'c> Stage<'c> {
         waiting.collect()
     }
 
+    /// A caller as people call it.
+    fn name(&self, caller: Caller) -> String {
+        match self.who(caller) {
+            Who::Main => "main".to_owned(),
+            Who::Thread(name) => name,
+            Who::Puppet(key) => {
+                let task = usize::try_from(key)
+                    .ok()
+                    .and_then(|key| self.program.tasks().get(key));
+                task.map_or_else(|| format!("body {key}"), |task| task.to_string())
+            }
+        }
+    }
+
     /// Notes that every call still open will never return, where its step says so.
     /// False when one of them does not.
     pub fn note_blocked(&mut self) -> bool {
         let mut expected = true;
-        let open: Vec<(ActorId, Span)> =
-            self.calls.iter().map(|(a, o)| (*a, o.call.span)).collect();
-        for (actor, span) in open {
-            expected &= self.program.current(actor).is_some_and(|step| step.blocks);
-            self.log(self.program.who(actor), What::Blocked { span });
+        let open: Vec<(Caller, Span)> = self.calls.iter().map(|(c, o)| (*c, o.call.span)).collect();
+        for (caller, span) in open {
+            let step = match caller {
+                Caller::Actor(actor) => self.program.current(actor),
+                Caller::Body(key) => self
+                    .bodies
+                    .get(&key)
+                    .and_then(|body| Some(body.calling.as_ref()?.0)),
+            };
+            expected &= step.is_some_and(|step| step.blocks);
+            self.log(self.who(caller), What::Blocked { span });
         }
         expected
     }
@@ -338,8 +387,8 @@ impl<'c> Stage<'c> {
         for key in seen.gone {
             self.body_gone(key);
         }
-        for (actor, result) in seen.returned {
-            self.call_returned(actor, result);
+        for (caller, result) in seen.returned {
+            self.call_returned(caller, result);
         }
         for beginning in seen.began {
             self.body_began(beginning);
@@ -386,7 +435,7 @@ impl<'c> Stage<'c> {
                     self.timers.remove(&timer);
                     Some(Move::Fire(timer))
                 }
-                Ready::Deadline(actor) => self.deadline(actor),
+                Ready::Deadline(caller) => self.deadline(caller),
             };
             if let Some(made) = made {
                 return made;
@@ -409,7 +458,7 @@ impl<'c> Stage<'c> {
             Ready::Actor(thread, _) => (Class::Thread, thread as u64),
             Ready::Body(key) => (Class::Puppet, key),
             Ready::Timer(timer) => (Class::Timer, timer),
-            Ready::Deadline(actor) => (Class::Timer, actor as u64),
+            Ready::Deadline(caller) => (Class::Timer, caller.number()),
         };
         let rank = self.rank(wake, class, number);
         self.queue.insert(rank, ready);

@@ -17,12 +17,12 @@ struct Model {
     results: BTreeMap<Key, Value>,
     handles: BTreeMap<String, Key>,
     /// Calls that wait for a task, or for all of them.
-    waiting: Vec<(ActorId, Option<Key>)>,
-    timers: BTreeMap<u64, ActorId>,
+    waiting: Vec<(Caller, Option<Key>)>,
+    timers: BTreeMap<u64, Caller>,
 }
 
 impl Model {
-    fn call(&mut self, stage: &mut Stage<'_>, actor: ActorId, command: Command) {
+    fn call(&mut self, stage: &mut Stage<'_>, caller: Caller, command: Command) {
         let mut result = Ok(Value::None);
         match command {
             Command::Pool { size, .. } => self.workers = size.unwrap_or(1) as usize,
@@ -33,12 +33,12 @@ impl Model {
             Command::Get { handle, timeout } => {
                 if let Some(timeout) = timeout {
                     let timer = self.timers.len() as u64;
-                    self.timers.insert(timer, actor);
+                    self.timers.insert(timer, caller);
                     stage.timer(timer, crate::case::ast::Time::from_units(timeout).unwrap());
                 }
-                return self.waiting.push((actor, Some(self.handles[&handle])));
+                return self.waiting.push((caller, Some(self.handles[&handle])));
             }
-            Command::Join { .. } => return self.waiting.push((actor, None)),
+            Command::Join { .. } => return self.waiting.push((caller, None)),
             Command::Ready { handle } => {
                 result = Ok(Value::Bool(
                     self.results.contains_key(&self.handles[&handle]),
@@ -56,7 +56,7 @@ impl Model {
                 })
             }
         }
-        stage.returned(actor, result).unwrap();
+        stage.returned(caller, result).unwrap();
     }
 
     /// What happens by itself.
@@ -74,17 +74,17 @@ impl Model {
             });
         }
         let busy = !self.running.is_empty();
-        self.waiting.retain(|(actor, key)| {
+        self.waiting.retain(|(caller, key)| {
             let result = match key {
                 Some(key) => self.results.get(key).cloned(),
                 None => (!busy).then_some(Value::None),
             };
             let waits = result.is_none();
-            let mine = self.timers.iter().filter(|(_, of)| !waits && *of == actor);
+            let mine = self.timers.iter().filter(|(_, of)| !waits && *of == caller);
             mine.for_each(|(timer, _)| stage.cancel(*timer));
             result
                 .into_iter()
-                .for_each(|value| stage.returned(*actor, Ok(value)).unwrap());
+                .for_each(|value| stage.returned(*caller, Ok(value)).unwrap());
             waits
         });
     }
@@ -94,7 +94,7 @@ impl Model {
         let mut model = Model::default();
         loop {
             match stage.next_move() {
-                Move::Call { actor, command } => model.call(&mut stage, actor, command),
+                Move::Call { caller, command } => model.call(&mut stage, caller, command),
                 Move::Order {
                     key,
                     order,
@@ -110,13 +110,13 @@ impl Model {
                     key, last: false, ..
                 } => stage.done(key),
                 Move::Fire(timer) => {
-                    let actor = model.timers[&timer];
-                    model.waiting.retain(|(waiting, _)| *waiting != actor);
+                    let caller = model.timers[&timer];
+                    model.waiting.retain(|(waiting, _)| *waiting != caller);
                     let late = Raised {
                         kind: "TimedOut".into(),
                         text: "late".into(),
                     };
-                    stage.returned(actor, Err(late)).unwrap();
+                    stage.returned(caller, Err(late)).unwrap();
                 }
                 Move::Exit => stage.ended(0),
                 end @ (Move::Late(_) | Move::Stuck) => {
@@ -350,21 +350,21 @@ fn a_late_answer_is_held_until_its_deadline() {
         },
     );
     let next = |stage: &mut Stage<'_>| match stage.next_move() {
-        Move::Call { actor, command } => (actor, command),
+        Move::Call { caller, command } => (caller, command),
         other => panic!("{other:?}"),
     };
     for _ in 0..2 {
-        let (actor, _) = next(&mut stage);
-        stage.returned(actor, Ok(Value::None)).unwrap();
+        let (caller, _) = next(&mut stage);
+        stage.returned(caller, Ok(Value::None)).unwrap();
     }
-    let (actor, command) = next(&mut stage);
+    let (caller, command) = next(&mut stage);
     assert!(matches!(command, Command::Get { timeout: Some(short), .. } if short < 0.1));
     assert!(stage.awaits_real_timeout());
     let late = Raised {
         kind: "TimedOut".into(),
         text: String::new(),
     };
-    stage.returned(actor, Err(late)).unwrap();
+    stage.returned(caller, Err(late)).unwrap();
     assert!(!stage.awaits_real_timeout());
     let (_, command) = next(&mut stage);
     assert_eq!(stage.now().to_string(), "0.5");
@@ -378,10 +378,10 @@ fn a_task_that_begins_twice_is_recorded_twice_and_performed_once() {
     ));
     let mut stage = Stage::new(&case, Options::default());
     for _ in 0..2 {
-        let Move::Call { actor, .. } = stage.next_move() else {
+        let Move::Call { caller, .. } = stage.next_move() else {
             panic!("no call")
         };
-        stage.returned(actor, Ok(Value::None)).unwrap();
+        stage.returned(caller, Ok(Value::None)).unwrap();
     }
     assert_eq!(stage.is_first(0, false), Ok(true));
     for worker in [7, 8] {
@@ -433,5 +433,58 @@ main:
         lines.len() == 1 && lines[0].starts_with("0 unmet: "),
         "{lines:?}"
     );
+    assert_eq!(history.tasks[0].fate, Fate::Raised);
+}
+
+#[test]
+fn a_body_calls_its_own_pool_and_sees_mains_variables_behind_its_own() {
+    let history = run("
+tasks:
+  inner(i):
+    - sleep: 1
+    - return: i * 10
+  outer(i):
+    - call: { apply_async: inner(i + step), as: job }
+    - call: { get: job, as: value, takes: 1 }
+    - print: '{i} got {value} at {clock}'
+    - call: { ready: job, takes: 1 }
+main:
+  - let: { step: 2, i: 100 }
+  - pool: 2
+  - apply_async: outer(1)
+  - close
+  - join
+");
+    assert_eq!(
+        lines(&history),
+        [
+            "1 1 got 30 at 1",
+            "1 unmet: takes 1 was expected, it took 0",
+        ]
+    );
+    let calls = history.events.iter().filter(|event| {
+        matches!(
+            (&event.who, &event.what),
+            (Who::Puppet(0), What::Call { .. })
+        )
+    });
+    assert_eq!(calls.count(), 3);
+}
+
+#[test]
+fn an_error_that_a_bodys_call_does_not_expect_ends_the_body() {
+    let history = run("
+tasks:
+  outer(i):
+    - call: { successful: nothing }
+    - print: 'not reached'
+main:
+  - pool: 1
+  - let: { nothing: 3 }
+  - apply_async: outer(1)
+  - close
+  - join
+");
+    assert_eq!(lines(&history), ["0 unmet: 3 is no handle of a job"]);
     assert_eq!(history.tasks[0].fate, Fate::Raised);
 }

@@ -28,9 +28,10 @@ pub(super) struct Facts<'h> {
     pub(super) last_step: Moment,
 }
 
-/// A call of main or of a thread.
+/// A call of main, of a thread, or of a body.
 #[derive(Debug)]
 pub(super) struct Called<'h> {
+    pub(super) who: &'h Who,
     pub(super) at: Moment,
     pub(super) text: &'h str,
     pub(super) command: &'h Command,
@@ -69,6 +70,7 @@ impl<'h> Facts<'h> {
                 (What::Call { text, command, .. }, who) => {
                     open.insert(who, facts.calls.len());
                     facts.calls.push(Called {
+                        who,
                         at: moment,
                         text,
                         command,
@@ -135,6 +137,27 @@ impl<'h> Facts<'h> {
     /// Whether a job's input is read as its results are taken.
     pub(super) fn is_streamed(&self, (job, _): Unit) -> bool {
         self.streamed.contains(&job)
+    }
+
+    /// The pool whose work a call made inside a task waits for, if that is the task's own: meanwhile the task lends
+    /// its place.
+    pub(super) fn lends(&self, key: Key, command: &Command) -> Option<&'h str> {
+        let own = self.task(key).filter(|task| !task.callback)?;
+        let own = own.pool.as_deref()?;
+        let lends = match command {
+            Command::Apply { pool, .. }
+            | Command::Map { pool, .. }
+            | Command::Starmap { pool, .. } => pool == own,
+            Command::Get { handle, .. } | Command::Wait { handle, .. } => {
+                self.job(handle).is_some_and(|job| job.pool == own)
+            }
+            Command::Next { iterator, .. } => {
+                let mut streams = self.calls.iter().filter_map(Stream::of);
+                streams.any(|stream| stream.iterator == iterator && stream.pool == own)
+            }
+            _ => false,
+        };
+        lends.then_some(own)
     }
 
     /// As people call it: `func(3)`.
@@ -284,6 +307,5 @@ pub(super) fn task(history: &History, key: Key) -> Option<&TaskInfo> {
 
 /// A task as people call it: `func(3, 'a')`.
 pub(super) fn label(task: &TaskInfo) -> String {
-    let args: Vec<String> = task.args.iter().map(Value::repr).collect();
-    format!("{}({})", task.task, args.join(", "))
+    task.to_string()
 }

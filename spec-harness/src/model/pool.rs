@@ -29,15 +29,16 @@ pub(super) struct Pool {
     /// C5: what no worker has taken yet; it has no bound.
     queue: VecDeque<Chunk>,
     /// What each busy worker does.
-    busy: Vec<(Worker, Chunk)>,
+    busy: Vec<Busy>,
     /// Workers that have worked and rest.
     resting: VecDeque<Worker>,
     hired: Worker,
-    /// Callbacks that are due, in the order in which their jobs were decided, and the one that runs.
+    /// Callbacks that are due, in the order in which their jobs were decided.
     due: VecDeque<(JobId, Key)>,
     /// How many jobs have been decided.
     decisions: usize,
-    calling: Option<(JobId, Key)>,
+    /// The callback that runs, after those that wait for it: they are on one thread.
+    calling: Vec<(JobId, Key)>,
 }
 
 /// C4: never backwards.
@@ -102,6 +103,15 @@ struct Chunk {
     begun: bool,
 }
 
+/// A worker at work.
+#[derive(Debug)]
+struct Busy {
+    worker: Worker,
+    chunk: Chunk,
+    /// It runs in the place of one that waits for its own pool.
+    stands_in: bool,
+}
+
 /// A body that begins now.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Begin {
@@ -145,7 +155,7 @@ impl Pool {
             hired: 0,
             due: VecDeque::new(),
             decisions: 0,
-            calling: None,
+            calling: Vec::new(),
         })
     }
 
@@ -239,8 +249,8 @@ impl Pool {
         };
         stopped
             .into_iter()
-            .filter(|(_, chunk)| chunk.begun)
-            .map(|(_, chunk)| self.key(&chunk))
+            .filter(|busy| busy.chunk.begun)
+            .map(|busy| self.key(&busy.chunk))
             .collect()
     }
 
@@ -257,7 +267,7 @@ impl Pool {
         let idle = self.queue.is_empty()
             && self.busy.is_empty()
             && self.due.is_empty()
-            && self.calling.is_none();
+            && self.calling.is_empty();
         idle && self.phase != Phase::Running
     }
 
@@ -283,17 +293,22 @@ impl Pool {
         }
     }
 
-    /// What begins now. Called when anything has happened, it leaves nobody idle beside work.
-    pub(super) fn begin(&mut self) -> Vec<Begin> {
+    /// What begins now. Called when anything has happened, it leaves nobody idle beside work. `waits` says of a
+    /// body whether it is blocked until something of this very pool has happened.
+    pub(super) fn begin(&mut self, waits: &dyn Fn(Key) -> bool) -> Vec<Begin> {
         let mut begins = Vec::new();
         // C1: at most its size. O5: first in, first out.
-        while self.busy.len() < self.size
+        while let Some(stands_in) = self.place(waits)
             && let Some(chunk) = self.queue.pop_front()
         {
             let worker = self.free_worker();
-            self.busy.push((worker, chunk));
+            self.busy.push(Busy {
+                worker,
+                chunk,
+                stands_in,
+            });
         }
-        for (worker, chunk) in self.busy.iter_mut().filter(|(_, chunk)| !chunk.begun) {
+        for Busy { worker, chunk, .. } in self.busy.iter_mut().filter(|busy| !busy.chunk.begun) {
             chunk.begun = true;
             let work = &self.jobs[chunk.job].work;
             let (key, args) = (work.keys[chunk.items.start], work.args);
@@ -303,12 +318,12 @@ impl Pool {
                 args,
             });
         }
-        // R5: callbacks one at a time.
-        if self.calling.is_none()
+        // R5: callbacks one at a time. R7: while one waits, the next run inside of it.
+        if self.calling.last().is_none_or(|(_, key)| waits(*key))
             && let Some((job, key)) = self.due.pop_front()
             && let Some(with) = self.jobs[job].outcome.clone()
         {
-            self.calling = Some((job, key));
+            self.calling.push((job, key));
             begins.push(Begin::Callback { key, with });
         }
         begins
@@ -316,23 +331,55 @@ impl Pool {
 
     /// Whether this callback runs: in the program itself, on workers of either kind.
     pub(super) fn is_calling(&self, key: Key) -> bool {
-        self.calling.is_some_and(|(_, calling)| calling == key)
+        self.calling.iter().any(|(_, calling)| *calling == key)
+    }
+
+    /// Whether a body is one of this pool's that have begun.
+    pub(super) fn is_inside(&self, key: Key) -> bool {
+        let runs = |busy: &Busy| busy.chunk.begun && self.key(&busy.chunk) == key;
+        self.is_calling(key) || self.busy.iter().any(runs)
+    }
+
+    /// Whether a callback can go on: others that began while it waited have ended.
+    pub(super) fn is_innermost(&self, key: Key) -> bool {
+        !self.is_calling(key)
+            || self
+                .calling
+                .last()
+                .is_some_and(|(_, calling)| *calling == key)
+    }
+
+    /// R7: whether a callback that waits for this job would wait for itself.
+    pub(super) fn waits_for_itself(&self, key: Key, job: JobId) -> bool {
+        self.is_calling(key) && self.calling.iter().any(|(of, _)| *of == job)
+    }
+
+    /// Whether there is a place for one more: of a worker, or of one that is blocked (R13).
+    fn place(&self, waits: &dyn Fn(Key) -> bool) -> Option<bool> {
+        let stand_ins = self.busy.iter().filter(|busy| busy.stands_in).count();
+        if self.busy.len() - stand_ins < self.size {
+            return Some(false);
+        }
+        let blocked = |busy: &&Busy| busy.chunk.begun && waits(self.key(&busy.chunk));
+        let blocked = self.busy.iter().filter(blocked).count();
+        (stand_ins < blocked).then_some(true)
     }
 
     /// A body of this pool ended; false when it has none of this number at work.
     pub(super) fn ended(&mut self, key: Key, end: &End) -> bool {
-        if let Some((job, _)) = self.calling.take_if(|(_, calling)| *calling == key) {
+        if let Some(place) = self.calling.iter().position(|(_, calling)| *calling == key) {
+            let (job, _) = self.calling.remove(place);
             self.called_back(job, end);
             return true;
         }
         let Some(place) = self
             .busy
             .iter()
-            .position(|(_, chunk)| chunk.begun && self.key(chunk) == key)
+            .position(|busy| busy.chunk.begun && self.key(&busy.chunk) == key)
         else {
             return false;
         };
-        let (worker, chunk) = &mut self.busy[place];
+        let Busy { worker, chunk, .. } = &mut self.busy[place];
         let (worker, job) = (*worker, chunk.job);
         let (error, lives) = match end {
             // O4: the rest of the chunk is skipped. R8, R15: the worker goes on.

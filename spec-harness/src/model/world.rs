@@ -1,6 +1,6 @@
 //! Everything a program makes, and who waits for what: the answers to its calls, and its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::command::{held, limit, submission};
 use super::pool::{Begin, End, JobId, Outcome, Pool, Worker};
@@ -10,7 +10,7 @@ use super::{Choices, raised};
 use crate::case::ast::{Kind, Time};
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
-use crate::interp::{ActorId, Beginning};
+use crate::interp::{Beginning, Caller};
 use crate::protocol::{Command, Order};
 
 /// A program's pools, handles and processes.
@@ -25,7 +25,7 @@ pub(super) struct World {
     /// Each with the pool that it is of.
     streams: BTreeMap<String, (usize, Stream)>,
     processes: Vec<(String, Process)>,
-    calls: BTreeMap<ActorId, OpenCall>,
+    calls: BTreeMap<Caller, OpenCall>,
     timers: u64,
     leaving: bool,
     seen: Vec<Seen>,
@@ -37,7 +37,7 @@ type Job = (usize, JobId);
 /// What the program's interpreter is to be told.
 #[derive(Debug)]
 pub(super) enum Seen {
-    Returned(ActorId, Outcome),
+    Returned(Caller, Outcome),
     Began(Beginning),
     Did(Key),
     Gone(Key),
@@ -93,15 +93,23 @@ impl World {
         }
     }
 
-    /// Main or a thread makes a call.
-    pub(super) fn call(&mut self, by: ActorId, command: &Command) {
-        let awaits = match self.perform(command) {
+    /// Main, a thread or a body makes a call.
+    pub(super) fn call(&mut self, by: Caller, command: &Command) {
+        let awaits = match self.perform(by, command) {
             Ok(awaits) => awaits,
             Err(raised) => return self.seen.push(Seen::Returned(by, Err(raised))),
         };
         // R3: a timeout of zero is a look.
         let limit = limit(command);
         let late = limit == Some(Time(0));
+        if !late && self.waits_for_itself(by, &awaits) {
+            // R3: wait never fails.
+            let outcome = match awaits {
+                Awaits::Ready(_) => Ok(Value::None),
+                _ => Err(raised("WouldDeadlock", "call would wait for itself")),
+            };
+            return self.seen.push(Seen::Returned(by, outcome));
+        }
         let timer = limit.filter(|_| !late && self.result(&awaits).is_none());
         let timer = timer.map(|after| {
             self.timers += 1;
@@ -146,7 +154,9 @@ impl World {
             Order::Signal(name) if name == "STOP" => return self.stop(key),
             Order::Signal(name) => died(format!("killed by SIG{name}"), -SIGKILL),
             Order::CloseFds(_) => died("lost its connection".to_owned(), 0),
-            Order::SpawnChild(_) | Order::Allocate(_) => return self.detour(key),
+            Order::SpawnChild(_) | Order::Allocate(_) | Order::Call(_) => {
+                return self.detour(key);
+            }
         };
         self.seen.push(Seen::Gone(key));
         if let End::WorkerDied { cause, .. } = &end
@@ -177,8 +187,10 @@ impl World {
             if self.leaving {
                 self.leave();
             }
-            for (number, (_, pool)) in self.pools.iter_mut().enumerate() {
-                let begins = pool.begin().into_iter();
+            for number in 0..self.pools.len() {
+                let waiting = self.waiting_inside(number);
+                let begins = self.pools[number].1.begin(&|key| waiting.contains(&key));
+                let begins = begins.into_iter();
                 self.seen
                     .extend(begins.map(|begin| beginning(number as i32, begin)));
             }
@@ -187,6 +199,10 @@ impl World {
             }
         }
         for (by, call) in std::mem::take(&mut self.calls) {
+            if !self.can_go_on(by) {
+                self.calls.insert(by, call);
+                continue;
+            }
             self.advance(&call.awaits);
             let late = || call.late.then(|| too_late(&call.awaits));
             if let Some(result) = self.result(&call.awaits).or_else(late) {
@@ -221,7 +237,7 @@ impl World {
     }
 
     /// Does what a call does at once, and says for what it waits.
-    fn perform(&mut self, command: &Command) -> Result<Awaits, Raised> {
+    fn perform(&mut self, by: Caller, command: &Command) -> Result<Awaits, Raised> {
         if let Some((pool, work, handle)) = submission(command) {
             let pool = self.pool(pool)?;
             let job = (pool, self.pools[pool].1.submit(work)?);
@@ -277,6 +293,10 @@ impl World {
             Command::Join { pool, .. } => {
                 let pool = self.pool(pool)?;
                 self.pools[pool].1.join()?;
+                // L8: it would wait for itself.
+                if self.is_inside(by, pool) {
+                    return Err(raised("WouldDeadlock", "call would wait for itself"));
+                }
                 for (_, stream) in self.streams.values_mut().filter(|(of, _)| *of == pool) {
                     stream.read_all(&mut self.pools[pool].1);
                 }
@@ -295,7 +315,10 @@ impl World {
                 }
                 self.dropped.push(name.clone());
                 self.terminate(pool);
-                return Ok(Awaits::Gone(pool));
+                // L8: from inside, without waiting.
+                if !self.is_inside(by, pool) {
+                    return Ok(Awaits::Gone(pool));
+                }
             }
             Command::Process {
                 process,
@@ -351,6 +374,48 @@ impl World {
             Awaits::Next(iterator) => self.streams.get(iterator)?.1.next(),
             Awaits::Gone(pool) => self.is_gone(*pool).then(none),
             Awaits::Ended(process) => self.processes[*process].1.has_ended().then(none),
+        }
+    }
+
+    /// Whether a call is made by a task or a callback of this pool.
+    fn is_inside(&self, by: Caller, pool: usize) -> bool {
+        matches!(by, Caller::Body(key) if self.pools[pool].1.is_inside(key))
+    }
+
+    /// The pool for whose work a call waits.
+    fn waited_for(&self, awaits: &Awaits) -> Option<usize> {
+        match awaits {
+            Awaits::Value((pool, _)) | Awaits::Ready((pool, _)) => Some(*pool),
+            Awaits::Next(iterator) => self.streams.get(iterator).map(|(pool, _)| *pool),
+            Awaits::No(_) | Awaits::Gone(_) | Awaits::Ended(_) => None,
+        }
+    }
+
+    /// The bodies that are blocked until something of this pool has happened.
+    fn waiting_inside(&self, pool: usize) -> BTreeSet<Key> {
+        let waiting = self.calls.iter().filter_map(|(by, call)| {
+            let Caller::Body(key) = by else { return None };
+            let blocked = !call.late && self.result(&call.awaits).is_none();
+            (blocked && self.waited_for(&call.awaits) == Some(pool)).then_some(*key)
+        });
+        waiting.collect()
+    }
+
+    /// R7: whether a callback waits for the job whose callback it is, or for one whose callback waits for it.
+    fn waits_for_itself(&self, by: Caller, awaits: &Awaits) -> bool {
+        let (Caller::Body(key), Awaits::Value((pool, job)) | Awaits::Ready((pool, job))) =
+            (by, awaits)
+        else {
+            return false;
+        };
+        self.pools[*pool].1.waits_for_itself(key, *job) && self.result(awaits).is_none()
+    }
+
+    /// Whether whoever calls can go on when the call returns: a callback not before those that run inside of it.
+    fn can_go_on(&self, by: Caller) -> bool {
+        match by {
+            Caller::Actor(_) => true,
+            Caller::Body(key) => self.pools.iter().all(|(_, pool)| pool.is_innermost(key)),
         }
     }
 

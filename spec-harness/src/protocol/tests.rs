@@ -200,3 +200,29 @@ fn a_stream_is_read_line_by_line_to_its_end() {
     assert!(matches!(read_line(&mut stream), Err(LineError::Cut)));
     assert!(read_line(&mut stream).unwrap().is_none());
 }
+
+#[test]
+fn a_body_may_be_told_to_call_the_pool() {
+    let order = Order::Call(Command::Get {
+        handle: "h0".into(),
+        timeout: None,
+    });
+    let text = line(&order);
+    assert_eq!(
+        text,
+        "{\"call\":{\"cmd\":\"get\",\"handle\":\"h0\",\"timeout\":null}}\n"
+    );
+    assert_eq!(parse_order(text.trim_end()).unwrap(), order);
+    let said = |text: &str| FromPuppet::parse(text).unwrap();
+    assert_eq!(said(r#"{"ok":3}"#), FromPuppet::Returned(Ok(json!(3))));
+    let error = ErrorReply {
+        kind: "TimedOut".into(),
+        text: "late".into(),
+    };
+    assert_eq!(
+        said(r#"{"error":{"kind":"TimedOut","text":"late"}}"#),
+        FromPuppet::Returned(Err(error))
+    );
+    assert!(FromPuppet::parse(r#"{"ok":1,"more":2}"#).is_err());
+    assert!(FromPuppet::parse("{}").is_err());
+}

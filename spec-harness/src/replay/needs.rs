@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::case::ast::{Action, Case, Op, OpKind, Step};
+use crate::case::ast::{Action, Callbacks, Case, Op, OpKind, Step, TaskDef};
 
 /// The abilities without which the case cannot be run, by the names that `hello` uses.
 pub fn needs(case: &Case) -> BTreeSet<String> {
@@ -10,11 +10,70 @@ pub fn needs(case: &Case) -> BTreeSet<String> {
     let mut add = |need: &str| {
         needs.insert(need.to_owned());
     };
-    visit_steps(&case.main, &mut |step| of_step(step, &mut add));
+    let mut uses = Uses::default();
+    let mut see = |step: &Step| {
+        of_step(step, &mut add);
+        uses.note(&step.action);
+    };
+    visit_steps(&case.main, &mut see);
+    for task in &case.tasks {
+        visit_ops(&task.body, &mut |op| {
+            if let OpKind::Call(step) = &op.what {
+                see(step);
+            }
+        });
+    }
     for task in &case.tasks {
         visit_ops(&task.body, &mut |op| of_op(op, &mut add));
+        if calls(task) && uses.tasks.contains(&task.name.value) {
+            add("call_from_task");
+        }
+        if calls(task) && uses.callbacks.contains(&task.name.value) {
+            add("call_from_callback");
+        }
     }
     needs
+}
+
+/// What the program uses its functions for, by name.
+#[derive(Debug, Default)]
+struct Uses {
+    tasks: BTreeSet<String>,
+    callbacks: BTreeSet<String>,
+}
+
+impl Uses {
+    fn note(&mut self, action: &Action) {
+        let mut called_back = |callbacks: &Callbacks| {
+            let both = [&callbacks.ok, &callbacks.error].into_iter().flatten();
+            self.callbacks.extend(both.map(|name| name.value.clone()));
+        };
+        let task = match action {
+            Action::Apply(_, call) | Action::Process { call, .. } => &call.task,
+            Action::ApplyAsync(_, call, callbacks) => {
+                called_back(callbacks);
+                &call.task
+            }
+            Action::MapAsync {
+                call, callbacks, ..
+            } => {
+                called_back(callbacks);
+                &call.task
+            }
+            Action::Map { call, .. } | Action::Imap { call, .. } => &call.task,
+            _ => return,
+        };
+        self.tasks.insert(task.value.clone());
+    }
+}
+
+/// Whether a function calls the pool from inside.
+fn calls(task: &TaskDef) -> bool {
+    let mut found = false;
+    visit_ops(&task.body, &mut |op| {
+        found |= matches!(op.what, OpKind::Call(_));
+    });
+    found
 }
 
 fn of_step(step: &Step, add: &mut impl FnMut(&str)) {
@@ -61,7 +120,7 @@ fn of_step(step: &Step, add: &mut impl FnMut(&str)) {
 fn of_op(op: &Op, add: &mut impl FnMut(&str)) {
     // Every puppet can return, raise and panic; the others break something on purpose.
     add(match &op.what {
-        OpKind::Exit(_) => "exit",
+        OpKind::Exit(_) => "exit_self",
         OpKind::KillSelf => "kill_self",
         OpKind::StopSelf => "stop_self",
         OpKind::CloseFds => "close_fds",

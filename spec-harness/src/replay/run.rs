@@ -13,8 +13,8 @@ use super::tree::{RunCounts, Tree};
 use super::{Fault, Limits, Target, needs, sys, word};
 use crate::case::ast::Case;
 use crate::history::{Ending, History, Key, Who};
-use crate::interp::{ActorId, Move, Options, Stage};
-use crate::protocol::{Command, FromAdapter, Hello, Request, VERSION};
+use crate::interp::{ActorId, Caller, Move, Options, Stage};
+use crate::protocol::{Command, FromAdapter, Hello, Order, Request, VERSION};
 
 /// Waits between failed looks: the first is about what a message through a pipe takes.
 const FIRST_WAIT: Duration = Duration::from_micros(100);
@@ -130,6 +130,8 @@ enum Talk {
     Playing(Key),
     /// It was given an order after which it reports.
     Detour(Key),
+    /// It makes a call.
+    Calling(Key),
     /// It was given its last order.
     Ending(Key),
     /// It is a task's second body: an offence of the pool that has been noted.
@@ -273,24 +275,30 @@ impl Run<'_> {
     /// Does the stage's next move.
     fn advance(&mut self) -> Result<Option<Ending>, Fault> {
         match self.stage.next_move() {
-            Move::Call { actor, command } => {
-                let by = match self.stage.who(actor) {
+            Move::Call {
+                caller: Caller::Actor(actor),
+                command,
+            } => {
+                let by = match self.stage.who(Caller::Actor(actor)) {
                     Who::Thread(name) => name,
                     _ => "main".to_owned(),
                 };
                 self.ask(Asked::Actor(actor), &by, command);
             }
-            Move::Order { key, order, last } => {
-                if let Some(line) = self.bodies.get(&key).copied() {
-                    self.session.order(line, &order);
-                    let talk = if last {
-                        Talk::Ending(key)
-                    } else {
-                        Talk::Detour(key)
-                    };
-                    self.lines.insert(line, talk);
-                }
-            }
+            Move::Call {
+                caller: Caller::Body(key),
+                command,
+            } => self.order(key, &Order::Call(command), Talk::Calling(key)),
+            Move::Order {
+                key,
+                order,
+                last: true,
+            } => self.order(key, &order, Talk::Ending(key)),
+            Move::Order {
+                key,
+                order,
+                last: false,
+            } => self.order(key, &order, Talk::Detour(key)),
             Move::Fire(timer) => self.ask(Asked::Timer, "clock", Command::Fire { timer }),
             Move::Exit => {
                 self.ask(Asked::Exit, "main", Command::Exit {});
@@ -316,15 +324,8 @@ impl Run<'_> {
             return Ending::Finished;
         }
         let calls = waiting.iter().map(|waiting| {
-            let who = match &waiting.who {
-                Who::Main => "main",
-                Who::Thread(name) => name,
-                Who::Puppet(_) => "a task",
-            };
-            format!(
-                "{who} has waited in `{}` since {}",
-                waiting.text, waiting.since
-            )
+            let (who, text, since) = (&waiting.name, &waiting.text, waiting.since);
+            format!("{who} has waited in `{text}` since {since}")
         });
         let calls: Vec<String> = calls.collect();
         Ending::Deadlock(format!(
@@ -374,6 +375,14 @@ impl Run<'_> {
         self.settling = None;
         self.troubled = None;
         self.sample = None;
+    }
+
+    /// Tells a body what to do.
+    fn order(&mut self, key: Key, order: &Order, talk: Talk) {
+        if let Some(line) = self.bodies.get(&key).copied() {
+            self.session.order(line, order);
+            self.lines.insert(line, talk);
+        }
     }
 
     fn ask(&mut self, asked: Asked, by: &str, command: Command) {

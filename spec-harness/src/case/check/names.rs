@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// Names that have been given so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Names(BTreeSet<String>);
 
 impl Names {

@@ -21,7 +21,7 @@ const CONTRACT: [(char, u32); 7] = [
 ];
 
 /// What an implementation can be asked to have, by the names of the adapter protocol.
-const ABILITIES: [&str; 36] = [
+const ABILITIES: [&str; 38] = [
     "pool",
     "apply",
     "apply_async",
@@ -52,12 +52,14 @@ const ABILITIES: [&str; 36] = [
     "timers",
     "raise",
     "panic",
-    "exit",
+    "exit_self",
     "kill_self",
     "stop_self",
     "close_fds",
     "spawn_child",
     "allocate",
+    "call_from_task",
+    "call_from_callback",
 ];
 
 /// The examples of each document, by the ids of both.

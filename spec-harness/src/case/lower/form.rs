@@ -122,9 +122,31 @@ impl Form {
         FORMS.iter().map(|form| form.name)
     }
 
+    /// The keys of all forms that a body can do from inside.
+    pub(super) fn names_inside() -> impl Iterator<Item = &'static str> {
+        let inside = FORMS.iter().filter(|form| form.inside());
+        inside.map(|form| form.name)
+    }
+
     /// Whether another thread of the program can do it (`in: t1`).
     pub(super) fn threaded(&self) -> bool {
         self.calls || matches!(self.name, "print" | "sleep")
+    }
+
+    /// Whether a body can do it from inside (`call:`): what is about the pool that is there already.
+    pub(super) fn inside(&self) -> bool {
+        self.calls
+            && !matches!(
+                self.name,
+                "pool"
+                    | "process"
+                    | "start"
+                    | "join_process"
+                    | "is_alive"
+                    | "exitcode"
+                    | "terminate_process"
+                    | "kill"
+            )
     }
 
     /// Every key that may stand beside its own.

@@ -18,6 +18,32 @@ impl Lower {
         items.iter().filter_map(|item| self.step(item)).collect()
     }
 
+    /// The step that a body makes from inside: the value of `call:`.
+    pub(super) fn inner_step(&mut self, node: &Node) -> Option<Step> {
+        let step = self.step(node)?;
+        let known = match &node.kind {
+            Kind::Mapping(entries) => entries
+                .iter()
+                .find_map(|(key, _)| Form::named(&key.scalar()?.text)),
+            _ => node.scalar().and_then(|scalar| Form::named(&scalar.text)),
+        };
+        let name = known.map_or("", |form| form.name);
+        if !known.is_some_and(Form::inside) {
+            let list: Vec<_> = Form::names_inside().collect();
+            self.report(
+                Diagnostic::new(step.span, format!("a body cannot do `{name}`"))
+                    .help(format!("from inside it can do: {}", list.join(", "))),
+            );
+            return None;
+        }
+        if let Some(thread) = &step.thread {
+            let message = format!("a body has no other threads, such as `{thread}`");
+            self.report(Diagnostic::new(step.span, message).help("leave out `in`"));
+            return None;
+        }
+        Some(step)
+    }
+
     fn step(&mut self, node: &Node) -> Option<Step> {
         if let Kind::Scalar(scalar) = &node.kind {
             let word = self.scalar(node, "a step").map(|_| &scalar.text)?;

@@ -10,7 +10,7 @@ use crate::case::suggest::did_you_mean;
 use crate::case::yaml::{Kind, Node};
 
 /// The operations; the last four are one word, the others have a value.
-const OPERATIONS: [&str; 14] = [
+const OPERATIONS: [&str; 15] = [
     "print",
     "sleep",
     "work",
@@ -19,6 +19,7 @@ const OPERATIONS: [&str; 14] = [
     "panic",
     "set",
     "if",
+    "call",
     "exit",
     "allocate",
     "kill_self",
@@ -180,6 +181,9 @@ impl Lower {
             "exit" => self.expr(value, &what).map(OpKind::Exit),
             "allocate" => self.expr(value, &what).map(OpKind::Allocate),
             "raise" => self.raise(value),
+            "call" => self
+                .inner_step(value)
+                .map(|step| OpKind::Call(Box::new(step))),
             "set" => {
                 let set = self.bindings(value, "`set`");
                 return set

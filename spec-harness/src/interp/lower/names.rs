@@ -17,7 +17,7 @@ pub(in crate::interp) struct Names<'c> {
     /// What a pool's name in the case means now; made again, a name means the newer pool.
     current: BTreeMap<String, String>,
     /// The pool made last.
-    last: Option<String>,
+    pub(super) last: Option<String>,
     pub(super) handles: u64,
     pub(super) processes: u64,
     pub(super) iterators: u64,
@@ -68,6 +68,12 @@ impl<'c> Names<'c> {
         });
         let text = size.map_or("pool".to_owned(), |size| format!("pool of {size}"));
         Ok(plain(text, Command::Pool { pool: unique, size }))
+    }
+
+    /// The pool that a task or a callback is of.
+    pub(super) fn pool_of(&self, key: Key) -> Option<String> {
+        let task = self.tasks.get(usize::try_from(key).ok()?)?;
+        task.pool.clone()
     }
 
     pub(super) fn find(

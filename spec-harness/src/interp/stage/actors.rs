@@ -1,6 +1,7 @@
 //! Main and its threads on the stage: what they do between two calls, and their calls.
 
-use super::{Class, OpenCall, Ready, Stage};
+use super::{Caller, Class, OpenCall, Ready, Stage};
+use crate::case::ast::Time;
 use crate::case::expr::Value;
 use crate::history::{Raised, What};
 use crate::interp::lower::Call;
@@ -26,7 +27,7 @@ impl Stage<'_> {
                     return None;
                 }
                 Demand::Wake(other) => {
-                    let known = self.calls.contains_key(&other)
+                    let known = self.calls.contains_key(&Caller::Actor(other))
                         || self
                             .queue
                             .values()
@@ -35,7 +36,7 @@ impl Stage<'_> {
                         self.enqueue(self.now, Ready::Actor(other, Input::Go));
                     }
                 }
-                Demand::Call(call) => return Some(self.call(actor, call)),
+                Demand::Call(call) => return Some(self.call(Caller::Actor(actor), call)),
                 Demand::Idle => {
                     self.idle.insert(actor);
                     return self.exit_if_over();
@@ -51,8 +52,9 @@ impl Stage<'_> {
 
     /// As a language waits for its threads, main's end waits for them.
     pub(super) fn exit_if_over(&mut self) -> Option<Move> {
-        let busy =
-            !self.calls.is_empty() || self.queue.values().any(|r| matches!(r, Ready::Actor(..)));
+        let calls = |caller: &Caller| matches!(caller, Caller::Actor(_));
+        let busy = self.calls.keys().any(calls)
+            || self.queue.values().any(|r| matches!(r, Ready::Actor(..)));
         if !self.main_ended || busy || self.exited {
             return None;
         }
@@ -60,8 +62,8 @@ impl Stage<'_> {
         Some(Move::Exit)
     }
 
-    pub(super) fn call(&mut self, actor: ActorId, call: Box<Call>) -> Move {
-        let who = self.program.who(actor);
+    pub(super) fn call(&mut self, caller: Caller, call: Box<Call>) -> Move {
+        let who = self.who(caller);
         let (span, text, command) = (call.span, call.text.clone(), call.command.clone());
         self.log(
             who.clone(),
@@ -92,13 +94,13 @@ impl Stage<'_> {
         if let Some(timeout) = call.timeout.filter(|t| !self.options.timers && t.0 > 0) {
             late = self.options.late.contains(&number);
             set_timeout(&mut command, late.then_some(SHORT));
-            let rank = self.rank(self.now + timeout, Class::Timer, actor as u64);
-            self.queue.insert(rank, Ready::Deadline(actor));
+            let rank = self.rank(self.now + timeout, Class::Timer, caller.number());
+            self.queue.insert(rank, Ready::Deadline(caller));
             deadline = Some(rank);
         }
         let since = self.now;
         self.calls.insert(
-            actor,
+            caller,
             OpenCall {
                 call,
                 since,
@@ -108,11 +110,11 @@ impl Stage<'_> {
                 held: None,
             },
         );
-        Move::Call { actor, command }
+        Move::Call { caller, command }
     }
 
-    pub(super) fn call_returned(&mut self, actor: ActorId, result: Result<Value, Raised>) {
-        let Some(open) = self.calls.remove(&actor) else {
+    pub(super) fn call_returned(&mut self, caller: Caller, result: Result<Value, Raised>) {
+        let Some(open) = self.calls.remove(&caller) else {
             return;
         };
         if let Some(rank) = open.deadline {
@@ -122,16 +124,27 @@ impl Stage<'_> {
             span: open.call.span,
             result: result.clone(),
         };
-        self.log(self.program.who(actor), what);
-        self.enqueue(self.now, Ready::Actor(actor, Input::Returned(result)));
+        self.log(self.who(caller), what);
+        match caller {
+            Caller::Actor(actor) => {
+                self.enqueue(self.now, Ready::Actor(actor, Input::Returned(result)));
+            }
+            Caller::Body(key) => {
+                let took = Time(self.now.0 - open.since.0);
+                if let Some(playing) = self.bodies.get_mut(&key) {
+                    playing.returned = Some((took, result));
+                }
+                self.enqueue_body(key, self.now);
+            }
+        }
     }
 
-    pub(super) fn deadline(&mut self, actor: ActorId) -> Option<Move> {
-        let open = self.calls.get_mut(&actor)?;
+    pub(super) fn deadline(&mut self, caller: Caller) -> Option<Move> {
+        let open = self.calls.get_mut(&caller)?;
         match open.held.take() {
             None => Some(Move::Late(open.number)),
             Some(result) => {
-                self.call_returned(actor, result);
+                self.call_returned(caller, result);
                 None
             }
         }

@@ -1,13 +1,14 @@
 //! Tasks and callbacks on the stage: how they begin, go on and end.
 
-use super::{Beginning, Move, Playing, Stage};
-use crate::case::ast::Fate;
+use super::{Beginning, Caller, Move, Playing, Stage};
+use crate::case::ast::{Fate, Span, Step};
 use crate::case::expr::Value;
 use crate::history::{FIRST_PARENT_THREAD, Key, What, Who};
 use crate::interp::body::{Act, Body, Ended};
+use crate::interp::program::Input;
 use crate::protocol::{ErrorReply, Order};
 
-impl Stage<'_> {
+impl<'c> Stage<'c> {
     /// A body has begun: a second time it is recorded and not performed.
     pub(super) fn body_began(&mut self, beginning: Beginning) {
         let Beginning {
@@ -53,6 +54,8 @@ impl Stage<'_> {
                     Playing {
                         body,
                         rank: None,
+                        calling: None,
+                        returned: None,
                         ended: None,
                     },
                 );
@@ -68,6 +71,17 @@ impl Stage<'_> {
         loop {
             let playing = self.bodies.get_mut(&key)?;
             playing.rank = None;
+            if let (Some((took, result)), Some((step, makes))) =
+                (playing.returned.take(), playing.calling.take())
+            {
+                let input = Input::Returned(result);
+                let unmet = playing.body.returned(step, took, input, makes);
+                for text in unmet {
+                    let span = step.span;
+                    self.log(who.clone(), What::Unmet { span, text });
+                }
+                continue;
+            }
             match playing.body.resume(self.now) {
                 Act::Print(line) => self.log(who.clone(), What::Print(line)),
                 Act::Sleep(time) => {
@@ -81,23 +95,39 @@ impl Stage<'_> {
                         last: false,
                     });
                 }
+                Act::Call(step) => return Some(self.body_calls(key, step)),
                 Act::End(order, ended) => return Some(self.last_order(key, order, ended)),
-                Act::Wrong { span, text } => {
-                    self.log(
-                        who,
-                        What::Unmet {
-                            span,
-                            text: text.clone(),
-                        },
-                    );
-                    let order = Order::Raise(ErrorReply {
-                        kind: "CaseError".into(),
-                        text,
-                    });
-                    return Some(self.last_order(key, order, Ended::As(Fate::Raised)));
-                }
+                Act::Wrong { span, text } => return Some(self.cannot_go_on(key, span, text)),
             }
         }
+    }
+
+    /// Makes a call from inside a body.
+    fn body_calls(&mut self, key: Key, step: &'c Step) -> Move {
+        let Some(playing) = self.bodies.get_mut(&key) else {
+            return Move::Stuck;
+        };
+        match self.program.body_calls(key, step, playing.body.env()) {
+            Ok(call) => {
+                playing.calling = Some((step, call.makes.clone()));
+                self.call(Caller::Body(key), Box::new(call))
+            }
+            Err(error) => self.cannot_go_on(key, error.span, error.message),
+        }
+    }
+
+    /// The case is wrong here: the body ends by an error.
+    fn cannot_go_on(&mut self, key: Key, span: Span, text: String) -> Move {
+        let unmet = What::Unmet {
+            span,
+            text: text.clone(),
+        };
+        self.log(Who::Puppet(key), unmet);
+        let order = Order::Raise(ErrorReply {
+            kind: "CaseError".into(),
+            text,
+        });
+        self.last_order(key, order, Ended::As(Fate::Raised))
     }
 
     fn last_order(&mut self, key: Key, order: Order, ended: Ended) -> Move {
@@ -132,6 +162,10 @@ impl Stage<'_> {
             return;
         };
         if let Some(rank) = playing.rank {
+            self.queue.remove(&rank);
+        }
+        let deadline = self.calls.remove(&Caller::Body(key));
+        if let Some(rank) = deadline.and_then(|open| open.deadline) {
             self.queue.remove(&rank);
         }
         let stopped = self.exited || self.stopped.contains(&self.program.owner(key));

@@ -43,8 +43,18 @@ pub(super) fn between_job_and_handle(facts: &Facts<'_>) -> Result<(), Breach> {
         let (Some(moment), Some(job)) = finished(facts, call) else {
             continue;
         };
+        // A callback that waits for itself, or for one that waits for it, is not made to wait.
+        let from_inside = |due: Key| {
+            let caller = match call.who {
+                Who::Puppet(key) => facts.task(*key).filter(|task| task.callback),
+                _ => None,
+            };
+            caller.is_some_and(|task| task.pool.as_deref() == Some(job.pool))
+                && facts.began_by(due, moment)
+        };
         if let Some(due) = due(facts, &job)
             && !facts.ended_by(due, moment)
+            && !from_inside(due)
         {
             let text = format!(
                 "`{}` returned before the callback {} had",

@@ -8,9 +8,40 @@ use crate::history::{Event, Key, What, Who};
 use crate::judge::facts::{Facts, Unit};
 use crate::protocol::Command;
 
-/// At most as many tasks run in a pool as it has workers, and one on each.
+/// What runs in a pool.
+#[derive(Debug, Default)]
+struct Crew {
+    running: BTreeSet<Key>,
+    /// Of these, who waits for the pool's own work.
+    blocked: BTreeSet<Key>,
+    /// Of these, who runs in the place of one that waits, or waited when it began.
+    stand_ins: BTreeSet<Key>,
+}
+
+impl Crew {
+    /// One more begins; false when there is no place for it.
+    fn takes(&mut self, key: Key, size: u64) -> bool {
+        let stand_ins = self.stand_ins.len();
+        let own = (self.running.len() - stand_ins) as u64;
+        let lent = stand_ins < self.blocked.len();
+        self.running.insert(key);
+        if own >= size {
+            self.stand_ins.insert(key);
+        }
+        own < size || lent
+    }
+
+    fn leaves(&mut self, key: Key) {
+        self.running.remove(&key);
+        self.blocked.remove(&key);
+        self.stand_ins.remove(&key);
+    }
+}
+
+/// At most as many tasks run in a pool as it has workers, and one on each; while one waits for work of its own
+/// pool, another may begin in its place.
 pub(super) fn at_most_its_size(facts: &Facts<'_>) -> Result<(), Breach> {
-    let mut running: BTreeMap<&str, BTreeSet<Key>> = BTreeMap::new();
+    let mut crews: BTreeMap<&str, Crew> = BTreeMap::new();
     let mut busy: BTreeMap<usize, Key> = BTreeMap::new();
     for (moment, event) in facts.events().iter().enumerate() {
         let Who::Puppet(key) = event.who else {
@@ -30,10 +61,10 @@ pub(super) fn at_most_its_size(facts: &Facts<'_>) -> Result<(), Breach> {
                     );
                 }
                 let Some(pool) = pool else { continue };
-                let now = running.entry(pool).or_default();
-                now.insert(key);
-                if size(facts, pool).is_some_and(|size| now.len() as u64 > size) {
-                    let names: Vec<String> = now.iter().map(|key| facts.name(*key)).collect();
+                let crew = crews.entry(pool).or_default();
+                if !crew.takes(key, size(facts, pool).unwrap_or(u64::MAX)) {
+                    let names = crew.running.iter().map(|key| facts.name(*key));
+                    let names: Vec<String> = names.collect();
                     let text = format!("{} run at a time: {}", names.len(), names.join(", "));
                     return breach(moment, text);
                 }
@@ -41,7 +72,17 @@ pub(super) fn at_most_its_size(facts: &Facts<'_>) -> Result<(), Breach> {
             What::End { .. } => {
                 busy.retain(|_, on| *on != key);
                 if let Some(pool) = pool {
-                    running.entry(pool).or_default().remove(&key);
+                    crews.entry(pool).or_default().leaves(key);
+                }
+            }
+            What::Call { command, .. } => {
+                if let Some(pool) = facts.lends(key, command) {
+                    crews.entry(pool).or_default().blocked.insert(key);
+                }
+            }
+            What::Return { .. } => {
+                if let Some(pool) = pool {
+                    crews.entry(pool).or_default().blocked.remove(&key);
                 }
             }
             _ => {}
@@ -65,9 +106,10 @@ pub(super) fn conserving(facts: &Facts<'_>) -> Result<(), Breach> {
                 let Some(size) = size(facts, pool) else {
                     continue;
                 };
-                let idle = size.saturating_sub(load.running.len() as u64);
+                let running = load.running.len().saturating_sub(load.blocked.len());
+                let idle = size.saturating_sub(running as u64);
                 if let (Some(key), true) = (load.queued.first(), idle > 0) {
-                    let (name, running) = (facts.name(*key), load.running.len());
+                    let name = facts.name(*key);
                     let text = format!("{name} is queued while {running} of {size} workers run");
                     return breach(moment, text);
                 }
@@ -85,6 +127,8 @@ struct Load {
     queued: BTreeSet<Key>,
     /// Chunks that a worker has taken and not finished.
     running: BTreeMap<Unit, BTreeSet<Key>>,
+    /// Tasks that wait for work of this very pool: their places are lent.
+    blocked: BTreeSet<Key>,
 }
 
 fn account<'f>(
@@ -134,14 +178,27 @@ fn account<'f>(
                 }
             }
         }
-        (What::Call { command, .. }, _) => {
+        (What::Call { command, .. }, who) => {
+            if let Who::Puppet(key) = who
+                && let Some(pool) = facts.lends(*key, command)
+            {
+                pools.entry(pool).or_default().blocked.insert(*key);
+            }
             if let Command::Terminate { pool } | Command::Drop { pool } = command
                 && let Some(load) = pools.get_mut(pool.as_str())
             {
                 load.queued.clear();
             }
         }
-        (What::Return { result: Err(_), .. }, _) => {
+        (What::Return { result, .. }, who) => {
+            if let Who::Puppet(key) = who {
+                for load in pools.values_mut() {
+                    load.blocked.remove(key);
+                }
+            }
+            if result.is_ok() {
+                return;
+            }
             // A refused submission leaves nothing in the queue.
             let call = facts
                 .calls

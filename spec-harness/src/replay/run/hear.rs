@@ -4,7 +4,7 @@ use super::{Asked, Run, Talk};
 use crate::case::ast::Time;
 use crate::case::expr::Value;
 use crate::history::Raised;
-use crate::interp::Beginning;
+use crate::interp::{Beginning, Caller};
 use crate::protocol::{Begin, ErrorReply, FromAdapter, FromPuppet, Order};
 use crate::replay::Fault;
 use crate::replay::session::{Heard, Line, broken};
@@ -29,9 +29,27 @@ impl Run<'_> {
                         )));
                     }
                 },
+                Heard::Puppet(line, FromPuppet::Returned(result)) => match self.lines.get(&line) {
+                    Some(Talk::Calling(key)) => {
+                        let key = *key;
+                        self.lines.insert(line, Talk::Playing(key));
+                        self.call_returned(Caller::Body(key), result)?;
+                    }
+                    other => {
+                        return Err(broken(format!(
+                            "a puppet says that a call has returned and made none ({other:?})"
+                        )));
+                    }
+                },
                 Heard::Gone(line) => {
                     let talk = self.lines.remove(&line);
-                    if let Some(Talk::Playing(key) | Talk::Detour(key) | Talk::Ending(key)) = talk {
+                    if let Some(
+                        Talk::Playing(key)
+                        | Talk::Detour(key)
+                        | Talk::Calling(key)
+                        | Talk::Ending(key),
+                    ) = talk
+                    {
                         self.bodies.remove(&key);
                         self.stage.gone(key);
                     }
@@ -58,23 +76,11 @@ impl Run<'_> {
                         "the adapter answers request {id}, which is not open"
                     )));
                 }
-                (Some(_), Err(error)) if error.kind == "Protocol" => {
-                    return Err(broken(format!(
-                        "the adapter does not understand a request: {}",
-                        error.text
-                    )));
-                }
                 (Some(Asked::Actor(actor)), result) => {
-                    let result = match result {
-                        Ok(value) => Ok(Value::from_json(&value).map_err(|e| {
-                            broken(format!("the adapter returns what is no value: {e}"))
-                        })?),
-                        Err(error) => Err(Raised {
-                            kind: error.kind,
-                            text: error.text,
-                        }),
-                    };
-                    self.stage.returned(actor, result).map_err(broken)?;
+                    self.call_returned(Caller::Actor(actor), result)?;
+                }
+                (Some(_), Err(error)) if error.kind == "Protocol" => {
+                    return Err(not_understood(&error));
                 }
                 (Some(Asked::Hello | Asked::Timer | Asked::Exit), Ok(_)) => {}
                 (Some(asked), Err(error)) => {
@@ -86,6 +92,23 @@ impl Run<'_> {
             },
         }
         Ok(())
+    }
+
+    fn call_returned(
+        &mut self,
+        caller: Caller,
+        result: Result<serde_json::Value, ErrorReply>,
+    ) -> Result<(), Fault> {
+        let result = match result {
+            Ok(value) => Ok(Value::from_json(&value)
+                .map_err(|e| broken(format!("the adapter returns what is no value: {e}")))?),
+            Err(error) if error.kind == "Protocol" => return Err(not_understood(&error)),
+            Err(error) => Err(Raised {
+                kind: error.kind,
+                text: error.text,
+            }),
+        };
+        self.stage.returned(caller, result).map_err(broken)
     }
 
     pub(super) fn puppet_begins(&mut self, line: Line, begin: Begin) -> Result<(), Fault> {
@@ -127,4 +150,11 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+fn not_understood(error: &ErrorReply) -> Fault {
+    broken(format!(
+        "the adapter does not understand a request: {}",
+        error.text
+    ))
 }
