@@ -11,6 +11,7 @@ mod matrix;
 mod output;
 mod run;
 mod select;
+mod ties;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -103,12 +104,21 @@ struct RunArgs {
     /// Runs at a time [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Orders of those who are ready in one instant: the rule's, or every one that leads to something else
+    #[arg(long, value_name = "ORDERS", value_enum, default_value_t = Ties::Rule)]
+    ties: Ties,
     /// Times that each case is run
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
     /// Seconds that an adapter may be silent before its run is given up
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     patience: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Ties {
+    Rule,
+    All,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]

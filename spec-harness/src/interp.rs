@@ -26,4 +26,4 @@ mod tests;
 pub use body::{Act, Body, Ended};
 pub use lower::Call;
 pub use program::{ActorId, Demand, Input, MAIN, Program};
-pub use stage::{Beginning, Caller, Move, Options, Stage, Turn, Waiting};
+pub use stage::{Beginning, Caller, Deviations, Move, Options, Stage, Taken, Turn, Waiting};

@@ -25,14 +25,14 @@ mod tests;
 mod ties;
 mod world;
 
-use crate::case::ast::{Case, Kind, Time};
+use crate::case::ast::{Case, Kind};
 use crate::history::{Ending, History, Raised};
-use crate::interp::{Move, Options, Stage, Turn};
+use crate::interp::{Deviations, Move, Options, Stage, Taken};
 use crate::replay::needs;
 use world::{Seen, World};
 
 pub use review::review;
-pub use ties::{MOST_ORDERS, Orders, orders};
+pub use ties::{MOST_ORDERS, Ordered, Orders, orders};
 
 /// What the model says of a case on one kind of worker.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +47,7 @@ pub enum Prediction {
 pub fn predict(case: &Case, kind: Kind) -> Prediction {
     match not_applicable(case, kind) {
         Some(why) => Prediction::NotApplicable(why),
-        None => Prediction::Ran(Box::new(play(case, kind, Choices::default(), &mut Rule))),
+        None => Prediction::Ran(Box::new(by_the_rule(case, kind, Choices::default()))),
     }
 }
 
@@ -67,6 +67,11 @@ impl Default for Choices {
             spread: false,
         }
     }
+}
+
+/// Performs a case by the rule of the order.
+fn by_the_rule(case: &Case, kind: Kind, choices: Choices) -> History {
+    play(case, kind, choices, &Deviations::default(), &mut |_, _| {})
 }
 
 /// What no worker of a kind has.
@@ -92,36 +97,26 @@ fn not_applicable(case: &Case, kind: Kind) -> Option<String> {
     lacking.map(|need| format!("no pool of {kind} workers can `{need}`"))
 }
 
-/// Says who goes first where several are ready in one instant, and watches.
-trait Referee {
-    /// Which of them, counted from 0 in the order of the rule.
-    fn first(&mut self, at: Time, ready: &[Turn]) -> usize;
-    /// What the last of the turns came to.
-    fn made(&mut self, _made: &Move) {}
-}
-
-/// The order that every replay keeps.
-struct Rule;
-
-impl Referee for Rule {
-    fn first(&mut self, _at: Time, _ready: &[Turn]) -> usize {
-        0
-    }
-}
-
-/// Performs a case.
-fn play(case: &Case, kind: Kind, choices: Choices, referee: &mut dyn Referee) -> History {
+/// Performs a case by an order of its turns. `watch` sees each move with all turns up to the one that made it.
+fn play(
+    case: &Case,
+    kind: Kind,
+    choices: Choices,
+    deviations: &Deviations,
+    watch: &mut dyn FnMut(&[Taken], &Move),
+) -> History {
     let mut stage = Stage::new(
         case,
         Options {
             timers: true,
+            deviations: deviations.clone(),
             ..Options::default()
         },
     );
     let mut world = World::new(kind, choices);
     loop {
-        let made = stage.next_by(&mut |at, ready| referee.first(at, ready));
-        referee.made(&made);
+        let made = stage.next_move();
+        watch(stage.turns(), &made);
         match made {
             Move::Call { caller, command } => world.call(caller, &command),
             Move::Order {

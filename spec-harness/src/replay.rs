@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use crate::case::ast::{Case, Kind};
 use crate::history::{Ending, History};
-use crate::interp::{Options, Stage};
+use crate::interp::{Deviations, Options, Stage};
 use crate::protocol::{Hello, WorkerKind};
 
 pub use needs::needs;
@@ -120,6 +120,11 @@ enum Fault {
 impl Runner {
     /// Replays one case on one target. Runs on several threads do not disturb each other.
     pub fn run(&self, case: &Case, target: &Target) -> Outcome {
+        self.run_by(&Deviations::default(), case, target)
+    }
+
+    /// The same by another order of those who are ready in one instant.
+    pub fn run_by(&self, order: &Deviations, case: &Case, target: &Target) -> Outcome {
         if let Some(only) = &case.only
             && only.value != target.kind
         {
@@ -129,7 +134,7 @@ impl Runner {
         let began = std::time::Instant::now();
         let mut late = BTreeSet::new();
         loop {
-            let (result, seen) = run::once(self.limits, case, target, &late);
+            let (result, seen) = run::once(self.limits, case, target, order, &late);
             let history = match result {
                 Ok(history) => history,
                 Err(Fault::NotApplicable(why)) => return Outcome::NotApplicable(why),

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::case::ast::{Case, Kind};
+use crate::history::{Ending, History};
 use crate::judge::{Judged, Known, Reason, Verdict, judge, transcript};
 use crate::model;
 use crate::replay::{Outcome, Runner, Target};
@@ -78,6 +79,35 @@ impl Column {
     }
 }
 
+impl Column {
+    /// Runs a case once by another order of same-instant events, and holds it against the model's run by the same
+    /// order.
+    pub fn try_order(&self, runner: &Runner, case: &Case, by: &model::Ordered) -> Tried {
+        let kind = self.target.kind;
+        let ran = match runner.run_by(&by.order, case, &self.target) {
+            Outcome::Ran(ran) => ran,
+            Outcome::NotApplicable(why) => return Tried::without_run(Verdict::NotApplicable(why)),
+            Outcome::NotHere(why) => return Tried::without_run(Verdict::NotHere(why)),
+        };
+        if let Ending::Unknown(why) = ran.history.ending {
+            return Tried::without_run(Verdict::Unknown(why));
+        }
+        let seen = transcript::of(&ran.history);
+        let verdict = match as_predicted(&by.history, &seen) {
+            Verdict::Pass => return Tried::without_run(Verdict::Pass),
+            verdict => verdict,
+        };
+        let version = ran
+            .hello
+            .as_ref()
+            .map_or("", |hello| hello.version.as_str());
+        Tried {
+            verdict: self.known.applied(verdict, &case.name, kind, version),
+            run: Some((seen, ran.took)),
+        }
+    }
+}
+
 impl Tried {
     fn without_run(verdict: Verdict) -> Tried {
         Tried { verdict, run: None }
@@ -86,10 +116,14 @@ impl Tried {
 
 /// A run that is in order, held against the model.
 fn predicted(case: &Case, kind: Kind, seen: &str) -> Verdict {
-    let model::Prediction::Ran(history) = model::predict(case, kind) else {
-        return Verdict::Pass;
-    };
-    let predicted = transcript::of(&history);
+    match model::predict(case, kind) {
+        model::Prediction::Ran(history) => as_predicted(&history, seen),
+        model::Prediction::NotApplicable(_) => Verdict::Pass,
+    }
+}
+
+fn as_predicted(history: &History, seen: &str) -> Verdict {
+    let predicted = transcript::of(history);
     if predicted == seen {
         return Verdict::Pass;
     }

@@ -7,13 +7,15 @@ use std::sync::mpsc;
 use std::thread;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use spec_harness::model::Ordered;
 use spec_harness::replay::{self, Limits, Runner};
 use spec_harness::target::{self, Column};
 
 use super::matrix::Matrix;
 use super::output::Output;
 use super::select::{self, Chosen};
-use super::{Came, Refusal, RunArgs, check, doctor};
+use super::ties::Explored;
+use super::{Came, Refusal, RunArgs, Ties, check, doctor};
 
 pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
     let cases = match select::select(&args.selection)? {
@@ -37,7 +39,16 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
     }
     replay::catch_signals().map_err(|error| format!("signals cannot be caught: {error}"))?;
     out.line(doctor::evidence(replay::level()));
-    let matrix = replay_all(args, &runner, &cases, &columns, out);
+    let explored = match args.ties {
+        Ties::Rule => Explored::default(),
+        Ties::All => {
+            let explored = Explored::explore(&cases, &columns);
+            explored.tell(&cases, out);
+            explored
+        }
+    };
+    let jobs = jobs(args.repeat, &cases, &columns, &explored);
+    let matrix = replay_all(args, &runner, &jobs, &cases, &columns, out);
     let came = matrix.show(&cases, &columns, args.repeat, out);
     if replay::interrupted() {
         out.line("interrupted: what is missing was not run to its end");
@@ -50,15 +61,49 @@ fn program() -> Result<PathBuf, Refusal> {
     std::env::current_exe().map_err(|error| format!("where this program lies: {error}"))
 }
 
+/// One run that is to be made.
+struct Job<'e> {
+    case: usize,
+    column: usize,
+    /// By this order instead of the rule's.
+    by: Option<&'e Ordered>,
+}
+
+/// Every run: round by round, and then by the other orders.
+fn jobs<'e>(
+    repeat: u32,
+    cases: &[Chosen],
+    columns: &[Column],
+    explored: &'e Explored,
+) -> Vec<Job<'e>> {
+    let all =
+        || (0..cases.len()).flat_map(|case| (0..columns.len()).map(move |column| (case, column)));
+    let rule = |(case, column)| Job {
+        case,
+        column,
+        by: None,
+    };
+    let mut jobs: Vec<Job<'_>> = (0..repeat).flat_map(|_| all().map(rule)).collect();
+    for (case, column) in all() {
+        let others = explored.others(case, columns[column].target.kind);
+        jobs.extend(others.iter().map(|by| Job {
+            case,
+            column,
+            by: Some(by),
+        }));
+    }
+    jobs
+}
+
 fn replay_all(
     args: &RunArgs,
     runner: &Runner,
+    todo: &[Job<'_>],
     cases: &[Chosen],
     columns: &[Column],
     out: &Output,
 ) -> Matrix {
-    let per_round = cases.len() * columns.len();
-    let total = per_round * args.repeat as usize;
+    let total = todo.len();
     let jobs = args.jobs.map_or_else(cpus, usize::from).min(total.max(1));
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (results, received) = mpsc::channel();
@@ -70,16 +115,15 @@ fn replay_all(
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) && !replay::interrupted() {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= total {
+                    let Some(Job { case, column, by }) = todo.get(number) else {
                         return;
-                    }
-                    let (case, column) =
-                        (number % per_round / columns.len(), number % columns.len());
-                    let tried = columns[column].try_case(
-                        runner,
-                        &cases[case].case,
-                        cases[case].record(columns[column].target.kind),
-                    );
+                    };
+                    let (case, column) = (*case, *column);
+                    let (chosen, on) = (&cases[case], &columns[column]);
+                    let tried = match by {
+                        Some(by) => on.try_order(runner, &chosen.case, by),
+                        None => on.try_case(runner, &chosen.case, chosen.record(on.target.kind)),
+                    };
                     if results.send((case, column, tried)).is_err() {
                         return;
                     }

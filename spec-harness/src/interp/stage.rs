@@ -21,6 +21,36 @@ pub struct Options {
     pub timers: bool,
     /// Calls, by their number in the run, that a former run showed to be still blocked at their deadline.
     pub late: BTreeSet<u64>,
+    /// What is done otherwise than the rule of the order says.
+    pub deviations: Deviations,
+}
+
+/// An order of the turns of a run, told by what it does otherwise than the rule: at which turn, counted from 0,
+/// and which of those that are ready in that instant goes first instead of the first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deviations(Vec<(usize, usize)>);
+
+impl Deviations {
+    /// The same order but for one more, later turn.
+    #[must_use]
+    pub fn and(&self, turn: usize, first: usize) -> Deviations {
+        Deviations([self.0.as_slice(), &[(turn, first)]].concat())
+    }
+
+    /// The first turn after all that deviate.
+    pub fn end(&self) -> usize {
+        self.0.last().map_or(0, |(turn, _)| turn + 1)
+    }
+
+    /// Whether this is the rule's own order.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn first_at(&self, turn: usize) -> usize {
+        let here = self.0.iter().find(|(at, _)| *at == turn);
+        here.map_or(0, |(_, first)| *first)
+    }
 }
 
 /// Who makes a call.
@@ -85,6 +115,17 @@ pub enum Turn {
     Deadline(Caller),
 }
 
+/// A turn that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// When.
+    pub at: Time,
+    /// Who was ready, in the order of the rule.
+    pub ready: Vec<Turn>,
+    /// Who took it.
+    pub whose: Turn,
+}
+
 /// A body that has begun.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Beginning {
@@ -123,6 +164,7 @@ pub struct Stage<'c> {
     defs: BTreeMap<&'c str, &'c TaskDef>,
     now: Time,
     queue: BTreeMap<Rank, Ready>,
+    turns: Vec<Taken>,
     bodies: BTreeMap<Key, Playing<'c>>,
     calls: BTreeMap<Caller, OpenCall>,
     /// Calls made so far.
@@ -205,6 +247,7 @@ impl<'c> Stage<'c> {
             defs: defs.collect(),
             now: Time(0),
             queue: BTreeMap::new(),
+            turns: Vec::new(),
             bodies: BTreeMap::new(),
             calls: BTreeMap::new(),
             count: 0,
@@ -417,14 +460,9 @@ impl<'c> Stage<'c> {
 
     /// What is to be done next. Everything that the last move led to must have been told.
     pub fn next_move(&mut self) -> Move {
-        self.next_by(&mut |_, _| 0)
-    }
-
-    /// The same by another order: `first` is asked at each turn which of those that are ready goes first.
-    pub fn next_by(&mut self, first: &mut dyn FnMut(Time, &[Turn]) -> usize) -> Move {
         self.absorb();
         loop {
-            let Some((rank, ready)) = self.pop(first) else {
+            let Some((rank, ready)) = self.pop() else {
                 return Move::Stuck;
             };
             self.now = self.now.max(rank.wake);
@@ -443,12 +481,25 @@ impl<'c> Stage<'c> {
         }
     }
 
+    /// Every turn so far.
+    pub fn turns(&self) -> &[Taken] {
+        &self.turns
+    }
+
     /// Takes one out of those that wake first.
-    fn pop(&mut self, first: &mut dyn FnMut(Time, &[Turn]) -> usize) -> Option<(Rank, Ready)> {
+    fn pop(&mut self) -> Option<(Rank, Ready)> {
         let wake = self.queue.first_key_value()?.0.wake;
         let together = self.queue.iter().take_while(|(rank, _)| rank.wake == wake);
-        let turns: Vec<Turn> = together.map(|(_, ready)| ready.turn()).collect();
-        let rank = *self.queue.keys().nth(first(wake, &turns))?;
+        let ready: Vec<Turn> = together.map(|(_, ready)| ready.turn()).collect();
+        let first = self.options.deviations.first_at(self.turns.len());
+        let first = first.min(ready.len() - 1);
+        let rank = *self.queue.keys().nth(first)?;
+        let whose = ready[first];
+        self.turns.push(Taken {
+            at: wake,
+            ready,
+            whose,
+        });
         self.queue.remove_entry(&rank)
     }
 

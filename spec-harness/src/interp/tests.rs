@@ -347,6 +347,7 @@ fn a_late_answer_is_held_until_its_deadline() {
         Options {
             timers: false,
             late: [2].into(),
+            ..Options::default()
         },
     );
     let next = |stage: &mut Stage<'_>| match stage.next_move() {

@@ -1,7 +1,7 @@
 //! Reads a case with the model: what it expects must be what happens, whoever goes first in an instant, on any machine.
 
 use super::ties::{Orders, instants, orders};
-use super::{Choices, Prediction, Rule, not_applicable, play, predict};
+use super::{Choices, Prediction, by_the_rule, not_applicable, predict};
 use crate::case::Diagnostic;
 use crate::case::ast::{Action, Case, Expect, Kind, Span, Step};
 use crate::history::{Ending, History, What};
@@ -122,14 +122,13 @@ fn beginning(case: &Case) -> Span {
 
 /// Of several idle workers, nobody promises which one takes a task.
 fn depends_on_the_worker(case: &Case, kind: Kind) -> Option<Diagnostic> {
-    let spread = play(
+    let spread = by_the_rule(
         case,
         kind,
         Choices {
             spread: true,
             ..Choices::default()
         },
-        &mut Rule,
     );
     let problem = contradictions(case, kind, &spread).into_iter().next()?;
     Some(Diagnostic {
@@ -148,14 +147,13 @@ fn depends_on_the_machine(case: &Case, kind: Kind, history: &History) -> Option<
         .then(|| default_pool(&case.main))??;
     let usual = transcript::of(history);
     for default_size in [1, 2, 64] {
-        let other = play(
+        let other = by_the_rule(
             case,
             kind,
             Choices {
                 default_size,
                 ..Choices::default()
             },
-            &mut Rule,
         );
         let other = transcript::of(&other);
         if other != usual {
@@ -192,10 +190,11 @@ fn default_pool(steps: &[Step]) -> Option<Span> {
 fn depends_on_the_order(case: &Case, kind: Kind, ties: &mut TiesSeen) -> Option<Diagnostic> {
     let (expected, also) = judge::expected(case, kind);
     let orders = orders(case, kind);
-    let (rule, others) = orders.runs.split_first()?;
+    let mut runs = orders.runs.iter().map(|run| &run.history);
+    let rule = runs.next()?;
     ties.note(case, kind, &orders, &expected, &also);
     let usual = instants(rule);
-    for other in others {
+    for other in runs {
         let holds =
             |expect: &Expect| contradictions(&expecting(case, expect), kind, other).is_empty();
         let Some(said) = &expected.ties else {
@@ -275,11 +274,11 @@ fn first_difference(case: &Case, rule: &History, other: &History) -> Option<Span
     let differ = [(rule, left.get(at)), (other, right.get(at))];
     differ.into_iter().find_map(|(history, moment)| {
         let moment = moment?;
-        let task = history.tasks.get(usize::try_from(moment.body?).ok()?);
-        let def = |name: &String| case.tasks.iter().find(|def| def.name.value == *name);
-        moment
-            .step
-            .or_else(|| def(&task?.task).map(|def| def.name.span))
+        let key = moment.body.and_then(|key| usize::try_from(key).ok());
+        let task = key.and_then(|key| history.tasks.get(key));
+        let mut defs = case.tasks.iter();
+        let def = task.and_then(|task| defs.find(|def| def.name.value == task.task));
+        moment.step.or_else(|| def.map(|def| def.name.span))
     })
 }
 
@@ -320,7 +319,8 @@ impl TiesSeen {
         let holds = |expect: &Expect, run: &History| {
             contradictions(&expecting(case, expect), kind, run).is_empty()
         };
-        for run in orders.runs.iter().filter(|run| !holds(expected, run)) {
+        let runs = orders.runs.iter().map(|run| &run.history);
+        for run in runs.filter(|run| !holds(expected, run)) {
             for (seen, also) in self.seen.iter_mut().zip(also) {
                 *seen |= holds(also, run);
             }

@@ -8,10 +8,10 @@
 use std::collections::BTreeSet;
 
 use super::command::limit;
-use super::{Choices, Referee, play};
-use crate::case::ast::{Action, Callbacks, Case, Kind, Step, Time};
+use super::{Choices, not_applicable, play};
+use crate::case::ast::{Action, Case, Kind, Step, Time};
 use crate::history::{History, What, Who};
-use crate::interp::{Move, Turn};
+use crate::interp::{Deviations, Move, Taken, Turn};
 use crate::judge::{self, moments};
 use crate::protocol::{self, Command};
 
@@ -23,11 +23,20 @@ pub const MOST_ORDERS: usize = 200;
 pub struct Orders {
     /// One run for each outcome, the rule's own first. Outcomes differ where something happens at another
     /// instant or not at all and, where the case says how its lines come, in their order.
-    pub runs: Vec<History>,
+    pub runs: Vec<Ordered>,
     /// How many orders were tried.
     pub tried: usize,
     /// Whether no other can matter.
     pub complete: bool,
+}
+
+/// A run by one of the orders.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ordered {
+    /// The order.
+    pub order: Deviations,
+    /// What happens.
+    pub history: History,
 }
 
 /// Plays a case by the orders of its same-instant events, or by as many of them as the bound allows.
@@ -35,7 +44,8 @@ pub fn orders(case: &Case, kind: Kind) -> Orders {
     let mut search = Search {
         case,
         kind,
-        calls_back: calls_back(&case.main),
+        calls_back: any_step(&case.main, &calls_back),
+        unordered: any_step(&case.main, &is_unordered),
         lines_matter: judge::expected(case, kind).0.output.is_some(),
         known: BTreeSet::new(),
         orders: Orders {
@@ -44,7 +54,10 @@ pub fn orders(case: &Case, kind: Kind) -> Orders {
             complete: true,
         },
     };
-    let mut level = vec![Deviations::new()];
+    let mut level = match not_applicable(case, kind) {
+        None => vec![Deviations::default()],
+        Some(_) => Vec::new(),
+    };
     while !level.is_empty() {
         let room = MOST_ORDERS - search.orders.tried;
         search.orders.complete &= level.len() <= room;
@@ -59,15 +72,10 @@ pub fn orders(case: &Case, kind: Kind) -> Orders {
     search.orders
 }
 
-/// What an order does otherwise than the rule: at which turn, and which of those that are ready goes first.
-type Deviations = Vec<(usize, usize)>;
-
-/// A turn that was taken.
+/// A turn of a run, and what is known of it afterwards.
 #[derive(Debug)]
-struct Taken {
-    at: Time,
-    ready: Vec<Turn>,
-    whose: Turn,
+struct Turned {
+    taken: Taken,
     did: Did,
     /// It may have printed: whoever's it was did in that instant.
     printed: bool,
@@ -97,6 +105,8 @@ struct Search<'c> {
     kind: Kind,
     /// Some job has a callback: in which order jobs end is seen then.
     calls_back: bool,
+    /// Some iterator gives its results as they come: in which order tasks end is seen then.
+    unordered: bool,
     /// The case says in which order its lines come.
     lines_matter: bool,
     known: BTreeSet<Outcome>,
@@ -108,27 +118,34 @@ type Outcome = (Vec<(Time, String)>, Vec<String>);
 
 impl Search<'_> {
     /// Plays an order, and gives those that deviate once more and later: so each is reached once.
-    fn follow(&mut self, deviations: &Deviations) -> Vec<Deviations> {
-        let turns = self.run(deviations);
-        let from = deviations.last().map_or(0, |(turn, _)| turn + 1);
+    fn follow(&mut self, order: &Deviations) -> Vec<Deviations> {
+        let turns = self.run(order);
         let mut more = Vec::new();
-        for (here, turn) in turns.iter().enumerate().skip(from) {
-            for other in 1..turn.ready.len() {
-                if self.matters(&turns[here..], turn.ready[other]) {
-                    more.push([deviations.as_slice(), &[(here, other)]].concat());
+        for (here, turn) in turns.iter().enumerate().skip(order.end()) {
+            for (first, who) in turn.taken.ready.iter().enumerate().skip(1) {
+                if self.matters(&turns[here..], *who) {
+                    more.push(order.and(here, first));
                 }
             }
         }
         more
     }
 
-    fn run(&mut self, deviations: &Deviations) -> Vec<Taken> {
-        let mut order = Order {
-            deviations,
-            turns: Vec::new(),
-        };
-        let history = play(self.case, self.kind, Choices::default(), &mut order);
-        let mut turns = order.turns;
+    fn run(&mut self, order: &Deviations) -> Vec<Turned> {
+        let mut turns: Vec<Turned> = Vec::new();
+        let history = play(
+            self.case,
+            self.kind,
+            Choices::default(),
+            order,
+            &mut |taken, made| {
+                // Only the last turn made a move: those before it met nobody.
+                turns.extend(taken[turns.len()..].iter().map(Turned::of));
+                if let Some(last) = turns.last_mut() {
+                    last.did = did(made);
+                }
+            },
+        );
         for turn in &mut turns {
             turn.know(&history);
         }
@@ -141,17 +158,18 @@ impl Search<'_> {
             Vec::new()
         };
         if self.known.insert((instants(&history), lines)) {
-            self.orders.runs.push(history);
+            let order = order.clone();
+            self.orders.runs.push(Ordered { order, history });
         }
         turns
     }
 
     /// Whether it can matter that somebody who is ready at the first of these turns takes it.
-    fn matters(&self, turns: &[Taken], who: Turn) -> bool {
-        let at = turns.first().map(|turn| turn.at);
+    fn matters(&self, turns: &[Turned], who: Turn) -> bool {
+        let at = turns.first().map(|turn| turn.taken.at);
         let Some(own) = turns
             .iter()
-            .position(|turn| turn.whose == who && Some(turn.at) == at)
+            .position(|turn| turn.taken.whose == who && Some(turn.taken.at) == at)
         else {
             // Somebody ended it before its turn came.
             return true;
@@ -161,7 +179,7 @@ impl Search<'_> {
         let again = turns[own].did == Did::Nothing
             && later
                 .iter()
-                .any(|turn| turn.whose == who && Some(turn.at) == at);
+                .any(|turn| turn.taken.whose == who && Some(turn.taken.at) == at);
         again
             || turns[..own]
                 .iter()
@@ -169,8 +187,8 @@ impl Search<'_> {
     }
 
     /// Whether two turns of one instant lead to the same in both orders.
-    fn can_swap(&self, a: &Taken, b: &Taken) -> bool {
-        let actors = |turn: &Taken| matches!(turn.whose, Turn::Actor(_));
+    fn can_swap(&self, a: &Turned, b: &Turned) -> bool {
+        let actors = |turn: &Turned| matches!(turn.taken.whose, Turn::Actor(_));
         match (a.did, b.did) {
             _ if self.lines_matter && a.printed && b.printed => false,
             // Main and its threads share variables.
@@ -181,6 +199,7 @@ impl Search<'_> {
             }
             // The first of two errors counts.
             (Did::Fail, Did::Fail) => false,
+            _ if self.unordered => false,
             // Callbacks come in the order in which jobs end.
             (Did::Return | Did::Fail, Did::Return | Did::Fail) => {
                 !self.calls_back || a.job.is_none() || b.job.is_none() || a.job == b.job
@@ -190,51 +209,29 @@ impl Search<'_> {
     }
 }
 
-impl Taken {
+impl Turned {
+    fn of(taken: &Taken) -> Turned {
+        Turned {
+            taken: taken.clone(),
+            did: Did::Nothing,
+            printed: false,
+            job: None,
+        }
+    }
+
     /// Takes over from the whole run what a turn alone does not show.
     fn know(&mut self, history: &History) {
-        let mine = |who: &Who| match (self.whose, who) {
+        let mine = |who: &Who| match (self.taken.whose, who) {
             (Turn::Body(key), Who::Puppet(printer)) => key == *printer,
             (Turn::Body(_), _) | (_, Who::Puppet(_)) => false,
             _ => true,
         };
-        self.printed = lines(history).any(|(at, who, _)| at == self.at && mine(who));
-        if let Turn::Body(key) = self.whose {
+        self.printed = lines(history).any(|(at, who, _)| at == self.taken.at && mine(who));
+        if let Turn::Body(key) = self.taken.whose {
             let task = usize::try_from(key)
                 .ok()
                 .and_then(|key| history.tasks.get(key));
             self.job = task.filter(|task| !task.callback).map(|task| task.job);
-        }
-    }
-}
-
-/// Plays by the rule, but for some deviations, and takes down who went first among whom.
-struct Order<'d> {
-    deviations: &'d Deviations,
-    turns: Vec<Taken>,
-}
-
-impl Referee for Order<'_> {
-    fn first(&mut self, at: Time, ready: &[Turn]) -> usize {
-        let here = self
-            .deviations
-            .iter()
-            .find(|(turn, _)| *turn == self.turns.len());
-        let first = here.map_or(0, |(_, first)| (*first).min(ready.len() - 1));
-        self.turns.push(Taken {
-            at,
-            ready: ready.to_vec(),
-            whose: ready[first],
-            did: Did::Nothing,
-            printed: false,
-            job: None,
-        });
-        first
-    }
-
-    fn made(&mut self, made: &Move) {
-        if let Some(last) = self.turns.last_mut() {
-            last.did = did(made);
         }
     }
 }
@@ -265,15 +262,31 @@ fn did(made: &Move) -> Did {
     }
 }
 
-/// Whether any job calls back.
-fn calls_back(steps: &[Step]) -> bool {
-    let any = |callbacks: &Callbacks| callbacks.ok.is_some() || callbacks.error.is_some();
+fn any_step(steps: &[Step], is: &dyn Fn(&Action) -> bool) -> bool {
     steps.iter().any(|step| match &step.action {
-        Action::ApplyAsync(_, _, callbacks) | Action::MapAsync { callbacks, .. } => any(callbacks),
-        Action::For { body, .. } => calls_back(body),
-        Action::If(_, then, otherwise) => calls_back(then) || calls_back(otherwise),
-        _ => false,
+        Action::For { body, .. } => any_step(body, is),
+        Action::If(_, then, otherwise) => any_step(then, is) || any_step(otherwise, is),
+        action => is(action),
     })
+}
+
+fn calls_back(action: &Action) -> bool {
+    match action {
+        Action::ApplyAsync(_, _, callbacks) | Action::MapAsync { callbacks, .. } => {
+            callbacks.ok.is_some() || callbacks.error.is_some()
+        }
+        _ => false,
+    }
+}
+
+fn is_unordered(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Imap {
+            unordered: true,
+            ..
+        }
+    )
 }
 
 /// The lines, in their order.

@@ -13,7 +13,7 @@ use super::tree::{RunCounts, Tree};
 use super::{Fault, Limits, Target, needs, sys, word};
 use crate::case::ast::Case;
 use crate::history::{Ending, History, Key, Who};
-use crate::interp::{ActorId, Caller, Move, Options, Stage};
+use crate::interp::{ActorId, Caller, Deviations, Move, Options, Stage};
 use crate::protocol::{Command, FromAdapter, Hello, Order, Request, VERSION};
 
 /// Waits between failed looks: the first is about what a message through a pipe takes.
@@ -38,6 +38,7 @@ pub(super) fn once(
     limits: Limits,
     case: &Case,
     target: &Target,
+    order: &Deviations,
     late: &BTreeSet<u64>,
 ) -> (Result<History, Fault>, Seen) {
     let mut seen = Seen::default();
@@ -62,8 +63,13 @@ pub(super) fn once(
         sample: None,
         troubled: None,
     };
+    let options = Options {
+        timers: false,
+        late: late.clone(),
+        deviations: order.clone(),
+    };
     let result = run
-        .prepare(case, target, late, &mut seen)
+        .prepare(case, target, options, &mut seen)
         .and_then(|()| run.drive());
     seen.stderr = run.session.stderr();
     let result = match result {
@@ -144,7 +150,7 @@ impl Run<'_> {
         &mut self,
         case: &Case,
         target: &Target,
-        late: &BTreeSet<u64>,
+        options: Options,
         seen: &mut Seen,
     ) -> Result<(), Fault> {
         let kind = target.kind.into();
@@ -231,10 +237,7 @@ impl Run<'_> {
         };
         let timers = hello.can.iter().any(|can| can == "timers");
         // The stage has not been touched: it can still be made anew with what is known now.
-        self.stage.set_options(Options {
-            timers,
-            late: late.clone(),
-        });
+        self.stage.set_options(Options { timers, ..options });
         self.adapter = self.session.tree.root();
         Ok(())
     }
