@@ -108,6 +108,9 @@ def act(begin):
                 if order == "call":
                     begin = call(what)
                     continue
+                if order == "signal" and what == "STOP":
+                    os.kill(os.getpid(), signal.SIGSTOP)  # who is stopped has not ended
+                    return None
                 if order not in MEANWHILE:
                     break
                 kept.append(MEANWHILE[order](what))
@@ -125,6 +128,7 @@ def panic(text):
 
 MEANWHILE = {
     "spawn_child": lambda _: subprocess.Popen(["sleep", "infinity"]),  # pause(): a timed wait is not rest
+    "ignore_sigterm": lambda _: signal.signal(signal.SIGTERM, signal.SIG_IGN),
     "allocate": lambda mib: b"x" * (mib << 20),
 }
 LAST = {
@@ -157,7 +161,7 @@ def hello(protocol, socket, kind):
     globals().update(where=socket, kind=kind)
     by_signal = {"pid", "kill", "terminate_process"}
     can = set(COMMANDS) - {"hello"} - (by_signal if kind == "thread" else set())
-    of_threads, of_processes = {"call_from_task"}, {"exit_self", "kill_self", "stop_self", "close_fds"}
+    of_threads, of_processes = {"call_from_task"}, {"exit_self", "kill_self", "stop_self", "ignore_sigterm", "close_fds"}
     more = {"call_from_callback", "threads", "exit", "raise", "panic", "spawn_child", "allocate"}
     more |= of_processes if kind == "process" else of_threads
     return {

@@ -185,20 +185,20 @@ struct Reader<S: Subject> {
 }
 
 impl<S: Subject> Reader<S> {
-    /// Reads until main is told to return; a harness that goes before that takes the program with it.
+    /// Reads until the harness says no more; one that goes before main is told to return takes the program with
+    /// it. While the program ends, timers still fire.
     fn run(mut self, mut requests: impl io::BufRead) {
+        let mut leaving = false;
         loop {
             let line = match read_line(&mut requests) {
                 Ok(Some(line)) => line,
+                Ok(None) if leaving => return,
                 Ok(None) => std::process::exit(ORPHANED.into()),
                 Err(error) => refuse(&error),
             };
             let request = Request::parse(&line).unwrap_or_else(|breach| refuse(&breach));
-            let last = matches!(request.command, Command::Exit {});
+            leaving |= matches!(request.command, Command::Exit {});
             self.dispatch(request);
-            if last {
-                return;
-            }
         }
     }
 

@@ -88,6 +88,7 @@ fn not_applicable(case: &Case, kind: Kind) -> Option<String> {
             "exit_self",
             "kill_self",
             "stop_self",
+            "ignore_sigterm",
             "close_fds",
         ],
         Kind::Process => &["call_from_task"],
@@ -125,8 +126,10 @@ fn play(
                 last: true,
             } => world.obey(key, &order),
             Move::Order {
-                key, last: false, ..
-            } => world.detour(key),
+                key,
+                order,
+                last: false,
+            } => world.detour(key, &order),
             Move::Fire(timer) => world.fire(timer),
             Move::Exit => world.exit(),
             Move::Stuck | Move::Late(_) => {

@@ -247,8 +247,11 @@ pub enum Order {
     Panic(String),
     /// Leave the process with this code.
     Exit(i32),
-    /// Send this signal (`KILL`, `STOP`, `SEGV`...) to the own process.
+    /// Send this signal (`KILL`, `STOP`, `SEGV`...) to the own process. `STOP` leaves the connection open; a body
+    /// that goes on after it returns null.
     Signal(String),
+    /// Have the own process ignore SIGTERM from now on, say [`Done`], read the next order.
+    IgnoreSigterm(bool),
     /// Close every file descriptor, this connection included, then return null.
     CloseFds(bool),
     /// Start a child that outlives the task, say [`Done`], read the next order.

@@ -41,7 +41,13 @@ pub(super) fn hello<S: Subject>() -> Hello {
     // A task that runs in a process of its own does not reach the pool; on a thread, it would end the program.
     let by_kind: &[&str] = match S::KIND {
         WorkerKind::Thread => &["call_from_task"],
-        WorkerKind::Process => &["exit_self", "kill_self", "stop_self", "close_fds"],
+        WorkerKind::Process => &[
+            "exit_self",
+            "kill_self",
+            "stop_self",
+            "ignore_sigterm",
+            "close_fds",
+        ],
     };
     let can = [CALLS, BODIES, S::BARE, by_kind].concat();
     Hello {

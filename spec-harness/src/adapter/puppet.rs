@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 use std::thread;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, close, getpid, gettid};
 use pool_core::current_worker;
 use serde_json::Value;
@@ -120,6 +120,12 @@ fn obey(begin: Begin) -> Result<Value, ErrorReply> {
         match parse_order(&order).map_err(|e| broken(&e))? {
             Order::SpawnChild(_) => kept.children.push(sleeper().map_err(|e| broken(&e))?),
             Order::Allocate(mib) => kept.memory.push(pages(mib)?),
+            Order::IgnoreSigterm(_) => block_sigterm().map_err(|e| broken(&e))?,
+            // Who is stopped has not ended.
+            Order::Signal(name) if name == "STOP" => {
+                kill(Pid::this(), Signal::SIGSTOP).map_err(|e| broken(&e))?;
+                return Ok(Value::Null);
+            }
             Order::Call(call) => {
                 say = line(&match self::call(call) {
                     Ok(value) => serde_json::json!({ "ok": value }),
@@ -169,13 +175,20 @@ fn end(order: Order) -> Result<Value, ErrorReply> {
             Ok(Value::Null)
         }
         // These end nothing, and are carried out where they are read.
-        Order::SpawnChild(_) | Order::Allocate(_) | Order::Call(_) => Ok(Value::Null),
+        Order::SpawnChild(_) | Order::Allocate(_) | Order::IgnoreSigterm(_) | Order::Call(_) => {
+            Ok(Value::Null)
+        }
     }
 }
 
 /// A child that outlives the task unless somebody ends it. It waits without a time limit: a timed wait is not rest.
 fn sleeper() -> io::Result<Child> {
     Command::new("sleep").arg("infinity").spawn()
+}
+
+/// A worker has one thread: what that does not take, nobody takes.
+fn block_sigterm() -> nix::Result<()> {
+    SigSet::from(Signal::SIGTERM).thread_block()
 }
 
 /// So many MiB, each page written to.

@@ -144,8 +144,10 @@ pub enum OpKind {
     Exit(Expr),
     /// Kills the worker with SIGKILL.
     KillSelf,
-    /// Stops the worker with SIGSTOP.
+    /// Stops the worker with SIGSTOP: it rests until somebody ends it.
     StopSelf,
+    /// Has the worker ignore SIGTERM from now on.
+    IgnoreSigterm,
     /// Closes every file descriptor of the worker.
     CloseFds,
     /// Starts a child process that sleeps and outlives the task.

@@ -163,7 +163,11 @@ impl<'c> Check<'c> {
                     variables.extend(step.bind.as_deref());
                     variables.extend(step.into.as_deref());
                 }
-                OpKind::KillSelf | OpKind::StopSelf | OpKind::CloseFds | OpKind::SpawnChild => {}
+                OpKind::KillSelf
+                | OpKind::StopSelf
+                | OpKind::IgnoreSigterm
+                | OpKind::CloseFds
+                | OpKind::SpawnChild => {}
             }
         }
     }

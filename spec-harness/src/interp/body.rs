@@ -35,6 +35,8 @@ pub enum Ended {
     As(Fate),
     /// The worker goes with it; the fate shows when the connection ends.
     WithItsWorker,
+    /// The worker rests until somebody ends it.
+    ByAnother,
 }
 
 /// A running body.
@@ -159,7 +161,11 @@ impl<'c> Body<'c> {
             }
             OpKind::Exit(code) => lost(Order::Exit(whole(code, &self.env)?)),
             OpKind::KillSelf => lost(Order::Signal("KILL".into())),
-            OpKind::StopSelf => lost(Order::Signal("STOP".into())),
+            OpKind::StopSelf => Ok(Some(Act::End(
+                Order::Signal("STOP".into()),
+                Ended::ByAnother,
+            ))),
+            OpKind::IgnoreSigterm => Ok(Some(Act::Detour(Order::IgnoreSigterm(true)))),
             OpKind::CloseFds => lost(Order::CloseFds(true)),
             OpKind::SpawnChild => Ok(Some(Act::Detour(Order::SpawnChild(true)))),
             OpKind::Allocate(mib) => {

@@ -1,6 +1,6 @@
 //! What a Pool does, as a program: every row of the contract that a case can show, where it is kept.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 
 use super::{Choices, raised};
@@ -33,6 +33,8 @@ pub(super) struct Pool {
     /// Workers that have worked and rest.
     resting: VecDeque<Worker>,
     hired: Worker,
+    /// Workers that do not listen to SIGTERM.
+    deaf: BTreeSet<Worker>,
     /// Callbacks that are due, in the order in which their jobs were decided.
     due: VecDeque<(JobId, Key)>,
     /// How many jobs have been decided.
@@ -153,6 +155,7 @@ impl Pool {
             busy: Vec::new(),
             resting: VecDeque::new(),
             hired: 0,
+            deaf: BTreeSet::new(),
             due: VecDeque::new(),
             decisions: 0,
             calling: Vec::new(),
@@ -243,15 +246,37 @@ impl Pool {
                 )),
             );
         }
-        let stopped = match self.kind {
-            Kind::Process => std::mem::take(&mut self.busy),
+        match self.kind {
+            Kind::Process => self.stop(|worker, deaf| !deaf.contains(&worker)),
             Kind::Thread => Vec::new(),
-        };
-        stopped
-            .into_iter()
-            .filter(|busy| busy.chunk.begun)
-            .map(|busy| self.key(&busy.chunk))
-            .collect()
+        }
+    }
+
+    /// L7: the time that workers had to listen is over. Gives the tasks that are stopped in the middle.
+    pub(super) fn kill(&mut self) -> Vec<Key> {
+        self.stop(|_, _| true)
+    }
+
+    fn stop(&mut self, whom: impl Fn(Worker, &BTreeSet<Worker>) -> bool) -> Vec<Key> {
+        let busy = std::mem::take(&mut self.busy).into_iter();
+        let (stopped, busy) = busy.partition(|busy| whom(busy.worker, &self.deaf));
+        self.busy = busy;
+        let stopped: Vec<Busy> = stopped;
+        let begun = stopped.iter().filter(|busy| busy.chunk.begun);
+        begun.map(|busy| self.key(&busy.chunk)).collect()
+    }
+
+    /// The worker of this body ignores SIGTERM from now on; false where the pool has no such body at work.
+    pub(super) fn deafen(&mut self, key: Key) -> bool {
+        let runs = |busy: &&Busy| busy.chunk.begun && self.key(&busy.chunk) == key;
+        let worker = self.busy.iter().find(runs).map(|busy| busy.worker);
+        self.deaf.extend(worker);
+        worker.is_some()
+    }
+
+    /// Whether somebody is still at work.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.busy.is_empty()
     }
 
     /// L3: nobody may wait for the end of a pool that was not told to end.

@@ -13,6 +13,8 @@ pub(super) const SIGTERM: i64 = 15;
 pub(super) struct Process {
     pub(super) key: Key,
     pub(super) daemon: bool,
+    /// It ignores SIGTERM.
+    pub(super) deaf: bool,
     state: State,
 }
 
@@ -31,6 +33,7 @@ impl Process {
         Process {
             key,
             daemon,
+            deaf: false,
             state: State::Made,
         }
     }
@@ -83,7 +86,11 @@ impl Process {
 
     /// Sends it a signal, which is nothing to one that has ended; true when it dies of it.
     pub(super) fn signal(&mut self, signal: i64) -> bool {
-        let dies = self.state == State::Runs || (self.state == State::Stopped && signal == SIGKILL);
+        let dies = match self.state {
+            State::Runs => !self.deaf || signal == SIGKILL,
+            State::Stopped => signal == SIGKILL,
+            State::Made | State::Ended(_) => false,
+        };
         if dies {
             self.state = State::Ended(-signal);
         }

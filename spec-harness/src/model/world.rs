@@ -27,6 +27,8 @@ pub(super) struct World {
     processes: Vec<(String, Process)>,
     calls: BTreeMap<Caller, OpenCall>,
     timers: u64,
+    /// Timers of pools that were told to stop: when they ring, every worker is killed.
+    graces: BTreeMap<u64, usize>,
     leaving: bool,
     seen: Vec<Seen>,
 }
@@ -88,6 +90,7 @@ impl World {
             processes: Vec::new(),
             calls: BTreeMap::new(),
             timers: 0,
+            graces: BTreeMap::new(),
             leaving: false,
             seen: Vec::new(),
         }
@@ -132,10 +135,22 @@ impl World {
                 call.late = true;
             }
         }
+        if let Some(pool) = self.graces.remove(&timer) {
+            let dead = self.pools[pool].1.kill();
+            self.seen.extend(dead.into_iter().map(Seen::Gone));
+        }
     }
 
     /// A body was given an order that is not its last.
-    pub(super) fn detour(&mut self, key: Key) {
+    pub(super) fn detour(&mut self, key: Key, order: &Order) {
+        if matches!(order, Order::IgnoreSigterm(_)) {
+            let mut pools = self.pools.iter_mut();
+            if !pools.any(|(_, pool)| pool.deafen(key))
+                && let Some(process) = self.bare(key)
+            {
+                process.deaf = true;
+            }
+        }
         self.seen.push(Seen::Did(key));
     }
 
@@ -154,8 +169,11 @@ impl World {
             Order::Signal(name) if name == "STOP" => return self.stop(key),
             Order::Signal(name) => died(format!("killed by SIG{name}"), -SIGKILL),
             Order::CloseFds(_) => died("lost its connection".to_owned(), 0),
-            Order::SpawnChild(_) | Order::Allocate(_) | Order::Call(_) => {
-                return self.detour(key);
+            Order::SpawnChild(_)
+            | Order::Allocate(_)
+            | Order::IgnoreSigterm(_)
+            | Order::Call(_) => {
+                return self.detour(key, order);
             }
         };
         self.seen.push(Seen::Gone(key));
@@ -447,12 +465,19 @@ impl World {
         self.pools[pool].1.outcome(job)
     }
 
+    /// L7: workers that do not listen are given some time.
     fn terminate(&mut self, pool: usize) {
         for (_, stream) in self.streams.values_mut().filter(|(of, _)| *of == pool) {
             stream.stop();
         }
         let dead = self.pools[pool].1.terminate();
         self.seen.extend(dead.into_iter().map(Seen::Gone));
+        let waits = self.kind == Kind::Process && self.pools[pool].1.is_busy();
+        if waits && !self.graces.values().any(|of| *of == pool) {
+            self.timers += 1;
+            self.graces.insert(self.timers, pool);
+            self.seen.push(Seen::Armed(self.timers, GRACE));
+        }
     }
 
     fn signal(&mut self, process: usize, signal: i64) {
@@ -510,13 +535,17 @@ impl World {
     }
 }
 
+/// L7: the time between SIGTERM and SIGKILL.
+const GRACE: Time = Time(1_000_000);
+
 /// Workers are told apart by their pool and number; bare processes are of no pool.
 const BARE: Worker = -1;
 
 /// What a call returns with when its time is over.
 fn too_late(awaits: &Awaits) -> Outcome {
     match awaits {
-        Awaits::Ready(_) => Ok(Value::None),
+        // P1: join of a process says nothing of whether it has ended.
+        Awaits::Ready(_) | Awaits::Ended(_) => Ok(Value::None),
         _ => Err(raised("TimedOut", "timed out")),
     }
 }

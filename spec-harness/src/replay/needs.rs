@@ -123,6 +123,7 @@ fn of_op(op: &Op, add: &mut impl FnMut(&str)) {
         OpKind::Exit(_) => "exit_self",
         OpKind::KillSelf => "kill_self",
         OpKind::StopSelf => "stop_self",
+        OpKind::IgnoreSigterm => "ignore_sigterm",
         OpKind::CloseFds => "close_fds",
         OpKind::SpawnChild => "spawn_child",
         OpKind::Allocate(_) => "allocate",

@@ -57,6 +57,7 @@ pub(super) fn once(
         lines: BTreeMap::new(),
         bodies: BTreeMap::new(),
         adapter: 0,
+        timers: false,
         settle: Duration::ZERO,
         settling: None,
         progress: Instant::now(),
@@ -108,6 +109,8 @@ struct Run<'c> {
     bodies: BTreeMap<Key, Line>,
     /// The adapter's process.
     adapter: i32,
+    /// It has timers, whose time it is told also while its program ends.
+    timers: bool,
     /// How long rest must last to count.
     settle: Duration,
     /// Since when there has been rest, with these run counts.
@@ -236,6 +239,7 @@ impl Run<'_> {
             (Level::Switches, None) => BLIND_SETTLE,
         };
         let timers = hello.can.iter().any(|can| can == "timers");
+        self.timers = timers;
         // The stage has not been touched: it can still be made anew with what is known now.
         self.stage.set_options(Options { timers, ..options });
         self.adapter = self.session.tree.root();
@@ -305,9 +309,13 @@ impl Run<'_> {
             Move::Fire(timer) => self.ask(Asked::Timer, "clock", Command::Fire { timer }),
             Move::Exit => {
                 self.ask(Asked::Exit, "main", Command::Exit {});
-                self.session.hang_up_after_writing();
+                if !self.timers {
+                    self.session.hang_up_after_writing();
+                }
             }
             Move::Late(number) => return Err(Fault::Late(number)),
+            // There is nothing left to say: some adapters end when they hear nothing more.
+            Move::Stuck if self.stage.exited() && self.session.hang_up_after_writing() => {}
             Move::Stuck => return Ok(Some(self.stuck())),
         }
         Ok(None)

@@ -132,10 +132,12 @@ impl Session {
         }
     }
 
-    /// Ends the adapter's requests: its stdin is closed as soon as everything is written.
-    pub(super) fn hang_up_after_writing(&mut self) {
+    /// Ends the adapter's requests: its stdin is closed as soon as everything is written. True the first time.
+    pub(super) fn hang_up_after_writing(&mut self) -> bool {
+        let was_open = !self.hanging_up && self.stdin.is_some();
         self.hanging_up = true;
         self.flush();
+        was_open
     }
 
     /// The last of what was written to stderr.

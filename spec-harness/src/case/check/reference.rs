@@ -21,7 +21,7 @@ const CONTRACT: [(char, u32); 7] = [
 ];
 
 /// What an implementation can be asked to have, by the names of the adapter protocol.
-const ABILITIES: [&str; 38] = [
+const ABILITIES: [&str; 39] = [
     "pool",
     "apply",
     "apply_async",
@@ -55,6 +55,7 @@ const ABILITIES: [&str; 38] = [
     "exit_self",
     "kill_self",
     "stop_self",
+    "ignore_sigterm",
     "close_fds",
     "spawn_child",
     "allocate",

@@ -9,8 +9,8 @@ use crate::case::expr::{self, Template};
 use crate::case::suggest::did_you_mean;
 use crate::case::yaml::{Kind, Node};
 
-/// The operations; the last four are one word, the others have a value.
-const OPERATIONS: [&str; 15] = [
+/// The operations; the last five are one word, the others have a value.
+const OPERATIONS: [&str; 16] = [
     "print",
     "sleep",
     "work",
@@ -24,6 +24,7 @@ const OPERATIONS: [&str; 15] = [
     "allocate",
     "kill_self",
     "stop_self",
+    "ignore_sigterm",
     "close_fds",
     "spawn_child",
 ];
@@ -100,6 +101,7 @@ impl Lower {
             let what = match scalar.text.as_str() {
                 "kill_self" => OpKind::KillSelf,
                 "stop_self" => OpKind::StopSelf,
+                "ignore_sigterm" => OpKind::IgnoreSigterm,
                 "close_fds" => OpKind::CloseFds,
                 "spawn_child" => OpKind::SpawnChild,
                 word => {

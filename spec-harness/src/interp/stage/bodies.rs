@@ -171,8 +171,8 @@ impl<'c> Stage<'c> {
         let stopped = self.exited || self.stopped.contains(&self.program.owner(key));
         match playing.ended {
             Some(Ended::As(_)) => {}
-            None if stopped => self.end(key, Fate::Killed),
-            None | Some(Ended::WithItsWorker) => self.end(key, Fate::Lost),
+            None | Some(Ended::ByAnother) if stopped => self.end(key, Fate::Killed),
+            None | Some(Ended::ByAnother | Ended::WithItsWorker) => self.end(key, Fate::Lost),
         }
     }
 
