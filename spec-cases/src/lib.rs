@@ -18,6 +18,9 @@ pub const TRANSCRIPTS: &[Text] = TABLES.1;
 /// Facts about the documents that cases are taken from: their lines, pools, sizes, strings, repairs, claims.
 pub const SOURCES_YAML: &str = include_str!("../sources.yaml");
 
+/// The rows of the contract, and which Rust tests show them.
+pub const CONTRACT_YAML: &str = include_str!("../contract.yaml");
+
 /// What came of running the documents' own programs: that each does what its case does.
 pub const DOCUMENTS_YAML: &str = include_str!("../documents.yaml");
 

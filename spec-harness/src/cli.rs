@@ -3,6 +3,7 @@
 mod cell;
 mod check;
 mod claims;
+mod contract;
 mod doctor;
 mod documents;
 mod failures;
@@ -37,6 +38,8 @@ const EXIT_CODES: &str = "Exit codes: 0 everything is as it must be, 1 something
 enum Command {
     /// Replay cases and show the matrix of cases and implementations
     Run(RunArgs),
+    /// Show every built-in case, or every row of the contract, on each implementation
+    Matrix(MatrixArgs),
     /// List cases
     List(ListArgs),
     /// Read case files and say what is wrong with them
@@ -89,10 +92,9 @@ struct CheckArgs {
     record: Option<PathBuf>,
 }
 
+/// On what cases are replayed, and how.
 #[derive(Debug, Args)]
-struct RunArgs {
-    #[command(flatten)]
-    selection: Selection,
+struct Replaying {
     /// Implementations: thread, process, cpython, cpython:thread, cpython:process, or an adapter's path
     #[arg(
         long,
@@ -104,15 +106,32 @@ struct RunArgs {
     /// Runs at a time [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Seconds that an adapter may be silent before its run is given up
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    patience: Duration,
+}
+
+#[derive(Debug, Args)]
+struct MatrixArgs {
+    /// The rows of the contract, with the cases and the Rust tests that show each
+    #[arg(long)]
+    contract: bool,
+    #[command(flatten)]
+    replaying: Replaying,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    replaying: Replaying,
     /// Orders of those who are ready in one instant: the rule's, or every one that leads to something else
     #[arg(long, value_name = "ORDERS", value_enum, default_value_t = Ties::Rule)]
     ties: Ties,
     /// Times that each case is run
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
-    /// Seconds that an adapter may be silent before its run is given up
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
-    patience: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -134,6 +153,30 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string())
 }
 
+impl Selection {
+    /// Every built-in case.
+    fn all() -> Selection {
+        Selection {
+            filters: vec![],
+            exact: false,
+            tag: vec![],
+            source: vec![],
+        }
+    }
+}
+
+impl RunArgs {
+    /// Every built-in case once, by the rule's order.
+    fn of_all(replaying: Replaying) -> RunArgs {
+        RunArgs {
+            selection: Selection::all(),
+            replaying,
+            ties: Ties::Rule,
+            repeat: 1,
+        }
+    }
+}
+
 /// How a command came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Came {
@@ -151,6 +194,8 @@ pub(crate) fn main() -> ExitCode {
     let mut out = Output::stdout();
     let came = match cli.command {
         Command::Run(args) => run::run(&args, &mut out),
+        Command::Matrix(args) if args.contract => contract::show(&args.replaying, &mut out),
+        Command::Matrix(args) => run::run(&RunArgs::of_all(args.replaying), &mut out),
         Command::List(args) => list::list(&args, &mut out),
         Command::Check(args) => check::check(&args, &mut out),
         Command::Doctor => doctor::doctor(&mut out),

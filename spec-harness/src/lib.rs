@@ -3,6 +3,7 @@
 pub mod adapter;
 pub mod case;
 pub mod conformance;
+pub mod contract;
 pub mod history;
 pub mod interp;
 pub mod judge;

@@ -19,13 +19,7 @@ fn check_cases(files: &[PathBuf], out: &mut Output) -> Result<Came, Refusal> {
     let mut bad = Vec::new();
     let mut good = 0;
     if files.is_empty() {
-        let all = Selection {
-            filters: vec![],
-            exact: false,
-            tag: vec![],
-            source: vec![],
-        };
-        match select::select(&all)? {
+        match select::select(&Selection::all())? {
             Ok(chosen) => chosen
                 .into_iter()
                 .for_each(|chosen| review(chosen, &mut good, &mut bad)),

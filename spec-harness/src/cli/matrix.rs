@@ -31,6 +31,11 @@ impl Matrix {
         self.cells[case * self.columns + column].note(tried);
     }
 
+    /// All runs of a case on a column.
+    pub(super) fn cell(&self, case: usize, column: usize) -> &Cell {
+        &self.cells[case * self.columns + column]
+    }
+
     /// Shows everything and says how it came out.
     pub(super) fn show(
         &self,

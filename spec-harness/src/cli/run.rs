@@ -15,30 +15,14 @@ use super::matrix::Matrix;
 use super::output::Output;
 use super::select::{self, Chosen};
 use super::ties::Explored;
-use super::{Came, Refusal, RunArgs, Ties, check, doctor};
+use super::{Came, Refusal, Replaying, RunArgs, Ties, check, doctor};
 
 pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
     let cases = match select::select(&args.selection)? {
         Ok(cases) => cases,
         Err(bad) => return Ok(check::show(&bad, out)),
     };
-    let runner = Runner {
-        limits: Limits {
-            silence: args.patience,
-            ..Limits::default()
-        },
-    };
-    let program = program()?;
-    let mut columns: Vec<Column> = Vec::new();
-    for name in &args.on {
-        for column in target::columns(name, &program, &runner)? {
-            if !columns.iter().any(|known| known.target == column.target) {
-                columns.push(column);
-            }
-        }
-    }
-    replay::catch_signals().map_err(|error| format!("signals cannot be caught: {error}"))?;
-    out.line(doctor::evidence(replay::level()));
+    let (runner, columns) = prepare(&args.replaying, out)?;
     let explored = match args.ties {
         Ties::Rule => Explored::default(),
         Ties::All => {
@@ -48,13 +32,48 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
         }
     };
     let jobs = jobs(args.repeat, &cases, &columns, &explored);
-    let matrix = replay_all(args, &runner, &jobs, &cases, &columns, out);
+    let matrix = replay_all(&args.replaying, &runner, &jobs, &cases, &columns, out);
     let came = matrix.show(&cases, &columns, args.repeat, out);
     if replay::interrupted() {
         out.line("interrupted: what is missing was not run to its end");
         return Ok(Came::Wrong);
     }
     Ok(came)
+}
+
+/// Every case once on every column.
+pub(super) fn each_once(
+    replaying: &Replaying,
+    cases: &[Chosen],
+    out: &mut Output,
+) -> Result<(Matrix, Vec<Column>), Refusal> {
+    let (runner, columns) = prepare(replaying, out)?;
+    let explored = Explored::default();
+    let jobs = jobs(1, cases, &columns, &explored);
+    let matrix = replay_all(replaying, &runner, &jobs, cases, &columns, out);
+    Ok((matrix, columns))
+}
+
+/// The columns that are asked for, and what runs cases on them; from here on, signals end the runs.
+fn prepare(replaying: &Replaying, out: &mut Output) -> Result<(Runner, Vec<Column>), Refusal> {
+    let runner = Runner {
+        limits: Limits {
+            silence: replaying.patience,
+            ..Limits::default()
+        },
+    };
+    let program = program()?;
+    let mut columns: Vec<Column> = Vec::new();
+    for name in &replaying.on {
+        for column in target::columns(name, &program, &runner)? {
+            if !columns.iter().any(|known| known.target == column.target) {
+                columns.push(column);
+            }
+        }
+    }
+    replay::catch_signals().map_err(|error| format!("signals cannot be caught: {error}"))?;
+    out.line(doctor::evidence(replay::level()));
+    Ok((runner, columns))
 }
 
 fn program() -> Result<PathBuf, Refusal> {
@@ -96,7 +115,7 @@ fn jobs<'e>(
 }
 
 fn replay_all(
-    args: &RunArgs,
+    replaying: &Replaying,
     runner: &Runner,
     todo: &[Job<'_>],
     cases: &[Chosen],
@@ -104,7 +123,10 @@ fn replay_all(
     out: &Output,
 ) -> Matrix {
     let total = todo.len();
-    let jobs = args.jobs.map_or_else(cpus, usize::from).min(total.max(1));
+    let jobs = replaying
+        .jobs
+        .map_or_else(cpus, usize::from)
+        .min(total.max(1));
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (results, received) = mpsc::channel();
     let mut matrix = Matrix::new(cases.len(), columns.len());

@@ -9,16 +9,8 @@ use crate::case::diagnostic::Diagnostic;
 use crate::case::suggest::did_you_mean;
 use crate::case::yaml::{self, Kind, Node};
 
-/// The sections of the contract and the number of rows in each.
-const CONTRACT: [(char, u32); 7] = [
-    ('C', 6),
-    ('L', 11),
-    ('O', 13),
-    ('R', 16),
-    ('W', 6),
-    ('P', 4),
-    ('X', 10),
-];
+/// The rows of the contract, in order.
+static ROWS: LazyLock<Vec<String>> = LazyLock::new(|| rows(spec_cases::CONTRACT_YAML));
 
 /// What an implementation can be asked to have, by the names of the adapter protocol.
 const ABILITIES: [&str; 39] = [
@@ -92,23 +84,22 @@ impl Check<'_> {
     }
 
     fn row(&mut self, row: &Spanned<String>) {
-        let mut chars = row.value.chars();
-        let section = chars.next().unwrap_or(' ');
-        let number: Option<u32> = chars.as_str().parse().ok();
-        let rows = CONTRACT
-            .iter()
-            .find(|(letter, _)| *letter == section)
-            .map(|(_, rows)| *rows);
-        let known =
-            matches!((number, rows), (Some(number), Some(rows)) if (1..=rows).contains(&number));
-        if known {
+        if ROWS.contains(&row.value) {
             return;
         }
-        let help = match rows {
-            Some(rows) => format!("this section of the contract has {section}1 to {section}{rows}"),
+        let sections = sections();
+        let own = sections
+            .iter()
+            .find(|(letter, _)| row.value.starts_with(*letter));
+        let help = match own {
+            Some((letter, rows)) => {
+                format!("this section of the contract has {letter}1 to {letter}{rows}")
+            }
             None => {
-                let all = CONTRACT.map(|(letter, rows)| format!("{letter}1-{rows}"));
-                format!("the contract has {}", all.join(", "))
+                let all = sections
+                    .iter()
+                    .map(|(letter, rows)| format!("{letter}1-{rows}"));
+                format!("the contract has {}", all.collect::<Vec<_>>().join(", "))
             }
         };
         self.problems.push(
@@ -144,6 +135,31 @@ impl Check<'_> {
                 .maybe_help(did_you_mean(example, examples.iter().map(String::as_str))),
         );
     }
+}
+
+/// The names of the rows.
+fn rows(yaml: &str) -> Vec<String> {
+    let Ok(Node {
+        kind: Kind::List(rows),
+        ..
+    }) = yaml::parse(yaml)
+    else {
+        return Vec::new();
+    };
+    let names = rows.iter().filter_map(|row| text(entry(row, "row")?));
+    names.collect()
+}
+
+/// The letters of the contract's sections, in order, and how many rows each has.
+fn sections() -> Vec<(char, usize)> {
+    let mut sections: Vec<(char, usize)> = Vec::new();
+    for letter in ROWS.iter().filter_map(|row| row.chars().next()) {
+        match sections.iter_mut().find(|(known, _)| *known == letter) {
+            Some((_, rows)) => *rows += 1,
+            None => sections.push((letter, 1)),
+        }
+    }
+    sections
 }
 
 /// The ids of documents and of their examples: mappings with an `id`, the former with `examples`.

@@ -1,0 +1,75 @@
+//! Rows of the contract that need the system, or the program's own memory, to be seen on threads.
+
+use std::process::Command;
+use std::sync::Mutex;
+use std::thread;
+
+use pool_thread::{StartError, ThreadPool};
+
+/// Runs one of the ignored tests below in a process of its own, with so much room for addresses.
+fn in_a_process_of(kib: u64, name: &str) -> bool {
+    let program = std::env::current_exe().expect("this program");
+    let script = format!("ulimit -v {kib} && exec \"$0\" --exact {name} --ignored");
+    let status = Command::new("sh")
+        .args(["-c", &script])
+        .arg(program)
+        .status();
+    status.expect("a shell").success()
+}
+
+#[test]
+fn a_pool_that_the_system_refuses_leaves_nothing() {
+    assert!(in_a_process_of(1 << 20, "program_with_little_room"));
+}
+
+#[test]
+#[ignore = "a program that another test runs"]
+fn program_with_little_room() {
+    let threads = || {
+        std::fs::read_dir("/proc/self/task")
+            .expect("threads")
+            .count()
+    };
+    let before = threads();
+    let refused = ThreadPool::new(100_000);
+    assert!(
+        matches!(refused, Err(StartError::Worker { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(threads(), before, "all that were started have ended");
+    let pool = ThreadPool::new(2).expect("there is room for two");
+    assert_eq!(pool.map(|x: u32| x + 1, 0..4), Ok(vec![1, 2, 3, 4]));
+}
+
+#[test]
+fn a_map_reads_its_input_in_the_calling_thread() {
+    let pool = ThreadPool::new(2).expect("a pool");
+    let caller = thread::current().id();
+    let read = Mutex::new(Vec::new());
+    let input = (0..4).inspect(|_| read.lock().expect("whole").push(thread::current().id()));
+    let seen = |_: u32| read.lock().expect("whole").len();
+    // Every task finds the whole input read.
+    assert_eq!(pool.map(seen, input), Ok(vec![4; 4]));
+    assert_eq!(*read.lock().expect("whole"), [caller; 4]);
+}
+
+#[test]
+fn tasks_on_threads_share_what_the_program_has() {
+    let pool = ThreadPool::new(2).expect("a pool");
+    let shared = Mutex::new(vec![0]);
+    let done = pool.map(|x: u32| shared.lock().expect("whole").push(x), 1..4);
+    assert_eq!(done.map(|all| all.len()), Ok(3));
+    let mut seen = shared.into_inner().expect("whole");
+    seen.sort_unstable();
+    assert_eq!(seen, [0, 1, 2, 3]);
+}
+
+#[test]
+fn a_task_may_have_a_pool_of_its_own() {
+    let pool = ThreadPool::new(1).expect("a pool");
+    let inner = |x: u32| {
+        let own = ThreadPool::new(2).expect("a pool in a task");
+        own.map(|y: u32| x * y, 0..3)
+    };
+    assert_eq!(pool.apply(inner, 5), Ok(Ok(vec![0, 5, 10])));
+}
