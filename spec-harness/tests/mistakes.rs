@@ -3,21 +3,19 @@
 //! `ui/NAME.yaml` is a file with the mistake, `ui/NAME.snap` what the author reads.
 
 use spec_harness::case::ast::Case;
+use spec_harness::model::review;
 
 /// What is printed for the file of this name.
 fn shown(name: &str) -> String {
     let path = format!("{}/tests/ui/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    match Case::parse(name, &text) {
-        Ok(_) => panic!("{path} holds no mistake"),
-        Err(problems) => {
-            let shown: Vec<_> = problems
-                .iter()
-                .map(|problem| problem.render(&text, false))
-                .collect();
-            shown.join("\n\n")
-        }
-    }
+    let problems = Case::parse(name, &text).map_or_else(|problems| problems, |case| review(&case));
+    assert!(!problems.is_empty(), "{path} holds no mistake");
+    let shown: Vec<_> = problems
+        .iter()
+        .map(|problem| problem.render(&text, false))
+        .collect();
+    shown.join("\n\n")
 }
 
 macro_rules! mistakes {
@@ -62,6 +60,7 @@ mistakes! {
     a_fate_of_an_unknown_task_is_refused
     a_key_that_stands_twice_is_refused
     a_kind_of_error_is_one_word
+    a_line_that_depends_on_who_is_first_needs_any
     a_line_that_yaml_reads_as_a_mapping_is_refused
     a_loop_without_steps_is_refused
     a_map_of_a_task_with_two_parameters_is_refused
@@ -72,21 +71,27 @@ mistakes! {
     a_modifier_that_does_not_go_with_the_step_is_refused
     a_parameter_that_is_no_name_is_refused
     a_parameter_that_stands_twice_is_refused
+    a_pool_that_was_dropped_is_refused
     a_process_without_a_name_is_refused
+    a_program_that_hangs_is_shown_where
     a_program_that_is_no_list_is_refused
+    a_race_is_shown_where_the_results_part
     a_starmap_with_tuples_of_the_wrong_length_is_refused
     a_step_before_any_pool_is_refused
     a_step_that_raises_and_blocks_is_refused
     a_step_that_raises_has_no_result
+    a_step_that_takes_another_time_is_refused
     a_task_that_stands_twice_is_refused
     a_title_of_the_wrong_type_is_refused
     a_variable_of_main_is_unknown_in_a_task
     an_empty_file_is_refused
     an_empty_range_of_tasks_is_refused
     an_expectation_for_a_kind_the_case_is_not_for_is_refused
+    an_expectation_that_contradicts_the_model_is_refused
     an_expression_that_cannot_have_a_value_is_refused
     an_instant_that_stands_twice_is_refused
     an_iterator_without_a_name_is_refused
+    an_order_that_gives_something_else_is_shown
     an_order_that_says_nothing_is_refused
     an_undefined_pool_finds_the_one_meant
     an_undefined_task_finds_the_one_meant
@@ -113,7 +118,11 @@ mistakes! {
     text_with_a_colon_needs_quotes
     text_without_quotes_of_its_own_is_no_expression
     the_column_counts_characters
+    ties_inside_of_ties_are_refused
+    ties_that_are_none_are_refused
     two_fates_for_one_task_are_refused
     two_operations_in_one_item_are_refused
     two_steps_in_one_item_are_refused
+    what_depends_on_an_idle_worker_is_refused
+    what_depends_on_the_machine_is_refused
 }

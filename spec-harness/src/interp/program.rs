@@ -48,10 +48,15 @@ pub enum Demand {
     Finish,
 }
 
+/// Most steps that a program may take: one that loops for hours is a mistake.
+const MOST_STEPS: usize = 100_000;
+
 /// The program of a case while it runs.
 #[derive(Debug)]
 pub struct Program<'c> {
     env: Env,
+    /// Steps begun so far.
+    steps: usize,
     actors: Vec<Actor<'c>>,
     names: Names<'c>,
 }
@@ -113,6 +118,7 @@ impl<'c> Program<'c> {
         main.stack.push(Frame::plain(&case.main, None));
         Program {
             env: Env::new(),
+            steps: 0,
             actors: vec![main],
             names: Names::new(case),
         }
@@ -140,6 +146,12 @@ impl<'c> Program<'c> {
                 }
                 return Demand::Idle;
             };
+            self.steps += 1;
+            if self.steps > MOST_STEPS {
+                let text = format!("the program takes more than {MOST_STEPS} steps");
+                self.fail(who, step.span, text);
+                continue;
+            }
             if let Some(other) = self.give_away(who, step) {
                 return Demand::Wake(other);
             }

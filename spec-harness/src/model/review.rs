@@ -5,8 +5,9 @@ use super::{Choices, Prediction, by_the_rule, not_applicable, predict};
 use crate::case::Diagnostic;
 use crate::case::ast::{Action, Case, Expect, Kind, Span, Step};
 use crate::history::{Ending, History, What};
+use crate::judge::moments::{self, Moment};
 use crate::judge::report::beside;
-use crate::judge::{self, Reason, Verdict, moments, transcript};
+use crate::judge::{self, Reason, Verdict, transcript};
 
 /// Everything by which a case contradicts the model; empty where it is in order.
 pub fn review(case: &Case) -> Vec<Diagnostic> {
@@ -74,23 +75,19 @@ fn contradictions(case: &Case, kind: Kind, history: &History) -> Vec<Diagnostic>
 
 fn contradiction(case: &Case, history: &History, reason: &Reason) -> Diagnostic {
     match reason {
-        Reason::Ending(why) => {
-            let blocked = history.events.iter().find_map(|event| match event.what {
-                What::Blocked { span } => Some(span),
-                _ => None,
-            });
-            let problem = Diagnostic::new(
-                blocked.unwrap_or(beginning(case)),
-                format!("the program does not end: {why}"),
-            );
-            match history.ending {
-                Ending::Deadlock(_) => {
-                    problem.help("if that is what the case shows, say `blocks: forever` here")
-                }
-                _ => problem
-                    .help("if that is what the case shows, say for which workers: `only: process`"),
+        Reason::Ending(why) => match &history.ending {
+            Ending::Deadlock(who) => {
+                let blocked = last_span(history, |what| matches!(what, What::Blocked { .. }));
+                let place = blocked.unwrap_or(beginning(case));
+                Diagnostic::new(place, format!("the program never ends: {who}"))
+                    .help("if that is what the case shows, say `blocks: forever` here")
             }
-        }
+            _ => {
+                let called = last_span(history, |what| matches!(what, What::Call { .. }));
+                let place = called.unwrap_or(beginning(case));
+                Diagnostic::new(place, format!("no program can do this: {why}"))
+            }
+        },
         Reason::Step { span, at, text } => Diagnostic::new(*span, text).label(format!("at {at}")),
         Reason::Mismatch {
             what,
@@ -112,6 +109,15 @@ fn contradiction(case: &Case, history: &History, reason: &Reason) -> Diagnostic 
         Reason::Transcript { .. } | Reason::Prediction { .. } | Reason::NoLongerDiverges(_) => {
             Diagnostic::new(beginning(case), "the prediction differs from a record")
         }
+    }
+}
+
+/// The step of the last of these events.
+fn last_span(history: &History, is: fn(&What) -> bool) -> Option<Span> {
+    let mut events = history.events.iter().rev();
+    match events.find(|event| is(&event.what))?.what {
+        What::Call { span, .. } | What::Blocked { span } => Some(span),
+        _ => None,
     }
 }
 
@@ -245,11 +251,11 @@ fn race(case: &Case, rule: &History, other: &History, orders: &Orders) -> Diagno
         ("by another order", &right),
     );
     let place = first_difference(case, rule, other).unwrap_or(beginning(case));
-    let all = if orders.complete { "all" } else { "the first" };
+    let all = if orders.complete { "all" } else { "not all" };
     Diagnostic::new(place, "what is seen depends on who goes first in an instant")
         .label("here the results part")
         .help(format!(
-            "move one of the two in time, or say `ties: rule` under `expect:`; of {all} {} orders, one differs:\n{}",
+            "move one of the two in time, or say `ties: rule` under `expect:`; what differs by one of {} orders ({all}):\n{}",
             orders.tried,
             table.trim_end()
         ))
@@ -262,24 +268,28 @@ fn told(history: &History) -> Vec<String> {
         .collect()
 }
 
-/// Where in the file something happens by one order and not by the other.
+/// Where in the file something happens by one order and not by the other, as far as it has a place.
 fn first_difference(case: &Case, rule: &History, other: &History) -> Option<Span> {
     let (left, right) = (moments::of(rule), moments::of(other));
-    let same = |a: &moments::Moment, b: &moments::Moment| (a.at, &a.text) == (b.at, &b.text);
-    let at = left
-        .iter()
-        .zip(&right)
-        .take_while(|(a, b)| same(a, b))
-        .count();
-    let differ = [(rule, left.get(at)), (other, right.get(at))];
-    differ.into_iter().find_map(|(history, moment)| {
-        let moment = moment?;
-        let key = moment.body.and_then(|key| usize::try_from(key).ok());
-        let task = key.and_then(|key| history.tasks.get(key));
-        let mut defs = case.tasks.iter();
-        let def = task.and_then(|task| defs.find(|def| def.name.value == task.task));
-        moment.step.or_else(|| def.map(|def| def.name.span))
-    })
+    let only = |of: &[Moment], among: &[Moment], history: &History| {
+        let is = |a: &Moment, b: &Moment| (a.at, &a.text) == (b.at, &b.text);
+        let mut different = of.iter().filter(|a| !among.iter().any(|b| is(a, b)));
+        different.find_map(|moment| Some((moment.at, place(case, history, moment)?)))
+    };
+    let found = [only(&left, &right, rule), only(&right, &left, other)];
+    let first = found.into_iter().flatten().min_by_key(|(at, _)| *at);
+    first.map(|(_, span)| span)
+}
+
+/// The step, or the task function, that something was done by.
+fn place(case: &Case, history: &History, moment: &Moment) -> Option<Span> {
+    let named = || {
+        let key = usize::try_from(moment.body?).ok()?;
+        let name = &history.tasks.get(key)?.task;
+        let def = case.tasks.iter().find(|def| def.name.value == *name)?;
+        Some(def.name.span)
+    };
+    moment.step.or_else(named)
 }
 
 /// The lines in which two lists differ, with at most a few of each.

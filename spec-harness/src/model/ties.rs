@@ -10,13 +10,19 @@ use std::collections::BTreeSet;
 use super::command::limit;
 use super::{Choices, not_applicable, play};
 use crate::case::ast::{Action, Case, Kind, Step, Time};
-use crate::history::{History, What, Who};
+use crate::history::{History, Key, What, Who};
 use crate::interp::{Deviations, Move, Taken, Turn};
 use crate::judge::{self, moments};
 use crate::protocol::{self, Command};
 
 /// Most orders that are tried for one case on one kind of worker.
 pub const MOST_ORDERS: usize = 200;
+
+/// What may be spent on one case: pairs of turns compared, and turns played.
+const MOST_WORK: usize = 2_000_000;
+
+/// What a turn costs to play, in comparisons.
+const TURN: usize = 20;
 
 /// What orders of same-instant events lead to.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +54,7 @@ pub fn orders(case: &Case, kind: Kind) -> Orders {
         unordered: any_step(&case.main, &is_unordered),
         lines_matter: judge::expected(case, kind).0.output.is_some(),
         known: BTreeSet::new(),
+        work: 0,
         orders: Orders {
             runs: Vec::new(),
             tried: 0,
@@ -64,10 +71,14 @@ pub fn orders(case: &Case, kind: Kind) -> Orders {
         // Where there are too many, those that are tried lie evenly among them.
         let step = level.len().div_ceil(room.max(1));
         let tried: Vec<Deviations> = level.into_iter().step_by(step).take(room).collect();
-        level = tried
-            .iter()
-            .flat_map(|deviations| search.follow(deviations))
-            .collect();
+        level = Vec::new();
+        for order in tried {
+            if search.work >= MOST_WORK {
+                search.orders.complete = false;
+                return search.orders;
+            }
+            level.extend(search.follow(&order));
+        }
     }
     search.orders
 }
@@ -110,6 +121,8 @@ struct Search<'c> {
     /// The case says in which order its lines come.
     lines_matter: bool,
     known: BTreeSet<Outcome>,
+    /// What was spent so far.
+    work: usize,
     orders: Orders,
 }
 
@@ -123,6 +136,10 @@ impl Search<'_> {
         let mut more = Vec::new();
         for (here, turn) in turns.iter().enumerate().skip(order.end()) {
             for (first, who) in turn.taken.ready.iter().enumerate().skip(1) {
+                if self.work >= MOST_WORK {
+                    self.orders.complete = false;
+                    return more;
+                }
                 if self.matters(&turns[here..], *who) {
                     more.push(order.and(here, first));
                 }
@@ -146,9 +163,13 @@ impl Search<'_> {
                 }
             },
         );
+        let printed = lines(&history)
+            .map(|(at, who, _)| (at, body_of(who)))
+            .collect();
         for turn in &mut turns {
-            turn.know(&history);
+            turn.know(&history, &printed);
         }
+        self.work += turns.len() * TURN;
         self.orders.tried += 1;
         let lines = if self.lines_matter {
             lines(&history)
@@ -165,25 +186,20 @@ impl Search<'_> {
     }
 
     /// Whether it can matter that somebody who is ready at the first of these turns takes it.
-    fn matters(&self, turns: &[Turned], who: Turn) -> bool {
+    fn matters(&mut self, turns: &[Turned], who: Turn) -> bool {
         let at = turns.first().map(|turn| turn.taken.at);
-        let Some(own) = turns
-            .iter()
-            .position(|turn| turn.taken.whose == who && Some(turn.taken.at) == at)
-        else {
+        let together = turns.iter().take_while(|turn| Some(turn.taken.at) == at);
+        let together = &turns[..together.count()];
+        self.work += together.len();
+        let mut own = together.iter().skip_while(|turn| turn.taken.whose != who);
+        let Some(turn) = own.next() else {
             // Somebody ended it before its turn came.
             return true;
         };
         // Who sleeps for no time at all has another turn in the instant, and it would come earlier as well.
-        let later = &turns[own + 1..];
-        let again = turns[own].did == Did::Nothing
-            && later
-                .iter()
-                .any(|turn| turn.taken.whose == who && Some(turn.taken.at) == at);
-        again
-            || turns[..own]
-                .iter()
-                .any(|turn| !self.can_swap(turn, &turns[own]))
+        let again = turn.did == Did::Nothing && own.any(|turn| turn.taken.whose == who);
+        let mut overtaken = together.iter().take_while(|turn| turn.taken.whose != who);
+        again || overtaken.any(|other| !self.can_swap(other, turn))
     }
 
     /// Whether two turns of one instant lead to the same in both orders.
@@ -220,19 +236,23 @@ impl Turned {
     }
 
     /// Takes over from the whole run what a turn alone does not show.
-    fn know(&mut self, history: &History) {
-        let mine = |who: &Who| match (self.taken.whose, who) {
-            (Turn::Body(key), Who::Puppet(printer)) => key == *printer,
-            (Turn::Body(_), _) | (_, Who::Puppet(_)) => false,
-            _ => true,
+    fn know(&mut self, history: &History, printed: &BTreeSet<(Time, Option<Key>)>) {
+        let body = match self.taken.whose {
+            Turn::Body(key) => Some(key),
+            Turn::Actor(_) | Turn::Timer(_) | Turn::Deadline(_) => None,
         };
-        self.printed = lines(history).any(|(at, who, _)| at == self.taken.at && mine(who));
-        if let Turn::Body(key) = self.taken.whose {
-            let task = usize::try_from(key)
-                .ok()
-                .and_then(|key| history.tasks.get(key));
-            self.job = task.filter(|task| !task.callback).map(|task| task.job);
-        }
+        self.printed = printed.contains(&(self.taken.at, body));
+        let number = body.and_then(|key| usize::try_from(key).ok());
+        let task = number.and_then(|number| history.tasks.get(number));
+        self.job = task.filter(|task| !task.callback).map(|task| task.job);
+    }
+}
+
+/// The body that somebody is; main and its threads are none.
+fn body_of(who: &Who) -> Option<Key> {
+    match who {
+        Who::Puppet(key) => Some(*key),
+        Who::Main | Who::Thread(_) => None,
     }
 }
 

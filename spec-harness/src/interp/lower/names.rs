@@ -28,6 +28,9 @@ pub(in crate::interp) struct Names<'c> {
     pub(in crate::interp) unpacked: BTreeSet<Key>,
 }
 
+/// Most tasks and callbacks that a program may submit.
+const MOST_TASKS: usize = 10_000;
+
 impl<'c> Names<'c> {
     pub(in crate::interp) fn new(case: &'c Case) -> Names<'c> {
         let defs = case.tasks.iter().map(|def| (def.name.value.as_str(), def));
@@ -212,6 +215,10 @@ impl<'c> Names<'c> {
         if def.params.len() != given {
             let (name, takes) = (&task.value, def.params.len());
             let text = format!("{name}() takes {takes} arguments and is given {given}");
+            return Err(wrong(task.span, text));
+        }
+        if self.tasks.len() >= MOST_TASKS {
+            let text = format!("the program submits more than {MOST_TASKS} tasks");
             return Err(wrong(task.span, text));
         }
         let key = self.tasks.len() as Key;
