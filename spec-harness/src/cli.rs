@@ -7,6 +7,7 @@ mod contract;
 mod doctor;
 mod documents;
 mod failures;
+mod known;
 mod list;
 mod matrix;
 mod output;
@@ -77,6 +78,10 @@ struct ListArgs {
     /// What the documents say that the cases are taken from, and what happens
     #[arg(long)]
     claims: bool,
+    /// What an implementation is known to do otherwise than the contract, as a Markdown table: cpython, or the
+    /// path of an adapter
+    #[arg(long, value_name = "TARGET", conflicts_with_all = ["claims", "filters", "tag", "source", "exact"])]
+    known: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -196,6 +201,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(args) => run::run(&args, &mut out),
         Command::Matrix(args) if args.contract => contract::show(&args.replaying, &mut out),
         Command::Matrix(args) => run::run(&RunArgs::of_all(args.replaying), &mut out),
+        Command::List(ListArgs {
+            known: Some(target),
+            ..
+        }) => known::list(&target, &mut out),
         Command::List(args) => list::list(&args, &mut out),
         Command::Check(args) => check::check(&args, &mut out),
         Command::Doctor => doctor::doctor(&mut out),

@@ -24,7 +24,7 @@ use crate::case::ast::{Case, Expect, Kind, Span, Time};
 use crate::history::{Ending, History, What};
 
 pub use invariants::{RULES, Rule};
-pub use known::{Known, Quirk};
+pub use known::{Entry, Known, Quirk};
 
 /// What is to be said of one case on one implementation.
 #[derive(Debug, Clone, PartialEq)]

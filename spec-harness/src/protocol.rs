@@ -23,6 +23,7 @@ pub use lines::{LineBuffer, LineError, MAX_LINE, read_line};
 pub use request::{Command, Request};
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -77,6 +78,15 @@ impl From<crate::case::ast::Kind> for WorkerKind {
             crate::case::ast::Kind::Thread => WorkerKind::Thread,
             crate::case::ast::Kind::Process => WorkerKind::Process,
         }
+    }
+}
+
+impl fmt::Display for WorkerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            WorkerKind::Thread => "thread",
+            WorkerKind::Process => "process",
+        })
     }
 }
 

@@ -76,7 +76,8 @@ fn prepare(replaying: &Replaying, out: &mut Output) -> Result<(Runner, Vec<Colum
     Ok((runner, columns))
 }
 
-fn program() -> Result<PathBuf, Refusal> {
+/// The harness's own executable.
+pub(super) fn program() -> Result<PathBuf, Refusal> {
     std::env::current_exe().map_err(|error| format!("where this program lies: {error}"))
 }
 

@@ -6,6 +6,8 @@
 //!   kinds: [process, thread]
 //!   versions: ["3.11", "3.13"]
 //!   why: get() of a terminated pool blocks for ever
+//!   rows: [L6]                    # of the contract, if the list says so
+//!   here: it fails with Terminated # what our pools do instead, if the list says so
 //! ```
 //!
 //! An entry is strict on the versions it lists: there the case *must* fail, and one that passes is an error of
@@ -32,14 +34,26 @@ pub struct Quirk {
     pub newer: bool,
 }
 
+/// One divergence.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
-    id: String,
-    cases: Vec<String>,
-    kinds: Vec<WorkerKind>,
-    versions: Vec<String>,
-    why: String,
+pub struct Entry {
+    /// What it is called.
+    pub id: String,
+    /// The cases that show it.
+    pub cases: Vec<String>,
+    /// The kinds of worker on which it is seen.
+    pub kinds: Vec<WorkerKind>,
+    /// The versions on which it was seen.
+    pub versions: Vec<String>,
+    /// What is different, in one sentence.
+    pub why: String,
+    /// The rows of the contract that it breaks.
+    #[serde(default)]
+    pub rows: Vec<String>,
+    /// What this project's pools do instead.
+    #[serde(default)]
+    pub here: Option<String>,
 }
 
 impl Known {
@@ -84,14 +98,9 @@ impl Known {
         }
     }
 
-    /// Every case that the list names, with the entry's id.
-    pub fn cases(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().flat_map(|entry| {
-            entry
-                .cases
-                .iter()
-                .map(|case| (entry.id.as_str(), case.as_str()))
-        })
+    /// What stands in the list, in its order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.0
     }
 }
 

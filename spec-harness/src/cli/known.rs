@@ -1,0 +1,44 @@
+//! `list --known`: what an implementation is known to do otherwise, as a table for a page.
+
+use spec_harness::judge::Entry;
+use spec_harness::replay::Runner;
+use spec_harness::target::columns;
+
+use super::output::Output;
+use super::run::program;
+use super::{Came, Refusal};
+
+/// Shows the list that lives with an implementation.
+pub(super) fn list(target: &str, out: &mut Output) -> Result<Came, Refusal> {
+    let columns = columns(target, &program()?, &Runner::default())?;
+    // Every column of an implementation has the same list.
+    let entries = columns
+        .first()
+        .map_or(&[][..], |column| column.known.entries());
+    if entries.is_empty() {
+        out.line(format_args!(
+            "nothing is known that {target} does otherwise"
+        ));
+        return Ok(Came::Well);
+    }
+    out.line(format_args!("| contract | {target} | here | shown by |"));
+    out.line("|---|---|---|---|");
+    for entry in entries {
+        out.line(row(entry));
+    }
+    Ok(Came::Well)
+}
+
+fn row(entry: &Entry) -> String {
+    let kinds: Vec<String> = entry.kinds.iter().map(ToString::to_string).collect();
+    let cases: Vec<String> = entry.cases.iter().map(|case| format!("`{case}`")).collect();
+    format!(
+        "| {} | {} ({}; {}) | {} | {} |",
+        entry.rows.join(", "),
+        entry.why,
+        kinds.join(", "),
+        entry.versions.join(", "),
+        entry.here.as_deref().unwrap_or_default(),
+        cases.join(", "),
+    )
+}
