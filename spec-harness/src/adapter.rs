@@ -1,4 +1,5 @@
 //! The adapter of a Rust pool: makes any [`pool_core::Pool`] speak the protocol `spec/1` in one line of `main`.
+//! For a pool that is none of those there is [`serve`], which leaves to its [`Program`] what each call does.
 //!
 //! ```text
 //! stdin ──▶ reader ──▶ main's calls   (the thread that called adapter_main)
@@ -16,7 +17,7 @@ mod hello;
 mod named;
 #[cfg(feature = "cli")]
 pub mod ours;
-mod puppet;
+pub mod puppet;
 mod wire;
 
 use std::collections::HashMap;
@@ -29,11 +30,13 @@ use std::time::Duration;
 
 use pool_core::{Pool, StartError, Timers};
 
-use crate::protocol::{Command, ErrorReply, Request, WorkerKind, read_line};
+use crate::protocol::{Command, ErrorReply, Hello, Request, VERSION, WorkerKind, read_line};
 use calls::Calls;
 use clock::HarnessClock;
 use named::bad;
 use wire::Replies;
+
+pub use named::Answer;
 
 /// Exit code of an adapter, or of its worker, whose harness has gone.
 const ORPHANED: u8 = 70;
@@ -121,6 +124,21 @@ pub trait Bare: Send + Sync {
     }
 }
 
+/// What an adapter serves the harness with: the pools, handles and iterators of one program, by their names.
+pub trait Program: Send + Sync + 'static {
+    /// How it introduces itself when it is asked for workers of this kind; nothing where it has none.
+    fn hello(&self, kind: WorkerKind) -> Option<Hello>;
+
+    /// Makes a call and waits for its return, on the thread of the program that calls.
+    ///
+    /// # Errors
+    /// The call's own by its portable name, or `Protocol` where the request makes no sense.
+    fn call(&self, command: Command) -> Answer;
+
+    /// Lets go of everything that is still open, as a `main` does that returns.
+    fn leave(&self);
+}
+
 /// Serves the harness on stdin and stdout until it says `exit`, then drops what is still open, as a `main` does
 /// that returns. What workers write to stdout goes to stderr.
 ///
@@ -134,22 +152,28 @@ pub trait Bare: Send + Sync {
 /// # }
 /// ```
 pub fn adapter_main<S: Subject>() -> ExitCode {
+    serve(Calls::<S>::new)
+}
+
+/// The same for a program of any pool, which is made with timers whose time the harness tells; one that arms
+/// them says that it can `timers`. Its tasks and callbacks run what is in [`puppet`].
+pub fn serve<P: Program>(program: impl FnOnce(Timers) -> P) -> ExitCode {
     let (requests, replies) = match wire::take_standard_streams() {
         Ok((requests, replies)) => (requests, Arc::new(Replies::new(replies))),
         Err(error) => {
-            eprintln!("{}: the standard streams cannot be used: {error}", S::NAME);
+            eprintln!("the standard streams cannot be used: {error}");
             return ExitCode::FAILURE;
         }
     };
     let clock = Arc::new(HarnessClock::new(replies.clone()));
-    let calls = Arc::new(Calls::<S>::new(Timers::bound(clock.clone())));
-    let reachable = calls.clone();
-    puppet::set_calls(move |command| reachable.make(command));
+    let program = Arc::new(program(Timers::bound(clock.clone())));
+    let reachable = program.clone();
+    puppet::set_calls(move |command| reachable.call(command));
     let (main, main_calls) = mpsc::channel();
     let reader = Reader {
         main,
         others: HashMap::new(),
-        calls: calls.clone(),
+        program: program.clone(),
         clock,
         replies: replies.clone(),
     };
@@ -157,34 +181,49 @@ pub fn adapter_main<S: Subject>() -> ExitCode {
         .name("requests".into())
         .spawn(move || reader.run(BufReader::new(requests)));
     if let Err(error) = started {
-        eprintln!("{}: no thread to read requests: {error}", S::NAME);
+        eprintln!("no thread to read requests: {error}");
         return ExitCode::FAILURE;
     }
-    perform(&calls, &main_calls, &replies);
-    calls.leave();
+    perform(&*program, &main_calls, &replies);
+    program.leave();
     ExitCode::SUCCESS
 }
 
 /// Makes one thread's calls, in order, until main is told to return.
-fn perform<S: Subject>(calls: &Calls<S>, requests: &Receiver<Request>, replies: &Replies) {
+fn perform(program: &impl Program, requests: &Receiver<Request>, replies: &Replies) {
     for request in requests {
-        if matches!(request.command, Command::Exit {}) {
-            return;
-        }
-        replies.reply(request.id, calls.make(request.command));
+        let answer = match request.command {
+            Command::Exit {} => return,
+            Command::Hello {
+                protocol,
+                socket,
+                kind,
+            } => greet(program, protocol, socket, kind),
+            command => program.call(command),
+        };
+        replies.reply(request.id, answer);
     }
 }
 
+/// Answers hello, and remembers where puppets connect.
+fn greet(program: &impl Program, protocol: u32, socket: String, kind: WorkerKind) -> Answer {
+    let hello = program.hello(kind).filter(|_| protocol == VERSION);
+    let hello =
+        hello.ok_or_else(|| bad(format!("there is no {kind:?} of spec/{protocol} here")))?;
+    puppet::set_socket(socket);
+    serde_json::to_value(hello).map_err(|e| bad(e.to_string()))
+}
+
 /// Hands each request to the thread that is to make the call.
-struct Reader<S: Subject> {
+struct Reader<P> {
     main: Sender<Request>,
     others: HashMap<String, Sender<Request>>,
-    calls: Arc<Calls<S>>,
+    program: Arc<P>,
     clock: Arc<HarnessClock>,
     replies: Arc<Replies>,
 }
 
-impl<S: Subject> Reader<S> {
+impl<P: Program> Reader<P> {
     /// Reads until the harness says no more; one that goes before main is told to return takes the program with
     /// it. While the program ends, timers still fire.
     fn run(mut self, mut requests: impl io::BufRead) {
@@ -215,10 +254,10 @@ impl<S: Subject> Reader<S> {
             return thread.send(request).unwrap_or(());
         }
         let (sender, requests) = mpsc::channel();
-        let (calls, replies) = (self.calls.clone(), self.replies.clone());
+        let (program, replies) = (self.program.clone(), self.replies.clone());
         let started = thread::Builder::new()
             .name(request.by.clone())
-            .spawn(move || perform(&calls, &requests, &replies));
+            .spawn(move || perform(&*program, &requests, &replies));
         match started {
             Ok(_) => {
                 self.others.insert(request.by.clone(), sender.clone());

@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::handle::{Callbacks, Handle};
 use super::hello::hello;
 use super::named::{Answer, bad, error, misused, named, not_started, unknown};
-use super::{Bare, Subject, puppet};
-use crate::protocol::{Command, ErrorReply, VERSION};
+use super::{Bare, Program, Subject, puppet};
+use crate::protocol::{Command, ErrorReply, Hello, WorkerKind};
 
 /// Everything that the program under test has made, by name.
 pub(super) struct Calls<S: Subject> {
@@ -42,6 +42,30 @@ struct Items {
     star: bool,
 }
 
+impl<S: Subject> Program for Calls<S> {
+    fn hello(&self, kind: WorkerKind) -> Option<Hello> {
+        (kind == S::KIND).then(hello::<S>)
+    }
+
+    fn call(&self, command: Command) -> Answer {
+        self.make(command)
+    }
+
+    /// The last pool first.
+    fn leave(&self) {
+        lock(&self.handles).clear();
+        lock(&self.iterators).clear();
+        lock(&self.processes).clear();
+        loop {
+            // Not under the lock: a drop may wait for a call that another thread makes.
+            let Some(last) = lock(&self.pools).pop() else {
+                return;
+            };
+            drop(last);
+        }
+    }
+}
+
 impl<S: Subject> Calls<S> {
     pub(super) fn new(timers: Timers) -> Self {
         Calls {
@@ -53,23 +77,8 @@ impl<S: Subject> Calls<S> {
         }
     }
 
-    /// Makes a call and waits for its return.
-    pub(super) fn make(&self, command: Command) -> Answer {
+    fn make(&self, command: Command) -> Answer {
         match command {
-            Command::Hello {
-                protocol,
-                socket,
-                kind,
-            } => {
-                if protocol != VERSION || kind != S::KIND {
-                    return Err(bad(format!(
-                        "{} has no {kind:?} of spec/{protocol}",
-                        S::NAME
-                    )));
-                }
-                puppet::set_socket(socket);
-                serde_json::to_value(hello::<S>()).map_err(|e| bad(e.to_string()))
-            }
             Command::Pool { pool, size } => {
                 let size = size.map(saturating);
                 let made = S::pool(size, self.timers.clone()).map_err(|e| not_started(&e))?;
@@ -263,22 +272,9 @@ impl<S: Subject> Calls<S> {
             Command::TerminateProcess { process } => {
                 self.process(&process)?.terminate().map(Value::from)
             }
-            // The reader keeps these two to itself.
-            Command::Fire { .. } | Command::Exit {} => Err(bad("not a call".into())),
-        }
-    }
-
-    /// Lets go of everything that is still open, the last pool first, as `main` does when it returns.
-    pub(super) fn leave(&self) {
-        lock(&self.handles).clear();
-        lock(&self.iterators).clear();
-        lock(&self.processes).clear();
-        loop {
-            // Not under the lock: a drop may wait for a call that another thread makes.
-            let Some(last) = lock(&self.pools).pop() else {
-                return;
-            };
-            drop(last);
+            Command::Hello { .. } | Command::Fire { .. } | Command::Exit {} => {
+                Err(bad("not a call".into()))
+            }
         }
     }
 

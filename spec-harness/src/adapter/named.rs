@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::protocol::ErrorReply;
 
-/// The outcome of a call.
-pub(super) type Answer = Result<Value, ErrorReply>;
+/// The outcome of a call, of a task or of a job: a value, or an error by its portable name.
+pub type Answer = Result<Value, ErrorReply>;
 
 /// A failure by its portable name; the text has nothing in it that changes from run to run.
 pub(super) fn named<E: Borrow<ErrorReply>>(failure: &Failure<E>) -> ErrorReply {

@@ -42,7 +42,13 @@ pub(super) fn set_socket(path: String) {
 }
 
 /// What a task is given to run.
-pub(super) fn task(key: u64) -> Result<Value, ErrorReply> {
+///
+/// # Errors
+/// What the harness orders it to raise.
+///
+/// # Panics
+/// Where the harness orders it.
+pub fn task(key: u64) -> Answer {
     obey(Begin {
         args: 1,
         ..begin(key)
@@ -50,7 +56,13 @@ pub(super) fn task(key: u64) -> Result<Value, ErrorReply> {
 }
 
 /// What a task of `starmap` is given to run: its tuple was unpacked.
-pub(super) fn task_of_two(key: u64, _second: String) -> Result<Value, ErrorReply> {
+///
+/// # Errors
+/// As [`task`].
+///
+/// # Panics
+/// As [`task`].
+pub fn task_of_two(key: u64, _second: String) -> Answer {
     obey(Begin {
         args: 2,
         ..begin(key)
@@ -65,7 +77,10 @@ pub(super) fn bare(key: u64) {
 }
 
 /// What a callback runs: it gets the value of the job, or its error.
-pub(super) fn callback(key: u64, outcome: Result<Value, ErrorReply>) {
+///
+/// # Panics
+/// Where the harness orders it, or orders an error.
+pub fn callback(key: u64, outcome: Answer) {
     let (value, error) = match outcome {
         Ok(value) => (Some(value), None),
         Err(error) => (None, Some(error)),
