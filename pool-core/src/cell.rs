@@ -24,6 +24,7 @@ use crate::hub::{Hub, TaskId};
 use crate::lane::Due;
 use crate::loan::failed;
 use crate::panics;
+use crate::tally::{counts, in_words};
 use crate::terms::Terms;
 use crate::work::Work;
 
@@ -143,7 +144,7 @@ impl<J: ?Sized + Send + Sync + 'static, W: Work + 'static> Cell<J, W> {
     }
 }
 
-impl<J: ?Sized, W: Work> Cell<J, W> {
+impl<J: ?Sized, W: Work + 'static> Cell<J, W> {
     /// The task's number in its pool.
     pub fn id(&self) -> TaskId {
         self.id
@@ -241,6 +242,8 @@ impl<J: ?Sized, W: Work> Cell<J, W> {
     /// The outcome is there: its callback first, then those who wait.
     fn settle(&self) {
         let failed = self.gate.has_failed();
+        // SAFETY: decided, and not yet ready: the outcome is the resolver's alone.
+        unsafe { self.book(failed) };
         // SAFETY: written before the cell was shared, and taken only by the lane, to which this hands it.
         let due = match unsafe { &*self.plan.get() } {
             Some(plan) if plan.terms.concern(failed) => plan.me.upgrade(),
@@ -256,13 +259,57 @@ impl<J: ?Sized, W: Work> Cell<J, W> {
     }
 
     fn publish(&self) {
-        if self.gate.publish() {
+        let published = self.gate.publish();
+        if published.lane_waits {
             self.hub.lane.nudge();
+        }
+        if published.forgotten {
+            // SAFETY: ready, and the handle has gone: nobody else can reach the outcome.
+            unsafe { self.lose() };
+        }
+    }
+
+    /// Counts the errors in the outcome.
+    ///
+    /// # Safety
+    ///
+    /// The outcome is decided, and nobody else touches it.
+    unsafe fn book(&self, failed: bool) {
+        let errors = if failed {
+            // SAFETY: the caller's promise.
+            unsafe { (*self.failure.get()).as_ref() }.is_some_and(counts) as u64
+        } else {
+            // SAFETY: without a failure it is sealed; the caller's promise.
+            unsafe { self.work.failures() }.len() as u64
+        };
+        if errors > 0 {
+            self.hub.ledger.errors(errors);
+        }
+    }
+
+    /// Nobody will ask for the outcome: the errors in it that nobody has got are unseen.
+    ///
+    /// # Safety
+    ///
+    /// The job is ready, its outcome was not taken, and nobody else touches it.
+    unsafe fn lose(&self) {
+        let task = || format!("task {}, submitted at {}", self.id, self.place);
+        if self.gate.has_failed() {
+            // SAFETY: the caller's promise.
+            let failure = unsafe { (*self.failure.get()).as_ref() };
+            if let Some(failure) = failure.filter(|_| !self.gate.was_seen()) {
+                self.hub.ledger.lost(task, in_words(failure));
+            }
+        } else {
+            // SAFETY: ready without a failure is sealed; the caller's promise.
+            for failure in unsafe { self.work.failures() } {
+                self.hub.ledger.lost(task, failure);
+            }
         }
     }
 }
 
-impl<J: ?Sized + Send + Sync, W: Work> Job<J> for Cell<J, W> {
+impl<J: ?Sized + Send + Sync, W: Work + 'static> Job<J> for Cell<J, W> {
     fn link(&self) -> &Link<J> {
         &self.link
     }
@@ -317,7 +364,7 @@ impl Unit {
     }
 }
 
-impl<J: ?Sized + Send + Sync, W: Work> Due for Cell<J, W> {
+impl<J: ?Sized + Send + Sync, W: Work + 'static> Due for Cell<J, W> {
     fn run_callback(&self) {
         // SAFETY: the resolver handed the job to the lane, which calls this once: plan and outcome are its own.
         let plan = unsafe { (*self.plan.get()).take() };
@@ -326,6 +373,7 @@ impl<J: ?Sized + Send + Sync, W: Work> Due for Cell<J, W> {
                 // SAFETY: as above; the references end with the callback, before the job is ready.
                 match unsafe { ((*self.failure.get()).as_ref(), self.work.peek()) } {
                     (Some(failure), _) => {
+                        self.gate.mark_seen();
                         plan.terms.error_callback.map(|callback| callback(failure))
                     }
                     (None, Some(value)) => plan.terms.callback.map(|callback| callback(value)),
@@ -343,6 +391,7 @@ impl<J: ?Sized + Send + Sync, W: Work> Due for Cell<J, W> {
                 self.work.take()
             };
             self.gate.mark_failed();
+            self.hub.ledger.errors(1);
             let _ = panics::catch(|| drop(value));
         }
         self.publish();
@@ -371,6 +420,13 @@ pub(crate) trait Outcome<T, E>: Awaited {
     ///
     /// The job is ready, and nobody takes the outcome while the reference lives.
     unsafe fn peek(&self) -> Option<Result<&T, &Failure<E>>>;
+
+    /// Nobody will take the outcome.
+    ///
+    /// # Safety
+    ///
+    /// The one handle of the job goes, and has not taken the outcome.
+    unsafe fn forget(&self);
 }
 
 impl<J: ?Sized + Send + Sync, W: Work> Awaited for Cell<J, W> {
@@ -387,7 +443,7 @@ impl<J: ?Sized + Send + Sync, W: Work> Awaited for Cell<J, W> {
     }
 }
 
-impl<J: ?Sized + Send + Sync, W: Work> Outcome<W::Value, W::Raised> for Cell<J, W> {
+impl<J: ?Sized + Send + Sync, W: Work + 'static> Outcome<W::Value, W::Raised> for Cell<J, W> {
     unsafe fn take(&self) -> Option<Result<W::Value, Failure<W::Raised>>> {
         if self.gate.has_failed() {
             // SAFETY: ready, and the caller is alone.
@@ -404,6 +460,13 @@ impl<J: ?Sized + Send + Sync, W: Work> Outcome<W::Value, W::Raised> for Cell<J, 
         }
         // SAFETY: ready without a failure is sealed, and nobody takes it meanwhile.
         unsafe { self.work.peek() }.map(Ok)
+    }
+
+    unsafe fn forget(&self) {
+        if self.gate.forget() {
+            // SAFETY: ready, and the handle that alone could take it is the caller's.
+            unsafe { self.lose() };
+        }
     }
 }
 

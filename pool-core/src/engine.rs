@@ -21,6 +21,7 @@ use crate::intake::{Intake, OpenSource, Settled};
 use crate::lifecycle::{Order, Phase, Step};
 use crate::loan::{Borrowed, Loan};
 use crate::panics;
+use crate::tally::Tally;
 use crate::task::Func;
 use crate::terms::Terms;
 use crate::timers::Timers;
@@ -142,6 +143,12 @@ impl<B: Backend> Engine<B> {
         &self.0.backend
     }
 
+    /// What came of the pool's work so far; it walks the queue.
+    pub fn tally(&self) -> Tally {
+        let (submitted, unfinished) = self.0.feed.units();
+        self.0.hub.ledger.tally(submitted, unfinished)
+    }
+
     /// The chunk size for a map of so many items.
     ///
     /// # Errors
@@ -188,14 +195,19 @@ impl<B: Backend> Engine<B> {
     {
         let terms = Terms::here();
         self.0.feed.admit()?;
-        Loan::new(work).call(|borrowed| {
+        let end = Loan::new(work).call(|borrowed| {
             let cell = Cell::new(&self.0.hub, borrowed, true, terms);
             self.0.queue(&cell)?;
             let job: Arc<dyn Awaited> = cell.clone();
             // Waiting is refused only in the callback of this very job, and it has none.
             wait(&job, None)?;
             AsyncResult::new(cell).get()
-        })
+        });
+        // The loan's own failures pass the cell by; whoever called sees them.
+        if let Err(Failure::Raised(_) | Failure::Panicked(_)) = end {
+            self.0.hub.ledger.errors(1);
+        }
+        end
     }
 
     /// Starts an `imap`, whose input is read as its results are taken.
@@ -237,11 +249,11 @@ impl<B: Backend> Engine<B> {
             shared.feed.end_source();
             shared.backend.wake();
         });
-        let intake = Intake::new(items.into_iter(), chunksize, submit, open);
+        let intake = Intake::new(items.into_iter(), chunksize, place, submit, open);
         let source: Arc<dyn Source> = intake.clone();
         self.0.feed.remember_source(Arc::downgrade(&source));
         Ok(match flow.unordered {
-            false => Imap::ordered(intake, read_ahead),
+            false => Imap::ordered(intake, read_ahead, &self.0.hub),
             true => Imap::unordered(intake, read_ahead, &self.0.hub),
         })
     }
@@ -320,7 +332,7 @@ impl<B: Backend> Drop for Engine<B> {
         if shared.feed.phase() == Phase::Joined {
             return;
         }
-        let unfinished = shared.feed.unfinished();
+        let (_, unfinished) = shared.feed.units();
         if shared.warn_on_drop && unfinished > 0 && shared.feed.phase() != Phase::Terminated {
             let tasks = if unfinished == 1 { "task" } else { "tasks" };
             eprintln!(

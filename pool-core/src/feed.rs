@@ -44,6 +44,8 @@ struct Inner<J: ?Sized> {
     sources: Vec<Weak<dyn Source>>,
     /// How many sources have not ended.
     open_sources: usize,
+    /// Units that were let in.
+    submitted: u64,
 }
 
 /// Work that is let in but not yet queued: the input of an `imap`.
@@ -66,6 +68,7 @@ impl<J: ?Sized + Erased> Feed<J> {
                 sleepers: 0,
                 sources: Vec::new(),
                 open_sources: 0,
+                submitted: 0,
             }),
             bell: Condvar::new(),
             size,
@@ -167,8 +170,8 @@ impl<J: ?Sized + Erased> Feed<J> {
         self.lock().phase
     }
 
-    /// Units that wait or run.
-    pub(crate) fn unfinished(&self) -> usize {
+    /// Units that were let in, and how many of them wait or run.
+    pub(crate) fn units(&self) -> (u64, u64) {
         let inner = self.lock();
         let running = inner
             .running
@@ -179,12 +182,14 @@ impl<J: ?Sized + Erased> Feed<J> {
         let mut job = inner.first.clone();
         while let Some(queued) = job {
             let link = queued.job().link().lock();
-            units += queued.job().units() - link.claimed;
+            if queued.job().is_open() {
+                units += queued.job().units() - link.claimed;
+            }
             let next = link.next.clone();
             drop(link);
             job = next;
         }
-        units
+        (inner.submitted, units as u64)
     }
 
     /// Whether work would be let in.
@@ -243,6 +248,7 @@ impl<J: ?Sized + Erased> Feed<J> {
         let units = job.job().units();
         let mut inner = self.lock();
         admit(inner.phase)?;
+        inner.submitted += units as u64;
         match inner.last.replace(job.clone()) {
             Some(last) => last.job().link().lock().next = Some(job),
             None => inner.first = Some(job),

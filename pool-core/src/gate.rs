@@ -25,6 +25,19 @@ const FAILED: u32 = 1 << 2;
 const WAITED: u32 = 1 << 3;
 /// A callback of the same pool waits.
 const LANE_WAITS: u32 = 1 << 4;
+/// Nobody will ask for the outcome any more.
+const FORGOTTEN: u32 = 1 << 5;
+/// Somebody got the failure.
+const SEEN: u32 = 1 << 6;
+
+/// What a job's resolver still has to do once the job is ready.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Published {
+    /// A callback waits as well: the lane must be nudged.
+    pub(crate) lane_waits: bool,
+    /// The handle has gone: the outcome is the resolver's.
+    pub(crate) forgotten: bool,
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
@@ -67,9 +80,23 @@ impl Gate {
         self.word.fetch_add(DUE - RESOLVING, Ordering::Release);
     }
 
-    /// The outcome is in its place, and nobody is before the waiters. True when a callback waits as well:
-    /// the lane must be nudged.
-    pub(crate) fn publish(&self) -> bool {
+    /// Somebody has got the failure.
+    pub(crate) fn mark_seen(&self) {
+        self.word.fetch_or(SEEN, Ordering::AcqRel);
+    }
+
+    pub(crate) fn was_seen(&self) -> bool {
+        self.word.load(Ordering::Acquire) & SEEN != 0
+    }
+
+    /// The handle goes without having looked; true when the job is ready, and its outcome is the caller's.
+    /// Otherwise it will be the resolver's.
+    pub(crate) fn forget(&self) -> bool {
+        self.is_ready() || self.word.fetch_or(FORGOTTEN, Ordering::AcqRel) & PHASE == READY
+    }
+
+    /// The outcome is in its place, and nobody is before the waiters.
+    pub(crate) fn publish(&self) -> Published {
         // Phases below READY only differ in bits that READY has.
         let before = self.word.fetch_or(READY, Ordering::AcqRel);
         if before & WAITED != 0 {
@@ -80,7 +107,10 @@ impl Gate {
                 let _ = panics::catch(|| waker.wake());
             }
         }
-        before & LANE_WAITS != 0
+        Published {
+            lane_waits: before & LANE_WAITS != 0,
+            forgotten: before & FORGOTTEN != 0,
+        }
     }
 
     /// Makes blocked waiters look again. True when a callback waits as well.

@@ -109,7 +109,10 @@ impl<T, E> AsyncResult<T, E> {
         // SAFETY: ready; the reference borrows the handle, and taking needs it whole or mutably.
         match unsafe { self.job.peek() } {
             Some(Ok(value)) => Ok(value),
-            Some(Err(failure)) => Err(failure.as_ref()),
+            Some(Err(failure)) => {
+                self.job.gate().mark_seen();
+                Err(failure.as_ref())
+            }
             None => Err(Misuse::Taken.into()),
         }
     }
@@ -199,6 +202,15 @@ impl<T, E> Future for AsyncResult<T, E> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         this.job.gate().poll(cx).map(|()| this.take())
+    }
+}
+
+impl<T, E> Drop for AsyncResult<T, E> {
+    fn drop(&mut self) {
+        if !self.taken {
+            // SAFETY: this is the one handle, and it has not taken the outcome.
+            unsafe { self.job.forget() };
+        }
     }
 }
 

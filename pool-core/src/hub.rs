@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::lane::Lane;
+use crate::tally::Ledger;
 use crate::timers::Timers;
 
 /// Number of a task in its pool, from 0 in the order of submission; a map counts once.
@@ -23,6 +24,7 @@ pub(crate) struct Hub {
     pub(crate) pool: u64,
     pub(crate) timers: Timers,
     pub(crate) lane: Lane,
+    pub(crate) ledger: Ledger,
     tasks: AtomicU64,
 }
 
@@ -33,6 +35,7 @@ impl Hub {
             pool: POOLS.fetch_add(1, Ordering::Relaxed),
             timers,
             lane: Lane::default(),
+            ledger: Ledger::default(),
             tasks: AtomicU64::new(0),
         }
     }

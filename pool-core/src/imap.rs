@@ -16,7 +16,6 @@ use crate::context;
 use crate::failure::{Failure, Misuse, Never};
 use crate::hub::Hub;
 use crate::intake::{Ends, Intake, Reads, Sent};
-use crate::timers::Timers;
 
 /// How the input of an `imap` is cut and read.
 #[derive(Debug, Clone, Copy, Default)]
@@ -107,8 +106,11 @@ pub struct Imap<R, E = Never> {
     read_ahead: usize,
     /// Ends that have come and were not yet taken.
     ready: VecDeque<Result<R, Failure<E>>>,
+    /// They are their items' own: the failure of a whole chunk is one error, seen with its first item.
+    settled: bool,
     ended: bool,
     order: Order<R, E>,
+    hub: Arc<Hub>,
 }
 
 /// Which chunk is waited for next.
@@ -126,8 +128,6 @@ struct Flying<R, E> {
     last: u64,
     teller: Sender<News>,
     news: Receiver<News>,
-    pool: u64,
-    timers: Timers,
 }
 
 /// What one who waits for any chunk is told.
@@ -159,14 +159,15 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
     pub(crate) fn ordered<A: Send + 'static>(
         intake: Arc<Intake<A, R, E>>,
         read_ahead: usize,
+        hub: &Arc<Hub>,
     ) -> Self {
-        Imap::new(intake, read_ahead, Order::Input(None))
+        Imap::new(intake, read_ahead, Order::Input(None), hub)
     }
 
     pub(crate) fn unordered<A: Send + 'static>(
         intake: Arc<Intake<A, R, E>>,
         read_ahead: usize,
-        hub: &Hub,
+        hub: &Arc<Hub>,
     ) -> Self {
         let (teller, news) = unbounded();
         let ends = teller.clone();
@@ -176,23 +177,24 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
             last: 0,
             teller,
             news,
-            pool: hub.pool,
-            timers: hub.timers.clone(),
         };
-        Imap::new(intake, read_ahead, Order::Completion(flying))
+        Imap::new(intake, read_ahead, Order::Completion(flying), hub)
     }
 
     fn new<A: Send + 'static>(
         intake: Arc<Intake<A, R, E>>,
         read_ahead: usize,
         order: Order<R, E>,
+        hub: &Arc<Hub>,
     ) -> Self {
         let imap = Imap {
             intake,
             read_ahead,
             ready: VecDeque::new(),
+            settled: false,
             ended: false,
             order,
+            hub: hub.clone(),
         };
         imap.read_ahead();
         imap
@@ -222,13 +224,17 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
             self.read_ahead();
             let waited = match &mut self.order {
                 Order::Input(first) => wait_for_first(&*self.intake, first, limit),
-                Order::Completion(flying) => flying.wait(&*self.intake, limit),
+                Order::Completion(flying) => flying.wait(&*self.intake, limit, &self.hub),
             };
             match waited {
                 Waited::TimedOut => return Some(Err(Failure::TimedOut)),
-                Waited::Ended(_, Ok(ends)) => self.ready.extend(ends),
+                Waited::Ended(_, Ok(ends)) => {
+                    self.settled = true;
+                    self.ready.extend(ends);
+                }
                 Waited::Ended(_, Err(Failure::Terminated)) => self.end_terminated(),
                 Waited::Ended(items, Err(failure)) => {
+                    self.settled = false;
                     self.ready
                         .extend((0..items).map(|_| Err(failure.clone().widen())));
                 }
@@ -273,7 +279,12 @@ fn wait_for_first<R: 'static, E: 'static>(
 }
 
 impl<R: 'static, E: 'static> Flying<R, E> {
-    fn wait(&mut self, intake: &dyn Reads<R, E>, limit: Option<Duration>) -> Waited<R, E> {
+    fn wait(
+        &mut self,
+        intake: &dyn Reads<R, E>,
+        limit: Option<Duration>,
+        hub: &Hub,
+    ) -> Waited<R, E> {
         self.take_over(intake);
         if self.chunks.is_empty() {
             match next_sent(intake) {
@@ -286,10 +297,10 @@ impl<R: 'static, E: 'static> Flying<R, E> {
         let _armed = limit.map(|limit| {
             let teller = self.teller.clone();
             let alarm = move || teller.send(News::Over(this_wait)).unwrap_or_default();
-            self.timers.arm(limit, Box::new(alarm))
+            hub.timers.arm(limit, Box::new(alarm))
         });
         // Where nobody can take its place, a worker waits all the same: what it waits for is running.
-        let _lent = context::lend(self.pool).ok();
+        let _lent = context::lend(hub.pool).ok();
         loop {
             // The sender beside the receiver keeps the channel open.
             match self.news.recv() {
@@ -319,6 +330,17 @@ impl<R: Send + 'static, E: Send + 'static> Iterator for Imap<R, E> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.advance(None)
+    }
+}
+
+impl<R, E> Drop for Imap<R, E> {
+    /// Errors that wait here for somebody to take them go unseen.
+    fn drop(&mut self) {
+        if self.settled {
+            for failure in self.ready.iter().filter_map(|end| end.as_ref().err()) {
+                self.intake.lose(failure, &self.hub);
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The input of an `imap`: read chunk by chunk by whoever needs it, each chunk one job.
 
 use std::collections::VecDeque;
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::Waker;
@@ -8,16 +9,27 @@ use std::task::Waker;
 use crate::failure::{Failure, Misuse, Never};
 use crate::feed::Source;
 use crate::handle::AsyncResult;
+use crate::hub::Hub;
 use crate::panics;
+use crate::tally::in_words;
 use crate::task::{FnPtr, Func};
 
 /// A function whose failures, panics too, are the values of its items.
 #[derive(Debug, Clone, Copy)]
 pub struct Settled<F>(pub F);
 
-impl<A, F: Func<A>> Func<A> for Settled<F> {
+impl<A, F: Func<A>> Func<A> for Settled<F>
+where
+    F::Raised: 'static,
+{
     type Out = Result<F::Out, Failure<F::Raised>>;
     type Raised = Never;
+
+    const SETTLES: bool = true;
+
+    fn failure_in(out: &Self::Out) -> Option<Failure<String>> {
+        out.as_ref().err().map(in_words)
+    }
 
     fn call(&self, arg: A) -> Result<Self::Out, Never> {
         Ok(match panics::catch(|| self.0.call(arg)) {
@@ -27,7 +39,10 @@ impl<A, F: Func<A>> Func<A> for Settled<F> {
     }
 }
 
-impl<A, F: FnPtr<A>> FnPtr<A> for Settled<F> {
+impl<A, F: FnPtr<A>> FnPtr<A> for Settled<F>
+where
+    F::Raised: 'static,
+{
     type Pointer = F::Pointer;
 
     fn pointer(self) -> F::Pointer {
@@ -82,6 +97,8 @@ pub(crate) struct Intake<A, R, E> {
     /// `None` once it has ended.
     input: Mutex<Option<Input<A, R, E>>>,
     chunksize: usize,
+    /// Where the imap was called.
+    place: &'static Location<'static>,
     sent: Mutex<Queue<R, E>>,
     /// The pool was terminated before the input had ended.
     cut_short: AtomicBool,
@@ -120,6 +137,7 @@ impl<A, R, E> Intake<A, R, E> {
     pub(crate) fn new(
         items: impl Iterator<Item = A> + Send + 'static,
         chunksize: usize,
+        place: &'static Location<'static>,
         submit: impl Fn(Vec<A>) -> Result<AsyncResult<Ends<R, E>>, Misuse> + Send + 'static,
         open: OpenSource,
     ) -> Arc<Self> {
@@ -131,6 +149,7 @@ impl<A, R, E> Intake<A, R, E> {
         Arc::new(Intake {
             input: Mutex::new(Some(input)),
             chunksize,
+            place,
             sent: Mutex::new(Queue {
                 chunks: VecDeque::new(),
                 last: 0,
@@ -179,9 +198,11 @@ pub(crate) trait Reads<R, E>: Source {
     fn waiting(&self) -> usize;
     /// Whether the input was cut short by the end of the pool.
     fn was_cut_short(&self) -> bool;
+    /// Nobody took the result of an item, which was this failure.
+    fn lose(&self, failure: &Failure<E>, hub: &Hub);
 }
 
-impl<A: Send, R: Send, E: Send> Reads<R, E> for Intake<A, R, E> {
+impl<A: Send, R: Send, E: Send + 'static> Reads<R, E> for Intake<A, R, E> {
     fn read(&self) -> bool {
         self.send(lock(&self.input))
     }
@@ -205,9 +226,14 @@ impl<A: Send, R: Send, E: Send> Reads<R, E> for Intake<A, R, E> {
     fn was_cut_short(&self) -> bool {
         self.cut_short.load(Ordering::Acquire)
     }
+
+    fn lose(&self, failure: &Failure<E>, hub: &Hub) {
+        let task = || format!("an item of the imap called at {}", self.place);
+        hub.ledger.lost(task, in_words(failure));
+    }
 }
 
-impl<A: Send, R: Send, E: Send> Source for Intake<A, R, E> {
+impl<A: Send, R: Send, E: Send + 'static> Source for Intake<A, R, E> {
     fn read_all(&self) {
         // A panic of the input ended it, and was printed where it happened: `join` has nothing to add.
         while panics::catch(|| self.read()).unwrap_or(false) {}

@@ -8,6 +8,9 @@
 // Why a task has no value, and what a caller did wrong.
 mod failure;
 
+// What came of a pool's work.
+mod tally;
+
 // What travels to a worker.
 mod task;
 
@@ -95,6 +98,7 @@ pub use panics::{catch, install_hook};
 pub use pool::Pool;
 pub use scope::{Scope, ScopedResult, ScopedTask};
 pub use submission::{Chunks, Submission};
+pub use tally::{Tally, Unseen};
 pub use task::{
     Address, Call, FnPtr, Func, Once, Plain, Portable, Star, StarFn, Task, TryOnce, TryStar,
     Trying, Tuple,

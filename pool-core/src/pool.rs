@@ -6,6 +6,7 @@ use crate::failure::{Failure, Misuse, Never};
 use crate::handle::AsyncResult;
 use crate::imap::{Flow, Imap, ImapSubmission};
 use crate::submission::{Chunks, Submission};
+use crate::tally::Tally;
 use crate::task::{FnPtr, Plain, Portable, Star, TryStar, Trying, Tuple};
 use crate::terms::Terms;
 
@@ -31,6 +32,10 @@ use crate::terms::Terms;
 pub trait Pool: Sized {
     /// Number of workers.
     fn size(&self) -> usize;
+
+    /// What came of the pool's work so far: tasks, errors, and errors that nobody looked at. The backends'
+    /// `stats()` hold it, too.
+    fn tally(&self) -> Tally;
 
     /// Lets no more work in and returns at once; what was let in will be done. It may be repeated.
     fn close(&self);

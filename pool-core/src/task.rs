@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::failure::Never;
+use crate::failure::{Failure, Never};
 
 /// One piece of work for a worker: it runs once and yields a value, or fails politely.
 ///
@@ -35,6 +35,16 @@ pub trait Func<A> {
     ///
     /// The function's own error, where its return value is read as a `Result`.
     fn call(&self, arg: A) -> Result<Self::Out, Self::Raised>;
+
+    /// Whether what it yields may be a failure that was settled into a value.
+    #[doc(hidden)]
+    const SETTLES: bool = false;
+
+    /// The failure that was settled into this value.
+    #[doc(hidden)]
+    fn failure_in(_out: &Self::Out) -> Option<Failure<String>> {
+        None
+    }
 }
 
 /// A function whose return value is a plain value, also when it is a `Result`.

@@ -86,6 +86,16 @@ pub trait Work: sealed::Sealed + Send + Sync {
     /// Sealed, and nobody else touches the value.
     #[doc(hidden)]
     unsafe fn take(&self) -> Option<Self::Value>;
+
+    /// The failures within the value: those of an `imap`'s items.
+    ///
+    /// # Safety
+    ///
+    /// Sealed, and nobody takes the value meanwhile.
+    #[doc(hidden)]
+    unsafe fn failures(&self) -> Vec<Failure<String>> {
+        Vec::new()
+    }
 }
 
 pub(crate) mod sealed {
@@ -394,5 +404,14 @@ where
         }
         // SAFETY: the caller vouches that it is sealed and that nobody else touches it.
         Some(mem::take(unsafe { &mut *self.results.get() }))
+    }
+
+    unsafe fn failures(&self) -> Vec<Failure<String>> {
+        if !F::SETTLES {
+            return Vec::new();
+        }
+        // SAFETY: the caller vouches that it is sealed and not being taken.
+        let results = unsafe { &*self.results.get() };
+        results.iter().filter_map(F::failure_in).collect()
     }
 }

@@ -97,7 +97,7 @@ pub use hook::init;
 pub use pool::ProcessPool;
 pub use pool_core::{
     AsyncResult, Cause, CodecError, Failure, Misuse, Never, Panic, Pool, Portable, StartError,
-    Submission, Timers, Worker, WorkerLost, current_worker, worker_state,
+    Submission, Tally, Timers, Unseen, Worker, WorkerLost, current_worker, worker_state,
 };
 pub use process::{ActiveChild, Process, ProcessError, active_children};
 pub use start::StartMethod;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pool_core::{
     AsyncResult, Batch, Call, Chunks, Engine, Failure, Flow, FnPtr, Imap, ImapSubmission, Misuse,
-    Never, Pool, Portable, Single, Submission, Terms, Tuple,
+    Never, Pool, Portable, Single, Submission, Tally, Terms, Tuple,
 };
 
 use crate::backend::Processes;
@@ -34,6 +34,10 @@ pub struct ProcessPool(pub(crate) Engine<Processes>);
 impl Pool for ProcessPool {
     fn size(&self) -> usize {
         self.0.size()
+    }
+
+    fn tally(&self) -> Tally {
+        self.0.tally()
     }
 
     fn close(&self) {
@@ -101,9 +105,31 @@ impl ProcessPool {
         Pool::size(self)
     }
 
-    /// The pool's workers in numbers, and how they are started, and why so.
+    /// The pool's work and its workers in numbers, errors that nobody looked at among them, and how workers are
+    /// started, and why so. It walks the queue.
+    ///
+    /// An error is seen by whoever gets it: `get`, `get_timeout`, `get_ref`, awaiting the handle, an error callback,
+    /// an `imap`'s iterator, any call that blocks. It counts as unseen once its handle, or the iterator it
+    /// waits in, was dropped. Work that `terminate` has ended is no error.
+    ///
+    /// In Python such an error is lost without a trace.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// drop(pool.apply_async(|code: i32| -> () { std::process::exit(code) }, 3)?);
+    /// pool.close();
+    /// pool.join()?;
+    /// let stats = pool.stats();
+    /// assert_eq!((stats.tally.errors, stats.tally.unseen, stats.lost), (1, 1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stats(&self) -> Stats {
-        self.0.backend().stats()
+        Stats {
+            tally: self.0.tally(),
+            ..self.0.backend().stats()
+        }
     }
 
     /// Lets no more work in and returns at once; what was let in will be done. It may be repeated.

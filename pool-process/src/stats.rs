@@ -1,11 +1,15 @@
 //! What a pool says of itself.
 
+use pool_core::Tally;
+
 use crate::start::{StartMethod, Starter};
 
-/// A pool's workers in numbers, and how they are started.
+/// A pool's work and its workers in numbers, and how workers are started.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {
+    /// Tasks, errors, and errors that nobody looked at.
+    pub tally: Tally,
     /// How the last worker was started.
     pub start_method: StartMethod,
     /// Why that way.

@@ -59,6 +59,14 @@ impl Threads {
     }
 }
 
+impl Threads {
+    /// Threads that live, and threads that were ever started.
+    pub(crate) fn head_count(&self) -> (usize, usize) {
+        let crew = lock(&self.crew).clone();
+        crew.map_or((0, 0), |crew| crew.head_count())
+    }
+}
+
 impl Backend for Threads {
     type Job = dyn RunHere;
 

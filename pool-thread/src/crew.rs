@@ -77,6 +77,11 @@ impl Crew {
         (0..self.feed.size()).try_for_each(|index| self.hire(index))
     }
 
+    /// Threads that live, and threads that were ever started.
+    pub(crate) fn head_count(&self) -> (usize, usize) {
+        (self.present.count(), self.hired.load(Ordering::Relaxed))
+    }
+
     /// Waits until every thread has ended; false when the deadline came first.
     pub(crate) fn reap(&self, deadline: &Deadline) -> bool {
         let gone = self.present.wait(deadline);

@@ -29,6 +29,8 @@
 
 mod initializer;
 
+mod stats;
+
 mod crew;
 
 mod backend;
@@ -43,7 +45,8 @@ pub use backend::{RunHere, Threads};
 pub use builder::Builder;
 pub use pool::ThreadPool;
 pub use pool_core::{
-    AsyncResult, Chunks, Failure, Imap, ImapSubmission, Misuse, Never, Panic, Phase, Pool,
-    StartError, Submission, Worker, current_worker, worker_state,
+    AsyncResult, Chunks, Failure, Imap, ImapSubmission, Misuse, Never, Panic, Phase, Pool, Scope,
+    ScopedResult, StartError, Submission, Tally, Unseen, Worker, current_worker, worker_state,
 };
 pub use process::{Process, ProcessError};
+pub use stats::Stats;

@@ -6,11 +6,12 @@ use std::time::Duration;
 use pool_core::{
     AsyncResult, Batch, Call, Chunks, Engine, Failure, Flow, FnPtr, Func, Imap, ImapSubmission,
     Misuse, Never, Once, Phase, Plain, Pool, Portable, Scope, Single, Star, StarFn, StartError,
-    Submission, Terms, TryOnce, TryStar, Trying,
+    Submission, Tally, Terms, TryOnce, TryStar, Trying,
 };
 
 use crate::backend::Threads;
 use crate::builder::Builder;
+use crate::stats::Stats;
 
 /// A pool of worker threads.
 ///
@@ -52,6 +53,36 @@ impl ThreadPool {
     /// Where the pool is in its life.
     pub fn phase(&self) -> Phase {
         self.0.phase()
+    }
+
+    /// The pool's work and its workers in numbers; errors that nobody looked at among them. It walks the queue.
+    ///
+    /// An error is seen by whoever gets it: `get`, `get_timeout`, `get_ref`, awaiting the handle, an error callback,
+    /// an `imap`'s iterator, any call that blocks. It counts as unseen once its handle, or the iterator it
+    /// waits in, was dropped. Work that `terminate` has ended is no error.
+    ///
+    /// In Python such an error is lost without a trace.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// drop(pool.try_apply_async(str::parse::<u8>, "many")?);
+    /// assert!(pool.try_apply(str::parse::<u8>, "few").is_err());
+    /// pool.close();
+    /// pool.join()?;
+    /// let tally = pool.stats().tally;
+    /// assert_eq!((tally.submitted, tally.ended), (2, 2));
+    /// assert_eq!((tally.errors, tally.unseen), (2, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stats(&self) -> Stats {
+        let (workers, started) = self.0.backend().head_count();
+        Stats {
+            tally: self.0.tally(),
+            workers,
+            started,
+        }
     }
 }
 
@@ -543,6 +574,10 @@ impl ThreadPool {
 impl Pool for ThreadPool {
     fn size(&self) -> usize {
         self.size()
+    }
+
+    fn tally(&self) -> Tally {
+        self.0.tally()
     }
 
     fn close(&self) {
