@@ -4,6 +4,7 @@ pub mod ast;
 mod check;
 pub mod diagnostic;
 pub mod expr;
+pub mod language;
 mod lower;
 pub mod suggest;
 mod yaml;

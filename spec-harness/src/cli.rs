@@ -12,6 +12,7 @@ mod list;
 mod matrix;
 mod output;
 mod run;
+mod schema;
 mod select;
 mod ties;
 
@@ -45,6 +46,8 @@ enum Command {
     List(ListArgs),
     /// Read case files and say what is wrong with them
     Check(CheckArgs),
+    /// Print the JSON Schema of case files for editors, or the reference of their language
+    Schema(SchemaArgs),
     /// Say what this machine allows and which implementations are here
     Doctor,
     /// Be the adapter of a built-in implementation
@@ -95,6 +98,13 @@ struct CheckArgs {
     /// Where to write down that the documents' programs do what their cases do
     #[arg(long, value_name = "FILE", requires = "documents")]
     record: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct SchemaArgs {
+    /// Everything that a case file can say, with examples, as a page in Markdown
+    #[arg(long)]
+    reference: bool,
 }
 
 /// On what cases are replayed, and how.
@@ -207,6 +217,7 @@ pub(crate) fn main() -> ExitCode {
         }) => known::list(&target, &mut out),
         Command::List(args) => list::list(&args, &mut out),
         Command::Check(args) => check::check(&args, &mut out),
+        Command::Schema(args) => schema::schema(&args, &mut out),
         Command::Doctor => doctor::doctor(&mut out),
         Command::Adapter { kind: Ours::Thread } => return adapter_main::<ours::Threads>(),
         Command::Adapter {

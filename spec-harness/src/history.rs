@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::case::ast::{Fate, Span, Time};
 use crate::case::expr::Value;
+use crate::case::language;
 use crate::protocol::Command;
 
 /// Number of a task in a run: main's submissions counted from 0, a callback included.
@@ -102,31 +103,10 @@ pub struct Raised {
     pub text: String,
 }
 
-/// Errors that pools name themselves; their texts are each pool's own.
-const PORTABLE: [&str; 17] = [
-    "AlreadyStarted",
-    "Cancelled",
-    "Decode",
-    "Encode",
-    "InvalidChunksize",
-    "InvalidSize",
-    "NotReady",
-    "NotRunning",
-    "NotStarted",
-    "Panicked",
-    "StillRunning",
-    "StopIteration",
-    "Taken",
-    "Terminated",
-    "TimedOut",
-    "WorkerLost",
-    "WouldDeadlock",
-];
-
 impl Raised {
     /// Whether a pool itself raises it: its text is each pool's own, and means nothing in a case.
     pub fn is_the_pools_own(&self) -> bool {
-        PORTABLE.contains(&self.kind.as_str())
+        language::all(language::ERRORS).any(|known| known == self.kind)
     }
 
     /// The error as a callback is given it: its message, or its name where the message is the pool's own. A panic's

@@ -10,29 +10,10 @@ use std::collections::BTreeMap;
 use super::ast::{Action, Callbacks, Case, Op, OpKind, Span, Spanned, Step, TaskCall, TaskDef};
 use super::diagnostic::Diagnostic;
 use super::expr::Expr;
+use super::language::{self, ERRORS};
 use super::suggest::did_you_mean;
 use names::Names;
-
-/// Names of errors that a step can end with, on every kind of pool.
-const ERRORS: [&str; 17] = [
-    "NotRunning",
-    "StillRunning",
-    "NotReady",
-    "TimedOut",
-    "Terminated",
-    "WorkerLost",
-    "InvalidSize",
-    "InvalidChunksize",
-    "WouldDeadlock",
-    "Taken",
-    "Encode",
-    "Decode",
-    "Panicked",
-    "Cancelled",
-    "AlreadyStarted",
-    "NotStarted",
-    "StopIteration",
-];
+pub(super) use reference::contract_rows;
 
 /// Everything that is wrong with a case that could be read.
 pub(super) fn check(case: &Case) -> Vec<Diagnostic> {
@@ -398,18 +379,20 @@ impl<'c> Check<'c> {
 
     fn error_name(&mut self, name: &Spanned<String>) {
         let word = name.value.as_str();
-        let known = ERRORS.contains(&word)
+        let errors = language::all(ERRORS);
+        let known = errors.clone().any(|known| known == word)
             || self.raised.contains(&word)
             || word.ends_with("Error")
             || word.ends_with("Exception");
         if !known {
-            let candidates = ERRORS.into_iter().chain(self.raised.iter().copied());
+            let list: Vec<&str> = errors.collect();
+            let candidates = list.iter().chain(&self.raised).copied();
             self.problems.push(
                 Diagnostic::new(
                     name.span,
                     format!("no step ends with an error named `{word}`"),
                 )
-                .help(format!("errors of a pool: {}", ERRORS.join(", ")))
+                .help(format!("errors of a pool: {}", list.join(", ")))
                 .maybe_help(did_you_mean(word, candidates)),
             );
         }

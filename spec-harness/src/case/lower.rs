@@ -3,13 +3,13 @@
 mod action;
 mod expect;
 mod fields;
-mod form;
 mod scalar;
 mod step;
 mod task;
 
 use super::ast::{Case, Expect, Kind, Spanned};
 use super::diagnostic::Diagnostic;
+use super::language::{DOCUMENT, ON};
 use super::suggest::did_you_mean;
 use super::yaml::{self, Node};
 use fields::Fields;
@@ -19,11 +19,6 @@ const VERSION: i64 = 1;
 
 /// Most problems that are reported for one file: one slip can break every line.
 const MAX_PROBLEMS: usize = 50;
-
-/// The keys of a document.
-const KEYS: [&str; 11] = [
-    "spec", "title", "source", "covers", "tags", "needs", "only", "tasks", "main", "expect", "on",
-];
 
 /// The case that `tree` describes, and everything that is wrong with it.
 ///
@@ -137,7 +132,7 @@ impl Lower {
         if let Some(node) = fields.take("on") {
             case.on = self.on(node);
         }
-        self.finish(fields, &KEYS);
+        self.finish(fields, DOCUMENT);
         case
     }
 
@@ -218,7 +213,7 @@ impl Lower {
                         .help("write what must be seen under `expect:`"),
                 ),
             }
-            self.finish(inner, &["expect"]);
+            self.finish(inner, ON);
         }
         on
     }

@@ -6,54 +6,12 @@ use std::sync::LazyLock;
 use super::Check;
 use crate::case::ast::{Case, Spanned};
 use crate::case::diagnostic::Diagnostic;
+use crate::case::language::{self, ABILITIES};
 use crate::case::suggest::did_you_mean;
 use crate::case::yaml::{self, Kind, Node};
 
 /// The rows of the contract, in order.
 static ROWS: LazyLock<Vec<String>> = LazyLock::new(|| rows(spec_cases::CONTRACT_YAML));
-
-/// What an implementation can be asked to have, by the names of the adapter protocol.
-const ABILITIES: [&str; 39] = [
-    "pool",
-    "apply",
-    "apply_async",
-    "map",
-    "map_async",
-    "starmap",
-    "starmap_async",
-    "imap",
-    "imap_unordered",
-    "next",
-    "get",
-    "wait",
-    "ready",
-    "successful",
-    "close",
-    "terminate",
-    "join",
-    "join_timeout",
-    "drop",
-    "process",
-    "start",
-    "join_process",
-    "is_alive",
-    "exitcode",
-    "pid",
-    "kill",
-    "terminate_process",
-    "timers",
-    "raise",
-    "panic",
-    "exit_self",
-    "kill_self",
-    "stop_self",
-    "ignore_sigterm",
-    "close_fds",
-    "spawn_child",
-    "allocate",
-    "call_from_task",
-    "call_from_callback",
-];
 
 /// The examples of each document, by the ids of both.
 static SOURCES: LazyLock<BTreeMap<String, Vec<String>>> =
@@ -74,11 +32,12 @@ impl Check<'_> {
 
     fn need(&mut self, need: &Spanned<String>) {
         // An ability that nobody can have would make the case quietly apply to nobody.
-        if !ABILITIES.contains(&need.value.as_str()) {
+        let abilities: Vec<_> = language::all(ABILITIES).collect();
+        if !abilities.contains(&need.value.as_str()) {
             self.problems.push(
                 Diagnostic::new(need.span, format!("unknown ability `{}`", need.value))
-                    .help(format!("abilities: {}", ABILITIES.join(", ")))
-                    .maybe_help(did_you_mean(&need.value, ABILITIES)),
+                    .help(format!("abilities: {}", abilities.join(", ")))
+                    .maybe_help(did_you_mean(&need.value, abilities)),
             );
         }
     }
@@ -135,6 +94,11 @@ impl Check<'_> {
                 .maybe_help(did_you_mean(example, examples.iter().map(String::as_str))),
         );
     }
+}
+
+/// The rows of the contract, in order.
+pub(in crate::case) fn contract_rows() -> &'static [String] {
+    &ROWS
 }
 
 /// The names of the rows.

@@ -2,10 +2,10 @@
 
 use super::Lower;
 use super::fields::Fields;
-use super::form::Form;
 use crate::case::ast::{Action, Callbacks, MapCall, Spanned, Step, TaskCall};
 use crate::case::diagnostic::Diagnostic;
 use crate::case::expr::{self, Expr};
+use crate::case::language::{Form, POOL};
 use crate::case::yaml::{Kind, Node};
 
 impl Lower {
@@ -16,7 +16,7 @@ impl Lower {
         value: Option<&Node>,
         fields: &mut Fields<'_>,
     ) -> Option<Action> {
-        Some(match form.name {
+        Some(match form.name() {
             "pool" => return self.new_pool(value),
             "apply" => {
                 let on = self.on_pool(fields);
@@ -32,7 +32,7 @@ impl Lower {
                 Action::Map {
                     pool,
                     call,
-                    star: form.name == "starmap",
+                    star: form.name() == "starmap",
                 }
             }
             "map_async" | "starmap_async" => {
@@ -41,7 +41,7 @@ impl Lower {
                 Action::MapAsync {
                     pool,
                     call,
-                    star: form.name == "starmap_async",
+                    star: form.name() == "starmap_async",
                     callbacks,
                 }
             }
@@ -55,7 +55,7 @@ impl Lower {
                     pool,
                     call,
                     read_ahead,
-                    unordered: form.name == "imap_unordered",
+                    unordered: form.name() == "imap_unordered",
                 }
             }
             "next" => {
@@ -100,7 +100,7 @@ impl Lower {
                 let process = self.operand(key, value, "a process")?;
                 Action::Signal {
                     process,
-                    kill: form.name == "kill",
+                    kill: form.name() == "kill",
                 }
             }
             "print" => Action::Print(match value {
@@ -147,7 +147,7 @@ impl Lower {
         let name = fields
             .take("name")
             .map(|node| self.name(node, "the name of a pool"));
-        self.finish(fields, &["size", "name"]);
+        self.finish(fields, POOL);
         let size = match size {
             Some(size) => Some(size?),
             None => None,

@@ -7,22 +7,9 @@ use crate::case::ast::{
 };
 use crate::case::diagnostic::Diagnostic;
 use crate::case::expr;
+use crate::case::language::{CLAIM, EXPECT, FATES, WORKERS};
 use crate::case::suggest::did_you_mean;
 use crate::case::yaml::{Kind, Node, Plain, Scalar};
-
-/// The keys of `expect`.
-const KEYS: [&str; 8] = [
-    "timeline", "output", "elapsed", "tasks", "workers", "order", "claims", "ties",
-];
-
-/// How a task can end, by name.
-const FATES: [(&str, Fate); 5] = [
-    ("done", Fate::Done),
-    ("raised", Fate::Raised),
-    ("killed", Fate::Killed),
-    ("lost", Fate::Lost),
-    ("never", Fate::Never),
-];
 
 impl Lower {
     /// The value of `expect:`.
@@ -51,7 +38,7 @@ impl Lower {
             expect.claims = items.iter().filter_map(|item| self.claim(item)).collect();
         }
         expect.ties = fields.take("ties").and_then(|node| self.ties(node));
-        self.finish(fields, &KEYS);
+        self.finish(fields, EXPECT);
         expect
     }
 
@@ -193,16 +180,16 @@ impl Lower {
 
     fn fate(&mut self, node: &Node) -> Option<Fate> {
         let word = self.text(node, "the fate of a task")?;
-        let fate = FATES.iter().find(|(name, _)| *name == word.value);
+        let fate = FATES.iter().find(|(_, named)| named.name == word.value);
         if fate.is_none() {
-            let names = FATES.map(|(name, _)| name);
+            let names = FATES.map(|(_, named)| named.name);
             self.report(
                 Diagnostic::new(word.span, format!("unknown fate `{}`", word.value))
                     .help(format!("a task is one of: {}", names.join(", ")))
                     .maybe_help(did_you_mean(&word.value, names)),
             );
         }
-        fate.map(|(_, fate)| *fate)
+        fate.map(|(fate, _)| *fate)
     }
 
     /// `func`, `func(0..4)` or `func(3)`, which stands in these bytes of a scalar.
@@ -282,7 +269,7 @@ impl Lower {
         workers.reaped = fields
             .take("reaped")
             .and_then(|node| self.boolean(node, "`reaped`"));
-        self.finish(fields, &["distinct", "reaped"]);
+        self.finish(fields, WORKERS);
         Some(workers)
     }
 
@@ -344,7 +331,7 @@ impl Lower {
         let why = fields
             .take("why")
             .and_then(|node| self.text(node, "the reason"));
-        self.finish(fields, &["says", "verdict", "why"]);
+        self.finish(fields, CLAIM);
         let (Some(says), Some(verdict)) = (says, verdict) else {
             self.report(Diagnostic::new(head, "a claim needs `says` and `verdict`"));
             return None;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Lower, MAX_PROBLEMS};
 use crate::case::ast::{Span, Spanned};
 use crate::case::diagnostic::Diagnostic;
+use crate::case::language::{self, Word};
 use crate::case::suggest::did_you_mean;
 use crate::case::yaml::{Kind, Node};
 
@@ -91,7 +92,8 @@ impl Lower {
     }
 
     /// Reports what nobody has taken.
-    pub(super) fn finish(&mut self, fields: Fields<'_>, known: &[&str]) {
+    pub(super) fn finish(&mut self, fields: Fields<'_>, known: &'static [Word]) {
+        let known = language::names(known);
         for (key, _) in fields.left.iter().take(MAX_PROBLEMS) {
             let message = format!("unknown key `{}` in {}", key.value, fields.what);
             let list = format!("known keys: {}", known.join(", "));

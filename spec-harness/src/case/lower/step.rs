@@ -2,10 +2,10 @@
 
 use super::Lower;
 use super::fields::Fields;
-use super::form::{Form, is_modifier};
 use super::scalar::across;
 use crate::case::ast::{Action, Span, Spanned, Step};
 use crate::case::diagnostic::Diagnostic;
+use crate::case::language::{Form, is_modifier};
 use crate::case::suggest::did_you_mean;
 use crate::case::yaml::{Kind, Node};
 
@@ -27,7 +27,7 @@ impl Lower {
                 .find_map(|(key, _)| Form::named(&key.scalar()?.text)),
             _ => node.scalar().and_then(|scalar| Form::named(&scalar.text)),
         };
-        let name = known.map_or("", |form| form.name);
+        let name = known.map_or("", Form::name);
         if !known.is_some_and(Form::inside) {
             let list: Vec<_> = Form::names_inside().collect();
             self.report(
@@ -180,15 +180,15 @@ impl Lower {
                 continue; // Reported as a second action.
             }
             let what = if is_modifier(&key.value) {
-                format!("`{}` does not go with `{}`", key.value, form.name)
+                format!("`{}` does not go with `{}`", key.value, form.name())
             } else {
-                format!("unknown key `{}` in a step `{}`", key.value, form.name)
+                format!("unknown key `{}` in a step `{}`", key.value, form.name())
             };
             let list = others.join(", ");
             let help = if list.is_empty() {
-                format!("`{}` stands alone", form.name)
+                format!("`{}` stands alone", form.name())
             } else {
-                format!("beside `{}` can stand: {list}", form.name)
+                format!("beside `{}` can stand: {list}", form.name())
             };
             self.report(
                 Diagnostic::new(key.span, what)

@@ -6,28 +6,9 @@ use super::scalar::{across, is_name};
 use crate::case::ast::{Op, OpKind, Spanned, TaskDef};
 use crate::case::diagnostic::Diagnostic;
 use crate::case::expr::{self, Template};
+use crate::case::language::{self, BRANCHES, OPERATIONS, RAISE, Word};
 use crate::case::suggest::did_you_mean;
 use crate::case::yaml::{Kind, Node};
-
-/// The operations; the last five are one word, the others have a value.
-const OPERATIONS: [&str; 16] = [
-    "print",
-    "sleep",
-    "work",
-    "return",
-    "raise",
-    "panic",
-    "set",
-    "if",
-    "call",
-    "exit",
-    "allocate",
-    "kill_self",
-    "stop_self",
-    "ignore_sigterm",
-    "close_fds",
-    "spawn_child",
-];
 
 impl Lower {
     /// `tasks:`, a mapping of signatures to bodies.
@@ -120,10 +101,7 @@ impl Lower {
         let Some(mut fields) = self.fields(node, "an operation") else {
             return Vec::new();
         };
-        let key = fields
-            .keys()
-            .find(|key| OPERATIONS.contains(&key.value.as_str()))
-            .cloned();
+        let key = fields.keys().find(|key| is_operation(&key.value)).cloned();
         let Some(key) = key else {
             match fields.keys().next().cloned() {
                 Some(first) => self.unknown_operation(&first),
@@ -140,11 +118,7 @@ impl Lower {
             key.span
         };
         let kinds = self.operation(&key.value, value, &mut fields);
-        let known: &[&str] = if key.value == "if" {
-            &["if", "then", "else"]
-        } else {
-            &[]
-        };
+        let known: &[Word] = if key.value == "if" { BRANCHES } else { &[] };
         if known.is_empty() && fields.keys().next().is_some() {
             let other = fields.take_all().swap_remove(0).0;
             self.report(
@@ -161,14 +135,15 @@ impl Lower {
     }
 
     fn unknown_operation(&mut self, word: &Spanned<String>) {
-        let known = OPERATIONS.contains(&word.value.as_str());
+        let operations = language::names(OPERATIONS);
+        let known = is_operation(&word.value);
         let problem = if known {
             Diagnostic::new(word.span, format!("`{}` of what?", word.value))
                 .help(format!("write `- {}: ...`", word.value))
         } else {
             Diagnostic::new(word.span, format!("unknown operation `{}`", word.value))
-                .help(format!("a body has: {}", OPERATIONS.join(", ")))
-                .maybe_help(did_you_mean(&word.value, OPERATIONS))
+                .help(format!("a body has: {}", operations.join(", ")))
+                .maybe_help(did_you_mean(&word.value, operations))
         };
         self.report(problem);
     }
@@ -229,7 +204,7 @@ impl Lower {
             let text = fields
                 .take("text")
                 .map(|node| self.template(node, "the message"));
-            self.finish(fields, &["kind", "text"]);
+            self.finish(fields, RAISE);
             let Some(kind) = kind else {
                 self.report(
                     Diagnostic::new(head, "`raise` needs the kind of the error")
@@ -303,4 +278,8 @@ impl Lower {
         }
         bindings
     }
+}
+
+fn is_operation(word: &str) -> bool {
+    OPERATIONS.iter().any(|operation| operation.name == word)
 }

@@ -1,0 +1,16 @@
+//! `schema`: the language of case files, for editors and for readers.
+
+use spec_harness::case::language;
+
+use super::output::Output;
+use super::{Came, Refusal, SchemaArgs};
+
+pub(super) fn schema(args: &SchemaArgs, out: &mut Output) -> Result<Came, Refusal> {
+    let text = if args.reference {
+        language::reference()
+    } else {
+        format!("{:#}", language::schema())
+    };
+    out.line(text.trim_end());
+    Ok(Came::Well)
+}
