@@ -11,9 +11,12 @@ mod known;
 mod list;
 mod matrix;
 mod output;
+mod picture;
+mod plot;
 mod run;
 mod schema;
 mod select;
+mod subject;
 mod ties;
 
 use std::path::PathBuf;
@@ -42,6 +45,8 @@ enum Command {
     Run(RunArgs),
     /// Show every built-in case, or every row of the contract, on each implementation
     Matrix(MatrixArgs),
+    /// Draw a case: who did what from when to when
+    Plot(PlotArgs),
     /// List cases
     List(ListArgs),
     /// Read case files and say what is wrong with them
@@ -149,6 +154,36 @@ struct RunArgs {
     repeat: u32,
 }
 
+/// One case, on the model or on implementations.
+#[derive(Debug, Args)]
+struct Subject {
+    /// The name of a built-in case, a part of it that no other has, or the path of a case file
+    case: String,
+    /// The model (model, model:thread, model:process), which answers at once, or implementations as for `run`
+    #[arg(
+        long,
+        value_name = "TARGETS",
+        value_delimiter = ',',
+        default_value = "model"
+    )]
+    on: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct PlotArgs {
+    #[command(flatten)]
+    subject: Subject,
+    /// Write the picture as SVG to this file, or to standard output (-)
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Columns to draw in [default: the terminal's]
+    #[arg(long, value_name = "N", conflicts_with = "svg")]
+    columns: Option<u16>,
+    /// Draw with the signs of ASCII alone
+    #[arg(long, conflicts_with = "svg")]
+    ascii: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Ties {
     Rule,
@@ -215,6 +250,7 @@ pub(crate) fn main() -> ExitCode {
             known: Some(target),
             ..
         }) => known::list(&target, &mut out),
+        Command::Plot(args) => plot::plot(&args, &mut out),
         Command::List(args) => list::list(&args, &mut out),
         Command::Check(args) => check::check(&args, &mut out),
         Command::Schema(args) => schema::schema(&args, &mut out),

@@ -10,10 +10,10 @@
 //! ```
 
 mod expect;
-mod facts;
+pub(crate) mod facts;
 mod invariants;
 pub mod known;
-mod lanes;
+pub(crate) mod lanes;
 pub mod moments;
 pub mod report;
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod history;
 pub mod interp;
 pub mod judge;
 pub mod model;
+pub mod picture;
 pub mod protocol;
 pub mod replay;
 pub mod target;

@@ -8,49 +8,49 @@ use crate::history::{Event, History, Key, Raised, TaskInfo, What, Who};
 use crate::protocol::Command;
 
 /// An index into the events of a history: a moment in its order.
-pub(super) type Moment = usize;
+pub(crate) type Moment = usize;
 
 /// The unit that a worker takes: a job's chunk.
-pub(super) type Unit = (u64, u64);
+pub(crate) type Unit = (u64, u64);
 
 /// A history and what follows from it.
 #[derive(Debug)]
-pub(super) struct Facts<'h> {
+pub(crate) struct Facts<'h> {
     /// The history itself.
-    pub(super) history: &'h History,
+    pub(crate) history: &'h History,
     /// Every call, in order.
-    pub(super) calls: Vec<Called<'h>>,
+    pub(crate) calls: Vec<Called<'h>>,
     /// Every body that began, by key.
-    pub(super) lives: BTreeMap<Key, Life>,
+    pub(crate) lives: BTreeMap<Key, Life>,
     /// Jobs whose input is read as results are taken: when an item is handed to the pool is not seen.
     streamed: BTreeSet<u64>,
     /// The last thing that main or one of its threads did; after it the program is over.
-    pub(super) last_step: Moment,
+    pub(crate) last_step: Moment,
 }
 
 /// A call of main, of a thread, or of a body.
 #[derive(Debug)]
-pub(super) struct Called<'h> {
-    pub(super) who: &'h Who,
-    pub(super) at: Moment,
-    pub(super) text: &'h str,
-    pub(super) command: &'h Command,
+pub(crate) struct Called<'h> {
+    pub(crate) who: &'h Who,
+    pub(crate) at: Moment,
+    pub(crate) text: &'h str,
+    pub(crate) command: &'h Command,
     /// When it returned, and what.
-    pub(super) returned: Option<(Moment, &'h Result<Value, Raised>)>,
+    pub(crate) returned: Option<(Moment, &'h Result<Value, Raised>)>,
     /// The tasks that it submitted.
-    pub(super) submits: Vec<Key>,
+    pub(crate) submits: Vec<Key>,
 }
 
 /// The life of a body.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Life {
-    pub(super) began: Moment,
-    pub(super) worker: usize,
-    pub(super) ended: Option<Moment>,
+pub(crate) struct Life {
+    pub(crate) began: Moment,
+    pub(crate) worker: usize,
+    pub(crate) ended: Option<Moment>,
 }
 
 impl<'h> Facts<'h> {
-    pub(super) fn of(history: &'h History) -> Facts<'h> {
+    pub(crate) fn of(history: &'h History) -> Facts<'h> {
         let mut facts = Facts {
             history,
             calls: Vec::new(),
@@ -111,37 +111,37 @@ impl<'h> Facts<'h> {
         facts
     }
 
-    pub(super) fn events(&self) -> &'h [Event] {
+    pub(crate) fn events(&self) -> &'h [Event] {
         &self.history.events
     }
 
     /// The instant of a moment.
-    pub(super) fn at(&self, moment: Moment) -> Time {
+    pub(crate) fn at(&self, moment: Moment) -> Time {
         self.history
             .events
             .get(moment)
             .map_or(Time(0), |event| event.at)
     }
 
-    pub(super) fn task(&self, key: Key) -> Option<&'h TaskInfo> {
+    pub(crate) fn task(&self, key: Key) -> Option<&'h TaskInfo> {
         task(self.history, key)
     }
 
     /// A task of a pool and the unit it belongs to; nothing for callbacks and bare processes, or where only
     /// the pool knows its chunks.
-    pub(super) fn unit(&self, key: Key) -> Option<(&'h str, Unit)> {
+    pub(crate) fn unit(&self, key: Key) -> Option<(&'h str, Unit)> {
         let task = self.task(key).filter(|task| !task.callback)?;
         Some((task.pool.as_deref()?, (task.job, task.chunk?)))
     }
 
     /// Whether a job's input is read as its results are taken.
-    pub(super) fn is_streamed(&self, (job, _): Unit) -> bool {
+    pub(crate) fn is_streamed(&self, (job, _): Unit) -> bool {
         self.streamed.contains(&job)
     }
 
     /// The pool whose work a call made inside a task waits for, if that is the task's own: meanwhile the task lends
     /// its place.
-    pub(super) fn lends(&self, key: Key, command: &Command) -> Option<&'h str> {
+    pub(crate) fn lends(&self, key: Key, command: &Command) -> Option<&'h str> {
         let own = self.task(key).filter(|task| !task.callback)?;
         let own = own.pool.as_deref()?;
         let lends = match command {
@@ -161,23 +161,23 @@ impl<'h> Facts<'h> {
     }
 
     /// As people call it: `func(3)`.
-    pub(super) fn name(&self, key: Key) -> String {
+    pub(crate) fn name(&self, key: Key) -> String {
         self.task(key).map_or_else(|| format!("body {key}"), label)
     }
 
     /// Whether a body had ended by then.
-    pub(super) fn ended_by(&self, key: Key, moment: Moment) -> bool {
+    pub(crate) fn ended_by(&self, key: Key, moment: Moment) -> bool {
         let ended = self.lives.get(&key).and_then(|life| life.ended);
         ended.is_some_and(|ended| ended < moment)
     }
 
     /// Whether a body had begun by then.
-    pub(super) fn began_by(&self, key: Key, moment: Moment) -> bool {
+    pub(crate) fn began_by(&self, key: Key, moment: Moment) -> bool {
         self.lives.get(&key).is_some_and(|life| life.began < moment)
     }
 
     /// When a pool was first told to stop, if it was.
-    pub(super) fn stopped(&self, pool: &str) -> Option<Moment> {
+    pub(crate) fn stopped(&self, pool: &str) -> Option<Moment> {
         let stops = self.calls.iter().find(|call| match call.command {
             Command::Terminate { pool: stopped } | Command::Drop { pool: stopped } => {
                 stopped == pool
@@ -188,7 +188,7 @@ impl<'h> Facts<'h> {
     }
 
     /// The job behind a handle.
-    pub(super) fn job(&self, handle: &str) -> Option<Job<'_>> {
+    pub(crate) fn job(&self, handle: &str) -> Option<Job<'_>> {
         self.calls
             .iter()
             .filter_map(Job::of)
@@ -198,19 +198,19 @@ impl<'h> Facts<'h> {
 
 /// An asynchronous job.
 #[derive(Debug)]
-pub(super) struct Job<'f> {
-    pub(super) pool: &'f str,
-    pub(super) handle: &'f str,
-    pub(super) keys: &'f [Key],
-    pub(super) callback: Option<Key>,
-    pub(super) error_callback: Option<Key>,
+pub(crate) struct Job<'f> {
+    pub(crate) pool: &'f str,
+    pub(crate) handle: &'f str,
+    pub(crate) keys: &'f [Key],
+    pub(crate) callback: Option<Key>,
+    pub(crate) error_callback: Option<Key>,
     /// Its value is the list of its tasks' values.
-    pub(super) many: bool,
+    pub(crate) many: bool,
 }
 
 impl<'f> Job<'f> {
     /// The job that a call submitted.
-    pub(super) fn of(call: &Called<'f>) -> Option<Job<'f>> {
+    pub(crate) fn of(call: &Called<'f>) -> Option<Job<'f>> {
         match call.command {
             Command::ApplyAsync {
                 pool,
@@ -256,19 +256,19 @@ impl<'f> Job<'f> {
 
 /// An `imap`.
 #[derive(Debug)]
-pub(super) struct Stream<'f> {
-    pub(super) pool: &'f str,
-    pub(super) iterator: &'f str,
-    pub(super) keys: &'f [Key],
+pub(crate) struct Stream<'f> {
+    pub(crate) pool: &'f str,
+    pub(crate) iterator: &'f str,
+    pub(crate) keys: &'f [Key],
     /// Items per chunk.
-    pub(super) chunksize: u64,
-    pub(super) read_ahead: Option<u64>,
-    pub(super) unordered: bool,
+    pub(crate) chunksize: u64,
+    pub(crate) read_ahead: Option<u64>,
+    pub(crate) unordered: bool,
 }
 
 impl<'f> Stream<'f> {
     /// The `imap` that a call began; nothing where it was refused.
-    pub(super) fn of(call: &Called<'f>) -> Option<Stream<'f>> {
+    pub(crate) fn of(call: &Called<'f>) -> Option<Stream<'f>> {
         if matches!(call.returned, Some((_, Err(_)))) {
             return None;
         }
@@ -301,11 +301,11 @@ impl<'f> Stream<'f> {
 }
 
 /// A task by its number.
-pub(super) fn task(history: &History, key: Key) -> Option<&TaskInfo> {
+pub(crate) fn task(history: &History, key: Key) -> Option<&TaskInfo> {
     history.tasks.get(usize::try_from(key).ok()?)
 }
 
 /// A task as people call it: `func(3, 'a')`.
-pub(super) fn label(task: &TaskInfo) -> String {
+pub(crate) fn label(task: &TaskInfo) -> String {
     task.to_string()
 }

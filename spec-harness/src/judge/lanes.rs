@@ -9,16 +9,28 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::history::{History, Key, TaskInfo, What, Who, WorkerId};
 
+/// A lane of its own in a picture; in the order in which pictures have them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lane {
+    /// A worker of a pool, by the numbers of both.
+    Worker(usize, usize),
+    /// A bare process, in the order of their making.
+    Process(usize),
+    /// The threads of the parent that run callbacks.
+    Callbacks,
+}
+
 /// Where each body is drawn.
 #[derive(Debug, Default)]
-pub(super) struct Lanes {
+pub(crate) struct Lanes {
     lanes: BTreeMap<Key, String>,
+    rows: BTreeMap<Key, Lane>,
     /// Lanes in the words that cases use, by worker: for lines that name their worker.
     workers: BTreeMap<Key, (WorkerId, String)>,
 }
 
 impl Lanes {
-    pub(super) fn of(history: &History) -> Lanes {
+    pub(crate) fn of(history: &History) -> Lanes {
         let several = history.pools.len() > 1;
         let mut taken: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
         let mut places: BTreeMap<Key, (&str, usize)> = BTreeMap::new();
@@ -33,10 +45,13 @@ impl Lanes {
             match (&event.what, &task.pool) {
                 (What::Begin { .. }, _) if lanes.lanes.contains_key(&key) => {}
                 (What::Begin { .. }, _) if task.callback => {
+                    lanes.rows.insert(key, Lane::Callbacks);
                     lanes.lanes.insert(key, "parent".to_owned());
                 }
                 (What::Begin { worker }, None) => {
-                    let name = bare(history, task);
+                    let number = bare(history, task);
+                    let name = format!("q{number}");
+                    lanes.rows.insert(key, Lane::Process(number));
                     lanes.workers.insert(key, (*worker, name.clone()));
                     lanes.lanes.insert(key, name);
                 }
@@ -45,10 +60,10 @@ impl Lanes {
                     let lane = (0..).find(|lane| !busy.contains(lane)).unwrap_or(0);
                     busy.insert(lane);
                     places.insert(key, (pool, lane));
-                    let sized = history
-                        .pools
-                        .iter()
-                        .any(|p| p.name == *pool && p.size.is_some());
+                    let number = history.pools.iter().position(|p| p.name == *pool);
+                    let number = number.unwrap_or_default();
+                    lanes.rows.insert(key, Lane::Worker(number, lane));
+                    let sized = history.pools.get(number).is_some_and(|p| p.size.is_some());
                     let name = if sized {
                         format!("w{lane}")
                     } else {
@@ -73,13 +88,18 @@ impl Lanes {
         lanes
     }
 
+    /// The lane of a body that began.
+    pub(crate) fn row(&self, key: Key) -> Option<Lane> {
+        self.rows.get(&key).copied()
+    }
+
     /// Where this body is drawn.
-    pub(super) fn get(&self, key: Key) -> &str {
+    pub(crate) fn get(&self, key: Key) -> &str {
         self.lanes.get(&key).map_or("?", String::as_str)
     }
 
     /// A line that a body printed, with its lane where it names its worker.
-    pub(super) fn line(&self, key: Key, text: &str) -> String {
+    pub(crate) fn line(&self, key: Key, text: &str) -> String {
         match self.workers.get(&key) {
             Some((worker, lane)) => replace_word(text, &format!("w{worker}"), lane),
             None => text.to_owned(),
@@ -88,12 +108,12 @@ impl Lanes {
 }
 
 /// Bare processes have no pool; they are counted in the order of their making.
-fn bare(history: &History, task: &TaskInfo) -> String {
+fn bare(history: &History, task: &TaskInfo) -> usize {
     let before = history
         .tasks
         .iter()
         .filter(|t| t.pool.is_none() && t.key < task.key);
-    format!("q{}", before.count())
+    before.count()
 }
 
 /// Replaces `word` wherever it is not part of a longer word.

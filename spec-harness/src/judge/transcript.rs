@@ -182,7 +182,7 @@ fn returned(result: &Result<Value, Raised>, took: Time, own_line: bool) -> Strin
 }
 
 /// What a call came to; nothing for `None`.
-pub(super) fn outcome(result: &Result<Value, Raised>) -> String {
+pub(crate) fn outcome(result: &Result<Value, Raised>) -> String {
     match result {
         Ok(Value::None) => String::new(),
         Ok(value) => format!(" returns {}", value.repr()),

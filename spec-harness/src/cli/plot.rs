@@ -1,0 +1,55 @@
+//! `plot`: a case as a picture, on the terminal or as SVG.
+
+use std::io::Write;
+use std::path::Path;
+
+use spec_harness::picture::{Picture, svg};
+
+use super::output::{FAINT, Output, STRONG, paint};
+use super::{Came, PlotArgs, Refusal, check, picture, subject};
+
+pub(super) fn plot(args: &PlotArgs, out: &mut Output) -> Result<Came, Refusal> {
+    let chosen = match subject::case(&args.subject)? {
+        Ok(chosen) => chosen,
+        Err(bad) => return Ok(check::show(&[bad], out)),
+    };
+    let case = &chosen.case;
+    let mut pictures: Vec<(String, Picture)> = Vec::new();
+    for seen in subject::seen(&args.subject, case)? {
+        let picture = Picture::of(&seen.history);
+        match pictures.iter_mut().find(|(_, known)| *known == picture) {
+            Some((on, _)) => *on += &format!("; {}", seen.on),
+            None => pictures.push((seen.on, picture)),
+        }
+    }
+    if let Some(file) = &args.svg {
+        return write(file, &case.title, &pictures);
+    }
+    let look = picture::look(args.columns, args.ascii);
+    out.line(paint(STRONG, &case.title));
+    for (on, picture) in &pictures {
+        out.line(paint(FAINT, format!("{} on {on}", case.name)));
+        out.line("");
+        picture::show(picture, look, "", out);
+        out.line("");
+    }
+    Ok(Came::Well)
+}
+
+fn write(file: &Path, title: &str, pictures: &[(String, Picture)]) -> Result<Came, Refusal> {
+    let [(on, picture)] = pictures else {
+        let on: Vec<&str> = pictures.iter().map(|(on, _)| on.as_str()).collect();
+        return Err(format!(
+            "one file holds one picture, and these differ: {}; choose one with --on",
+            on.join("; ")
+        ));
+    };
+    let text = svg::standalone(picture, title, on);
+    let written = if file == Path::new("-") {
+        std::io::stdout().write_all(text.as_bytes())
+    } else {
+        std::fs::write(file, text)
+    };
+    written.map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(Came::Well)
+}

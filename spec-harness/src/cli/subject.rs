@@ -1,0 +1,124 @@
+//! One case as it happens on the model or on implementations: what `plot` and `explain` tell of.
+
+use std::path::Path;
+
+use spec_harness::case::ast::{Case, Kind};
+use spec_harness::history::History;
+use spec_harness::model::{Prediction, predict};
+use spec_harness::replay::{self, Outcome, Runner};
+use spec_harness::target;
+
+use super::select::{self, Bad, Chosen};
+use super::{Refusal, Selection, Subject};
+
+/// What happened, and where.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// `thread workers, as the model has it`, `cpython:process (CPython 3.11)`.
+    pub(super) on: String,
+    pub(super) history: History,
+}
+
+/// The case that is meant; or what is wrong with it.
+pub(super) fn case(subject: &Subject) -> Result<Result<Chosen, Bad>, Refusal> {
+    let name = &subject.case;
+    let ending = Path::new(name).extension();
+    if ending.is_some_and(|ending| ending == "yaml" || ending == "yml") {
+        return select::from_file(Path::new(name));
+    }
+    let last = |case: &Chosen| case.case.name.rsplit('/').next() == Some(name);
+    let selection = Selection {
+        filters: vec![name.clone()],
+        ..Selection::all()
+    };
+    let mut cases = match select::select(&selection)? {
+        Ok(cases) => cases,
+        Err(mut bad) => return Ok(Err(bad.remove(0))),
+    };
+    let whole = cases.iter().position(|case| case.case.name == *name);
+    let whole = whole.or_else(|| cases.iter().position(last));
+    if let Some(index) = whole.or((cases.len() == 1).then_some(0)) {
+        return Ok(Ok(cases.swap_remove(index)));
+    }
+    let names: Vec<&str> = cases.iter().map(|case| case.case.name.as_str()).collect();
+    let (shown, more) = match names.split_at_checked(5) {
+        Some((shown, [_, ..])) => (shown, ", ..."),
+        _ => (names.as_slice(), ""),
+    };
+    Err(format!(
+        "{} cases match {name}: {}{more}",
+        names.len(),
+        shown.join(", ")
+    ))
+}
+
+/// What happens in the case, on everything that is asked for. Kinds of workers on which the model has the same are
+/// one.
+pub(super) fn seen(subject: &Subject, case: &Case) -> Result<Vec<Seen>, Refusal> {
+    let mut seen = Vec::new();
+    for on in &subject.on {
+        match on.as_str() {
+            "model" => seen.extend(predicted(case)?),
+            "model:thread" => seen.push(predicted_on(case, Kind::Thread)?),
+            "model:process" => seen.push(predicted_on(case, Kind::Process)?),
+            name => seen.extend(replayed(case, name)?),
+        }
+    }
+    Ok(seen)
+}
+
+fn predicted(case: &Case) -> Result<Vec<Seen>, Refusal> {
+    let thread = predicted_on(case, Kind::Thread);
+    let process = predicted_on(case, Kind::Process);
+    Ok(match (thread, process) {
+        (Ok(thread), Ok(process)) if thread.history == process.history => vec![Seen {
+            on: "workers of both kinds, as the model has it".to_owned(),
+            ..thread
+        }],
+        (Ok(thread), Ok(process)) => vec![thread, process],
+        (Ok(one), Err(_)) | (Err(_), Ok(one)) => vec![one],
+        (Err(why), Err(_)) => return Err(why),
+    })
+}
+
+fn predicted_on(case: &Case, kind: Kind) -> Result<Seen, Refusal> {
+    match predict(case, kind) {
+        Prediction::Ran(history) => Ok(Seen {
+            on: format!("{kind} workers, as the model has it"),
+            history: *history,
+        }),
+        Prediction::NotApplicable(why) => Err(why),
+    }
+}
+
+fn replayed(case: &Case, name: &str) -> Result<Vec<Seen>, Refusal> {
+    let runner = Runner::default();
+    let program =
+        std::env::current_exe().map_err(|error| format!("where this program lies: {error}"))?;
+    replay::catch_signals().map_err(|error| format!("signals cannot be caught: {error}"))?;
+    let mut seen = Vec::new();
+    let columns = target::columns(name, &program, &runner)
+        .map_err(|why| why.replace("write thread,", "write model, thread,"))?;
+    let mut refused = String::new();
+    for column in &columns {
+        let name = &column.target.name;
+        match runner.run(case, &column.target) {
+            Outcome::Ran(ran) => {
+                let hello = ran
+                    .hello
+                    .map(|hello| format!(" ({} {})", hello.name, hello.version));
+                seen.push(Seen {
+                    on: format!("{name}{}", hello.unwrap_or_default()),
+                    history: ran.history,
+                });
+            }
+            Outcome::NotApplicable(why) | Outcome::NotHere(why) => {
+                refused = format!("{name}: {why}");
+            }
+        }
+    }
+    if seen.is_empty() {
+        return Err(refused);
+    }
+    Ok(seen)
+}
