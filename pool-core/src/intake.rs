@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::Waker;
 
+use crate::common::Context;
 use crate::failure::{Failure, Misuse, Never};
 use crate::feed::Source;
 use crate::handle::AsyncResult;
@@ -44,13 +45,21 @@ where
     F::Raised: 'static,
 {
     type Pointer = F::Pointer;
+    type Context = F::Context;
 
-    fn pointer(self) -> F::Pointer {
+    fn pointer(&self) -> F::Pointer {
         self.0.pointer()
     }
 
-    fn from_pointer(pointer: F::Pointer) -> Self {
-        Settled(F::from_pointer(pointer))
+    fn context(&self) -> Option<&Context<F::Context>> {
+        self.0.context()
+    }
+
+    fn assemble<X>(
+        pointer: F::Pointer,
+        context: impl FnOnce() -> Result<Context<F::Context>, X>,
+    ) -> Result<Self, X> {
+        F::assemble(pointer, context).map(Settled)
     }
 }
 

@@ -8,11 +8,17 @@
 // Why a task has no value, and what a caller did wrong.
 mod failure;
 
+// What all calls of a job share.
+mod common;
+
 // What came of a pool's work.
 mod tally;
 
 // What travels to a worker.
 mod task;
+
+// A function with a context.
+mod with;
 
 // The life of a pool, as a table.
 mod lifecycle;
@@ -84,6 +90,7 @@ pub use attendance::{Attendance, Deadline, Present};
 pub use backend::{Backend, Carry, StartError};
 pub use cell::{Cell, Erased, Job, Link, Unit};
 pub use chunks::default_chunksize;
+pub use common::Context;
 pub use context::{Lender, Worker, WorkerSeat, current_worker, worker_state};
 pub use engine::{Config, Engine};
 pub use failure::{Cause, CodecError, Failure, Misuse, Never, Panic, WorkerLost};
@@ -100,9 +107,10 @@ pub use scope::{Scope, ScopedResult, ScopedTask};
 pub use submission::{Chunks, Submission};
 pub use tally::{Tally, Unseen};
 pub use task::{
-    Address, Call, FnPtr, Func, Once, Plain, Portable, Star, StarFn, Task, TryOnce, TryStar,
-    Trying, Tuple,
+    Address, Call, FnPtr, Func, Lent, LentFn, Once, Plain, Portable, Star, StarFn, StarFnWith,
+    Task, TryOnce, TryStar, Trying, Tuple,
 };
 pub use terms::Terms;
 pub use timers::{Alarm, Armed, TimeSource, Timers};
+pub use with::With;
 pub use work::{Batch, Single, Work};

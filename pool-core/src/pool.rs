@@ -9,6 +9,7 @@ use crate::submission::{Chunks, Submission};
 use crate::tally::Tally;
 use crate::task::{FnPtr, Plain, Portable, Star, TryStar, Trying, Tuple};
 use crate::terms::Terms;
+use crate::with::With;
 
 /// A worker pool: the part of `multiprocessing.Pool` that threads and processes share.
 ///
@@ -373,5 +374,239 @@ pub trait Pool: Sized {
             None,
             Terms::here(),
         )
+    }
+
+    /// Calls `func(&context, arg)` on a worker and waits for its value.
+    ///
+    /// A worker that is a process gets a copy of the context, once for each call of a `*_with` method: one
+    /// [`map_with`](Self::map_with) of many items is better than many `apply_with`.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no value; a context that cannot be encoded or decoded is the job's error and names its type.
+    #[track_caller]
+    fn apply_with<C: Portable + Sync, A: Portable, R: Portable>(
+        &self,
+        context: C,
+        func: fn(&C, A) -> R,
+        arg: A,
+    ) -> Result<R, Failure> {
+        self.apply_async_with(context, func, arg)?.get()
+    }
+
+    /// As [`apply_async`](Self::apply_async), with a context that the function is lent.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    fn apply_async_with<C: Portable + Sync, A: Portable, R: Portable>(
+        &self,
+        context: C,
+        func: fn(&C, A) -> R,
+        arg: A,
+    ) -> Result<AsyncResult<R>, Misuse> {
+        self.submit_call(With::new(Plain(func), context), arg, Terms::here())
+    }
+
+    /// The long form of [`apply_async_with`](Self::apply_async_with): callbacks, and all else that can be said of a
+    /// call.
+    #[track_caller]
+    fn task_with<C: Portable + Sync, A: Portable, R: Portable>(
+        &self,
+        context: C,
+        func: fn(&C, A) -> R,
+        arg: A,
+    ) -> Submission<'_, R> {
+        let func = With::new(Plain(func), context);
+        Submission::new(move |(), terms| self.submit_call(func, arg, terms))
+    }
+
+    /// Calls `func(&context, item)` for each item and waits for all values, in the items' order.
+    ///
+    /// The context is encoded once and goes at most once to each worker that is a process, where it is dropped
+    /// some time after the map has ended; threads share it.
+    ///
+    /// # Errors
+    ///
+    /// The first failure, once all chunks have ended; a context that cannot be encoded or decoded is one, and
+    /// names its type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::{Failure, Pool};
+    ///
+    /// fn picked(pool: &impl Pool, names: Vec<String>) -> Result<Vec<String>, Failure> {
+    ///     pool.map_with(names, |names, index: usize| names[index].clone(), [2, 0])
+    /// }
+    /// ```
+    #[track_caller]
+    fn map_with<C: Portable + Sync, A: Portable, R: Portable>(
+        &self,
+        context: C,
+        func: fn(&C, A) -> R,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>, Failure> {
+        self.map_async_with(context, func, items)?.get()
+    }
+
+    /// As [`map_async`](Self::map_async), with a context that the function is lent.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    fn map_async_with<C: Portable + Sync, A: Portable, R: Portable>(
+        &self,
+        context: C,
+        func: fn(&C, A) -> R,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<AsyncResult<Vec<R>>, Misuse> {
+        self.map_task_with(context, func, items).submit()
+    }
+
+    /// The long form of [`map_async_with`](Self::map_async_with): callbacks, chunk size.
+    #[track_caller]
+    fn map_task_with<C: Portable + Sync, A: Portable, R: Portable>(
+        &self,
+        context: C,
+        func: fn(&C, A) -> R,
+        items: impl IntoIterator<Item = A>,
+    ) -> Submission<'_, Vec<R>, Never, Chunks> {
+        let (func, items) = (With::new(Plain(func), context), items.into_iter().collect());
+        Submission::new(move |chunks: Chunks, terms| {
+            self.submit_map(func, items, chunks.size(), terms)
+        })
+    }
+
+    /// As [`starmap`](Self::starmap), with a context that the function is lent before its other arguments.
+    ///
+    /// # Errors
+    ///
+    /// As for [`map_with`](Self::map_with).
+    #[track_caller]
+    fn starmap_with<C: Portable + Sync, A: Tuple + Portable, R: Portable>(
+        &self,
+        context: C,
+        func: A::FnWith<C, R>,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>, Failure> {
+        let func = With::new(Star(func), context);
+        let items = items.into_iter().collect();
+        self.submit_map(func, items, None, Terms::here())?.get()
+    }
+
+    /// As [`imap`](Self::imap), with a context that the function is lent.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    fn imap_with<C: Portable + Sync, A: Portable, R: Portable>(
+        &self,
+        context: C,
+        func: fn(&C, A) -> R,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+    ) -> Result<Imap<R>, Misuse> {
+        self.submit_imap(With::new(Plain(func), context), items, Flow::default())
+    }
+
+    /// As [`imap_unordered`](Self::imap_unordered), with a context that the function is lent.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    fn imap_unordered_with<C: Portable + Sync, A: Portable, R: Portable>(
+        &self,
+        context: C,
+        func: fn(&C, A) -> R,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+    ) -> Result<Imap<R>, Misuse> {
+        let flow = Flow::default().unordered();
+        self.submit_imap(With::new(Plain(func), context), items, flow)
+    }
+
+    /// The long form of [`imap_with`](Self::imap_with) and [`imap_unordered_with`](Self::imap_unordered_with): chunk
+    /// size, read-ahead.
+    fn imap_task_with<'p, C: Portable + Sync, A: Portable, R: Portable>(
+        &'p self,
+        context: C,
+        func: fn(&C, A) -> R,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static> + 'p,
+    ) -> ImapSubmission<'p, R> {
+        let func = With::new(Plain(func), context);
+        ImapSubmission::new(move |flow| self.submit_imap(func, items, flow))
+    }
+
+    /// As [`apply_with`](Self::apply_with), for a function that may fail.
+    ///
+    /// # Errors
+    ///
+    /// Its own error as [`Failure::Raised`], or why there is no value.
+    #[track_caller]
+    fn try_apply_with<C: Portable + Sync, A: Portable, R: Portable, E: Portable>(
+        &self,
+        context: C,
+        func: fn(&C, A) -> Result<R, E>,
+        arg: A,
+    ) -> Result<R, Failure<E>> {
+        self.try_task_with(context, func, arg).submit()?.get()
+    }
+
+    /// As [`task_with`](Self::task_with), for a function that may fail.
+    #[track_caller]
+    fn try_task_with<C: Portable + Sync, A: Portable, R: Portable, E: Portable>(
+        &self,
+        context: C,
+        func: fn(&C, A) -> Result<R, E>,
+        arg: A,
+    ) -> Submission<'_, R, E> {
+        let func = With::new(Trying(func), context);
+        Submission::new(move |(), terms| self.submit_call(func, arg, terms))
+    }
+
+    /// As [`map_with`](Self::map_with), for a function that may fail; a failing item skips the rest of its chunk.
+    ///
+    /// # Errors
+    ///
+    /// The first failure in time, once all chunks have ended.
+    #[track_caller]
+    fn try_map_with<C: Portable + Sync, A: Portable, R: Portable, E: Portable>(
+        &self,
+        context: C,
+        func: fn(&C, A) -> Result<R, E>,
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>, Failure<E>> {
+        self.try_map_task_with(context, func, items).submit()?.get()
+    }
+
+    /// As [`map_task_with`](Self::map_task_with), for a function that may fail.
+    #[track_caller]
+    fn try_map_task_with<C: Portable + Sync, A: Portable, R: Portable, E: Portable>(
+        &self,
+        context: C,
+        func: fn(&C, A) -> Result<R, E>,
+        items: impl IntoIterator<Item = A>,
+    ) -> Submission<'_, Vec<R>, E, Chunks> {
+        let (func, items) = (
+            With::new(Trying(func), context),
+            items.into_iter().collect(),
+        );
+        Submission::new(move |chunks: Chunks, terms| {
+            self.submit_map(func, items, chunks.size(), terms)
+        })
+    }
+
+    /// As [`imap_task_with`](Self::imap_task_with), for a function that may fail.
+    fn try_imap_task_with<'p, C: Portable + Sync, A: Portable, R: Portable, E: Portable>(
+        &'p self,
+        context: C,
+        func: fn(&C, A) -> Result<R, E>,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static> + 'p,
+    ) -> ImapSubmission<'p, R, E> {
+        let func = With::new(Trying(func), context);
+        ImapSubmission::new(move |flow| self.submit_imap(func, items, flow))
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::common::Context;
 use crate::failure::{Failure, Never};
 
 /// One piece of work for a worker: it runs once and yields a value, or fails politely.
@@ -181,14 +182,47 @@ pub unsafe trait Address: Copy + Send + Sync + 'static {
     unsafe fn from_address(address: usize) -> Self;
 }
 
-/// A function pointer as [`Plain`], [`Trying`], [`Star`] or [`TryStar`]: what every backend can carry.
-pub trait FnPtr<A>: Func<A> + Copy + Send + Sync + 'static {
+/// A plain function pointer whose first argument is lent: the context of the `*_with` methods.
+///
+/// # Safety
+///
+/// As for [`Address`].
+pub unsafe trait LentFn: Copy + Send + Sync + 'static {
+    /// Where its code lies in this process.
+    fn lent_address(self) -> usize;
+
+    /// The function at an address.
+    ///
+    /// # Safety
+    ///
+    /// The address must be that of a function of exactly this type in this process.
+    unsafe fn from_lent_address(address: usize) -> Self;
+}
+
+/// A function pointer whose first argument is lent, as an [`Address`].
+#[derive(Debug, Clone, Copy)]
+pub struct Lent<P>(pub P);
+
+/// A function pointer as [`Plain`], [`Trying`], [`Star`] or [`TryStar`], or one of these [`With`](crate::With) a
+/// context: what every backend can carry.
+pub trait FnPtr<A>: Func<A> + Clone + Send + Sync + 'static {
     /// The pointer's type.
     type Pointer: Address;
+    /// What the function is lent with each call; `()` where it is nothing.
+    type Context: Portable + Sync;
     /// The pointer inside.
-    fn pointer(self) -> Self::Pointer;
-    /// The function around a pointer.
-    fn from_pointer(pointer: Self::Pointer) -> Self;
+    fn pointer(&self) -> Self::Pointer;
+    /// What travels beside the pointer, if anything does.
+    fn context(&self) -> Option<&Context<Self::Context>>;
+    /// The function around a pointer; `context` is asked where there is one.
+    ///
+    /// # Errors
+    ///
+    /// That of `context`.
+    fn assemble<E>(
+        pointer: Self::Pointer,
+        context: impl FnOnce() -> Result<Context<Self::Context>, E>,
+    ) -> Result<Self, E>;
 }
 
 macro_rules! fn_ptr {
@@ -198,11 +232,18 @@ macro_rules! fn_ptr {
             $wrapper<P>: Func<A>,
         {
             type Pointer = P;
-            fn pointer(self) -> P {
+            type Context = ();
+            fn pointer(&self) -> P {
                 self.0
             }
-            fn from_pointer(pointer: P) -> Self {
-                $wrapper(pointer)
+            fn context(&self) -> Option<&Context<()>> {
+                None
+            }
+            fn assemble<E>(
+                pointer: P,
+                _: impl FnOnce() -> Result<Context<()>, E>,
+            ) -> Result<Self, E> {
+                Ok($wrapper(pointer))
             }
         }
     )+};
@@ -222,6 +263,18 @@ pub trait StarFn<A> {
     fn call_star(&self, args: A) -> Self::Out;
 }
 
+/// A function whose arguments are a context, lent, and the parts of a tuple `A`.
+#[diagnostic::on_unimplemented(
+    message = "this function does not take `&{C}` and the parts of `{A}` as its arguments",
+    note = "`starmap_with` lends the context and unpacks tuples of 2 to 6 parts"
+)]
+pub trait StarFnWith<C, A> {
+    /// What it returns.
+    type Out;
+    /// Calls it with the context and the tuple's parts.
+    fn call_star_with(&self, context: &C, args: A) -> Self::Out;
+}
+
 /// A tuple of 2 to 6 parts, and the type of the function pointers that take them.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a tuple of 2 to 6 parts",
@@ -230,6 +283,11 @@ pub trait StarFn<A> {
 pub trait Tuple: Sized {
     /// `fn(A, B, ..) -> R`.
     type Fn<R: 'static>: StarFn<Self, Out = R> + Address
+    where
+        Self: 'static;
+
+    /// `fn(&C, A, B, ..) -> R`.
+    type FnWith<C: 'static, R: 'static>: StarFnWith<C, Self, Out = R> + LentFn
     where
         Self: 'static;
 }
@@ -243,7 +301,7 @@ mod pointers {
     //! the caller of `from_address` vouches for the type.
     #![expect(unsafe_code, reason = "addresses of functions become functions again")]
 
-    use super::{Address, StarFn, Tuple};
+    use super::{Address, Lent, LentFn, StarFn, StarFnWith, Tuple};
 
     macro_rules! pointer {
         ($($part:ident $arg:ident),+) => {
@@ -257,8 +315,33 @@ mod pointers {
                     unsafe { std::mem::transmute::<usize, Self>(address) }
                 }
             }
+
+            // SAFETY: both directions copy the pointer's bits unchanged.
+            unsafe impl<X: 'static, $($part: 'static,)+ R: 'static> LentFn
+                for for<'x> fn(&'x X, $($part),+) -> R
+            {
+                fn lent_address(self) -> usize {
+                    self as usize
+                }
+                unsafe fn from_lent_address(address: usize) -> Self {
+                    // SAFETY: the caller vouches that a function of this type lies there; sizes are equal.
+                    unsafe { std::mem::transmute::<usize, Self>(address) }
+                }
+            }
         };
     }
+
+    // SAFETY: handed on, both ways.
+    unsafe impl<P: LentFn> Address for Lent<P> {
+        fn address(self) -> usize {
+            self.0.lent_address()
+        }
+        unsafe fn from_address(address: usize) -> Self {
+            // SAFETY: the caller's promise.
+            Lent(unsafe { P::from_lent_address(address) })
+        }
+    }
+
     macro_rules! tuple {
         ($($part:ident $arg:ident),+) => {
             pointer!($($part $arg),+);
@@ -272,6 +355,17 @@ mod pointers {
 
             impl<$($part),+> Tuple for ($($part,)+) {
                 type Fn<R: 'static> = fn($($part),+) -> R where Self: 'static;
+                type FnWith<X: 'static, R: 'static>
+                    = for<'x> fn(&'x X, $($part),+) -> R
+                where
+                    Self: 'static;
+            }
+
+            impl<X, $($part,)+ R, F: Fn(&X, $($part),+) -> R> StarFnWith<X, ($($part,)+)> for F {
+                type Out = R;
+                fn call_star_with(&self, context: &X, ($($arg,)+): ($($part,)+)) -> R {
+                    self(context, $($arg),+)
+                }
             }
         };
     }

@@ -144,7 +144,7 @@ impl Builder {
 
     fn initialized_by<M: Shape<A, F>, A: Portable, F: FnPtr<A>>(self, make: F, arg: &A) -> Self {
         let mut payload = Vec::new();
-        let encoded = travel::payload::<M, A, F, A>(make, arg, &mut payload);
+        let encoded = travel::payload::<M, A, F, A>(&make, arg, &mut payload);
         Builder {
             initializer: Some(encoded.map(|()| payload.into())),
             ..self

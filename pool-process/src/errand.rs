@@ -21,6 +21,7 @@ use serde::Serialize;
 
 use crate::codec;
 use crate::image::{Entry, Refused, Token};
+use crate::lent;
 use crate::wire::Kind;
 
 /// A function that can travel, with what it takes, yields and raises.
@@ -76,7 +77,7 @@ impl<A: Portable, S: 'static, E: Display + 'static> Shape<A, Plain<fn(A) -> Resu
 }
 
 /// Names a function for the workers, as it is to be called.
-pub(crate) fn token<S: Shape<A, F>, A, F: FnPtr<A>>(func: F) -> Result<Token, Refused> {
+pub(crate) fn token<S: Shape<A, F>, A, F: FnPtr<A>>(func: &F) -> Result<Token, Refused> {
     Token::of(S::ENTRY, func.pointer().address())
 }
 
@@ -89,8 +90,10 @@ unsafe fn run_one<A: Portable, F: Errand<A>>(
     reply: &mut Vec<u8>,
 ) -> Kind {
     // SAFETY: the caller's promise.
-    let func = unsafe { F::from_pointer(F::Pointer::from_address(address)) };
-    work(argument, reply, |arg: A| func.call(arg))
+    let pointer = unsafe { F::Pointer::from_address(address) };
+    with_func(pointer, argument, reply, |func: F, argument, reply| {
+        work(argument, reply, |arg: A| func.call(arg))
+    })
 }
 
 /// # Safety
@@ -102,13 +105,36 @@ unsafe fn run_many<A: Portable, F: Errand<A>>(
     reply: &mut Vec<u8>,
 ) -> Kind {
     // SAFETY: the caller's promise.
-    let func = unsafe { F::from_pointer(F::Pointer::from_address(address)) };
-    work(argument, reply, |items: Vec<A>| {
-        items
-            .into_iter()
-            .map(|item| func.call(item))
-            .collect::<Result<Vec<_>, _>>()
+    let pointer = unsafe { F::Pointer::from_address(address) };
+    with_func(pointer, argument, reply, |func: F, argument, reply| {
+        work(argument, reply, |items: Vec<A>| {
+            items
+                .into_iter()
+                .map(|item| func.call(item))
+                .collect::<Result<Vec<_>, _>>()
+        })
     })
+}
+
+/// Puts a function together; the number of the context that it is lent, if it is, comes before its argument.
+fn with_func<A, F: Errand<A>>(
+    pointer: F::Pointer,
+    argument: &[u8],
+    reply: &mut Vec<u8>,
+    run: impl FnOnce(F, &[u8], &mut Vec<u8>) -> Kind,
+) -> Kind {
+    let (start, mut argument) = (reply.len(), argument);
+    let context = || {
+        let (number, rest) = lent::split(argument)?;
+        argument = rest;
+        lent::find::<F::Context>(number)
+    };
+    // A context is decoded here, by the user's code, which may panic.
+    match catch(|| F::assemble(pointer, context)) {
+        Ok(Ok(func)) => run(func, argument, reply),
+        Ok(Err(error)) => report(Kind::BadArgument, &error, start, reply),
+        Err(panic) => report(Kind::Panicked, &panic, start, reply),
+    }
 }
 
 /// # Safety
@@ -253,7 +279,13 @@ pub(crate) fn answer<O: Portable, E: Portable>(
         Kind::BadArgument => Failure::Decode(Box::new(codec::decode(payload)?)),
         Kind::BadResult => Failure::Encode(Box::new(codec::decode(payload)?)),
         Kind::Panicked => Failure::Panicked(Box::new(codec::decode::<Panic>(payload)?)),
-        Kind::Setup | Kind::Task | Kind::Ready | Kind::Started | Kind::Unfit => {
+        Kind::Setup
+        | Kind::Task
+        | Kind::Context
+        | Kind::Forget
+        | Kind::Ready
+        | Kind::Started
+        | Kind::Unfit => {
             return Err(CodecError {
                 type_name: "an answer".to_owned(),
                 reason: format!("{kind:?}"),

@@ -7,6 +7,7 @@ use pool_core::{Claim, CodecError};
 
 use crate::child::Child;
 use crate::link::{Hasty, Link};
+use crate::loans::Loans;
 use crate::start::Newborn;
 use crate::travel::Travel;
 use crate::wire::{self, Breach, Frame, Kind, Reader};
@@ -57,6 +58,7 @@ pub(crate) struct Hand {
     reader: Reader,
     outbox: Vec<u8>,
     written: usize,
+    loans: Loans,
 }
 
 impl Hand {
@@ -75,6 +77,7 @@ impl Hand {
             reader: Reader::new(max_payload),
             outbox: Vec::new(),
             written: 0,
+            loans: Loans::default(),
         }
     }
 
@@ -87,13 +90,16 @@ impl Hand {
         &mut self.outbox
     }
 
-    /// Writes a unit into the outbox.
+    /// Writes a unit into the outbox, and before it the context that it is lent, if the worker has not got it.
     pub(crate) fn put(
         &mut self,
         request: u64,
         claim: &Claim<dyn Travel>,
         max: u64,
     ) -> Result<(), CodecError> {
+        let lending = claim.job.context(&claim.unit);
+        self.outbox();
+        self.loans.bring(lending, &mut self.outbox, max)?;
         wire::write(self.outbox(), Kind::Task, request, |out| {
             let start = out.len();
             claim.job.encode(&claim.unit, out)?;

@@ -18,6 +18,8 @@
 //!   before `main` is reached (see [`init`] for the alternative).
 //! - A worker has the working directory, environment, limits and output that the pool was made with, and none
 //!   of what `main` set up: no statics, no loggers.
+//! - A function carries no data of its own: it is a plain function, or a closure that captures nothing. What it
+//!   needs beside its argument comes by the `*_with` methods ([`map_with`](ProcessPool::map_with)).
 //! - A task that dies, however it does, fails alone, with [`Failure::WorkerLost`]; its worker is replaced. In
 //!   programs built with `panic = "abort"` a panic is such a death.
 //! - **Dropping a pool terminates it**: `close()` and `join()` it to have its work done.
@@ -44,6 +46,8 @@ mod wire;
 mod codec;
 
 mod image;
+
+mod lent;
 
 mod errand;
 
@@ -79,6 +83,8 @@ mod cause;
 
 mod inbox;
 
+mod loans;
+
 mod hand;
 
 mod dispatch;
@@ -86,6 +92,8 @@ mod dispatch;
 mod backend;
 
 mod pool;
+
+mod with;
 
 mod builder;
 

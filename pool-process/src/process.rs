@@ -89,7 +89,7 @@ impl Process {
     /// A process that will call `func(arg)`; nothing runs before [`start`](Process::start).
     pub fn new<A: Portable, R: 'static>(func: fn(A) -> R, arg: A) -> Process {
         let errand =
-            move |out: &mut Vec<u8>| travel::payload::<Alone, A, _, A>(Plain(func), &arg, out);
+            move |out: &mut Vec<u8>| travel::payload::<Alone, A, _, A>(&Plain(func), &arg, out);
         Process {
             name: names::process(),
             daemon: false,

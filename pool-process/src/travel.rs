@@ -2,6 +2,7 @@
 
 use std::any::type_name;
 use std::fmt;
+use std::sync::Arc;
 
 use pool_core::{
     Batch, Call, Cell, CodecError, Erased, Failure, FnPtr, Job, Panic, Portable, Single, Unit,
@@ -20,6 +21,9 @@ pub(crate) trait Travel: Send + Sync {
     /// The job as the queue sees it.
     fn as_job(&self) -> &dyn Job<dyn Travel>;
 
+    /// What the unit's function is lent: a worker must have got it before the unit.
+    fn context(&self, unit: &Unit) -> Option<Lending>;
+
     /// Appends the payload of a task frame for one unit.
     fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), CodecError>;
 
@@ -32,6 +36,13 @@ pub(crate) trait Travel: Send + Sync {
 
     /// Ends a unit without a value.
     fn fail(&self, unit: Unit, failure: Failure);
+}
+
+/// A context on its way to a worker.
+#[derive(Debug)]
+pub(crate) struct Lending {
+    pub(crate) number: u64,
+    pub(crate) bytes: Result<Arc<[u8]>, CodecError>,
 }
 
 impl fmt::Debug for dyn Travel {
@@ -53,9 +64,13 @@ impl<A: Portable, F: Errand<A>> Travel for Cell<dyn Travel, Single<Call<F, A>>> 
         self
     }
 
+    fn context(&self, unit: &Unit) -> Option<Lending> {
+        lending(&self.inputs(unit)?.func)
+    }
+
     fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), CodecError> {
         match self.inputs(unit) {
-            Some(call) => payload::<One, A, F, A>(call.func, &call.arg, out),
+            Some(call) => payload::<One, A, F, A>(&call.func, &call.arg, out),
             None => Ok(()),
         }
     }
@@ -78,9 +93,13 @@ impl<A: Portable, F: Errand<A>> Travel for Cell<dyn Travel, Batch<F, A>> {
         self
     }
 
+    fn context(&self, unit: &Unit) -> Option<Lending> {
+        lending(self.inputs(unit).0)
+    }
+
     fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), CodecError> {
         let (func, items) = self.inputs(unit);
-        payload::<Many, A, F, [A]>(*func, items, out)
+        payload::<Many, A, F, [A]>(func, items, out)
     }
 
     fn complete(&self, unit: Unit, kind: Kind, payload: &[u8]) -> Result<(), (Unit, CodecError)> {
@@ -96,9 +115,24 @@ impl<A: Portable, F: Errand<A>> Travel for Cell<dyn Travel, Batch<F, A>> {
     }
 }
 
-/// Code and argument; the argument's own `Serialize` may refuse, or panic.
+/// What a function is lent, encoded once; its own `Serialize` may refuse, or panic.
+fn lending<A, F: FnPtr<A>>(func: &F) -> Option<Lending> {
+    let context = func.context()?;
+    let encode = |value: &F::Context| {
+        let mut bytes = Vec::new();
+        let encoded = catch(|| codec::encode(value, &mut bytes));
+        encoded.unwrap_or_else(|panic| Err(panicked::<F::Context>(&panic)))?;
+        Ok(bytes)
+    };
+    Some(Lending {
+        number: context.number(),
+        bytes: context.encoded(encode),
+    })
+}
+
+/// Code, context and argument; the argument's own `Serialize` may refuse, or panic.
 pub(crate) fn payload<S: Shape<A, F>, A, F: FnPtr<A>, I: Serialize + ?Sized>(
-    func: F,
+    func: &F,
     input: &I,
     out: &mut Vec<u8>,
 ) -> Result<(), CodecError> {
@@ -108,6 +142,9 @@ pub(crate) fn payload<S: Shape<A, F>, A, F: FnPtr<A>, I: Serialize + ?Sized>(
     };
     let encoded = catch(|| {
         out.extend_from_slice(&errand::token::<S, A, F>(func).map_err(refused)?.to_bytes());
+        if let Some(context) = func.context() {
+            out.extend_from_slice(&context.number().to_le_bytes());
+        }
         codec::encode(input, out)
     });
     encoded.unwrap_or_else(|panic| Err(panicked::<I>(&panic)))

@@ -28,6 +28,10 @@ pub(crate) enum Kind {
     Setup = 1,
     /// Run this.
     Task = 2,
+    /// Keep this, under the request's number: tasks will be lent it.
+    Context = 3,
+    /// Forget what was kept under this number.
+    Forget = 4,
     /// The worker can be given work.
     Ready = 16,
     /// The task is about to be decoded and run: from here on it counts as started.
@@ -47,9 +51,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 10] = [
+    const ALL: [Kind; 12] = [
         Kind::Setup,
         Kind::Task,
+        Kind::Context,
+        Kind::Forget,
         Kind::Ready,
         Kind::Started,
         Kind::Done,

@@ -7,7 +7,7 @@ use pool_core::{CodecError, Failure, Worker, WorkerSeat};
 use crate::link::{Link, Patient};
 use crate::setup::{Purpose, Setup};
 use crate::wire::{self, HEAD, Kind, Reader};
-use crate::{at_exit, codec, errand, sys, travel};
+use crate::{at_exit, codec, errand, lent, sys, travel};
 
 /// What a reply buffer keeps of its room when it had to grow.
 const KEEP: usize = 1024 * 1024;
@@ -94,6 +94,10 @@ fn work(mut reader: Reader, mut stream: Patient<'_>, max_payload: u64) -> ! {
                     &mut reply,
                 );
             }
+            Ok(Some(frame)) if frame.kind == Kind::Context => {
+                lent::keep(frame.request, frame.payload)
+            }
+            Ok(Some(frame)) if frame.kind == Kind::Forget => lent::forget(frame.request),
             // The pool keeps to the protocol; what does not is not the pool.
             Ok(Some(_)) | Err(_) => leave(1),
             Ok(None) => match reader.fill(&mut stream) {

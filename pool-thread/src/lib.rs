@@ -39,6 +39,8 @@ mod builder;
 
 mod pool;
 
+mod with;
+
 mod process;
 
 pub use backend::{RunHere, Threads};

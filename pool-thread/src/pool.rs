@@ -213,10 +213,7 @@ impl ThreadPool {
         func: impl Fn(A) -> R + Send + Sync + 'static,
         items: impl IntoIterator<Item = A>,
     ) -> Submission<'p, Vec<R>, Never, Chunks> {
-        let items: Vec<A> = items.into_iter().collect();
-        Submission::new(move |chunks: Chunks, terms| {
-            self.submit_batch(Plain(func), items, chunks.size(), terms)
-        })
+        self.batch_task(Plain(func), items)
     }
 
     /// Calls `func` for each item; results come in the items' order, each as soon as it and all before it are
@@ -423,10 +420,7 @@ impl ThreadPool {
         func: impl Fn(A) -> Result<R, E> + Send + Sync + 'static,
         items: impl IntoIterator<Item = A>,
     ) -> Submission<'p, Vec<R>, E, Chunks> {
-        let items: Vec<A> = items.into_iter().collect();
-        Submission::new(move |chunks: Chunks, terms| {
-            self.submit_batch(Trying(func), items, chunks.size(), terms)
-        })
+        self.batch_task(Trying(func), items)
     }
 
     /// As [`starmap`](Self::starmap), for a function that may fail.
@@ -541,7 +535,7 @@ impl ThreadPool {
     }
 
     #[track_caller]
-    fn call_batch<A: Send, F: Func<A> + Send + Sync>(
+    pub(crate) fn call_batch<A: Send, F: Func<A> + Send + Sync>(
         &self,
         func: F,
         items: impl IntoIterator<Item = A>,
@@ -553,6 +547,22 @@ impl ThreadPool {
         let items: Vec<A> = items.into_iter().collect();
         let chunksize = self.0.chunksize(items.len(), None)?;
         self.0.call(Batch::new(func, items, chunksize))
+    }
+
+    #[track_caller]
+    pub(crate) fn batch_task<'p, A: Send + 'static, F: Func<A> + Send + Sync + 'static>(
+        &'p self,
+        func: F,
+        items: impl IntoIterator<Item = A>,
+    ) -> Submission<'p, Vec<F::Out>, F::Raised, Chunks>
+    where
+        F::Out: Send + 'static,
+        F::Raised: Send + 'static,
+    {
+        let items: Vec<A> = items.into_iter().collect();
+        Submission::new(move |chunks: Chunks, terms| {
+            self.submit_batch(func, items, chunks.size(), terms)
+        })
     }
 
     fn submit_batch<A: Send + 'static, F: Func<A> + Send + Sync + 'static>(

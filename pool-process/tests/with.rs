@@ -1,0 +1,231 @@
+//! Contexts: encoded once, at each worker once, in each replacement again, and gone when their job is.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::{Outcome, each_way, loss};
+use pool_process::{Failure, Pool, ProcessPool};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+static ENCODED: AtomicUsize = AtomicUsize::new(0);
+static DECODED: AtomicUsize = AtomicUsize::new(0);
+static DROPPED: AtomicUsize = AtomicUsize::new(0);
+
+/// A context that counts what happens to it, and says no where it is told to.
+#[derive(Debug)]
+struct Counted(String);
+
+impl Serialize for Counted {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &*self.0 {
+            "shared" => {
+                ENCODED.fetch_add(1, Ordering::Relaxed);
+                self.0.serialize(serializer)
+            }
+            "encode" => Err(serde::ser::Error::custom("not today")),
+            "encode panic" => panic!("not even asked"),
+            text => text.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Counted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        DECODED.fetch_add(1, Ordering::Relaxed);
+        match &*String::deserialize(deserializer)? {
+            "decode" => Err(serde::de::Error::custom("not here")),
+            "decode panic" => panic!("not even looked"),
+            "decode abort" => std::process::abort(),
+            text => Ok(Counted(text.to_owned())),
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        DROPPED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// This worker, and how often it decoded and dropped contexts.
+fn here(_: ()) -> (u32, usize, usize) {
+    let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+    (std::process::id(), count(&DECODED), count(&DROPPED))
+}
+
+fn look(context: &Counted, item: u32) -> (u32, usize, String) {
+    let (pid, decoded, _) = here(());
+    (pid, decoded, format!("{} {item}", context.0))
+}
+
+#[test]
+fn a_context_is_encoded_once_decoded_once_in_each_worker_and_dropped_there_after_its_job() -> Outcome
+{
+    each_way(2, |pool| {
+        let encoded = ENCODED.load(Ordering::Relaxed);
+        let seen = pool
+            .map_task_with(Counted("shared".to_owned()), look, 0..50)
+            .chunksize(1)
+            .submit()?
+            .get()?;
+        assert_eq!(ENCODED.load(Ordering::Relaxed) - encoded, 1);
+        for (index, (_, decoded, text)) in seen.iter().enumerate() {
+            assert_eq!((*decoded, text.as_str()), (1, &*format!("shared {index}")));
+        }
+        // The job has gone, its handle too. With the next task every worker's place forgets what it ran last;
+        // after that a task finds out before it begins.
+        pool.apply(here, ())?;
+        let mut workers: BTreeMap<u32, usize> = BTreeMap::new();
+        for (pid, decoded, dropped) in pool.map(here, [(); 20])? {
+            assert!(decoded <= 1);
+            assert_eq!(dropped, decoded, "what was decoded was dropped");
+            workers.insert(pid, decoded);
+        }
+        assert!(workers.values().any(|decoded| *decoded == 1));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_replaced_worker_is_lent_the_context_again() -> Outcome {
+    fn fragile(limits: &[u32; 2], item: u32) -> (u32, u32) {
+        if item == limits[0] {
+            std::process::abort();
+        }
+        (std::process::id(), limits[1] + item)
+    }
+    each_way(1, |pool| {
+        let ends: Vec<_> = pool.imap_with([3, 100], fragile, 0..6)?.collect();
+        let pids: Vec<u32> = ends.iter().flatten().map(|(pid, _)| *pid).collect();
+        let sums: Vec<u32> = ends.iter().flatten().map(|(_, sum)| *sum).collect();
+        assert_eq!(sums, [100, 101, 102, 104, 105]);
+        assert_ne!(pids[2], pids[3]);
+        loss(ends.into_iter().nth(3).ok_or("six results")?);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_context_that_cannot_travel_is_its_jobs_error_and_names_its_type() -> Outcome {
+    each_way(2, |pool| {
+        let with = |text: &str| {
+            pool.map_with(Counted(text.to_owned()), look, 0..4)
+                .map(|_| ())
+        };
+        for (text, reason) in [("encode", "not today"), ("encode panic", "not even asked")] {
+            match with(text) {
+                Err(Failure::Encode(error)) => {
+                    assert!(error.type_name.ends_with("Counted"), "{error}");
+                    assert!(error.reason.contains(reason), "{error}");
+                }
+                other => panic!("not refused: {other:?}"),
+            }
+        }
+        for (text, reason) in [("decode", "not here"), ("decode panic", "not even looked")] {
+            match with(text) {
+                Err(Failure::Decode(error)) => {
+                    assert!(error.type_name.ends_with("Counted"), "{error}");
+                    assert!(error.reason.contains(reason), "{error}");
+                }
+                other => panic!("not refused: {other:?}"),
+            }
+        }
+        // Decoding that kills is the death of the task that was lent it.
+        loss(pool.apply_with(Counted("decode abort".to_owned()), look, 1));
+        assert_eq!(pool.apply_with(5, |by: &i32, x: i32| x * by, 4)?, 20);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_context_that_is_too_long_is_refused() -> Outcome {
+    let pool = ProcessPool::builder().size(1).max_message(1_000).build()?;
+    let refused = pool.apply_with("x".repeat(1_000), |text: &String, ()| text.len(), ());
+    assert!(
+        matches!(&refused, Err(Failure::Encode(error)) if error.type_name == "the job's context"),
+        "{refused:?}"
+    );
+    assert_eq!(
+        pool.apply_with("x".repeat(900), |text: &String, ()| text.len(), ())?,
+        900
+    );
+    Ok(())
+}
+
+#[test]
+fn more_contexts_at_once_than_a_worker_keeps_all_reach_their_tasks() -> Outcome {
+    let pool = ProcessPool::new(1)?;
+    let streams: Result<Vec<_>, _> = (0..20_u64)
+        .map(|number| pool.imap_with(number, |number: &u64, x: u64| number * 100 + x, 0..))
+        .collect();
+    let mut streams = streams?;
+    for round in 0..10 {
+        for (number, stream) in streams.iter_mut().enumerate() {
+            assert_eq!(stream.next(), Some(Ok(number as u64 * 100 + round)));
+        }
+    }
+    Ok(())
+}
+
+/// Every method of the family, for any backend.
+fn program(pool: &impl Pool) -> Outcome {
+    let add = |base: &u32, x: u32| base + x;
+    let checked = |most: &u32, x: u32| {
+        if x > *most {
+            Err(format!("{x} > {most}"))
+        } else {
+            Ok(x)
+        }
+    };
+    assert_eq!(pool.apply_with(1, add, 2)?, 3);
+    assert_eq!(pool.apply_async_with(1, add, 2)?.get()?, 3);
+    assert_eq!(pool.task_with(1, add, 2).submit()?.get()?, 3);
+    assert_eq!(pool.map_with(10, add, 0..3)?, [10, 11, 12]);
+    assert_eq!(pool.map_async_with(10, add, 0..3)?.get()?, [10, 11, 12]);
+    assert_eq!(
+        pool.starmap_with(
+            10,
+            |base: &u32, a: u32, b: u32| base + a * b,
+            [(1, 2), (3, 4)]
+        )?,
+        [12, 22]
+    );
+    let all: Result<Vec<u32>, _> = pool.imap_with(10, add, 0..3)?.collect();
+    assert_eq!(all?, [10, 11, 12]);
+    let mut all = pool
+        .imap_unordered_with(10, add, 0..3)?
+        .collect::<Result<Vec<u32>, _>>()?;
+    all.sort_unstable();
+    assert_eq!(all, [10, 11, 12]);
+    assert_eq!(pool.try_apply_with(5, checked, 5), Ok(5));
+    assert_eq!(
+        pool.try_apply_with(5, checked, 6),
+        Err(Failure::Raised("6 > 5".to_owned()))
+    );
+    assert_eq!(pool.try_task_with(5, checked, 4).submit()?.get(), Ok(4));
+    assert_eq!(pool.try_map_with(1, checked, [0, 1]), Ok(vec![0, 1]));
+    assert!(
+        pool.try_map_task_with(1, checked, [0, 9])
+            .chunksize(1)
+            .submit()?
+            .get()
+            .is_err()
+    );
+    let ends: Vec<_> = pool
+        .try_imap_task_with(1, checked, 0..3)
+        .chunksize(3)
+        .ordered()?
+        .collect();
+    assert_eq!(
+        ends,
+        [Ok(0), Ok(1), Err(Failure::Raised("2 > 1".to_owned()))]
+    );
+    Ok(())
+}
+
+#[test]
+fn every_method_with_a_context_does_what_the_one_without_does() -> Outcome {
+    each_way(2, program)
+}
