@@ -69,7 +69,7 @@ def named(error):
     if isinstance(error, multiprocessing.TimeoutError):
         return {"kind": "TimedOut", "text": text}
     if isinstance(error, multiprocessing.pool.MaybeEncodingError):
-        return {"kind": "Encode", "text": text}
+        return {"kind": "Encode", "text": "the outcome cannot travel to the program"}
     for words, kind in BY_MESSAGE.items():
         if words in text:
             return {"kind": kind, "text": words}  # without what changes from run to run, as addresses do
@@ -122,6 +122,10 @@ def raise_named(what):
     raise Raised(what["kind"], what["text"])
 
 
+def raise_unsendable():
+    raise Raised("Unsendable", threading.Lock())
+
+
 def panic(text):
     raise Raised("Panicked", text)
 
@@ -133,6 +137,8 @@ MEANWHILE = {
 }
 LAST = {
     "return": lambda value: value,
+    "return_unsendable": lambda _: threading.Lock(),  # pickle refuses it
+    "raise_unsendable": lambda _: raise_unsendable(),
     "raise": raise_named,
     "panic": panic,
     "exit": sys.exit,
@@ -161,7 +167,7 @@ def hello(protocol, socket, kind):
     globals().update(where=socket, kind=kind)
     by_signal = {"pid", "kill", "terminate_process"}
     can = set(COMMANDS) - {"hello"} - (by_signal if kind == "thread" else set())
-    of_threads, of_processes = {"call_from_task"}, {"exit_self", "kill_self", "stop_self", "ignore_sigterm", "close_fds"}
+    of_threads, of_processes = {"call_from_task"}, BY_PROCESSES_ALONE
     more = {"call_from_callback", "threads", "exit", "raise", "panic", "spawn_child", "allocate"}
     more |= of_processes if kind == "process" else of_threads
     return {
@@ -174,8 +180,11 @@ def hello(protocol, socket, kind):
     }
 
 
-def new_pool(pool, size):
-    pools[pool] = FORK.Pool(size) if kind == "process" else multiprocessing.pool.ThreadPool(size)
+def new_pool(pool, size, maxtasksperchild=None):
+    if kind == "process":
+        pools[pool] = FORK.Pool(size, maxtasksperchild=maxtasksperchild)
+    else:
+        pools[pool] = multiprocessing.pool.ThreadPool(size)
 
 
 def callbacks(ok, error):
@@ -198,10 +207,15 @@ def many_async(method, pool, keys, handle, chunksize=None, callback=None, error_
     handles[handle] = many(method, pool, keys, chunksize)(**callbacks(callback, error_callback))
 
 
-def imap(method, pool, keys, iterator, chunksize=None, read_ahead=None):
+def endlessly(keys):
+    yield from keys
+    threading.Event().wait()  # who reads further waits for ever
+
+
+def imap(method, pool, keys, iterator, chunksize=None, read_ahead=None, endless=False):
     # The whole input is read at once here: there is nothing that `read_ahead` could bound.
     chunks = {} if chunksize is None else {"chunksize": chunksize}
-    iterators[iterator] = getattr(the(pools, pool), method)(puppet, keys, **chunks)
+    iterators[iterator] = getattr(the(pools, pool), method)(puppet, endlessly(keys) if endless else keys, **chunks)
 
 
 def next_result(iterator, timeout=None):
@@ -226,6 +240,16 @@ def new_process(process, key, daemon=False):
     processes[process].daemon = daemon
 
 
+BY_PROCESSES_ALONE = {
+    "exit_self",
+    "kill_self",
+    "stop_self",
+    "ignore_sigterm",
+    "close_fds",
+    "return_unsendable",
+    "raise_unsendable",
+    "maxtasksperchild",
+}
 COMMANDS = {
     "hello": hello,
     "pool": new_pool,

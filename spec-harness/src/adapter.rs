@@ -17,11 +17,13 @@ mod hello;
 mod named;
 #[cfg(feature = "cli")]
 pub mod ours;
+mod parcel;
 pub mod puppet;
 mod wire;
 
 use std::collections::HashMap;
 use std::io::{self, BufReader};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -54,14 +56,16 @@ pub trait Subject: 'static {
     const VERSION: &'static str;
     /// What its workers are.
     const KIND: WorkerKind;
+    /// Whether its workers can be given a share of tasks.
+    const SHARES: bool = false;
     /// The commands that its bare processes obey, `process` among them; empty when it has none.
     const BARE: &'static [&'static str] = &[];
 
-    /// Makes a pool whose only source of time is `timers`; no size is the default size.
+    /// Makes a pool whose only source of time is `timers`.
     ///
     /// # Errors
     /// As the pool's constructor.
-    fn pool(size: Option<usize>, timers: Timers) -> Result<Self::Pool, StartError>;
+    fn pool(wish: PoolWish, timers: Timers) -> Result<Self::Pool, StartError>;
 
     /// Makes a bare process (or its thread twin) that will run `body(key)` and whose only source of time is
     /// `timers`; `None` when there is no such thing.
@@ -69,6 +73,17 @@ pub trait Subject: 'static {
         let _ = (body, key, daemon, timers);
         None
     }
+}
+
+/// A pool as a program asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct PoolWish {
+    /// Number of workers; `None` is the default size.
+    pub size: Option<usize>,
+    /// Tasks (chunks) after which a worker leaves and is replaced; `None` is no bound. It is asked for only where
+    /// [`Subject::SHARES`] is true.
+    pub maxtasksperchild: Option<NonZeroUsize>,
 }
 
 /// A bare process, or its thread twin. What it lacks, its [`Subject::BARE`] does not list, and is not asked of it.

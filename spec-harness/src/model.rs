@@ -85,6 +85,8 @@ fn not_applicable(case: &Case, kind: Kind) -> Option<String> {
             "kill",
             "pid",
             "terminate_process",
+            "return_unsendable",
+            "raise_unsendable",
             "exit_self",
             "kill_self",
             "stop_self",

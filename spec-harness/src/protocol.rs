@@ -90,6 +90,9 @@ impl fmt::Display for WorkerKind {
     }
 }
 
+/// The text of the error `Encode`: what else an implementation says of it is its own.
+pub const CANNOT_TRAVEL: &str = "the outcome cannot travel to the program";
+
 /// An error by its portable name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -253,6 +256,10 @@ pub enum Order {
     Return(Value),
     /// Raise this error; the body ends.
     Raise(ErrorReply),
+    /// Return a value that cannot travel to the program; the body ends, and its task has the error `Encode`.
+    ReturnUnsendable(bool),
+    /// Raise an error that cannot travel to the program; the body ends, and its task has the error `Encode`.
+    RaiseUnsendable(bool),
     /// Panic with this text; the body ends.
     Panic(String),
     /// Leave the process with this code.

@@ -144,7 +144,7 @@ fn a_whole_case_is_read() {
 #[test]
 fn a_pool_may_have_a_size_and_a_name_or_neither() {
     let pool = |program: &str| match step(program).action {
-        Action::Pool { name, size } => (name, size.and_then(|size| size.constant())),
+        Action::Pool { name, size, .. } => (name, size.and_then(|size| size.constant())),
         other => panic!("{other:?}"),
     };
     assert_eq!(pool("  - pool\n"), ("pool".to_owned(), None));

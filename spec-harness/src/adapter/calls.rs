@@ -1,16 +1,21 @@
 //! What the harness asks for, as calls of the pool under test.
 
 use std::collections::HashMap;
+use std::iter;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
-use pool_core::{AsyncResult, Failure, Imap, Pool, Timers, TryStar, Trying};
+use pool_core::{AsyncResult, Imap, Pool, Timers, TryStar, Trying};
 use serde_json::Value;
 
-use super::handle::{Callbacks, Handle};
+use super::handle::{Callbacks, Handle, list, one};
 use super::hello::hello;
 use super::named::{Answer, bad, error, misused, named, not_started, unknown};
-use super::{Bare, Program, Subject, puppet};
+use super::parcel::Parcel;
+use super::puppet::Ended;
+use super::{Bare, PoolWish, Program, Subject, puppet};
 use crate::protocol::{Command, ErrorReply, Hello, WorkerKind};
 
 /// Everything that the program under test has made, by name.
@@ -24,11 +29,12 @@ pub(super) struct Calls<S: Subject> {
 }
 
 /// The results of an `imap`, one by one.
-type Results = Imap<Value, ErrorReply>;
+type Results = Imap<Parcel<Value>, Parcel<ErrorReply>>;
 
 /// An `imap` as it is submitted.
 struct Flow {
     keys: Vec<u64>,
+    endless: bool,
     chunksize: Option<u64>,
     read_ahead: Option<u64>,
     unordered: bool,
@@ -79,15 +85,23 @@ impl<S: Subject> Calls<S> {
 
     fn make(&self, command: Command) -> Answer {
         match command {
-            Command::Pool { pool, size } => {
-                let size = size.map(saturating);
-                let made = S::pool(size, self.timers.clone()).map_err(|e| not_started(&e))?;
+            Command::Pool {
+                pool,
+                size,
+                maxtasksperchild,
+            } => {
+                let wish = PoolWish {
+                    size: size.map(saturating),
+                    maxtasksperchild: maxtasksperchild.map(saturating).and_then(NonZeroUsize::new),
+                };
+                let made = S::pool(wish, self.timers.clone()).map_err(|e| not_started(&e))?;
                 lock(&self.pools).push((pool, Arc::new(made)));
                 nothing()
             }
             Command::Apply { pool, key } => self
                 .pool(&pool)?
-                .try_apply(puppet::task, key)
+                .try_apply(puppet::parcel, key)
+                .map(|parcel| parcel.content)
                 .map_err(|e| named(&e)),
             Command::ApplyAsync {
                 pool,
@@ -100,7 +114,7 @@ impl<S: Subject> Calls<S> {
                     ok: callback,
                     error: error_callback,
                 }
-                .terms(Value::clone);
+                .terms(one);
                 let made = self
                     .pool(&pool)?
                     .submit_call(Trying(TASK), key, terms)
@@ -182,12 +196,14 @@ impl<S: Subject> Calls<S> {
                 keys,
                 chunksize,
                 read_ahead,
+                endless,
                 iterator,
             } => self.imap(
                 &pool,
                 iterator,
                 Flow {
                     keys,
+                    endless,
                     chunksize,
                     read_ahead,
                     unordered: false,
@@ -198,12 +214,14 @@ impl<S: Subject> Calls<S> {
                 keys,
                 chunksize,
                 read_ahead,
+                endless,
                 iterator,
             } => self.imap(
                 &pool,
                 iterator,
                 Flow {
                     keys,
+                    endless,
                     chunksize,
                     read_ahead,
                     unordered: true,
@@ -281,7 +299,7 @@ impl<S: Subject> Calls<S> {
     fn map(&self, pool: &str, items: Items) -> Answer {
         self.submit(pool, items, Callbacks::default())?
             .get()
-            .map(Value::from)
+            .map(|parcels| list(&parcels))
             .map_err(|e| named(&e))
     }
 
@@ -294,10 +312,10 @@ impl<S: Subject> Calls<S> {
             star,
         }: Items,
         callbacks: Callbacks,
-    ) -> Result<AsyncResult<Vec<Value>, ErrorReply>, ErrorReply> {
+    ) -> Result<AsyncResult<Vec<Parcel<Value>>, Parcel<ErrorReply>>, ErrorReply> {
         let pool = self.pool(pool)?;
         let chunksize = chunksize.map(saturating);
-        let terms = callbacks.terms(|list: &Vec<Value>| Value::from(list.clone()));
+        let terms = callbacks.terms(list);
         let made = if star {
             let items = keys
                 .into_iter()
@@ -316,13 +334,15 @@ impl<S: Subject> Calls<S> {
         name: String,
         Flow {
             keys,
+            endless,
             chunksize,
             read_ahead,
             unordered,
         }: Flow,
     ) -> Answer {
         let pool = self.pool(pool)?;
-        let mut submission = pool.try_imap_task(TASK, keys);
+        let rest = iter::from_fn(move || endless.then(wait_for_ever));
+        let mut submission = pool.try_imap_task(TASK, keys.into_iter().chain(rest));
         if let Some(items) = chunksize {
             submission = submission.chunksize(saturating(items));
         }
@@ -348,7 +368,7 @@ impl<S: Subject> Calls<S> {
             Some(limit) => results.next_timeout(limit),
         };
         match next {
-            Some(end) => end.map_err(|e: Failure<ErrorReply>| named(&e)),
+            Some(end) => end.map(|parcel| parcel.content).map_err(|e| named(&e)),
             None => Err(error("StopIteration", "there is no further result")),
         }
     }
@@ -381,8 +401,15 @@ impl<S: Subject> Calls<S> {
     }
 }
 
-const TASK: fn(u64) -> Answer = puppet::task;
-const TASK_OF_TWO: fn(u64, String) -> Answer = puppet::task_of_two;
+const TASK: fn(u64) -> Ended = puppet::parcel;
+const TASK_OF_TWO: fn(u64, String) -> Ended = puppet::parcel_of_two;
+
+/// Where an input goes on and on, nobody who reads it gets any further.
+fn wait_for_ever<T>() -> T {
+    loop {
+        thread::park();
+    }
+}
 
 fn nothing() -> Answer {
     Ok(Value::Null)

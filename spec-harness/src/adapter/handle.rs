@@ -6,13 +6,14 @@ use pool_core::{AsyncResult, Failure, Misuse, Terms};
 use serde_json::Value;
 
 use super::named::{Answer, named};
+use super::parcel::Parcel;
 use super::puppet;
 use crate::protocol::ErrorReply;
 
 /// A handle of one call or of a map.
 pub(super) enum Handle {
-    One(AsyncResult<Value, ErrorReply>),
-    Many(AsyncResult<Vec<Value>, ErrorReply>),
+    One(AsyncResult<Parcel<Value>, Parcel<ErrorReply>>),
+    Many(AsyncResult<Vec<Parcel<Value>>, Parcel<ErrorReply>>),
 }
 
 impl Handle {
@@ -32,7 +33,7 @@ impl Handle {
 
     /// Waits; true when it is ready.
     pub(super) fn wait(&self, limit: Option<Duration>) -> bool {
-        fn wait<T>(result: &AsyncResult<T, ErrorReply>, limit: Option<Duration>) -> bool {
+        fn wait<T, E>(result: &AsyncResult<T, E>, limit: Option<Duration>) -> bool {
             match limit {
                 None => {
                     result.wait();
@@ -53,13 +54,21 @@ impl Handle {
             return Err(named::<ErrorReply>(&Failure::TimedOut));
         }
         match self {
-            Handle::One(result) => result.get_ref().cloned().map_err(|e| named(&e)),
-            Handle::Many(result) => result
-                .get_ref()
-                .map(|list| Value::from(list.clone()))
-                .map_err(|e| named(&e)),
+            Handle::One(result) => result.get_ref().map(one).map_err(|e| named(&e)),
+            Handle::Many(result) => result.get_ref().map(list).map_err(|e| named(&e)),
         }
     }
+}
+
+/// The value of a call.
+pub(super) fn one(parcel: &Parcel<Value>) -> Value {
+    parcel.content.clone()
+}
+
+/// The value of a map.
+#[expect(clippy::ptr_arg, reason = "callbacks show the job's own type")]
+pub(super) fn list(parcels: &Vec<Parcel<Value>>) -> Value {
+    parcels.iter().map(one).collect()
 }
 
 /// Keys of the puppets that a job calls back.
@@ -72,7 +81,7 @@ pub(super) struct Callbacks {
 impl Callbacks {
     /// The callbacks as the pool takes them; `show` makes a value of the job's own.
     #[track_caller]
-    pub(super) fn terms<T: 'static>(self, show: fn(&T) -> Value) -> Terms<T, ErrorReply> {
+    pub(super) fn terms<T: 'static>(self, show: fn(&T) -> Value) -> Terms<T, Parcel<ErrorReply>> {
         let mut terms = Terms::here();
         if let Some(key) = self.ok {
             terms = terms.callback(move |value| puppet::callback(key, Ok(show(value))));

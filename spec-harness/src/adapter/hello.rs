@@ -42,6 +42,8 @@ pub(super) fn hello<S: Subject>() -> Hello {
     let by_kind: &[&str] = match S::KIND {
         WorkerKind::Thread => &["call_from_task"],
         WorkerKind::Process => &[
+            "return_unsendable",
+            "raise_unsendable",
             "exit_self",
             "kill_self",
             "stop_self",
@@ -49,7 +51,12 @@ pub(super) fn hello<S: Subject>() -> Hello {
             "close_fds",
         ],
     };
-    let can = [CALLS, BODIES, S::BARE, by_kind].concat();
+    let shares: &[&str] = if S::SHARES {
+        &["maxtasksperchild"]
+    } else {
+        &[]
+    };
+    let can = [CALLS, BODIES, S::BARE, by_kind, shares].concat();
     Hello {
         name: S::NAME.into(),
         version: S::VERSION.into(),

@@ -5,7 +5,7 @@ use std::borrow::Borrow;
 use pool_core::{Failure, Misuse, StartError};
 use serde_json::Value;
 
-use crate::protocol::ErrorReply;
+use crate::protocol::{CANNOT_TRAVEL, ErrorReply};
 
 /// The outcome of a call, of a task or of a job: a value, or an error by its portable name.
 pub type Answer = Result<Value, ErrorReply>;
@@ -17,7 +17,7 @@ pub(super) fn named<E: Borrow<ErrorReply>>(failure: &Failure<E>) -> ErrorReply {
         Failure::Panicked(panic) => return error("Panicked", &panic.message),
         Failure::WorkerLost(lost) => return error("WorkerLost", &lost.cause.to_string()),
         Failure::Misuse(misuse) => return misused(*misuse),
-        Failure::Encode(_) => "Encode",
+        Failure::Encode(_) => return error("Encode", CANNOT_TRAVEL),
         Failure::Decode(_) => "Decode",
         Failure::Terminated => "Terminated",
         Failure::TimedOut => "TimedOut",

@@ -6,7 +6,7 @@ use pool_core::{StartError, Timers};
 use pool_process::ProcessPool;
 use pool_thread::ThreadPool;
 
-use super::{Bare, Subject};
+use super::{Bare, PoolWish, Subject};
 use crate::protocol::{ErrorReply, WorkerKind};
 
 /// `pool-thread`.
@@ -18,15 +18,18 @@ impl Subject for Threads {
     const NAME: &'static str = "pool-thread";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const KIND: WorkerKind = WorkerKind::Thread;
+    const SHARES: bool = true;
     const BARE: &'static [&'static str] = &["process", "start", "join_process", "is_alive"];
 
-    fn pool(size: Option<usize>, timers: Timers) -> Result<ThreadPool, StartError> {
-        let builder = ThreadPool::builder().timers(timers).warn_on_drop(false);
-        match size {
-            Some(size) => builder.size(size),
-            None => builder,
+    fn pool(wish: PoolWish, timers: Timers) -> Result<ThreadPool, StartError> {
+        let mut builder = ThreadPool::builder().timers(timers).warn_on_drop(false);
+        if let Some(size) = wish.size {
+            builder = builder.size(size);
         }
-        .build()
+        if let Some(tasks) = wish.maxtasksperchild {
+            builder = builder.maxtasksperchild(tasks);
+        }
+        builder.build()
     }
 
     fn bare(body: fn(u64), key: u64, _daemon: bool, timers: Timers) -> Option<Box<dyn Bare>> {
@@ -74,6 +77,7 @@ impl Subject for Processes {
     const NAME: &'static str = "pool-process";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const KIND: WorkerKind = WorkerKind::Process;
+    const SHARES: bool = true;
     const BARE: &'static [&'static str] = &[
         "process",
         "start",
@@ -85,13 +89,15 @@ impl Subject for Processes {
         "kill",
     ];
 
-    fn pool(size: Option<usize>, timers: Timers) -> Result<ProcessPool, StartError> {
-        let builder = ProcessPool::builder().timers(timers).warn_on_drop(false);
-        match size {
-            Some(size) => builder.size(size),
-            None => builder,
+    fn pool(wish: PoolWish, timers: Timers) -> Result<ProcessPool, StartError> {
+        let mut builder = ProcessPool::builder().timers(timers).warn_on_drop(false);
+        if let Some(size) = wish.size {
+            builder = builder.size(size);
         }
-        .build()
+        if let Some(tasks) = wish.maxtasksperchild {
+            builder = builder.maxtasksperchild(tasks);
+        }
+        builder.build()
     }
 
     fn bare(body: fn(u64), key: u64, daemon: bool, timers: Timers) -> Option<Box<dyn Bare>> {

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::ORPHANED;
 use super::named::{Answer, bad};
+use super::parcel::Parcel;
 use crate::protocol::Command as Call;
 use crate::protocol::{
     Begin, Done, ErrorReply, Order, SOCKET_VARIABLE, line, parse_order, read_line,
@@ -41,6 +42,9 @@ pub(super) fn set_socket(path: String) {
     SOCKET.get_or_init(|| path);
 }
 
+/// What a body comes to.
+pub(super) type Ended = Result<Parcel<Value>, Parcel<ErrorReply>>;
+
 /// What a task is given to run.
 ///
 /// # Errors
@@ -49,10 +53,7 @@ pub(super) fn set_socket(path: String) {
 /// # Panics
 /// Where the harness orders it.
 pub fn task(key: u64) -> Answer {
-    obey(Begin {
-        args: 1,
-        ..begin(key)
-    })
+    unpacked(parcel(key))
 }
 
 /// What a task of `starmap` is given to run: its tuple was unpacked.
@@ -62,7 +63,26 @@ pub fn task(key: u64) -> Answer {
 ///
 /// # Panics
 /// As [`task`].
-pub fn task_of_two(key: u64, _second: String) -> Answer {
+pub fn task_of_two(key: u64, second: String) -> Answer {
+    unpacked(parcel_of_two(key, second))
+}
+
+fn unpacked(ended: Ended) -> Answer {
+    ended
+        .map(|parcel| parcel.content)
+        .map_err(|parcel| parcel.content)
+}
+
+/// As [`task`], for pools that can be told that what it comes to cannot travel.
+pub(super) fn parcel(key: u64) -> Ended {
+    obey(Begin {
+        args: 1,
+        ..begin(key)
+    })
+}
+
+/// As [`parcel`], unpacked by `starmap`.
+pub(super) fn parcel_of_two(key: u64, _second: String) -> Ended {
     obey(Begin {
         args: 2,
         ..begin(key)
@@ -85,13 +105,13 @@ pub fn callback(key: u64, outcome: Answer) {
         Ok(value) => (Some(value), None),
         Err(error) => (None, Some(error)),
     };
-    if let Err(error) = obey(Begin {
+    if let Err(Parcel { content, .. }) = obey(Begin {
         callback: true,
         value,
         error,
         ..begin(key)
     }) {
-        panic!("{}: {}", error.kind, error.text);
+        panic!("{}: {}", content.kind, content.text);
     }
 }
 
@@ -112,7 +132,7 @@ fn begin(key: u64) -> Begin {
 }
 
 /// Says who begins and does as it is told until an order ends the body.
-fn obey(begin: Begin) -> Result<Value, ErrorReply> {
+fn obey(begin: Begin) -> Ended {
     let path = SOCKET
         .get()
         .map(OsString::from)
@@ -139,7 +159,7 @@ fn obey(begin: Begin) -> Result<Value, ErrorReply> {
             // Who is stopped has not ended.
             Order::Signal(name) if name == "STOP" => {
                 kill(Pid::this(), Signal::SIGSTOP).map_err(|e| broken(&e))?;
-                return Ok(Value::Null);
+                return nothing();
             }
             Order::Call(call) => {
                 say = line(&match self::call(call) {
@@ -174,26 +194,32 @@ struct Kept {
 }
 
 /// Carries out the order that ends a body.
-fn end(order: Order) -> Result<Value, ErrorReply> {
+fn end(order: Order) -> Ended {
     match order {
-        Order::Return(value) => Ok(value),
-        Order::Raise(error) => Err(error),
+        Order::Return(value) => Ok(Parcel::sent(value)),
+        Order::Raise(error) => Err(Parcel::sent(error)),
+        Order::ReturnUnsendable(_) => Ok(Parcel::stuck(Value::Null)),
+        Order::RaiseUnsendable(_) => Err(Parcel::stuck(broken(&"an error that cannot travel"))),
         Order::Panic(text) => panic!("{text}"),
         Order::Exit(code) => std::process::exit(code),
         Order::Signal(name) => {
             let signal = Signal::from_str(&format!("SIG{name}")).map_err(|e| broken(&e))?;
             kill(Pid::this(), signal).map_err(|e| broken(&e))?;
-            Ok(Value::Null)
+            nothing()
         }
         Order::CloseFds(_) => {
             close_all().map_err(|e| broken(&e))?;
-            Ok(Value::Null)
+            nothing()
         }
         // These end nothing, and are carried out where they are read.
         Order::SpawnChild(_) | Order::Allocate(_) | Order::IgnoreSigterm(_) | Order::Call(_) => {
-            Ok(Value::Null)
+            nothing()
         }
     }
+}
+
+fn nothing() -> Ended {
+    Ok(Parcel::sent(Value::Null))
 }
 
 /// A child that outlives the task unless somebody ends it. It waits without a time limit: a timed wait is not rest.

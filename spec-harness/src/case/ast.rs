@@ -127,6 +127,10 @@ pub enum OpKind {
     Sleep(Expr),
     /// Ends the task with a value; without it a task returns `None`.
     Return(Expr),
+    /// Returns a value that cannot travel to the program.
+    ReturnUnsendable,
+    /// Fails politely with an error that cannot travel to the program.
+    RaiseUnsendable,
     /// Fails politely: Python's raised exception, `Err` through the `try_` forms.
     Raise {
         /// Name of the exception: `ValueError`.
@@ -219,6 +223,8 @@ pub enum Action {
         name: String,
         /// Number of workers.
         size: Option<Expr>,
+        /// Tasks after which a worker leaves and is replaced; `None` is no bound.
+        maxtasksperchild: Option<Expr>,
     },
     /// `apply`: the call's value is the step's result.
     Apply(Option<Spanned<String>>, TaskCall),
@@ -254,6 +260,8 @@ pub enum Action {
         read_ahead: Option<Expr>,
         /// Results come in the order of completion.
         unordered: bool,
+        /// The input does not end with the items: who reads further waits for ever.
+        endless: bool,
     },
     /// `next` of an iterator, with an optional timeout in units: the step's result is the next value.
     Next(Expr, Option<Expr>),
@@ -384,7 +392,7 @@ pub enum Which {
 pub enum Fate {
     /// It returned.
     Done,
-    /// It raised or panicked.
+    /// It raised or panicked, or what it gave could not travel.
     Raised,
     /// It was stopped from outside by terminate, or at the end of the program.
     Killed,

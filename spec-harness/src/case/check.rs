@@ -144,7 +144,9 @@ impl<'c> Check<'c> {
                     variables.extend(step.bind.as_deref());
                     variables.extend(step.into.as_deref());
                 }
-                OpKind::KillSelf
+                OpKind::ReturnUnsendable
+                | OpKind::RaiseUnsendable
+                | OpKind::KillSelf
                 | OpKind::StopSelf
                 | OpKind::IgnoreSigterm
                 | OpKind::CloseFds
@@ -170,8 +172,13 @@ impl<'c> Check<'c> {
 
     fn action(&mut self, step: &'c Step, scope: &mut Scope) {
         match &step.action {
-            Action::Pool { name, size } => {
+            Action::Pool {
+                name,
+                size,
+                maxtasksperchild,
+            } => {
                 self.exprs(size, &scope.variables);
+                self.exprs(maxtasksperchild, &scope.variables);
                 scope.pools.add(name);
             }
             Action::Apply(pool, call) => {

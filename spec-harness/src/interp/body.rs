@@ -144,6 +144,8 @@ impl<'c> Body<'c> {
                 let value = value.eval(&self.env)?.to_json();
                 Ok(Some(Act::End(Order::Return(value), Ended::As(Fate::Done))))
             }
+            OpKind::ReturnUnsendable => raised(Order::ReturnUnsendable(true)),
+            OpKind::RaiseUnsendable => raised(Order::RaiseUnsendable(true)),
             OpKind::Raise { kind, text } => raised(Order::Raise(ErrorReply {
                 kind: kind.clone(),
                 text: text.render(&self.env)?,

@@ -56,7 +56,11 @@ impl Names<'_> {
 
     fn action(&mut self, step: &Step, env: &Env) -> Result<Call, EvalError> {
         match &step.action {
-            Action::Pool { name, size } => self.pool(name, size.as_ref(), env),
+            Action::Pool {
+                name,
+                size,
+                maxtasksperchild,
+            } => self.pool(name, size.as_ref(), maxtasksperchild.as_ref(), env),
             Action::Apply(pool, task) => {
                 let pool = self.find(step, pool)?;
                 let (key, text) = self.task(Some(&pool), task, env)?;
@@ -134,6 +138,7 @@ impl Names<'_> {
                 call,
                 read_ahead,
                 unordered,
+                endless,
             } => {
                 let pool = self.find(step, pool)?;
                 let read_ahead = read_ahead
@@ -149,6 +154,7 @@ impl Names<'_> {
                         keys,
                         chunksize,
                         read_ahead,
+                        endless: *endless,
                         iterator,
                     };
                     submit(format!("imap_unordered {text}"), command, submits)
@@ -158,6 +164,7 @@ impl Names<'_> {
                         keys,
                         chunksize,
                         read_ahead,
+                        endless: *endless,
                         iterator,
                     };
                     submit(format!("imap {text}"), command, submits)

@@ -280,6 +280,7 @@ impl<'f> Stream<'f> {
                 chunksize,
                 read_ahead,
                 iterator,
+                ..
             }
             | Command::ImapUnordered {
                 pool,
@@ -287,6 +288,7 @@ impl<'f> Stream<'f> {
                 chunksize,
                 read_ahead,
                 iterator,
+                ..
             } => Some(Stream {
                 pool,
                 iterator,

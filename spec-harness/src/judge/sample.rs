@@ -49,6 +49,7 @@ impl Sample {
             Command::Pool {
                 pool: "p".into(),
                 size,
+                maxtasksperchild: None,
             },
         );
         sample.returns(Value::None);
@@ -205,6 +206,7 @@ impl Sample {
                 keys,
                 chunksize,
                 read_ahead,
+                endless: false,
                 iterator,
             }
         } else {
@@ -213,6 +215,7 @@ impl Sample {
                 keys,
                 chunksize,
                 read_ahead,
+                endless: false,
                 iterator,
             }
         };

@@ -1,6 +1,6 @@
 //! What a Pool does, as a program: every row of the contract that a case can show, where it is kept.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
 use super::{Choices, raised};
@@ -23,6 +23,8 @@ pub(super) type Worker = i32;
 pub(super) struct Pool {
     kind: Kind,
     size: usize,
+    /// W2: tasks (chunks) after which a worker leaves.
+    share: Option<u64>,
     choices: Choices,
     phase: Phase,
     jobs: Vec<Job>,
@@ -33,6 +35,8 @@ pub(super) struct Pool {
     /// Workers that have worked and rest.
     resting: VecDeque<Worker>,
     hired: Worker,
+    /// Tasks that workers have had.
+    served: BTreeMap<Worker, u64>,
     /// Workers that do not listen to SIGTERM.
     deaf: BTreeSet<Worker>,
     /// Callbacks that are due, in the order in which their jobs were decided.
@@ -134,7 +138,12 @@ pub(super) enum End {
 
 impl Pool {
     /// C2: a pool of nobody is refused.
-    pub(super) fn new(kind: Kind, size: Option<u64>, choices: Choices) -> Result<Pool, Raised> {
+    pub(super) fn new(
+        kind: Kind,
+        size: Option<u64>,
+        share: Option<u64>,
+        choices: Choices,
+    ) -> Result<Pool, Raised> {
         // C1: the default depends on the machine, so that what a case shows must not depend on it.
         let size = size.map_or(choices.default_size, |size| {
             size.try_into().unwrap_or(usize::MAX)
@@ -148,6 +157,7 @@ impl Pool {
         Ok(Pool {
             kind,
             size,
+            share,
             choices,
             phase: Phase::Running,
             jobs: Vec::new(),
@@ -155,6 +165,7 @@ impl Pool {
             busy: Vec::new(),
             resting: VecDeque::new(),
             hired: 0,
+            served: BTreeMap::new(),
             deaf: BTreeSet::new(),
             due: VecDeque::new(),
             decisions: 0,
@@ -424,7 +435,10 @@ impl Pool {
             End::WorkerDied { cause, .. } => (Some(raised("WorkerLost", cause.as_str())), false),
         };
         self.busy.remove(place);
-        if lives {
+        // W2: who has had its share leaves, and the next is a new one.
+        let served = self.served.entry(worker).or_default();
+        *served += 1;
+        if lives && self.share.is_none_or(|share| *served < share) {
             self.resting.push_back(worker);
         }
         self.chunk_ended(job, error);

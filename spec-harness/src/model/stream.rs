@@ -16,6 +16,7 @@ pub(super) struct Wish<'c> {
     chunksize: Option<u64>,
     read_ahead: Option<u64>,
     unordered: bool,
+    endless: bool,
 }
 
 impl<'c> Wish<'c> {
@@ -27,6 +28,7 @@ impl<'c> Wish<'c> {
                 keys,
                 chunksize,
                 read_ahead,
+                endless,
                 iterator,
             }
             | Command::ImapUnordered {
@@ -34,6 +36,7 @@ impl<'c> Wish<'c> {
                 keys,
                 chunksize,
                 read_ahead,
+                endless,
                 iterator,
             } => Some(Wish {
                 pool,
@@ -42,6 +45,7 @@ impl<'c> Wish<'c> {
                 chunksize: *chunksize,
                 read_ahead: *read_ahead,
                 unordered,
+                endless: *endless,
             }),
             _ => None,
         }
@@ -59,6 +63,10 @@ pub(super) struct Stream {
     ready: VecDeque<Outcome>,
     read_ahead: usize,
     unordered: bool,
+    /// The input does not end where the items do.
+    endless: bool,
+    /// It was read further than the case has items.
+    ran_dry: bool,
     /// The pool was terminated before the input had been read.
     cut_short: bool,
     ended: bool,
@@ -84,6 +92,8 @@ impl Stream {
             ready: VecDeque::new(),
             read_ahead,
             unordered: wish.unordered,
+            endless: wish.endless,
+            ran_dry: false,
             cut_short: false,
             ended: false,
         };
@@ -93,9 +103,11 @@ impl Stream {
 
     /// Sends chunks until so many are on their way.
     fn read(&mut self, pool: &mut Pool, wanted: usize) {
-        while self.sent.len() < wanted
-            && let Some(keys) = self.unread.pop_front()
-        {
+        while self.sent.len() < wanted {
+            let Some(keys) = self.unread.pop_front() else {
+                self.ran_dry |= self.endless && !self.cut_short;
+                return;
+            };
             match pool.submit_settled(Work::settled(keys)) {
                 Ok(job) => self.sent.push(job),
                 Err(_) => self.cut_short = true,
@@ -110,13 +122,18 @@ impl Stream {
 
     /// O12: nothing more is read.
     pub(super) fn stop(&mut self) {
-        self.cut_short |= !self.unread.is_empty();
+        self.cut_short |= self.is_open();
         self.unread.clear();
     }
 
     /// Whether there is input that was not read.
     pub(super) fn is_open(&self) -> bool {
-        !self.unread.is_empty()
+        !self.unread.is_empty() || self.endless && !self.cut_short
+    }
+
+    /// Whether more was read of an endless input than the case has items for; said once.
+    pub(super) fn ran_dry(&mut self) -> bool {
+        std::mem::take(&mut self.ran_dry)
     }
 
     /// Somebody asks for the next result: where none is at hand, more is read.
@@ -130,7 +147,7 @@ impl Stream {
     pub(super) fn advance(&mut self, pool: &Pool) {
         while self.ready.is_empty() && !self.ended {
             let Some(place) = self.next_done(pool) else {
-                if self.sent.is_empty() && self.unread.is_empty() {
+                if self.sent.is_empty() && !self.is_open() {
                     self.ended = true;
                     self.ready.extend(self.cut_short.then(terminated));
                 }

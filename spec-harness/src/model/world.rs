@@ -11,7 +11,7 @@ use crate::case::ast::{Kind, Time};
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
 use crate::interp::{Beginning, Caller};
-use crate::protocol::{Command, Order};
+use crate::protocol::{self, Command, Order};
 
 /// A program's pools, handles and processes.
 #[derive(Debug)]
@@ -163,6 +163,10 @@ impl World {
                 Err(why) => return self.seen.push(Seen::Nonsense(why)),
             },
             Order::Raise(error) => End::With(Err(raised(&error.kind, error.text.clone()))),
+            // R9
+            Order::ReturnUnsendable(_) | Order::RaiseUnsendable(_) => {
+                End::With(Err(raised("Encode", protocol::CANNOT_TRAVEL)))
+            }
             Order::Panic(text) => End::With(Err(raised("Panicked", text.clone()))),
             Order::Exit(code) => died(format!("exited with code {code}"), (*code).into()),
             // Who is stopped keeps its place until somebody ends it.
@@ -200,6 +204,14 @@ impl World {
 
     /// Everything that follows by itself from what has happened.
     pub(super) fn settle(&mut self) -> Vec<Seen> {
+        if self
+            .streams
+            .values_mut()
+            .any(|(_, stream)| stream.ran_dry())
+        {
+            let why = "an endless input was read further than the case has items for";
+            self.nonsense(why.to_owned());
+        }
         loop {
             let before = self.seen.len();
             if self.leaving {
@@ -282,8 +294,12 @@ impl World {
                 self.advance(&awaits);
                 return Ok(awaits);
             }
-            Command::Pool { pool, size } => {
-                let made = Pool::new(self.kind, *size, self.choices)?;
+            Command::Pool {
+                pool,
+                size,
+                maxtasksperchild,
+            } => {
+                let made = Pool::new(self.kind, *size, *maxtasksperchild, self.choices)?;
                 self.pools.push((pool.clone(), made));
             }
             Command::Get { handle, .. } => return Ok(Awaits::Value(self.handle(handle)?)),

@@ -35,6 +35,9 @@ pub enum Command {
         pool: String,
         /// Number of workers; `None` is the default size.
         size: Option<u64>,
+        /// Tasks (chunks) after which a worker leaves and is replaced; `None` is no bound.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        maxtasksperchild: Option<u64>,
     },
     /// Runs one puppet and waits for its value.
     Apply {
@@ -116,6 +119,9 @@ pub enum Command {
         /// Chunks that may be in the pool, or done and not yet taken; `None` is the pool's own choice. A pool
         /// that has no such bound ignores it.
         read_ahead: Option<u64>,
+        /// The input does not end with the keys: who reads further waits for ever.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        endless: bool,
         /// Name of the iterator from now on.
         iterator: String,
     },
@@ -129,6 +135,9 @@ pub enum Command {
         chunksize: Option<u64>,
         /// As for `imap`.
         read_ahead: Option<u64>,
+        /// As for `imap`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        endless: bool,
         /// Name of the iterator from now on.
         iterator: String,
     },

@@ -77,6 +77,13 @@ fn calls(task: &TaskDef) -> bool {
 }
 
 fn of_step(step: &Step, add: &mut impl FnMut(&str)) {
+    if let Action::Pool {
+        maxtasksperchild: Some(_),
+        ..
+    } = &step.action
+    {
+        add("maxtasksperchild");
+    }
     add(match &step.action {
         Action::Pool { .. } => "pool",
         Action::Apply(..) => "apply",
@@ -121,6 +128,8 @@ fn of_op(op: &Op, add: &mut impl FnMut(&str)) {
     // Every puppet can return, raise and panic; the others break something on purpose.
     add(match &op.what {
         OpKind::Exit(_) => "exit_self",
+        OpKind::ReturnUnsendable => "return_unsendable",
+        OpKind::RaiseUnsendable => "raise_unsendable",
         OpKind::KillSelf => "kill_self",
         OpKind::StopSelf => "stop_self",
         OpKind::IgnoreSigterm => "ignore_sigterm",

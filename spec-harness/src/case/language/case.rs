@@ -193,6 +193,12 @@ pub(in crate::case) const POOL: &[Word] = &[
         "its name, by which `on:` means it; without it, `pool`",
         "{ size: 2, name: p }",
     ),
+    word(
+        "maxtasksperchild",
+        S::Expr,
+        "tasks (of a map: chunks) after which a worker leaves and another takes its place",
+        "{ size: 2, maxtasksperchild: 3 }",
+    ),
 ];
 
 /// The keys of `raise`, where it is a mapping.

@@ -104,6 +104,15 @@ pub(in crate::case) const ABILITIES: &[Named] = &[
     named("timers", "its deadlines follow the harness's clock"),
     named("raise", "tasks can fail with an error"),
     named("panic", "tasks can panic"),
+    named("maxtasksperchild", "a pool can bound its workers' tasks"),
+    named(
+        "return_unsendable",
+        "a task's value can be such as cannot travel",
+    ),
+    named(
+        "raise_unsendable",
+        "a task's error can be such as cannot travel",
+    ),
     named("exit_self", "a task can end its worker by `exit`"),
     named("kill_self", "a task can kill its worker"),
     named("stop_self", "a task can stop its worker"),

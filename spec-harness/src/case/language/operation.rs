@@ -72,6 +72,18 @@ pub(in crate::case) const OPERATIONS: &[Word] = &[
         "- allocate: 8",
     ),
     word(
+        "return_unsendable",
+        S::Nothing,
+        "returns a value that cannot travel to the program: the task has the error `Encode`",
+        "- return_unsendable",
+    ),
+    word(
+        "raise_unsendable",
+        S::Nothing,
+        "fails with an error that cannot travel to the program: the task has the error `Encode`",
+        "- raise_unsendable",
+    ),
+    word(
         "kill_self",
         S::Nothing,
         "ends the worker by SIGKILL",

@@ -67,7 +67,7 @@ impl Form {
 }
 
 const MAP: &[&str] = &["over", "chunksize", "on"];
-const IMAP: &[&str] = &["over", "chunksize", "read_ahead", "on"];
+const IMAP: &[&str] = &["over", "endless", "chunksize", "read_ahead", "on"];
 const MAP_ASYNC: &[&str] = &["over", "chunksize", "on", "callback", "error_callback"];
 const OVER: &[&str] = &["over"];
 
@@ -379,6 +379,12 @@ pub(in crate::case) const BESIDE: &[Word] = &[
         S::Expr,
         "items per chunk, which one worker does in one go; without it, the pool's own choice",
         "- map: func\n  over: range(6)\n  chunksize: 2",
+    ),
+    word(
+        "endless",
+        S::Bool,
+        "that the input does not end with these items: who reads further waits for ever",
+        "- imap: func\n  over: range(12)\n  endless: true\n  as: iterator",
     ),
     word(
         "read_ahead",

@@ -50,12 +50,16 @@ impl Lower {
                 let read_ahead = fields
                     .take("read_ahead")
                     .and_then(|node| self.expr(node, "`read_ahead`"));
+                let endless = fields
+                    .take("endless")
+                    .and_then(|node| self.boolean(node, "`endless`"));
                 let call = self.map_call(key, value, fields)?;
                 Action::Imap {
                     pool,
                     call,
                     read_ahead,
                     unordered: form.name() == "imap_unordered",
+                    endless: endless.unwrap_or(false),
                 }
             }
             "next" => {
@@ -124,21 +128,19 @@ impl Lower {
         })
     }
 
-    /// `pool`, `pool: 2`, `pool: {size: 2, name: p}`.
+    /// `pool`, `pool: 2`, `pool: {size: 2, name: p, maxtasksperchild: 3}`.
     fn new_pool(&mut self, value: Option<&Node>) -> Option<Action> {
-        let default = || "pool".to_owned();
+        let pool = |name: Option<Spanned<String>>, size, maxtasksperchild| Action::Pool {
+            name: name.map_or("pool".to_owned(), |name| name.value),
+            size,
+            maxtasksperchild,
+        };
         let Some(node) = value else {
-            return Some(Action::Pool {
-                name: default(),
-                size: None,
-            });
+            return Some(pool(None, None, None));
         };
         if !matches!(node.kind, Kind::Mapping(_)) {
             let size = self.expr(node, "the size of a pool")?;
-            return Some(Action::Pool {
-                name: default(),
-                size: Some(size),
-            });
+            return Some(pool(None, Some(size), None));
         }
         let mut fields = self.fields(node, "a pool")?;
         let size = fields
@@ -147,16 +149,14 @@ impl Lower {
         let name = fields
             .take("name")
             .map(|node| self.name(node, "the name of a pool"));
+        let share = fields
+            .take("maxtasksperchild")
+            .map(|node| self.expr(node, "`maxtasksperchild`"));
         self.finish(fields, POOL);
-        let size = match size {
-            Some(size) => Some(size?),
-            None => None,
-        };
-        let name = match name {
-            Some(name) => name?.value,
-            None => default(),
-        };
-        Some(Action::Pool { name, size })
+        // What is there and wrong was reported: a pool without it would be another pool.
+        let whole = |part: Option<Option<Expr>>| part.map_or(Some(None), |part| part.map(Some));
+        let name = name.map_or(Some(None), |name| name.map(Some))?;
+        Some(pool(name, whole(size)?, whole(share)?))
     }
 
     fn on_pool(&mut self, fields: &mut Fields<'_>) -> Option<Spanned<String>> {

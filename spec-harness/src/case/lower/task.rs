@@ -80,6 +80,8 @@ impl Lower {
             && !node.is_null()
         {
             let what = match scalar.text.as_str() {
+                "return_unsendable" => OpKind::ReturnUnsendable,
+                "raise_unsendable" => OpKind::RaiseUnsendable,
                 "kill_self" => OpKind::KillSelf,
                 "stop_self" => OpKind::StopSelf,
                 "ignore_sigterm" => OpKind::IgnoreSigterm,

@@ -52,9 +52,16 @@ impl<'c> Names<'c> {
         &mut self,
         name: &str,
         size: Option<&Expr>,
+        maxtasksperchild: Option<&Expr>,
         env: &Env,
     ) -> Result<Call, EvalError> {
-        let size = size.map(|size| whole::<u64>(size, env)).transpose()?;
+        let number = |expr: Option<&Expr>| expr.map(|expr| whole::<u64>(expr, env)).transpose();
+        if let Some(share) = maxtasksperchild
+            && number(maxtasksperchild)? == Some(0)
+        {
+            return Err(wrong(share.span, "a worker's share is at least one task"));
+        }
+        let (size, maxtasksperchild) = (number(size)?, number(maxtasksperchild)?);
         let made = self
             .pools
             .iter()
@@ -70,7 +77,15 @@ impl<'c> Names<'c> {
             size,
         });
         let text = size.map_or("pool".to_owned(), |size| format!("pool of {size}"));
-        Ok(plain(text, Command::Pool { pool: unique, size }))
+        let text = maxtasksperchild.map_or(text.clone(), |share| {
+            format!("{text}, maxtasksperchild {share}")
+        });
+        let command = Command::Pool {
+            pool: unique,
+            size,
+            maxtasksperchild,
+        };
+        Ok(plain(text, command))
     }
 
     /// The pool that a task or a callback is of.
