@@ -6,6 +6,7 @@ mod claims;
 mod contract;
 mod doctor;
 mod documents;
+mod explain;
 mod failures;
 mod known;
 mod list;
@@ -47,6 +48,8 @@ enum Command {
     Matrix(MatrixArgs),
     /// Draw a case: who did what from when to when
     Plot(PlotArgs),
+    /// Tell a case instant by instant: what happens, who waits for what, why the clock moves
+    Explain(Subject),
     /// List cases
     List(ListArgs),
     /// Read case files and say what is wrong with them
@@ -250,6 +253,7 @@ pub(crate) fn main() -> ExitCode {
             known: Some(target),
             ..
         }) => known::list(&target, &mut out),
+        Command::Explain(args) => explain::explain(&args, &mut out),
         Command::Plot(args) => plot::plot(&args, &mut out),
         Command::List(args) => list::list(&args, &mut out),
         Command::Check(args) => check::check(&args, &mut out),

@@ -11,4 +11,5 @@ pub mod model;
 pub mod picture;
 pub mod protocol;
 pub mod replay;
+pub mod story;
 pub mod target;

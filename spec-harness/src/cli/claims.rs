@@ -1,10 +1,9 @@
 //! `list --claims`: what the documents say, and what happens.
 
 use spec_harness::case::ast::{Claim, Truth};
-use spec_harness::judge::report::width;
 
 use super::documents::sources::{self, Document};
-use super::output::{BAD, FAINT, GOOD, ODD, Output, STRONG, paint};
+use super::output::{BAD, FAINT, GOOD, ODD, Output, STRONG, paint, wrapped};
 use super::select::Chosen;
 use super::{Came, Refusal};
 
@@ -115,21 +114,6 @@ impl Entry<'_> {
     }
 }
 
-/// A text in lines of at most so many columns, broken between words.
-fn wrapped(text: &str, columns: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if width(line) + 1 + width(word) <= columns => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
 /// How many claims came out how.
 #[derive(Debug, Default)]
 struct Tally {
@@ -164,17 +148,5 @@ impl std::fmt::Display for Tally {
             f,
             "{all} {claims}: {so} yes, {usually} not always, {not} no"
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wrapped;
-
-    #[test]
-    fn lines_are_broken_between_words() {
-        assert_eq!(wrapped("a bc  def", 4), ["a bc", "def"]);
-        assert_eq!(wrapped("abcdef g", 4), ["abcdef", "g"]);
-        assert!(wrapped("", 4).is_empty());
     }
 }

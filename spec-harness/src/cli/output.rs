@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anstream::AutoStream;
 use clap::builder::styling::{AnsiColor, Style};
+use spec_harness::judge::report::width;
 
 /// The colours of verdicts.
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
@@ -74,4 +75,31 @@ pub(super) fn paint(style: Style, text: impl Display) -> String {
 pub(super) fn complain(text: &str) {
     // Where stderr is closed as well there is nobody to tell.
     let _ = writeln!(anstream::stderr(), "{}: {text}", paint(BAD, "error"));
+}
+
+/// A text in lines of at most so many columns, broken between words.
+pub(super) fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        assert_eq!(wrapped("a bc  def", 4), ["a bc", "def"]);
+        assert_eq!(wrapped("abcdef g", 4), ["abcdef", "g"]);
+        assert!(wrapped("", 4).is_empty());
+    }
 }

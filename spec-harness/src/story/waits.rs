@@ -1,0 +1,313 @@
+//! Who rests at a moment, and until when or for what.
+
+use std::collections::BTreeSet;
+
+use super::{Teller, listed, tasks};
+use crate::case::ast::{Fate, Time};
+use crate::history::{Key, What, Who};
+use crate::judge::facts::{Called, Stream};
+use crate::protocol::Command;
+
+/// The longest that a call waits, where it says so.
+pub(super) fn limit(command: &Command) -> Option<Time> {
+    match command {
+        Command::Get { timeout, .. }
+        | Command::Wait { timeout, .. }
+        | Command::Next { timeout, .. }
+        | Command::Join { timeout, .. }
+        | Command::JoinProcess { timeout, .. } => timeout.and_then(Time::from_units),
+        _ => None,
+    }
+}
+
+impl Teller<'_> {
+    /// Everybody who rests before the event of this moment.
+    pub(super) fn waits(&self, moment: usize) -> Vec<String> {
+        let events = self.facts.events();
+        let mut told = Vec::new();
+        let exited = events[..moment]
+            .iter()
+            .any(|event| matches!(event.what, What::Exit { .. }));
+        let mut actors: Vec<&Who> = Vec::new();
+        for event in &events[..moment] {
+            if !matches!(event.who, Who::Puppet(_)) && !actors.contains(&&event.who) {
+                actors.push(&event.who);
+            }
+        }
+        for who in actors {
+            if let Some(call) = self.open_call(who, moment) {
+                told.push(self.waits_in(who, call, moment));
+            } else if let (false, Some(until)) = (exited, self.next_of(who, moment)) {
+                told.push(format!("{} sleeps until {until}", self.who(who)));
+            }
+        }
+        for key in self.running(moment) {
+            let who = Who::Puppet(key);
+            let on = match self.lanes.get(key) {
+                "parent" => String::new(),
+                lane => format!(" on {lane}"),
+            };
+            if let Some(call) = self.open_call(&who, moment) {
+                told.push(self.waits_in(&who, call, moment));
+                continue;
+            }
+            told.push(match self.next_of(&who, moment) {
+                Some(until) => format!("{}{on} is busy until {until}", self.facts.name(key)),
+                None => format!("{}{on} is busy", self.facts.name(key)),
+            });
+        }
+        let (streamed, queued): (Vec<Key>, Vec<Key>) = self
+            .queued(moment)
+            .into_iter()
+            .partition(|key| self.is_streamed(*key));
+        for (keys, what) in [
+            (queued, "for a free worker"),
+            (streamed, "to be read from the input, or for a free worker"),
+        ] {
+            match keys.as_slice() {
+                [] => {}
+                [_] => told.push(format!("{} waits {what}", self.names(&keys))),
+                _ => told.push(format!("{} wait {what}", self.names(&keys))),
+            }
+        }
+        told
+    }
+
+    fn waits_in(&self, who: &Who, call: &Called<'_>, moment: usize) -> String {
+        let until = match limit(call.command) {
+            Some(limit) => format!(", until {} at the latest", self.facts.at(call.at) + limit),
+            None => String::new(),
+        };
+        let what = self.awaited(call, moment);
+        format!(
+            "{} waits in `{}` for {what}{until}",
+            self.who(who),
+            call.text
+        )
+    }
+
+    /// What a call waits for.
+    fn awaited(&self, call: &Called<'_>, moment: usize) -> String {
+        match call.command {
+            Command::Join { pool, .. } | Command::Drop { pool } => {
+                let open = self.unfinished(pool, moment);
+                if open.is_empty() {
+                    return "the workers to leave".to_owned();
+                }
+                self.states(&open, moment)
+            }
+            Command::Get { handle, .. } | Command::Wait { handle, .. } => {
+                let Some(job) = self.facts.job(handle) else {
+                    return "a result".to_owned();
+                };
+                let open: Vec<Key> = self.open(job.keys, moment);
+                if open.is_empty() {
+                    return "the callback to return".to_owned();
+                }
+                self.states(&open, moment)
+            }
+            Command::Next { iterator, .. } => self.next_item(iterator, moment),
+            Command::JoinProcess { process, .. } => {
+                let made = self.facts.calls.iter().find_map(|call| match call.command {
+                    Command::Process {
+                        process: made, key, ..
+                    } if made == process => Some(*key),
+                    _ => None,
+                });
+                made.map_or("a process".to_owned(), |key| self.states(&[key], moment))
+            }
+            _ => {
+                let open = self.open(&call.submits, moment);
+                if open.is_empty() {
+                    return "the pool".to_owned();
+                }
+                self.states(&open, moment)
+            }
+        }
+    }
+
+    /// The item that an iterator gives next.
+    fn next_item(&self, iterator: &str, moment: usize) -> String {
+        let streams = self.facts.calls.iter().filter_map(Stream::of);
+        let Some(stream) = streams
+            .into_iter()
+            .find(|stream| stream.iterator == iterator)
+        else {
+            return "the next result".to_owned();
+        };
+        if stream.unordered {
+            let open = self.open(stream.keys, moment);
+            let open: Vec<Key> = open
+                .into_iter()
+                .filter(|key| self.facts.began_by(*key, moment))
+                .collect();
+            return format!("the first of {} to end", self.names(&open));
+        }
+        let taken = self.facts.calls.iter().filter(|call| {
+            matches!(call.command, Command::Next { iterator: of, .. } if of == iterator)
+                && call.returned.is_some_and(|(at, result)| {
+                    let kind = result.as_ref().err().map(|raised| raised.kind.as_str());
+                    at < moment && !matches!(kind, Some("TimedOut" | "StopIteration"))
+                })
+        });
+        match stream.keys.get(taken.count()) {
+            Some(key) => self.states(&[*key], moment),
+            None => "the end".to_owned(),
+        }
+    }
+
+    /// Tasks with where they are.
+    fn states(&self, keys: &[Key], moment: usize) -> String {
+        let (running, waiting): (Vec<Key>, Vec<Key>) = keys
+            .iter()
+            .partition(|key| self.facts.began_by(**key, moment));
+        let mut parts: Vec<String> = Vec::new();
+        let name = |key: &Key| match self.lanes.get(*key) {
+            "parent" => self.facts.name(*key),
+            lane => format!("{} on {lane}", self.facts.name(*key)),
+        };
+        match running.as_slice() {
+            [first, .., last] if running.len() > 3 => {
+                parts.push(format!(
+                    "{} … {} ({})",
+                    name(first),
+                    name(last),
+                    tasks(running.len())
+                ));
+            }
+            keys => parts.extend(keys.iter().map(name)),
+        }
+        if !waiting.is_empty() {
+            let begin = waiting.iter().any(|key| self.facts.lives.contains_key(key));
+            let when = if begin {
+                "not begun yet"
+            } else {
+                "which will never begin"
+            };
+            parts.push(match self.names(&waiting) {
+                names if names.ends_with(')') && waiting.len() > 3 => {
+                    format!("{}, {when})", names.trim_end_matches(')'))
+                }
+                names => format!("{names} ({when})"),
+            });
+        }
+        listed(&parts, "others")
+    }
+
+    /// Tasks that a failure in their chunk keeps from running.
+    pub(super) fn skips(&self, failed: Key) -> Vec<Key> {
+        let chunk = |key: Key| {
+            let (_, unit) = self.facts.unit(key)?;
+            (!self.facts.is_streamed(unit)).then_some(unit)
+        };
+        let Some(of) = chunk(failed) else {
+            return Vec::new();
+        };
+        let failed = self.facts.task(failed);
+        if !failed.is_some_and(|task| matches!(task.fate, Fate::Raised | Fate::Lost)) {
+            return Vec::new();
+        }
+        let tasks = self.facts.history.tasks.iter().map(|task| task.key);
+        tasks
+            .filter(|key| chunk(*key) == Some(of) && !self.facts.lives.contains_key(key))
+            .collect()
+    }
+
+    /// Whether a failure in its chunk has kept a task from running.
+    fn is_skipped(&self, key: Key, moment: usize) -> bool {
+        let ended = |key: &Key| self.facts.ended_by(*key, moment);
+        let fails = |key: &Key| {
+            self.facts
+                .task(*key)
+                .is_some_and(|task| task.fate != Fate::Done)
+        };
+        let failed = self.facts.lives.keys().copied();
+        !self.facts.lives.contains_key(&key)
+            && failed
+                .filter(fails)
+                .filter(ended)
+                .any(|failed| self.skips(failed).contains(&key))
+    }
+
+    fn is_streamed(&self, key: Key) -> bool {
+        self.facts
+            .unit(key)
+            .is_some_and(|(_, unit)| self.facts.is_streamed(unit))
+    }
+
+    /// Those of these tasks that have not ended, and will.
+    fn open(&self, keys: &[Key], moment: usize) -> Vec<Key> {
+        keys.iter()
+            .copied()
+            .filter(|key| !self.facts.ended_by(*key, moment))
+            .filter(|key| !self.is_skipped(*key, moment))
+            .collect()
+    }
+
+    /// Tasks of a pool that were handed in, have not ended, and will.
+    pub(super) fn unfinished(&self, pool: &str, moment: usize) -> Vec<Key> {
+        let stopped = self.facts.stopped(pool).is_some_and(|at| at < moment);
+        let of = |key: &Key| {
+            let task = self.facts.task(*key);
+            let began = self.facts.began_by(*key, moment);
+            task.is_some_and(|task| task.pool.as_deref() == Some(pool)) && (began || !stopped)
+        };
+        let submitted = self.submitted(moment);
+        let called = self.running(moment);
+        let all: BTreeSet<Key> = submitted.into_iter().chain(called).collect();
+        all.into_iter()
+            .filter(of)
+            .filter(|key| !self.facts.ended_by(*key, moment))
+            .filter(|key| !self.is_skipped(*key, moment))
+            .collect()
+    }
+
+    /// Bodies that have begun and not ended.
+    fn running(&self, moment: usize) -> Vec<Key> {
+        let lives = self.facts.lives.iter();
+        let runs = lives.filter(|(_, life)| {
+            life.began < moment && life.ended.is_none_or(|ended| ended >= moment)
+        });
+        runs.map(|(key, _)| *key).collect()
+    }
+
+    /// Tasks that were handed to a pool, and taken.
+    fn submitted(&self, moment: usize) -> Vec<Key> {
+        let calls = self.facts.calls.iter().filter(|call| call.at < moment);
+        let taken = calls.filter(|call| {
+            let refused = |kind: &str| matches!(kind, "NotRunning" | "InvalidChunksize");
+            !matches!(call.returned, Some((_, Err(raised))) if refused(&raised.kind))
+        });
+        taken
+            .flat_map(|call| call.submits.iter().copied())
+            .collect()
+    }
+
+    /// Tasks that wait for a worker.
+    fn queued(&self, moment: usize) -> Vec<Key> {
+        let waits = |key: &Key| {
+            let task = self.facts.task(*key).filter(|task| !task.callback);
+            let Some(pool) = task.and_then(|task| task.pool.as_deref()) else {
+                return false;
+            };
+            let stopped = self.facts.stopped(pool).is_some_and(|at| at < moment);
+            !stopped && !self.is_skipped(*key, moment)
+        };
+        let submitted = self.submitted(moment).into_iter();
+        submitted
+            .filter(|key| !self.facts.began_by(*key, moment))
+            .filter(waits)
+            .collect()
+    }
+
+    /// When somebody who makes no call goes on by itself.
+    fn next_of(&self, who: &Who, moment: usize) -> Option<Time> {
+        let mut events = self.facts.events()[moment..].iter();
+        let next = events.find(|event| event.who == *who)?;
+        let stopped = matches!(
+            next.what,
+            What::End { fate: Fate::Killed } | What::Exit { .. }
+        );
+        (!stopped).then_some(next.at)
+    }
+}
