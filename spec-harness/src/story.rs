@@ -89,7 +89,7 @@ impl<'h> Teller<'h> {
                         Who::Puppet(key) => self.lanes.line(*key, text),
                         _ => text.clone(),
                     };
-                    told.push(format!("{who} prints {}", Value::Str(text.into()).repr()));
+                    told.push(format!("{who} prints {}", Value::Str(text).repr()));
                 }
                 What::Begin { .. } => told.push(self.begins(moment, event)),
                 What::End { fate } => {
@@ -197,7 +197,7 @@ impl<'h> Teller<'h> {
     fn did(&self, call: &Called<'_>) -> String {
         let submits = || self.names(&call.submits);
         match call.command {
-            Command::Pool { pool, size } => {
+            Command::Pool { pool, size, .. } => {
                 let named = match self.facts.history.pools.len() {
                     0 | 1 => "a pool".to_owned(),
                     _ => format!("the pool {pool}"),
