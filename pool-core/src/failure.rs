@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::report::Reason;
+
 /// Why a task, or a call, has no value.
 ///
 /// One flat error for every call: `Raised` only comes from the `try_` forms, whose functions return a
@@ -92,10 +94,10 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
     }
 }
 
-impl<E: std::error::Error + 'static> std::error::Error for Failure<E> {
+impl<E: Reason> std::error::Error for Failure<E> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Failure::Raised(error) => Some(error),
+            Failure::Raised(error) => Some(error.as_error()),
             Failure::WorkerLost(lost) => Some(lost),
             Failure::Misuse(misuse) => Some(misuse),
             _ => None,

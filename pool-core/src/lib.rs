@@ -5,6 +5,9 @@
 //!
 //! The modules are listed ground floor first: each uses only those above it.
 
+// Errors in words.
+mod report;
+
 // Why a task has no value, and what a caller did wrong.
 mod failure;
 
@@ -103,6 +106,7 @@ pub use lifecycle::{Order, Phase, Step};
 pub use loan::Borrowed;
 pub use panics::{catch, install_hook};
 pub use pool::Pool;
+pub use report::{Reason, Report};
 pub use scope::{Scope, ScopedResult, ScopedTask};
 pub use submission::{Chunks, Submission};
 pub use tally::{Tally, Unseen};

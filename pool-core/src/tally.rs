@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::failure::Failure;
+use crate::report::Report;
 
 /// What came of a pool's work so far.
 ///
@@ -98,6 +99,7 @@ pub(crate) fn in_words<E: 'static>(failure: &Failure<E>) -> Failure<String> {
         let raised: &dyn Any = raised;
         let text = raised.downcast_ref::<String>().cloned();
         text.or_else(|| raised.downcast_ref::<&str>().map(ToString::to_string))
+            .or_else(|| raised.downcast_ref::<Report>().map(ToString::to_string))
             .unwrap_or_else(|| format!("an error of the type {}", type_name::<E>()))
     })
 }

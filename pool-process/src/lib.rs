@@ -104,8 +104,9 @@ pub use current::{CurrentProcess, current_process};
 pub use hook::init;
 pub use pool::ProcessPool;
 pub use pool_core::{
-    AsyncResult, Cause, CodecError, Failure, Misuse, Never, Panic, Pool, Portable, StartError,
-    Submission, Tally, Timers, Unseen, Worker, WorkerLost, current_worker, worker_state,
+    AsyncResult, Cause, CodecError, Failure, Misuse, Never, Panic, Pool, Portable, Report,
+    StartError, Submission, Tally, Timers, Unseen, Worker, WorkerLost, current_worker,
+    worker_state,
 };
 pub use process::{ActiveChild, Process, ProcessError, active_children};
 pub use start::StartMethod;

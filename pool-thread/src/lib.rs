@@ -47,8 +47,9 @@ pub use backend::{RunHere, Threads};
 pub use builder::Builder;
 pub use pool::ThreadPool;
 pub use pool_core::{
-    AsyncResult, Chunks, Failure, Imap, ImapSubmission, Misuse, Never, Panic, Phase, Pool, Scope,
-    ScopedResult, StartError, Submission, Tally, Unseen, Worker, current_worker, worker_state,
+    AsyncResult, Chunks, Failure, Imap, ImapSubmission, Misuse, Never, Panic, Phase, Pool, Report,
+    Scope, ScopedResult, StartError, Submission, Tally, Unseen, Worker, current_worker,
+    worker_state,
 };
 pub use process::{Process, ProcessError};
 pub use stats::Stats;
