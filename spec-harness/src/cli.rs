@@ -14,6 +14,7 @@ mod matrix;
 mod output;
 mod picture;
 mod plot;
+mod rows;
 mod run;
 mod schema;
 mod select;
@@ -155,6 +156,10 @@ struct RunArgs {
     /// Times that each case is run
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
+    /// Every case and every failure, also where somebody else's implementation has so many that the rows of the
+    /// contract say more
+    #[arg(long)]
+    full: bool,
 }
 
 /// One case, on the model or on implementations.
@@ -226,6 +231,7 @@ impl RunArgs {
             replaying,
             ties: Ties::Rule,
             repeat: 1,
+            full: true,
         }
     }
 }

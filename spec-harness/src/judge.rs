@@ -4,11 +4,13 @@
 //! History ─┬─ expect      what this case says must be seen, on this kind of worker
 //!          ├─ invariants  what holds in every run of every pool, row by row of the contract
 //!          ├─ transcript  one text for all implementations, compared with the recorded one
+//!          ├─ declined    what an implementation says that it does not follow
 //!          └─ known       what an implementation is known to do differently, version by version
 //!                 ▼
 //!              Verdict
 //! ```
 
+pub mod declined;
 mod expect;
 pub(crate) mod facts;
 mod invariants;
@@ -23,6 +25,7 @@ pub mod transcript;
 use crate::case::ast::{Case, Expect, Kind, Span, Time};
 use crate::history::{Ending, History, What};
 
+pub use declined::Declines;
 pub use invariants::{RULES, Rule};
 pub use known::{Entry, Known, Quirk};
 
@@ -33,6 +36,8 @@ pub enum Verdict {
     Pass,
     /// Something was not: everything that was found, what explains most first. Never empty.
     Fail(Vec<Reason>),
+    /// Everything was as it must be but for rows of the contract that the implementation declines: which, and why.
+    Without(Declines),
     /// It differs in a way that is on record.
     Known(Quirk),
     /// The case does not concern this implementation: why.

@@ -19,6 +19,7 @@
 mod lines;
 mod request;
 
+pub use crate::case::language::{abilities, errors};
 pub use lines::{LineBuffer, LineError, MAX_LINE, read_line};
 pub use request::{Command, Request};
 
@@ -185,7 +186,7 @@ pub struct Hello {
     pub version: String,
     /// The kinds of worker that it has.
     pub kinds: Vec<WorkerKind>,
-    /// What it can do: names of commands, of body operations, and `timers`.
+    /// What it can do, in the words of [`abilities`].
     pub can: Vec<String>,
     /// Rows of the contract that it does not follow, each with the reason.
     #[serde(default)]

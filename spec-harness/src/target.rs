@@ -6,10 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::case::ast::{Case, Kind};
+use crate::contract::Contract;
 use crate::history::{Ending, History};
-use crate::judge::{Judged, Known, Reason, Verdict, judge, transcript};
+use crate::judge::{Declines, Judged, Known, Reason, Verdict, declined, judge, transcript};
 use crate::model;
-use crate::replay::{Outcome, Runner, Target};
+use crate::protocol::Hello;
+use crate::replay::{Outcome, Ran, Runner, Target};
 
 /// The adapter of CPython's pools.
 const CPYTHON: &str = include_str!("../adapters/cpython.py");
@@ -27,6 +29,10 @@ pub struct Column {
     pub target: Target,
     /// Its divergences on record.
     pub known: Known,
+    /// Whether it is somebody else's, an adapter by its path.
+    pub foreign: bool,
+    /// How such an adapter introduced itself, if it came to that.
+    pub hello: Option<Hello>,
 }
 
 /// What came of one case on an implementation.
@@ -48,6 +54,8 @@ impl Column {
                 kind,
             },
             known: Known::default(),
+            foreign: false,
+            hello: None,
         }
     }
 
@@ -64,18 +72,26 @@ impl Column {
             verdict,
             transcript,
         } = judge(case, kind, &ran.history, recorded);
-        let version = ran
-            .hello
-            .as_ref()
-            .map_or("", |hello| hello.version.as_str());
         let verdict = match (verdict, recorded) {
             (Verdict::Pass, None) => predicted(case, kind, &transcript),
             (verdict, _) => verdict,
         };
         Tried {
-            verdict: self.known.applied(verdict, &case.name, kind, version),
+            verdict: self.excused(verdict, case, &ran),
             run: Some((transcript, ran.took)),
         }
+    }
+
+    /// The verdict with what the implementation declares, and what is on record of it, taken into account.
+    fn excused(&self, verdict: Verdict, case: &Case, ran: &Ran) -> Verdict {
+        let none = Declines::new();
+        let (version, declines) = match &ran.hello {
+            Some(hello) => (hello.version.as_str(), &hello.declines),
+            None => ("", &none),
+        };
+        let verdict = declined::excused(verdict, case, &ran.history, declines);
+        self.known
+            .applied(verdict, &case.name, self.target.kind, version)
     }
 }
 
@@ -83,7 +99,6 @@ impl Column {
     /// Runs a case once by another order of same-instant events, and holds it against the model's run by the same
     /// order.
     pub fn try_order(&self, runner: &Runner, case: &Case, by: &model::Ordered) -> Tried {
-        let kind = self.target.kind;
         let ran = match runner.run_by(&by.order, case, &self.target) {
             Outcome::Ran(ran) => ran,
             Outcome::NotApplicable(why) => return Tried::without_run(Verdict::NotApplicable(why)),
@@ -97,12 +112,8 @@ impl Column {
             Verdict::Pass => return Tried::without_run(Verdict::Pass),
             verdict => verdict,
         };
-        let version = ran
-            .hello
-            .as_ref()
-            .map_or("", |hello| hello.version.as_str());
         Tried {
-            verdict: self.known.applied(verdict, &case.name, kind, version),
+            verdict: self.excused(verdict, case, &ran),
             run: Some((seen, ran.took)),
         }
     }
@@ -192,33 +203,40 @@ fn foreign(name: &str, runner: &Runner) -> Result<Vec<Column>, String> {
         Err(e) if e.kind() == ErrorKind::NotFound => Known::default(),
         Err(e) => return Err(format!("{}: {e}", list.display())),
     };
-    let column = |kind: Kind| Column {
-        known: known.clone(),
-        ..Column::of(format!("{kind}:{path}"), vec![program.clone().into()], kind)
-    };
-    if let Some(kind) = wanted {
-        return Ok(vec![column(kind)]);
+    let mut columns = Vec::new();
+    for kind in wanted.map_or(KINDS.to_vec(), |kind| vec![kind]) {
+        let mut column = Column::of(format!("{kind}:{path}"), vec![program.clone().into()], kind);
+        column.known = known.clone();
+        column.foreign = true;
+        column.hello = introduced(&column.target, runner);
+        columns.push(column);
     }
-    let columns: Vec<Column> = KINDS.map(column).into();
-    let spoken = columns
-        .iter()
-        .filter(|column| has_its_kind(&column.target, runner));
-    let spoken: Vec<Column> = spoken.cloned().collect();
     // One that does not introduce itself gets a column all the same: its cells say what is wrong with it.
-    Ok(if spoken.is_empty() {
-        columns.into_iter().take(1).collect()
-    } else {
-        spoken
-    })
+    let has_its_kind = |column: &Column| {
+        let hello = column.hello.as_ref();
+        hello.is_some_and(|hello| hello.kinds.contains(&column.target.kind.into()))
+    };
+    match columns.iter().any(has_its_kind) {
+        true => columns.retain(has_its_kind),
+        false => columns.truncate(1),
+    }
+    let contract = Contract::ours()?;
+    for hello in columns.iter().filter_map(|column| column.hello.as_ref()) {
+        let known = |row: &&String| !contract.rows().iter().any(|known| known.name == **row);
+        if let Some(row) = hello.declines.keys().find(known) {
+            return Err(format!(
+                "{path} declines `{row}`, which is no row of the contract"
+            ));
+        }
+    }
+    Ok(columns)
 }
 
-/// Whether an adapter, asked for this kind of worker, says that it has it.
-fn has_its_kind(target: &Target, runner: &Runner) -> bool {
+/// How an adapter, asked for this kind of worker, introduces itself.
+fn introduced(target: &Target, runner: &Runner) -> Option<Hello> {
     match runner.run(&greeting(), target) {
-        Outcome::Ran(ran) => ran
-            .hello
-            .is_some_and(|hello| hello.kinds.contains(&target.kind.into())),
-        Outcome::NotApplicable(_) | Outcome::NotHere(_) => false,
+        Outcome::Ran(ran) => ran.hello,
+        Outcome::NotApplicable(_) | Outcome::NotHere(_) => None,
     }
 }
 

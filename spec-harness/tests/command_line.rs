@@ -398,6 +398,9 @@ mod bad_adapters {
     }
 }
 
+#[path = "command_line/foreign.rs"]
+mod foreign;
+
 #[test]
 fn doctor_says_what_is_here() {
     let said = harness(&["doctor"])
@@ -418,7 +421,9 @@ fn the_scripts_of_bad_adapters_can_be_run() {
             .expect("it is there")
             .permissions()
             .mode();
-        let script = path.extension().is_some_and(|ending| ending == "sh");
+        let script = path
+            .extension()
+            .is_some_and(|ending| ending == "sh" || ending == "py");
         assert_eq!(script, mode & 0o100 != 0, "{}", path.display());
     }
 }

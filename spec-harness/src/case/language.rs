@@ -51,6 +51,16 @@ pub(super) fn names(table: &'static [Word]) -> Vec<&'static str> {
     table.iter().map(|word| word.name).collect()
 }
 
+/// Every ability that an adapter may say it has (`can`), and that a case may need; with what it means.
+pub fn abilities() -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
+    ABILITIES.iter().map(|ability| (ability.name, ability.says))
+}
+
+/// The portable names of the errors that pools raise themselves; with what they mean.
+pub fn errors() -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
+    ERRORS.iter().map(|error| (error.name, error.says))
+}
+
 /// A name that the language gives to something: a fate, an error, an ability.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Named {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::builder::styling::Style;
-use spec_harness::judge::{Quirk, Reason, Verdict};
+use spec_harness::judge::{Declines, Quirk, Reason, Verdict};
 use spec_harness::target::Tried;
 
 use super::output::{BAD, FAINT, GOOD, ODD};
@@ -20,6 +20,8 @@ pub(super) struct Cell {
     pub(super) unknown: Option<String>,
     pub(super) unknowns: usize,
     pub(super) known: Option<Quirk>,
+    /// Rows that it passes without.
+    pub(super) without: Declines,
     pub(super) absent: Option<Absent>,
 }
 
@@ -33,6 +35,8 @@ pub(super) enum Absent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
     Pass,
+    /// But for rows that are declined.
+    Without,
     Fail,
     Unknown,
     Known,
@@ -46,6 +50,7 @@ impl Word {
     pub(super) fn shown(self) -> (&'static str, Style) {
         match self {
             Word::Pass => ("pass", GOOD),
+            Word::Without => ("pass without", GOOD),
             Word::Fail => ("FAIL", BAD),
             Word::Unknown => ("unknown", ODD),
             Word::Known => ("known", ODD),
@@ -71,6 +76,8 @@ impl Cell {
             Word::Known
         } else if self.times.is_empty() {
             Word::Open
+        } else if !self.without.is_empty() {
+            Word::Without
         } else {
             Word::Pass
         }
@@ -93,6 +100,7 @@ impl Cell {
                 let transcript = transcript.clone().unwrap_or_default();
                 self.failed.get_or_insert((reasons, transcript));
             }
+            Verdict::Without(declines) => self.without.extend(declines),
             Verdict::Known(quirk) => self.known = Some(quirk),
             Verdict::NotApplicable(why) => self.absent = Some(Absent::NotApplicable(why)),
             Verdict::NotHere(why) => self.absent = Some(Absent::NotHere(why)),
@@ -103,8 +111,11 @@ impl Cell {
 
     /// `pass 5.8/9.1`, and with several runs the number of different transcripts.
     pub(super) fn text(&self, repeat: u32) -> String {
-        let (word, _) = self.word().shown();
-        let mut text = word.to_owned();
+        let word = self.word();
+        let mut text = word.shown().0.to_owned();
+        for row in self.without.keys().filter(|_| word == Word::Without) {
+            text += &format!(" {row}");
+        }
         if let Some((median, p99)) = median_and_p99(&self.times) {
             text += &match repeat {
                 1 => format!(" {}", millis(median)),

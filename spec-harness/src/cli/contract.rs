@@ -132,6 +132,7 @@ impl Table<'_> {
             Word::Unknown,
             Word::Open,
             Word::Known,
+            Word::Without,
             Word::Pass,
             Word::NotHere,
             Word::NotApplicable,
@@ -235,7 +236,7 @@ impl Table<'_> {
 }
 
 /// A promise that fits into its column.
-fn shortened(says: &str) -> String {
+pub(super) fn shortened(says: &str) -> String {
     if width(says) <= PROMISE {
         return says.to_owned();
     }

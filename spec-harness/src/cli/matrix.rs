@@ -1,16 +1,16 @@
 //! The matrix of cases and implementations: collected run by run, shown with times, failures and a summary.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use spec_harness::judge::report::width;
 use spec_harness::target::{Column, Tried};
 
-use super::Came;
 use super::cell::{Absent, Cell, Word, median_and_p99, millis};
 use super::failures::explain;
 use super::output::{Output, STRONG, paint};
 use super::select::Chosen;
+use super::{Came, RunArgs, rows};
 
 /// What all runs came to, case by case.
 #[derive(Debug)]
@@ -41,14 +41,20 @@ impl Matrix {
         &self,
         cases: &[Chosen],
         columns: &[Column],
-        repeat: u32,
+        args: &RunArgs,
         out: &mut Output,
     ) -> Came {
-        self.table(cases, columns, repeat, out);
-        for (row, case) in self.cells.chunks(self.columns.max(1)).zip(cases) {
-            explain(row, case, columns, repeat, out);
+        let repeat = args.repeat;
+        if !args.full && rows::say_more(self, cases, columns) {
+            rows::show(self, cases, columns, out);
+        } else {
+            self.table(cases, columns, repeat, out);
+            for (row, case) in self.cells.chunks(self.columns.max(1)).zip(cases) {
+                explain(row, case, columns, repeat, out);
+            }
+            self.notes(columns, out);
         }
-        self.notes(columns, out);
+        rows::hold_after_all(self, cases, columns, out);
         self.summary(columns, repeat, out)
     }
 
@@ -100,27 +106,44 @@ impl Matrix {
         out.line("");
     }
 
-    /// Why columns or cells are empty, and what is known; each reason once.
+    /// Why columns or cells are empty, what is known and what is declined; each reason once.
     fn notes(&self, columns: &[Column], out: &mut Output) {
-        let mut said = BTreeSet::new();
-        for (index, cell) in self.cells.iter().enumerate() {
-            let name = &columns[index % self.columns].target.name;
-            let note = match (&cell.absent, &cell.known) {
-                (Some(Absent::NotHere(why)), _) => format!("not here: {name}: {why}"),
-                (Some(Absent::NotApplicable(why)), _) => format!("n/a: {name}: {why}"),
-                (None, Some(quirk)) => {
-                    let newer = if quirk.newer {
-                        " (this version is newer than known)"
-                    } else {
-                        ""
-                    };
-                    format!("known: {name}: {}: {}{newer}", quirk.id, quirk.why)
-                }
-                (None, None) => continue,
-            };
-            if said.insert(note.clone()) {
-                out.line(note);
+        let mut said = Vec::new();
+        // What an implementation cannot, in one line.
+        let mut lacks: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+        let mut say = |note: String| {
+            if !said.contains(&note) {
+                out.line(&note);
+                said.push(note);
             }
+        };
+        for (index, cell) in self.cells.iter().enumerate() {
+            let name = columns[index % self.columns].target.name.as_str();
+            match &cell.absent {
+                Some(Absent::NotHere(why)) => say(format!("not here: {name}: {why}")),
+                Some(Absent::NotApplicable(why)) => match why.split_once(" cannot ") {
+                    Some((who, need)) => {
+                        lacks.entry((name, who)).or_default().insert(need);
+                    }
+                    None => say(format!("n/a: {name}: {why}")),
+                },
+                None => {}
+            }
+            if let Some(quirk) = &cell.known {
+                let newer = if quirk.newer {
+                    " (this version is newer than known)"
+                } else {
+                    ""
+                };
+                say(format!("known: {name}: {}: {}{newer}", quirk.id, quirk.why));
+            }
+            for (row, why) in &cell.without {
+                say(format!("declined: {name}: {row}: {why}"));
+            }
+        }
+        for ((name, who), needs) in lacks {
+            let needs: Vec<&str> = needs.into_iter().collect();
+            say(format!("n/a: {name}: {who} cannot {}", needs.join(", ")));
         }
         if !said.is_empty() {
             out.line("");
@@ -138,6 +161,7 @@ impl Matrix {
                 .collect();
             let words = [
                 Word::Pass,
+                Word::Without,
                 Word::Fail,
                 Word::Unknown,
                 Word::Known,

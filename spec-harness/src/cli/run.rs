@@ -33,7 +33,7 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
     };
     let jobs = jobs(args.repeat, &cases, &columns, &explored);
     let matrix = replay_all(&args.replaying, &runner, &jobs, &cases, &columns, out);
-    let came = matrix.show(&cases, &columns, args.repeat, out);
+    let came = matrix.show(&cases, &columns, args, out);
     if replay::interrupted() {
         out.line("interrupted: what is missing was not run to its end");
         return Ok(Came::Wrong);

@@ -84,6 +84,14 @@ fn of_step(step: &Step, add: &mut impl FnMut(&str)) {
     {
         add("maxtasksperchild");
     }
+    if step.thread.is_some() {
+        add("threads");
+    }
+    if let Action::ApplyAsync(_, _, callbacks) | Action::MapAsync { callbacks, .. } = &step.action
+        && (callbacks.ok.is_some() || callbacks.error.is_some())
+    {
+        add("callback");
+    }
     add(match &step.action {
         Action::Pool { .. } => "pool",
         Action::Apply(..) => "apply",

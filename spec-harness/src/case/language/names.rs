@@ -101,9 +101,9 @@ pub(in crate::case) const ABILITIES: &[Named] = &[
     named("pid", "tells the number of a Process"),
     named("kill", "`kill` of a Process"),
     named("terminate_process", "`terminate` of a Process"),
+    named("callback", "calls back, for a value and for an error"),
+    named("threads", "is called by several threads at a time"),
     named("timers", "its deadlines follow the harness's clock"),
-    named("raise", "tasks can fail with an error"),
-    named("panic", "tasks can panic"),
     named("maxtasksperchild", "a pool can bound its workers' tasks"),
     named(
         "return_unsendable",

@@ -1,0 +1,190 @@
+//! A first look at somebody else's implementation: one line per row of the contract instead of a wall of failures.
+
+use std::collections::BTreeSet;
+
+use spec_harness::contract::{Contract, Row};
+use spec_harness::judge::report::{self, Source, width};
+use spec_harness::target::Column;
+
+use super::cell::{Cell, Word};
+use super::contract::shortened;
+use super::matrix::Matrix;
+use super::output::{BAD, FAINT, GOOD, ODD, Output, STRONG, paint};
+use super::select::Chosen;
+
+/// Up to so many failures of one implementation are shown case by case.
+const FEW: usize = 8;
+
+/// A promise longer than this is cut.
+const PROMISE: usize = 58;
+
+/// Whether somebody else's implementation fails so often that rows say more than cases.
+pub(super) fn say_more(matrix: &Matrix, cases: &[Chosen], columns: &[Column]) -> bool {
+    let foreign = columns.iter().enumerate().filter(|(_, on)| on.foreign);
+    foreign
+        .map(|(column, _)| failures(matrix, cases, column).count())
+        .any(|failures| failures > FEW)
+}
+
+/// Shows the rows, and how to see more.
+pub(super) fn show(matrix: &Matrix, cases: &[Chosen], columns: &[Column], out: &mut Output) {
+    out.line("");
+    let mut by_row: Vec<usize> = Vec::new();
+    for (column, on) in columns.iter().enumerate() {
+        match one_reason(matrix, cases, column) {
+            Some(reason) => out.line(format_args!(
+                "{} {}: every case that runs fails for one reason: {reason}",
+                paint(BAD, "FAIL"),
+                on.target.name
+            )),
+            None => by_row.push(column),
+        }
+    }
+    if let Ok(contract) = Contract::ours()
+        && !by_row.is_empty()
+    {
+        grid(&contract, matrix, cases, columns, &by_row, out);
+    }
+    for (column, on) in columns.iter().enumerate() {
+        if let Some((case, _)) = failures(matrix, cases, column).next() {
+            let name = &on.target.name;
+            out.line(format_args!(
+                "one in full: spec-harness run {} --on {name}",
+                case.argument
+            ));
+        }
+    }
+    out.line("every case and every failure: the same command with --full");
+    out.line("");
+}
+
+/// Says which declined rows hold in every case that shows them, where there is one.
+pub(super) fn hold_after_all(
+    matrix: &Matrix,
+    cases: &[Chosen],
+    columns: &[Column],
+    out: &mut Output,
+) {
+    for (column, on) in columns.iter().enumerate() {
+        let declines = on.hello.iter().flat_map(|hello| &hello.declines);
+        for (row, why) in declines {
+            let cells = || (0..cases.len()).map(|case| matrix.cell(case, column));
+            let used = cells().any(|cell| cell.without.contains_key(row));
+            let shown = (cases.iter().zip(cells()))
+                .filter(|(case, _)| case.case.covers.iter().any(|covers| covers.value == *row));
+            let mut words = shown.map(|(_, cell)| cell.word()).peekable();
+            let ran = |word: &Word| !matches!(word, Word::NotApplicable | Word::NotHere);
+            if !used
+                && words.peek().is_some()
+                && words.clone().any(|word| ran(&word))
+                && words.filter(ran).all(|word| word == Word::Pass)
+            {
+                out.line(format_args!(
+                    "{}: {} declines {row} ({why}), and holds it in every case here that shows it",
+                    paint(ODD, "note"),
+                    on.target.name
+                ));
+            }
+        }
+    }
+}
+
+fn failures<'m>(
+    matrix: &'m Matrix,
+    cases: &'m [Chosen],
+    column: usize,
+) -> impl Iterator<Item = (&'m Chosen, &'m Cell)> {
+    let cells = cases.iter().enumerate();
+    let cells = cells.map(move |(index, case)| (case, matrix.cell(index, column)));
+    cells.filter(|(_, cell)| matches!(cell.word(), Word::Fail | Word::Unknown))
+}
+
+/// The first thing that is wrong, where it is the same in every case that runs.
+fn one_reason(matrix: &Matrix, cases: &[Chosen], column: usize) -> Option<String> {
+    let words = (0..cases.len()).map(|case| matrix.cell(case, column).word());
+    let ran = words.filter(|word| !matches!(word, Word::NotApplicable | Word::NotHere));
+    let mut failed = failures(matrix, cases, column).peekable();
+    failed.peek()?;
+    let reasons: Vec<String> = failed
+        .map(|(case, cell)| first_reason(case, cell))
+        .collect();
+    let same = reasons.len() > 1 && reasons.len() == ran.count();
+    let distinct: BTreeSet<&String> = reasons.iter().collect();
+    (same && distinct.len() == 1).then(|| reasons[0].clone())
+}
+
+fn first_reason(case: &Chosen, cell: &Cell) -> String {
+    let source = Source {
+        file: &case.file,
+        text: &case.text,
+    };
+    match (&cell.failed, &cell.unknown) {
+        (Some((reasons, _)), _) => report::failure(&reasons[..reasons.len().min(1)], source)
+            .trim_end()
+            .to_owned(),
+        (None, Some(why)) => why.clone(),
+        (None, None) => String::new(),
+    }
+}
+
+fn grid(
+    contract: &Contract,
+    matrix: &Matrix,
+    cases: &[Chosen],
+    columns: &[Column],
+    shown: &[usize],
+    out: &mut Output,
+) {
+    let shows = |row: &Row| -> Vec<usize> {
+        let cases = cases.iter().enumerate();
+        let covered = cases.filter(|(_, case)| row.is_covered_by(&case.case));
+        covered.map(|(index, _)| index).collect()
+    };
+    let rows = contract.rows().iter().map(|row| (row, shows(row)));
+    let rows: Vec<(&Row, Vec<usize>)> = rows.filter(|(_, cases)| !cases.is_empty()).collect();
+    let text = |(_, cases): &(&Row, Vec<usize>), column: usize| {
+        let words = cases.iter().map(|case| matrix.cell(*case, column).word());
+        summed(&words.collect::<Vec<_>>())
+    };
+    let wide = |column: usize| {
+        let cells = rows.iter().map(|row| width(&text(row, column).0)).max();
+        cells.unwrap_or(0).max(width(&columns[column].target.name))
+    };
+    let widths: Vec<usize> = shown.iter().map(|column| wide(*column)).collect();
+    let mut head = format!("row  {:<PROMISE$}", "promise");
+    for (column, wide) in shown.iter().zip(&widths) {
+        head += &format!("  {:<wide$}", columns[*column].target.name);
+    }
+    out.line(paint(STRONG, head.trim_end()));
+    for row in &rows {
+        let mut line = format!("{:<3}  {:<PROMISE$}", row.0.name, shortened(&row.0.says));
+        for (column, wide) in shown.iter().zip(&widths) {
+            let (text, style) = text(row, *column);
+            let pad = " ".repeat(wide - width(&text));
+            line += &format!("  {}{pad}", paint(style, text));
+        }
+        out.line(line.trim_end());
+    }
+    out.line("");
+}
+
+/// Several cells as one: the worst of them and how many are so.
+fn summed(words: &[Word]) -> (String, clap::builder::styling::Style) {
+    let count = |of: Word| words.iter().filter(|word| **word == of).count();
+    let ran = words.len() - count(Word::NotApplicable) - count(Word::NotHere);
+    let worst = [
+        Word::Fail,
+        Word::Unknown,
+        Word::Open,
+        Word::Known,
+        Word::Without,
+    ];
+    match worst.into_iter().find(|word| count(*word) > 0) {
+        Some(worst) => {
+            let (word, style) = worst.shown();
+            (format!("{word} {} of {ran}", count(worst)), style)
+        }
+        None if ran == 0 => ("n/a".to_owned(), FAINT),
+        None => (format!("pass {ran}"), GOOD),
+    }
+}
