@@ -7,7 +7,7 @@ pub mod expr;
 pub mod language;
 mod lower;
 pub mod suggest;
-mod yaml;
+pub(crate) mod yaml;
 
 pub use diagnostic::Diagnostic;
 pub use yaml::MAX_BYTES;

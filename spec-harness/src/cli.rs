@@ -1,9 +1,11 @@
 //! The command line: what can be asked for, and how the answer is shown.
 
+mod accept;
 mod cell;
 mod check;
 mod claims;
 mod contract;
+mod diff;
 mod doctor;
 mod documents;
 mod explain;
@@ -11,6 +13,7 @@ mod failures;
 mod known;
 mod list;
 mod matrix;
+mod new;
 mod output;
 mod picture;
 mod plot;
@@ -55,6 +58,10 @@ enum Command {
     List(ListArgs),
     /// Read case files and say what is wrong with them
     Check(CheckArgs),
+    /// Begin a case file, or fill in what a program without expectation does
+    New(NewArgs),
+    /// Let case files expect what happens, after a look at the difference
+    Accept(AcceptArgs),
     /// Print the JSON Schema of case files for editors, or the reference of their language
     Schema(SchemaArgs),
     /// Say what this machine allows and which implementations are here
@@ -107,6 +114,40 @@ struct CheckArgs {
     /// Where to write down that the documents' programs do what their cases do
     #[arg(long, value_name = "FILE", requires = "documents")]
     record: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct NewArgs {
+    /// The file. One that is there and expects nothing yet gets the expectation that the model predicts
+    path: PathBuf,
+    /// What the case shows [default: what the file's name says]
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    /// Begin with the functions and the program of this case: a built-in one by its name, or a file
+    #[arg(long, value_name = "CASE")]
+    from: Option<String>,
+    /// Write anew a file that is there
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Debug, Args)]
+struct AcceptArgs {
+    /// Case files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Take what the model predicts, and run nothing; without it, both of our pools must do what the model predicts
+    #[arg(long)]
+    model: bool,
+    /// Show the difference and write nothing; ends with 1 where there is one
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+    /// Write without asking; where nobody can be asked, nothing is written without it
+    #[arg(long)]
+    yes: bool,
+    /// Seconds that a pool may be silent before its run is given up
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    patience: Duration,
 }
 
 #[derive(Debug, Args)]
@@ -263,6 +304,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Plot(args) => plot::plot(&args, &mut out),
         Command::List(args) => list::list(&args, &mut out),
         Command::Check(args) => check::check(&args, &mut out),
+        Command::New(args) => new::new(&args, &mut out),
+        Command::Accept(args) => accept::accept(&args, &mut out),
         Command::Schema(args) => schema::schema(&args, &mut out),
         Command::Doctor => doctor::doctor(&mut out),
         Command::Adapter { kind: Ours::Thread } => return adapter_main::<ours::Threads>(),

@@ -11,7 +11,7 @@
 //! ```
 
 pub mod declined;
-mod expect;
+pub(crate) mod expect;
 pub(crate) mod facts;
 mod invariants;
 pub mod known;

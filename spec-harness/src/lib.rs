@@ -1,6 +1,7 @@
 //! Replays programs that use worker pools, exactly and in milliseconds, and judges what happened.
 
 pub mod adapter;
+pub mod author;
 pub mod case;
 pub mod conformance;
 pub mod contract;

@@ -20,15 +20,15 @@ const MAX_NODES: usize = 20_000;
 
 /// A node of a YAML document.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// From its first to its last character, for a list or mapping those of its children.
-    pub(super) span: Span,
-    pub(super) kind: Kind,
+    pub(crate) span: Span,
+    pub(crate) kind: Kind,
 }
 
 /// What a node is.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Scalar(Scalar),
     List(Vec<Node>),
     /// The entries in the file's order, duplicates included.
@@ -37,17 +37,17 @@ pub(super) enum Kind {
 
 /// A single value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Scalar {
+pub(crate) struct Scalar {
     /// As it was written; for quoted and block text what the quotes and folds mean.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Where `text` stands: without quotes, if it stands there literally.
-    pub(super) at: Span,
-    pub(super) value: Plain,
+    pub(crate) at: Span,
+    pub(crate) value: Plain,
 }
 
 /// What YAML takes a scalar for.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Plain {
+pub(crate) enum Plain {
     Null,
     Bool(bool),
     Int(i64),
@@ -57,7 +57,7 @@ pub(super) enum Plain {
 
 impl Node {
     /// What it is, for messages.
-    pub(super) fn describe(&self) -> &'static str {
+    pub(crate) fn describe(&self) -> &'static str {
         match &self.kind {
             Kind::List(_) => "a list",
             Kind::Mapping(_) => "a mapping",
@@ -71,7 +71,7 @@ impl Node {
     }
 
     /// The scalar it is.
-    pub(super) fn scalar(&self) -> Option<&Scalar> {
+    pub(crate) fn scalar(&self) -> Option<&Scalar> {
         match &self.kind {
             Kind::Scalar(scalar) => Some(scalar),
             _ => None,
@@ -79,7 +79,7 @@ impl Node {
     }
 
     /// Whether nothing is there: `close:` or `~`.
-    pub(super) fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         self.scalar()
             .is_some_and(|scalar| scalar.value == Plain::Null)
     }
@@ -87,7 +87,7 @@ impl Node {
 
 impl Scalar {
     /// The place in the file of some bytes of the text; the whole place where it is not literal.
-    pub(super) fn place(&self, bytes: std::ops::Range<usize>) -> Span {
+    pub(crate) fn place(&self, bytes: std::ops::Range<usize>) -> Span {
         if self.at.end - self.at.start == self.text.len() {
             Span {
                 start: self.at.start + bytes.start,
@@ -103,7 +103,7 @@ impl Scalar {
 ///
 /// Bounded in time and memory for any text: size, depth and number of nodes have limits, and
 /// anchors and aliases, with which a small file can grow without end, are refused.
-pub(super) fn parse(text: &str) -> Result<Node, Box<Diagnostic>> {
+pub(crate) fn parse(text: &str) -> Result<Node, Box<Diagnostic>> {
     if text.len() > MAX_BYTES {
         let message = format!(
             "the file has {} bytes, a case at most {MAX_BYTES}",

@@ -150,8 +150,33 @@ pub(super) fn from_file(path: &Path) -> Result<Result<Chosen, Bad>, Refusal> {
     })
 }
 
+/// The one case that is meant: a built-in one by its whole name, its last part or a part that no other has; a file by
+/// its path.
+pub(super) fn one(name: &str) -> Result<Result<Chosen, Bad>, Refusal> {
+    if is_path(name) {
+        return from_file(Path::new(name));
+    }
+    let cases = spec_cases::CASES.iter();
+    let whole = |known: &str| known == name || known.rsplit('/').next() == Some(name);
+    let named: Vec<_> = match cases.clone().find(|(known, _)| whole(known)) {
+        Some(case) => vec![case],
+        None => cases.filter(|(known, _)| known.contains(name)).collect(),
+    };
+    match named[..] {
+        [(known, text)] => Ok(built_in_case(known, text)),
+        [] => Err(nothing(&Selection {
+            filters: vec![name.to_owned()],
+            ..Selection::all()
+        })),
+        [(first, _), (second, _), ..] => Err(format!(
+            "several cases match {name}: {first}, {second}{}",
+            if named.len() > 2 { ", ..." } else { "" }
+        )),
+    }
+}
+
 /// The name of the case in a file: below a folder `cases` its path, elsewhere the file's name.
-fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     let path = path.with_extension("");
     let parts: Vec<String> = path
         .components()

@@ -76,6 +76,25 @@ pub(crate) fn replace(expect: &mut Expect, by: &Expect) {
     }
 }
 
+/// The printed lines with their instants; `{worker}` stands for the names of workers.
+pub(crate) fn told(history: &History) -> Vec<(Time, String)> {
+    let seen = Seen::of(history, &Facts::of(history));
+    let lines = seen.0.into_iter();
+    lines
+        .map(|printed| (printed.at, printed.anonymous))
+        .collect()
+}
+
+/// How many workers ran tasks.
+pub(crate) fn distinct(history: &History) -> usize {
+    workers_of(&Facts::of(history)).len()
+}
+
+/// When everything has ended.
+pub(crate) fn end(history: &History) -> Time {
+    history.events.last().map_or(Time(0), |event| event.at)
+}
+
 /// A line that was printed.
 struct Printed {
     at: Time,
@@ -201,7 +220,7 @@ fn output(expected: &[Line], seen: &Seen) -> Option<Reason> {
 }
 
 fn elapsed(expected: &Spanned<Time>, history: &History) -> Option<Reason> {
-    let seen = history.events.last().map_or(Time(0), |event| event.at);
+    let seen = end(history);
     (seen != expected.value).then(|| Reason::Mismatch {
         what: "elapsed",
         span: Some(expected.span),
@@ -254,10 +273,7 @@ fn workers(expected: &Workers, history: &History, facts: &Facts<'_>) -> Vec<Reas
         expected: vec![expected],
         seen: vec![seen],
     };
-    let ran = facts.lives.iter().filter(|(key, life)| {
-        life.worker < FIRST_PARENT_THREAD && facts.task(**key).is_some_and(|task| !task.callback)
-    });
-    let distinct: BTreeSet<usize> = ran.map(|(_, life)| life.worker).collect();
+    let distinct = workers_of(facts);
     if let Some(wanted) = &expected.distinct
         && wanted.value != distinct.len() as u64
     {
@@ -272,6 +288,14 @@ fn workers(expected: &Workers, history: &History, facts: &Facts<'_>) -> Vec<Reas
         found.push(mismatch(None, "reaped: true".to_owned(), left.clone()));
     }
     found
+}
+
+/// The workers that ran tasks.
+fn workers_of(facts: &Facts<'_>) -> BTreeSet<usize> {
+    let ran = facts.lives.iter().filter(|(key, life)| {
+        life.worker < FIRST_PARENT_THREAD && facts.task(**key).is_some_and(|task| !task.callback)
+    });
+    ran.map(|(_, life)| life.worker).collect()
 }
 
 fn order(expected: &Order, history: &History, facts: &Facts<'_>) -> Option<Reason> {

@@ -110,7 +110,9 @@ pub fn beside(left: (&str, &[String]), right: (&str, &[String])) -> String {
         let _ = writeln!(out, "{}", format!("{mark} {a}{pad} | {b}").trim_end());
     };
     row(" ", left_title, right_title);
-    for pair in aligned(left, right) {
+    let left: Vec<&str> = left.iter().map(String::as_str).collect();
+    let right: Vec<&str> = right.iter().map(String::as_str).collect();
+    for pair in aligned(&left, &right) {
         match pair {
             (Some(a), Some(b)) if a == b => row(" ", a, b),
             (Some(a), Some(b)) => row("~", a, b),
@@ -122,10 +124,11 @@ pub fn beside(left: (&str, &[String]), right: (&str, &[String])) -> String {
     out
 }
 
-type Pair<'l> = (Option<&'l str>, Option<&'l str>);
+/// A line of each of two texts; one that is missing has no partner.
+pub type Pair<'l> = (Option<&'l str>, Option<&'l str>);
 
 /// Pairs equal lines, by a longest common subsequence; what lies between is paired as it comes.
-fn aligned<'l>(left: &'l [String], right: &'l [String]) -> Vec<Pair<'l>> {
+pub fn aligned<'l>(left: &[&'l str], right: &[&'l str]) -> Vec<Pair<'l>> {
     let (n, m) = (left.len(), right.len());
     let mut common = vec![vec![0_u32; m + 1]; n + 1];
     for i in (0..n).rev() {
@@ -143,13 +146,13 @@ fn aligned<'l>(left: &'l [String], right: &'l [String]) -> Vec<Pair<'l>> {
     while i < n || j < m {
         if i < n && j < m && left[i] == right[j] {
             flush(&mut pairs, &mut only_left, &mut only_right);
-            pairs.push((Some(left[i].as_str()), Some(right[j].as_str())));
+            pairs.push((Some(left[i]), Some(right[j])));
             (i, j) = (i + 1, j + 1);
         } else if i < n && (j == m || common[i + 1][j] >= common[i][j + 1]) {
-            only_left.push(left[i].as_str());
+            only_left.push(left[i]);
             i += 1;
         } else {
-            only_right.push(right[j].as_str());
+            only_right.push(right[j]);
             j += 1;
         }
     }

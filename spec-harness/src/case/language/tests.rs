@@ -166,13 +166,13 @@ fn root() -> PathBuf {
 #[track_caller]
 fn current(file: &str, printed: &str, command: &str) {
     let path = root().join(file);
-    if std::env::var_os("UPDATE_LANGUAGE").is_some() {
+    if std::env::var_os("UPDATE_PAGES").is_some() {
         fs::write(&path, printed).expect(file);
     }
     let there = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         there == printed,
-        "{file} is not what `{command}` prints: run this test with UPDATE_LANGUAGE=1"
+        "{file} is not what `{command}` prints: run this test with UPDATE_PAGES=1"
     );
 }
 

@@ -1,0 +1,76 @@
+//! Writes expectations into case files: what was seen becomes what is expected, and the rest of the file stays as its
+//! author wrote it.
+
+mod edit;
+mod seen;
+#[cfg(test)]
+mod tests;
+mod update;
+mod write;
+
+pub use seen::Seen;
+pub use update::{REMARK, expects_nothing, fill, program, read, update};
+
+use crate::case::Diagnostic;
+use crate::case::ast::{Case, Expect, Kind};
+use crate::history::History;
+use crate::model::{self, Prediction};
+
+/// A text as a YAML scalar, in quotes where it needs them.
+pub fn scalar(text: &str) -> String {
+    write::scalar(text, false)
+}
+
+/// The model's run on each kind of worker that a case is for.
+pub fn predicted(case: &Case) -> Vec<(Kind, History)> {
+    let kinds = [Kind::Thread, Kind::Process].into_iter();
+    let runs = kinds.filter_map(|kind| match model::predict(case, kind) {
+        Prediction::Ran(history) => Some((kind, *history)),
+        Prediction::NotApplicable(_) => None,
+    });
+    runs.collect()
+}
+
+/// The case without what it expects, apart from what stands on its steps.
+#[must_use]
+pub fn without_expectation(case: &Case) -> Case {
+    Case {
+        expect: Expect {
+            ties: case.expect.ties.clone(),
+            ..Expect::default()
+        },
+        on: Vec::new(),
+        ..case.clone()
+    }
+}
+
+/// The text of a case that expects nothing, with what the model predicts; `remark` says that nobody has read it.
+///
+/// # Errors
+/// What is wrong with the case, or with any expectation of it: the text that was tried, and everything that was found.
+pub fn prefilled(
+    case: &Case,
+    text: &str,
+    remark: bool,
+) -> Result<String, (String, Vec<Diagnostic>)> {
+    let bare = model::review(case);
+    if !bare.is_empty() {
+        return Err((text.to_owned(), bare));
+    }
+    let runs = predicted(case);
+    let mut first = None;
+    // How many workers run tasks is promised only where none is idle.
+    for workers in [true, false] {
+        let new = fill(case, text, &runs, remark, workers);
+        match reviewed(&case.name, &new) {
+            problems if problems.is_empty() => return Ok(new),
+            problems => first = first.or(Some((new, problems))),
+        }
+    }
+    Err(first.unwrap_or_default())
+}
+
+/// Everything that is wrong with the text of a case.
+pub fn reviewed(name: &str, text: &str) -> Vec<Diagnostic> {
+    Case::parse(name, text).map_or_else(|problems| problems, |case| model::review(&case))
+}

@@ -1,0 +1,287 @@
+//! Files before and after.
+
+use super::*;
+
+fn case(text: &str) -> Case {
+    Case::parse("test", text).unwrap_or_else(|problems| {
+        let shown: Vec<_> = problems.iter().map(|p| p.render(text, false)).collect();
+        panic!("{}\n{text}", shown.join("\n"))
+    })
+}
+
+/// What becomes of a text; it is in order afterwards.
+#[track_caller]
+fn updated(text: &str) -> String {
+    let case = case(text);
+    let new = update(&case, text, &predicted(&case));
+    let problems = reviewed("test", &new);
+    let shown: Vec<_> = problems.iter().map(|p| p.render(&new, false)).collect();
+    assert!(problems.is_empty(), "{}\n{new}", shown.join("\n"));
+    new
+}
+
+/// The expectation that becomes of another, for a program of two workers and three tasks.
+#[track_caller]
+fn becomes(expect: &str) -> String {
+    let program = "spec: 1\ntitle: t\ntasks:\n  func(i):\n    - sleep: 1 + i\n    - print: \"{i} is done\"\nmain:\n  - pool: 2 # two\n  - map: func\n    over: range(3)\n  - close\n  - join\n  - print: ending\n";
+    let new = updated(&format!("{program}{expect}"));
+    let rest = new.strip_prefix(program).expect("the program stays");
+    rest.to_owned()
+}
+
+#[test]
+fn what_holds_stays_as_it_is() {
+    let expect = "expect:\n  output: [ 0 is done , \"1 is done\", 2 is done, ending ] # so\n  elapsed: 4.0\n";
+    assert_eq!(becomes(expect), expect);
+}
+
+#[test]
+fn one_number_is_one_edit() {
+    assert_eq!(
+        becomes("expect:\n  elapsed: 3   # about\n  workers: { distinct: 3 }\n"),
+        "expect:\n  elapsed: 4   # about\n  workers: { distinct: 2 }\n"
+    );
+}
+
+#[test]
+fn instants_are_changed_one_by_one() {
+    let old = "expect:
+  timeline:
+    # the first
+    1: [0 is done] # good
+    3:
+      - 1 is done
+    4: [ending]
+  elapsed: 4
+";
+    let new = "expect:
+  timeline:
+    # the first
+    1: [0 is done] # good
+    2: [1 is done]
+    4: [2 is done, ending]
+  elapsed: 4
+";
+    assert_eq!(becomes(old), new);
+}
+
+#[test]
+fn an_instant_behind_the_last_one_is_added() {
+    let old = "expect:\n  timeline:\n    1: [0 is done]\n    7: [x]\n";
+    let new = "expect:\n  timeline:\n    1: [0 is done]\n    2: [1 is done]\n    4: [2 is done, ending]\n";
+    assert_eq!(becomes(old), new);
+    let old = "expect:\n  timeline:\n    1: [0 is done]";
+    assert_eq!(becomes(old), new.trim_end());
+}
+
+#[test]
+fn a_timeline_in_braces_stays_in_braces() {
+    assert_eq!(
+        becomes("expect: { timeline: { 1: [a] }, elapsed: 1 }\n"),
+        "expect: { timeline: { 1: [0 is done], 2: [1 is done], 4: [2 is done, ending] }, elapsed: 4 }\n"
+    );
+}
+
+#[test]
+fn a_line_of_an_output_is_changed_where_it_stands() {
+    let old = "expect:\n  output:\n    - 0 is done\n    - \"1: done\" # hm\n    - 2 is done\n    - ending\n";
+    let new = "expect:\n  output:\n    - 0 is done\n    - 1 is done # hm\n    - 2 is done\n    - ending\n";
+    assert_eq!(becomes(old), new);
+}
+
+#[test]
+fn an_output_of_another_length_is_written_anew_in_its_style() {
+    assert_eq!(
+        becomes("expect:\n  output:\n    - 0 is done\n  elapsed: 4\n"),
+        "expect:\n  output:\n    - 0 is done\n    - 1 is done\n    - 2 is done\n    - ending\n  elapsed: 4\n"
+    );
+    assert_eq!(
+        becomes("expect:\n  output: []\n"),
+        "expect:\n  output: [0 is done, 1 is done, 2 is done, ending]\n"
+    );
+}
+
+#[test]
+fn fates_are_changed_one_by_one_where_the_sets_are_the_same() {
+    assert_eq!(
+        becomes("expect:\n  tasks:\n    func: killed # all\n"),
+        "expect:\n  tasks:\n    func: done # all\n"
+    );
+    assert_eq!(
+        becomes("expect:\n  tasks: { func(0): done, \"func(1..3)\": never }\n"),
+        "expect:\n  tasks: { func: done }\n"
+    );
+}
+
+/// A program whose running task is stopped where it can be.
+const TERMINATED: &str = "spec: 1
+title: t
+tasks:
+  func(i):
+    - sleep: 2
+    - print: \"{i}\"
+main:
+  - pool: 1
+  - apply_async: func(1)
+  - sleep: 1
+  - terminate
+  - join
+";
+
+#[test]
+fn where_kinds_differ_threads_get_a_part_of_their_own() {
+    let new = updated(&format!(
+        "{TERMINATED}expect:\n  output: []\n  elapsed: 5\n"
+    ));
+    let expect = new.strip_prefix(TERMINATED).expect("the program stays");
+    let told = "expect:
+  output: []
+  elapsed: 1
+on:
+  thread:
+    expect:
+      output: [\"1\"]
+      elapsed: 2
+";
+    assert_eq!(expect, told);
+    // What there is of it is added to.
+    let half = told.replace("      output: [\"1\"]\n", "");
+    let new = updated(&format!("{TERMINATED}{half}"));
+    assert!(
+        new.ends_with("      elapsed: 2\n      output: [\"1\"]\n"),
+        "{new}"
+    );
+    let other = told.replace(
+        "  thread:\n    expect:\n      output: [\"1\"]\n      elapsed: 2\n",
+        "  process: { expect: { elapsed: 1 } }\n",
+    );
+    let new = updated(&format!("{TERMINATED}{other}"));
+    let end = "on:
+  process: { expect: { elapsed: 1 } }
+  thread:
+    expect:
+      output: [\"1\"]
+";
+    assert!(new.ends_with(end), "{new}");
+}
+
+#[test]
+fn a_program_without_expectation_gets_one() {
+    let case = case(TERMINATED);
+    let new = prefilled(&case, TERMINATED, true).expect("it is in order");
+    let expect = new.strip_prefix(TERMINATED).expect("the program stays");
+    let told = format!(
+        "expect: {REMARK}
+  elapsed: 1
+  tasks: {{ func: killed }}
+  workers: {{ distinct: 1, reaped: true }}
+on:
+  thread:
+    expect:
+      timeline:
+        2: [\"1\"]
+      elapsed: 2
+      tasks: {{ func: done }}
+"
+    );
+    assert_eq!(expect, told);
+    assert!(!read(&new).contains(REMARK));
+}
+
+#[test]
+fn a_program_that_hangs_gets_none() {
+    let text = "spec: 1\ntitle: t\ntasks:\n  func(i):\n    - stop_self\nmain:\n  - pool: 1\n  - apply: func(1)\n";
+    let (_, problems) = prefilled(&case(text), text, true).expect_err("it hangs");
+    assert!(problems[0].message.contains("never ends"), "{problems:?}");
+}
+
+#[test]
+fn every_built_in_case_is_as_accepted_and_can_be_filled() {
+    for (name, text) in spec_cases::CASES {
+        let case = Case::parse(name, text).expect(name);
+        assert_eq!(update(&case, text, &predicted(&case)), *text, "{name}");
+        // Its program, without what follows it.
+        let Some((program, _)) = text.split_once("\nexpect:") else {
+            continue;
+        };
+        if case.expect.ties.is_some() {
+            continue;
+        }
+        let program = format!("{program}\n");
+        let bare = Case::parse(name, &program).expect(name);
+        if let Err((new, problems)) = prefilled(&bare, &program, false) {
+            let shown: Vec<_> = problems.iter().map(|p| p.render(&new, false)).collect();
+            panic!("{name}\n{}\n{new}", shown.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn lines_of_any_kind_are_written_so_that_they_are_read_as_they_are() {
+    let lines = [
+        "",
+        " ",
+        "a",
+        "- a",
+        "a: b",
+        "a #b",
+        "#",
+        "1",
+        "true",
+        "'",
+        "\"",
+        "'\"",
+        "\\",
+        "{a}",
+        "[a]",
+        "a, b",
+        "*",
+        "&x",
+        "堵塞",
+        "0------>1",
+        "-1",
+        "~",
+        "null",
+        "a\tb",
+        "\u{7f}",
+        "?",
+        "! x",
+        "%",
+        "@",
+        "`",
+        "|",
+        ">",
+        "a:",
+        "...",
+        "---",
+        "it's",
+        "1_000",
+        "0x10",
+        "1e3",
+        ".inf",
+        "=",
+        "<<",
+        "\u{a0}x",
+        "e\u{301}",
+        "\u{feff}",
+    ];
+    for line in lines {
+        for (flow, text) in [
+            (true, format!("[{}]", write::scalar(line, true))),
+            (false, format!("- {}", write::scalar(line, false))),
+        ] {
+            let text =
+                format!("spec: 1\ntitle: t\nmain:\n  - close\nexpect:\n  output:\n    {text}\n");
+            let Ok(tree) = crate::case::yaml::parse(&text) else {
+                panic!("{line:?} {flow}: {text}")
+            };
+            let (_, expect) = edit::entry(&tree, "expect").expect("it is there");
+            let (_, output) = edit::entry(expect, "output").expect("it is there");
+            let crate::case::yaml::Kind::List(items) = &output.kind else {
+                panic!("{line:?}: {text}")
+            };
+            let read = items[0].scalar().map(|scalar| scalar.text.as_str());
+            assert_eq!(read, Some(line), "{flow}: {text}");
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! Writing a case: what `new`, `accept` and `schema` do to files, and that "your first case" is as it is told.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_spec-harness");
+
+/// A folder that is there for the length of a test.
+struct Folder(PathBuf);
+
+/// What a command came to.
+#[derive(Debug)]
+struct Said {
+    code: Option<i32>,
+    text: String,
+}
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("authoring-{name}"));
+        // What an earlier run has left may be there or not.
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("a place for files");
+        Folder(path)
+    }
+
+    /// Runs the harness here.
+    fn run(&self, arguments: &[&str]) -> Said {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(arguments)
+            .current_dir(&self.0)
+            .stdin(Stdio::null());
+        let output = command.output().expect("the program can be started");
+        let text = [output.stdout, output.stderr].concat();
+        Said {
+            code: output.status.code(),
+            text: String::from_utf8_lossy(&text).into_owned(),
+        }
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.0.join(name), text).expect(name);
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.0.join(name)).expect(name)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).expect("the folder");
+        let name = |entry: std::io::Result<fs::DirEntry>| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        };
+        let mut names: Vec<String> = entries.map(name).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Said {
+    #[track_caller]
+    fn ends_with(self, code: i32) -> Said {
+        assert_eq!(self.code, Some(code), "{}", self.text);
+        self
+    }
+
+    #[track_caller]
+    fn says(self, text: &str) -> Said {
+        assert!(self.text.contains(text), "no {text:?} in:\n{}", self.text);
+        self
+    }
+}
+
+/// A program whose running task is stopped where it can be.
+const TERMINATED: &str = "spec: 1 # a remark
+title: t
+tasks:
+  func(i):
+    - sleep: 2
+    - print: \"{i}\"
+main:
+  - pool: 1
+  - apply_async: func(1)
+  - sleep: 1
+  - terminate
+  - join
+";
+
+#[test]
+fn a_new_case_is_in_order_and_passes() {
+    let folder = Folder::new("new");
+    folder
+        .run(&["new", "sub/a-new-case.yaml"])
+        .ends_with(0)
+        .says("written: sub/a-new-case.yaml");
+    assert!(
+        folder
+            .read("sub/a-new-case.yaml")
+            .contains("title: a new case\n")
+    );
+    folder.run(&["check", "sub/a-new-case.yaml"]).ends_with(0);
+    let run = ["run", "sub/a-new-case.yaml", "--on", "thread,process"];
+    folder.run(&run).ends_with(0).says("process: 1 pass");
+}
+
+#[test]
+fn nothing_is_overwritten_without_force() {
+    let folder = Folder::new("force");
+    let mine = format!("{TERMINATED}expect:\n  elapsed: 1\n");
+    folder.write("a.yaml", &mine);
+    folder
+        .run(&["new", "a.yaml"])
+        .ends_with(2)
+        .says("--force writes the file anew");
+    folder
+        .run(&["new", "a.yaml", "--from", "S004-1"])
+        .ends_with(2)
+        .says("--force");
+    assert_eq!(folder.read("a.yaml"), mine);
+    folder.run(&["new", "a.yaml", "--force"]).ends_with(0);
+    assert_ne!(folder.read("a.yaml"), mine);
+    assert_eq!(folder.names(), ["a.yaml"], "nothing else is left behind");
+}
+
+#[test]
+fn a_new_case_can_begin_with_the_program_of_another() {
+    let folder = Folder::new("from");
+    folder
+        .run(&["new", "a.yaml", "--from", "S004-1", "--title", "mine: it"])
+        .ends_with(0);
+    let text = folder.read("a.yaml");
+    assert!(
+        text.starts_with("spec: 1\ntitle: \"mine: it\"\ntasks:\n"),
+        "{text}"
+    );
+    assert!(text.contains("func(2..4): killed"), "{text}");
+    folder.run(&["check", "a.yaml"]).ends_with(0);
+    folder
+        .run(&["new", "b.yaml", "--from", "S004"])
+        .ends_with(2)
+        .says("several cases match S004");
+    folder
+        .run(&["new", "b.yaml", "--from", "S004-l"])
+        .ends_with(2)
+        .says("did you mean");
+    folder
+        .run(&["new", "b.yaml", "--from", "a.yaml"])
+        .ends_with(0);
+    folder
+        .run(&["new", "b.txt"])
+        .ends_with(2)
+        .says("ends with .yaml");
+}
+
+#[test]
+fn a_program_without_expectation_is_filled_in_where_it_stands() {
+    let folder = Folder::new("fill");
+    folder.write("a.yaml", TERMINATED);
+    folder
+        .run(&["new", "a.yaml"])
+        .ends_with(0)
+        .says("+ expect: # predicted by the model");
+    let text = folder.read("a.yaml");
+    assert!(text.starts_with(TERMINATED), "{text}");
+    folder.run(&["check", "a.yaml"]).ends_with(0);
+    // A program that the model refuses stays as it is.
+    let hangs = "spec: 1\ntitle: t\ntasks:\n  func(i):\n    - stop_self\nmain:\n  - pool: 1\n  - apply: func(1)\n";
+    folder.write("b.yaml", hangs);
+    folder
+        .run(&["new", "b.yaml"])
+        .ends_with(2)
+        .says("the program never ends");
+    assert_eq!(folder.read("b.yaml"), hangs);
+}
+
+#[test]
+fn accept_changes_what_is_expected_and_nothing_else() {
+    let folder = Folder::new("accept");
+    let (old, new) = (
+        "expect: # mine\n  elapsed: 5 # about\n",
+        "expect: # mine\n  elapsed: 1 # about\non:\n  thread:\n    expect:\n      elapsed: 2\n",
+    );
+    folder.write("a.yaml", &format!("{TERMINATED}{old}"));
+    folder
+        .run(&["accept", "a.yaml", "--dry-run"])
+        .ends_with(1)
+        .says("-   elapsed: 5 # about")
+        .says("+   elapsed: 1 # about");
+    // Nobody can be asked here.
+    folder
+        .run(&["accept", "a.yaml"])
+        .ends_with(1)
+        .says("--yes writes it");
+    assert_eq!(folder.read("a.yaml"), format!("{TERMINATED}{old}"));
+    folder
+        .run(&["accept", "a.yaml", "--yes"])
+        .ends_with(0)
+        .says("accepted: a.yaml");
+    assert_eq!(folder.read("a.yaml"), format!("{TERMINATED}{new}"));
+    folder
+        .run(&["accept", "a.yaml", "--dry-run"])
+        .ends_with(0)
+        .says("is as it was seen");
+    assert_eq!(folder.names(), ["a.yaml"]);
+}
+
+#[test]
+fn accept_fills_in_what_expects_nothing_and_strikes_out_the_remark() {
+    let folder = Folder::new("remark");
+    folder.write("a.yaml", TERMINATED);
+    folder.write("b.yaml", TERMINATED);
+    folder.run(&["new", "a.yaml"]).ends_with(0);
+    folder
+        .run(&["accept", "a.yaml", "b.yaml", "--yes", "--model"])
+        .ends_with(0);
+    assert_eq!(folder.read("a.yaml"), folder.read("b.yaml"));
+    assert!(!folder.read("a.yaml").contains("predicted by"));
+}
+
+#[test]
+fn accept_leaves_to_the_author_what_is_not_an_expectation() {
+    let folder = Folder::new("refuse");
+    let wrong = TERMINATED.replace("  - sleep: 1\n", "  - sleep: 1\n  - close:\n    takes: 1\n");
+    let wrong = format!("{wrong}expect:\n  elapsed: 7\n");
+    folder.write("a.yaml", &wrong);
+    folder
+        .run(&["accept", "a.yaml", "--yes"])
+        .ends_with(1)
+        .says("something else than its expectation is wrong")
+        .says("a.yaml:11:");
+    assert_eq!(folder.read("a.yaml"), wrong);
+    let ordered = format!("{TERMINATED}expect:\n  order: [end func < start func]\n  elapsed: 7\n");
+    folder.write("b.yaml", &ordered);
+    folder
+        .run(&["accept", "b.yaml", "--yes"])
+        .ends_with(1)
+        .says("the rest is for you to decide");
+    assert_eq!(folder.read("b.yaml"), ordered);
+}
+
+#[test]
+fn the_schema_and_the_reference_are_printed() {
+    let folder = Folder::new("schema");
+    folder.run(&["schema"]).ends_with(0).says("\"$schema\"");
+    folder
+        .run(&["schema", "--reference"])
+        .ends_with(0)
+        .says("# The case language");
+}
+
+mod tutorial {
+    use super::*;
+
+    /// What stands between two fences, and how the first one is called.
+    #[derive(Debug)]
+    enum Piece {
+        /// Everything that is no step.
+        Text(String),
+        /// Commands, each after `$ `, with what they print.
+        Console(Vec<(String, String)>),
+        /// Lines of the file that go and that come.
+        Diff(String),
+    }
+
+    fn pieces(page: &str) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let mut rest = page;
+        while let Some(at) = rest.find("```") {
+            let (before, fence) = rest.split_at(at);
+            let (kind, body) = fence[3..]
+                .split_once('\n')
+                .expect("a fence has a line of its own");
+            let (body, after) = body.split_once("```").expect("a fence is closed");
+            pieces.push(Piece::Text(before.to_owned()));
+            pieces.push(match kind {
+                "console" => Piece::Console(commands(body)),
+                "diff" => Piece::Diff(body.to_owned()),
+                _ => Piece::Text(format!("```{kind}\n{body}```")),
+            });
+            rest = after;
+        }
+        pieces.push(Piece::Text(rest.to_owned()));
+        pieces
+    }
+
+    fn commands(body: &str) -> Vec<(String, String)> {
+        let mut commands: Vec<(String, String)> = Vec::new();
+        for line in body.split_inclusive('\n') {
+            match (line.strip_prefix("$ "), commands.last_mut()) {
+                (Some(command), _) => commands.push((command.trim_end().to_owned(), String::new())),
+                (None, Some((_, said))) => said.push_str(line),
+                (None, None) => panic!("{line} is no command"),
+            }
+        }
+        commands
+    }
+
+    /// What a command of the page prints.
+    fn does(folder: &Folder, command: &str) -> String {
+        let mut words = command.split_whitespace();
+        match (words.next(), words.collect::<Vec<_>>()) {
+            (Some("spec-harness"), arguments) => folder.run(&arguments).text,
+            (Some("cat"), files) => files.iter().map(|file| folder.read(file)).collect(),
+            _ => panic!("{command} is not done here"),
+        }
+    }
+
+    /// The text without what changes from run to run: times, and the widths that they give to columns.
+    fn lasting(text: &str) -> String {
+        let lines = text.lines().map(|line| {
+            if line.starts_with("evidence: ") {
+                return "evidence".to_owned();
+            }
+            if !line.contains("pass")
+                && !line.contains("FAIL")
+                && !line.starts_with("ms ")
+                && !line.contains("median")
+            {
+                return line.to_owned();
+            }
+            let words = line.split_whitespace().map(|word| {
+                let number = word.trim_end_matches(',');
+                if number.parse::<f64>().is_ok() {
+                    "#"
+                } else {
+                    word
+                }
+            });
+            words.collect::<Vec<_>>().join(" ")
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn your_first_case_goes_as_it_is_told() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec-cases/FIRST-CASE.md");
+        let page = fs::read_to_string(&path).expect("FIRST-CASE.md");
+        let update = std::env::var_os("UPDATE_PAGES").is_some();
+        let folder = Folder::new("tutorial");
+        let file = "waves.yaml";
+        let mut new = String::new();
+        for piece in pieces(&page) {
+            match piece {
+                Piece::Text(text) => new += &text,
+                Piece::Diff(body) => {
+                    let side = |sign: char| -> String {
+                        let lines = body.lines().filter_map(|line| line.strip_prefix(sign));
+                        lines.map(|line| format!("{line}\n")).collect()
+                    };
+                    let (old, text) = (side('-'), folder.read(file));
+                    assert_eq!(text.matches(&old).count(), 1, "{old} is not in:\n{text}");
+                    folder.write(file, &text.replace(&old, &side('+')));
+                    new += &format!("```diff\n{body}```");
+                }
+                Piece::Console(commands) => {
+                    new += "```console\n";
+                    for (command, told) in commands {
+                        let said = does(&folder, &command);
+                        let said = said.trim_end().to_owned() + "\n";
+                        if !update {
+                            assert_eq!(
+                                lasting(&said),
+                                lasting(&told),
+                                "{command}\nprints something else than FIRST-CASE.md tells: run this test with UPDATE_PAGES=1"
+                            );
+                        }
+                        new += &format!("$ {command}\n{said}");
+                    }
+                    new += "```";
+                }
+            }
+        }
+        if update {
+            fs::write(&path, new).expect("FIRST-CASE.md");
+        }
+    }
+}
