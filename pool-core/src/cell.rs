@@ -81,8 +81,9 @@ pub trait Job<J: ?Sized>: Send + Sync {
     fn is_open(&self) -> bool;
     /// The pool was terminated, and this many units will never be handed out.
     fn terminate(&self, unclaimed: usize);
-    /// A unit's name for people: `task 7, items 16..32, submitted at src/main.rs:8:14`.
-    fn describe(&self, unit: &Unit) -> String;
+    /// A unit's name for people: `thumbs::resize, items 16..32 (task 7, submitted at src/main.rs:8:14)`; without
+    /// the name of its function, `task 7, items 16..32, submitted at src/main.rs:8:14`.
+    fn describe(&self, unit: &Unit, function: Option<&str>) -> String;
 }
 
 /// A backend's own view of a job, as its queue takes it.
@@ -343,14 +344,18 @@ impl<J: ?Sized + Send + Sync, W: Work + 'static> Job<J> for Cell<J, W> {
         }
     }
 
-    fn describe(&self, unit: &Unit) -> String {
+    fn describe(&self, unit: &Unit, function: Option<&str>) -> String {
         let items = self.work.items(unit.index);
         let items = match (self.work.units(), items.len()) {
             (..=1, ..=1) => String::new(),
             (_, 1) => format!(", item {}", items.start),
             _ => format!(", items {}..{}", items.start, items.end),
         };
-        format!("task {}{items}, submitted at {}", self.id, self.place)
+        let (id, place) = (self.id, self.place);
+        match function {
+            Some(function) => format!("{function}{items} (task {id}, submitted at {place})"),
+            None => format!("task {id}{items}, submitted at {place}"),
+        }
     }
 }
 

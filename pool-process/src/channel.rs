@@ -2,19 +2,76 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
+use crate::child::Child;
 use crate::errand;
 use crate::link::Link;
-use crate::sys::Status;
+use crate::sys::{self, Status};
 use crate::talk::{self, Reply, Request};
+
+/// How long a server may take to answer: it never waits for anything, so this is far beyond what a busy machine
+/// makes of the fraction of a millisecond that it needs. The time is the system's, not the pool's: it is a bound
+/// on what another process does.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may take to its first answer: constructors of linked libraries run before it.
+const BEGINNING: Duration = Duration::from_secs(60);
+
+/// A fork server's process, as all who ask it share it.
+#[derive(Debug)]
+pub(crate) struct Respondent {
+    pub(crate) child: Child,
+    has_answered: AtomicBool,
+    /// Why nobody asks it any more.
+    fault: OnceLock<String>,
+}
+
+impl Respondent {
+    pub(crate) fn new(child: Child) -> Respondent {
+        Respondent {
+            child,
+            has_answered: AtomicBool::new(false),
+            fault: OnceLock::new(),
+        }
+    }
+
+    /// Ends it, for the first reason that is given. Workers that it has forked go on.
+    pub(crate) fn give_up(&self, fault: &str) {
+        self.fault.get_or_init(|| fault.to_owned());
+        // Unlike the end of its first channel, this leaves it no time to take its workers down.
+        let _ = self.child.signal_alone(Signal::SIGKILL);
+    }
+
+    /// Why it was given up, if it was.
+    pub(crate) fn fault(&self) -> Option<&str> {
+        self.fault.get().map(String::as_str)
+    }
+
+    pub(crate) fn has_answered(&self) -> bool {
+        self.has_answered.load(Ordering::Relaxed)
+    }
+
+    fn patience(&self) -> Duration {
+        if self.has_answered() {
+            PATIENCE
+        } else {
+            BEGINNING
+        }
+    }
+}
 
 /// A way to ask a fork server; what was started by it ends with it.
 #[derive(Debug)]
-pub(crate) struct Channel(Mutex<Link>);
+pub(crate) struct Channel {
+    /// None once it was closed, or a question was left without an answer.
+    link: Mutex<Option<Link>>,
+    server: Arc<Respondent>,
+}
 
 /// Why a fork server did not fork.
 #[derive(Debug)]
@@ -28,15 +85,27 @@ pub(crate) enum NotForked {
 }
 
 impl Channel {
-    pub(crate) fn new(link: Link) -> Channel {
-        Channel(Mutex::new(link))
+    pub(crate) fn new(link: Link, server: Arc<Respondent>) -> Channel {
+        Channel {
+            link: Mutex::new(Some(link)),
+            server,
+        }
+    }
+
+    /// Closes it: the server sees its end.
+    pub(crate) fn close(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Link>> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens another way to ask the same server.
     pub(crate) fn open(&self) -> io::Result<Channel> {
         let (ours, theirs) = Link::message_pair()?;
-        self.ask(Request::Open, Some(&theirs))
-            .map(|_| Channel::new(ours))
+        self.ask(Request::Open, Some(theirs))
+            .map(|_| Channel::new(ours, self.server.clone()))
     }
 
     /// Has a function run in the server, and waits until it has.
@@ -44,7 +113,8 @@ impl Channel {
         let token = errand::preload(function)
             .map_err(io::Error::other)?
             .to_bytes();
-        match self.ask(Request::Preload { token }, None)? {
+        // It takes as long as it takes.
+        match self.ask_within(Request::Preload { token }, None, None)? {
             (Reply::Done, _) => Ok(()),
             _ => Err(io::Error::other("the function to preload has panicked")),
         }
@@ -53,10 +123,11 @@ impl Channel {
     /// Has a worker forked: its process id, its pidfd, and our end of its socket.
     pub(crate) fn fork(&self) -> Result<(u32, OwnedFd, Link), NotForked> {
         let (ours, theirs) = Link::pair().map_err(NotForked::Refused)?;
-        match self.ask(Request::Fork, Some(&theirs)) {
+        match self.ask(Request::Fork, Some(theirs)) {
             Ok((Reply::Forked { pid }, fds)) => match fds.into_iter().next() {
                 Some(pidfd) => Ok((pid.unsigned_abs(), pidfd, ours)),
-                // There was no room for it here. The worker sees its socket close, and leaves.
+                // Another thread was quicker to take the place of the socket that was sent. The worker sees its
+                // end of it close, and leaves.
                 None => Err(NotForked::Refused(Errno::EMFILE.into())),
             },
             Ok((Reply::Threads(threads), _)) => Err(NotForked::Threads(threads)),
@@ -93,11 +164,36 @@ impl Channel {
         }
     }
 
-    /// One question, one answer. The server never waits for anything, so neither does this for long.
-    fn ask(&self, request: Request, socket: Option<&Link>) -> io::Result<(Reply, Vec<OwnedFd>)> {
-        let link = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let socket: Vec<_> = socket.iter().map(|socket| socket.as_fd()).collect();
-        talk::say(&link, &request, &socket)?;
-        talk::hear(&link)?.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    /// One question, one answer.
+    fn ask(&self, request: Request, socket: Option<Link>) -> io::Result<(Reply, Vec<OwnedFd>)> {
+        self.ask_within(request, socket, Some(self.server.patience()))
+    }
+
+    /// One question, one answer. A server that gives none within this time is given up: it hangs, or is stopped
+    /// in a way that it does not come out of by itself.
+    fn ask_within(
+        &self,
+        request: Request,
+        socket: Option<Link>,
+        limit: Option<Duration>,
+    ) -> io::Result<(Reply, Vec<OwnedFd>)> {
+        let mut open = self.lock();
+        let link = open.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        let carried: Vec<_> = socket.iter().map(Link::as_fd).collect();
+        talk::say(link, &request, &carried)?;
+        // Closed before the answer comes, it makes room for the descriptor that the answer may bring.
+        drop(socket);
+        if let Some(limit) = limit
+            && !sys::readable_within(link.as_fd(), Some(limit))?
+        {
+            // An answer that comes yet would be taken for that to another question.
+            *open = None;
+            self.server
+                .give_up(&format!("did not answer for {} s", limit.as_secs()));
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let answer = talk::hear(link)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        self.server.has_answered.store(true, Ordering::Relaxed);
+        Ok(answer)
     }
 }

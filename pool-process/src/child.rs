@@ -4,9 +4,8 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
@@ -56,22 +55,33 @@ impl Child {
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        let mut ended = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
-        poll(&mut ended, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+        self.ends_within(Some(Duration::ZERO))
+    }
+
+    /// Waits until it has ended, or for this long; true when it has.
+    pub(crate) fn ends_within(&self, limit: Option<Duration>) -> bool {
+        sys::readable_within(self.pidfd.as_fd(), limit).unwrap_or(false)
     }
 
     /// Whether it is on its way out: a process closes its descriptors before it can be waited for.
     pub(crate) fn is_ending(&self) -> bool {
         /// `PF_EXITING` of the kernel's `<linux/sched.h>`.
         const EXITING: u64 = 0x4;
-        let Ok(stat) = fs::read_to_string(format!("/proc/{}/stat", self.pid)) else {
-            return true;
-        };
-        // The name, in parentheses, may hold anything; the flags are the seventh field after it.
-        let flags = stat
-            .rsplit_once(')')
-            .and_then(|(_, rest)| rest.split_whitespace().nth(6)?.parse::<u64>().ok());
+        let flags = self.stat(6).and_then(|flags| flags.parse::<u64>().ok());
         flags.is_none_or(|flags| flags & EXITING != 0)
+    }
+
+    /// Whether its first thread has ended, but not all of it. For a moment that is so in any process that ends.
+    pub(crate) fn has_lost_its_first_thread(&self) -> bool {
+        self.stat(0).is_some_and(|state| state == "Z") && !self.has_ended()
+    }
+
+    /// A field of what the system says of it, counted from the one after its name.
+    fn stat(&self, field: usize) -> Option<String> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        // The name, in parentheses, may hold anything.
+        let (_, rest) = stat.rsplit_once(')')?;
+        rest.split_whitespace().nth(field).map(str::to_owned)
     }
 
     /// Takes the status of one that has ended, and ends whatever it left behind in its group.
@@ -97,8 +107,7 @@ impl Child {
     pub(crate) fn await_and_bury(&self) -> Status {
         // It fails only where there is nobody left to go on.
         let _ = self.signal_alone(Signal::SIGCONT);
-        let mut ended = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
-        while poll(&mut ended, PollTimeout::NONE) == Err(Errno::EINTR) {}
+        self.ends_within(None);
         self.bury()
     }
 

@@ -29,19 +29,21 @@
 //! before it looks at the argument. What a worker wrote before it died is read before that is decided.
 //!
 //! The end of the socket alone decides nothing (what a task has started may hold it open, and a task may close
-//! it), except that a worker which is not about to end is stopped for it: it could never answer.
+//! it), except that a worker which is not about to end is stopped for it: it could never answer. So is one whose
+//! first thread has ended while others go on, which no descriptor tells: see [`look`].
 
 mod answers;
 mod crew;
+mod look;
 
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::signal::Signal;
 use pool_core::{Armed, Failure, Feed, Seat, StartError, Timers};
 
@@ -123,6 +125,8 @@ pub(crate) struct Dispatcher {
     requests: u64,
     /// Starts in a row that came to nothing.
     failures: u32,
+    /// When workers were last looked at.
+    looked: Instant,
     /// Why no worker can be had any more.
     broken: Option<String>,
 }
@@ -148,6 +152,7 @@ impl Dispatcher {
             serial: 0,
             requests: 0,
             failures: 0,
+            looked: Instant::now(),
             broken: None,
         })
     }
@@ -175,7 +180,7 @@ impl Dispatcher {
             if self.is_over() {
                 return;
             }
-            let events = match self.epoll.wait(&mut room, EpollTimeout::NONE) {
+            let events = match self.epoll.wait(&mut room, self.pause()) {
                 Ok(count) => &room[..count],
                 Err(Errno::EINTR) => continue,
                 // The arguments are right, and nothing else is said to fail.
@@ -184,6 +189,7 @@ impl Dispatcher {
             for event in events.iter().flat_map(Event::of) {
                 self.handle(event);
             }
+            self.look();
         }
     }
 

@@ -37,6 +37,15 @@ pub(crate) enum Duty {
     Leaving,
 }
 
+/// What the last look at a worker has found.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// The number of what it was doing; none when it was idle.
+    pub(crate) at: Option<u64>,
+    /// Its first thread had ended.
+    pub(crate) alone: bool,
+}
+
 /// One live worker.
 #[derive(Debug)]
 pub(crate) struct Hand {
@@ -51,6 +60,7 @@ pub(crate) struct Hand {
     pub(crate) silent: bool,
     /// The dispatcher wants to know when it can be written to.
     pub(crate) awaited: bool,
+    pub(crate) seen: Seen,
     /// How many tasks it was given.
     pub(crate) tasks: usize,
     /// Its seat in the feed still names what it ran last.
@@ -72,6 +82,7 @@ impl Hand {
             verdict: None,
             silent: false,
             awaited: false,
+            seen: Seen::default(),
             tasks: 0,
             seated: false,
             reader: Reader::new(max_payload),

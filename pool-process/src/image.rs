@@ -143,6 +143,8 @@ impl Callable {
 /// Where the image that holds this code lies in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Image {
+    /// How far it lies from where its file says.
+    bias: usize,
     code: Vec<Range<usize>>,
     data: Vec<Range<usize>>,
 }
@@ -156,6 +158,12 @@ impl Image {
             unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut image).cast::<c_void>()) };
             image
         })
+    }
+
+    /// What the image's file calls an address of its code.
+    pub(crate) fn address_in_file(&self, address: usize) -> Option<u64> {
+        self.is_code(address)
+            .then(|| address.wrapping_sub(self.bias) as u64)
     }
 
     fn base() -> usize {
@@ -212,7 +220,11 @@ unsafe extern "C" fn look(
     let base = Image::base();
     let ours = data.iter().any(|range| range.contains(&base));
     if ours {
-        *image = Image { code, data };
+        *image = Image {
+            bias: info.dlpi_addr as usize,
+            code,
+            data,
+        };
     }
     libc::c_int::from(ours)
 }

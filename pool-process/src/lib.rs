@@ -49,6 +49,8 @@ mod image;
 
 mod lent;
 
+mod symbols;
+
 mod errand;
 
 mod link;

@@ -14,7 +14,8 @@
 //! Each pool has a channel of its own, a socket that keeps messages apart, with one answer to each question. When
 //! a channel ends, so do the workers that were asked for by it; when the first one ends, so does the server. The
 //! server alone takes the status of a worker, so that it alone can say when a process id is free again: signals
-//! to groups go through it. It never waits for anything but the next event.
+//! to groups go through it. It never waits for anything but the next event, and should somebody stop it, the next
+//! question continues it. One that hangs all the same is given up after some seconds, and replaced.
 //!
 //! Workers do not depend on it. Should it die, they go on, and their pools use another one for later workers;
 //! only how such an orphan ended can then not be told. That they all end with the owner is the kernel's doing:
@@ -97,6 +98,7 @@ impl Server {
         prctl::set_child_subreaper(true)?;
         // It keeps no directory in use; workers go where their pool was.
         chdir("/")?;
+        go_on_for(&link);
         let ends: SigSet = [Signal::SIGCHLD].into_iter().collect();
         ends.thread_block()?;
         let owner = u32::try_from(getppid().as_raw())
@@ -196,7 +198,9 @@ impl Server {
     fn open(&mut self, fds: Vec<OwnedFd>) -> Reply {
         for fd in fds {
             self.opened += 1;
-            self.channels.push((self.opened, Link::from_fd(fd)));
+            let link = Link::from_fd(fd);
+            go_on_for(&link);
+            self.channels.push((self.opened, link));
         }
         Reply::Done
     }
@@ -324,6 +328,12 @@ impl Server {
         // Those that have left their group come here when what started them ends.
         while sys::kill_children() && sys::await_child() {}
     }
+}
+
+/// Nobody who stops this process can make others wait for it: a question continues it, and so does the owner's end.
+fn go_on_for(link: &Link) {
+    // Where that is refused, those who ask give it up after a time.
+    let _ = sys::go_on_for(link.as_fd());
 }
 
 /// Runs a function once; what is forked later has what it made.

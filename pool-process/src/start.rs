@@ -6,6 +6,7 @@ mod server;
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use crate::channel::{Channel, NotForked};
@@ -102,7 +103,7 @@ impl Starter {
 
     /// Starts a worker.
     pub(crate) fn start(&mut self) -> io::Result<Newborn> {
-        // A server that has died is replaced once; one that dies again at once is not tried for ever.
+        // A server that has died is replaced; one that dies again at once is not tried for ever.
         for _ in 0..2 {
             let Way::Server { server, channel } = &self.way else {
                 break;
@@ -118,10 +119,13 @@ impl Starter {
                      library has started, so it must not fork"
                 )),
                 Err(NotForked::Gone) => {
-                    server.give_up();
+                    server.give_up("has died");
+                    let fault = format!("a fork server before this one {}", server.fault());
                     match connect(self.preload) {
-                        Ok(way) => self.way = way,
-                        Err(error) => self.fall_back(&format!("the fork server has died: {error}")),
+                        Ok(way) => (self.way, self.reason) = (way, fault),
+                        Err(error) => self.fall_back(&format!(
+                            "{fault}, and another one cannot be started: {error}"
+                        )),
                     }
                 }
             }
@@ -146,22 +150,23 @@ impl Starter {
 }
 
 fn connect(preload: Option<Preload>) -> io::Result<Way> {
-    let server = Server::get(preload)?;
-    let channel = match server.channel() {
-        Ok(channel) => channel,
-        Err(_) => {
-            // It died since it was last used.
-            server.give_up();
-            return Server::get(preload).and_then(|server| {
-                let channel = Arc::new(server.channel()?);
-                Ok(Way::Server { server, channel })
-            });
+    loop {
+        let server = Server::get(preload)?;
+        let is_new = !server.has_answered();
+        match server.channel() {
+            Ok(channel) => {
+                let channel = Arc::new(channel);
+                return Ok(Way::Server { server, channel });
+            }
+            Err(error) => {
+                server.give_up("does not begin");
+                if is_new {
+                    return Err(error);
+                }
+                // It has died since it was last used.
+            }
         }
-    };
-    Ok(Way::Server {
-        server,
-        channel: Arc::new(channel),
-    })
+    }
 }
 
 /// Why no worker can be started in this program at all, if that is so.
@@ -187,13 +192,21 @@ pub(crate) fn impossible() -> Option<String> {
         );
     }
     static ELSEWHERE: OnceLock<Option<String>> = OnceLock::new();
-    ELSEWHERE.get_or_init(elsewhere).clone()
+    if let Some(known) = ELSEWHERE.get() {
+        return known.clone();
+    }
+    match std::fs::read_link("/proc/self/exe") {
+        Ok(program) => ELSEWHERE.get_or_init(|| elsewhere(&program)).clone(),
+        Err(error) => Some(format!(
+            "/proc/self/exe, by which this program would be started again, cannot be read ({error}): /proc must be \
+             mounted"
+        )),
+    }
 }
 
 /// What is wrong where this code is not part of the program that `/proc/self/exe` would start. A process neither
 /// changes its program nor moves its code, so it is looked up once.
-fn elsewhere() -> Option<String> {
-    let program = std::fs::read_link("/proc/self/exe").ok()?;
+fn elsewhere(program: &Path) -> Option<String> {
     let here = image::file()?;
     (here != program).then(|| {
         format!(

@@ -9,8 +9,11 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
 /// How a process ended.
@@ -34,6 +37,27 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
         Err(io::Error::last_os_error())
     } else {
         Ok(result)
+    }
+}
+
+/// Waits until a descriptor has something to read, or has ended; false when this long was over first.
+pub(crate) fn readable_within(fd: BorrowedFd<'_>, limit: Option<Duration>) -> io::Result<bool> {
+    // A time that cannot be reached is no limit.
+    let end = limit.and_then(|limit| Instant::now().checked_add(limit));
+    let mut watched = [PollFd::new(fd, PollFlags::POLLIN)];
+    loop {
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+        // Rounded up, since a wait of zero would spin through the last millisecond.
+        let left = left.map(|left| {
+            let millis = left.as_millis() + u128::from(!left.is_zero());
+            PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
+        });
+        match poll(&mut watched, left.unwrap_or(PollTimeout::NONE)) {
+            Ok(0) if end.is_some_and(|end| end <= Instant::now()) => return Ok(false),
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(true),
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 
@@ -205,11 +229,24 @@ pub(crate) fn received(fd: RawFd) -> OwnedFd {
 
 /// Has the kernel kill the caller's whole process group when the last writer of this pipe is gone.
 pub(crate) fn die_with(lifeline: BorrowedFd<'_>) -> io::Result<()> {
-    let fd = lifeline.as_raw_fd();
+    // SAFETY: it has no preconditions.
+    signal_on(lifeline, unsafe { -libc::getpid() }, libc::SIGKILL)
+}
+
+/// Has the kernel continue this process, should somebody have stopped it, whenever its end of a socket has something
+/// to read, or its other end is closed. In one that runs nothing happens.
+pub(crate) fn go_on_for(socket: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: it has no preconditions.
+    signal_on(socket, unsafe { libc::getpid() }, libc::SIGCONT)
+}
+
+/// Has the kernel send a signal to a process, or to minus a group, at every event of this descriptor.
+fn signal_on(fd: BorrowedFd<'_>, to: libc::pid_t, signal: libc::c_int) -> io::Result<()> {
+    let fd = fd.as_raw_fd();
     // SAFETY: plain numbers on a borrowed descriptor.
     unsafe {
-        check(libc::fcntl(fd, libc::F_SETOWN, -libc::getpid()))?;
-        check(libc::fcntl(fd, F_SETSIG, libc::SIGKILL))?;
+        check(libc::fcntl(fd, libc::F_SETOWN, to))?;
+        check(libc::fcntl(fd, F_SETSIG, signal))?;
         let flags = check(libc::fcntl(fd, libc::F_GETFL))?;
         check(libc::fcntl(fd, libc::F_SETFL, flags | libc::O_ASYNC))?;
     }

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use pool_core::{
-    Batch, Call, Cell, CodecError, Erased, Failure, FnPtr, Job, Panic, Portable, Single, Unit,
-    catch,
+    Address, Batch, Call, Cell, CodecError, Erased, Failure, FnPtr, Job, Panic, Portable, Single,
+    Unit, catch,
 };
 
 use serde::Serialize;
@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::codec;
 use crate::errand::{self, Errand, Many, One, Shape};
 use crate::image::{Refused, TOKEN};
+use crate::symbols;
 use crate::wire::Kind;
 
 /// A job that can travel to a worker process: the cells of calls and of maps.
@@ -23,6 +24,9 @@ pub(crate) trait Travel: Send + Sync {
 
     /// What the unit's function is lent: a worker must have got it before the unit.
     fn context(&self, unit: &Unit) -> Option<Lending>;
+
+    /// A unit's name for people: its function, where that is known, its items, and where it was submitted.
+    fn describe(&self, unit: &Unit) -> String;
 
     /// Appends the payload of a task frame for one unit.
     fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), CodecError>;
@@ -64,6 +68,11 @@ impl<A: Portable, F: Errand<A>> Travel for Cell<dyn Travel, Single<Call<F, A>>> 
         self
     }
 
+    fn describe(&self, unit: &Unit) -> String {
+        let function = self.inputs(unit).and_then(|call| name::<A, F>(&call.func));
+        Job::describe(self, unit, function.as_deref())
+    }
+
     fn context(&self, unit: &Unit) -> Option<Lending> {
         lending(&self.inputs(unit)?.func)
     }
@@ -91,6 +100,11 @@ impl<A: Portable, F: Errand<A>> Travel for Cell<dyn Travel, Single<Call<F, A>>> 
 impl<A: Portable, F: Errand<A>> Travel for Cell<dyn Travel, Batch<F, A>> {
     fn as_job(&self) -> &dyn Job<dyn Travel> {
         self
+    }
+
+    fn describe(&self, unit: &Unit) -> String {
+        let (func, _) = self.inputs(unit);
+        Job::describe(self, unit, name::<A, F>(func).as_deref())
     }
 
     fn context(&self, unit: &Unit) -> Option<Lending> {
@@ -128,6 +142,11 @@ fn lending<A, F: FnPtr<A>>(func: &F) -> Option<Lending> {
         number: context.number(),
         bytes: context.encoded(encode),
     })
+}
+
+/// What a function is called in the program's text.
+fn name<A, F: FnPtr<A>>(func: &F) -> Option<String> {
+    symbols::name(func.pointer().address())
 }
 
 /// Code, context and argument; the argument's own `Serialize` may refuse, or panic.

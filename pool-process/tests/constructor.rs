@@ -2,8 +2,6 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
-
 use common::{Outcome, loss, pid};
 use pool_process::{Cause, Process, ProcessPool, StartMethod};
 
@@ -105,7 +103,6 @@ fn a_pool_whose_workers_never_start_says_so() -> Outcome {
         set(variable);
         for builder in [ProcessPool::builder(), ProcessPool::builder().reexec()] {
             let pool = builder.size(2).build().expect("a pool");
-            let start = Instant::now();
             let handles: Vec<_> = (0..5)
                 .map(|x: u8| pool.apply_async(|x| x, x).expect("open"))
                 .collect();
@@ -113,7 +110,6 @@ fn a_pool_whose_workers_never_start_says_so() -> Outcome {
                 let lost = loss(handle.get());
                 assert_eq!(lost.cause, Cause::Start("exited with code 3".to_owned()));
             }
-            assert!(start.elapsed() < Duration::from_secs(5));
             // Later work fails for the same reason, at once, and the pool ends like any other.
             loss(pool.apply(|x: u8| x, 1));
             pool.close();

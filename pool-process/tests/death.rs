@@ -1,19 +1,17 @@
-//! A death costs one task, and nothing is left behind: with real signals and real processes.
+//! A death costs one task, and the pool is what it was: with real signals and real processes.
 
 mod common;
 
 use std::fs::File;
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{Outcome, descendants, each_way, kill, lives, loss, pid, signal, soon};
+use common::{
+    Gate, Outcome, each_way, everybody, ignore_sigterm, kill, lives, loss, never_end, no_time, pid,
+    raise, signal_of, stop, wait_at,
+};
 use nix::sys::signal::Signal;
 use pool_process::{Cause, Failure, Process, ProcessPool};
-
-fn raise(signal: i32) {
-    let signal = Signal::try_from(signal).expect("a signal");
-    nix::sys::signal::raise(signal).expect("it can be raised");
-}
 
 fn overflow(depth: u64) -> u64 {
     let room = std::hint::black_box([depth; 1_000]);
@@ -29,15 +27,36 @@ fn a_killed_worker_costs_its_task_alone_and_is_replaced() -> Outcome {
     each_way(1, |pool| {
         let before = pool.apply(pid, ())?;
         let lost = loss(pool.apply(raise, Signal::SIGKILL as i32));
-        assert_eq!((lost.pid, signal(&lost)), (before, "SIGKILL"));
-        assert!(lost.task.contains("tests/death.rs"), "{}", lost.task);
-        assert!(
-            lost.to_string()
-                .contains(&format!("killed by SIGKILL (pid {before})")),
-            "{lost}"
-        );
+        assert_eq!((lost.pid, signal_of(&lost)), (before, "SIGKILL"));
         let after = pool.apply(pid, ())?;
         assert_ne!(before, after);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_loss_names_signal_process_function_item_and_place() -> Outcome {
+    each_way(1, |pool| {
+        let lost = loss(pool.apply(raise, Signal::SIGKILL as i32)).to_string();
+        let begin = "worker lost: killed by SIGKILL (pid ";
+        assert!(lost.starts_with(begin), "{lost}");
+        assert!(
+            lost.contains("while running death::common::raise ("),
+            "{lost}"
+        );
+        assert!(
+            lost.contains("submitted at pool-process/tests/death.rs:"),
+            "{lost}"
+        );
+        let died = |x: i32| {
+            if x == 3 {
+                raise(9)
+            }
+        };
+        let lost = loss(pool.map_task(died, 0..8).chunksize(2).submit()?.get());
+        assert!(lost.task.contains("closure, items 2..4 (task "), "{lost}");
+        let lost = loss(pool.map_task(raise, [9]).submit()?.get());
+        assert!(lost.task.starts_with("death::common::raise"), "{lost}");
         Ok(())
     })
 }
@@ -49,9 +68,9 @@ fn abort_overflow_and_exit_are_told_apart() -> Outcome {
             pool.apply(|()| std::process::abort(), ())
                 .map(|never: ()| never),
         );
-        assert_eq!(signal(&lost), "SIGABRT");
+        assert_eq!(signal_of(&lost), "SIGABRT");
         let lost = loss(pool.apply(overflow, 0));
-        assert_eq!(signal(&lost), "SIGSEGV");
+        assert_eq!(signal_of(&lost), "SIGSEGV");
         let lost = loss(pool.apply(|code: i32| -> u8 { std::process::exit(code) }, 7));
         assert_eq!(lost.cause, Cause::Exit(7));
         assert_eq!(
@@ -63,30 +82,34 @@ fn abort_overflow_and_exit_are_told_apart() -> Outcome {
 }
 
 #[test]
-fn a_death_is_known_within_milliseconds() -> Outcome {
-    each_way(1, |pool| {
-        pool.apply(pid, ())?;
-        let start = Instant::now();
+fn a_death_is_told_by_the_kernel_and_waits_for_no_timer() -> Outcome {
+    for builder in [ProcessPool::builder(), ProcessPool::builder().reexec()] {
+        let pool = builder.size(1).timers(no_time()).build()?;
         loss(pool.apply(raise, Signal::SIGKILL as i32));
-        assert!(
-            start.elapsed() < Duration::from_millis(250),
-            "{:?}",
-            start.elapsed()
-        );
-        Ok(())
-    })
+        assert_eq!(pool.apply(|x: u8| x, 1)?, 1, "it was replaced");
+    }
+    Ok(())
 }
 
 #[test]
 fn of_a_map_only_the_chunk_that_died_fails_and_the_others_run() -> Outcome {
     each_way(2, |pool| {
-        let died = |x: i32| {
+        let file = std::env::temp_dir().join(format!("pool-process-map-{}", std::process::id()));
+        File::create(&file)?;
+        // Each item leaves a byte, which needs no worker to tell of it.
+        let died = |(path, x): (String, i32)| {
             if x == 3 {
                 raise(9)
             }
+            let file = File::options().append(true).open(path).expect("there");
+            { file }.write_all(b".").expect("written");
         };
-        let lost = loss(pool.map_task(died, 0..8).chunksize(1).submit()?.get());
-        assert!(lost.task.contains("item 3"), "{}", lost.task);
+        let path = file.to_string_lossy().into_owned();
+        let items = (0..8).map(|x| (path.clone(), x));
+        let lost = loss(pool.map_task(died, items).chunksize(1).submit()?.get());
+        assert!(lost.task.contains(", item 3 "), "{lost}");
+        assert_eq!(std::fs::read(&file)?.len(), 7);
+        std::fs::remove_file(&file)?;
         Ok(())
     })
 }
@@ -116,7 +139,7 @@ fn workers_killed_under_a_thousand_tasks_cost_one_task_each() -> Outcome {
         let handles: Result<Vec<_>, _> = (0..1_000).map(|x| pool.apply_async(task, x)).collect();
         for (x, handle) in (0..1_000).zip(handles?) {
             if x % 100 == 0 {
-                assert_eq!(signal(&loss(handle.get())), "SIGKILL");
+                assert_eq!(signal_of(&loss(handle.get())), "SIGKILL");
             } else {
                 assert_eq!(handle.get()?, x);
             }
@@ -127,161 +150,71 @@ fn workers_killed_under_a_thousand_tasks_cost_one_task_each() -> Outcome {
 }
 
 #[test]
-fn the_fork_server_may_die_under_a_thousand_tasks() -> Outcome {
-    // A preload of its own gives this pool a server of its own.
-    fn own() {}
-    let pool = ProcessPool::builder().size(2).preload(own).build()?;
-    let before = descendants(std::process::id());
-    let worker = pool.apply(pid, ())?;
-    let server = *before
-        .iter()
-        .find(|pid| descendants(**pid).contains(&worker))
-        .ok_or("no server")?;
-    let handles: Result<Vec<_>, _> = (0..1_000)
-        .map(|x: u64| pool.apply_async(|x| x, x))
-        .collect();
-    kill(server, Signal::SIGKILL);
-    for (x, handle) in (0..1_000).zip(handles?) {
-        assert_eq!(handle.get()?, x);
-    }
-    // Its workers went on; one that dies now is replaced by a new server.
-    loss(pool.apply(raise, 9));
-    loss(pool.apply(raise, 9));
-    assert_eq!(pool.map(|x: u64| x, 0..10)?, (0..10).collect::<Vec<_>>());
-    pool.close();
-    pool.join()?;
-    Ok(())
-}
-
-#[test]
-fn a_task_that_closes_all_descriptors_fails_alone() -> Outcome {
-    each_way(1, |pool| {
-        let close_all = |()| {
-            for fd in 0..100 {
-                // The point of the test: to close what is somebody else's.
-                let _ = nix::unistd::close(fd);
-            }
-            std::thread::sleep(Duration::from_secs(60));
-        };
-        let lost = loss(pool.apply(close_all, ()));
-        assert_eq!(
-            lost.cause,
-            Cause::Protocol("it closed its connection".to_owned())
-        );
-        assert_eq!(pool.apply(|x: u8| x, 1)?, 1);
-        Ok(())
-    })
-}
-
-#[test]
-fn a_task_that_closes_all_descriptors_and_returns_fails_alone() -> Outcome {
-    each_way(1, |pool| {
-        let close_all = |()| {
-            for fd in 0..100 {
-                let _ = nix::unistd::close(fd);
-            }
-        };
-        let result = pool.apply(close_all, ());
-        assert!(matches!(result, Err(Failure::WorkerLost(_))), "{result:?}");
-        assert_eq!(pool.apply(|x: u8| x, 1)?, 1);
-        Ok(())
-    })
-}
-
-#[test]
-fn a_task_that_writes_garbage_fails_alone() -> Outcome {
-    each_way(1, |pool| {
-        let scribble = |()| {
-            for fd in 3..100 {
-                let path = format!("/proc/self/fd/{fd}");
-                let target = std::fs::read_link(path).unwrap_or_default();
-                if target.to_string_lossy().starts_with("socket") {
-                    let garbage = [7_u8; 100];
-                    let _ =
-                        nix::sys::socket::send(fd, &garbage, nix::sys::socket::MsgFlags::empty());
-                }
-            }
-        };
-        let lost = loss(pool.apply(scribble, ()));
+fn a_busy_worker_killed_from_outside_costs_what_it_ran_and_none_of_a_thousand_behind() -> Outcome {
+    each_way(2, |pool| {
+        let gate = Gate::new();
+        let running = [
+            pool.apply_async(wait_at, gate.name())?,
+            pool.apply_async(wait_at, gate.name())?,
+        ];
+        let behind: Result<Vec<_>, _> = (0..1_000)
+            .map(|x: u64| pool.apply_async(|x| x, x))
+            .collect();
+        let guests = gate.guests(2);
+        kill(guests[0].pid, Signal::SIGKILL);
+        let killed = guests[0].pid;
+        // The other one is let go.
+        drop(guests);
+        let ends = running.map(pool_process::AsyncResult::get);
+        let lost: Vec<_> = ends.into_iter().filter_map(Result::err).collect();
+        assert_eq!(lost.len(), 1, "{lost:?}");
         assert!(
-            matches!(&lost.cause, Cause::Protocol(what) if what.contains("0x07070707")),
-            "{lost}"
+            matches!(&lost[0], Failure::WorkerLost(lost) if lost.pid == killed),
+            "{lost:?}"
         );
-        assert_eq!(pool.apply(|x: u8| x, 1)?, 1);
-        Ok(())
-    })
-}
-
-/// Leaves a process behind that lives for a minute and holds everything open; its process id.
-#[expect(clippy::zombie_processes, reason = "it is left behind on purpose")]
-fn linger(_: ()) -> u32 {
-    let child = std::process::Command::new("sleep")
-        .arg("60")
-        .spawn()
-        .expect("sleep is there");
-    child.id()
-}
-
-#[test]
-fn grandchildren_end_with_their_worker() -> Outcome {
-    each_way(1, |pool| {
-        let grandchild = pool.apply(linger, ())?;
-        assert!(lives(grandchild));
-        loss(pool.apply(raise, 9));
-        assert!(soon(|| !lives(grandchild)), "it outlived its worker");
-        let grandchild = pool.apply(linger, ())?;
-        pool.close();
-        pool.join()?;
-        assert!(soon(|| !lives(grandchild)), "it outlived its pool");
+        for (x, handle) in (0..1_000).zip(behind?) {
+            assert_eq!(handle.get()?, x);
+        }
         Ok(())
     })
 }
 
 #[test]
-fn a_task_that_ends_its_thread_fails_alone() -> Outcome {
+fn a_stopped_worker_that_is_killed_is_a_death_like_others() -> Outcome {
     each_way(1, |pool| {
-        // The process goes on without its first thread, and can never answer.
-        let end_thread = |()| {
-            std::thread::spawn(|| {
-                std::thread::sleep(Duration::from_millis(20));
-                std::process::exit(3)
-            });
-            // SAFETY: nothing on this thread's stack is used again.
-            unsafe { nix::libc::pthread_exit(std::ptr::null_mut()) }
-        };
-        let result = pool.apply(end_thread, ()).map(|never: ()| never);
-        assert!(matches!(result, Err(Failure::WorkerLost(_))), "{result:?}");
+        let gate = Gate::new();
+        let handle = pool.apply_async(wait_at, gate.name())?;
+        let guests = gate.guests(1);
+        stop(guests[0].pid);
+        kill(guests[0].pid, Signal::SIGKILL);
+        assert_eq!(signal_of(&loss(handle.get())), "SIGKILL");
         assert_eq!(pool.apply(|x: u8| x, 1)?, 1);
         Ok(())
     })
 }
 
-fn ignore_sigterm(_: ()) {
-    use nix::sys::signal::{SigHandler, signal};
-    // SAFETY: to ignore a signal calls no handler.
-    unsafe { signal(Signal::SIGTERM, SigHandler::SigIgn) }.expect("it can be ignored");
-    std::thread::sleep(Duration::from_secs(60));
+/// Waits at a gate, and listens to no SIGTERM.
+fn stay(gate: String) -> u32 {
+    ignore_sigterm();
+    wait_at(gate)
 }
 
 #[test]
 fn terminate_is_bounded_for_workers_that_ignore_it() -> Outcome {
     for builder in [ProcessPool::builder(), ProcessPool::builder().reexec()] {
         let pool = builder.size(2).grace(Duration::from_millis(50)).build()?;
-        let worker = pool.apply(pid, ())?;
-        let handle = pool.apply_async(ignore_sigterm, ())?;
-        let other = pool.apply_async(ignore_sigterm, ())?;
-        std::thread::sleep(Duration::from_millis(50));
-        let start = Instant::now();
+        let gate = Gate::new();
+        let handles = [
+            pool.apply_async(stay, gate.name())?,
+            pool.apply_async(stay, gate.name())?,
+        ];
+        let workers = gate.guests(2);
         pool.terminate();
-        assert_eq!(handle.get(), Err(Failure::Terminated));
-        assert_eq!(other.get(), Err(Failure::Terminated));
+        for handle in handles {
+            assert_eq!(handle.get(), Err(Failure::Terminated));
+        }
         pool.join()?;
-        assert!(
-            (50..500).contains(&start.elapsed().as_millis()),
-            "{:?}",
-            start.elapsed()
-        );
-        assert!(!lives(worker));
+        assert!(workers.iter().all(|worker| !lives(worker.pid)));
     }
     Ok(())
 }
@@ -289,13 +222,8 @@ fn terminate_is_bounded_for_workers_that_ignore_it() -> Outcome {
 #[test]
 fn stopped_workers_are_terminated_and_dropped_like_others() -> Outcome {
     each_way(2, |pool| {
-        let workers = pool.map(
-            |_: u8| (std::thread::sleep(Duration::from_millis(20)), pid(())).1,
-            0..8,
-        )?;
-        for worker in workers.iter().collect::<std::collections::BTreeSet<_>>() {
-            kill(*worker, Signal::SIGSTOP);
-        }
+        let workers = everybody(pool, 2);
+        workers.iter().for_each(|worker| stop(*worker));
         let waiting = pool.apply_async(pid, ())?;
         pool.terminate();
         assert_eq!(waiting.get(), Err(Failure::Terminated));
@@ -306,29 +234,27 @@ fn stopped_workers_are_terminated_and_dropped_like_others() -> Outcome {
 }
 
 #[test]
-fn a_drop_stops_what_runs_at_once() -> Outcome {
+fn a_drop_stops_what_runs_and_waits_for_no_timer() -> Outcome {
     for builder in [ProcessPool::builder(), ProcessPool::builder().reexec()] {
-        let pool = builder.size(2).warn_on_drop(false).build()?;
-        let worker = pool.apply(pid, ())?;
-        let handle = pool.apply_async(|()| std::thread::sleep(Duration::from_secs(60)), ())?;
-        let start = Instant::now();
+        let pool = builder
+            .size(2)
+            .timers(no_time())
+            .warn_on_drop(false)
+            .build()?;
+        let worker = everybody(&pool, 2);
+        let handle = pool.apply_async(never_end, ())?;
         drop(pool);
-        assert!(
-            start.elapsed() < Duration::from_millis(500),
-            "{:?}",
-            start.elapsed()
-        );
         assert_eq!(handle.get(), Err(Failure::Terminated));
-        assert!(!lives(worker));
+        assert!(worker.iter().all(|worker| !lives(*worker)));
     }
     Ok(())
 }
 
 #[test]
 fn a_pool_may_be_dropped_in_its_own_callback() -> Outcome {
-    each_way(1, |_| {
-        let pool = std::sync::Arc::new(ProcessPool::builder().size(1).warn_on_drop(false).build()?);
-        let worker = pool.apply(pid, ())?;
+    for builder in [ProcessPool::builder(), ProcessPool::builder().reexec()] {
+        let pool = std::sync::Arc::new(builder.size(1).warn_on_drop(false).build()?);
+        let worker = common::Watch::over(pool.apply(pid, ())?);
         let own = pool.clone();
         let handle = pool
             .task(|x: u8| x, 1)
@@ -337,23 +263,9 @@ fn a_pool_may_be_dropped_in_its_own_callback() -> Outcome {
         drop(pool);
         // The value was there before the pool went, or went with it.
         assert!(matches!(handle.get(), Ok(1) | Err(Failure::Terminated)));
-        assert!(soon(|| !lives(worker)));
-        Ok(())
-    })
-}
-
-#[test]
-fn ctrl_c_does_not_reach_workers() -> Outcome {
-    each_way(2, |pool| {
-        let group = |()| nix::unistd::getpgrp().as_raw();
-        let worker = pool.apply(group, ())?;
-        assert_ne!(
-            worker,
-            nix::unistd::getpgrp().as_raw(),
-            "a terminal signals its own group alone"
-        );
-        Ok(())
-    })
+        worker.ends();
+    }
+    Ok(())
 }
 
 /// Ten megabytes, in lines.

@@ -3,19 +3,29 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::sync::atomic::{AtomicI32, Ordering};
 
-use common::{Outcome, descendants, each_way, kill, lives, pid, soon};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use common::{
+    Gate, Outcome, Watch, descendants, each_way, kill, linger, never_end, parent, readable, stop,
+    wait_with,
+};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, killpg, sigaction};
+use nix::unistd::Pid;
 use pool_process::{Process, ProcessPool};
+
+/// The variable with the name of the gate at which a program's tasks report to the test.
+const GATE: &str = "POOL_TEST_GATE";
 
 /// A program that has said where it has got to.
 struct Program {
     child: Child,
     output: BufReader<std::process::ChildStdout>,
+    gate: Gate,
 }
 
 impl Program {
@@ -25,6 +35,7 @@ impl Program {
     }
 
     fn start_file(file: &Path, name: &str) -> Result<Program, Box<dyn std::error::Error>> {
+        let gate = Gate::new();
         let mut child = Command::new(file)
             .args([
                 "--exact",
@@ -33,12 +44,19 @@ impl Program {
                 "--nocapture",
                 "--test-threads=1",
             ])
+            .env(GATE, gate.name())
+            // As a shell starts a program from a terminal.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
         let output = BufReader::new(child.stdout.take().ok_or("no output")?);
-        let mut program = Program { child, output };
+        let mut program = Program {
+            child,
+            output,
+            gate,
+        };
         program.line_after("ready")?;
         Ok(program)
     }
@@ -56,6 +74,27 @@ impl Program {
             }
         }
     }
+
+    /// Says something to the program.
+    fn tell(&mut self, line: &str) -> Outcome {
+        let input = self.child.stdin.as_mut().ok_or("no input")?;
+        Ok(writeln!(input, "{line}")?)
+    }
+
+    /// What it has started, all of which must end with it.
+    fn family(&self, at_least: usize) -> Family {
+        let pids: Vec<u32> = descendants(self.child.id()).into_iter().collect();
+        assert!(pids.len() >= at_least, "{pids:?}");
+        Family(pids.into_iter().map(Watch::over).collect())
+    }
+}
+
+struct Family(Vec<Watch>);
+
+impl Family {
+    fn ends(&self) {
+        self.0.iter().for_each(Watch::ends);
+    }
 }
 
 /// In a program: says something to the test.
@@ -64,50 +103,49 @@ fn say(what: &str) {
     let _ = std::io::stdout().flush();
 }
 
-fn nap(_: ()) {
-    std::thread::sleep(Duration::from_secs(60));
+/// In a program: waits until the test says something, or lets it go.
+fn listen() -> String {
+    let mut line = String::new();
+    let _ = std::io::stdin().read_line(&mut line);
+    line
 }
 
-fn nap_with_company(_: ()) {
-    let company = Command::new("sleep").arg("60").spawn();
-    drop(company);
-    nap(());
+/// In a task of a program: reports to the test, and waits there for ever.
+fn report(word: String) -> u32 {
+    wait_with(&std::env::var(GATE).expect("it is inherited"), &word)
+}
+
+fn report_with_company(word: String) -> u32 {
+    linger(());
+    report(word)
 }
 
 /// A pool with workers that are idle, busy, busy with company, and stopped.
 fn all_sorts(pool: &ProcessPool) {
-    let workers = pool.map_task(
-        |_: u8| (std::thread::sleep(Duration::from_millis(50)), pid(())).1,
-        0..4,
-    );
-    let workers = workers
-        .chunksize(1)
-        .submit()
-        .expect("open")
-        .get()
-        .expect("workers");
-    for task in [nap, nap_with_company] {
-        pool.apply_async(task, ()).map(drop).expect("open");
+    for (word, task) in [
+        ("busy", report as fn(String) -> u32),
+        ("accompanied", report_with_company),
+        ("to be stopped", report),
+    ] {
+        pool.apply_async(task, word.to_owned())
+            .map(drop)
+            .expect("open");
     }
-    pool.apply_async(
-        |()| nix::sys::signal::raise(Signal::SIGSTOP).expect("stopped"),
-        (),
-    )
-    .map(drop)
-    .expect("open");
-    assert!(soon(|| workers
-        .iter()
-        .any(|worker| state(*worker) == Some('T'))));
-    // The company takes a moment to be there.
-    assert!(soon(|| descendants(std::process::id()).len() >= 5));
     say("ready");
-    let mut line = String::new();
-    let _ = std::io::stdin().read_line(&mut line);
+    listen();
 }
 
-fn state(pid: u32) -> Option<char> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.trim_start().chars().next()
+/// Waits until a program's workers are as they should be: the family of a program with [`all_sorts`].
+fn settle(program: &Program) -> Family {
+    for guest in program.gate.guests(3) {
+        if guest.word == "to be stopped" {
+            stop(guest.pid);
+        }
+        // The others are let go at the gate, and may not end before their program does.
+        std::mem::forget(guest);
+    }
+    // Four workers and company, and where there is one the server.
+    program.family(5)
 }
 
 #[test]
@@ -133,76 +171,105 @@ fn program_exit() -> Outcome {
 
 #[test]
 #[ignore = "a program for the tests below"]
-fn program_processes() -> Outcome {
-    let late = |()| {
-        std::thread::sleep(Duration::from_millis(100));
-        say("late");
-    };
-    for _ in 0..3 {
-        Process::new(late, ()).start()?;
+fn program_panic() {
+    let pool = ProcessPool::new(4).expect("a pool");
+    all_sorts(&pool);
+    panic!("meant to");
+}
+
+#[test]
+#[ignore = "a program for the tests below"]
+fn program_queue() -> Outcome {
+    let pools = [
+        ProcessPool::new(2)?,
+        ProcessPool::builder().size(2).reexec().build()?,
+    ];
+    for pool in &pools {
+        for _ in 0..2 {
+            pool.apply_async(report, "busy".to_owned()).map(drop)?;
+        }
+        for x in 0..1_000 {
+            pool.apply_async(|x: u64| x, x).map(drop)?;
+        }
     }
-    let daemon = Process::new(nap, ()).daemon(true);
-    daemon.start()?;
-    say(&format!(
-        "ready\ndaemon {}",
-        daemon.pid()?.ok_or("it was started")?
-    ));
-    std::process::exit(0)
-}
-
-/// What a program has started, all of which must end with it.
-fn everything_of(program: &Program) -> Result<Vec<u32>, Box<dyn std::error::Error>> {
-    let family: Vec<u32> = descendants(program.child.id()).into_iter().collect();
-    assert!(family.len() >= 5, "four workers and company: {family:?}");
-    Ok(family)
-}
-
-fn assert_gone(family: &[u32]) {
-    let left = || {
-        family
-            .iter()
-            .copied()
-            .filter(|pid| lives(*pid))
-            .collect::<Vec<_>>()
-    };
-    assert!(soon(|| left().is_empty()), "still there: {:?}", left());
+    say("ready");
+    listen();
+    Ok(())
 }
 
 #[test]
 fn a_killed_parent_leaves_nothing() -> Outcome {
     for name in ["program_fork_server", "program_reexec"] {
         let mut program = Program::start(name)?;
-        let family = everything_of(&program)?;
+        let family = settle(&program);
         program.child.kill()?;
-        assert_gone(&family);
+        family.ends();
         program.child.wait()?;
     }
     Ok(())
 }
 
 #[test]
+fn a_parent_killed_with_a_thousand_tasks_queued_leaves_nothing() -> Outcome {
+    let mut program = Program::start("program_queue")?;
+    let guests = program.gate.guests(4);
+    let family = program.family(5);
+    program.child.kill()?;
+    family.ends();
+    program.child.wait()?;
+    drop(guests);
+    Ok(())
+}
+
+/// The fork server of a program with [`all_sorts`], which is the only one of its children that has any.
+fn server_of(program: &Program) -> Result<u32, Box<dyn std::error::Error>> {
+    let family = descendants(program.child.id());
+    let worker = family
+        .iter()
+        .find(|pid| parent(**pid) != program.child.id());
+    let worker = *worker.ok_or("no server")?;
+    let mut server = parent(worker);
+    while parent(server) != program.child.id() {
+        server = parent(server);
+    }
+    Ok(server)
+}
+
+#[test]
 fn a_parent_killed_together_with_its_fork_server_leaves_nothing() -> Outcome {
     let mut program = Program::start("program_fork_server")?;
-    let family = everything_of(&program)?;
-    let server = family
-        .iter()
-        .find(|pid| descendants(**pid).len() >= 4)
-        .ok_or("no server")?;
-    kill(*server, Signal::SIGKILL);
+    let family = settle(&program);
+    kill(server_of(&program)?, Signal::SIGKILL);
     program.child.kill()?;
-    assert_gone(&family);
+    family.ends();
     program.child.wait()?;
     Ok(())
 }
 
 #[test]
-fn a_parent_that_returns_or_exits_leaves_nothing() -> Outcome {
-    for name in ["program_fork_server", "program_reexec", "program_exit"] {
+fn a_parent_killed_while_its_fork_server_is_stopped_leaves_nothing() -> Outcome {
+    let mut program = Program::start("program_fork_server")?;
+    let family = settle(&program);
+    stop(server_of(&program)?);
+    program.child.kill()?;
+    family.ends();
+    program.child.wait()?;
+    Ok(())
+}
+
+#[test]
+fn a_parent_that_returns_exits_or_panics_leaves_nothing() -> Outcome {
+    for name in [
+        "program_fork_server",
+        "program_reexec",
+        "program_exit",
+        "program_panic",
+    ] {
         let mut program = Program::start(name)?;
-        let family = everything_of(&program)?;
+        let family = settle(&program);
         drop(program.child.stdin.take());
         program.child.wait()?;
-        assert_gone(&family);
+        family.ends();
     }
     Ok(())
 }
@@ -211,39 +278,108 @@ fn a_parent_that_returns_or_exits_leaves_nothing() -> Outcome {
 fn a_parent_that_is_interrupted_leaves_nothing() -> Outcome {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGSEGV] {
         let mut program = Program::start("program_fork_server")?;
-        let family = everything_of(&program)?;
+        let family = settle(&program);
         kill(program.child.id(), signal);
         program.child.wait()?;
-        assert_gone(&family);
+        family.ends();
     }
     Ok(())
 }
 
 #[test]
 fn the_output_of_a_program_ends_when_it_does() -> Outcome {
-    let mut program = Program::start("program_fork_server")?;
-    program.child.kill()?;
-    program.child.wait()?;
-    let start = std::time::Instant::now();
-    let mut rest = String::new();
-    std::io::Read::read_to_string(&mut program.output, &mut rest)?;
-    assert!(
-        start.elapsed() < Duration::from_millis(100),
-        "{:?}",
-        start.elapsed()
-    );
+    for name in ["program_fork_server", "program_reexec"] {
+        let mut program = Program::start(name)?;
+        let family = settle(&program);
+        drop(program.child.stdin.take());
+        program.child.wait()?;
+        // Busy and stopped workers, their company and the server had it open as well.
+        while readable(program.output.get_ref().as_fd()) {
+            if program.output.read_line(&mut String::new())? == 0 {
+                break;
+            }
+        }
+        assert_eq!(program.output.read_line(&mut String::new())?, 0, "its end");
+        family.ends();
+    }
     Ok(())
+}
+
+#[test]
+#[ignore = "a program for the test below"]
+fn program_interrupted() -> Outcome {
+    static PIPE: AtomicI32 = AtomicI32::new(-1);
+    extern "C" fn note(_: i32) {
+        // SAFETY: a descriptor that stays open, and one byte.
+        unsafe { nix::libc::write(PIPE.load(Ordering::Acquire), c"!".as_ptr().cast(), 1) };
+    }
+    let (mut interrupted, writer) = std::io::pipe()?;
+    PIPE.store(writer.as_raw_fd(), Ordering::Release);
+    let handler = SigAction::new(
+        SigHandler::Handler(note),
+        SaFlags::SA_RESTART,
+        SigSet::empty(),
+    );
+    // SAFETY: the handler makes a system call.
+    unsafe { sigaction(Signal::SIGINT, &handler)? };
+    let pools = [
+        ProcessPool::new(2)?,
+        ProcessPool::builder().size(2).reexec().build()?,
+    ];
+    let everybody = || pools.each_ref().map(|pool| common::everybody(pool, 2));
+    let before = everybody();
+    say("ready");
+    interrupted.read_exact(&mut [0])?;
+    assert_eq!(before, everybody());
+    say("unharmed");
+    Ok(())
+}
+
+#[test]
+fn ctrl_c_is_the_programs_alone() -> Outcome {
+    let mut program = Program::start("program_interrupted")?;
+    // As a terminal does it: to the whole group that is in the foreground.
+    killpg(
+        Pid::from_raw(program.child.id().cast_signed()),
+        Signal::SIGINT,
+    )?;
+    program.line_after("unharmed")?;
+    assert!(program.child.wait()?.success());
+    Ok(())
+}
+
+#[test]
+#[ignore = "a program for the tests below"]
+fn program_processes() -> Outcome {
+    let late = |word: String| {
+        report(word);
+        say("late");
+    };
+    for _ in 0..3 {
+        Process::new(late, "late".to_owned()).start()?;
+    }
+    let daemon = Process::new(never_end, ()).daemon(true);
+    daemon.start()?;
+    say(&format!(
+        "ready\ndaemon {}",
+        daemon.pid()?.ok_or("it was started")?
+    ));
+    std::process::exit(0)
 }
 
 #[test]
 fn the_end_of_a_program_waits_for_its_processes_and_kills_its_daemons() -> Outcome {
     let mut program = Program::start("program_processes")?;
-    let daemon: u32 = program.line_after("daemon ")?.parse()?;
+    let daemon = Watch::over(program.line_after("daemon ")?.parse()?);
+    let guests = program.gate.guests(3);
+    // It has nothing left to do but to wait for them, and has killed the daemon before.
+    daemon.ends();
+    assert_eq!(program.child.try_wait()?, None);
+    drop(guests);
     for _ in 0..3 {
         program.line_after("late")?;
     }
     assert!(program.child.wait()?.success());
-    assert!(soon(|| !lives(daemon)));
     Ok(())
 }
 
@@ -251,18 +387,18 @@ fn the_end_of_a_program_waits_for_its_processes_and_kills_its_daemons() -> Outco
 #[ignore = "a program for the test below"]
 fn program_own_waits() -> Outcome {
     let pool = ProcessPool::new(2)?;
-    let reaper = std::thread::spawn(|| {
-        // Takes the status of whatever ends, as an init process does.
-        for _ in 0..200 {
-            let _ = nix::sys::wait::waitpid(None, Some(nix::sys::wait::WaitPidFlag::WNOHANG));
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    });
+    // Takes the status of whatever ends, as an init process does; it sleeps as long as the fork server is there.
+    std::thread::spawn(|| while nix::sys::wait::waitpid(None, None).is_ok() {});
     for code in 1..20 {
         let lost = common::loss(pool.apply(|code: i32| -> u8 { std::process::exit(code) }, code));
         assert_eq!(lost.cause, pool_process::Cause::Exit(code));
     }
-    let _ = reaper.join();
+    // By re-exec the status may be lost to that thread, and nothing else.
+    let pool = ProcessPool::builder().size(2).reexec().build()?;
+    for code in 1..20 {
+        common::loss(pool.apply(|code: i32| -> u8 { std::process::exit(code) }, code));
+        assert_eq!(pool.apply(|x: i32| x, code)?, code);
+    }
     say("ready");
     Ok(())
 }
@@ -303,7 +439,7 @@ fn a_program_may_wait_for_any_child_and_ignore_sigchld() -> Outcome {
 #[ignore = "a program for the test below"]
 fn program_replaced() -> Outcome {
     say("ready");
-    std::io::stdin().read_line(&mut String::new())?;
+    listen();
     each_way(2, |pool| {
         assert_eq!(pool.map(|x: u64| x * x, 0..4)?, [0, 1, 4, 9]);
         Ok(())
@@ -325,12 +461,7 @@ fn a_program_whose_file_was_replaced_or_removed_starts_itself_and_not_the_other(
         if replace {
             std::fs::copy("/bin/false", &copy)?;
         }
-        program
-            .child
-            .stdin
-            .take()
-            .ok_or("no input")?
-            .write_all(b"\n")?;
+        program.tell("go on")?;
         program.line_after("worked")?;
         program.child.wait()?;
         if replace {

@@ -5,7 +5,7 @@ mod common;
 
 use std::fs;
 
-use common::{Outcome, descendants, pid};
+use common::{Outcome, descendants, never_end, pid};
 use pool_process::ProcessPool;
 
 /// Threads that live. One that was joined may stand in /proc for a moment yet: the kernel wakes the joiner before it
@@ -56,10 +56,7 @@ fn live_and_die(round: usize) -> Outcome {
             pool.close();
             pool.join()?;
         }
-        2 => drop(pool.apply_async(
-            |()| std::thread::sleep(std::time::Duration::from_secs(60)),
-            (),
-        )?),
+        2 => drop(pool.apply_async(never_end, ())?),
         _ => drop(
             pool.apply(|()| std::process::abort(), ())
                 .map(|never: ()| never),

@@ -1,14 +1,9 @@
 //! What a pool of processes does while its workers live.
 
-use std::time::Duration;
+mod common;
 
+use common::{Outcome, never_end, pid};
 use pool_process::{Failure, Misuse, ProcessPool, current_worker};
-
-type Outcome = Result<(), Box<dyn std::error::Error>>;
-
-fn pid(_: ()) -> u32 {
-    std::process::id()
-}
 
 #[test]
 fn a_call_runs_in_another_process() -> Outcome {
@@ -104,7 +99,7 @@ fn close_and_join_have_the_work_done() -> Outcome {
 #[test]
 fn terminate_stops_what_runs_and_drops_what_waits() -> Outcome {
     let pool = ProcessPool::new(1)?;
-    let running = pool.apply_async(|()| std::thread::sleep(Duration::from_secs(60)), ())?;
+    let running = pool.apply_async(never_end, ())?;
     let waiting = pool.apply_async(pid, ())?;
     pool.terminate();
     assert_eq!(running.get(), Err(Failure::Terminated));
@@ -146,7 +141,7 @@ fn a_task_knows_its_worker() -> Outcome {
         )?
         .ok_or("none")?;
     assert!(name.starts_with("ProcessPoolWorker-"), "{name}");
-    assert_eq!((index, pid), (0, pool.apply(self::pid, ())?));
+    assert_eq!((index, pid), (0, pool.apply(common::pid, ())?));
     assert_eq!(current_worker(), None);
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! `Process`: one function in a process of its own.
 
+mod common;
+
 use std::time::Duration;
 
+use common::{Outcome, never_end};
 use pool_process::{Process, ProcessError, active_children, current_process};
-
-type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 #[test]
 fn a_process_ends_as_its_function_does() -> Outcome {
@@ -27,7 +28,7 @@ fn a_process_ends_as_its_function_does() -> Outcome {
 
 #[test]
 fn a_running_process_is_alive_until_it_is_stopped() -> Outcome {
-    let process = Process::new(|()| std::thread::sleep(Duration::from_secs(60)), ());
+    let process = Process::new(never_end, ());
     assert!(!process.is_alive()?);
     process.start()?;
     assert!(process.is_alive()?);

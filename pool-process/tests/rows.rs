@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use common::{Outcome, each_way, lives, pid, soon};
+use common::{Outcome, Watch, each_way, pid};
 use pool_process::ProcessPool;
 
 #[test]
@@ -88,13 +88,11 @@ fn a_task_may_have_a_pool_of_its_own() -> Outcome {
     each_way(1, |pool| {
         let (values, worker) = pool.apply(nested, 5)??;
         assert_eq!(values, [0, 5, 10]);
-        assert!(lives(worker));
+        // It ends with the worker whose it is.
+        let worker = Watch::over(worker);
         pool.terminate();
         pool.join()?;
-        assert!(
-            soon(|| !lives(worker)),
-            "it ends with the worker whose it is"
-        );
+        worker.ends();
         Ok(())
     })
 }

@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use common::{Outcome, each_way, loss, pid, signal};
+use common::{Outcome, each_way, loss, pid, signal_of};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
@@ -240,7 +240,7 @@ fn a_raw_fork_has_it_all() -> Outcome {
     let pool = unsafe { ProcessPool::builder().size(2).raw_fork() }.build()?;
     assert_eq!(pool.apply(made, ())?.as_deref(), Some("by main"));
     assert_eq!(
-        signal(&loss(
+        signal_of(&loss(
             pool.apply(|()| std::process::abort(), ())
                 .map(|never: ()| never)
         )),
@@ -269,7 +269,7 @@ fn a_memory_limit_that_is_hit_is_named() -> Outcome {
                     .count()
             };
             let lost = loss(pool.apply(eat, 1_000));
-            assert_eq!(signal(&lost), "SIGABRT");
+            assert_eq!(signal_of(&lost), "SIGABRT");
             assert!(lost.to_string().contains("512 MiB"), "{lost}");
             assert_eq!(pool.apply(eat, 10)?, 10 << 20);
             Ok(())

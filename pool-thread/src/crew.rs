@@ -217,7 +217,7 @@ impl Crew {
                 let lost = WorkerLost {
                     pid: std::process::id(),
                     cause: Cause::Start(why.to_owned()),
-                    task: claim.job.as_job().describe(&claim.unit),
+                    task: claim.job.as_job().describe(&claim.unit, None),
                     hint: None,
                 };
                 claim

@@ -115,7 +115,7 @@ fn understand(pid: u32, frame: &Frame<'_>, duty: &mut Duty) -> Heard {
                 Ok(()) => Heard::Fine,
                 Err((unit, error)) => {
                     let what = error.to_string();
-                    let name = job.as_job().describe(&unit);
+                    let name = job.describe(&unit);
                     job.fail(
                         unit,
                         cause::lost(pid, Cause::Protocol(what.clone()), name, None),

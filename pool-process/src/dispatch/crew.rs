@@ -106,7 +106,7 @@ impl Dispatcher {
             return;
         };
         while let Some(claim) = self.feed.try_next(Seat(0)) {
-            let task = claim.job.as_job().describe(&claim.unit);
+            let task = claim.job.describe(&claim.unit);
             claim.job.fail(
                 claim.unit,
                 cause::lost(0, Cause::Start(reason.clone()), task, None),
@@ -163,7 +163,7 @@ impl Dispatcher {
         match hand.duty {
             Duty::Busy(assignment) if assignment.started => {
                 let claim = assignment.claim;
-                let task = claim.job.as_job().describe(&claim.unit);
+                let task = claim.job.describe(&claim.unit);
                 claim.job.fail(
                     claim.unit,
                     cause::lost(hand.child.pid(), cause, task, memory),

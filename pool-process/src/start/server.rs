@@ -1,23 +1,29 @@
 //! The fork servers of this process: one for all pools, and one for each way to preload.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
-use crate::channel::Channel;
-use crate::child::Child;
+use crate::channel::{Channel, Respondent};
 use crate::hook::Role;
 use crate::link::Link;
 
 use super::{Preload, again};
 
+/// How long a server may take to end when nobody wants it any more.
+const END: Duration = Duration::from_secs(5);
+
 /// A fork server, which ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Server {
-    channel: Mutex<Option<Channel>>,
-    child: Child,
+    /// The owner's own way to ask it.
+    channel: Channel,
+    process: Arc<Respondent>,
     /// The process that has started it: one that was forked from that has no business with it.
     owner: u32,
     preload: Option<Preload>,
+    /// What came of the preload.
+    prepared: OnceLock<Result<(), String>>,
 }
 
 /// The servers in use. The one without a preload stays: the next pool will want it.
@@ -38,7 +44,9 @@ impl Server {
         let mut servers = lock(&SERVERS);
         let Servers { plain, preloaded } = &mut *servers;
         let fits = |server: &Arc<Server>| {
-            server.is_open() && server.owner == std::process::id() && same(server.preload, preload)
+            server.process.fault().is_none()
+                && server.owner == std::process::id()
+                && same(server.preload, preload)
         };
         preloaded.retain(|server| server.strong_count() > 0);
         let running = preloaded
@@ -59,37 +67,43 @@ impl Server {
 
     fn start(preload: Option<Preload>) -> io::Result<Server> {
         let (ours, theirs) = Link::message_pair()?;
-        let child = again::start(Role::Server, theirs)?;
-        let channel = Channel::new(ours);
-        let server = Server {
-            channel: Mutex::new(Some(channel)),
-            child,
+        let process = Arc::new(Respondent::new(again::start(Role::Server, theirs)?));
+        Ok(Server {
+            channel: Channel::new(ours, process.clone()),
+            process,
             owner: std::process::id(),
             preload,
-        };
-        if let Some(preload) = preload
-            && let Some(channel) = &*lock(&server.channel)
-        {
-            channel.preload(preload)?;
-        }
-        Ok(server)
+            prepared: OnceLock::new(),
+        })
     }
 
-    /// A new way to ask it.
+    /// A new way to ask it. The first who wants one waits for the preload, as do those who come meanwhile; pools
+    /// with another preload do not.
     pub(super) fn channel(&self) -> io::Result<Channel> {
-        match &*lock(&self.channel) {
-            Some(channel) => channel.open(),
-            None => Err(io::ErrorKind::NotConnected.into()),
+        if let Some(preload) = self.preload {
+            let run = || {
+                self.channel
+                    .preload(preload)
+                    .map_err(|error| error.to_string())
+            };
+            let prepared = self.prepared.get_or_init(run);
+            prepared.clone().map_err(io::Error::other)?;
         }
+        self.channel.open()
     }
 
-    fn is_open(&self) -> bool {
-        lock(&self.channel).is_some()
+    pub(super) fn has_answered(&self) -> bool {
+        self.process.has_answered()
     }
 
-    /// It does not answer: nobody is to ask it any more.
-    pub(super) fn give_up(&self) {
-        *lock(&self.channel) = None;
+    /// Nobody is to ask it any more; why, where nobody has said so before.
+    pub(super) fn give_up(&self, why: &str) {
+        self.process.give_up(why);
+    }
+
+    /// Why nobody is to ask it any more.
+    pub(super) fn fault(&self) -> &str {
+        self.process.fault().unwrap_or_default()
     }
 }
 
@@ -97,8 +111,11 @@ impl Drop for Server {
     fn drop(&mut self) {
         if self.owner == std::process::id() {
             // At the end of its first channel it takes everything down; killed, it leaves that to others.
-            self.give_up();
-            self.child.await_and_bury();
+            self.channel.close();
+            if !self.process.child.ends_within(Some(END)) {
+                self.give_up("does not end");
+            }
+            self.process.child.await_and_bury();
         }
     }
 }

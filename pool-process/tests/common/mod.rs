@@ -1,13 +1,28 @@
-//! What several test programs need.
+//! What several test programs need. Nothing here waits for a time to pass: a test waits for an event, and gives up
+//! after [`BOUND`], which is only reached where something is broken.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use pool_process::{Cause, Failure, ProcessPool, WorkerLost};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigHandler, Signal, signal};
+use pool_core::TimeSource;
+use pool_process::{Cause, Failure, ProcessPool, Timers, WorkerLost};
 
 pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// What takes longer is broken. Things that the contract wants within a second have this long on a machine that is
+/// busy with something else.
+pub(crate) const BOUND: Duration = Duration::from_secs(30);
 
 /// A pool by the default way, and one by re-exec: what holds for one holds for the other.
 pub(crate) fn each_way(size: usize, check: impl Fn(&ProcessPool) -> Outcome) -> Outcome {
@@ -26,7 +41,7 @@ pub(crate) fn loss<T: std::fmt::Debug, E: std::fmt::Debug>(
 }
 
 /// The signal that a worker must have died of.
-pub(crate) fn signal(lost: &WorkerLost) -> &str {
+pub(crate) fn signal_of(lost: &WorkerLost) -> &str {
     match &lost.cause {
         Cause::Signal { name, .. } => name,
         other => panic!("not a signal: {other:?}"),
@@ -35,6 +50,167 @@ pub(crate) fn signal(lost: &WorkerLost) -> &str {
 
 pub(crate) fn pid(_: ()) -> u32 {
     std::process::id()
+}
+
+/// A task that dies.
+pub(crate) fn raise(signal: i32) {
+    let signal = Signal::try_from(signal).expect("a signal");
+    nix::sys::signal::raise(signal).expect("it can be raised");
+}
+
+/// A task that ends when it is killed, and not before.
+pub(crate) fn never_end(_: ()) {
+    loop {
+        nix::unistd::pause();
+    }
+}
+
+/// A clock that stands still: what is done in time without it was not done by a timer.
+pub(crate) fn no_time() -> Timers {
+    struct Still;
+    impl TimeSource for Still {
+        fn arm(&self, _after: Duration, _alarm: pool_core::Alarm) -> u64 {
+            0
+        }
+        fn disarm(&self, _timer: u64) {}
+    }
+    Timers::bound(Arc::new(Still))
+}
+
+/// Waits for something to read, or for an end.
+pub(crate) fn readable(fd: BorrowedFd<'_>) -> bool {
+    let end = Instant::now() + BOUND;
+    let mut watched = [PollFd::new(fd, PollFlags::POLLIN)];
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        match poll(&mut watched, PollTimeout::try_from(left).expect("short")) {
+            Err(Errno::EINTR) => {}
+            other => return other.expect("it can be polled") > 0,
+        }
+    }
+}
+
+/// A process, watched by its descriptor: it is told from a later one with its number.
+pub(crate) struct Watch(u32, Option<OwnedFd>);
+
+impl Watch {
+    /// Watches a process, which may have ended.
+    pub(crate) fn over(pid: u32) -> Watch {
+        // SAFETY: plain numbers; the descriptor is new and nobody else's.
+        let fd = unsafe {
+            let fd = nix::libc::syscall(nix::libc::SYS_pidfd_open, pid, 0);
+            i32::try_from(fd)
+                .ok()
+                .filter(|fd| *fd >= 0)
+                .map(|fd| OwnedFd::from_raw_fd(fd))
+        };
+        Watch(pid, fd)
+    }
+
+    /// Waits until it has ended, which it must.
+    pub(crate) fn ends(&self) {
+        let Watch(pid, fd) = self;
+        let ended = fd.as_ref().is_none_or(|fd| readable(fd.as_fd()));
+        assert!(ended, "process {pid} is still there ({:?})", state(*pid));
+    }
+}
+
+/// A place in the test's process where others report and then wait to be let go. They wait for ever: the end of the
+/// test's process, or of their own, ends it.
+pub(crate) struct Gate {
+    listener: UnixListener,
+    name: String,
+}
+
+/// One who waits at a gate, until this is dropped.
+pub(crate) struct Guest {
+    pub(crate) pid: u32,
+    pub(crate) word: String,
+    _stream: UnixStream,
+}
+
+impl Gate {
+    pub(crate) fn new() -> Gate {
+        static LAST: AtomicU32 = AtomicU32::new(0);
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        let name = format!("pool-process-test-{}-{number}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).expect("a name");
+        let listener = UnixListener::bind_addr(&address).expect("nobody else has this name");
+        Gate { listener, name }
+    }
+
+    /// What is to be handed to [`wait_at`].
+    pub(crate) fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    /// Waits until so many are here.
+    pub(crate) fn guests(&self, count: usize) -> Vec<Guest> {
+        (0..count)
+            .map(|_| {
+                assert!(readable(self.listener.as_fd()), "nobody came to the gate");
+                let (mut stream, _) = self.listener.accept().expect("somebody is there");
+                stream.set_read_timeout(Some(BOUND)).expect("a bound");
+                let mut head = [0; 5];
+                stream.read_exact(&mut head).expect("who it is");
+                let [a, b, c, d, length] = head;
+                let mut word = vec![0; length.into()];
+                stream.read_exact(&mut word).expect("what it says");
+                Guest {
+                    pid: u32::from_le_bytes([a, b, c, d]),
+                    word: String::from_utf8(word).expect("text"),
+                    _stream: stream,
+                }
+            })
+            .collect()
+    }
+}
+
+/// In a task: goes to a gate and waits there. Returns its process id.
+pub(crate) fn wait_at(gate: String) -> u32 {
+    wait_with(&gate, "")
+}
+
+/// As [`wait_at`], with something to say.
+pub(crate) fn wait_with(gate: &str, word: &str) -> u32 {
+    let address = SocketAddr::from_abstract_name(gate).expect("a name");
+    let mut stream = UnixStream::connect_addr(&address).expect("the gate is there");
+    let mut report = std::process::id().to_le_bytes().to_vec();
+    report.push(u8::try_from(word.len()).expect("short"));
+    report.extend_from_slice(word.as_bytes());
+    stream.write_all(&report).expect("it is heard");
+    // The end is what is waited for.
+    let _ = stream.read(&mut [0]);
+    std::process::id()
+}
+
+/// The process ids of all workers of a pool of this size.
+pub(crate) fn everybody(pool: &ProcessPool, size: usize) -> BTreeSet<u32> {
+    let gate = Gate::new();
+    let handles: Vec<_> = (0..size)
+        .map(|_| {
+            pool.apply_async(wait_at, gate.name())
+                .expect("a running pool")
+        })
+        .collect();
+    // They are all there at once, so each is another.
+    let pids = gate.guests(size).iter().map(|guest| guest.pid).collect();
+    for handle in handles {
+        handle.get().expect("it was let go");
+    }
+    pids
+}
+
+/// A process that a worker leaves behind: it lives for a minute, unless it is killed. Its process id.
+pub(crate) fn linger(_: ()) -> u32 {
+    let child = std::process::Command::new("sleep").arg("60").spawn();
+    child.expect("sleep is there").id()
+}
+
+/// From now on this process does not listen to SIGTERM.
+pub(crate) fn ignore_sigterm() {
+    // SAFETY: to ignore a signal calls no handler.
+    unsafe { signal(Signal::SIGTERM, SigHandler::SigIgn) }.expect("it can be ignored");
 }
 
 /// All processes that descend from this one.
@@ -57,29 +233,40 @@ pub(crate) fn descendants(of: u32) -> BTreeSet<u32> {
     found
 }
 
-/// Whether a process is there and is no zombie.
-pub(crate) fn lives(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit_once(')')
-        .and_then(|(_, rest)| rest.trim_start().chars().next());
-    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+/// Field of a process's line in /proc, counted from its state.
+fn stat(pid: u32, field: usize) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(field).map(str::to_owned)
 }
 
-/// Looks again and again, for a second at most, until it is so.
-pub(crate) fn soon(mut so: impl FnMut() -> bool) -> bool {
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(1) {
-        if so() {
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(1));
+pub(crate) fn state(pid: u32) -> Option<String> {
+    stat(pid, 0)
+}
+
+pub(crate) fn parent(pid: u32) -> u32 {
+    let parent = stat(pid, 1).and_then(|parent| parent.parse().ok());
+    parent.expect("it is there")
+}
+
+/// Whether a process is there and is no zombie.
+pub(crate) fn lives(pid: u32) -> bool {
+    state(pid).is_some_and(|state| !matches!(&*state, "Z" | "X"))
+}
+
+/// Stops a process, and waits until it stands still. The kernel tells that to the parent of the process alone, which
+/// is the fork server, so this looks again and again.
+pub(crate) fn stop(pid: u32) {
+    kill(pid, Signal::SIGSTOP);
+    let end = Instant::now() + BOUND;
+    while state(pid).as_deref() != Some("T") {
+        assert!(Instant::now() < end, "process {pid} does not stop");
+        std::thread::yield_now();
     }
-    so()
 }
 
 /// Sends a signal to a process.
-pub(crate) fn kill(pid: u32, signal: nix::sys::signal::Signal) {
+pub(crate) fn kill(pid: u32, signal: Signal) {
     let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).expect("a process id"));
     nix::sys::signal::kill(pid, signal).expect("it is there");
 }

@@ -1,0 +1,62 @@
+//! Workers that have lost their first thread: a task ended it by the bare system call, and other threads go on.
+//!
+//! The thread that runs tasks is gone, so no answer can come, but the process lives: its socket stays open and its
+//! pidfd silent (since Linux 6.15 also one that is opened for the thread). What the kernel offers as an event for the
+//! end of a thread either needs a second thread in every worker, which would then be no process with one thread
+//! any more (`unshare`, `setns`, `fork` in a task), or replaces what the C library has set for its own `pthread_join`. So
+//! workers that are busy are looked at: one read of `/proc` for each that is busy for longer than a second, once a
+//! second, and none for tasks that are shorter. What is found twice in a row is so: a process that is ending as a
+//! whole passes through the same state. A loss of this kind is therefore known within about three seconds.
+//!
+//! The time is the system's, not the pool's: it bounds what a process does, and no order of events depends on it.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::epoll::EpollTimeout;
+
+use crate::hand::{Duty, Seen};
+
+use super::Dispatcher;
+
+/// How often busy workers are looked at, and how long one is left alone at first.
+const EVERY: Duration = Duration::from_secs(1);
+
+impl Dispatcher {
+    /// How long the dispatcher may sleep when nothing happens: for ever, unless somebody is busy.
+    pub(super) fn pause(&self) -> EpollTimeout {
+        let mut hands = self.slots.iter().filter_map(|slot| slot.hand.as_ref());
+        if hands.all(|hand| matches!(hand.duty, Duty::Idle)) {
+            return EpollTimeout::NONE;
+        }
+        EpollTimeout::try_from(EVERY).unwrap_or(EpollTimeout::NONE)
+    }
+
+    /// Stops workers whose first thread has ended alone.
+    pub(super) fn look(&mut self) {
+        let now = Instant::now();
+        if now.duration_since(self.looked) < EVERY {
+            return;
+        }
+        self.looked = now;
+        for index in 0..self.slots.len() {
+            let Some(hand) = &mut self.slots[index].hand else {
+                continue;
+            };
+            let at = match &hand.duty {
+                Duty::Idle => None,
+                Duty::Busy(task) => Some(task.request),
+                // No task has this number.
+                Duty::Starting | Duty::Leaving => Some(0),
+            };
+            let before = std::mem::replace(&mut hand.seen, Seen { at, alone: false });
+            if at.is_none() || at != before.at {
+                continue;
+            }
+            hand.seen.alone = hand.child.has_lost_its_first_thread();
+            if hand.seen.alone && before.alone {
+                let verdict = "its first thread has ended, and others go on".to_owned();
+                self.condemn(index, verdict);
+            }
+        }
+    }
+}

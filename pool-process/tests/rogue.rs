@@ -1,0 +1,188 @@
+//! Tasks that harm their own process: each fails alone, and whoever waits for it is told.
+
+mod common;
+
+use common::{Gate, Outcome, Watch, each_way, linger, lives, loss, never_end, raise, wait_with};
+use pool_process::{Cause, Failure, ProcessPool};
+
+/// Closes what is somebody else's, which is the point.
+fn close_all() {
+    for fd in 0..100 {
+        let _ = nix::unistd::close(fd);
+    }
+}
+
+#[test]
+fn a_task_that_closes_all_descriptors_fails_alone() -> Outcome {
+    each_way(1, |pool| {
+        let close = |()| {
+            close_all();
+            never_end(());
+        };
+        let lost = loss(pool.apply(close, ()));
+        assert_eq!(
+            lost.cause,
+            Cause::Protocol("it closed its connection".to_owned())
+        );
+        assert_eq!(pool.apply(|x: u8| x, 1)?, 1);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_task_that_closes_all_descriptors_and_returns_fails_alone() -> Outcome {
+    each_way(1, |pool| {
+        let result = pool.apply(|()| close_all(), ());
+        assert!(matches!(result, Err(Failure::WorkerLost(_))), "{result:?}");
+        assert_eq!(pool.apply(|x: u8| x, 1)?, 1);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_task_that_writes_garbage_fails_alone() -> Outcome {
+    each_way(1, |pool| {
+        let scribble = |()| {
+            for fd in 3..100 {
+                let path = format!("/proc/self/fd/{fd}");
+                let target = std::fs::read_link(path).unwrap_or_default();
+                if target.to_string_lossy().starts_with("socket") {
+                    let garbage = [7_u8; 100];
+                    let _ =
+                        nix::sys::socket::send(fd, &garbage, nix::sys::socket::MsgFlags::empty());
+                }
+            }
+        };
+        let lost = loss(pool.apply(scribble, ()));
+        assert!(
+            matches!(&lost.cause, Cause::Protocol(what) if what.contains("0x07070707")),
+            "{lost}"
+        );
+        assert_eq!(pool.apply(|x: u8| x, 1)?, 1);
+        Ok(())
+    })
+}
+
+#[test]
+fn grandchildren_end_with_their_worker() -> Outcome {
+    each_way(1, |pool| {
+        let grandchild = Watch::over(pool.apply(linger, ())?);
+        loss(pool.apply(raise, 9));
+        grandchild.ends();
+        let grandchild = Watch::over(pool.apply(linger, ())?);
+        pool.close();
+        pool.join()?;
+        grandchild.ends();
+        Ok(())
+    })
+}
+
+/// Forks: the child has everything open that the worker has, the socket to the pool among it. Its process id.
+fn fork_and_return(_: ()) -> i32 {
+    // SAFETY: the worker has one thread.
+    match unsafe { nix::unistd::fork() }.expect("a child") {
+        nix::unistd::ForkResult::Child => loop {
+            nix::unistd::pause();
+        },
+        nix::unistd::ForkResult::Parent { child } => child.as_raw(),
+    }
+}
+
+#[test]
+fn a_fork_that_lingers_hides_no_death_and_holds_up_no_end() -> Outcome {
+    each_way(1, |pool| {
+        let fork = || pool.apply(fork_and_return, ()).map(i32::unsigned_abs);
+        // Its socket is still open in the child: the death must be seen all the same.
+        let child = Watch::over(fork()?);
+        assert_eq!(common::signal_of(&loss(pool.apply(raise, 9))), "SIGKILL");
+        child.ends();
+        let child = Watch::over(fork()?);
+        assert_eq!(pool.apply(|x: u8| x, 1)?, 1, "the worker itself goes on");
+        pool.close();
+        pool.join()?;
+        child.ends();
+        Ok(())
+    })
+}
+
+/// Ends the thread that runs tasks, while another one goes on.
+fn end_first_thread(gate: String) {
+    std::thread::spawn(move || wait_with(&gate, ""));
+    // SAFETY: nothing on this thread's stack is used again.
+    unsafe { nix::libc::syscall(nix::libc::SYS_exit, 0) };
+}
+
+#[test]
+fn a_task_that_ends_its_workers_first_thread_fails_alone() -> Outcome {
+    each_way(2, |pool| {
+        let gate = Gate::new();
+        let handle = pool.apply_async(end_first_thread, gate.name())?;
+        let guests = gate.guests(1);
+        let worker = Watch::over(guests[0].pid);
+        assert_eq!(pool.map(|x: u8| x, 0..9)?, (0..9).collect::<Vec<_>>());
+        let lost = loss(handle.get());
+        assert_eq!(lost.pid, guests[0].pid);
+        assert!(
+            lost.to_string()
+                .contains("its first thread has ended, and others go on"),
+            "{lost}"
+        );
+        worker.ends();
+        assert_eq!(pool.apply(|x: u8| x, 1)?, 1);
+        pool.close();
+        pool.join()?;
+        assert_eq!(pool.stats().lost, 1);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_task_that_unwinds_its_workers_first_thread_fails_alone() -> Outcome {
+    each_way(1, |pool| {
+        let end = |()| {
+            std::thread::spawn(|| never_end(()));
+            // SAFETY: nothing on this thread's stack is used again.
+            unsafe { nix::libc::pthread_exit(std::ptr::null_mut()) }
+        };
+        let lost = loss(pool.apply(end, ()).map(|never: ()| never));
+        assert!(!lives(lost.pid));
+        assert_eq!(pool.apply(|x: u8| x, 1)?, 1);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_task_that_leaves_threads_behind_harms_nobody() -> Outcome {
+    each_way(1, |pool| {
+        let spawn = |()| drop(std::thread::spawn(|| never_end(())));
+        for _ in 0..3 {
+            pool.apply(spawn, ())?;
+        }
+        let worker = Watch::over(pool.apply(common::pid, ())?);
+        pool.close();
+        pool.join()?;
+        worker.ends();
+        Ok(())
+    })
+}
+
+#[test]
+fn an_initializer_that_ends_the_first_thread_is_a_failed_start() -> Outcome {
+    let initializer = |first: String| {
+        // Only once: the mark is left by whoever comes first.
+        if std::fs::File::create_new(&first).is_ok() {
+            std::thread::spawn(|| never_end(()));
+            // SAFETY: nothing on this thread's stack is used again.
+            unsafe { nix::libc::syscall(nix::libc::SYS_exit, 0) };
+        }
+    };
+    let mark = std::env::temp_dir().join(format!("pool-process-first-{}", std::process::id()));
+    let pool = ProcessPool::builder()
+        .size(1)
+        .initializer(initializer, mark.to_string_lossy().into_owned())
+        .build()?;
+    assert_eq!(pool.apply(|x: u8| x, 1)?, 1);
+    std::fs::remove_file(&mark)?;
+    assert_eq!(pool.stats().lost, 1);
+    Ok(())
+}

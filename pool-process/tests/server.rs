@@ -1,0 +1,130 @@
+//! The fork server dies, is stopped, or hangs: its pools go on, and say what has become of it.
+
+mod common;
+
+use std::hint::black_box;
+
+use common::{Outcome, Watch, kill, loss, parent, pid, raise, stop};
+use nix::sys::signal::Signal;
+use pool_process::{ProcessPool, StartMethod};
+
+/// A pool with a fork server of its own, which is what a preload of its own gives it.
+fn own_server(preload: fn()) -> Result<(ProcessPool, u32), Box<dyn std::error::Error>> {
+    let pool = ProcessPool::builder().size(2).preload(preload).build()?;
+    let server = parent(pool.apply(pid, ())?);
+    assert_ne!(server, std::process::id());
+    Ok((pool, server))
+}
+
+#[test]
+fn a_killed_server_costs_no_task_and_is_replaced() -> Outcome {
+    let (pool, server) = own_server(|| {
+        black_box("killed");
+    })?;
+    let handles: Result<Vec<_>, _> = (0..1_000)
+        .map(|x: u64| pool.apply_async(|x| x, x))
+        .collect();
+    kill(server, Signal::SIGKILL);
+    for (x, handle) in (0..1_000).zip(handles?) {
+        assert_eq!(handle.get()?, x);
+    }
+    // Its workers went on; one that dies now is replaced by a new server.
+    loss(pool.apply(raise, 9));
+    loss(pool.apply(raise, 9));
+    assert_eq!(pool.map(|x: u64| x, 0..10)?, (0..10).collect::<Vec<_>>());
+    let stats = pool.stats();
+    assert_eq!(stats.start_method, StartMethod::ForkServer);
+    assert_eq!(stats.start_reason, "a fork server before this one has died");
+    pool.close();
+    pool.join()?;
+    Ok(())
+}
+
+fn stopped() {
+    black_box("stopped");
+}
+
+#[test]
+fn a_stopped_server_holds_up_nobody() -> Outcome {
+    let (pool, server) = own_server(stopped)?;
+    stop(server);
+    // Neither a death and its replacement,
+    assert_eq!(common::signal_of(&loss(pool.apply(raise, 9))), "SIGKILL");
+    assert_eq!(pool.map(|x: u64| x, 0..10)?, (0..10).collect::<Vec<_>>());
+    assert_eq!(
+        parent(pool.apply(pid, ())?),
+        server,
+        "the same one has answered"
+    );
+    // nor a pool that begins,
+    stop(server);
+    let other = ProcessPool::builder().size(1).preload(stopped).build()?;
+    assert_eq!(other.apply(|x: u8| x, 1)?, 1);
+    // nor one that ends.
+    stop(server);
+    pool.terminate();
+    pool.join()?;
+    stop(server);
+    let watch = Watch::over(server);
+    drop(other);
+    drop(pool);
+    watch.ends();
+    Ok(())
+}
+
+extern "C" fn hang(_: i32) {
+    loop {
+        // SAFETY: it has no preconditions.
+        unsafe { nix::libc::pause() };
+    }
+}
+
+#[test]
+fn a_server_that_hangs_is_given_up_and_replaced_and_the_pool_says_why() -> Outcome {
+    use nix::sys::signal::{SigHandler, signal};
+    // SAFETY: the handler only makes a system call.
+    let (pool, server) = own_server(|| unsafe {
+        signal(Signal::SIGUSR1, SigHandler::Handler(hang)).expect("it can be set");
+    })?;
+    let watch = Watch::over(server);
+    kill(server, Signal::SIGUSR1);
+    // How the worker ended cannot be told now, but that it did.
+    loss(pool.apply(raise, 9));
+    assert_eq!(pool.map(|x: u64| x, 0..10)?, (0..10).collect::<Vec<_>>());
+    watch.ends();
+    let stats = pool.stats();
+    assert_eq!(stats.start_method, StartMethod::ForkServer);
+    assert_eq!(
+        stats.start_reason,
+        "a fork server before this one did not answer for 5 s"
+    );
+    pool.close();
+    pool.join()?;
+    Ok(())
+}
+
+#[test]
+fn a_preload_that_takes_its_time_holds_up_no_other_pool() -> Outcome {
+    use common::{Gate, wait_at};
+    static GATE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    // The server is this program started again: what it has to know comes by the environment.
+    const NAME: &str = "POOL_TEST_PRELOAD_GATE";
+    let gate = Gate::new();
+    // SAFETY: no other test of this program reads or writes the environment by itself, and what does so for it
+    // goes through the lock of the standard library.
+    unsafe { std::env::set_var(NAME, gate.name()) };
+    let slow = std::thread::spawn(|| {
+        let preload = || {
+            let gate = GATE.get_or_init(|| std::env::var(NAME).expect("it is set"));
+            wait_at(gate.clone());
+        };
+        let pool = ProcessPool::builder().size(1).preload(preload).build();
+        pool.expect("a pool").apply(|x: u8| x, 1)
+    });
+    let guests = gate.guests(1);
+    let other = ProcessPool::new(1)?;
+    assert_eq!(other.apply(|x: u8| x, 2)?, 2);
+    drop(guests);
+    assert_eq!(slow.join().expect("no panic")?, 1);
+    Ok(())
+}
