@@ -328,3 +328,48 @@ fn a_process_forked_by_the_program_may_drop_its_copy_of_a_pool() -> Outcome {
         }
     })
 }
+
+#[test]
+fn without_proc_pools_and_processes_are_refused_and_told_why() -> Outcome {
+    use nix::errno::Errno;
+    use nix::mount::{MsFlags, mount};
+    use nix::sched::{CloneFlags, unshare};
+    apart(|()| {
+        // A view of the files of its own: as root, or as one who may pretend to be it.
+        let apart = unshare(CloneFlags::CLONE_NEWNS)
+            .or_else(|_| unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS));
+        let hidden = apart.and_then(|()| {
+            let none = None::<&str>;
+            mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
+            mount(none, "/proc", Some("tmpfs"), MsFlags::empty(), none)
+        });
+        match hidden {
+            Ok(()) => {}
+            Err(Errno::EPERM | Errno::EACCES | Errno::ENOSPC | Errno::EINVAL | Errno::ENOSYS) => {
+                eprintln!("skipped: without /proc: it cannot be hidden here ({hidden:?})");
+                return;
+            }
+            Err(error) => panic!("{error}"),
+        }
+        let refused = [
+            ProcessPool::new(1).expect_err("no /proc").to_string(),
+            ProcessPool::builder()
+                .size(1)
+                .reexec()
+                .build()
+                .expect_err("no /proc")
+                .to_string(),
+            Process::new(|()| (), ())
+                .start()
+                .expect_err("no /proc")
+                .to_string(),
+        ];
+        for said in refused {
+            assert!(
+                said.contains("cannot be started here: /proc/self/exe"),
+                "{said}"
+            );
+            assert!(said.contains("/proc must be mounted"), "{said}");
+        }
+    })
+}
