@@ -1,7 +1,20 @@
 //! Every case on an implementation as a test of its own, by name: for `cargo test`, nextest and `--exact`.
 //!
+//! For a pool in Rust, [`conformance!`](crate::conformance!) writes the whole file. The cases are embedded, and the test
+//! program is its own adapter: nothing else has to be there.
+//!
 //! ```no_run
+//! # use std::process::ExitCode;
+//! # fn my_adapter() -> ExitCode { ExitCode::SUCCESS }
 //! // tests/conformance.rs, with `harness = false` in Cargo.toml
+//! spec_harness::conformance! {
+//!     "mine", Thread => my_adapter;
+//! }
+//! ```
+//!
+//! Any other adapter is a command:
+//!
+//! ```no_run
 //! use spec_harness::case::ast::Kind;
 //! use spec_harness::target::Column;
 //!
@@ -16,15 +29,83 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use crate::case::ast::Case;
+use crate::case::ast::{Case, Kind};
 use crate::judge::report::{self, Source};
-use crate::judge::{Verdict, transcript};
+use crate::judge::{Known, Verdict, transcript};
 use crate::replay::Runner;
 use crate::target::{Column, Tried};
 
 /// Runs the tests that the command line asks for.
 pub fn main(columns: impl IntoIterator<Item = Column>) -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials(columns)).exit_code()
+}
+
+/// An implementation whose adapter is this very program.
+#[derive(Debug, Clone, Copy)]
+pub struct Own {
+    /// What its tests are called: `mine::tutorial/S004-1`.
+    pub name: &'static str,
+    /// The kind of worker.
+    pub kind: Kind,
+    /// Its list of known divergences, as `known.yaml` has them; empty when there is none.
+    pub known: &'static str,
+    /// What the program does when it is the adapter.
+    pub adapter: fn() -> ExitCode,
+}
+
+/// The first argument of a test program that is to be the adapter; the second is the implementation's place.
+const ADAPTER: &str = "--be-the-adapter-of";
+
+/// As [`main`], or the adapter, where that is what the program was started for. See
+/// [`conformance!`](crate::conformance!).
+pub fn main_of(own: &[Own]) -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some(ADAPTER) {
+        let place = arguments.next().and_then(|place| place.parse().ok());
+        return match place.and_then(|place: usize| own.get(place)) {
+            Some(own) => (own.adapter)(),
+            None => ExitCode::from(2),
+        };
+    }
+    let columns: Result<Vec<Column>, String> = own.iter().enumerate().map(column).collect();
+    match columns {
+        Ok(columns) => main(columns),
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn column((place, own): (usize, &Own)) -> Result<Column, String> {
+    let Own { name, kind, .. } = *own;
+    let program = std::env::current_exe().map_err(|error| format!("{name}: {error}"))?;
+    let command = vec![program.into(), ADAPTER.into(), place.to_string().into()];
+    let mut column = Column::of(name, command, kind);
+    if !own.known.is_empty() {
+        column.known = Known::parse(own.known)
+            .map_err(|error| format!("{name}: known divergences: {error}"))?;
+    }
+    Ok(column)
+}
+
+/// Writes the `main` of a test program (`harness = false`) that runs every case on implementations in Rust, each a test of its
+/// own: `"name", Thread => adapter;` or `"name", Process, known: include_str!("mine.known.yaml") => adapter;`.
+///
+/// The adapter is any `fn() -> ExitCode` that ends in [`adapter::serve`](crate::adapter::serve) or
+/// [`adapter::adapter_main`](crate::adapter::adapter_main); the program runs it when the harness starts it as the adapter.
+#[macro_export]
+macro_rules! conformance {
+    ($($name:literal, $kind:ident $(, known: $known:expr)? => $adapter:expr);+ $(;)?) => {
+        fn main() -> ::std::process::ExitCode {
+            $crate::conformance::main_of(&[$($crate::conformance::Own {
+                name: $name,
+                kind: $crate::case::ast::Kind::$kind,
+                known: concat!($($known)?),
+                adapter: $adapter,
+            }),+])
+        }
+    };
 }
 
 /// One test per case and implementation, named `thread::tutorial/S004-1`.
