@@ -87,6 +87,8 @@ pub enum What {
         /// How.
         fate: Fate,
     },
+    /// The kernel still knows workers of a pool of which a call to join has just returned: which.
+    Left(String),
     /// The process of the main program ended with this code, or by this signal (negative).
     Exit {
         /// As `waitpid` tells it.

@@ -112,6 +112,7 @@ impl<'h> Teller<'h> {
                         ),
                     });
                 }
+                What::Left(worker) => told.push(format!("{worker} is still there after join")),
                 What::Exit { code: 0 } => told.push("the program ends".to_owned()),
                 What::Exit { code } => told.push(format!("the program ends with code {code}")),
             }

@@ -234,6 +234,7 @@ struct Seen {
     gone: BTreeSet<Key>,
     done: BTreeSet<Key>,
     returned: BTreeMap<Caller, Result<Value, Raised>>,
+    left: Vec<String>,
     began: Vec<Beginning>,
 }
 
@@ -337,6 +338,25 @@ impl<'c> Stage<'c> {
         self.seen.began.push(beginning);
     }
 
+    /// Workers of a pool are still there although a call to join has returned.
+    pub fn left(&mut self, who: String) {
+        self.seen.left.push(who);
+    }
+
+    /// The pool that a call of this caller joins, while it has not returned.
+    pub fn joins(&self, caller: Caller) -> Option<&str> {
+        match &self.calls.get(&caller)?.call.command {
+            Command::Join { pool, .. } => Some(pool),
+            _ => None,
+        }
+    }
+
+    /// The pool that a task was handed to.
+    pub fn pool_of(&self, key: Key) -> Option<&str> {
+        let task = self.program.tasks().get(usize::try_from(key).ok()?)?;
+        task.pool.as_deref()
+    }
+
     /// A body carried out an order that was not its last.
     pub fn done(&mut self, key: Key) {
         self.seen.done.insert(key);
@@ -432,6 +452,9 @@ impl<'c> Stage<'c> {
         }
         for (caller, result) in seen.returned {
             self.call_returned(caller, result);
+        }
+        for who in seen.left {
+            self.log(Who::Main, What::Left(who));
         }
         for beginning in seen.began {
             self.body_began(beginning);

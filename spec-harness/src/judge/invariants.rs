@@ -106,6 +106,11 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         row: "L4",
+        says: "when join has returned, no worker of the pool is left, not even one that nobody has waited for",
+        check: endings::join_leaves_no_worker,
+    },
+    Rule {
+        row: "L4",
         says: "nothing of the program is left when it has ended",
         check: endings::everything_is_reaped,
     },

@@ -49,7 +49,7 @@ pub fn of(history: &History) -> Vec<Moment> {
                 open.insert(who, text);
                 continue;
             }
-            What::Submit { .. } => continue,
+            What::Submit { .. } | What::Left(_) => continue,
             What::Return { result, span } => {
                 let (call, came) = (open.remove(who).unwrap_or_default(), outcome(result));
                 let came = if came.is_empty() {

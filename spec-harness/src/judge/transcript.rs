@@ -95,7 +95,7 @@ fn lines(history: &History) -> Vec<Line> {
                 open.insert(who, (at, lines.len()));
                 text.clone()
             }
-            What::Submit { .. } => continue,
+            What::Submit { .. } | What::Left(_) => continue,
             What::Return { result, .. } => {
                 let Some((since, line)) = open.remove(who) else {
                     continue;

@@ -183,6 +183,10 @@ impl<'h> Builder<'h> {
             }
             What::Begin { .. } => self.began(who, &row),
             What::End { fate } => self.ended(who, &row, Ink::of(*fate)),
+            What::Left(worker) => {
+                let text = format!("! {worker} is left");
+                self.mark(&Row::Main, &text, true);
+            }
             What::Exit { code: 0 } => {}
             What::Exit { code } => {
                 let text = format!("the program ends with code {code}");

@@ -188,6 +188,11 @@ pub(super) fn stat(pid: i32) -> Option<Stat> {
     parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// What the kernel says about a thread of a process.
+pub(super) fn thread_stat(pid: i32, tid: i32) -> Option<Stat> {
+    parse_stat(&fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).ok()?)
+}
+
 fn numbers(directory: &str) -> Vec<i32> {
     let Ok(entries) = fs::read_dir(directory) else {
         return Vec::new();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::procfs::Level;
 use super::session::{Heard, Line, Session, broken};
-use super::tree::{RunCounts, Tree};
+use super::tree::{RunCounts, Tree, Worker};
 use super::{Fault, Limits, Target, needs, sys, word};
 use crate::case::ast::Case;
 use crate::history::{Ending, History, Key, Who};
@@ -56,6 +56,8 @@ pub(super) fn once(
         open: BTreeMap::new(),
         lines: BTreeMap::new(),
         bodies: BTreeMap::new(),
+        staff: BTreeMap::new(),
+        joined: Vec::new(),
         adapter: 0,
         timers: false,
         settle: Duration::ZERO,
@@ -105,6 +107,10 @@ struct Run<'c> {
     /// Requests without a reply, and whose they are.
     open: BTreeMap<u64, Asked>,
     lines: BTreeMap<Line, Talk>,
+    /// Workers that have begun a task, by pool.
+    staff: BTreeMap<String, BTreeSet<Worker>>,
+    /// Pools of which a call to join has returned since the last rest.
+    joined: Vec<String>,
     /// Where the body of a task is.
     bodies: BTreeMap<Key, Line>,
     /// The adapter's process.
@@ -266,8 +272,11 @@ impl Run<'_> {
                 // What was said before the rest began has arrived by now.
                 let spoken = self.listen()?;
                 self.moved();
-                if !spoken && let Some(ending) = self.advance()? {
-                    return Ok(ending);
+                if !spoken {
+                    self.look_after_joins();
+                    if let Some(ending) = self.advance()? {
+                        return Ok(ending);
+                    }
                 }
                 (wait, resting) = (FIRST_WAIT, false);
                 self.session.wait(wait);
@@ -276,6 +285,16 @@ impl Run<'_> {
             self.watch()?;
             self.session.wait(wait);
             wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// Who has been joined is gone.
+    fn look_after_joins(&mut self) {
+        for pool in std::mem::take(&mut self.joined) {
+            let staff = self.staff.get(&pool).into_iter().flatten();
+            for who in staff.filter_map(Worker::left) {
+                self.stage.left(who);
+            }
         }
     }
 

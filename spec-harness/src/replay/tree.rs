@@ -39,6 +39,37 @@ struct Process {
     name: String,
 }
 
+/// A worker that was met at work: a thread, by numbers that nobody else has had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Worker {
+    pid: i32,
+    tid: i32,
+    start: u64,
+}
+
+impl Worker {
+    /// Nothing where it has gone already.
+    pub(super) fn met(pid: i32, tid: i32) -> Option<Worker> {
+        let start = procfs::thread_stat(pid, tid)?.start;
+        Some(Worker { pid, tid, start })
+    }
+
+    /// What is to be said of it while the kernel knows it, be it as a zombie.
+    pub(super) fn left(&self) -> Option<String> {
+        let stat =
+            procfs::thread_stat(self.pid, self.tid).filter(|stat| stat.start == self.start)?;
+        let Worker { pid, tid, .. } = self;
+        let who = match stat.state {
+            // The kernel takes it off its list in a moment.
+            'X' => return None,
+            'Z' if pid != tid => return None,
+            'Z' => format!("the zombie of {}", stat.name),
+            _ => format!("the worker {}", stat.name),
+        };
+        Some(format!("{who} (pid {pid}, tid {tid})"))
+    }
+}
+
 /// How often each thread, by process and number, was put on a CPU.
 pub(super) type RunCounts = Vec<((i32, i32), u64)>;
 

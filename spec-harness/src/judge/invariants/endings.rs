@@ -3,7 +3,7 @@
 use super::callbacks::due;
 use super::{Breach, breach};
 use crate::case::ast::Fate;
-use crate::history::Ending;
+use crate::history::{Ending, What};
 use crate::judge::facts::{Facts, Job};
 use crate::protocol::Command;
 
@@ -78,6 +78,16 @@ pub(super) fn join_is_last(facts: &Facts<'_>) -> Result<(), Breach> {
     Ok(())
 }
 
+/// When join has returned, the kernel knows none of the pool's workers any more.
+pub(super) fn join_leaves_no_worker(facts: &Facts<'_>) -> Result<(), Breach> {
+    for (moment, event) in facts.events().iter().enumerate() {
+        if let What::Left(who) = &event.what {
+            return breach(moment, format!("join returned, and {who} is left"));
+        }
+    }
+    Ok(())
+}
+
 /// No process outlives the program.
 pub(super) fn everything_is_reaped(facts: &Facts<'_>) -> Result<(), Breach> {
     match &facts.history.ending {
@@ -90,6 +100,7 @@ pub(super) fn everything_is_reaped(facts: &Facts<'_>) -> Result<(), Breach> {
 mod tests {
     use super::super::verdict;
     use super::*;
+    use crate::history::Who;
     use crate::judge::sample::{PARENT, Sample};
 
     #[test]
@@ -156,6 +167,23 @@ mod tests {
             .begin(1, PARENT)
             .end(1);
         assert!(verdict(join_is_last, &run).is_some());
+    }
+
+    #[test]
+    fn join_leaves_no_zombie() {
+        let mut run = Sample::pool(1);
+        run.apply_async(0)
+            .begin(0, 0)
+            .end(0)
+            .close()
+            .join()
+            .joined();
+        assert_eq!(verdict(join_leaves_no_worker, &run), None);
+        run.log(Who::Main, What::Left("a zombie".into()));
+        assert_eq!(
+            verdict(join_leaves_no_worker, &run).as_deref(),
+            Some("join returned, and a zombie is left")
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::interp::{Beginning, Caller};
 use crate::protocol::{Begin, ErrorReply, FromAdapter, FromPuppet, Order};
 use crate::replay::Fault;
 use crate::replay::session::{Heard, Line, broken};
+use crate::replay::tree::Worker;
 
 impl Run<'_> {
     /// Hears what was said; true if anything was.
@@ -108,6 +109,9 @@ impl Run<'_> {
                 text: error.text,
             }),
         };
+        if let (Some(pool), Ok(_)) = (self.stage.joins(caller), &result) {
+            self.joined.push(pool.to_owned());
+        }
         self.stage.returned(caller, result).map_err(broken)
     }
 
@@ -133,6 +137,14 @@ impl Run<'_> {
             (None, None) => None,
         };
         let in_parent = begin.pid == self.adapter;
+        if let (Some(pool), false) = (self.stage.pool_of(key), begin.callback) {
+            let thread = if in_parent { begin.tid } else { begin.pid };
+            let worker = Worker::met(begin.pid, thread);
+            self.staff
+                .entry(pool.to_owned())
+                .or_default()
+                .extend(worker);
+        }
         self.stage.began(Beginning {
             key,
             on: (begin.pid, begin.tid),

@@ -1,0 +1,203 @@
+//! The pool's `imap`: input that is read as results are taken.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use spec_harness::adapter::Answer;
+use spec_harness::protocol::ErrorReply;
+
+use crate::flaws::Flaw;
+use crate::pool::{Pool, State, Work, error, terminated};
+
+/// The input of one `imap`, and the results that are on their way.
+#[derive(Debug, Default)]
+pub(crate) struct Stream {
+    unread: VecDeque<Vec<u64>>,
+    /// After the last of them the input goes on, and gives nothing.
+    endless: bool,
+    /// Jobs in the pool, or done and not yet taken.
+    sent: Vec<usize>,
+    /// Results of the chunk that is being taken.
+    ready: VecDeque<Answer>,
+    read_ahead: usize,
+    unordered: bool,
+    cut_short: bool,
+    ended: bool,
+    told: bool,
+}
+
+/// An `imap` as it is asked for.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    pub(crate) keys: Vec<u64>,
+    pub(crate) endless: bool,
+    pub(crate) chunksize: Option<u64>,
+    pub(crate) read_ahead: Option<u64>,
+    pub(crate) unordered: bool,
+}
+
+impl Stream {
+    /// Whether there is input that was not read.
+    pub(crate) fn is_open(&self) -> bool {
+        self.endless || !self.unread.is_empty()
+    }
+
+    /// Nothing more is read.
+    pub(crate) fn stop(&mut self) {
+        self.cut_short |= self.is_open();
+        self.unread.clear();
+        self.endless = false;
+    }
+
+    /// What has come is no longer there.
+    pub(crate) fn forget(&mut self) {
+        self.cut_short |= !self.sent.is_empty();
+        self.sent.clear();
+        self.ready.clear();
+    }
+}
+
+impl Pool {
+    pub(crate) fn imap(&self, wish: Wish) -> Result<usize, ErrorReply> {
+        let mut state = self.lock();
+        self.accepts(&state, wish.keys.is_empty())?;
+        let chunksize = match wish.chunksize {
+            Some(0) if self.has(Flaw::ChunksOfNothing) => 1,
+            Some(0) => return Err(error("InvalidChunksize", "a chunk has at least one item")),
+            size => size
+                .and_then(|size| usize::try_from(size).ok())
+                .unwrap_or(1),
+        };
+        let bound = wish
+            .read_ahead
+            .map(|chunks| usize::try_from(chunks).unwrap_or(usize::MAX));
+        let unordered = match self.nature.flaw {
+            Some(Flaw::ImapUnordered) => true,
+            Some(Flaw::ImapInOrderOnly) => false,
+            _ => wish.unordered,
+        };
+        let stream = Stream {
+            unread: wish.keys.chunks(chunksize).map(<[u64]>::to_vec).collect(),
+            read_ahead: match bound {
+                _ if self.has(Flaw::ImapReadsEverything) => usize::MAX,
+                Some(chunks) => chunks,
+                None => 4 * self.size,
+            },
+            unordered,
+            endless: wish.endless,
+            ..Stream::default()
+        };
+        let id = state.streams.len();
+        let wanted = stream.read_ahead;
+        state.streams.push(stream);
+        self.read(&mut state, id, wanted);
+        Ok(id)
+    }
+
+    /// Sends chunks until so many are on their way.
+    fn read(&self, state: &mut State, id: usize, wanted: usize) {
+        while state.streams[id].sent.len() < wanted
+            && let Some(keys) = state.streams[id].unread.pop_front()
+        {
+            let work = Work {
+                chunksize: Some(keys.len() as u64),
+                keys,
+                many: true,
+                settled: true,
+                ..Work::default()
+            };
+            match self.let_in(state, work) {
+                Ok(job) => state.streams[id].sent.push(job),
+                Err(_) => state.streams[id].cut_short = true,
+            }
+        }
+    }
+
+    /// Who joins a closed pool reads what is left.
+    pub(crate) fn read_all(&self, state: &mut State) {
+        for id in 0..state.streams.len() {
+            self.read(state, id, usize::MAX);
+        }
+        self.tell();
+    }
+
+    pub(crate) fn next_result(self: &Arc<Pool>, id: usize, limit: Option<Duration>) -> Answer {
+        let mut asked = false;
+        let next = self.wait(limit, |state| {
+            let wanted = state.streams[id].read_ahead;
+            if !std::mem::replace(&mut asked, true) && state.streams[id].ready.is_empty() {
+                self.read(state, id, wanted);
+            }
+            self.advance(state, id);
+            let stream = &mut state.streams[id];
+            if let Some(answer) = stream.ready.pop_front() {
+                let stops = answer.is_err() && self.has(Flaw::ImapStopsAtAnError);
+                stream.ended |= stops;
+                if stops {
+                    stream.ready.clear();
+                }
+                return Some(answer);
+            }
+            if stream.ended && !(self.has(Flaw::ImapEndsOnce) && stream.told) {
+                stream.told = true;
+                return Some(Err(error("StopIteration", "there is no further result")));
+            }
+            None
+        });
+        next.unwrap_or_else(|| {
+            if self.has(Flaw::NextTimeoutLosesOne) {
+                let mut state = self.lock();
+                let stream = &mut state.streams[id];
+                if !stream.sent.is_empty() {
+                    stream.sent.remove(0);
+                }
+            }
+            Err(error("TimedOut", "the next result was not there in time"))
+        })
+    }
+
+    /// Takes in what has come, for one who waits.
+    fn advance(&self, state: &mut State, id: usize) {
+        let State { jobs, streams, .. } = state;
+        let stream = &mut streams[id];
+        while stream.ready.is_empty() && !stream.ended {
+            let done = |job: &usize| jobs[*job].ready.then_some(jobs[*job].decided);
+            let all = stream.sent.iter().all(|job| done(job).is_some()) && !stream.is_open();
+            let place = if self.has(Flaw::ImapWaitsForAll) && !all {
+                None
+            } else if stream.unordered {
+                let places = stream.sent.iter().enumerate();
+                let places = places.filter_map(|(place, job)| Some((done(job)?, place)));
+                places.min().map(|(_, place)| place)
+            } else {
+                stream.sent.first().and_then(done).map(|_| 0)
+            };
+            let Some(place) = place else {
+                if stream.sent.is_empty() && !stream.is_open() {
+                    stream.ended = true;
+                    stream
+                        .ready
+                        .extend(stream.cut_short.then(|| Err(terminated())));
+                }
+                return;
+            };
+            let job = &jobs[stream.sent.remove(place)];
+            match &job.outcome {
+                Some(Err(error)) if error.kind == "Terminated" => {
+                    stream.ended = true;
+                    stream.ready.push_back(Err(error.clone()));
+                }
+                Some(Err(error)) => {
+                    stream
+                        .ready
+                        .extend(job.ends.iter().map(|_| Err(error.clone())));
+                }
+                _ => {
+                    let ends = job.ends.iter().flatten();
+                    stream.ready.extend(ends.cloned());
+                }
+            }
+        }
+    }
+}

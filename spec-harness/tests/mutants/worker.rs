@@ -1,0 +1,269 @@
+//! The small pool's workers: a thread each, which does the work itself or has a process for it.
+
+use std::any::Any;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use spec_harness::adapter::{Answer, puppet};
+use spec_harness::case::ast::Kind;
+use spec_harness::protocol::{FromAdapter, line};
+
+use crate::flaws::Flaw;
+use crate::pool::{Errand, Pool, error};
+
+/// Who runs the bodies.
+pub(crate) enum Hands {
+    Own,
+    Process(Box<Worker>),
+}
+
+pub(crate) struct Worker {
+    child: Child,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+/// How a body ended.
+enum End {
+    With(Answer),
+    /// Its process went with it.
+    Died,
+}
+
+impl Hands {
+    pub(crate) fn new(pool: &Arc<Pool>) -> Hands {
+        match pool.nature.kind {
+            Kind::Thread => Hands::Own,
+            Kind::Process => {
+                let program = std::env::current_exe().expect("this program has a path");
+                let mut child = Command::new(program)
+                    .arg("worker")
+                    .process_group(0)
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .spawn()
+                    .expect("a worker can be started");
+                pool.lock().pids.insert(child.id().cast_signed());
+                let (orders, answers) = (child.stdin.take(), child.stdout.take());
+                Hands::Process(Box::new(Worker {
+                    child,
+                    orders: orders.expect("it is piped"),
+                    answers: BufReader::new(answers.expect("it is piped")),
+                }))
+            }
+        }
+    }
+
+    fn run(&mut self, what: &str, key: u64, with: &Answer) -> End {
+        match self {
+            Hands::Own => End::With(perform(what, key, with.clone())),
+            Hands::Process(worker) => worker.run(what, key, with).map_or(End::Died, End::With),
+        }
+    }
+
+    /// Sees a process to its end.
+    fn bury(self, pool: &Pool) {
+        let Hands::Process(mut worker) = self else {
+            return;
+        };
+        if pool.has(Flaw::LeakedWorker) {
+            std::mem::forget(worker.orders);
+            return;
+        }
+        drop(worker.orders);
+        let pid = Pid::from_raw(worker.child.id().cast_signed());
+        let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        // Until it is asked how it ended, its number is nobody else's.
+        let _ = waitid(Id::Pid(pid), ended);
+        pool.lock().pids.remove(&pid.as_raw());
+        // What it has started and left behind.
+        let _ = killpg(pid, Signal::SIGKILL);
+        if !pool.has(Flaw::UnreapedWorker) {
+            let _ = worker.child.wait();
+        }
+    }
+}
+
+impl Worker {
+    fn run(&mut self, what: &str, key: u64, with: &Answer) -> Option<Answer> {
+        let with = FromAdapter::Reply {
+            id: key,
+            result: with.clone(),
+        };
+        let order = line(&json!([what, with.to_line()]));
+        self.orders.write_all(order.as_bytes()).ok()?;
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).ok()?;
+        match FromAdapter::parse(&answer) {
+            Ok(FromAdapter::Reply { result, .. }) => Some(result),
+            _ => None,
+        }
+    }
+}
+
+/// A worker's process: does as it is told until it is told nothing more.
+pub(crate) fn main() {
+    for order in std::io::stdin().lines() {
+        let Ok(order) = order else { return };
+        let Ok((what, with)) = serde_json::from_str::<(String, String)>(&order) else {
+            return;
+        };
+        let Ok(FromAdapter::Reply { id, result }) = FromAdapter::parse(&with) else {
+            return;
+        };
+        let result = perform(&what, id, result);
+        let answer = FromAdapter::Reply { id, result }.to_line();
+        let mut out = std::io::stdout();
+        if out
+            .write_all(answer.as_bytes())
+            .and_then(|()| out.flush())
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn perform(what: &str, key: u64, with: Answer) -> Answer {
+    let body = || match what {
+        "two" => puppet::task_of_two(key, "arg2".into()),
+        "callback" => {
+            puppet::callback(key, with);
+            Ok(Value::Null)
+        }
+        _ => puppet::task(key),
+    };
+    let came = catch_unwind(AssertUnwindSafe(body));
+    came.unwrap_or_else(|panic| Err(error("Panicked", &message(&*panic))))
+}
+
+/// What a panic says.
+pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_default()
+}
+
+/// A worker's life.
+pub(crate) fn work(pool: &Arc<Pool>, number: usize, mut hands: Hands) {
+    let (mut done, mut chunks) = (0, 0);
+    while let Some(errand) = pool.next(number) {
+        let items = errand.keys.len() as u64;
+        pool.nature.manner.dawdle();
+        let Some(next) = do_errand(pool, errand, hands, &mut done) else {
+            return pool.worker_gone();
+        };
+        hands = next;
+        chunks += if pool.has(Flaw::ShareCountsItems) {
+            items
+        } else {
+            1
+        };
+        if pool.share.is_some_and(|share| chunks >= share) && !pool.is_terminated() {
+            hands.bury(pool);
+            if pool.has(Flaw::ShareEndsTheWorker) {
+                return pool.worker_gone();
+            }
+            let (pool, hands) = (pool.clone(), Hands::new(pool));
+            thread::spawn(move || work(&pool, number, hands));
+            return;
+        }
+    }
+    hands.bury(pool);
+    pool.worker_gone();
+}
+
+/// Does a chunk; gives who does the next one.
+fn do_errand(
+    pool: &Arc<Pool>,
+    errand: Errand,
+    mut hands: Hands,
+    done: &mut usize,
+) -> Option<Hands> {
+    let job = errand.chunk.job;
+    let what = if errand.star && !pool.has(Flaw::StarmapPacks) {
+        "two"
+    } else {
+        "task"
+    };
+    let nothing = Ok(Value::Null);
+    let mut failed = None;
+    for (place, key) in errand.chunk.items.clone().zip(&errand.keys) {
+        let mut end = hands.run(what, *key, &nothing);
+        *done += 1;
+        if pool.has(Flaw::TaskRunsTwice) && *done == 2 {
+            end = hands.run(what, *key, &nothing);
+        }
+        pool.nature.manner.dawdle();
+        match end {
+            End::With(Err(raised)) if !errand.settled => {
+                let panicked = raised.kind == "Panicked";
+                failed.get_or_insert((place, raised));
+                if panicked && pool.has(Flaw::PanicLosesTheWorker) {
+                    pool.chunk_ended(job, failed);
+                    hands.bury(pool);
+                    return None;
+                }
+                if !pool.has(Flaw::ChunkGoesOn) {
+                    break;
+                }
+            }
+            End::With(answer) => {
+                pool.item_ended(job, place, answer);
+                let mut rest = errand.chunk.clone();
+                rest.items.start = place + 1;
+                if pool.has(Flaw::ChunkChangesWorkers) && !rest.items.is_empty() {
+                    pool.put_back(rest);
+                    return Some(hands);
+                }
+            }
+            End::Died => {
+                hands.bury(pool);
+                return after_death(pool, errand, place);
+            }
+        }
+    }
+    pool.chunk_ended(job, failed);
+    if pool.has(Flaw::CallbackOnTheWorker) || pool.has(Flaw::CallbackBlocksWorkers) {
+        while let Some(callback) = pool.take_callback() {
+            hands.run("callback", callback.key, &callback.with);
+            pool.callback_returned(&callback);
+        }
+    }
+    Some(hands)
+}
+
+/// A process has died with what it did; gives who takes its place.
+fn after_death(pool: &Arc<Pool>, errand: Errand, place: usize) -> Option<Hands> {
+    let lost = error("WorkerLost", "the worker's process has died");
+    match pool.nature.flaw {
+        _ if pool.is_terminated() => {}
+        Some(Flaw::DeathHangs) => {}
+        Some(Flaw::DeathRunsItAgain) => pool.put_back(errand.chunk),
+        Some(Flaw::DeathFailsNeighbours) => pool.fail_all(&lost, false),
+        Some(Flaw::DeathBreaksThePool) => pool.fail_all(&lost, true),
+        _ => pool.chunk_ended(errand.chunk.job, Some((place, lost))),
+    }
+    let replaced = !pool.has(Flaw::DeathNotReplaced) && !pool.has(Flaw::DeathBreaksThePool);
+    let goes_on = pool.has(Flaw::TerminateKeepsTheQueue) || !pool.is_terminated();
+    (replaced && goes_on).then(|| Hands::new(pool))
+}
+
+/// Starts what nobody ends.
+pub(crate) fn leave_a_process_behind() {
+    let started = Command::new("sleep")
+        .arg("infinity")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    drop(started.expect("there is a program `sleep`"));
+}
