@@ -42,7 +42,8 @@ pub trait Backend: Sized + Send + Sync + 'static {
     note = "threads take any `Send` function; processes take plain functions and serde data: hand data over with the `_with` methods"
 )]
 pub trait Carry<W: Work + 'static>: Backend {
-    /// The cell as the backend's workers see it.
+    /// The cell as the backend's workers see it. No other reference to it is kept: a job that is not let in
+    /// gives its work back.
     fn load(cell: Arc<Cell<Self::Job, W>>) -> Arc<Self::Job>;
 }
 
@@ -53,6 +54,9 @@ pub enum StartError {
     /// A size of zero.
     #[error("number of workers must be at least 1")]
     NoWorkers,
+    /// A queue without a place.
+    #[error("bound of the queue must be at least 1")]
+    NoQueue,
     /// The system refused a worker.
     #[error("worker {index} cannot be started")]
     Worker {

@@ -145,6 +145,13 @@ impl<J: ?Sized + Send + Sync + 'static, W: Work + 'static> Cell<J, W> {
     }
 }
 
+impl<J: ?Sized, W: Work> Cell<J, W> {
+    /// The work of a job that was not let in.
+    pub(crate) fn into_work(self) -> W {
+        self.work
+    }
+}
+
 impl<J: ?Sized, W: Work + 'static> Cell<J, W> {
     /// The task's number in its pool.
     pub fn id(&self) -> TaskId {

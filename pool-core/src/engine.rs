@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::panic::Location;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -12,9 +13,10 @@ use crate::backend::{Backend, Carry, StartError};
 use crate::cell::{Awaited, Cell, Erased};
 use crate::chunks::default_chunksize;
 use crate::context;
+use crate::entry::{Entry, NoEntry, Refused, TrySubmitError};
 use crate::failure::{Failure, Misuse};
 use crate::feed::{Feed, Source};
-use crate::handle::{AsyncResult, wait};
+use crate::handle::{AsyncResult, Submitted, wait};
 use crate::hub::Hub;
 use crate::imap::{Flow, Imap};
 use crate::intake::{Intake, OpenSource, Settled};
@@ -22,15 +24,16 @@ use crate::lifecycle::{Order, Phase, Step};
 use crate::loan::{Borrowed, Loan};
 use crate::panics;
 use crate::tally::Tally;
-use crate::task::Func;
+use crate::task::{Func, Task};
 use crate::terms::Terms;
 use crate::timers::Timers;
-use crate::work::{Batch, Work};
+use crate::work::{Batch, Single, Work};
 
 /// What every pool can be told at its start, whatever its workers are.
 #[derive(Debug, Clone)]
 pub struct Config {
     size: Option<usize>,
+    queue: Option<usize>,
     timers: Timers,
     panic_hook: bool,
     warn_on_drop: bool,
@@ -40,6 +43,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             size: None,
+            queue: None,
             timers: Timers::real(),
             panic_hook: true,
             warn_on_drop: true,
@@ -53,6 +57,15 @@ impl Config {
     pub fn size(self, size: usize) -> Self {
         Config {
             size: Some(size),
+            ..self
+        }
+    }
+
+    /// How many tasks may wait in the queue; without it, any number.
+    #[must_use]
+    pub fn queue(self, tasks: usize) -> Self {
+        Config {
+            queue: Some(tasks),
             ..self
         }
     }
@@ -81,6 +94,13 @@ impl Config {
         }
     }
 
+    fn bound(&self) -> Result<Option<NonZeroUsize>, StartError> {
+        let bound = self
+            .queue
+            .map(|tasks| NonZeroUsize::new(tasks).ok_or(StartError::NoQueue));
+        bound.transpose()
+    }
+
     fn workers(&self) -> Result<NonZeroUsize, StartError> {
         match self.size {
             Some(size) => NonZeroUsize::new(size).ok_or(StartError::NoWorkers),
@@ -107,12 +127,12 @@ impl<B: Backend> Engine<B> {
     ///
     /// A size of zero, or a worker that the system refused; then none is left.
     pub fn start(backend: B, config: Config) -> Result<Self, StartError> {
-        let size = config.workers()?;
+        let (size, bound) = (config.workers()?, config.bound()?);
         if config.panic_hook {
             panics::install_hook();
         }
         let hub = Arc::new(Hub::new(config.timers));
-        let feed = Arc::new(Feed::new(size, hub.pool));
+        let feed = Arc::new(Feed::new(size, bound, hub.pool));
         if let Err(error) = backend.start(&feed) {
             // The workers that were started find nothing to do, and leave.
             feed.step(Step::Terminate).ok();
@@ -164,23 +184,90 @@ impl<B: Backend> Engine<B> {
         }
     }
 
-    /// Queues work and returns at once.
+    /// Queues work and returns at once; where the queue has a bound, as soon as there is a place.
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`] when the pool was closed or terminated.
+    /// The work comes back when the pool was closed or terminated, or the queue is full and the terms do not
+    /// wait for it.
     pub fn submit<W: Work + 'static>(
         &self,
         work: W,
         terms: Terms<W::Value, W::Raised>,
-    ) -> Result<AsyncResult<W::Value, W::Raised>, Misuse>
+    ) -> Result<AsyncResult<W::Value, W::Raised>, Refused<W>>
     where
         B: Carry<W>,
     {
-        self.0.feed.admit()?;
+        if let Err(misuse) = self.0.feed.admit() {
+            return Err(Refused::new(misuse, work));
+        }
+        let entry = terms.entry;
         let cell = Cell::new(&self.0.hub, work, false, terms);
-        self.0.queue(&cell)?;
-        Ok(AsyncResult::new(cell))
+        match self.0.queue(&cell, entry) {
+            Ok(()) => {
+                self.0.see_it_in(entry);
+                Ok(AsyncResult::new(cell))
+            }
+            Err(why) => match Arc::into_inner(cell) {
+                Some(cell) => Err(Refused::new(why, cell.into_work())),
+                // What `Carry::load` made of it was dropped, and nobody else ever had it.
+                None => unreachable!("a refused job is held by somebody"),
+            },
+        }
+    }
+
+    /// Queues one task; `argument` finds in it what its caller gets back where it is not let in.
+    ///
+    /// # Errors
+    ///
+    /// As for [`submit`](Self::submit).
+    pub fn submit_task<T, A>(
+        &self,
+        task: T,
+        terms: Terms<T::Out, T::Raised>,
+        argument: impl FnOnce(T) -> A,
+    ) -> Submitted<T::Out, T::Raised, A>
+    where
+        T: Task + Send + 'static,
+        T::Out: Send,
+        T::Raised: Send,
+        B: Carry<Single<T>>,
+    {
+        let refused = match self.submit(Single::new(task), terms) {
+            Ok(handle) => return Ok(handle),
+            Err(refused) => refused,
+        };
+        Err(refused.give_back(|work| match work.into_task() {
+            Some(task) => argument(task),
+            None => unreachable!("a task that was not let in has run"),
+        }))
+    }
+
+    /// Queues a map, in chunks of this size or of the pool's choice.
+    ///
+    /// # Errors
+    ///
+    /// As for [`submit`](Self::submit), and [`Misuse::ZeroChunksize`]; the items come back.
+    pub fn submit_batch<F, A>(
+        &self,
+        func: F,
+        items: Vec<A>,
+        chunksize: Option<usize>,
+        terms: Terms<Vec<F::Out>, F::Raised>,
+    ) -> Submitted<Vec<F::Out>, F::Raised, Vec<A>>
+    where
+        F: Func<A> + Send + Sync + 'static,
+        F::Out: Send,
+        F::Raised: Send,
+        A: Send + 'static,
+        B: Carry<Batch<F, A>>,
+    {
+        let chunksize = match self.chunksize(items.len(), chunksize) {
+            Ok(chunksize) => chunksize,
+            Err(misuse) => return Err(TrySubmitError::of(misuse, items)),
+        };
+        self.submit(Batch::new(func, items, chunksize), terms)
+            .map_err(|refused| refused.give_back(Batch::into_items))
     }
 
     /// Runs work that may borrow from the caller's stack, and waits for it.
@@ -197,7 +284,9 @@ impl<B: Backend> Engine<B> {
         self.0.feed.admit()?;
         let end = Loan::new(work).call(|borrowed| {
             let cell = Cell::new(&self.0.hub, borrowed, true, terms);
-            self.0.queue(&cell)?;
+            self.0
+                .queue(&cell, Entry::Wait)
+                .map_err(|why| Refused::new(why, ()).misuse())?;
             let job: Arc<dyn Awaited> = cell.clone();
             // Waiting is refused only in the callback of this very job, and it has none.
             wait(&job, None)?;
@@ -214,7 +303,7 @@ impl<B: Backend> Engine<B> {
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`], and [`Misuse::ZeroChunksize`] for a chunk size or a read-ahead of zero.
+    /// [`Misuse::NotRunning`], [`Misuse::ZeroChunksize`], [`Misuse::ZeroReadAhead`].
     #[track_caller]
     pub fn imap<F, A>(
         &self,
@@ -232,8 +321,11 @@ impl<B: Backend> Engine<B> {
         self.0.feed.admit()?;
         let chunksize = flow.chunksize.unwrap_or(1);
         let read_ahead = flow.read_ahead.unwrap_or(self.size().saturating_mul(4));
-        if chunksize == 0 || read_ahead == 0 {
+        if chunksize == 0 {
             return Err(Misuse::ZeroChunksize);
+        }
+        if read_ahead == 0 {
+            return Err(Misuse::ZeroReadAhead);
         }
         self.0.feed.open_source()?;
         let (place, shared) = (Location::caller(), self.0.clone());
@@ -284,16 +376,55 @@ impl<B: Backend> Engine<B> {
 }
 
 impl<B: Backend> Shared<B> {
-    fn queue<W: Work + 'static>(&self, cell: &Arc<Cell<B::Job, W>>) -> Result<(), Misuse>
+    fn queue<W: Work + 'static>(
+        &self,
+        cell: &Arc<Cell<B::Job, W>>,
+        entry: Entry,
+    ) -> Result<(), NoEntry>
     where
         B: Carry<W>,
     {
         if cell.resolve_if_empty() {
             return Ok(());
         }
-        self.feed.push(B::load(cell.clone()))?;
+        if let Err((why, job)) = self.feed.push(B::load(cell.clone())) {
+            if why != NoEntry::Full || entry == Entry::Now {
+                return Err(why);
+            }
+            self.waiting(entry, |over| self.feed.push_waiting(job, over))??;
+        }
         self.backend.wake();
         Ok(())
+    }
+
+    /// The rest of a map that was let in finds places one by one; its submitter waits for them.
+    fn see_it_in(&self, entry: Entry) {
+        if entry != Entry::Now && self.feed.is_overfull() {
+            // Where it cannot wait, the map is in all the same.
+            let _ = self.waiting(entry, |over| self.feed.wait_for_places(over));
+        }
+    }
+
+    /// Waits for places, until the entry's time is over. A worker of the pool lends its own place meanwhile.
+    fn waiting<R>(
+        &self,
+        entry: Entry,
+        wait: impl FnOnce(&dyn Fn() -> bool) -> R,
+    ) -> Result<R, Misuse> {
+        let over = Arc::new(AtomicBool::new(false));
+        let _armed = match entry {
+            Entry::Within(limit) => {
+                let (over, feed) = (over.clone(), self.feed.clone());
+                let alarm = move || {
+                    over.store(true, Ordering::Release);
+                    feed.ring_for_places();
+                };
+                Some(self.hub.timers.arm(limit, Box::new(alarm)))
+            }
+            Entry::Wait | Entry::Now => None,
+        };
+        let _lent = context::lend(self.hub.pool)?;
+        Ok(wait(&|| over.load(Ordering::Acquire)))
     }
 
     fn terminate(&self) {

@@ -139,6 +139,12 @@ pub enum Misuse {
     /// A chunk size of zero.
     #[error("chunk size must be at least 1")]
     ZeroChunksize,
+    /// A read-ahead of zero.
+    #[error("read-ahead must be at least 1")]
+    ZeroReadAhead,
+    /// The queue has a bound, and no place.
+    #[error("queue is full")]
+    QueueFull,
 }
 
 /// What a task said when it panicked.

@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::cell::{Erased, Unit};
+use crate::entry::NoEntry;
 use crate::failure::Misuse;
 use crate::lifecycle::{Order, Phase, Step};
 
@@ -15,6 +16,10 @@ pub struct Feed<J: ?Sized> {
     inner: Mutex<Inner<J>>,
     bell: Condvar,
     size: NonZeroUsize,
+    /// How many units may wait; those of an `imap` have a bound of their own and are counted, not held up.
+    bound: Option<NonZeroUsize>,
+    /// Rung when places have become free and somebody waits for one.
+    places: Condvar,
     pool: u64,
 }
 
@@ -46,6 +51,10 @@ struct Inner<J: ?Sized> {
     open_sources: usize,
     /// Units that were let in.
     submitted: u64,
+    /// Of these, units that were never handed out.
+    queued: usize,
+    /// Submissions that wait for a place.
+    queuing: usize,
 }
 
 /// Work that is let in but not yet queued: the input of an `imap`.
@@ -57,7 +66,7 @@ pub(crate) trait Source: Send + Sync {
 }
 
 impl<J: ?Sized + Erased> Feed<J> {
-    pub(crate) fn new(size: NonZeroUsize, pool: u64) -> Self {
+    pub(crate) fn new(size: NonZeroUsize, bound: Option<NonZeroUsize>, pool: u64) -> Self {
         Feed {
             inner: Mutex::new(Inner {
                 phase: Phase::Running,
@@ -69,9 +78,13 @@ impl<J: ?Sized + Erased> Feed<J> {
                 sources: Vec::new(),
                 open_sources: 0,
                 submitted: 0,
+                queued: 0,
+                queuing: 0,
             }),
             bell: Condvar::new(),
             size,
+            bound,
+            places: Condvar::new(),
             pool,
         }
     }
@@ -105,7 +118,7 @@ impl<J: ?Sized + Erased> Feed<J> {
             let claim = inner.claim(seat);
             if claim.is_some() || inner.takes_no_more() {
                 // What ran before may be the last reference to its job: it is dropped outside of the lock.
-                drop(inner);
+                self.leave(inner);
                 drop(before);
                 return claim;
             }
@@ -135,7 +148,7 @@ impl<J: ?Sized + Erased> Feed<J> {
         let mut inner = self.lock();
         let before = inner.sit(seat, None);
         let claim = inner.claim(seat);
-        drop(inner);
+        self.leave(inner);
         drop(before);
         claim
     }
@@ -227,28 +240,99 @@ impl<J: ?Sized + Erased> Feed<J> {
             .collect()
     }
 
-    /// Lets a job in, behind all others.
-    pub(crate) fn push(&self, job: Arc<J>) -> Result<(), Misuse> {
-        self.push_when(job, |phase| phase.after(Step::Submit).map(|_| ()))
+    /// Lets a job in, behind all others; in a queue with a bound only where all its units find places. It comes
+    /// back where it is not let in.
+    pub(crate) fn push(&self, job: Arc<J>) -> Result<(), (NoEntry, Arc<J>)> {
+        let inner = self.lock();
+        if let Err(misuse) = inner.phase.after(Step::Submit) {
+            return Err((misuse.into(), job));
+        }
+        let free = self
+            .bound
+            .map(|bound| bound.get().saturating_sub(inner.queued));
+        if free.is_some_and(|free| free < job.job().units()) {
+            return Err((NoEntry::Full, job));
+        }
+        self.link(inner, job);
+        Ok(())
+    }
+
+    /// Lets a job in as soon as its first unit finds a place; `over` says, under the queue's lock, when to give up,
+    /// and is asked again after each [`ring_for_places`](Self::ring_for_places).
+    pub(crate) fn push_waiting(&self, job: Arc<J>, over: impl Fn() -> bool) -> Result<(), NoEntry> {
+        let full = |inner: &Inner<J>| self.bound.is_some_and(|bound| inner.queued >= bound.get());
+        let mut inner = self.lock();
+        loop {
+            inner.phase.after(Step::Submit)?;
+            if !full(&inner) {
+                break;
+            }
+            if over() {
+                return Err(NoEntry::Full);
+            }
+            inner = self.queue_up(inner);
+        }
+        self.link(inner, job);
+        Ok(())
+    }
+
+    /// Whether more units wait than have places: the rest of a map.
+    pub(crate) fn is_overfull(&self) -> bool {
+        self.overfull(&self.lock())
+    }
+
+    /// Waits until all units have places, the pool takes no more, or it is `over`.
+    pub(crate) fn wait_for_places(&self, over: impl Fn() -> bool) {
+        let mut inner = self.lock();
+        while self.overfull(&inner) && !over() {
+            inner = self.queue_up(inner);
+        }
+    }
+
+    /// Makes those who wait for places look again whether they should give up.
+    pub(crate) fn ring_for_places(&self) {
+        drop(self.lock());
+        self.places.notify_all();
+    }
+
+    fn overfull(&self, inner: &Inner<J>) -> bool {
+        inner.phase == Phase::Running && self.bound.is_some_and(|bound| inner.queued > bound.get())
+    }
+
+    fn queue_up<'a>(&self, mut inner: MutexGuard<'a, Inner<J>>) -> MutexGuard<'a, Inner<J>> {
+        inner.queuing += 1;
+        let mut inner = self
+            .places
+            .wait(inner)
+            .unwrap_or_else(PoisonError::into_inner);
+        inner.queuing -= 1;
+        inner
+    }
+
+    /// Unlocks the queue, from which units may have been taken.
+    fn leave(&self, inner: MutexGuard<'_, Inner<J>>) {
+        let awaited = inner.queuing > 0;
+        drop(inner);
+        if awaited {
+            self.places.notify_all();
+        }
     }
 
     /// Lets a job of a source in, which was itself let in before.
     pub(crate) fn push_from_source(&self, job: Arc<J>) -> Result<(), Misuse> {
-        self.push_when(job, |phase| match phase {
-            Phase::Running | Phase::Closed => Ok(()),
-            Phase::Terminated | Phase::Joined => Err(Misuse::NotRunning),
-        })
+        let inner = self.lock();
+        match inner.phase {
+            Phase::Running | Phase::Closed => {}
+            Phase::Terminated | Phase::Joined => return Err(Misuse::NotRunning),
+        }
+        self.link(inner, job);
+        Ok(())
     }
 
-    fn push_when(
-        &self,
-        job: Arc<J>,
-        admit: impl FnOnce(Phase) -> Result<(), Misuse>,
-    ) -> Result<(), Misuse> {
+    fn link(&self, mut inner: MutexGuard<'_, Inner<J>>, job: Arc<J>) {
         let units = job.job().units();
-        let mut inner = self.lock();
-        admit(inner.phase)?;
         inner.submitted += units as u64;
+        inner.queued += units;
         match inner.last.replace(job.clone()) {
             Some(last) => last.job().link().lock().next = Some(job),
             None => inner.first = Some(job),
@@ -260,7 +344,6 @@ impl<J: ?Sized + Erased> Feed<J> {
             (_, 1) => self.bell.notify_one(),
             _ => self.bell.notify_all(),
         }
-        Ok(())
     }
 
     /// Moves the pool on; the order is to be given to the backend.
@@ -271,6 +354,7 @@ impl<J: ?Sized + Erased> Feed<J> {
         drop(inner);
         if order.is_some() {
             self.bell.notify_all();
+            self.places.notify_all();
         }
         Ok(order)
     }
@@ -287,7 +371,7 @@ impl<J: ?Sized + Erased> Feed<J> {
             let unclaimed = job.job().units() - job.job().link().lock().claimed;
             jobs.push((job, unclaimed));
         }
-        drop(inner);
+        self.leave(inner);
         jobs.sort_by_key(|(job, _)| job.job().number());
         jobs
     }
@@ -325,6 +409,7 @@ impl<J: ?Sized + Erased> Inner<J> {
                     link.claimed += 1;
                     link.claimed - 1
                 };
+                self.queued -= 1;
                 if index + 1 == job.job().units() {
                     self.unlink();
                 }
@@ -352,7 +437,10 @@ impl<J: ?Sized + Erased> Inner<J> {
     /// Takes the first job off the queue.
     fn unlink(&mut self) {
         if let Some(job) = self.first.take() {
-            self.first = job.job().link().lock().next.take();
+            let mut link = job.job().link().lock();
+            self.queued -= job.job().units() - link.claimed;
+            self.first = link.next.take();
+            drop(link);
             if self.first.is_none() {
                 self.last = None;
             }

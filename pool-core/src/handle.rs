@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use crate::cell::{Awaited, Outcome};
 use crate::context;
+use crate::entry::TrySubmitError;
 use crate::failure::{Failure, Misuse, Never};
 
 /// The handle of a task, or of a whole map, that was submitted.
@@ -35,6 +36,9 @@ pub struct AsyncResult<T, E = Never> {
     /// `Send` and `Sync` as a value and an error are.
     content: PhantomData<(T, E)>,
 }
+
+/// What comes of a submission: its handle, or its argument again.
+pub type Submitted<T, E, A> = Result<AsyncResult<T, E>, TrySubmitError<A>>;
 
 impl<T, E> AsyncResult<T, E> {
     pub(crate) fn new(job: Arc<dyn Outcome<T, E>>) -> Self {

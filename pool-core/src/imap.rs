@@ -71,7 +71,7 @@ impl<'p, R, E> ImapSubmission<'p, R, E> {
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`], and [`Misuse::ZeroChunksize`] for a chunk size or a read-ahead of zero.
+    /// [`Misuse::NotRunning`], [`Misuse::ZeroChunksize`], [`Misuse::ZeroReadAhead`].
     pub fn ordered(self) -> Result<Imap<R, E>, Misuse> {
         (self.start)(self.flow)
     }

@@ -50,6 +50,9 @@ mod hub;
 // The state word of a job and those who wait for it.
 mod gate;
 
+// How a submission meets a full queue.
+mod entry;
+
 // What is said of a submission.
 mod terms;
 
@@ -96,9 +99,10 @@ pub use chunks::default_chunksize;
 pub use common::Context;
 pub use context::{Lender, Worker, WorkerSeat, current_worker, worker_state};
 pub use engine::{Config, Engine};
+pub use entry::{Refused, TrySubmitError};
 pub use failure::{Cause, CodecError, Failure, Misuse, Never, Panic, WorkerLost};
 pub use feed::{Claim, Feed, Seat};
-pub use handle::AsyncResult;
+pub use handle::{AsyncResult, Submitted};
 pub use hub::TaskId;
 pub use imap::{Flow, Imap, ImapSubmission};
 pub use intake::{Ends, Settled};

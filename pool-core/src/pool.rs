@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::failure::{Failure, Misuse, Never};
-use crate::handle::AsyncResult;
+use crate::handle::{AsyncResult, Submitted};
 use crate::imap::{Flow, Imap, ImapSubmission};
 use crate::submission::{Chunks, Submission};
 use crate::tally::Tally;
@@ -64,13 +64,13 @@ pub trait Pool: Sized {
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    /// [`Misuse::NotRunning`] after `close` or `terminate`, a full queue where the terms do not wait; with the argument.
     fn submit_call<F: FnPtr<A>, A: Portable>(
         &self,
         func: F,
         arg: A,
         terms: Terms<F::Out, F::Raised>,
-    ) -> Result<AsyncResult<F::Out, F::Raised>, Misuse>
+    ) -> Submitted<F::Out, F::Raised, A>
     where
         F::Out: Portable,
         F::Raised: Portable;
@@ -79,14 +79,14 @@ pub trait Pool: Sized {
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`, [`Misuse::ZeroChunksize`].
+    /// As for [`submit_call`](Self::submit_call), [`Misuse::ZeroChunksize`]; with the items.
     fn submit_map<F: FnPtr<A>, A: Portable>(
         &self,
         func: F,
         items: Vec<A>,
         chunksize: Option<usize>,
         terms: Terms<Vec<F::Out>, F::Raised>,
-    ) -> Result<AsyncResult<Vec<F::Out>, F::Raised>, Misuse>
+    ) -> Submitted<Vec<F::Out>, F::Raised, Vec<A>>
     where
         F::Out: Portable,
         F::Raised: Portable;
@@ -95,7 +95,7 @@ pub trait Pool: Sized {
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`], and [`Misuse::ZeroChunksize`] for a chunk size or a read-ahead of zero.
+    /// [`Misuse::NotRunning`], [`Misuse::ZeroChunksize`], [`Misuse::ZeroReadAhead`].
     #[track_caller]
     fn submit_imap<F: FnPtr<A>, A: Portable>(
         &self,
@@ -128,13 +128,15 @@ pub trait Pool: Sized {
         func: fn(A) -> R,
         arg: A,
     ) -> Result<AsyncResult<R>, Misuse> {
-        self.submit_call(Plain(func), arg, Terms::here())
+        Ok(self.submit_call(Plain(func), arg, Terms::here())?)
     }
 
     /// The long form of [`apply_async`](Self::apply_async): callbacks, and all else that can be said of a call.
     #[track_caller]
-    fn task<A: Portable, R: Portable>(&self, func: fn(A) -> R, arg: A) -> Submission<'_, R> {
-        Submission::new(move |(), terms| self.submit_call(Plain(func), arg, terms))
+    fn task<A: Portable, R: Portable>(&self, func: fn(A) -> R, arg: A) -> Submission<'_, A, R> {
+        Submission::new(arg, move |arg, (), terms| {
+            self.submit_call(Plain(func), arg, terms)
+        })
     }
 
     /// The long form of [`map_async`](Self::map_async): callbacks, chunk size.
@@ -143,9 +145,9 @@ pub trait Pool: Sized {
         &self,
         func: fn(A) -> R,
         items: impl IntoIterator<Item = A>,
-    ) -> Submission<'_, Vec<R>, Never, Chunks> {
+    ) -> Submission<'_, Vec<A>, Vec<R>, Never, Chunks> {
         let items: Vec<A> = items.into_iter().collect();
-        Submission::new(move |chunks: Chunks, terms| {
+        Submission::new(items, move |items, chunks: Chunks, terms| {
             self.submit_map(Plain(func), items, chunks.size(), terms)
         })
     }
@@ -175,12 +177,8 @@ pub trait Pool: Sized {
         func: fn(A) -> R,
         items: impl IntoIterator<Item = A>,
     ) -> Result<AsyncResult<Vec<R>>, Misuse> {
-        self.submit_map(
-            Plain(func),
-            items.into_iter().collect(),
-            None,
-            Terms::here(),
-        )
+        let items = items.into_iter().collect();
+        Ok(self.submit_map(Plain(func), items, None, Terms::here())?)
     }
 
     /// Calls `func` for each item; results come in the items' order, each as soon as it and all before it are
@@ -256,7 +254,8 @@ pub trait Pool: Sized {
         func: A::Fn<R>,
         items: impl IntoIterator<Item = A>,
     ) -> Result<AsyncResult<Vec<R>>, Misuse> {
-        self.submit_map(Star(func), items.into_iter().collect(), None, Terms::here())
+        let items = items.into_iter().collect();
+        Ok(self.submit_map(Star(func), items, None, Terms::here())?)
     }
 
     /// As [`apply`](Self::apply), for a function that may fail.
@@ -284,7 +283,7 @@ pub trait Pool: Sized {
         func: fn(A) -> Result<R, E>,
         arg: A,
     ) -> Result<AsyncResult<R, E>, Misuse> {
-        self.submit_call(Trying(func), arg, Terms::here())
+        Ok(self.submit_call(Trying(func), arg, Terms::here())?)
     }
 
     /// The long form of [`try_apply_async`](Self::try_apply_async).
@@ -293,8 +292,10 @@ pub trait Pool: Sized {
         &self,
         func: fn(A) -> Result<R, E>,
         arg: A,
-    ) -> Submission<'_, R, E> {
-        Submission::new(move |(), terms| self.submit_call(Trying(func), arg, terms))
+    ) -> Submission<'_, A, R, E> {
+        Submission::new(arg, move |arg, (), terms| {
+            self.submit_call(Trying(func), arg, terms)
+        })
     }
 
     /// As [`map`](Self::map), for a function that may fail; a failing item skips the rest of its chunk.
@@ -322,12 +323,8 @@ pub trait Pool: Sized {
         func: fn(A) -> Result<R, E>,
         items: impl IntoIterator<Item = A>,
     ) -> Result<AsyncResult<Vec<R>, E>, Misuse> {
-        self.submit_map(
-            Trying(func),
-            items.into_iter().collect(),
-            None,
-            Terms::here(),
-        )
+        let items = items.into_iter().collect();
+        Ok(self.submit_map(Trying(func), items, None, Terms::here())?)
     }
 
     /// The long form of [`try_map_async`](Self::try_map_async).
@@ -336,9 +333,9 @@ pub trait Pool: Sized {
         &self,
         func: fn(A) -> Result<R, E>,
         items: impl IntoIterator<Item = A>,
-    ) -> Submission<'_, Vec<R>, E, Chunks> {
+    ) -> Submission<'_, Vec<A>, Vec<R>, E, Chunks> {
         let items: Vec<A> = items.into_iter().collect();
-        Submission::new(move |chunks: Chunks, terms| {
+        Submission::new(items, move |items, chunks: Chunks, terms| {
             self.submit_map(Trying(func), items, chunks.size(), terms)
         })
     }
@@ -368,12 +365,8 @@ pub trait Pool: Sized {
         func: A::Fn<Result<R, E>>,
         items: impl IntoIterator<Item = A>,
     ) -> Result<AsyncResult<Vec<R>, E>, Misuse> {
-        self.submit_map(
-            TryStar(func),
-            items.into_iter().collect(),
-            None,
-            Terms::here(),
-        )
+        let items = items.into_iter().collect();
+        Ok(self.submit_map(TryStar(func), items, None, Terms::here())?)
     }
 
     /// Calls `func(&context, arg)` on a worker and waits for its value.
@@ -406,7 +399,7 @@ pub trait Pool: Sized {
         func: fn(&C, A) -> R,
         arg: A,
     ) -> Result<AsyncResult<R>, Misuse> {
-        self.submit_call(With::new(Plain(func), context), arg, Terms::here())
+        Ok(self.submit_call(With::new(Plain(func), context), arg, Terms::here())?)
     }
 
     /// The long form of [`apply_async_with`](Self::apply_async_with): callbacks, and all else that can be said of a
@@ -417,9 +410,11 @@ pub trait Pool: Sized {
         context: C,
         func: fn(&C, A) -> R,
         arg: A,
-    ) -> Submission<'_, R> {
+    ) -> Submission<'_, A, R> {
         let func = With::new(Plain(func), context);
-        Submission::new(move |(), terms| self.submit_call(func, arg, terms))
+        Submission::new(arg, move |arg, (), terms| {
+            self.submit_call(func, arg, terms)
+        })
     }
 
     /// Calls `func(&context, item)` for each item and waits for all values, in the items' order.
@@ -473,9 +468,9 @@ pub trait Pool: Sized {
         context: C,
         func: fn(&C, A) -> R,
         items: impl IntoIterator<Item = A>,
-    ) -> Submission<'_, Vec<R>, Never, Chunks> {
+    ) -> Submission<'_, Vec<A>, Vec<R>, Never, Chunks> {
         let (func, items) = (With::new(Plain(func), context), items.into_iter().collect());
-        Submission::new(move |chunks: Chunks, terms| {
+        Submission::new(items, move |items, chunks: Chunks, terms| {
             self.submit_map(func, items, chunks.size(), terms)
         })
     }
@@ -494,7 +489,8 @@ pub trait Pool: Sized {
     ) -> Result<Vec<R>, Failure> {
         let func = With::new(Star(func), context);
         let items = items.into_iter().collect();
-        self.submit_map(func, items, None, Terms::here())?.get()
+        let handle = self.submit_map(func, items, None, Terms::here());
+        handle.map_err(Misuse::from)?.get()
     }
 
     /// As [`imap`](Self::imap), with a context that the function is lent.
@@ -562,9 +558,11 @@ pub trait Pool: Sized {
         context: C,
         func: fn(&C, A) -> Result<R, E>,
         arg: A,
-    ) -> Submission<'_, R, E> {
+    ) -> Submission<'_, A, R, E> {
         let func = With::new(Trying(func), context);
-        Submission::new(move |(), terms| self.submit_call(func, arg, terms))
+        Submission::new(arg, move |arg, (), terms| {
+            self.submit_call(func, arg, terms)
+        })
     }
 
     /// As [`map_with`](Self::map_with), for a function that may fail; a failing item skips the rest of its chunk.
@@ -589,12 +587,12 @@ pub trait Pool: Sized {
         context: C,
         func: fn(&C, A) -> Result<R, E>,
         items: impl IntoIterator<Item = A>,
-    ) -> Submission<'_, Vec<R>, E, Chunks> {
+    ) -> Submission<'_, Vec<A>, Vec<R>, E, Chunks> {
         let (func, items) = (
             With::new(Trying(func), context),
             items.into_iter().collect(),
         );
-        Submission::new(move |chunks: Chunks, terms| {
+        Submission::new(items, move |items, chunks: Chunks, terms| {
             self.submit_map(func, items, chunks.size(), terms)
         })
     }

@@ -124,7 +124,8 @@ impl<'scope, B: Backend + Carry<ScopedTask>> Scope<'scope, '_, B> {
         let func: Box<dyn FnOnce(()) + Send> = Box::new(move |()| carried.run());
         let job = self
             .engine
-            .submit(Single::new(Once { func, arg: () }), Terms::here())?;
+            .submit(Single::new(Once { func, arg: () }), Terms::here())
+            .map_err(|refused| refused.misuse())?;
         lock(&self.sent).push(Sent {
             parcel,
             job: job.awaited(),

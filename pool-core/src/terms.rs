@@ -3,6 +3,7 @@
 use std::fmt;
 use std::panic::Location;
 
+use crate::entry::Entry;
 use crate::failure::Failure;
 
 type Callback<T> = Box<dyn FnOnce(&T) + Send>;
@@ -12,6 +13,7 @@ pub struct Terms<T, E> {
     pub(crate) place: &'static Location<'static>,
     pub(crate) callback: Option<Callback<T>>,
     pub(crate) error_callback: Option<Callback<Failure<E>>>,
+    pub(crate) entry: Entry,
 }
 
 impl<T, E> Terms<T, E> {
@@ -26,6 +28,7 @@ impl<T, E> Terms<T, E> {
             place,
             callback: None,
             error_callback: None,
+            entry: Entry::Wait,
         }
     }
 
@@ -45,6 +48,10 @@ impl<T, E> Terms<T, E> {
             error_callback: Some(Box::new(callback)),
             ..self
         }
+    }
+
+    pub(crate) fn entry(self, entry: Entry) -> Self {
+        Terms { entry, ..self }
     }
 
     pub(crate) fn has_callbacks(&self) -> bool {
@@ -67,6 +74,7 @@ impl<T, E> fmt::Debug for Terms<T, E> {
             .field("place", &format_args!("{}", self.place))
             .field("callback", &self.callback.is_some())
             .field("error_callback", &self.error_callback.is_some())
+            .field("entry", &self.entry)
             .finish()
     }
 }

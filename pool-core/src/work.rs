@@ -123,6 +123,14 @@ impl<T: Task> Single<T> {
     pub fn new(task: T) -> Self {
         Single(UnsafeCell::new(Slot::Task(task)))
     }
+
+    /// The task again; `None` when it was run.
+    pub fn into_task(self) -> Option<T> {
+        match self.0.into_inner() {
+            Slot::Task(task) => Some(task),
+            Slot::Value(_) | Slot::Empty => None,
+        }
+    }
 }
 
 impl<T: Task> sealed::Sealed for Single<T> {}
@@ -239,6 +247,22 @@ impl<F: Func<A>, A> Batch<F, A> {
             results: UnsafeCell::new(results),
             marks: (0..cut.chunks()).map(|_| AtomicU8::new(ITEMS)).collect(),
         }
+    }
+
+    /// The items again; none when some of them were run.
+    pub fn into_items(self) -> Vec<A> {
+        let untouched = |mark: &AtomicU8| mark.load(Ordering::Relaxed) == ITEMS;
+        if !self.marks.iter().all(untouched) {
+            return Vec::new();
+        }
+        for mark in &self.marks {
+            mark.store(NOTHING, Ordering::Relaxed);
+        }
+        let mut this = self;
+        let mut items = mem::take(&mut *this.items);
+        // SAFETY: all items are there, and the marks say that nobody else owns them.
+        unsafe { items.set_len(this.count) };
+        items
     }
 
     fn item(&self, index: usize) -> *mut A {

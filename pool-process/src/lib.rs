@@ -107,8 +107,8 @@ pub use hook::init;
 pub use pool::ProcessPool;
 pub use pool_core::{
     AsyncResult, Cause, CodecError, Failure, Misuse, Never, Panic, Pool, Portable, Report,
-    StartError, Submission, Tally, Timers, Unseen, Worker, WorkerLost, current_worker,
-    worker_state,
+    StartError, Submission, Tally, Timers, TrySubmitError, Unseen, Worker, WorkerLost,
+    current_worker, worker_state,
 };
 pub use process::{ActiveChild, Process, ProcessError, active_children};
 pub use start::StartMethod;

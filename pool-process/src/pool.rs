@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use pool_core::{
-    AsyncResult, Batch, Call, Chunks, Engine, Failure, Flow, FnPtr, Imap, ImapSubmission, Misuse,
-    Never, Pool, Portable, Single, Submission, Tally, Terms, Tuple,
+    AsyncResult, Call, Chunks, Engine, Failure, Flow, FnPtr, Imap, ImapSubmission, Misuse, Never,
+    Pool, Portable, Submission, Submitted, Tally, Terms, Tuple,
 };
 
 use crate::backend::Processes;
@@ -61,12 +61,13 @@ impl Pool for ProcessPool {
         func: F,
         arg: A,
         terms: Terms<F::Out, F::Raised>,
-    ) -> Result<AsyncResult<F::Out, F::Raised>, Misuse>
+    ) -> Submitted<F::Out, F::Raised, A>
     where
         F::Out: Portable,
         F::Raised: Portable,
     {
-        self.0.submit(Single::new(Call { func, arg }), terms)
+        self.0
+            .submit_task(Call { func, arg }, terms, |call| call.arg)
     }
 
     fn submit_map<F: FnPtr<A>, A: Portable>(
@@ -75,13 +76,12 @@ impl Pool for ProcessPool {
         items: Vec<A>,
         chunksize: Option<usize>,
         terms: Terms<Vec<F::Out>, F::Raised>,
-    ) -> Result<AsyncResult<Vec<F::Out>, F::Raised>, Misuse>
+    ) -> Submitted<Vec<F::Out>, F::Raised, Vec<A>>
     where
         F::Out: Portable,
         F::Raised: Portable,
     {
-        let chunksize = self.0.chunksize(items.len(), chunksize)?;
-        self.0.submit(Batch::new(func, items, chunksize), terms)
+        self.0.submit_batch(func, items, chunksize, terms)
     }
 
     fn submit_imap<F: FnPtr<A>, A: Portable>(
@@ -189,7 +189,7 @@ impl ProcessPool {
 
     /// The long form of [`apply_async`](Self::apply_async): callbacks, and all else that can be said of a call.
     #[track_caller]
-    pub fn task<A: Portable, R: Portable>(&self, func: fn(A) -> R, arg: A) -> Submission<'_, R> {
+    pub fn task<A: Portable, R: Portable>(&self, func: fn(A) -> R, arg: A) -> Submission<'_, A, R> {
         Pool::task(self, func, arg)
     }
 
@@ -199,7 +199,7 @@ impl ProcessPool {
         &self,
         func: fn(A) -> R,
         items: impl IntoIterator<Item = A>,
-    ) -> Submission<'_, Vec<R>, Never, Chunks> {
+    ) -> Submission<'_, Vec<A>, Vec<R>, Never, Chunks> {
         Pool::map_task(self, func, items)
     }
 

@@ -55,7 +55,7 @@ impl ProcessPool {
         context: C,
         func: fn(&C, A) -> R,
         arg: A,
-    ) -> Submission<'_, R> {
+    ) -> Submission<'_, A, R> {
         Pool::task_with(self, context, func, arg)
     }
 
@@ -110,7 +110,7 @@ impl ProcessPool {
         context: C,
         func: fn(&C, A) -> R,
         items: impl IntoIterator<Item = A>,
-    ) -> Submission<'_, Vec<R>, Never, Chunks> {
+    ) -> Submission<'_, Vec<A>, Vec<R>, Never, Chunks> {
         Pool::map_task_with(self, context, func, items)
     }
 
@@ -192,7 +192,7 @@ impl ProcessPool {
         context: C,
         func: fn(&C, A) -> Result<R, E>,
         arg: A,
-    ) -> Submission<'_, R, E> {
+    ) -> Submission<'_, A, R, E> {
         Pool::try_task_with(self, context, func, arg)
     }
 
@@ -218,7 +218,7 @@ impl ProcessPool {
         context: C,
         func: fn(&C, A) -> Result<R, E>,
         items: impl IntoIterator<Item = A>,
-    ) -> Submission<'_, Vec<R>, E, Chunks> {
+    ) -> Submission<'_, Vec<A>, Vec<R>, E, Chunks> {
         Pool::try_map_task_with(self, context, func, items)
     }
 

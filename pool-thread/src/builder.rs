@@ -23,6 +23,41 @@ impl Builder {
         self.with(|config| config.size(workers))
     }
 
+    /// How many tasks may wait in the queue, at least 1 (default: any number); those that run are not counted, each
+    /// chunk of a map is one.
+    ///
+    /// When it is full, a submission waits for a place: [`Submission`](crate::Submission) has the forms that do not,
+    /// or not for long, and give the argument back. `close` and `terminate` wake those who wait with
+    /// [`Misuse::NotRunning`](crate::Misuse::NotRunning). A map is let in chunk by chunk; one whose first
+    /// chunk is in counts as accepted. An `imap` has its read-ahead for a bound and does not wait here. Who gets the
+    /// next place, of several who wait, is not said.
+    ///
+    /// In Python the queue has no bound.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_thread::{ThreadPool, TrySubmitError};
+    ///
+    /// let pool = ThreadPool::builder().size(1).queue(1).build()?;
+    /// let slow = |millis: u64| std::thread::sleep(std::time::Duration::from_millis(millis));
+    /// let mut queued = vec![];
+    /// let full = loop {
+    ///     match pool.task(slow, 20).try_submit() {
+    ///         Ok(handle) => queued.push(handle),
+    ///         Err(full) => break full,
+    ///     }
+    /// };
+    /// assert_eq!(full, TrySubmitError::Full(20));
+    /// let _late = pool.task(slow, full.into_argument()).submit()?; // waits for a place
+    /// pool.close();
+    /// pool.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn queue(self, tasks: usize) -> Self {
+        self.with(|config| config.queue(tasks))
+    }
+
     /// Whether the panic hook may be installed that gives panics of tasks their place (default: yes). The hook
     /// that was there before is called in any case.
     pub fn panic_hook(self, install: bool) -> Self {

@@ -48,8 +48,8 @@ pub use builder::Builder;
 pub use pool::ThreadPool;
 pub use pool_core::{
     AsyncResult, Chunks, Failure, Imap, ImapSubmission, Misuse, Never, Panic, Phase, Pool, Report,
-    Scope, ScopedResult, StartError, Submission, Tally, Unseen, Worker, current_worker,
-    worker_state,
+    Scope, ScopedResult, StartError, Submission, Tally, TrySubmitError, Unseen, Worker,
+    current_worker, worker_state,
 };
 pub use process::{Process, ProcessError};
 pub use stats::Stats;

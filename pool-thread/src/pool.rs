@@ -6,7 +6,7 @@ use std::time::Duration;
 use pool_core::{
     AsyncResult, Batch, Call, Chunks, Engine, Failure, Flow, FnPtr, Func, Imap, ImapSubmission,
     Misuse, Never, Once, Phase, Plain, Pool, Portable, Scope, Single, Star, StarFn, StartError,
-    Submission, Tally, Terms, TryOnce, TryStar, Trying,
+    Submission, Submitted, Tally, Terms, TryOnce, TryStar, Trying,
 };
 
 use crate::backend::Threads;
@@ -130,8 +130,8 @@ impl ThreadPool {
         func: impl FnOnce(A) -> R + Send + 'static,
         arg: A,
     ) -> Result<AsyncResult<R>, Misuse> {
-        self.0
-            .submit(Single::new(Once { func, arg }), Terms::here())
+        let task = Once { func, arg };
+        Ok(self.0.submit_task(task, Terms::here(), |task| task.arg)?)
     }
 
     /// The long form of [`apply_async`](Self::apply_async): callbacks, and all else that can be said of a call.
@@ -149,9 +149,11 @@ impl ThreadPool {
         &'p self,
         func: impl FnOnce(A) -> R + Send + 'static,
         arg: A,
-    ) -> Submission<'p, R> {
-        let work = Single::new(Once { func, arg });
-        Submission::new(move |(), terms| self.0.submit(work, terms))
+    ) -> Submission<'p, A, R> {
+        Submission::new(arg, move |arg, (), terms| {
+            self.0
+                .submit_task(Once { func, arg }, terms, |task| task.arg)
+        })
     }
 
     /// Calls `func` for each item and waits for all values, in the items' order; everything may borrow.
@@ -189,12 +191,10 @@ impl ThreadPool {
         func: impl Fn(A) -> R + Send + Sync + 'static,
         items: impl IntoIterator<Item = A>,
     ) -> Result<AsyncResult<Vec<R>>, Misuse> {
-        self.submit_batch(
-            Plain(func),
-            items.into_iter().collect(),
-            None,
-            Terms::here(),
-        )
+        let items = items.into_iter().collect();
+        Ok(self
+            .0
+            .submit_batch(Plain(func), items, None, Terms::here())?)
     }
 
     /// The long form of [`map_async`](Self::map_async): callbacks, chunk size.
@@ -212,7 +212,7 @@ impl ThreadPool {
         &'p self,
         func: impl Fn(A) -> R + Send + Sync + 'static,
         items: impl IntoIterator<Item = A>,
-    ) -> Submission<'p, Vec<R>, Never, Chunks> {
+    ) -> Submission<'p, Vec<A>, Vec<R>, Never, Chunks> {
         self.batch_task(Plain(func), items)
     }
 
@@ -326,7 +326,10 @@ impl ThreadPool {
     where
         F::Out: Send + 'static,
     {
-        self.submit_batch(Star(func), items.into_iter().collect(), None, Terms::here())
+        let items = items.into_iter().collect();
+        Ok(self
+            .0
+            .submit_batch(Star(func), items, None, Terms::here())?)
     }
 
     /// As [`apply`](Self::apply), for a function that may fail.
@@ -365,8 +368,8 @@ impl ThreadPool {
         func: impl FnOnce(A) -> Result<R, E> + Send + 'static,
         arg: A,
     ) -> Result<AsyncResult<R, E>, Misuse> {
-        self.0
-            .submit(Single::new(TryOnce { func, arg }), Terms::here())
+        let task = TryOnce { func, arg };
+        Ok(self.0.submit_task(task, Terms::here(), |task| task.arg)?)
     }
 
     /// The long form of [`try_apply_async`](Self::try_apply_async).
@@ -375,9 +378,11 @@ impl ThreadPool {
         &'p self,
         func: impl FnOnce(A) -> Result<R, E> + Send + 'static,
         arg: A,
-    ) -> Submission<'p, R, E> {
-        let work = Single::new(TryOnce { func, arg });
-        Submission::new(move |(), terms| self.0.submit(work, terms))
+    ) -> Submission<'p, A, R, E> {
+        Submission::new(arg, move |arg, (), terms| {
+            self.0
+                .submit_task(TryOnce { func, arg }, terms, |task| task.arg)
+        })
     }
 
     /// As [`map`](Self::map), for a function that may fail; a failing item skips the rest of its chunk.
@@ -405,12 +410,10 @@ impl ThreadPool {
         func: impl Fn(A) -> Result<R, E> + Send + Sync + 'static,
         items: impl IntoIterator<Item = A>,
     ) -> Result<AsyncResult<Vec<R>, E>, Misuse> {
-        self.submit_batch(
-            Trying(func),
-            items.into_iter().collect(),
-            None,
-            Terms::here(),
-        )
+        let items = items.into_iter().collect();
+        Ok(self
+            .0
+            .submit_batch(Trying(func), items, None, Terms::here())?)
     }
 
     /// The long form of [`try_map_async`](Self::try_map_async).
@@ -419,7 +422,7 @@ impl ThreadPool {
         &'p self,
         func: impl Fn(A) -> Result<R, E> + Send + Sync + 'static,
         items: impl IntoIterator<Item = A>,
-    ) -> Submission<'p, Vec<R>, E, Chunks> {
+    ) -> Submission<'p, Vec<A>, Vec<R>, E, Chunks> {
         self.batch_task(Trying(func), items)
     }
 
@@ -458,12 +461,10 @@ impl ThreadPool {
         func: F,
         items: impl IntoIterator<Item = A>,
     ) -> Result<AsyncResult<Vec<R>, E>, Misuse> {
-        self.submit_batch(
-            TryStar(func),
-            items.into_iter().collect(),
-            None,
-            Terms::here(),
-        )
+        let items = items.into_iter().collect();
+        Ok(self
+            .0
+            .submit_batch(TryStar(func), items, None, Terms::here())?)
     }
 
     /// Calls `body` with a scope in which tasks may borrow from the caller's stack and run beside it; when it
@@ -554,30 +555,15 @@ impl ThreadPool {
         &'p self,
         func: F,
         items: impl IntoIterator<Item = A>,
-    ) -> Submission<'p, Vec<F::Out>, F::Raised, Chunks>
+    ) -> Submission<'p, Vec<A>, Vec<F::Out>, F::Raised, Chunks>
     where
         F::Out: Send + 'static,
         F::Raised: Send + 'static,
     {
         let items: Vec<A> = items.into_iter().collect();
-        Submission::new(move |chunks: Chunks, terms| {
-            self.submit_batch(func, items, chunks.size(), terms)
+        Submission::new(items, move |items, chunks: Chunks, terms| {
+            self.0.submit_batch(func, items, chunks.size(), terms)
         })
-    }
-
-    fn submit_batch<A: Send + 'static, F: Func<A> + Send + Sync + 'static>(
-        &self,
-        func: F,
-        items: Vec<A>,
-        chunksize: Option<usize>,
-        terms: Terms<Vec<F::Out>, F::Raised>,
-    ) -> Result<AsyncResult<Vec<F::Out>, F::Raised>, Misuse>
-    where
-        F::Out: Send + 'static,
-        F::Raised: Send + 'static,
-    {
-        let chunksize = self.0.chunksize(items.len(), chunksize)?;
-        self.0.submit(Batch::new(func, items, chunksize), terms)
     }
 }
 
@@ -611,12 +597,13 @@ impl Pool for ThreadPool {
         func: F,
         arg: A,
         terms: Terms<F::Out, F::Raised>,
-    ) -> Result<AsyncResult<F::Out, F::Raised>, Misuse>
+    ) -> Submitted<F::Out, F::Raised, A>
     where
         F::Out: Portable,
         F::Raised: Portable,
     {
-        self.0.submit(Single::new(Call { func, arg }), terms)
+        self.0
+            .submit_task(Call { func, arg }, terms, |call| call.arg)
     }
 
     fn submit_map<F: FnPtr<A>, A: Portable>(
@@ -625,12 +612,12 @@ impl Pool for ThreadPool {
         items: Vec<A>,
         chunksize: Option<usize>,
         terms: Terms<Vec<F::Out>, F::Raised>,
-    ) -> Result<AsyncResult<Vec<F::Out>, F::Raised>, Misuse>
+    ) -> Submitted<Vec<F::Out>, F::Raised, Vec<A>>
     where
         F::Out: Portable,
         F::Raised: Portable,
     {
-        self.submit_batch(func, items, chunksize, terms)
+        self.0.submit_batch(func, items, chunksize, terms)
     }
 
     fn submit_imap<F: FnPtr<A>, A: Portable>(

@@ -50,7 +50,7 @@ impl ThreadPool {
         context: C,
         func: impl FnOnce(&C, A) -> R + Send + 'static,
         arg: A,
-    ) -> Submission<'p, R> {
+    ) -> Submission<'p, A, R> {
         self.task(move |arg| func(&context, arg), arg)
     }
 
@@ -102,7 +102,7 @@ impl ThreadPool {
         context: C,
         func: impl Fn(&C, A) -> R + Send + Sync + 'static,
         items: impl IntoIterator<Item = A>,
-    ) -> Submission<'p, Vec<R>, Never, Chunks> {
+    ) -> Submission<'p, Vec<A>, Vec<R>, Never, Chunks> {
         self.batch_task(With::new(Plain(func), context), items)
     }
 
@@ -199,7 +199,7 @@ impl ThreadPool {
         context: C,
         func: impl FnOnce(&C, A) -> Result<R, E> + Send + 'static,
         arg: A,
-    ) -> Submission<'p, R, E>
+    ) -> Submission<'p, A, R, E>
     where
         C: Send + 'static,
         A: Send + 'static,
@@ -231,7 +231,7 @@ impl ThreadPool {
         context: C,
         func: impl Fn(&C, A) -> Result<R, E> + Send + Sync + 'static,
         items: impl IntoIterator<Item = A>,
-    ) -> Submission<'p, Vec<R>, E, Chunks>
+    ) -> Submission<'p, Vec<A>, Vec<R>, E, Chunks>
     where
         C: Send + Sync + 'static,
         A: Send + 'static,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use pool_core::{AsyncResult, Imap, Pool, Timers, TryStar, Trying};
+use pool_core::{AsyncResult, Imap, Misuse, Pool, Timers, TryStar, Trying};
 use serde_json::Value;
 
 use super::handle::{Callbacks, Handle, list, one};
@@ -118,7 +118,7 @@ impl<S: Subject> Calls<S> {
                 let made = self
                     .pool(&pool)?
                     .submit_call(Trying(TASK), key, terms)
-                    .map_err(misused)?;
+                    .map_err(|refused| misused(refused.into()))?;
                 self.keep(handle, Handle::One(made))
             }
             Command::Map {
@@ -322,8 +322,10 @@ impl<S: Subject> Calls<S> {
                 .map(|key| (key, "arg2".to_owned()))
                 .collect();
             pool.submit_map(TryStar(TASK_OF_TWO), items, chunksize, terms)
+                .map_err(Misuse::from)
         } else {
             pool.submit_map(Trying(TASK), keys, chunksize, terms)
+                .map_err(Misuse::from)
         };
         made.map_err(misused)
     }

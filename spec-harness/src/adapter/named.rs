@@ -42,6 +42,8 @@ pub(super) fn misused(misuse: Misuse) -> ErrorReply {
         Misuse::Taken => "Taken",
         Misuse::WouldDeadlock => "WouldDeadlock",
         Misuse::ZeroChunksize => "InvalidChunksize",
+        Misuse::ZeroReadAhead => "InvalidReadAhead",
+        Misuse::QueueFull => "QueueFull",
         _ => "Misuse",
     };
     error(kind, &misuse.to_string())

@@ -79,8 +79,11 @@ impl Stream {
         pool.accepts()?;
         // O2, O3
         let chunksize = wish.chunksize.unwrap_or(1);
-        if chunksize == 0 || wish.read_ahead == Some(0) {
+        if chunksize == 0 {
             return Err(raised("InvalidChunksize", "chunk size must be at least 1"));
+        }
+        if wish.read_ahead == Some(0) {
+            return Err(raised("InvalidReadAhead", "read-ahead must be at least 1"));
         }
         let chunksize = usize::try_from(chunksize).unwrap_or(usize::MAX);
         let read_ahead = wish.read_ahead.map_or(4 * pool.size(), |chunks| {
