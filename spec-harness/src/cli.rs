@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use spec_harness::adapter::{adapter_main, ours};
+use spec_harness::interp::Deviations;
 
 use output::Output;
 
@@ -194,6 +195,9 @@ struct RunArgs {
     /// Orders of those who are ready in one instant: the rule's, or every one that leads to something else
     #[arg(long, value_name = "ORDERS", value_enum, default_value_t = Ties::Rule)]
     ties: Ties,
+    /// One order of those who are ready in one instant, as a failure tells it (3:1: at turn 3 the second goes first)
+    #[arg(long, value_name = "ORDER", conflicts_with = "ties")]
+    order: Option<Deviations>,
     /// Times that each case is run
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
@@ -271,6 +275,7 @@ impl RunArgs {
             selection: Selection::all(),
             replaying,
             ties: Ties::Rule,
+            order: None,
             repeat: 1,
             full: true,
         }

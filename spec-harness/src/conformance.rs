@@ -32,6 +32,8 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use crate::case::ast::{Case, Kind};
 use crate::judge::report::{self, Source};
 use crate::judge::{Known, Verdict, transcript};
+use crate::picture::text::Look;
+use crate::picture::{self, Picture};
 use crate::replay::Runner;
 use crate::target::{Column, Tried};
 
@@ -165,11 +167,12 @@ fn conforms(name: &str, text: &str, column: &Column) -> Result<Completion, Faile
         Verdict::Unknown(why) => Err(format!("unknown: {why}").into()),
         Verdict::Fail(reasons) => {
             let file = format!("{name}.yaml");
-            let told = report::failure(&reasons, Source { file: &file, text });
-            let seen = run.map_or(String::new(), |(transcript, _)| {
-                report::run(recorded, &transcript)
+            let seen = run.as_ref().map(|run| run.transcript.as_str());
+            let told = report::brief(&reasons, Source { file: &file, text }, recorded, seen);
+            let drawn = run.map_or(String::new(), |run| {
+                picture::text::plain(&Picture::of(&run.history), Look::default())
             });
-            Err(format!("{told}\n{seen}").into())
+            Err(format!("{told}\n{drawn}").into())
         }
     }
 }

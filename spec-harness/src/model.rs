@@ -32,7 +32,7 @@ use crate::replay::needs;
 use world::{Seen, World};
 
 pub use review::review;
-pub use ties::{MOST_ORDERS, Ordered, Orders, orders};
+pub use ties::{MOST_ORDERS, Ordered, Orders, by_order, orders};
 
 /// What the model says of a case on one kind of worker.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::case::ast::{Case, Kind};
 use crate::contract::Contract;
 use crate::history::{Ending, History};
+use crate::interp::Deviations;
 use crate::judge::{Declines, Judged, Known, Reason, Verdict, declined, judge, transcript};
 use crate::model;
 use crate::protocol::Hello;
@@ -40,8 +41,23 @@ pub struct Column {
 pub struct Tried {
     /// What is to be said of it.
     pub verdict: Verdict,
-    /// The run in its canonical form, and the real time that it took; `None` when there was none.
-    pub run: Option<(String, Duration)>,
+    /// The run; `None` when there was none, or nothing is to be told of it.
+    pub run: Option<Run>,
+}
+
+/// A run that took place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// What happened, in its canonical form.
+    pub transcript: String,
+    /// What happened.
+    pub history: History,
+    /// Real time that it took.
+    pub took: Duration,
+    /// How the implementation introduced itself, if it came to that.
+    pub hello: Option<Hello>,
+    /// The order of same-instant events, where it was not the rule's.
+    pub order: Deviations,
 }
 
 impl Column {
@@ -78,7 +94,13 @@ impl Column {
         };
         Tried {
             verdict: self.excused(verdict, case, &ran),
-            run: Some((transcript, ran.took)),
+            run: Some(Run {
+                transcript,
+                history: ran.history,
+                took: ran.took,
+                hello: ran.hello,
+                order: Deviations::default(),
+            }),
         }
     }
 
@@ -114,7 +136,13 @@ impl Column {
         };
         Tried {
             verdict: self.excused(verdict, case, &ran),
-            run: Some((seen, ran.took)),
+            run: Some(Run {
+                transcript: seen,
+                history: ran.history,
+                took: ran.took,
+                hello: ran.hello,
+                order: by.order.clone(),
+            }),
         }
     }
 }

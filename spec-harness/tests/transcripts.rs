@@ -14,7 +14,7 @@ use spec_harness::judge::report::{self, Source, beside};
 use spec_harness::judge::{Verdict, transcript};
 use spec_harness::model::{Prediction, predict};
 use spec_harness::replay::Runner;
-use spec_harness::target::{Column, Tried, cpython, ours};
+use spec_harness::target::{Column, Run, Tried, cpython, ours};
 
 fn main() -> ExitCode {
     let program = Path::new(env!("CARGO_BIN_EXE_spec-harness"));
@@ -50,7 +50,8 @@ fn one_transcript(name: &str, text: &str, columns: &[Column]) -> Result<(), Fail
     for column in columns {
         // What is known to differ has no say in what is right, and one that is not here has none at all.
         let Tried { verdict, run } = column.try_case(&Runner::default(), &case, None);
-        let (Some((transcript, _)), false) = (run, matches!(verdict, Verdict::Known(_))) else {
+        let (Some(Run { transcript, .. }), false) = (run, matches!(verdict, Verdict::Known(_)))
+        else {
             continue;
         };
         let target = column.target.name.clone();

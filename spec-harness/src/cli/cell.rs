@@ -5,17 +5,21 @@ use std::time::Duration;
 
 use clap::builder::styling::Style;
 use spec_harness::judge::{Declines, Quirk, Reason, Verdict};
-use spec_harness::target::Tried;
+use spec_harness::target::{Run, Tried};
 
 use super::output::{BAD, FAINT, GOOD, ODD};
 
 /// All runs of one case on one implementation.
 #[derive(Debug, Default)]
 pub(super) struct Cell {
+    /// How often it was tried, with or without a run to tell of.
+    tried: usize,
     pub(super) times: Vec<Duration>,
     pub(super) transcripts: BTreeSet<String>,
+    /// The first run, whatever came of it.
+    pub(super) first: Option<Run>,
     /// What each kind of verdict was first given for.
-    pub(super) failed: Option<(Vec<Reason>, String)>,
+    pub(super) failed: Option<Failed>,
     pub(super) failures: usize,
     pub(super) unknown: Option<String>,
     pub(super) unknowns: usize,
@@ -23,6 +27,24 @@ pub(super) struct Cell {
     /// Rows that it passes without.
     pub(super) without: Declines,
     pub(super) absent: Option<Absent>,
+}
+
+/// A run that failed.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) reasons: Vec<Reason>,
+    pub(super) run: Option<Run>,
+}
+
+impl Failed {
+    /// Whether there is nothing more to say of the other.
+    pub(super) fn is_like(&self, other: &Failed) -> bool {
+        let told = |failed: &Failed| {
+            let run = failed.run.as_ref();
+            run.map(|run| (run.transcript.clone(), run.order.clone()))
+        };
+        self.reasons == other.reasons && told(self) == told(other)
+    }
 }
 
 #[derive(Debug)]
@@ -74,7 +96,7 @@ impl Cell {
             Word::Unknown
         } else if self.known.is_some() {
             Word::Known
-        } else if self.times.is_empty() {
+        } else if self.tried == 0 {
             Word::Open
         } else if !self.without.is_empty() {
             Word::Without
@@ -84,10 +106,13 @@ impl Cell {
     }
 
     pub(super) fn note(&mut self, tried: Tried) {
-        let transcript = tried.run.map(|(transcript, took)| {
-            self.times.push(took);
-            transcript
-        });
+        self.tried += 1;
+        let run = tried.run;
+        self.times.extend(run.as_ref().map(|run| run.took));
+        let transcript = run.as_ref().map(|run| run.transcript.clone());
+        if self.first.is_none() {
+            self.first.clone_from(&run);
+        }
         match tried.verdict {
             Verdict::Unknown(why) => {
                 self.unknowns += 1;
@@ -97,8 +122,7 @@ impl Cell {
             }
             Verdict::Fail(reasons) => {
                 self.failures += 1;
-                let transcript = transcript.clone().unwrap_or_default();
-                self.failed.get_or_insert((reasons, transcript));
+                self.failed.get_or_insert(Failed { reasons, run });
             }
             Verdict::Without(declines) => self.without.extend(declines),
             Verdict::Known(quirk) => self.known = Some(quirk),

@@ -1,12 +1,17 @@
 //! What was wrong, case by case, and the command that shows it again.
 
-use spec_harness::judge::Reason;
 use spec_harness::judge::report::{self, Source};
+use spec_harness::picture::Picture;
+use spec_harness::picture::text::Look;
 use spec_harness::target::Column;
 
-use super::cell::Cell;
+use super::cell::{Cell, Failed};
 use super::output::{BAD, ODD, Output, paint};
+use super::picture;
 use super::select::Chosen;
+
+/// Lines of a picture's lanes, and of the calls and the output below them.
+const LANES: usize = 8;
 
 /// Shows what was wrong with a case, each wrong once for all implementations that share it, and how to see it
 /// again.
@@ -25,60 +30,82 @@ pub(super) fn explain(
             String::new()
         }
     };
-    let again = |on: &str, out: &mut Output| {
-        let times = if repeat > 1 {
-            format!(" --repeat {repeat}")
-        } else {
-            String::new()
-        };
-        out.line(format_args!(
-            "  again: spec-harness run {} --on {on}{times}",
-            chosen.argument
-        ));
-        out.line("");
-    };
-    let mut told: Vec<&(Vec<Reason>, String)> = Vec::new();
+    let mut told: Vec<&Failed> = Vec::new();
     for (cell, column) in row.iter().zip(columns) {
         let target = &column.target;
         if let Some(failed) = &cell.failed {
-            if told.contains(&failed) {
+            if told.iter().any(|known| known.is_like(failed)) {
                 continue;
             }
             told.push(failed);
-            let same = row
-                .iter()
-                .zip(columns)
-                .filter(|(other, _)| other.failed.as_ref() == Some(failed));
-            let names: Vec<&str> = same.map(|(_, other)| other.target.name.as_str()).collect();
-            let on = names.join(", ");
-            out.line(format_args!(
-                "{} {name} on {on}{}",
-                paint(BAD, "FAIL"),
-                of(cell.failures)
-            ));
-            let (reasons, seen) = failed;
-            let source = Source {
-                file: &chosen.file,
-                text: &chosen.text,
-            };
-            out.block("  ", &report::failure(reasons, source));
-            let compared = reasons.iter().any(|reason| {
-                matches!(
-                    reason,
-                    Reason::Transcript { .. } | Reason::Prediction { .. }
-                )
+            let same = row.iter().zip(columns).filter(|(other, _)| {
+                let other = other.failed.as_ref();
+                other.is_some_and(|other| other.is_like(failed))
             });
-            if !compared && !seen.is_empty() {
-                out.block("  ", &report::run(chosen.record(target.kind), seen));
-            }
-            again(&names.join(","), out);
+            let names: Vec<&str> = same.map(|(_, other)| other.target.name.as_str()).collect();
+            let (mark, on) = (paint(BAD, "FAIL"), names.join(", "));
+            out.line(format_args!("{mark} {name} on {on}{}", of(cell.failures)));
+            show(failed, chosen, chosen.record(target.kind), out);
+            let order = failed.run.as_ref().map(|run| &run.order);
+            let order = order.filter(|order| !order.is_empty());
+            let order = order.map(|order| format!(" --order {order}"));
+            again(
+                chosen,
+                &names.join(","),
+                repeat,
+                &order.unwrap_or_default(),
+                out,
+            );
         } else if let Some(why) = &cell.unknown {
             let (mark, on) = (paint(ODD, "unknown"), &target.name);
             out.line(format_args!(
                 "{mark} {name} on {on}{}: {why}",
                 of(cell.unknowns)
             ));
-            again(on, out);
+            again(chosen, on, repeat, "", out);
         }
     }
+}
+
+/// Expected beside seen, the first rule that was broken, and the picture of the run.
+fn show(failed: &Failed, chosen: &Chosen, recorded: Option<&str>, out: &mut Output) {
+    let source = Source {
+        file: &chosen.file,
+        text: &chosen.text,
+    };
+    let run = failed.run.as_ref();
+    // By another order the record has no say.
+    let recorded = recorded.filter(|_| run.is_some_and(|run| run.order.is_empty()));
+    let seen = run.map(|run| run.transcript.as_str());
+    out.block(
+        "  ",
+        &report::brief(&failed.reasons, source, recorded, seen),
+    );
+    let Some(run) = run.filter(|run| !run.history.events.is_empty()) else {
+        return;
+    };
+    out.line("");
+    let mut drawn = Picture::of(&run.history);
+    // Told above.
+    drawn.ending = None;
+    let look = picture::look(None, false);
+    let look = Look {
+        columns: look.columns.min(120),
+        most: Some(LANES),
+        ..look
+    };
+    picture::show(&drawn, look, "  ", out);
+}
+
+fn again(chosen: &Chosen, on: &str, repeat: u32, order: &str, out: &mut Output) {
+    let times = match repeat {
+        1 => String::new(),
+        n => format!(" --repeat {n}"),
+    };
+    let argument = &chosen.argument;
+    out.line("");
+    out.line(format_args!(
+        "  again: spec-harness run {argument} --on {on}{order}{times}"
+    ));
+    out.line("");
 }

@@ -119,9 +119,12 @@ fn first_reason(case: &Chosen, cell: &Cell) -> String {
         text: &case.text,
     };
     match (&cell.failed, &cell.unknown) {
-        (Some((reasons, _)), _) => report::failure(&reasons[..reasons.len().min(1)], source)
-            .trim_end()
-            .to_owned(),
+        (Some(failed), _) => {
+            let reasons = failed.reasons.as_slice();
+            report::failure(&reasons[..reasons.len().min(1)], source)
+        }
+        .trim_end()
+        .to_owned(),
         (None, Some(why)) => why.clone(),
         (None, None) => String::new(),
     }

@@ -23,9 +23,10 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
         Err(bad) => return Ok(check::show(&bad, out)),
     };
     let (runner, columns) = prepare(&args.replaying, out)?;
-    let explored = match args.ties {
-        Ties::Rule => Explored::default(),
-        Ties::All => {
+    let explored = match (&args.order, args.ties) {
+        (Some(order), _) => Explored::only(order, &cases, &columns),
+        (None, Ties::Rule) => Explored::default(),
+        (None, Ties::All) => {
             let explored = Explored::explore(&cases, &columns);
             explored.tell(&cases, out);
             explored
@@ -103,8 +104,14 @@ fn jobs<'e>(
         column,
         by: None,
     };
-    let mut jobs: Vec<Job<'_>> = (0..repeat).flat_map(|_| all().map(rule)).collect();
-    for (case, column) in all() {
+    let rounds = || 0..repeat;
+    let mut jobs: Vec<Job<'_>> = Vec::new();
+    if !explored.is_only() {
+        jobs.extend(rounds().flat_map(|_| all().map(rule)));
+    }
+    // Another order is tried once, unless it is the only one.
+    let rounds = if explored.is_only() { rounds() } else { 0..1 };
+    for (case, column) in rounds.flat_map(|_| all()) {
         let others = explored.others(case, columns[column].target.kind);
         jobs.extend(others.iter().map(|by| Job {
             case,

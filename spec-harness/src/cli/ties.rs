@@ -1,7 +1,8 @@
 //! `run --ties all`: which orders of same-instant events lead to something else, as the model finds them.
 
 use spec_harness::case::ast::Kind;
-use spec_harness::model::{MOST_ORDERS, Ordered, Orders, orders};
+use spec_harness::interp::Deviations;
+use spec_harness::model::{MOST_ORDERS, Ordered, Orders, by_order, orders};
 use spec_harness::target::Column;
 
 use super::output::Output;
@@ -9,14 +10,42 @@ use super::select::Chosen;
 
 /// The orders of each case on each kind of worker.
 #[derive(Debug, Default)]
-pub(super) struct Explored(Vec<(usize, Kind, Orders)>);
+pub(super) struct Explored {
+    found: Vec<(usize, Kind, Orders)>,
+    /// Whether the rule's own order is left out.
+    only: bool,
+}
 
 impl Explored {
+    /// One order instead of the rule's, for every case.
+    pub(super) fn only(order: &Deviations, cases: &[Chosen], columns: &[Column]) -> Explored {
+        let each = cases.iter().enumerate().flat_map(|case| {
+            let kinds = kinds(columns).into_iter();
+            kinds.map(move |kind| (case, kind))
+        });
+        let found = each.filter_map(|((number, chosen), kind)| {
+            let by = by_order(&chosen.case, kind, order)?;
+            let orders = Orders {
+                runs: vec![by],
+                tried: 1,
+                complete: true,
+            };
+            Some((number, kind, orders))
+        });
+        Explored {
+            found: found.collect(),
+            only: true,
+        }
+    }
+
+    /// Whether the rule's own order is left out.
+    pub(super) fn is_only(&self) -> bool {
+        self.only
+    }
+
     /// Plays every case on the model by all orders, up to the bound.
     pub(super) fn explore(cases: &[Chosen], columns: &[Column]) -> Explored {
-        let mut kinds: Vec<Kind> = columns.iter().map(|column| column.target.kind).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
+        let kinds = kinds(columns);
         let each = cases.iter().enumerate();
         let each = each.flat_map(|case| kinds.iter().map(move |kind| (case, *kind)));
         let explored = each.map(|((number, chosen), kind)| {
@@ -26,28 +55,35 @@ impl Explored {
             orders.runs.retain(sized);
             (number, kind, orders)
         });
-        Explored(explored.collect())
+        Explored {
+            found: explored.collect(),
+            only: false,
+        }
     }
 
     /// The orders of a case that lead to something else than the rule.
     pub(super) fn others(&self, case: usize, kind: Kind) -> &[Ordered] {
-        let mut found = self.0.iter();
+        let mut found = self.found.iter();
         let found = found.find(|(number, on, _)| (*number, *on) == (case, kind));
         found.map_or(&[], |(_, _, orders)| {
-            orders.runs.get(1..).unwrap_or_default()
+            let rule = usize::from(!self.only);
+            orders.runs.get(rule..).unwrap_or_default()
         })
     }
 
     /// How far was looked, and where it was not far enough.
     pub(super) fn tell(&self, cases: &[Chosen], out: &mut Output) {
-        let tried: usize = self.0.iter().map(|(_, _, orders)| orders.tried).sum();
-        let depend = self.0.iter().filter(|(_, _, orders)| orders.runs.len() > 1);
+        let tried: usize = self.found.iter().map(|(_, _, orders)| orders.tried).sum();
+        let depend = self
+            .found
+            .iter()
+            .filter(|(_, _, orders)| orders.runs.len() > 1);
         out.line(format_args!(
             "ties: {tried} orders of same-instant events played on the model; the result depends on them in {} of {}",
             depend.count(),
-            self.0.len()
+            self.found.len()
         ));
-        let open = self.0.iter().filter(|(_, _, orders)| !orders.complete);
+        let open = self.found.iter().filter(|(_, _, orders)| !orders.complete);
         let mut open: Vec<&str> = open
             .map(|(case, ..)| cases[*case].case.name.as_str())
             .collect();
@@ -59,4 +95,11 @@ impl Explored {
             ));
         }
     }
+}
+
+fn kinds(columns: &[Column]) -> Vec<Kind> {
+    let mut kinds: Vec<Kind> = columns.iter().map(|column| column.target.kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds
 }

@@ -4,6 +4,8 @@ mod actors;
 mod bodies;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
 
 use super::body::{Body, Ended};
 use super::lower::Call;
@@ -50,6 +52,36 @@ impl Deviations {
     fn first_at(&self, turn: usize) -> usize {
         let here = self.0.iter().find(|(at, _)| *at == turn);
         here.map_or(0, |(_, first)| *first)
+    }
+}
+
+impl fmt::Display for Deviations {
+    /// `3:1,7:2`: at turn 3 the second goes first, at turn 7 the third.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (turn, first)) in self.0.iter().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            write!(f, "{comma}{turn}:{first}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Deviations {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Deviations, String> {
+        let mut order = Deviations::default();
+        for part in text.split(',') {
+            let numbers = part.split_once(':');
+            let numbers = numbers.and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+            let Some((turn, first)) = numbers.filter(|(turn, _)| *turn >= order.end()) else {
+                return Err(format!(
+                    "`{part}` is not a later turn and who goes first in it, as 3:1"
+                ));
+            };
+            order = order.and(turn, first);
+        }
+        Ok(order)
     }
 }
 

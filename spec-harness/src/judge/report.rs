@@ -24,6 +24,84 @@ pub fn failure(reasons: &[Reason], source: Source<'_>) -> String {
     blocks.join("\n")
 }
 
+/// Rows of a comparison in a brief report, at most, and how many of them stand before the first that differs.
+const ROWS: usize = 14;
+const BEFORE: usize = 3;
+
+/// What matters most of a failure: how the run ended, the first step that was not as it must be, the first two rules
+/// that were broken, and one comparison of expected with seen, around the first line that differs. Where no reason compares,
+/// that is the run with its record. Everything else is counted.
+pub fn brief(
+    reasons: &[Reason],
+    source: Source<'_>,
+    recorded: Option<&str>,
+    seen: Option<&str>,
+) -> String {
+    let kinds: [(usize, fn(&Reason) -> bool); 4] = [
+        (1, |reason| {
+            matches!(reason, Reason::Ending(_) | Reason::NoLongerDiverges(_))
+        }),
+        (1, |reason| matches!(reason, Reason::Step { .. })),
+        (2, |reason| matches!(reason, Reason::Broken { .. })),
+        (1, is_comparison),
+    ];
+    let firsts = kinds.iter().flat_map(|(most, kind)| {
+        reasons
+            .iter()
+            .filter(move |reason| kind(reason))
+            .take(*most)
+    });
+    let mut blocks: Vec<String> = firsts
+        .map(|reason| around_first(&block(reason, source)))
+        .collect();
+    let left = reasons.len() - blocks.len();
+    if left > 0 {
+        let things = if left == 1 { "thing is" } else { "things are" };
+        blocks.push(format!("and {left} more {things} not as they must be\n"));
+    }
+    if let (Some(recorded), Some(seen), false) = (recorded, seen, reasons.iter().any(is_comparison))
+        && recorded != seen
+    {
+        blocks.push(around_first(&run(Some(recorded), seen)));
+    }
+    blocks.concat()
+}
+
+fn is_comparison(reason: &Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Mismatch { .. } | Reason::Transcript { .. } | Reason::Prediction { .. }
+    )
+}
+
+/// A block with the rows around the first one that differs; what is left out is counted.
+fn around_first(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let differs = |line: &&str| line.starts_with(['~', '<', '>']);
+    let Some(first) = lines.iter().position(differs) else {
+        return text.to_owned();
+    };
+    // The rows begin below the line with the titles.
+    let titles = lines
+        .iter()
+        .position(|line| line.starts_with("  "))
+        .unwrap_or(0);
+    let from = first.saturating_sub(BEFORE).max(titles + 1);
+    let to = (from + ROWS).min(lines.len());
+    let mut kept: Vec<String> = lines[..=titles]
+        .iter()
+        .map(|line| (*line).to_owned())
+        .collect();
+    if from > titles + 1 {
+        kept.push(format!("  ... {} alike", from - titles - 1));
+    }
+    kept.extend(lines[from..to].iter().map(|line| (*line).to_owned()));
+    if to < lines.len() {
+        kept.push(format!("  ... {} more", lines.len() - to));
+    }
+    kept.iter().map(|line| format!("{line}\n")).collect()
+}
+
 fn block(reason: &Reason, source: Source<'_>) -> String {
     match reason {
         Reason::Ending(text) => format!("{text}\n"),

@@ -83,6 +83,14 @@ pub fn orders(case: &Case, kind: Kind) -> Orders {
     search.orders
 }
 
+/// Plays a case by one order; nothing where the case is not for this kind of worker.
+pub fn by_order(case: &Case, kind: Kind, order: &Deviations) -> Option<Ordered> {
+    not_applicable(case, kind).is_none().then(|| Ordered {
+        order: order.clone(),
+        history: play(case, kind, Choices::default(), order, &mut |_, _| {}),
+    })
+}
+
 /// A turn of a run, and what is known of it afterwards.
 #[derive(Debug)]
 struct Turned {

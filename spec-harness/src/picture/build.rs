@@ -367,6 +367,7 @@ impl<'h> Builder<'h> {
             let until = pool.and_then(|pool| self.stopped.get(pool)).copied();
             let until = until.filter(|until| *until >= since).unwrap_or(end);
             let since = Place { slot: 0, ..since };
+            let until = self.apart(since, until);
             groups.entry((since, until)).or_default().push(label(task));
         }
         let mut rows: Vec<Place> = Vec::new();
@@ -391,6 +392,20 @@ impl<'h> Builder<'h> {
                 ink: Ink::Never,
             });
         }
+    }
+}
+
+impl Builder<'_> {
+    /// The end of a bar that is to be seen although no time passes.
+    fn apart(&mut self, from: Place, to: Place) -> Place {
+        if to.instant > from.instant {
+            return to;
+        }
+        let slot = to.slot.max(from.slot + 1);
+        if let Some(instant) = self.instants.get_mut(to.instant) {
+            instant.slots = instant.slots.max(slot);
+        }
+        Place { slot, ..to }
     }
 }
 
