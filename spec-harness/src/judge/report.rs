@@ -37,19 +37,12 @@ pub fn brief(
     recorded: Option<&str>,
     seen: Option<&str>,
 ) -> String {
-    let kinds: [(usize, fn(&Reason) -> bool); 4] = [
-        (1, |reason| {
-            matches!(reason, Reason::Ending(_) | Reason::NoLongerDiverges(_))
-        }),
-        (1, |reason| matches!(reason, Reason::Step { .. })),
-        (2, |reason| matches!(reason, Reason::Broken { .. })),
-        (1, is_comparison),
-    ];
-    let firsts = kinds.iter().flat_map(|(most, kind)| {
+    let firsts = [0, 1, 2, 3].into_iter().flat_map(|rank| {
+        let most = if rank == BROKEN { 2 } else { 1 };
         reasons
             .iter()
-            .filter(move |reason| kind(reason))
-            .take(*most)
+            .filter(move |reason| self::rank(reason) == rank)
+            .take(most)
     });
     let mut blocks: Vec<String> = firsts
         .map(|reason| around_first(&block(reason, source)))
@@ -67,11 +60,24 @@ pub fn brief(
     blocks.concat()
 }
 
+/// Where rules that were broken and comparisons stand.
+const BROKEN: usize = 2;
+const COMPARISON: usize = 3;
+
+/// The order in which kinds of reasons matter.
+fn rank(reason: &Reason) -> usize {
+    match reason {
+        Reason::Ending(_) | Reason::NoLongerDiverges(_) => 0,
+        Reason::Step { .. } => 1,
+        Reason::Broken { .. } => BROKEN,
+        Reason::Mismatch { .. } | Reason::Transcript { .. } | Reason::Prediction { .. } => {
+            COMPARISON
+        }
+    }
+}
+
 fn is_comparison(reason: &Reason) -> bool {
-    matches!(
-        reason,
-        Reason::Mismatch { .. } | Reason::Transcript { .. } | Reason::Prediction { .. }
-    )
+    rank(reason) == COMPARISON
 }
 
 /// A block with the rows around the first one that differs; what is left out is counted.
