@@ -2,18 +2,25 @@
 #![expect(unsafe_code, reason = "an allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pool_thread::ThreadPool;
 
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
+thread_local! {
+    /// Whether this thread's allocations count: the test's own and the workers', but not those of whoever runs tests.
+    static COUNTED: Cell<bool> = const { Cell::new(false) };
+}
+
 struct Counting;
 
 // SAFETY: every call goes to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        ALLOCATIONS.fetch_add(usize::from(COUNTED.get()), Ordering::Relaxed);
         // SAFETY: handed on as it came.
         unsafe { System.alloc(layout) }
     }
@@ -31,8 +38,17 @@ const TASKS: usize = 100_000;
 
 #[test]
 fn a_hundred_thousand_tasks_allocate_at_most_once_each() {
-    let pool = ThreadPool::new(2).expect("a pool");
-    // Threads, thread locals and whatever is made once are there after the first task.
+    COUNTED.set(true);
+    let pool = ThreadPool::builder()
+        .size(2)
+        .initializer(|| COUNTED.set(true))
+        .build()
+        .expect("a pool");
+    // Threads, thread locals and whatever is made once are there after a worker's first task: two that meet
+    // are one for each worker.
+    let meet = Barrier::new(2);
+    pool.map(|()| meet.wait().is_leader(), [(); 2])
+        .expect("values");
     for _ in 0..100 {
         pool.apply(|()| (), ()).expect("a value");
     }
