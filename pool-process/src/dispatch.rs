@@ -40,10 +40,10 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::Signal;
 use pool_core::{Armed, Failure, Feed, Seat, StartError, Timers};
 
@@ -53,6 +53,7 @@ use crate::start::{Preload, StartMethod, Starter};
 use crate::stats::Stats;
 use crate::surroundings::Surroundings;
 use crate::travel::Travel;
+use look::Watch;
 
 /// What a pool's workers are like, as its builder said.
 #[derive(Debug)]
@@ -82,6 +83,8 @@ enum Event {
     Writable(Name),
     /// A worker's process ended.
     Ended(Name),
+    /// It is time to look at those who are busy.
+    Tick,
 }
 
 /// A worker as events name it: one that was replaced meanwhile is not meant.
@@ -125,8 +128,7 @@ pub(crate) struct Dispatcher {
     requests: u64,
     /// Starts in a row that came to nothing.
     failures: u32,
-    /// When workers were last looked at.
-    looked: Instant,
+    watch: Watch,
     /// Why no worker can be had any more.
     broken: Option<String>,
 }
@@ -139,6 +141,8 @@ impl Dispatcher {
     ) -> io::Result<Dispatcher> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         epoll.add(inbox.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
+        let watch = Watch::new()?;
+        epoll.add(watch.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, TICK))?;
         let starter = Starter::new(plan.method, plan.preload);
         Ok(Dispatcher {
             plan,
@@ -152,7 +156,7 @@ impl Dispatcher {
             serial: 0,
             requests: 0,
             failures: 0,
-            looked: Instant::now(),
+            watch,
             broken: None,
         })
     }
@@ -180,7 +184,8 @@ impl Dispatcher {
             if self.is_over() {
                 return;
             }
-            let events = match self.epoll.wait(&mut room, self.pause()) {
+            self.keep_watch();
+            let events = match self.epoll.wait(&mut room, EpollTimeout::NONE) {
                 Ok(count) => &room[..count],
                 Err(Errno::EINTR) => continue,
                 // The arguments are right, and nothing else is said to fail.
@@ -189,7 +194,6 @@ impl Dispatcher {
             for event in events.iter().flat_map(Event::of) {
                 self.handle(event);
             }
-            self.look();
         }
     }
 
@@ -215,6 +219,7 @@ impl Dispatcher {
                     self.bury(name.slot);
                 }
             }
+            Event::Tick => self.look(),
         }
     }
 
@@ -342,6 +347,8 @@ impl Dispatcher {
 
 /// The number by which the bell is known to the kernel; workers are known by serial and slot.
 const BELL: u64 = u64::MAX;
+/// The number of the clock of those who are busy.
+const TICK: u64 = u64::MAX - 1;
 /// The bit that tells a worker's pidfd from its socket.
 const PIDFD: u64 = 1 << 31;
 
@@ -355,6 +362,8 @@ impl Event {
         };
         let events = if data == BELL {
             [Some(Event::Bell), None]
+        } else if data == TICK {
+            [Some(Event::Tick), None]
         } else if data & PIDFD != 0 {
             [Some(Event::Ended(name)), None]
         } else {
@@ -374,6 +383,7 @@ impl Event {
         let name = |name: Name| u64::from(name.serial) << 32 | name.slot as u64;
         let data = match self {
             Event::Bell => BELL,
+            Event::Tick => TICK,
             Event::Readable(worker) | Event::Writable(worker) => name(worker),
             Event::Ended(worker) => name(worker) | PIDFD,
         };

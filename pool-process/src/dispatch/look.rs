@@ -8,36 +8,63 @@
 //! second, and none for tasks that are shorter. What is found twice in a row is so: a process that is ending as a
 //! whole passes through the same state. A loss of this kind is therefore known within about three seconds.
 //!
-//! The time is the system's, not the pool's: it bounds what a process does, and no order of events depends on it.
+//! The time is the system's, not the pool's: it bounds what a process does, and no order of events depends on it. Nothing
+//! waits with a limit for it: a clock rings beside the other events, and only while somebody is busy.
 
-use std::time::{Duration, Instant};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
-use nix::sys::epoll::EpollTimeout;
+use nix::sys::time::TimeSpec;
+use nix::sys::timer::Expiration;
+use nix::sys::timerfd::{ClockId, TimerFd, TimerFlags, TimerSetTimeFlags};
 
-use crate::hand::{Duty, Seen};
+use crate::hand::{Duty, Hand, Seen};
 
 use super::Dispatcher;
 
 /// How often busy workers are looked at, and how long one is left alone at first.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// The clock by which busy workers are looked at.
+#[derive(Debug)]
+pub(super) struct Watch {
+    clock: TimerFd,
+    /// It will ring.
+    set: bool,
+}
+
+impl Watch {
+    pub(super) fn new() -> io::Result<Watch> {
+        let clock = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC)?;
+        Ok(Watch { clock, set: false })
+    }
+}
+
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.clock.as_fd()
+    }
+}
+
 impl Dispatcher {
-    /// How long the dispatcher may sleep when nothing happens: for ever, unless somebody is busy.
-    pub(super) fn pause(&self) -> EpollTimeout {
+    /// Sets the clock, unless it is set or nobody is busy.
+    pub(super) fn keep_watch(&mut self) {
+        let is_busy = |hand: &Hand| !matches!(hand.duty, Duty::Idle);
         let mut hands = self.slots.iter().filter_map(|slot| slot.hand.as_ref());
-        if hands.all(|hand| matches!(hand.duty, Duty::Idle)) {
-            return EpollTimeout::NONE;
+        if self.watch.set || !hands.any(is_busy) {
+            return;
         }
-        EpollTimeout::try_from(EVERY).unwrap_or(EpollTimeout::NONE)
+        let once = Expiration::OneShot(TimeSpec::from_duration(EVERY));
+        let set = self.watch.clock.set(once, TimerSetTimeFlags::empty());
+        self.watch.set = set.is_ok();
     }
 
     /// Stops workers whose first thread has ended alone.
     pub(super) fn look(&mut self) {
-        let now = Instant::now();
-        if now.duration_since(self.looked) < EVERY {
-            return;
-        }
-        self.looked = now;
+        // Rung and heard: it is silent until it is set again.
+        self.watch.set = false;
+        let _ = self.watch.clock.unset();
         for index in 0..self.slots.len() {
             let Some(hand) = &mut self.slots[index].hand else {
                 continue;
