@@ -92,12 +92,16 @@ mod submission;
 // The face of every pool.
 mod pool;
 
+// A pool for the length of a call.
+mod drain;
+
 pub use attendance::{Attendance, Deadline, Present};
 pub use backend::{Backend, Carry, StartError};
 pub use cell::{Cell, Erased, Job, Link, Unit};
 pub use chunks::default_chunksize;
 pub use common::Context;
 pub use context::{Lender, Worker, WorkerSeat, current_worker, worker_state};
+pub use drain::{DrainError, drain};
 pub use engine::{Config, Engine};
 pub use entry::{Refused, TrySubmitError};
 pub use failure::{Cause, CodecError, Failure, Misuse, Never, Panic, WorkerLost};

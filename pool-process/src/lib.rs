@@ -99,6 +99,8 @@ mod with;
 
 mod builder;
 
+mod with_pool;
+
 mod process;
 
 pub use builder::Builder;
@@ -106,10 +108,11 @@ pub use current::{CurrentProcess, current_process};
 pub use hook::init;
 pub use pool::ProcessPool;
 pub use pool_core::{
-    AsyncResult, Cause, CodecError, Failure, Misuse, Never, Panic, Pool, Portable, Report,
-    StartError, Submission, Tally, Timers, TrySubmitError, Unseen, Worker, WorkerLost,
-    current_worker, worker_state,
+    AsyncResult, Cause, CodecError, DrainError, Failure, Misuse, Never, Panic, Pool, Portable,
+    Report, StartError, Submission, Tally, Timers, TrySubmitError, Unseen, Worker, WorkerLost,
+    current_worker, drain, worker_state,
 };
 pub use process::{ActiveChild, Process, ProcessError, active_children};
 pub use start::StartMethod;
 pub use stats::Stats;
+pub use with_pool::with_pool;

@@ -37,6 +37,8 @@ mod backend;
 
 mod builder;
 
+mod with_pool;
+
 mod pool;
 
 mod with;
@@ -47,9 +49,10 @@ pub use backend::{RunHere, Threads};
 pub use builder::Builder;
 pub use pool::ThreadPool;
 pub use pool_core::{
-    AsyncResult, Chunks, Failure, Imap, ImapSubmission, Misuse, Never, Panic, Phase, Pool, Report,
-    Scope, ScopedResult, StartError, Submission, Tally, TrySubmitError, Unseen, Worker,
-    current_worker, worker_state,
+    AsyncResult, Chunks, DrainError, Failure, Imap, ImapSubmission, Misuse, Never, Panic, Phase,
+    Pool, Report, Scope, ScopedResult, StartError, Submission, Tally, TrySubmitError, Unseen,
+    Worker, current_worker, drain, worker_state,
 };
 pub use process::{Process, ProcessError};
 pub use stats::Stats;
+pub use with_pool::with_pool;

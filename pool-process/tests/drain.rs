@@ -1,0 +1,57 @@
+//! Pools for the length of a call: everything is done at its end, no worker is left, and no error is lost.
+
+mod common;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use common::{Outcome, lives, pid};
+use pool_process::{Cause, DrainError, Failure, Misuse, Never, ProcessPool, drain, with_pool};
+
+#[test]
+fn all_that_was_submitted_is_done_and_an_unseen_error_comes_back() -> Outcome {
+    let mut handles = Vec::new();
+    let ended = with_pool(2, |pool| {
+        for number in 0..50_u32 {
+            handles.push(pool.apply_async(|x: u32| x * 2, number)?);
+        }
+        Ok::<_, Misuse>(pool.size())
+    });
+    assert_eq!(ended?, 2);
+    for (number, mut handle) in (0..).zip(handles) {
+        assert_eq!(handle.get_timeout(Duration::ZERO)?, number * 2);
+    }
+    let lost = with_pool(1, |pool| {
+        drop(pool.apply_async(|code: i32| -> () { std::process::exit(code) }, 9));
+        Ok::<_, Never>(())
+    });
+    match lost {
+        Err(DrainError::Task(unseen)) => match unseen.failure {
+            Failure::WorkerLost(lost) => assert_eq!(lost.cause, Cause::Exit(9)),
+            other => panic!("not lost: {other}"),
+        },
+        other => panic!("not lost: {other:?}"),
+    }
+    Ok(())
+}
+
+#[test]
+fn a_body_that_panics_leaves_no_worker() -> Outcome {
+    let pool = ProcessPool::builder()
+        .size(1)
+        .grace(Duration::ZERO)
+        .build()?;
+    let worker = pool.apply(pid, ())?;
+    let unwound = catch_unwind(AssertUnwindSafe(move || {
+        drain(pool, |pool| {
+            drop(pool.apply_async(|()| std::thread::sleep(Duration::from_secs(3_600)), ()));
+            if pool.size() == 1 {
+                std::panic::panic_any("the body's own");
+            }
+            Ok::<_, Never>(())
+        })
+    }));
+    assert!(unwound.is_err_and(|payload| payload.is::<&str>()));
+    assert!(!lives(worker));
+    Ok(())
+}
