@@ -73,6 +73,19 @@ pub(crate) struct Channel {
     server: Arc<Respondent>,
 }
 
+/// A worker that was forked, with its pidfd and our end of its socket.
+#[derive(Debug)]
+pub(crate) struct Forked {
+    pub(crate) pid: u32,
+    pub(crate) pidfd: OwnedFd,
+    pub(crate) link: Link,
+}
+
+type Answer = (Reply, Vec<OwnedFd>);
+
+/// So many workers are asked for before an answer is read. The queue of a socket takes more.
+const AT_ONCE: usize = 8;
+
 /// Why a fork server did not fork.
 #[derive(Debug)]
 pub(crate) enum NotForked {
@@ -120,12 +133,47 @@ impl Channel {
         }
     }
 
-    /// Has a worker forked: its process id, its pidfd, and our end of its socket.
-    pub(crate) fn fork(&self) -> Result<(u32, OwnedFd, Link), NotForked> {
+    /// Has workers forked: as many as are wanted, or as the system allows, but at least one. All are asked for before
+    /// the first answer is read, so that the server forks while this side sleeps.
+    pub(crate) fn fork(&self, wanted: usize) -> Result<Vec<Forked>, NotForked> {
+        let mut open = self.lock();
+        let mut asked = Vec::new();
+        let mut refused = None;
+        for _ in 0..wanted.clamp(1, AT_ONCE) {
+            match Channel::put_fork(&open) {
+                Ok(ours) => asked.push(ours),
+                Err(error) => {
+                    refused = Some(error);
+                    break;
+                }
+            }
+        }
+        let mut forked = Vec::new();
+        for link in asked {
+            match self.take_fork(&mut open) {
+                Ok((pid, pidfd)) => forked.push(Forked { pid, pidfd, link }),
+                Err(error) => drop(refused.get_or_insert(error)),
+            }
+        }
+        match refused {
+            Some(error) if forked.is_empty() => Err(error),
+            // Whoever wants more asks again, and is told.
+            _ => Ok(forked),
+        }
+    }
+
+    /// Asks for one worker; our end of its socket.
+    fn put_fork(open: &Option<Link>) -> Result<Link, NotForked> {
         let (ours, theirs) = Link::pair().map_err(NotForked::Refused)?;
-        match self.ask(Request::Fork, Some(theirs)) {
+        put(open, Request::Fork, Some(theirs)).map_err(|_| NotForked::Gone)?;
+        Ok(ours)
+    }
+
+    /// One worker's process id and pidfd.
+    fn take_fork(&self, open: &mut Option<Link>) -> Result<(u32, OwnedFd), NotForked> {
+        match self.take(open, Some(self.server.patience())) {
             Ok((Reply::Forked { pid }, fds)) => match fds.into_iter().next() {
-                Some(pidfd) => Ok((pid.unsigned_abs(), pidfd, ours)),
+                Some(pidfd) => Ok((pid.unsigned_abs(), pidfd)),
                 // Another thread was quicker to take the place of the socket that was sent. The worker sees its
                 // end of it close, and leaves.
                 None => Err(NotForked::Refused(Errno::EMFILE.into())),
@@ -165,24 +213,25 @@ impl Channel {
     }
 
     /// One question, one answer.
-    fn ask(&self, request: Request, socket: Option<Link>) -> io::Result<(Reply, Vec<OwnedFd>)> {
+    fn ask(&self, request: Request, socket: Option<Link>) -> io::Result<Answer> {
         self.ask_within(request, socket, Some(self.server.patience()))
     }
 
-    /// One question, one answer. A server that gives none within this time is given up: it hangs, or is stopped
-    /// in a way that it does not come out of by itself.
     fn ask_within(
         &self,
         request: Request,
         socket: Option<Link>,
         limit: Option<Duration>,
-    ) -> io::Result<(Reply, Vec<OwnedFd>)> {
+    ) -> io::Result<Answer> {
         let mut open = self.lock();
+        put(&open, request, socket)?;
+        self.take(&mut open, limit)
+    }
+
+    /// The next answer. A server that gives none within this time is given up: it hangs, or is stopped in a way that
+    /// it does not come out of by itself.
+    fn take(&self, open: &mut Option<Link>, limit: Option<Duration>) -> io::Result<Answer> {
         let link = open.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        let carried: Vec<_> = socket.iter().map(Link::as_fd).collect();
-        talk::say(link, &request, &carried)?;
-        // Closed before the answer comes, it makes room for the descriptor that the answer may bring.
-        drop(socket);
         if let Some(limit) = limit
             && !sys::readable_within(link.as_fd(), Some(limit))?
         {
@@ -196,4 +245,12 @@ impl Channel {
         self.server.has_answered.store(true, Ordering::Relaxed);
         Ok(answer)
     }
+}
+
+/// Puts a question.
+fn put(open: &Option<Link>, request: Request, socket: Option<Link>) -> io::Result<()> {
+    let link = open.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+    let carried: Vec<_> = socket.iter().map(Link::as_fd).collect();
+    // The socket is closed before the answer comes, which makes room for the descriptor that it may bring.
+    talk::say(link, &request, &carried)
 }

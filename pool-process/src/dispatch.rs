@@ -164,7 +164,7 @@ impl Dispatcher {
     /// Starts every worker; where one is refused, those that were started are gone when it returns.
     pub(crate) fn start(&mut self) -> Result<(), StartError> {
         for index in 0..self.slots.len() {
-            if let Err(source) = self.hire(index) {
+            if let Err(source) = self.hire(index, self.slots.len() - index) {
                 self.course = Course::Stopping;
                 self.stop(Signal::SIGKILL);
                 self.run();

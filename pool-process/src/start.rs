@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use crate::channel::{Channel, NotForked};
+use crate::channel::{Channel, Forked, NotForked};
 use crate::child::{Child, Parent};
 use crate::hook::{self, ROLE};
 use crate::image;
@@ -60,6 +60,8 @@ pub(crate) struct Starter {
     /// Why it is this way.
     pub(crate) reason: String,
     preload: Option<Preload>,
+    /// Forked together with one that was wanted, because they are to be wanted next.
+    ahead: Vec<Newborn>,
 }
 
 #[derive(Debug)]
@@ -78,6 +80,7 @@ impl Starter {
             way,
             reason: reason.to_owned(),
             preload,
+            ahead: Vec::new(),
         };
         match method {
             StartMethod::Reexec => starter(Way::Again, "it was asked for"),
@@ -101,17 +104,24 @@ impl Starter {
         }
     }
 
-    /// Starts a worker.
-    pub(crate) fn start(&mut self) -> io::Result<Newborn> {
+    /// Starts a worker, the first of so many that are wanted now.
+    pub(crate) fn start(&mut self, wanted: usize) -> io::Result<Newborn> {
+        if let Some(newborn) = self.ahead.pop() {
+            return Ok(newborn);
+        }
         // A server that has died is replaced; one that dies again at once is not tried for ever.
         for _ in 0..2 {
             let Way::Server { server, channel } = &self.way else {
                 break;
             };
-            match channel.fork() {
-                Ok((pid, pidfd, link)) => {
-                    let child = Child::new(pid, pidfd, Parent::Server(channel.clone()));
-                    return Ok(Newborn { child, link });
+            match channel.fork(wanted) {
+                Ok(forked) => {
+                    let newborn = |Forked { pid, pidfd, link }| {
+                        let child = Child::new(pid, pidfd, Parent::Server(channel.clone()));
+                        Newborn { child, link }
+                    };
+                    self.ahead.extend(forked.into_iter().rev().map(newborn));
+                    return self.ahead.pop().ok_or(io::ErrorKind::NotConnected.into());
                 }
                 Err(NotForked::Refused(error)) => return Err(error),
                 Err(NotForked::Threads(threads)) => self.fall_back(&format!(
@@ -146,6 +156,14 @@ impl Starter {
         SAID.call_once(|| eprintln!("pool-process: workers are started by re-exec: {reason}"));
         self.way = Way::Again;
         reason.clone_into(&mut self.reason);
+    }
+}
+
+impl Drop for Starter {
+    fn drop(&mut self) {
+        for newborn in self.ahead.drain(..) {
+            newborn.child.kill_and_bury();
+        }
     }
 }
 

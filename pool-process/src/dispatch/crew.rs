@@ -12,7 +12,7 @@ use crate::inbox::Order;
 use crate::setup::{Purpose, Setup};
 use crate::{cause, names};
 
-use super::{Course, Dispatcher, Event, Name};
+use super::{Course, Dispatcher, Event, Name, Slot};
 
 /// So many starts in a row may come to nothing before the pool gives up.
 const TRIES: u32 = 5;
@@ -20,11 +20,11 @@ const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(10);
 
 impl Dispatcher {
-    /// Starts a worker for an empty place.
-    pub(super) fn hire(&mut self, index: usize) -> io::Result<()> {
+    /// Starts a worker for an empty place, the first of so many that are to be filled now.
+    pub(super) fn hire(&mut self, index: usize, wanted: usize) -> io::Result<()> {
         self.serial = self.serial.wrapping_add(1);
         let setup = self.setup(index)?;
-        let newborn = self.starter.start()?;
+        let newborn = self.starter.start(wanted)?;
         self.note(|stats| stats.started(&self.starter));
         let name = Name {
             slot: index,
@@ -75,13 +75,16 @@ impl Dispatcher {
         if !wanted || self.broken.is_some() {
             return;
         }
+        let is_due = |slot: &Slot| slot.hand.is_none() && slot.retry.is_none();
+        let mut wanted = self.slots.iter().filter(|slot| is_due(slot)).count();
         for index in 0..self.slots.len() {
-            if self.slots[index].hand.is_none()
-                && self.slots[index].retry.is_none()
-                && let Err(error) = self.hire(index)
-            {
+            if !is_due(&self.slots[index]) {
+                continue;
+            }
+            if let Err(error) = self.hire(index, wanted) {
                 self.start_failed(index, error.to_string());
             }
+            wanted -= 1;
         }
     }
 

@@ -44,7 +44,7 @@ fn start() -> io::Result<Newborn> {
             shared.insert((owner, Starter::new(StartMethod::default(), None)))
         }
     };
-    starter.start()
+    starter.start(1)
 }
 
 /// Name and surroundings, then function and argument.
