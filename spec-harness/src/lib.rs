@@ -5,6 +5,7 @@ pub mod author;
 pub mod case;
 pub mod conformance;
 pub mod contract;
+pub mod export;
 pub mod history;
 pub mod interp;
 pub mod judge;

@@ -150,7 +150,7 @@ fn a_new_case_can_begin_with_the_program_of_another() {
     folder
         .run(&["new", "b.yaml", "--from", "S004"])
         .ends_with(2)
-        .says("several cases match S004");
+        .says("3 cases match S004");
     folder
         .run(&["new", "b.yaml", "--from", "S004-l"])
         .ends_with(2)
@@ -258,6 +258,24 @@ fn the_schema_and_the_reference_are_printed() {
         .run(&["schema", "--reference"])
         .ends_with(0)
         .says("# The case language");
+}
+
+#[test]
+fn a_case_is_exported_or_refused_at_the_step_that_cannot_be() {
+    let folder = Folder::new("export");
+    folder
+        .run(&["export", "--python", "S004-1", "-o", "a.py"])
+        .ends_with(0)
+        .says("written: a.py");
+    assert!(folder.read("a.py").contains("p1 = Pool(2)"));
+    folder
+        .run(&["export", "--python", "two-threads-share-a-pool"])
+        .ends_with(2)
+        .says("this cannot be exported: a step of a second thread");
+    folder
+        .run(&["export", "S004-1"])
+        .ends_with(2)
+        .says("--python");
 }
 
 mod tutorial {

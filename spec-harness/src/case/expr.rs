@@ -19,7 +19,7 @@ mod value;
 pub use env::Env;
 pub use function::Function;
 pub use parse::{call, for_each};
-pub use template::Template;
+pub use template::{Piece, Template};
 pub use value::{MAX_DEPTH, MAX_WEIGHT, Value};
 
 use super::ast::Span;

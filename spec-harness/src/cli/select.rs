@@ -150,29 +150,36 @@ pub(super) fn from_file(path: &Path) -> Result<Result<Chosen, Bad>, Refusal> {
     })
 }
 
-/// The one case that is meant: a built-in one by its whole name, its last part or a part that no other has; a file by
-/// its path.
+/// The one case that is meant: a file by its path, a built-in one by its name, the last part of it, or any part that no
+/// other has.
 pub(super) fn one(name: &str) -> Result<Result<Chosen, Bad>, Refusal> {
     if is_path(name) {
         return from_file(Path::new(name));
     }
-    let cases = spec_cases::CASES.iter();
-    let whole = |known: &str| known == name || known.rsplit('/').next() == Some(name);
-    let named: Vec<_> = match cases.clone().find(|(known, _)| whole(known)) {
-        Some(case) => vec![case],
-        None => cases.filter(|(known, _)| known.contains(name)).collect(),
+    let last = |case: &Chosen| case.case.name.rsplit('/').next() == Some(name);
+    let selection = Selection {
+        filters: vec![name.to_owned()],
+        ..Selection::all()
     };
-    match named[..] {
-        [(known, text)] => Ok(built_in_case(known, text)),
-        [] => Err(nothing(&Selection {
-            filters: vec![name.to_owned()],
-            ..Selection::all()
-        })),
-        [(first, _), (second, _), ..] => Err(format!(
-            "several cases match {name}: {first}, {second}{}",
-            if named.len() > 2 { ", ..." } else { "" }
-        )),
+    let mut cases = match select(&selection)? {
+        Ok(cases) => cases,
+        Err(mut bad) => return Ok(Err(bad.remove(0))),
+    };
+    let whole = cases.iter().position(|case| case.case.name == *name);
+    let whole = whole.or_else(|| cases.iter().position(last));
+    if let Some(index) = whole.or((cases.len() == 1).then_some(0)) {
+        return Ok(Ok(cases.swap_remove(index)));
     }
+    let names: Vec<&str> = cases.iter().map(|case| case.case.name.as_str()).collect();
+    let (shown, more) = match names.split_at_checked(5) {
+        Some((shown, [_, ..])) => (shown, ", ..."),
+        _ => (names.as_slice(), ""),
+    };
+    Err(format!(
+        "{} cases match {name}: {}{more}",
+        names.len(),
+        shown.join(", ")
+    ))
 }
 
 /// The name of the case in a file: below a folder `cases` its path, elsewhere the file's name.

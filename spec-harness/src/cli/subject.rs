@@ -1,7 +1,5 @@
 //! One case as it happens on the model or on implementations: what `plot` and `explain` tell of.
 
-use std::path::Path;
-
 use spec_harness::case::ast::{Case, Kind};
 use spec_harness::history::History;
 use spec_harness::model::{Prediction, predict};
@@ -9,7 +7,7 @@ use spec_harness::replay::{self, Outcome, Runner};
 use spec_harness::target;
 
 use super::select::{self, Bad, Chosen};
-use super::{Refusal, Selection, Subject};
+use super::{Refusal, Subject};
 
 /// What happened, and where.
 #[derive(Debug)]
@@ -21,35 +19,7 @@ pub(super) struct Seen {
 
 /// The case that is meant; or what is wrong with it.
 pub(super) fn case(subject: &Subject) -> Result<Result<Chosen, Bad>, Refusal> {
-    let name = &subject.case;
-    let ending = Path::new(name).extension();
-    if ending.is_some_and(|ending| ending == "yaml" || ending == "yml") {
-        return select::from_file(Path::new(name));
-    }
-    let last = |case: &Chosen| case.case.name.rsplit('/').next() == Some(name);
-    let selection = Selection {
-        filters: vec![name.clone()],
-        ..Selection::all()
-    };
-    let mut cases = match select::select(&selection)? {
-        Ok(cases) => cases,
-        Err(mut bad) => return Ok(Err(bad.remove(0))),
-    };
-    let whole = cases.iter().position(|case| case.case.name == *name);
-    let whole = whole.or_else(|| cases.iter().position(last));
-    if let Some(index) = whole.or((cases.len() == 1).then_some(0)) {
-        return Ok(Ok(cases.swap_remove(index)));
-    }
-    let names: Vec<&str> = cases.iter().map(|case| case.case.name.as_str()).collect();
-    let (shown, more) = match names.split_at_checked(5) {
-        Some((shown, [_, ..])) => (shown, ", ..."),
-        _ => (names.as_slice(), ""),
-    };
-    Err(format!(
-        "{} cases match {name}: {}{more}",
-        names.len(),
-        shown.join(", ")
-    ))
+    select::one(&subject.case)
 }
 
 /// What happens in the case, on everything that is asked for. Kinds of workers on which the model has the same are

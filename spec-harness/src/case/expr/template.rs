@@ -26,7 +26,35 @@ enum Part {
     },
 }
 
+/// A stretch of a text with expressions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Piece<'t> {
+    /// This text.
+    Text(&'t str),
+    /// The value of an expression: by `repr` or `str`, in this format unless it is empty.
+    Value {
+        /// The expression.
+        expr: &'t Expr,
+        /// `{x!r}`.
+        repr: bool,
+        /// What stands behind the colon.
+        format: &'t str,
+    },
+}
+
 impl Template {
+    /// Its stretches, in order.
+    pub fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        self.parts.iter().map(|part| match part {
+            Part::Text(text) => Piece::Text(text),
+            Part::Value { expr, repr, format } => Piece::Value {
+                expr,
+                repr: *repr,
+                format: format.as_ref().map_or("", |(text, _)| text),
+            },
+        })
+    }
+
     /// Parses a text that stands at `at` in the case file (see [`Expr::parse`] about places).
     ///
     /// # Errors
