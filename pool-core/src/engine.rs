@@ -23,6 +23,7 @@ use crate::intake::{Intake, OpenSource, Settled};
 use crate::lifecycle::{Order, Phase, Step};
 use crate::loan::{Borrowed, Loan};
 use crate::panics;
+use crate::parting::{self, JoinAsync, Parting};
 use crate::tally::Tally;
 use crate::task::{Func, Task};
 use crate::terms::Terms;
@@ -118,6 +119,8 @@ struct Shared<B: Backend> {
     feed: Arc<Feed<B::Job>>,
     hub: Arc<Hub>,
     warn_on_drop: bool,
+    /// It ends by itself: a drop leaves it alone.
+    detached: AtomicBool,
 }
 
 impl<B: Backend> Engine<B> {
@@ -145,6 +148,7 @@ impl<B: Backend> Engine<B> {
             feed,
             hub,
             warn_on_drop: config.warn_on_drop,
+            detached: AtomicBool::new(false),
         })))
     }
 
@@ -373,6 +377,28 @@ impl<B: Backend> Engine<B> {
     pub fn join(&self, limit: Option<Duration>) -> Result<bool, Misuse> {
         self.0.join(limit)
     }
+
+    /// As [`join`](Self::join) without a limit, to be awaited.
+    pub fn join_async(&self) -> JoinAsync {
+        JoinAsync::new(self.0.clone())
+    }
+
+    /// Closes the pool and leaves it to itself: what was let in will be done, then it ends.
+    pub fn detach(self) {
+        self.close();
+        self.0.detached.store(true, Ordering::Release);
+        parting::leave_behind(self.0.clone());
+    }
+}
+
+impl<B: Backend> Parting for Arc<Shared<B>> {
+    fn may_join(&self) -> Result<(), Misuse> {
+        self.begin_join()
+    }
+
+    fn see_off(&self) -> Result<(), Misuse> {
+        self.join(None).map(|_| ())
+    }
 }
 
 impl<B: Backend> Shared<B> {
@@ -437,11 +463,17 @@ impl<B: Backend> Shared<B> {
         }
     }
 
-    fn join(&self, limit: Option<Duration>) -> Result<bool, Misuse> {
+    /// Whether the calling code may wait for the pool's end.
+    fn begin_join(&self) -> Result<(), Misuse> {
         self.feed.step(Step::Join)?;
         if context::inside(self.hub.pool) {
             return Err(Misuse::WouldDeadlock);
         }
+        Ok(())
+    }
+
+    fn join(&self, limit: Option<Duration>) -> Result<bool, Misuse> {
+        self.begin_join()?;
         let deadline = Deadline::after(&self.hub.timers, limit);
         // Nobody may be there to take the results: the bound on reading ahead is lifted.
         self.feed
@@ -460,7 +492,7 @@ impl<B: Backend> Drop for Engine<B> {
     /// Terminates and joins; inside a task or callback of the pool itself, another thread does the joining.
     fn drop(&mut self) {
         let shared = &self.0;
-        if shared.feed.phase() == Phase::Joined {
+        if shared.feed.phase() == Phase::Joined || shared.detached.load(Ordering::Acquire) {
             return;
         }
         let (_, unfinished) = shared.feed.units();
@@ -473,14 +505,7 @@ impl<B: Backend> Drop for Engine<B> {
         }
         shared.terminate();
         if context::inside(shared.hub.pool) {
-            let shared = shared.clone();
-            let reap = move || shared.join(None).unwrap_or(false);
-            // Where the system refuses a thread, the workers still leave; only their last trace stays.
-            drop(
-                thread::Builder::new()
-                    .name("pool-reaper".into())
-                    .spawn(reap),
-            );
+            parting::leave_behind(shared.clone());
         } else {
             // Terminated, and outside of the pool: nothing is left to refuse.
             let _ = shared.join(None);

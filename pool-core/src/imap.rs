@@ -4,9 +4,12 @@
 //! and by `join`, which reads the rest of a closed pool's. Items of a chunk fail each for itself.
 //! Handles wait in the order of the input; for `imap_unordered` each tells of its end by its waker.
 
+#[cfg(feature = "stream")]
+mod stream;
+
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
@@ -16,6 +19,7 @@ use crate::context;
 use crate::failure::{Failure, Misuse, Never};
 use crate::hub::Hub;
 use crate::intake::{Ends, Intake, Reads, Sent};
+use crate::panics;
 
 /// How the input of an `imap` is cut and read.
 #[derive(Debug, Clone, Copy, Default)]
@@ -126,7 +130,7 @@ struct Flying<R, E> {
     chunks: HashMap<u64, Sent<R, E>>,
     /// The number of the wait that began last.
     last: u64,
-    teller: Sender<News>,
+    bell: Arc<Bell>,
     news: Receiver<News>,
 }
 
@@ -138,13 +142,35 @@ enum News {
     Over(u64),
 }
 
+/// Where news are told.
+struct Bell {
+    sender: Sender<News>,
+    /// Who polls for news.
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Bell {
+    fn tell(&self, news: News) {
+        // One who has dropped the iterator need not be told.
+        let _ = self.sender.send(news);
+        let waker = self.lock().take();
+        if let Some(waker) = waker {
+            // A waker is the caller's code: its panic is not that of the one who tells.
+            let _ = panics::catch(|| waker.wake());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Tells of a chunk's end.
-struct Teller(Sender<News>, u64);
+struct Teller(Arc<Bell>, u64);
 
 impl Wake for Teller {
     fn wake(self: Arc<Self>) {
-        // One who has dropped the iterator need not be told.
-        let _ = self.0.send(News::Ended(self.1));
+        self.0.tell(News::Ended(self.1));
     }
 }
 
@@ -169,13 +195,15 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
         read_ahead: usize,
         hub: &Arc<Hub>,
     ) -> Self {
-        let (teller, news) = unbounded();
-        let ends = teller.clone();
+        let (sender, news) = unbounded();
+        let waker = Mutex::default();
+        let bell = Arc::new(Bell { sender, waker });
+        let ends = bell.clone();
         intake.tell_ends(move |number| Waker::from(Arc::new(Teller(ends.clone(), number))));
         let flying = Flying {
             chunks: HashMap::new(),
             last: 0,
-            teller,
+            bell,
             news,
         };
         Imap::new(intake, read_ahead, Order::Completion(flying), hub)
@@ -226,21 +254,29 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
                 Order::Input(first) => wait_for_first(&*self.intake, first, limit),
                 Order::Completion(flying) => flying.wait(&*self.intake, limit, &self.hub),
             };
-            match waited {
-                Waited::TimedOut => return Some(Err(Failure::TimedOut)),
-                Waited::Ended(_, Ok(ends)) => {
-                    self.settled = true;
-                    self.ready.extend(ends);
-                }
-                Waited::Ended(_, Err(Failure::Terminated)) => self.end_terminated(),
-                Waited::Ended(items, Err(failure)) => {
-                    self.settled = false;
-                    self.ready
-                        .extend((0..items).map(|_| Err(failure.clone().widen())));
-                }
-                Waited::Nothing if self.intake.was_cut_short() => self.end_terminated(),
-                Waited::Nothing => self.ended = true,
+            if let Waited::TimedOut = waited {
+                return Some(Err(Failure::TimedOut));
             }
+            self.take_in(waited);
+        }
+    }
+
+    /// What has come is ready to be taken.
+    fn take_in(&mut self, waited: Waited<R, E>) {
+        match waited {
+            Waited::TimedOut => {}
+            Waited::Ended(_, Ok(ends)) => {
+                self.settled = true;
+                self.ready.extend(ends);
+            }
+            Waited::Ended(_, Err(Failure::Terminated)) => self.end_terminated(),
+            Waited::Ended(items, Err(failure)) => {
+                self.settled = false;
+                let ends = (0..items).map(|_| Err(failure.clone().widen()));
+                self.ready.extend(ends);
+            }
+            Waited::Nothing if self.intake.was_cut_short() => self.end_terminated(),
+            Waited::Nothing => self.ended = true,
         }
     }
 
@@ -295,8 +331,8 @@ impl<R: 'static, E: 'static> Flying<R, E> {
         self.last += 1;
         let this_wait = self.last;
         let _armed = limit.map(|limit| {
-            let teller = self.teller.clone();
-            let alarm = move || teller.send(News::Over(this_wait)).unwrap_or_default();
+            let bell = self.bell.clone();
+            let alarm = move || bell.tell(News::Over(this_wait));
             hub.timers.arm(limit, Box::new(alarm))
         });
         // Where nobody can take its place, a worker waits all the same: what it waits for is running.

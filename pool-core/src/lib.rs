@@ -80,6 +80,9 @@ mod imap;
 // How workers are started, fed and stopped.
 mod backend;
 
+// Ends that block nobody.
+mod parting;
+
 // The semantics, once.
 mod engine;
 
@@ -113,6 +116,7 @@ pub use intake::{Ends, Settled};
 pub use lifecycle::{Order, Phase, Step};
 pub use loan::Borrowed;
 pub use panics::{catch, install_hook};
+pub use parting::JoinAsync;
 pub use pool::Pool;
 pub use report::{Reason, Report};
 pub use scope::{Scope, ScopedResult, ScopedTask};

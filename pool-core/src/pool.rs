@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::failure::{Failure, Misuse, Never};
 use crate::handle::{AsyncResult, Submitted};
 use crate::imap::{Flow, Imap, ImapSubmission};
+use crate::parting::JoinAsync;
 use crate::submission::{Chunks, Submission};
 use crate::tally::Tally;
 use crate::task::{FnPtr, Plain, Portable, Star, TryStar, Trying, Tuple};
@@ -59,6 +60,15 @@ pub trait Pool: Sized {
     ///
     /// As for [`join`](Self::join).
     fn join_timeout(&self, limit: Duration) -> Result<bool, Misuse>;
+
+    /// As [`join`](Self::join), to be awaited: it waits on a thread of its own, not on the executor's.
+    ///
+    /// Its output is `Ok(())`, or what [`join`](Self::join) is refused with.
+    fn join_async(&self) -> JoinAsync;
+
+    /// Closes the pool and leaves it to itself: what was let in will be done, then workers and callbacks end, and
+    /// nobody need join. The end of the program does not wait for it.
+    fn detach(self);
 
     /// Queues one call; all other ways to submit one call come down to this.
     ///

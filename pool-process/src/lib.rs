@@ -108,9 +108,9 @@ pub use current::{CurrentProcess, current_process};
 pub use hook::init;
 pub use pool::ProcessPool;
 pub use pool_core::{
-    AsyncResult, Cause, CodecError, DrainError, Failure, Misuse, Never, Panic, Pool, Portable,
-    Report, StartError, Submission, Tally, Timers, TrySubmitError, Unseen, Worker, WorkerLost,
-    current_worker, drain, worker_state,
+    AsyncResult, Cause, CodecError, DrainError, Failure, JoinAsync, Misuse, Never, Panic, Pool,
+    Portable, Report, StartError, Submission, Tally, Timers, TrySubmitError, Unseen, Worker,
+    WorkerLost, current_worker, drain, worker_state,
 };
 pub use process::{ActiveChild, Process, ProcessError, active_children};
 pub use start::StartMethod;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use pool_core::{
-    AsyncResult, Call, Chunks, Engine, Failure, Flow, FnPtr, Imap, ImapSubmission, Misuse, Never,
-    Pool, Portable, Submission, Submitted, Tally, Terms, Tuple,
+    AsyncResult, Call, Chunks, Engine, Failure, Flow, FnPtr, Imap, ImapSubmission, JoinAsync,
+    Misuse, Never, Pool, Portable, Submission, Submitted, Tally, Terms, Tuple,
 };
 
 use crate::backend::Processes;
@@ -54,6 +54,14 @@ impl Pool for ProcessPool {
 
     fn join_timeout(&self, limit: Duration) -> Result<bool, Misuse> {
         self.0.join(Some(limit))
+    }
+
+    fn join_async(&self) -> JoinAsync {
+        self.0.join_async()
+    }
+
+    fn detach(self) {
+        self.0.detach();
     }
 
     fn submit_call<F: FnPtr<A>, A: Portable>(
@@ -161,6 +169,49 @@ impl ProcessPool {
     /// As for [`join`](Self::join).
     pub fn join_timeout(&self, limit: Duration) -> Result<bool, Misuse> {
         Pool::join_timeout(self, limit)
+    }
+
+    /// As [`join`](Self::join), to be awaited: it waits on a thread of its own, not on the executor's.
+    ///
+    /// # Errors
+    ///
+    /// Its output is what [`join`](Self::join) is refused with.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// async fn squares() -> Result<Vec<u64>, Box<dyn std::error::Error>> {
+    ///     let pool = pool_process::ProcessPool::new(2)?;
+    ///     let squares = pool.map_async(|x: u64| x * x, 0..4)?.await?;
+    ///     pool.close();
+    ///     pool.join_async().await?;
+    ///     Ok(squares)
+    /// }
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// # assert_eq!(runtime.block_on(squares())?, [0, 1, 4, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn join_async(&self) -> JoinAsync {
+        self.0.join_async()
+    }
+
+    /// Closes the pool and leaves it to itself: what was let in will be done, then workers and callbacks end, and
+    /// nobody need join. Workers, which are processes, live no longer than the program: what is not done when
+    /// it ends is stopped.
+    ///
+    /// In Python a pool that nobody refers to lives on while a job is pending, and its end is up to the collector.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_process::ProcessPool::new(2)?;
+    /// let handle = pool.apply_async(|x: u64| x + 1, 1)?;
+    /// pool.detach();
+    /// assert_eq!(handle.get()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn detach(self) {
+        self.0.detach();
     }
 
     /// Calls `func(arg)` in a worker and waits for its value.

@@ -5,7 +5,7 @@ mod common;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use common::{Outcome, lives, pid};
+use common::{Outcome, Watch, never_end, pid};
 use pool_process::{Cause, DrainError, Failure, Misuse, Never, ProcessPool, drain, with_pool};
 
 #[test]
@@ -41,10 +41,10 @@ fn a_body_that_panics_leaves_no_worker() -> Outcome {
         .size(1)
         .grace(Duration::ZERO)
         .build()?;
-    let worker = pool.apply(pid, ())?;
+    let worker = Watch::over(pool.apply(pid, ())?);
     let unwound = catch_unwind(AssertUnwindSafe(move || {
         drain(pool, |pool| {
-            drop(pool.apply_async(|()| std::thread::sleep(Duration::from_secs(3_600)), ()));
+            drop(pool.apply_async(never_end, ()));
             if pool.size() == 1 {
                 std::panic::panic_any("the body's own");
             }
@@ -52,6 +52,6 @@ fn a_body_that_panics_leaves_no_worker() -> Outcome {
         })
     }));
     assert!(unwound.is_err_and(|payload| payload.is::<&str>()));
-    assert!(!lives(worker));
+    worker.ends();
     Ok(())
 }

@@ -6,11 +6,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use common::Outcome;
+use common::{Outcome, never_end};
 use pool_process::{Misuse, ProcessPool, StartError, TrySubmitError};
 
 fn nap(_: u32) {
-    thread::sleep(Duration::from_secs(3_600));
+    never_end(());
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use pool_core::{
     AsyncResult, Batch, Call, Chunks, Engine, Failure, Flow, FnPtr, Func, Imap, ImapSubmission,
-    Misuse, Never, Once, Phase, Plain, Pool, Portable, Scope, Single, Star, StarFn, StartError,
-    Submission, Submitted, Tally, Terms, TryOnce, TryStar, Trying,
+    JoinAsync, Misuse, Never, Once, Phase, Plain, Pool, Portable, Scope, Single, Star, StarFn,
+    StartError, Submission, Submitted, Tally, Terms, TryOnce, TryStar, Trying,
 };
 
 use crate::backend::Threads;
@@ -535,6 +535,48 @@ impl ThreadPool {
         self.0.join(Some(limit))
     }
 
+    /// As [`join`](Self::join), to be awaited: it waits on a thread of its own, not on the executor's.
+    ///
+    /// # Errors
+    ///
+    /// Its output is what [`join`](Self::join) is refused with.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// async fn squares() -> Result<Vec<u64>, Box<dyn std::error::Error>> {
+    ///     let pool = pool_thread::ThreadPool::new(2)?;
+    ///     let squares = pool.map_async(|x: u64| x * x, 0..4)?.await?;
+    ///     pool.close();
+    ///     pool.join_async().await?;
+    ///     Ok(squares)
+    /// }
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// # assert_eq!(runtime.block_on(squares())?, [0, 1, 4, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn join_async(&self) -> JoinAsync {
+        self.0.join_async()
+    }
+
+    /// Closes the pool and leaves it to itself: what was let in will be done, then workers and callbacks end, and
+    /// nobody need join. What is not done when the program ends is not done.
+    ///
+    /// In Python a pool that nobody refers to lives on while a job is pending, and its end is up to the collector.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_thread::ThreadPool::new(2)?;
+    /// let handle = pool.apply_async(|x: u64| x + 1, 1)?;
+    /// pool.detach();
+    /// assert_eq!(handle.get()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn detach(self) {
+        self.0.detach();
+    }
+
     #[track_caller]
     pub(crate) fn call_batch<A: Send, F: Func<A> + Send + Sync>(
         &self,
@@ -590,6 +632,14 @@ impl Pool for ThreadPool {
 
     fn join_timeout(&self, limit: Duration) -> Result<bool, Misuse> {
         self.join_timeout(limit)
+    }
+
+    fn join_async(&self) -> JoinAsync {
+        self.0.join_async()
+    }
+
+    fn detach(self) {
+        self.0.detach();
     }
 
     fn submit_call<F: FnPtr<A>, A: Portable>(

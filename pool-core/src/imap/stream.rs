@@ -1,0 +1,88 @@
+//! The results of an `imap` as a `Stream`.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use crossbeam_channel::TryRecvError;
+use futures_core::Stream;
+
+use super::{Flying, Imap, News, Order, Waited, next_sent};
+use crate::failure::Failure;
+use crate::intake::{Reads, Sent};
+
+/// As the iterator, but it does not block where a result is yet to come. The input is read by whoever polls: an
+/// input that blocks, blocks the poll.
+impl<R: Send + 'static, E: Send + 'static> Stream for Imap<R, E> {
+    type Item = Result<R, Failure<E>>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(end) = this.ready.pop_front() {
+                return Poll::Ready(Some(end));
+            }
+            if this.ended {
+                return Poll::Ready(None);
+            }
+            this.read_ahead();
+            let waited = match &mut this.order {
+                Order::Input(first) => ready!(poll_first(&*this.intake, first, cx)),
+                Order::Completion(flying) => ready!(flying.poll(&*this.intake, cx)),
+            };
+            this.take_in(waited);
+        }
+    }
+}
+
+// Nothing in it is ever pinned.
+impl<R, E> Unpin for Imap<R, E> {}
+
+fn poll_first<R, E>(
+    intake: &dyn Reads<R, E>,
+    first: &mut Option<Sent<R, E>>,
+    cx: &mut Context<'_>,
+) -> Poll<Waited<R, E>> {
+    let sent = match first {
+        Some(sent) => sent,
+        None => match next_sent(intake) {
+            Some(sent) => first.insert(sent),
+            None => return Poll::Ready(Waited::Nothing),
+        },
+    };
+    let (items, end) = (sent.items, ready!(Pin::new(&mut sent.handle).poll(cx)));
+    *first = None;
+    Poll::Ready(Waited::Ended(items, end))
+}
+
+impl<R: 'static, E: 'static> Flying<R, E> {
+    fn poll(&mut self, intake: &dyn Reads<R, E>, cx: &mut Context<'_>) -> Poll<Waited<R, E>> {
+        self.take_over(intake);
+        if self.chunks.is_empty() {
+            match next_sent(intake) {
+                Some(sent) => self.chunks.insert(sent.number, sent),
+                None => return Poll::Ready(Waited::Nothing),
+            };
+        }
+        let mut watched = false;
+        loop {
+            match self.news.try_recv() {
+                Ok(News::Ended(number)) => {
+                    self.take_over(intake);
+                    if let Some(sent) = self.chunks.remove(&number) {
+                        return Poll::Ready(Waited::Ended(sent.items, sent.handle.get()));
+                    }
+                }
+                Ok(News::Over(_)) => {}
+                // What was told before the waker lay there is looked for once more.
+                Err(TryRecvError::Empty) if watched => return Poll::Pending,
+                Err(TryRecvError::Empty) => {
+                    watched = true;
+                    let waker = cx.waker().clone();
+                    let replaced = self.bell.lock().replace(waker);
+                    drop(replaced);
+                }
+                Err(TryRecvError::Disconnected) => return Poll::Ready(Waited::Nothing),
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Ends of a pool that block nobody: a join to await, and a pool left to itself.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use crate::failure::Misuse;
+use crate::panics;
+
+/// A join that is awaited: ready when every task is done, every callback has returned and no worker is left.
+///
+/// It waits on a thread of its own from the first poll on, and for as long as that takes: dropping it ends
+/// nothing. The pool may be dropped meanwhile, which terminates it.
+#[must_use = "a join waits for nothing before it is polled"]
+pub struct JoinAsync {
+    /// Until the first poll.
+    pool: Option<Box<dyn Parting>>,
+    end: Arc<Mutex<End>>,
+}
+
+/// A pool as its end sees it.
+pub(crate) trait Parting: Send {
+    /// Whether the calling code may wait for the pool's end.
+    fn may_join(&self) -> Result<(), Misuse>;
+    /// Waits for it.
+    fn see_off(&self) -> Result<(), Misuse>;
+}
+
+/// What those who wait share with the one who joins.
+#[derive(Default)]
+struct End {
+    joined: Option<Result<(), Misuse>>,
+    waker: Option<Waker>,
+}
+
+impl JoinAsync {
+    pub(crate) fn new(pool: impl Parting + 'static) -> Self {
+        JoinAsync {
+            pool: Some(Box::new(pool)),
+            end: Arc::default(),
+        }
+    }
+}
+
+/// Joins on a thread of its own, and then tells; false, and nothing was done, where the system refuses a thread.
+fn join_elsewhere(pool: Box<dyn Parting>, end: Arc<Mutex<End>>) -> Result<(), Box<dyn Parting>> {
+    // Kept where a refused thread does not drop it.
+    let pool = Arc::new(Mutex::new(Some(pool)));
+    let there = pool.clone();
+    let join = move || {
+        let pool = lock(&there).take();
+        let joined = pool.map_or(Ok(()), |pool| pool.see_off());
+        let waker = {
+            let mut end = lock(&end);
+            end.joined = Some(joined);
+            end.waker.take()
+        };
+        if let Some(waker) = waker {
+            // The caller's code.
+            let _ = panics::catch(|| waker.wake());
+        }
+    };
+    let thread = thread::Builder::new().name("pool-reaper".into());
+    match thread.spawn(join) {
+        Ok(_) => Ok(()),
+        Err(_) => lock(&pool).take().map_or(Ok(()), Err),
+    }
+}
+
+/// Has a pool that takes no more work end by itself. Where the system refuses a thread its workers still leave, only
+/// their last trace stays.
+pub(crate) fn leave_behind(pool: impl Parting + 'static) {
+    let _ = join_elsewhere(Box::new(pool), Arc::default());
+}
+
+impl Future for JoinAsync {
+    type Output = Result<(), Misuse>;
+
+    /// Where the system refuses a thread to wait on, the poll itself waits.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(pool) = self.pool.take() {
+            pool.may_join()?;
+            lock(&self.end).waker = Some(cx.waker().clone());
+            return match join_elsewhere(pool, self.end.clone()) {
+                Ok(()) => Poll::Pending,
+                Err(pool) => Poll::Ready(pool.see_off()),
+            };
+        }
+        // Cloned and dropped outside of the lock: wakers are the caller's code.
+        let waker = cx.waker().clone();
+        let mut end = lock(&self.end);
+        if let Some(joined) = end.joined {
+            return Poll::Ready(joined);
+        }
+        let replaced = end.waker.replace(waker);
+        drop(end);
+        drop(replaced);
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for JoinAsync {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinAsync")
+            .field("begun", &self.pool.is_none())
+            .field("joined", &lock(&self.end).joined)
+            .finish()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
