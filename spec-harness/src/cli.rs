@@ -18,6 +18,7 @@ mod new;
 mod output;
 mod picture;
 mod plot;
+mod report;
 mod rows;
 mod run;
 mod schema;
@@ -216,6 +217,9 @@ struct RunArgs {
     /// One order of those who are ready in one instant, as a failure tells it (3:1: at turn 3 the second goes first)
     #[arg(long, value_name = "ORDER", conflicts_with = "ties")]
     order: Option<Deviations>,
+    /// Reports to write: html, junit or json, each with =FILE or with a name of its own (spec-report.html, .xml, .json)
+    #[arg(long, value_name = "REPORTS", value_delimiter = ',')]
+    report: Vec<report::Wanted>,
     /// Times that each case is run
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
@@ -294,6 +298,7 @@ impl RunArgs {
             replaying,
             ties: Ties::Rule,
             order: None,
+            report: vec![],
             repeat: 1,
             full: true,
         }

@@ -4,6 +4,7 @@ use spec_harness::case::ast::{Claim, Truth};
 
 use super::documents::sources::{self, Document};
 use super::output::{BAD, FAINT, GOOD, ODD, Output, STRONG, paint, wrapped};
+use super::report::{ClaimReport, DocumentReport, JudgedClaim};
 use super::select::Chosen;
 use super::{Came, Refusal};
 
@@ -29,6 +30,20 @@ pub(super) fn list(chosen: &[Chosen], out: &mut Output) -> Result<Came, Refusal>
     }
     out.line(tally);
     Ok(Came::Well)
+}
+
+/// The same for a report.
+pub(super) fn judged(chosen: &[Chosen]) -> Result<Vec<DocumentReport>, Refusal> {
+    let documents = sources::documents()?;
+    let told = documents.iter().map(|document| DocumentReport {
+        id: document.id.clone(),
+        title: document.title.clone(),
+        claims: entries(document, chosen)
+            .iter()
+            .map(Entry::reported)
+            .collect(),
+    });
+    Ok(told.collect())
 }
 
 /// One claim of a document, with what cases say of it.
@@ -81,7 +96,29 @@ fn entries<'c>(document: &Document, chosen: &'c [Chosen]) -> Vec<Entry<'c>> {
     entries
 }
 
+/// A verdict on a claim in words.
+fn in_words(verdict: Truth) -> &'static str {
+    match verdict {
+        Truth::True => "yes",
+        Truth::Usually => "not always",
+        Truth::False => "no",
+    }
+}
+
 impl Entry<'_> {
+    fn reported(&self) -> ClaimReport {
+        let judged = self.judged.iter().map(|(claim, case)| JudgedClaim {
+            verdict: in_words(claim.verdict).to_owned(),
+            why: claim.why.clone(),
+            case: (*case).to_owned(),
+        });
+        ClaimReport {
+            says: self.says.to_owned(),
+            lines: self.lines.clone(),
+            judged: judged.collect(),
+        }
+    }
+
     fn show(&self, out: &mut Output) {
         let lines: Vec<String> = self.lines.iter().map(usize::to_string).collect();
         let word = if lines.len() == 1 { "line" } else { "lines" };
@@ -92,10 +129,11 @@ impl Entry<'_> {
             out.line(format_args!("  {text}"));
         }
         for (claim, case) in &self.judged {
-            let (word, style) = match claim.verdict {
-                Truth::True => ("yes", GOOD),
-                Truth::Usually => ("not always", ODD),
-                Truth::False => ("no", BAD),
+            let word = in_words(claim.verdict);
+            let style = match claim.verdict {
+                Truth::True => GOOD,
+                Truth::Usually => ODD,
+                Truth::False => BAD,
             };
             let why = claim
                 .why

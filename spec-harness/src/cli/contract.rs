@@ -34,19 +34,19 @@ pub(super) fn show(replaying: &Replaying, out: &mut Output) -> Result<Came, Refu
 }
 
 /// Everything that a cell is made of.
-struct Table<'t> {
-    contract: &'t Contract,
-    cases: &'t [Case],
-    columns: &'t [Column],
-    matrix: &'t Matrix,
+pub(super) struct Table<'t> {
+    pub(super) contract: &'t Contract,
+    pub(super) cases: &'t [Case],
+    pub(super) columns: &'t [Column],
+    pub(super) matrix: &'t Matrix,
 }
 
 /// A cell: a row of the contract on an implementation.
-struct Cell {
-    text: String,
+pub(super) struct Cell {
+    pub(super) text: String,
     style: Style,
     /// Why it is empty, where it is.
-    why: Option<String>,
+    pub(super) why: Option<String>,
     good: bool,
 }
 
@@ -96,7 +96,7 @@ impl Table<'_> {
     }
 
     /// What a row came to on an implementation: the worst of its cases, and how many there are.
-    fn cell(&self, row: &Row, column: &Column) -> Cell {
+    pub(super) fn cell(&self, row: &Row, column: &Column) -> Cell {
         let ours = matches!(column.target.name.as_str(), "thread" | "process");
         let kind = column.target.kind;
         let (cases, tests) = match row.shown(kind, self.cases) {

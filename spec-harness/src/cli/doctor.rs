@@ -62,20 +62,28 @@ fn introduce(column: &Column, runner: &Runner, out: &mut Output) -> bool {
 
 /// How much the kernel tells here, and what would make it tell more.
 pub(super) fn evidence(level: Level) -> String {
-    let (mark, says) = match level {
-        Level::Full => (
-            paint(GOOD, "full"),
-            "the kernel shows when everything sleeps",
-        ),
+    let (word, says) = level_in_words(level);
+    let style = match level {
+        Level::Full => GOOD,
+        Level::Switches => ODD,
+        Level::Nothing => BAD,
+    };
+    let mark = paint(style, word);
+    let remedy = level.remedy().map(|remedy| format!("\n  {remedy}"));
+    format!("evidence: {mark} ({says}){}", remedy.unwrap_or_default())
+}
+
+/// A level in one word, and in a sentence.
+pub(super) fn level_in_words(level: Level) -> (&'static str, &'static str) {
+    match level {
+        Level::Full => ("full", "the kernel shows when everything sleeps"),
         Level::Switches => (
-            paint(ODD, "reduced"),
+            "reduced",
             "the kernel hides what threads wait for; a timed wait gives \"unknown\"",
         ),
         Level::Nothing => (
-            paint(BAD, "none"),
+            "none",
             "the kernel tells nothing about other processes; nothing can be replayed",
         ),
-    };
-    let remedy = level.remedy().map(|remedy| format!("\n  {remedy}"));
-    format!("evidence: {mark} ({says}){}", remedy.unwrap_or_default())
+    }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
+use std::time::{Instant, SystemTime};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use spec_harness::model::Ordered;
@@ -13,6 +14,7 @@ use spec_harness::target::{self, Column};
 
 use super::matrix::Matrix;
 use super::output::Output;
+use super::report;
 use super::select::{self, Chosen};
 use super::ties::Explored;
 use super::{Came, Refusal, Replaying, RunArgs, Ties, check, doctor};
@@ -33,8 +35,18 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
         }
     };
     let jobs = jobs(args.repeat, &cases, &columns, &explored);
+    let (began, clock) = (SystemTime::now(), Instant::now());
     let matrix = replay_all(&args.replaying, &runner, &jobs, &cases, &columns, out);
+    let took = clock.elapsed();
     let came = matrix.show(&cases, &columns, args, out);
+    let reported = report::Came {
+        cases: &cases,
+        columns: &columns,
+        matrix: &matrix,
+        began,
+        took,
+    };
+    report::write(&args.report, reported, out)?;
     if replay::interrupted() {
         out.line("interrupted: what is missing was not run to its end");
         return Ok(Came::Wrong);
