@@ -41,11 +41,7 @@ impl VerdictWord {
 
 /// The whole page.
 pub(super) fn page(report: &Report, pictures: &[Vec<Drawn>]) -> String {
-    let failed = failed(report).count();
-    let title = match failed {
-        0 => format!("{} cases, none failed", report.cases.len()),
-        n => format!("{n} of {} cases failed", report.cases.len()),
-    };
+    let title = title(report);
     let mut page = Page(String::with_capacity(1 << 20));
     page.put(format_args!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -71,6 +67,24 @@ pub(super) fn page(report: &Report, pictures: &[Vec<Drawn>]) -> String {
         "</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n"
     ));
     page.0
+}
+
+/// How it came out, in one line.
+fn title(report: &Report) -> String {
+    let with = |verdict: VerdictWord| {
+        let cases = report.cases.iter();
+        cases
+            .filter(|case| case.runs.iter().any(|run| run.verdict == verdict))
+            .count()
+    };
+    let cases = report.cases.len();
+    let noun = if cases == 1 { "case" } else { "cases" };
+    match (with(VerdictWord::Fail), with(VerdictWord::Unknown)) {
+        (0, 0) => format!("{cases} {noun}, none failed"),
+        (failed, 0) => format!("{failed} of {cases} {noun} failed"),
+        (0, unknown) => format!("{cases} {noun}, none failed, {unknown} unknown"),
+        (failed, unknown) => format!("{failed} of {cases} {noun} failed, {unknown} unknown"),
+    }
 }
 
 /// Cases that something is wrong with, by their numbers.
@@ -200,7 +214,7 @@ impl Page {
             return;
         }
         self.put(format_args!(
-            "<section id=\"failures\" aria-labelledby=\"failures-h\">\n<h2 id=\"failures-h\">Failures</h2>\n<ul>\n"
+            "<section id=\"failures\" aria-labelledby=\"failures-h\">\n<h2 id=\"failures-h\">Failures</h2>\n<ul class=\"failures\">\n"
         ));
         for (number, case) in failed {
             self.put(format_args!(
