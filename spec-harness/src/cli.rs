@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, and how the answer is shown.
 
 mod accept;
+mod adapter_test;
 mod cell;
 mod check;
 mod claims;
@@ -69,6 +70,8 @@ enum Command {
     Export(ExportArgs),
     /// Print the JSON Schema of case files for editors, or the reference of their language
     Schema(SchemaArgs),
+    /// Check whether an adapter speaks the protocol, message by message
+    AdapterTest(AdapterTestArgs),
     /// Say what this machine allows and which implementations are here
     Doctor,
     /// Be the adapter of a built-in implementation
@@ -193,6 +196,17 @@ struct Replaying {
     jobs: Option<u16>,
     /// Seconds that an adapter may be silent before its run is given up
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    patience: Duration,
+}
+
+#[derive(Debug, Args)]
+struct AdapterTestArgs {
+    /// The adapter's path; `thread:PATH` or `process:PATH` for one kind of worker alone
+    adapter: String,
+    /// What is checked beside hello: commands and abilities by their names [default: everything]
+    about: Vec<String>,
+    /// Seconds that it may be silent before a check is given up
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     patience: Duration,
 }
 
@@ -336,6 +350,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Accept(args) => accept::accept(&args, &mut out),
         Command::Export(args) => export::export(&args, &mut out),
         Command::Schema(args) => schema::schema(&args, &mut out),
+        Command::AdapterTest(args) => adapter_test::test(&args, &mut out),
         Command::Doctor => doctor::doctor(&mut out),
         Command::Adapter { kind: Ours::Thread } => return adapter_main::<ours::Threads>(),
         Command::Adapter {

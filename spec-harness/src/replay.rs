@@ -16,6 +16,7 @@
 //! Whatever the implementation does, a run ends: with a verdict of the kernel, or when nothing has moved for
 //! [`Limits::silence`]. Whatever the harness does, nothing is left: the adapter's tree is killed and reaped.
 
+mod dialogue;
 mod needs;
 mod procfs;
 mod quiet;
@@ -98,6 +99,10 @@ pub struct Ran {
     pub took: Duration,
     /// The last of what the adapter and its workers wrote to stderr.
     pub stderr: String,
+    /// The last of what was said, message by message.
+    pub dialogue: Vec<String>,
+    /// How many connections were made to the harness's socket.
+    pub connections: u64,
 }
 
 /// Replays cases.
@@ -151,6 +156,8 @@ impl Runner {
                 hello: seen.hello,
                 took,
                 stderr: seen.stderr,
+                dialogue: seen.dialogue,
+                connections: seen.connections,
             }));
         }
     }

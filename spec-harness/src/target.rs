@@ -185,7 +185,7 @@ pub fn columns(name: &str, program: &Path, runner: &Runner) -> Result<Vec<Column
         "cpython" => Ok(vec![cpython(Kind::Process)?, cpython(Kind::Thread)?]),
         "cpython:process" => Ok(vec![cpython(Kind::Process)?]),
         "cpython:thread" => Ok(vec![cpython(Kind::Thread)?]),
-        path => foreign(path, runner),
+        path => adapter(path, runner),
     }
 }
 
@@ -211,7 +211,10 @@ pub fn cpython(kind: Kind) -> Result<Column, String> {
 
 /// An adapter by its path, `KIND:PATH` or `PATH` for each kind that it says it has. What it is known to do
 /// differently stands beside it: `adapter.known.yaml` for `adapter.py`.
-fn foreign(name: &str, runner: &Runner) -> Result<Vec<Column>, String> {
+///
+/// # Errors
+/// There is no such file, its list of known divergences cannot be read, or it declines what is no row of the contract.
+pub fn adapter(name: &str, runner: &Runner) -> Result<Vec<Column>, String> {
     let (wanted, path) = match name.split_once(':') {
         Some(("thread", path)) => (Some(Kind::Thread), path),
         Some(("process", path)) => (Some(Kind::Process), path),

@@ -386,20 +386,24 @@ mod bad_adapters {
         said.says(&format!("thread:{path}"))
             .does_not_say(&format!("process:{path}"));
     }
-
-    /// Living processes with this word on their command line.
-    fn processes_called(word: &str) -> Vec<String> {
-        let processes = fs::read_dir("/proc").expect("there is /proc");
-        let lines = processes.filter_map(|process| {
-            let line = fs::read(process.ok()?.path().join("cmdline")).ok()?;
-            Some(String::from_utf8_lossy(&line).replace('\0', " "))
-        });
-        lines.filter(|line| line.contains(word)).collect()
-    }
 }
 
+/// Living processes with this word on their command line.
+fn processes_called(word: &str) -> Vec<String> {
+    let processes = fs::read_dir("/proc").expect("there is /proc");
+    let lines = processes.filter_map(|process| {
+        let line = fs::read(process.ok()?.path().join("cmdline")).ok()?;
+        Some(String::from_utf8_lossy(&line).replace('\0', " "))
+    });
+    lines.filter(|line| line.contains(word)).collect()
+}
+
+#[path = "command_line/adapter_test.rs"]
+mod adapter_test;
 #[path = "command_line/foreign.rs"]
 mod foreign;
+#[path = "command_line/hostile.rs"]
+mod hostile;
 
 #[test]
 fn doctor_says_what_is_here() {

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::procfs::Level;
-use super::session::{Heard, Line, Session, broken};
+use super::session::{Heard, Line, Pumped, Session, broken};
 use super::tree::{RunCounts, Tree, Worker};
 use super::{Fault, Limits, Target, needs, sys, word};
 use crate::case::ast::Case;
@@ -31,7 +31,12 @@ const BLIND_SETTLE: Duration = Duration::from_millis(20);
 pub(super) struct Seen {
     pub(super) hello: Option<Hello>,
     pub(super) stderr: String,
+    pub(super) dialogue: Vec<String>,
+    pub(super) connections: u64,
 }
+
+/// Messages that may come between two moves of the stage: every worker of the largest pool can begin at once.
+const MOST_UNASKED: usize = 100_000;
 
 /// Runs the case once.
 pub(super) fn once(
@@ -63,6 +68,7 @@ pub(super) fn once(
         settle: Duration::ZERO,
         settling: None,
         progress: Instant::now(),
+        unasked: 0,
         sample: None,
         troubled: None,
     };
@@ -75,6 +81,8 @@ pub(super) fn once(
         .prepare(case, target, options, &mut seen)
         .and_then(|()| run.drive());
     seen.stderr = run.session.stderr();
+    seen.dialogue = run.session.dialogue.lines();
+    seen.connections = run.session.connections();
     let result = match result {
         Ok(ending) | Err(Fault::Ends(ending)) => {
             let ending = run.close(ending);
@@ -123,6 +131,8 @@ struct Run<'c> {
     settling: Option<(Instant, RunCounts)>,
     /// When something last moved.
     progress: Instant,
+    /// Messages since the stage last moved.
+    unasked: usize,
     /// CPU time of the tree at some moment since.
     sample: Option<u64>,
     /// Since when nothing but an undeclared timed wait has been in the way.
@@ -205,7 +215,9 @@ impl Run<'_> {
             self.watch()?;
             // A program takes its time to start; one that sleeps with all its threads has read the request.
             self.session.wait(STARTING);
-            if self.session.tree.look().is_proven() && !self.session.pump(&mut self.heard)? {
+            if self.session.tree.look().is_proven()
+                && self.session.pump(&mut self.heard)? == Pumped::Nothing
+            {
                 return Err(broken(
                     "the adapter fell asleep without answering hello".to_owned(),
                 ));
@@ -258,9 +270,13 @@ impl Run<'_> {
         let mut wait = FIRST_WAIT;
         let mut resting = true;
         loop {
-            if self.listen()? {
-                self.moved();
-                (wait, resting) = (FIRST_WAIT, false);
+            match self.listen()? {
+                Pumped::Nothing => {}
+                Pumped::Noise => resting = false,
+                Pumped::Something => {
+                    self.moved();
+                    (wait, resting) = (FIRST_WAIT, false);
+                }
             }
             if self.session.tree.root_ended().is_some()
                 && let Some(ending) = self.after_the_adapter()?
@@ -271,16 +287,19 @@ impl Run<'_> {
             if resting {
                 // What was said before the rest began has arrived by now.
                 let spoken = self.listen()?;
-                self.moved();
-                if !spoken {
-                    self.look_after_joins();
-                    if let Some(ending) = self.advance()? {
-                        return Ok(ending);
+                resting = false;
+                if spoken != Pumped::Noise {
+                    self.moved();
+                    if spoken == Pumped::Nothing {
+                        self.look_after_joins();
+                        if let Some(ending) = self.advance()? {
+                            return Ok(ending);
+                        }
                     }
+                    wait = FIRST_WAIT;
+                    self.session.wait(wait);
+                    continue;
                 }
-                (wait, resting) = (FIRST_WAIT, false);
-                self.session.wait(wait);
-                continue;
             }
             self.watch()?;
             self.session.wait(wait);
@@ -300,6 +319,7 @@ impl Run<'_> {
 
     /// Does the stage's next move.
     fn advance(&mut self) -> Result<Option<Ending>, Fault> {
+        self.unasked = 0;
         match self.stage.next_move() {
             Move::Call {
                 caller: Caller::Actor(actor),

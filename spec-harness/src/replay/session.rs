@@ -10,6 +10,7 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
+use super::dialogue::Dialogue;
 use super::scratch::Scratch;
 use super::tree::Tree;
 use super::wire::{Inlet, Outlet, Tail, set_nonblocking};
@@ -29,6 +30,16 @@ pub(super) enum Heard {
     Gone(Line),
 }
 
+/// What came of listening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pumped {
+    Nothing,
+    /// Text on stderr. Whoever writes it, and may sleep because the pipe is full, is not at rest; but it is no sign that
+    /// anything goes on.
+    Noise,
+    Something,
+}
+
 /// A running adapter.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -44,14 +55,20 @@ pub(super) struct Session {
     listener: UnixListener,
     puppets: BTreeMap<Line, Puppet>,
     next: Line,
+    /// What was said last.
+    pub(super) dialogue: Dialogue,
     /// Readable when the adapter has ended, until that has been noticed.
     pidfd: Option<OwnedFd>,
     scratch: Scratch,
 }
 
+/// Connections that may be open without a word. A task says who it is as soon as it has one.
+const MOST_SILENT: usize = 256;
+
 #[derive(Debug)]
 struct Puppet {
     stream: UnixStream,
+    silent: bool,
     from: Inlet,
     to: Outlet,
 }
@@ -111,6 +128,7 @@ impl Session {
             listener,
             puppets: BTreeMap::new(),
             next: 0,
+            dialogue: Dialogue::default(),
             pidfd: Some(pidfd),
             scratch,
         })
@@ -121,13 +139,17 @@ impl Session {
     }
 
     pub(super) fn request(&mut self, request: &Request) {
-        self.to.push(request.to_line().as_bytes());
+        let text = request.to_line();
+        self.dialogue.note("to the adapter", &text);
+        self.to.push(text.as_bytes());
         self.flush();
     }
 
     pub(super) fn order(&mut self, line: Line, order: &Order) {
         if let Some(puppet) = self.puppets.get_mut(&line) {
-            puppet.to.push(protocol::line(order).as_bytes());
+            let text = protocol::line(order);
+            self.dialogue.note("to the puppet", &text);
+            puppet.to.push(text.as_bytes());
             puppet.to.flush(&mut puppet.stream);
         }
     }
@@ -140,6 +162,11 @@ impl Session {
         was_open
     }
 
+    /// How many connections were made to the socket.
+    pub(super) fn connections(&self) -> u64 {
+        self.next
+    }
+
     /// The last of what was written to stderr.
     pub(super) fn stderr(&self) -> String {
         self.errors.text()
@@ -150,18 +177,19 @@ impl Session {
         (self.stdin.is_some() && self.to.pending()) || self.puppets.values().any(|p| p.to.pending())
     }
 
-    /// Takes everything that is there, without waiting; true if anything was.
+    /// Takes what is there, without waiting.
     ///
     /// # Errors
     /// A breach of the protocol.
-    pub(super) fn pump(&mut self, heard: &mut Vec<Heard>) -> Result<bool, Fault> {
+    pub(super) fn pump(&mut self, heard: &mut Vec<Heard>) -> Result<Pumped, Fault> {
         self.flush();
-        let mut some = self.errors.fill(&mut self.stderr);
-        some |= self.accept();
+        let noise = self.errors.fill(&mut self.stderr);
+        let mut some = self.accept()?;
         some |= self.hear_puppets(heard)?;
         some |= self.from.fill(&mut self.stdout);
         let breach = |e: String| broken(format!("the adapter broke the protocol: {e}"));
         while let Some(line) = self.from.line().map_err(|e| breach(e.to_string()))? {
+            self.dialogue.note("from the adapter", &line);
             let message = FromAdapter::parse(&line).map_err(|e| breach(e.to_string()))?;
             heard.push(Heard::Adapter(message));
         }
@@ -172,7 +200,11 @@ impl Session {
                 some = true;
             }
         }
-        Ok(some)
+        Ok(match (some, noise) {
+            (true, _) => Pumped::Something,
+            (false, true) => Pumped::Noise,
+            (false, false) => Pumped::Nothing,
+        })
     }
 
     /// Waits until there is something to take, but no longer than this.
@@ -216,13 +248,14 @@ impl Session {
         }
     }
 
-    fn accept(&mut self) -> bool {
+    fn accept(&mut self) -> Result<bool, Fault> {
         let mut some = false;
         while let Ok((stream, _)) = self.listener.accept() {
             some = true;
             if stream.set_nonblocking(true).is_ok() {
                 let puppet = Puppet {
                     stream,
+                    silent: true,
                     from: Inlet::default(),
                     to: Outlet::default(),
                 };
@@ -230,7 +263,12 @@ impl Session {
                 self.next += 1;
             }
         }
-        some
+        if some && self.puppets.values().filter(|puppet| puppet.silent).count() > MOST_SILENT {
+            return Err(broken(format!(
+                "more than {MOST_SILENT} connections to the socket are open and say nothing"
+            )));
+        }
+        Ok(some)
     }
 
     fn hear_puppets(&mut self, heard: &mut Vec<Heard>) -> Result<bool, Fault> {
@@ -240,6 +278,8 @@ impl Session {
         for (line, puppet) in &mut self.puppets {
             some |= puppet.from.fill(&mut puppet.stream);
             while let Some(text) = puppet.from.line().map_err(|e| breach(e.to_string()))? {
+                self.dialogue.note("from a puppet", &text);
+                puppet.silent = false;
                 let message = FromPuppet::parse(&text).map_err(|e| breach(e.to_string()))?;
                 heard.push(Heard::Puppet(*line, message));
             }

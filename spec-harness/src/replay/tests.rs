@@ -110,6 +110,38 @@ fn rubbish_is_shown() {
 }
 
 #[test]
+fn output_without_end_has_an_end() {
+    let long = "a line is longer than";
+    broken(&until("close", "exec cat /dev/zero"), &[long]);
+    broken(&sh("exec cat /dev/zero", &[]), &[long]);
+    broken(&until("close", "exec yes"), &["not JSON: y"]);
+    let endless = r#"exec yes '{"cancel":1}'"#;
+    broken(&until("close", endless), &["no end of things"]);
+    // Text on stderr is no sign of life, and whoever writes it is not at rest.
+    let ran = ran(CASE, &until("close", "exec yes >&2"));
+    let Ending::Unknown(text) = &ran.history.ending else {
+        panic!("{:?}", ran.history.ending);
+    };
+    assert!(
+        text.contains("no message") && text.contains("thread yes"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_call_is_answered_once() {
+    let twice = r#"echo "{\"id\":$id,\"ok\":null}""#;
+    broken(&until("close", twice), &["request 2, which is not open"]);
+    let late = r#"echo '{"id":3,"ok":null}'"#;
+    broken(
+        &sh(UNTIL, &["never", "", late]),
+        &["request 3, which is not open"],
+    );
+    let ahead = r#"echo '{"id":3,"ok":null}'"#;
+    broken(&until("close", ahead), &["request 3, which is not open"]);
+}
+
+#[test]
 fn an_adapter_that_goes_to_sleep_over_hello_is_not_waited_for() {
     broken(
         &sh("read -r line; read -r never", &[]),

@@ -5,7 +5,7 @@ use super::*;
 const VARIANT: &str = "tests/adapters/variant.py";
 
 /// Whether there is a Python; says so where there is none.
-fn python() -> bool {
+pub(super) fn python() -> bool {
     let found = Command::new("python3").arg("--version").output().is_ok();
     if !found {
         eprintln!("not done: there is no python3");

@@ -1,19 +1,25 @@
 //! What adapter and puppets say, told to the stage.
 
-use super::{Asked, Run, Talk};
+use super::{Asked, MOST_UNASKED, Run, Talk};
 use crate::case::ast::Time;
 use crate::case::expr::Value;
 use crate::history::Raised;
 use crate::interp::{Beginning, Caller};
 use crate::protocol::{Begin, ErrorReply, FromAdapter, FromPuppet, Order};
 use crate::replay::Fault;
-use crate::replay::session::{Heard, Line, broken};
+use crate::replay::session::{Heard, Line, Pumped, broken};
 use crate::replay::tree::Worker;
 
 impl Run<'_> {
-    /// Hears what was said; true if anything was.
-    pub(super) fn listen(&mut self) -> Result<bool, Fault> {
+    /// Hears what was said.
+    pub(super) fn listen(&mut self) -> Result<Pumped, Fault> {
         let some = self.session.pump(&mut self.heard)?;
+        self.unasked += self.heard.len();
+        if self.unasked > MOST_UNASKED {
+            return Err(broken(
+                "the adapter says no end of things that it was not asked".to_owned(),
+            ));
+        }
         for heard in std::mem::take(&mut self.heard) {
             match heard {
                 Heard::Adapter(message) => self.adapter_says(message)?,
@@ -24,10 +30,9 @@ impl Run<'_> {
                         self.lines.insert(line, Talk::Playing(key));
                         self.stage.done(key);
                     }
-                    other => {
-                        return Err(broken(format!(
-                            "a puppet says done and was asked nothing ({other:?})"
-                        )));
+                    _ => {
+                        let text = "a puppet says done and was asked nothing";
+                        return Err(broken(text.to_owned()));
                     }
                 },
                 Heard::Puppet(line, FromPuppet::Returned(result)) => match self.lines.get(&line) {
@@ -36,10 +41,9 @@ impl Run<'_> {
                         self.lines.insert(line, Talk::Playing(key));
                         self.call_returned(Caller::Body(key), result)?;
                     }
-                    other => {
-                        return Err(broken(format!(
-                            "a puppet says that a call has returned and made none ({other:?})"
-                        )));
+                    _ => {
+                        let text = "a puppet says that a call has returned and made none";
+                        return Err(broken(text.to_owned()));
                     }
                 },
                 Heard::Gone(line) => {
