@@ -68,6 +68,7 @@ pub(super) fn once(
         settle: Duration::ZERO,
         settling: None,
         progress: Instant::now(),
+        noisy: false,
         unasked: 0,
         sample: None,
         troubled: None,
@@ -131,6 +132,8 @@ struct Run<'c> {
     settling: Option<(Instant, RunCounts)>,
     /// When something last moved.
     progress: Instant,
+    /// Text came on stderr since something last moved.
+    noisy: bool,
     /// Messages since the stage last moved.
     unasked: usize,
     /// CPU time of the tree at some moment since.
@@ -272,7 +275,7 @@ impl Run<'_> {
         loop {
             match self.listen()? {
                 Pumped::Nothing => {}
-                Pumped::Noise => resting = false,
+                Pumped::Noise => (resting, self.noisy) = (false, true),
                 Pumped::Something => {
                     self.moved();
                     (wait, resting) = (FIRST_WAIT, false);
@@ -422,6 +425,7 @@ impl Run<'_> {
 
     fn moved(&mut self) {
         self.progress = Instant::now();
+        self.noisy = false;
         self.settling = None;
         self.troubled = None;
         self.sample = None;

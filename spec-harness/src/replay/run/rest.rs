@@ -66,6 +66,7 @@ impl Run<'_> {
             | Rest::Asleep {
                 timed: Some(who), ..
             } => who,
+            Rest::Asleep { timed: None, .. } if self.noisy => "it writes to stderr".to_owned(),
             Rest::Asleep { timed: None, .. } => "nobody was found awake".to_owned(),
         };
         if self.is_over() {
