@@ -1,4 +1,4 @@
-//! Writes the tables of embedded files: one row per case, one per transcript.
+//! Writes the tables of embedded files: one row per case, per transcript, per recorded run.
 
 use std::fs;
 use std::io;
@@ -9,9 +9,10 @@ fn main() -> io::Result<()> {
     let tables = [
         table(&root, "cases", "yaml")?,
         table(&root, "transcripts", "snap")?,
+        table(&root, "recorded", "jsonl")?,
     ];
     let out = Path::new(&variable("OUT_DIR")?).join("tables.rs");
-    fs::write(out, format!("({}, {})", tables[0], tables[1]))
+    fs::write(out, format!("({})", tables.join(", ")))
 }
 
 /// A slice literal with a `(name, text)` pair for each file below `folder`, sorted by name.

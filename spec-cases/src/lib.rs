@@ -6,7 +6,7 @@
 pub type Text = (&'static str, &'static str);
 
 /// Both tables, as the build script found the files.
-const TABLES: (&[Text], &[Text]) = include!(concat!(env!("OUT_DIR"), "/tables.rs"));
+const TABLES: (&[Text], &[Text], &[Text]) = include!(concat!(env!("OUT_DIR"), "/tables.rs"));
 
 /// Every case, sorted by name: `("tutorial/S004-1", "spec: 1\n..")`.
 pub const CASES: &[Text] = TABLES.0;
@@ -14,6 +14,9 @@ pub const CASES: &[Text] = TABLES.0;
 /// The recorded transcripts, sorted by name: a case's own, or `CASE.KIND` where the case differs on that kind of
 /// worker. Each begins with the snapshot tool's header, between two lines of `---`.
 pub const TRANSCRIPTS: &[Text] = TABLES.1;
+
+/// Runs of other implementations, sorted by name: `("cpython/thread/tutorial/S004-1", "{..")`, a line for each move.
+pub const RECORDS: &[Text] = TABLES.2;
 
 /// Facts about the documents that cases are taken from: their lines, pools, sizes, strings, repairs, claims.
 pub const SOURCES_YAML: &str = include_str!("../sources.yaml");

@@ -12,6 +12,7 @@ mod documents;
 mod explain;
 mod export;
 mod failures;
+mod keep;
 mod known;
 mod list;
 mod matrix;
@@ -183,7 +184,7 @@ struct SchemaArgs {
 /// On what cases are replayed, and how.
 #[derive(Debug, Args)]
 struct Replaying {
-    /// Implementations: thread, process, cpython, cpython:thread, cpython:process, or an adapter's path
+    /// Implementations: thread, process, cpython, cpython:thread, cpython:process (and @recorded), or an adapter's path
     #[arg(
         long,
         value_name = "TARGETS",
@@ -234,6 +235,9 @@ struct RunArgs {
     /// Reports to write: html, junit or json, each with =FILE or with a name of its own (spec-report.html, .xml, .json)
     #[arg(long, value_name = "REPORTS", value_delimiter = ',')]
     report: Vec<report::Wanted>,
+    /// Keep the runs in this folder: what was asked and what followed, so that they can be judged elsewhere
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
     /// Times that each case is run
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
@@ -313,6 +317,7 @@ impl RunArgs {
             ties: Ties::Rule,
             order: None,
             report: vec![],
+            record: None,
             repeat: 1,
             full: true,
         }

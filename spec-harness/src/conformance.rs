@@ -138,7 +138,11 @@ fn conforms(name: &str, text: &str, column: &Column) -> Result<Completion, Faile
         Failed::from(shown.join("\n"))
     })?;
     let recorded = transcript::recorded(&case, column.target.kind);
-    let Tried { verdict, run } = column.try_case(&Runner::default(), &case, recorded);
+    let tried = column.try_case(&Runner::default(), &case, recorded);
+    if let Some(drift) = tried.drift {
+        return Err(drift.into());
+    }
+    let Tried { verdict, run, .. } = tried;
     match verdict {
         Verdict::Pass => Ok(Completion::Completed),
         Verdict::NotApplicable(why) => {

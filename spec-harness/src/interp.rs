@@ -16,6 +16,7 @@
 
 mod body;
 mod lower;
+mod observed;
 mod outcome;
 mod program;
 mod rank;
@@ -25,5 +26,6 @@ mod tests;
 
 pub use body::{Act, Body, Ended};
 pub use lower::Call;
+pub use observed::Observed;
 pub use program::{ActorId, Demand, Input, MAIN, Program};
 pub use stage::{Beginning, Caller, Deviations, Move, Options, Stage, Taken, Turn, Waiting};

@@ -12,6 +12,7 @@ pub mod judge;
 pub mod model;
 pub mod picture;
 pub mod protocol;
+pub mod record;
 pub mod replay;
 pub mod story;
 pub mod target;

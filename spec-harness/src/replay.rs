@@ -37,6 +37,7 @@ use crate::case::ast::{Case, Kind};
 use crate::history::{Ending, History};
 use crate::interp::{Deviations, Options, Stage};
 use crate::protocol::{Hello, WorkerKind};
+use crate::record::Record;
 
 pub use needs::needs;
 pub use procfs::Level;
@@ -103,6 +104,8 @@ pub struct Ran {
     pub dialogue: Vec<String>,
     /// How many connections were made to the harness's socket.
     pub connections: u64,
+    /// The run as it can be kept, where the adapter introduced itself.
+    pub record: Option<Record>,
 }
 
 /// Replays cases.
@@ -130,11 +133,8 @@ impl Runner {
 
     /// The same by another order of those who are ready in one instant.
     pub fn run_by(&self, order: &Deviations, case: &Case, target: &Target) -> Outcome {
-        if let Some(only) = &case.only
-            && only.value != target.kind
-        {
-            let kind = WorkerKind::from(only.value);
-            return Outcome::NotApplicable(format!("the case is for {} workers only", word(kind)));
+        if let Err(why) = concerns(case, target.kind) {
+            return Outcome::NotApplicable(why);
         }
         let began = std::time::Instant::now();
         let mut late = BTreeSet::new();
@@ -158,8 +158,23 @@ impl Runner {
                 stderr: seen.stderr,
                 dialogue: seen.dialogue,
                 connections: seen.connections,
+                record: seen.record,
             }));
         }
+    }
+}
+
+/// Whether a case is for workers of this kind.
+///
+/// # Errors
+/// Says for which kind it is.
+pub(crate) fn concerns(case: &Case, kind: Kind) -> Result<(), String> {
+    match &case.only {
+        Some(only) if only.value != kind => {
+            let only = WorkerKind::from(only.value);
+            Err(format!("the case is for {} workers only", word(only)))
+        }
+        _ => Ok(()),
     }
 }
 

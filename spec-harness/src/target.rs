@@ -9,10 +9,11 @@ use crate::case::ast::{Case, Kind};
 use crate::contract::Contract;
 use crate::history::{Ending, History};
 use crate::interp::Deviations;
-use crate::judge::{Declines, Judged, Known, Reason, Verdict, declined, judge, transcript};
+use crate::judge::{Declines, Judged, Known, Reason, Verdict, declined, judge, report, transcript};
 use crate::model;
 use crate::protocol::Hello;
-use crate::replay::{Outcome, Ran, Runner, Target};
+use crate::record::{Recalled, Record};
+use crate::replay::{self, Outcome, Ran, Runner, Target};
 
 /// The adapter of CPython's pools.
 const CPYTHON: &str = include_str!("../adapters/cpython.py");
@@ -34,6 +35,20 @@ pub struct Column {
     pub foreign: bool,
     /// How such an adapter introduced itself, if it came to that.
     pub hello: Option<Hello>,
+    /// Runs of it that are on record.
+    pub records: Records,
+}
+
+/// What the records of an implementation are for; they are called as the folder that holds them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Records {
+    /// There are none.
+    #[default]
+    None,
+    /// They are judged instead of it.
+    Instead(&'static str),
+    /// They are judged where it is not on this machine, and held against it where it is.
+    WhereAbsent(&'static str),
 }
 
 /// What came of one case on an implementation.
@@ -43,6 +58,12 @@ pub struct Tried {
     pub verdict: Verdict,
     /// The run; `None` when there was none, or nothing is to be told of it.
     pub run: Option<Run>,
+    /// It was no run but a record, of this version.
+    pub recorded: Option<String>,
+    /// How it differs from the record of the same version.
+    pub drift: Option<String>,
+    /// The run as it can be kept.
+    pub record: Option<Record>,
 }
 
 /// A run that took place.
@@ -72,18 +93,119 @@ impl Column {
             known: Known::default(),
             foreign: false,
             hello: None,
+            records: Records::None,
         }
     }
 
     /// Runs a case once and judges it, also by the transcript on record; where there is none, by the one that the
     /// model predicts.
     pub fn try_case(&self, runner: &Runner, case: &Case, recorded: Option<&str>) -> Tried {
-        let kind = self.target.kind;
-        let ran = match runner.run(case, &self.target) {
-            Outcome::Ran(ran) => ran,
-            Outcome::NotApplicable(why) => return Tried::without_run(Verdict::NotApplicable(why)),
-            Outcome::NotHere(why) => return Tried::without_run(Verdict::NotHere(why)),
+        if let Err(why) = replay::concerns(case, self.target.kind) {
+            return Tried::without_run(Verdict::NotApplicable(why));
+        }
+        let outcome = match self.records {
+            Records::Instead(_) => Outcome::NotHere("no run of it is on record".to_owned()),
+            _ => runner.run(case, &self.target),
         };
+        let record = self.record_of(case);
+        match (outcome, record) {
+            (Outcome::Ran(ran), record) => {
+                let mut tried = self.judged(case, recorded, *ran);
+                tried.drift = record.and_then(|record| self.drift(case, &tried, record));
+                tried
+            }
+            (Outcome::NotApplicable(why), _) => Tried::without_run(Verdict::NotApplicable(why)),
+            (Outcome::NotHere(why), None) => Tried::without_run(Verdict::NotHere(why)),
+            (Outcome::NotHere(_), Some(record)) => self.recalled(case, recorded, record),
+        }
+    }
+
+    /// The record of a case, if there is one.
+    fn record_of(&self, case: &Case) -> Option<Result<Record, String>> {
+        let (Records::Instead(folder) | Records::WhereAbsent(folder)) = self.records else {
+            return None;
+        };
+        let name = format!("{folder}/{}/{}", self.target.kind, case.name);
+        let records = spec_cases::RECORDS;
+        let at = records.binary_search_by(|(known, _)| (*known).cmp(name.as_str()));
+        at.ok().map(|at| Record::parse(records[at].1))
+    }
+
+    /// Judges a record as if it were a run.
+    fn recalled(
+        &self,
+        case: &Case,
+        recorded: Option<&str>,
+        record: Result<Record, String>,
+    ) -> Tried {
+        let without = Tried::without_run;
+        let record = match record {
+            Ok(record) => record,
+            Err(why) => {
+                return without(Verdict::Unknown(format!(
+                    "its record cannot be read: {why}"
+                )));
+            }
+        };
+        let history = match record.recall(case) {
+            Recalled::Ran(history) => history,
+            Recalled::NotApplicable(why) => return without(Verdict::NotApplicable(why)),
+            Recalled::Stale(why) => {
+                return without(Verdict::Unknown(format!("its record is stale: {why}")));
+            }
+        };
+        let ran = Ran {
+            history,
+            hello: Some(Hello {
+                name: record.name().to_owned(),
+                version: record.version().to_owned(),
+                kinds: vec![self.target.kind.into()],
+                can: vec![],
+                declines: Declines::new(),
+                polls: None,
+            }),
+            took: Duration::ZERO,
+            stderr: String::new(),
+            record: None,
+        };
+        let mut tried = self.judged(case, recorded, ran);
+        tried.recorded = Some(record.version().to_owned());
+        tried
+    }
+
+    /// How a run differs from the record of the same version, if it does.
+    fn drift(&self, case: &Case, live: &Tried, record: Result<Record, String>) -> Option<String> {
+        let here = live.run.as_ref()?;
+        let version = here.hello.as_ref().map(|hello| hello.version.as_str());
+        let same = |record: &Record| Some(record.version()) == version;
+        if !record.as_ref().map_or(true, same) {
+            return None;
+        }
+        let kept = self.recalled(case, None, record);
+        let Some(kept) = kept.run else {
+            return Some(match kept.verdict {
+                Verdict::Unknown(why) => why,
+                _ => "by its record, the same version cannot run it".to_owned(),
+            });
+        };
+        // What stalls does so at one moment or another.
+        let clear =
+            |run: &Run| !matches!(run.history.ending, Ending::Unknown(_) | Ending::Broken(_));
+        if !clear(here) || !clear(&kept) {
+            let one = clear(here) != clear(&kept);
+            return one.then(|| "its record, of the same version, ended otherwise".to_owned());
+        }
+        let lines = |text: &str| -> Vec<String> { text.lines().map(str::to_owned).collect() };
+        let (here, kept) = (&here.transcript, &kept.transcript);
+        (here != kept).then(|| {
+            let differ = report::beside(("on record", &lines(kept)), ("here", &lines(here)));
+            format!("the record of the same version has another transcript\n{differ}")
+        })
+    }
+
+    /// Judges a run.
+    fn judged(&self, case: &Case, recorded: Option<&str>, ran: Ran) -> Tried {
+        let kind = self.target.kind;
         let Judged {
             verdict,
             transcript,
@@ -101,6 +223,9 @@ impl Column {
                 hello: ran.hello,
                 order: Deviations::default(),
             }),
+            recorded: None,
+            drift: None,
+            record: ran.record,
         }
     }
 
@@ -134,8 +259,8 @@ impl Column {
             Verdict::Pass => return Tried::without_run(Verdict::Pass),
             verdict => verdict,
         };
+        let excused = self.excused(verdict, case, &ran);
         Tried {
-            verdict: self.excused(verdict, case, &ran),
             run: Some(Run {
                 transcript: seen,
                 history: ran.history,
@@ -143,13 +268,20 @@ impl Column {
                 hello: ran.hello,
                 order: by.order.clone(),
             }),
+            ..Tried::without_run(excused)
         }
     }
 }
 
 impl Tried {
     fn without_run(verdict: Verdict) -> Tried {
-        Tried { verdict, run: None }
+        Tried {
+            verdict,
+            run: None,
+            recorded: None,
+            drift: None,
+            record: None,
+        }
     }
 }
 
@@ -185,6 +317,12 @@ pub fn columns(name: &str, program: &Path, runner: &Runner) -> Result<Vec<Column
         "cpython" => Ok(vec![cpython(Kind::Process)?, cpython(Kind::Thread)?]),
         "cpython:process" => Ok(vec![cpython(Kind::Process)?]),
         "cpython:thread" => Ok(vec![cpython(Kind::Thread)?]),
+        "cpython@recorded" => Ok(vec![
+            cpython_recorded(Kind::Process)?,
+            cpython_recorded(Kind::Thread)?,
+        ]),
+        "cpython:process@recorded" => Ok(vec![cpython_recorded(Kind::Process)?]),
+        "cpython:thread@recorded" => Ok(vec![cpython_recorded(Kind::Thread)?]),
         path => adapter(path, runner),
     }
 }
@@ -205,8 +343,20 @@ pub fn cpython(kind: Kind) -> Result<Column, String> {
     let known = Known::parse(CPYTHON_KNOWN).map_err(|e| format!("cpython.known.yaml: {e}"))?;
     Ok(Column {
         known,
+        records: Records::WhereAbsent("cpython"),
         ..Column::of(format!("cpython:{kind}"), command, kind)
     })
+}
+
+/// What is on record of one of CPython's pools, whether Python is here or not.
+///
+/// # Errors
+/// Its list of known divergences is not in order.
+pub fn cpython_recorded(kind: Kind) -> Result<Column, String> {
+    let mut column = cpython(kind)?;
+    column.target.name += "@recorded";
+    column.records = Records::Instead("cpython");
+    Ok(column)
 }
 
 /// An adapter by its path, `KIND:PATH` or `PATH` for each kind that it says it has. What it is known to do

@@ -141,7 +141,7 @@ mod running {
     }
 
     #[test]
-    fn an_implementation_that_is_not_here_fails_nothing() {
+    fn without_python_its_record_is_judged_and_said_to_be_one() {
         let said = with(
             &["run", "--exact", IDLE, "--on", "cpython,thread"],
             |command| {
@@ -149,9 +149,40 @@ mod running {
             },
         );
         said.ends_with(0)
-            .says("1 not here")
+            .says("cpython:process: 1 pass")
+            .says("recorded: cpython:process: not run here, but judged as recorded with 3.")
+            .says("thread: 1 pass");
+    }
+
+    #[test]
+    fn what_is_neither_here_nor_on_record_fails_nothing() {
+        let case = File::new("new.yaml", "spec: 1\ntitle: new\nmain:\n  - print: one\n");
+        let said = with(&["run", case.path(), "--on", "cpython,thread"], |command| {
+            command.env("PATH", "/nowhere");
+        });
+        said.ends_with(0)
+            .says("cpython:process: 1 not here")
             .says("thread: 1 pass")
             .says("python3");
+    }
+
+    #[test]
+    fn runs_are_kept_in_a_folder() {
+        let folder = File::new("kept", "");
+        fs::remove_file(folder.path()).expect("it is there");
+        let run = ["run", "--exact", IDLE, "--on", "thread,process"];
+        let said = harness(&[&run[..], &["--record", folder.path()]].concat()).ends_with(0);
+        said.says("recorded: thread: 1 runs");
+        let kept = Path::new(folder.path()).join(format!("thread/{IDLE}.jsonl"));
+        let text = fs::read_to_string(kept).expect("it was written");
+        assert!(
+            text.starts_with(r#"{"record":1,"name":"pool-thread""#),
+            "{text}"
+        );
+        assert!(text.ends_with("[\"exit\"]\n{\"exit\":0}\n"), "{text}");
+        fs::remove_dir_all(folder.path()).expect("it can be removed");
+        let said = harness(&[&run[..4], &["thread,cpython:thread", "--record", "x"]].concat());
+        said.ends_with(2).complains("cpython:thread is one more");
     }
 
     #[test]

@@ -49,7 +49,7 @@ fn one_transcript(name: &str, text: &str, columns: &[Column]) -> Result<(), Fail
     let mut records: BTreeMap<String, Vec<Shown>> = BTreeMap::new();
     for column in columns {
         // What is known to differ has no say in what is right, and one that is not here has none at all.
-        let Tried { verdict, run } = column.try_case(&Runner::default(), &case, None);
+        let Tried { verdict, run, .. } = column.try_case(&Runner::default(), &case, None);
         let (Some(Run { transcript, .. }), false) = (run, matches!(verdict, Verdict::Known(_)))
         else {
             continue;

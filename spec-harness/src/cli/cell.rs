@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::styling::Style;
 use spec_harness::judge::{Declines, Quirk, Reason, Verdict};
+use spec_harness::record::Record;
 use spec_harness::target::{Run, Tried};
 
 use super::output::{BAD, FAINT, GOOD, ODD};
@@ -27,6 +28,11 @@ pub(super) struct Cell {
     /// Rows that it passes without.
     pub(super) without: Declines,
     pub(super) absent: Option<Absent>,
+    /// What was judged is a record of this version.
+    pub(super) recorded: Option<String>,
+    pub(super) drift: Option<String>,
+    /// The last run as it can be kept.
+    pub(super) record: Option<Record>,
 }
 
 /// A run that failed.
@@ -108,11 +114,16 @@ impl Cell {
     pub(super) fn note(&mut self, tried: Tried) {
         self.tried += 1;
         let run = tried.run;
-        self.times.extend(run.as_ref().map(|run| run.took));
+        if tried.recorded.is_none() {
+            self.times.extend(run.as_ref().map(|run| run.took));
+        }
         let transcript = run.as_ref().map(|run| run.transcript.clone());
         if self.first.is_none() {
             self.first.clone_from(&run);
         }
+        self.recorded = tried.recorded.or(self.recorded.take());
+        self.drift = self.drift.take().or(tried.drift);
+        self.record = tried.record.or(self.record.take());
         match tried.verdict {
             Verdict::Unknown(why) => {
                 self.unknowns += 1;
@@ -139,6 +150,9 @@ impl Cell {
         let mut text = word.shown().0.to_owned();
         for row in self.without.keys().filter(|_| word == Word::Without) {
             text += &format!(" {row}");
+        }
+        if let Some(version) = &self.recorded {
+            text += &format!(" @{version}");
         }
         if let Some((median, p99)) = median_and_p99(&self.times) {
             text += &match repeat {

@@ -56,6 +56,11 @@ pub(super) fn explain(
                 &order.unwrap_or_default(),
                 out,
             );
+        } else if let Some(drift) = &cell.drift {
+            let (mark, on) = (paint(BAD, "not as recorded"), &target.name);
+            out.line(format_args!("{mark} {name} on {on}"));
+            out.block("  ", drift);
+            again(chosen, on, repeat, "", out);
         } else if let Some(why) = &cell.unknown {
             let (mark, on) = (paint(ODD, "unknown"), &target.name);
             out.line(format_args!(

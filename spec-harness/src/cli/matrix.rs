@@ -8,7 +8,7 @@ use spec_harness::target::{Column, Tried};
 
 use super::cell::{Absent, Cell, Word, median_and_p99, millis};
 use super::failures::explain;
-use super::output::{Output, STRONG, paint};
+use super::output::{BAD, Output, STRONG, paint};
 use super::select::Chosen;
 use super::{Came, RunArgs, rows};
 
@@ -137,6 +137,11 @@ impl Matrix {
                 };
                 say(format!("known: {name}: {}: {}{newer}", quirk.id, quirk.why));
             }
+            if let Some(version) = &cell.recorded {
+                say(format!(
+                    "recorded: {name}: not run here, but judged as recorded with {version}"
+                ));
+            }
             for (row, why) in &cell.without {
                 say(format!("declined: {name}: {row}: {why}"));
             }
@@ -179,6 +184,11 @@ impl Matrix {
                 if count > 0 && matches!(word, Word::Fail | Word::Unknown | Word::Open) {
                     came = Came::Wrong;
                 }
+            }
+            let drifts = cells.iter().filter(|cell| cell.drift.is_some()).count();
+            if drifts > 0 {
+                counts.push(paint(BAD, format!("{drifts} not as recorded")));
+                came = Came::Wrong;
             }
             let mut line = format!("{}: {}", target.target.name, counts.join(", "));
             let times: Vec<Duration> = cells

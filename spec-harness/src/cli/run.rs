@@ -12,6 +12,7 @@ use spec_harness::model::Ordered;
 use spec_harness::replay::{self, Limits, Runner};
 use spec_harness::target::{self, Column};
 
+use super::keep;
 use super::matrix::Matrix;
 use super::output::Output;
 use super::report;
@@ -25,6 +26,9 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
         Err(bad) => return Ok(check::show(&bad, out)),
     };
     let (runner, columns) = prepare(&args.replaying, out)?;
+    if args.record.is_some() {
+        keep::fits(&columns)?;
+    }
     let explored = match (&args.order, args.ties) {
         (Some(order), _) => Explored::only(order, &cases, &columns),
         (None, Ties::Rule) => Explored::default(),
@@ -50,6 +54,9 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
     if replay::interrupted() {
         out.line("interrupted: what is missing was not run to its end");
         return Ok(Came::Wrong);
+    }
+    if let Some(folder) = &args.record {
+        keep::keep(folder, &matrix, &cases, &columns, out)?;
     }
     Ok(came)
 }

@@ -425,6 +425,11 @@ impl<'c> Stage<'c> {
         self.exited
     }
 
+    /// Everybody whose call has not returned.
+    pub fn callers(&self) -> impl Iterator<Item = Caller> {
+        self.calls.keys().copied()
+    }
+
     /// Every call that has not returned, main's first.
     pub fn waiting(&self) -> Vec<Waiting> {
         let waiting = self.calls.iter().map(|(caller, open)| Waiting {

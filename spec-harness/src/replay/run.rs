@@ -13,8 +13,9 @@ use super::tree::{RunCounts, Tree, Worker};
 use super::{Fault, Limits, Target, needs, sys, word};
 use crate::case::ast::Case;
 use crate::history::{Ending, History, Key, Who};
-use crate::interp::{ActorId, Caller, Deviations, Move, Options, Stage};
+use crate::interp::{ActorId, Caller, Deviations, Move, Observed, Options, Stage};
 use crate::protocol::{Command, FromAdapter, Hello, Order, Request, VERSION};
+use crate::record::{Record, Talk as Talked};
 
 /// Waits between failed looks: the first is about what a message through a pipe takes.
 const FIRST_WAIT: Duration = Duration::from_micros(100);
@@ -33,6 +34,8 @@ pub(super) struct Seen {
     pub(super) stderr: String,
     pub(super) dialogue: Vec<String>,
     pub(super) connections: u64,
+    /// What is kept of the run, if it came to one.
+    pub(super) record: Option<Record>,
 }
 
 /// Messages that may come between two moves of the stage: every worker of the largest pool can begin at once.
@@ -56,6 +59,7 @@ pub(super) fn once(
         session,
         // Replaced when the adapter has said what it can do.
         stage: Stage::new(case, Options::default()),
+        kept: Kept::default(),
         heard: Vec::new(),
         next_id: 0,
         open: BTreeMap::new(),
@@ -87,6 +91,7 @@ pub(super) fn once(
     let result = match result {
         Ok(ending) | Err(Fault::Ends(ending)) => {
             let ending = run.close(ending);
+            seen.record = run.record(&seen, &ending);
             Ok(run.stage.finish(ending))
         }
         Err(fault) => Err(fault),
@@ -111,6 +116,8 @@ struct Run<'c> {
     limits: Limits,
     session: Session,
     stage: Stage<'c>,
+    /// What is kept of the run.
+    kept: Kept,
     heard: Vec<Heard>,
     next_id: u64,
     /// Requests without a reply, and whose they are.
@@ -140,6 +147,15 @@ struct Run<'c> {
     sample: Option<u64>,
     /// Since when nothing but an undeclared timed wait has been in the way.
     troubled: Option<Instant>,
+}
+
+/// What is kept of a run.
+#[derive(Debug, Default)]
+struct Kept {
+    options: Options,
+    talk: Talked,
+    /// The code with which the program ended, when nothing of it was left.
+    exit: Option<i32>,
 }
 
 /// Whom a reply is for.
@@ -262,7 +278,8 @@ impl Run<'_> {
         let timers = hello.can.iter().any(|can| can == "timers");
         self.timers = timers;
         // The stage has not been touched: it can still be made anew with what is known now.
-        self.stage.set_options(Options { timers, ..options });
+        self.kept.options = Options { timers, ..options };
+        self.stage.set_options(self.kept.options.clone());
         self.adapter = self.session.tree.root();
         Ok(())
     }
@@ -315,15 +332,37 @@ impl Run<'_> {
         for pool in std::mem::take(&mut self.joined) {
             let staff = self.staff.get(&pool).into_iter().flatten();
             for who in staff.filter_map(Worker::left) {
+                self.kept
+                    .talk
+                    .sees(&self.stage, &Observed::Left(who.clone()));
                 self.stage.left(who);
             }
         }
     }
 
+    /// Tells the stage what was seen.
+    fn sees(&mut self, observed: Observed) -> Result<(), Fault> {
+        self.kept.talk.sees(&self.stage, &observed);
+        self.stage.observe(observed).map_err(broken)
+    }
+
+    /// The run as it is kept.
+    fn record(&mut self, seen: &Seen, ending: &Ending) -> Option<Record> {
+        let Kept {
+            options,
+            talk,
+            exit,
+        } = std::mem::take(&mut self.kept);
+        let hello = seen.hello.as_ref()?;
+        Some(Record::of_run(hello, &options, talk, ending, exit))
+    }
+
     /// Does the stage's next move.
     fn advance(&mut self) -> Result<Option<Ending>, Fault> {
         self.unasked = 0;
-        match self.stage.next_move() {
+        let made = self.stage.next_move();
+        self.kept.talk.asks(&self.stage, &made);
+        match made {
             Move::Call {
                 caller: Caller::Actor(actor),
                 command,
@@ -365,26 +404,11 @@ impl Run<'_> {
 
     /// Everything sleeps and no time will wake it.
     fn stuck(&mut self) -> Ending {
-        let waiting = self.stage.waiting();
         if self.session.tree.root_ended().is_some() {
             // The last of them may have gone since the last look.
             return self.over();
         }
-        if waiting.is_empty() {
-            return Ending::Deadlock("main has returned and the program does not end".to_owned());
-        }
-        if self.stage.note_blocked() {
-            return Ending::Finished;
-        }
-        let calls = waiting.iter().map(|waiting| {
-            let (who, text, since) = (&waiting.name, &waiting.text, waiting.since);
-            format!("{who} has waited in `{text}` since {since}")
-        });
-        let calls: Vec<String> = calls.collect();
-        Ending::Deadlock(format!(
-            "{}; every thread sleeps and no timer is left",
-            calls.join(", ")
-        ))
+        self.stage.stuck()
     }
 
     /// The adapter has ended: was it time, and who is left?
@@ -417,10 +441,9 @@ impl Run<'_> {
             let left = left.join(", ");
             return Ending::Leaked(format!("the program has ended and left {left}"));
         }
-        self.stage.absorb();
-        self.stage
-            .ended(self.session.tree.root_ended().unwrap_or_default());
-        Ending::Finished
+        let code = self.session.tree.root_ended().unwrap_or_default();
+        self.kept.exit = Some(code);
+        self.stage.over(code)
     }
 
     fn moved(&mut self) {

@@ -4,7 +4,7 @@ use super::{Asked, MOST_UNASKED, Run, Talk};
 use crate::case::ast::Time;
 use crate::case::expr::Value;
 use crate::history::Raised;
-use crate::interp::{Beginning, Caller};
+use crate::interp::{Beginning, Caller, Observed};
 use crate::protocol::{Begin, ErrorReply, FromAdapter, FromPuppet, Order};
 use crate::replay::Fault;
 use crate::replay::session::{Heard, Line, Pumped, broken};
@@ -28,7 +28,7 @@ impl Run<'_> {
                     Some(Talk::Detour(key)) => {
                         let key = *key;
                         self.lines.insert(line, Talk::Playing(key));
-                        self.stage.done(key);
+                        self.sees(Observed::Done(key))?;
                     }
                     _ => {
                         let text = "a puppet says done and was asked nothing";
@@ -56,7 +56,7 @@ impl Run<'_> {
                     ) = talk
                     {
                         self.bodies.remove(&key);
-                        self.stage.gone(key);
+                        self.sees(Observed::Gone(key))?;
                     }
                 }
             }
@@ -67,14 +67,14 @@ impl Run<'_> {
     pub(super) fn adapter_says(&mut self, message: FromAdapter) -> Result<(), Fault> {
         match message {
             FromAdapter::Timer { timer, after } => match Time::from_units(after) {
-                Some(after) => self.stage.timer(timer, after),
+                Some(after) => self.sees(Observed::Timer(timer, after))?,
                 None => {
                     return Err(broken(format!(
                         "timer {timer} is to fire after {after} seconds"
                     )));
                 }
             },
-            FromAdapter::Cancel { timer } => self.stage.cancel(timer),
+            FromAdapter::Cancel { timer } => self.sees(Observed::Cancelled(timer))?,
             FromAdapter::Reply { id, result } => match (self.open.remove(&id), result) {
                 (None, _) => {
                     return Err(broken(format!(
@@ -116,7 +116,7 @@ impl Run<'_> {
         if let (Some(pool), Ok(_)) = (self.stage.joins(caller), &result) {
             self.joined.push(pool.to_owned());
         }
-        self.stage.returned(caller, result).map_err(broken)
+        self.sees(Observed::Returned(caller, result))
     }
 
     pub(super) fn puppet_begins(&mut self, line: Line, begin: Begin) -> Result<(), Fault> {
@@ -149,13 +149,13 @@ impl Run<'_> {
                 .or_default()
                 .extend(worker);
         }
-        self.stage.began(Beginning {
+        self.sees(Observed::Began(Beginning {
             key,
             on: (begin.pid, begin.tid),
             in_parent,
             args: begin.args,
             given,
-        });
+        }))?;
         if first {
             self.lines.insert(line, Talk::Playing(key));
             self.bodies.insert(key, line);
