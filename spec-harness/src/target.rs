@@ -166,6 +166,8 @@ impl Column {
             }),
             took: Duration::ZERO,
             stderr: String::new(),
+            dialogue: Vec::new(),
+            connections: 0,
             record: None,
         };
         let mut tried = self.judged(case, recorded, ran);
