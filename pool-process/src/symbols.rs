@@ -2,7 +2,7 @@
 //!
 //! A function pointer has no name, and a table of names would be in every program for the sake of an error that
 //! may never come. Where the file was stripped there is no name. Where the compiler has made one function of
-//! two with the same code, all names of that code are given, as far as the file still has them.
+//! two with the same code, the names of that code are given, as far as the file still has them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -20,6 +20,8 @@ const FUNCTION: u8 = 2;
 const SYMBOL: usize = 24;
 /// So much of the table is looked at in one go.
 const PIECE: usize = SYMBOL * 4096;
+/// So many names of the same code are told.
+const MOST: usize = 3;
 /// So much of a name is read.
 const LONGEST: usize = 4096;
 
@@ -49,7 +51,7 @@ fn look_up(address: u64) -> io::Result<Option<String>> {
         for symbol in piece[..length].chunks_exact(SYMBOL) {
             if symbol[4] & 0xf == FUNCTION && u64_at(symbol, 8) == address {
                 let name = plain(&text(&file, strings + u64::from(u32_at(symbol, 0)))?);
-                if !names.contains(&name) {
+                if names.len() < MOST && !names.contains(&name) {
                     names.push(name);
                 }
             }
