@@ -159,7 +159,8 @@ impl<A, R, E, F: FnOnce(A) -> Result<R, E>> Task for TryOnce<F, A> {
 /// A value that can cross from one process to another: serialisable and owned.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot travel between processes",
-    note = "arguments and results need `serde::Serialize`, `serde::de::DeserializeOwned`, `Send` and `'static`"
+    note = "arguments, results, errors and contexts need `serde::Serialize`, `serde::de::DeserializeOwned`, `Send` and `'static`",
+    note = "an error that has none of it becomes a `Report` by `?`"
 )]
 pub trait Portable: Serialize + DeserializeOwned + Send + 'static {}
 

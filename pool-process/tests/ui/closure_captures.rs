@@ -1,0 +1,7 @@
+//! A function for processes carries no data of its own.
+
+fn main() {
+    let pool = pool_process::ProcessPool::new(1).unwrap();
+    let by = 2;
+    let _ = pool.map(|x: u32| x * by, 0..3);
+}
