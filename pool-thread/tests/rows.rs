@@ -6,20 +6,29 @@ use std::thread;
 
 use pool_thread::{StartError, ThreadPool};
 
-/// Runs one of the ignored tests below in a process of its own, with so much room for addresses.
-fn in_a_process_of(kib: u64, name: &str) -> bool {
+/// Runs one of the ignored tests below in a process of its own, with so much room for addresses, in MiB, of which each
+/// thread takes 256.
+///
+/// Nothing else there is large, so it is a thread that is refused, and not some small thing that a thread has to
+/// have.
+fn in_a_process_of(mib: u64, name: &str) -> bool {
     let program = std::env::current_exe().expect("this program");
-    let script = format!("ulimit -v {kib} && exec \"$0\" --exact {name} --ignored");
+    let script = format!(
+        "ulimit -v {} && exec \"$0\" --exact {name} --ignored",
+        mib << 10
+    );
     let status = Command::new("sh")
         .args(["-c", &script])
         .arg(program)
+        .env("RUST_MIN_STACK", (256 << 20).to_string())
+        .env("MALLOC_ARENA_MAX", "1")
         .status();
     status.expect("a shell").success()
 }
 
 #[test]
 fn a_pool_that_the_system_refuses_leaves_nothing() {
-    assert!(in_a_process_of(1 << 20, "program_with_little_room"));
+    assert!(in_a_process_of(1_900, "program_with_little_room"));
 }
 
 /// Threads that live. One that was joined may stand in /proc for a moment yet: the kernel wakes the joiner before it
