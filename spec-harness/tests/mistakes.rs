@@ -71,11 +71,14 @@ mistakes! {
     a_modifier_that_does_not_go_with_the_step_is_refused
     a_parameter_that_is_no_name_is_refused
     a_parameter_that_stands_twice_is_refused
+    a_pool_is_no_value
     a_pool_that_was_dropped_is_refused
     a_process_without_a_name_is_refused
     a_program_that_hangs_is_shown_where
     a_program_that_is_no_list_is_refused
     a_race_is_shown_where_the_results_part
+    a_range_is_written_as_a_call
+    a_result_is_kept_by_as
     a_starmap_with_tuples_of_the_wrong_length_is_refused
     a_step_before_any_pool_is_refused
     a_step_that_raises_and_blocks_is_refused
@@ -83,13 +86,18 @@ mistakes! {
     a_step_that_takes_another_time_is_refused
     a_task_that_stands_twice_is_refused
     a_title_of_the_wrong_type_is_refused
+    a_value_in_quotes_is_an_expression_all_the_same
     a_variable_of_main_is_unknown_in_a_task
+    an_anchor_is_refused
     an_empty_file_is_refused
     an_empty_range_of_tasks_is_refused
+    an_error_has_the_name_of_this_language
+    an_exception_is_no_call
     an_expectation_for_a_kind_the_case_is_not_for_is_refused
     an_expectation_that_contradicts_the_model_is_refused
     an_expression_that_cannot_have_a_value_is_refused
     an_instant_that_stands_twice_is_refused
+    an_iterator_is_no_list
     an_iterator_without_a_name_is_refused
     an_order_that_gives_something_else_is_shown
     an_order_that_says_nothing_is_refused
@@ -110,14 +118,21 @@ mistakes! {
     an_unknown_version_is_refused
     an_unknown_word_lists_the_steps
     blocks_is_forever_or_nothing
+    braces_are_for_what_is_printed
     braces_without_quotes_are_a_mapping
+    in_stands_on_each_step_of_a_loop
     several_documents_in_one_file_are_refused
     several_mistakes_are_reported_at_once
     takes_is_a_time
+    text_behind_a_quote_needs_quotes_around_all
+    text_that_begins_with_a_brace_needs_quotes
     text_that_begins_with_a_star_needs_quotes
     text_with_a_colon_needs_quotes
     text_without_quotes_of_its_own_is_no_expression
     the_column_counts_characters
+    the_lines_of_an_instant_are_a_list
+    the_pool_is_named_by_on
+    the_size_of_a_pool_is_an_option
     ties_inside_of_ties_are_refused
     ties_that_are_none_are_refused
     two_fates_for_one_task_are_refused

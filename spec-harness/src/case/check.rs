@@ -24,6 +24,7 @@ pub(super) fn check(case: &Case) -> Vec<Diagnostic> {
             .map(|task| (task.name.value.as_str(), task))
             .collect(),
         raised: Vec::new(),
+        pools: Names::default(),
         problems: Vec::new(),
     };
     check.references(case);
@@ -35,6 +36,7 @@ pub(super) fn check(case: &Case) -> Vec<Diagnostic> {
         variables: Names::default(),
     };
     program.made_by(&case.main);
+    check.pools = program.pools.clone();
     for task in &case.tasks {
         check.task(task, &program);
     }
@@ -62,6 +64,8 @@ struct Check<'c> {
     tasks: BTreeMap<&'c str, &'c TaskDef>,
     /// Kinds of errors that tasks raise: a step may name them.
     raised: Vec<&'c str>,
+    /// All pools that the program makes.
+    pools: Names,
     problems: Vec<Diagnostic>,
 }
 
@@ -387,10 +391,7 @@ impl<'c> Check<'c> {
     fn error_name(&mut self, name: &Spanned<String>) {
         let word = name.value.as_str();
         let errors = language::all(ERRORS);
-        let known = errors.clone().any(|known| known == word)
-            || self.raised.contains(&word)
-            || word.ends_with("Error")
-            || word.ends_with("Exception");
+        let known = errors.clone().any(|known| known == word) || self.raised.contains(&word);
         if !known {
             let list: Vec<&str> = errors.collect();
             let candidates = list.iter().chain(&self.raised).copied();
@@ -400,9 +401,28 @@ impl<'c> Check<'c> {
                     format!("no step ends with an error named `{word}`"),
                 )
                 .help(format!("errors of a pool: {}", list.join(", ")))
-                .maybe_help(did_you_mean(word, candidates)),
+                .maybe_help(did_you_mean(word, candidates))
+                .maybe_help(pythons(word).map(str::to_owned)),
             );
         }
+    }
+}
+
+/// What is called otherwise in Python.
+fn pythons(error: &str) -> Option<&'static str> {
+    match error {
+        "TimeoutError" => Some("a pool's timeout is called `TimedOut` here"),
+        "ValueError" => Some(
+            "no task raises it; what Python's pool says by it is called `NotRunning`, `StillRunning`, `NotReady`, \
+             `InvalidSize` or `InvalidChunksize` here",
+        ),
+        "AssertionError" | "RuntimeError" => {
+            Some("what Python's Process says by it is called `AlreadyStarted` or `NotStarted` here")
+        }
+        "MaybeEncodingError" | "PicklingError" => {
+            Some("a value that cannot travel is called `Encode` here")
+        }
+        _ => None,
     }
 }
 

@@ -429,7 +429,13 @@ pub(super) fn items(expr: &Expr, env: &Env) -> Result<Vec<Value>, EvalError> {
         Some(items) => Ok(items.to_vec()),
         None => Err(EvalError {
             span: expr.span,
-            message: format!("{} is no list but {}", value.repr(), value.type_name()),
+            message: match value {
+                Value::Iterator(_) => {
+                    "the values of an iterator come one by one: take them by `next`".to_owned()
+                }
+                Value::Handle(_) => "this is a handle: its value is had by `get`".to_owned(),
+                _ => format!("{} is no list but {}", value.repr(), value.type_name()),
+            },
         }),
     }
 }

@@ -50,13 +50,19 @@ impl Check<'_> {
             if variables.has(name) {
                 continue;
             }
-            self.problems.push(
-                Diagnostic::new(span, format!("there is no variable `{name}` here"))
+            let problem = Diagnostic::new(span, format!("there is no variable `{name}` here"));
+            let problem = if self.pools.has(name) {
+                problem.help(format!(
+                    "`{name}` is a pool, which is no value: a step names it by `on: {name}`"
+                ))
+            } else {
+                problem
                     .help(format!(
-                        "text inside an expression has quotes of its own: `'{name}'`"
+                        "text in an expression has quotes of its own, inside of YAML's: `\"'{name}'\"`"
                     ))
-                    .maybe_help(did_you_mean(name, variables.all())),
-            );
+                    .maybe_help(did_you_mean(name, variables.all()))
+            };
+            self.problems.push(problem);
         }
     }
 

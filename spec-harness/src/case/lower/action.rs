@@ -2,6 +2,7 @@
 
 use super::Lower;
 use super::fields::Fields;
+use super::scalar::advised;
 use crate::case::ast::{Action, Callbacks, MapCall, Spanned, Step, TaskCall};
 use crate::case::diagnostic::Diagnostic;
 use crate::case::expr::{self, Expr};
@@ -275,7 +276,8 @@ impl Lower {
             return None;
         };
         let scalar = self.scalar(node, "a loop")?;
-        let (var, over) = self.accept(expr::for_each(&scalar.text, scalar.at))?;
+        let parsed = expr::for_each(&scalar.text, scalar.at);
+        let (var, over) = self.accept(parsed.map_err(|error| advised(error, &scalar.text)))?;
         Some(Action::For {
             var: var.value,
             over,

@@ -21,7 +21,7 @@ impl Lower {
         expect.timeline = fields.take("timeline").map(|node| self.timeline(node));
         expect.output = fields
             .take("output")
-            .map(|node| self.lines(node, "`output`"));
+            .map(|node| self.lines(node, "the lines of `output`"));
         expect.elapsed = fields
             .take("elapsed")
             .and_then(|node| self.time(node, "`elapsed`"));
@@ -100,6 +100,18 @@ impl Lower {
     }
 
     fn lines(&mut self, node: &Node, what: &str) -> Vec<Line> {
+        if let Kind::Scalar(scalar) = &node.kind
+            && !node.is_null()
+        {
+            self.report(
+                Diagnostic::new(
+                    node.span,
+                    format!("{what} are a list, not {}", node.describe()),
+                )
+                .help(format!("write `[{}]`", scalar.text)),
+            );
+            return Vec::new();
+        }
         let items = self.list(node, what).unwrap_or_default();
         items.iter().filter_map(|item| self.line(item)).collect()
     }

@@ -116,7 +116,10 @@ impl Lower {
                 Plain::Bool(value) => Some(Expr::literal(Value::Bool(value), node.span)),
                 Plain::Int(value) => Some(Expr::literal(Value::Int(value), node.span)),
                 Plain::Float(value) => Some(Expr::literal(Value::Float(value), node.span)),
-                Plain::Text => self.accept(Expr::parse(&scalar.text, scalar.at)),
+                Plain::Text => {
+                    let parsed = Expr::parse(&scalar.text, scalar.at);
+                    self.accept(parsed.map_err(|error| advised(error, &scalar.text)))
+                }
             },
         }
     }
@@ -182,6 +185,49 @@ impl Lower {
     pub(super) fn accept<T>(&mut self, result: Result<T, SyntaxError>) -> Option<T> {
         result.map_err(|error| self.report(error.into())).ok()
     }
+}
+
+/// An error of an expression with advice for who has meant something else than an expression.
+pub(super) fn advised(mut error: SyntaxError, text: &str) -> SyntaxError {
+    if error.help.is_some() {
+        return error;
+    }
+    let quoted = text.contains(['\'', '"']);
+    error.help = if let Some((first, last)) = numbers_of_range(text) {
+        Some(format!(
+            "write `range({first}, {last})`: its end does not belong to it"
+        ))
+    } else if let Some(put_together) = formatted(text).filter(|_| !quoted) {
+        Some(format!(
+            "braces are for what is printed; here write `{put_together}`"
+        ))
+    } else if !quoted && text.contains(' ') && text.chars().any(char::is_alphabetic) {
+        Some(format!(
+            "if this is text, it has quotes of its own, inside of YAML's: `\"'{text}'\"`"
+        ))
+    } else {
+        None
+    };
+    error
+}
+
+/// `hello {name}` as an expression, where it has one value in braces.
+fn formatted(text: &str) -> Option<String> {
+    let (before, rest) = text.split_once('{')?;
+    let (value, after) = rest.split_once('}')?;
+    let simple = is_name(value) && !after.contains('{');
+    simple.then(|| format!("\"'{before}%s{after}' % {value}\""))
+}
+
+/// The numbers around `..`.
+fn numbers_of_range(text: &str) -> Option<(i64, i64)> {
+    let (before, after) = text.split_once("..")?;
+    let first = before.split([' ', '(', '[']).next_back()?;
+    let last = after
+        .trim_start_matches('=')
+        .split([' ', ')', ']'])
+        .next()?;
+    Some((first.parse().ok()?, last.parse().ok()?))
 }
 
 /// Whether a text can be a name.

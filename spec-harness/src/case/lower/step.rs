@@ -2,10 +2,10 @@
 
 use super::Lower;
 use super::fields::Fields;
-use super::scalar::across;
+use super::scalar::{across, is_name};
 use crate::case::ast::{Action, Span, Spanned, Step};
 use crate::case::diagnostic::Diagnostic;
-use crate::case::language::{Form, is_modifier};
+use crate::case::language::{self, Form, POOL, is_modifier};
 use crate::case::suggest::did_you_mean;
 use crate::case::yaml::{Kind, Node};
 
@@ -94,10 +94,15 @@ impl Lower {
                     "one step does both `{}` and `{}`",
                     first.value, second.value
                 );
+                let help = if second.value == "pool" {
+                    "which pool is meant is said by `on`"
+                } else {
+                    "each step is an item of its own: begin it with `- `"
+                };
                 self.report(
                     Diagnostic::new(second.span, message)
                         .also(first.span, "it already does this")
-                        .help("each step is an item of its own: begin it with `- `"),
+                        .help(help),
                 );
             }
             return Some(first.clone());
@@ -127,6 +132,7 @@ impl Lower {
                         names.clone().collect::<Vec<_>>().join(", ")
                     ))
                     .maybe_help(did_you_mean(&key.value, names))
+                    .maybe_help(assignment(&key.value))
             };
             self.report(problem);
         }
@@ -185,11 +191,22 @@ impl Lower {
                 format!("unknown key `{}` in a step `{}`", key.value, form.name())
             };
             let list = others.join(", ");
-            let help = if list.is_empty() {
-                format!("`{}` stands alone", form.name())
-            } else {
-                format!("beside `{}` can stand: {list}", form.name())
-            };
+            let help =
+                if form.name() == "pool" && language::names(POOL).contains(&key.value.as_str()) {
+                    format!(
+                        "options of a pool stand in braces: `pool: {{ {}: ... }}`",
+                        key.value
+                    )
+                } else if key.value == "in" {
+                    match form.name() {
+                        "for" | "if" => "say `in` on each step inside".to_owned(),
+                        _ => "threads share main's variables: main does this".to_owned(),
+                    }
+                } else if list.is_empty() {
+                    format!("`{}` stands alone", form.name())
+                } else {
+                    format!("beside `{}` can stand: {list}", form.name())
+                };
             self.report(
                 Diagnostic::new(key.span, what)
                     .help(help)
@@ -220,6 +237,14 @@ impl Lower {
             );
         }
     }
+}
+
+/// Advice for `r = apply_async`.
+fn assignment(key: &str) -> Option<String> {
+    let (name, step) = key.split_once('=')?;
+    let (name, step) = (name.trim(), step.trim());
+    (is_name(name) && Form::named(step).is_some())
+        .then(|| format!("write `- {step}: ...`, and `as: {name}` on a line below it"))
 }
 
 /// A step that says nothing but what it does.

@@ -244,9 +244,11 @@ impl Lower {
             }
         };
         if !is_name(&kind.value) {
+            let meant = called_exception(&kind.value)
+                .unwrap_or_else(|| "ValueError: the message".to_owned());
             self.report(
                 Diagnostic::new(kind.span, format!("`{}` is no kind of error", kind.value))
-                    .help("write `raise: \"ValueError: the message\"`"),
+                    .help(format!("write `raise: \"{meant}\"`")),
             );
             return None;
         }
@@ -284,4 +286,16 @@ impl Lower {
 
 fn is_operation(word: &str) -> bool {
     OPERATIONS.iter().any(|operation| operation.name == word)
+}
+
+/// `ValueError("bad")`, as Python makes one, in the words of a case.
+fn called_exception(text: &str) -> Option<String> {
+    let (kind, rest) = text.split_once('(')?;
+    let message = rest.strip_suffix(')')?.trim_matches(['"', '\'']);
+    let plain = is_name(kind) && !message.contains(['"', '\'', '\\']);
+    match (plain, message) {
+        (false, _) => None,
+        (true, "") => Some(kind.to_owned()),
+        (true, message) => Some(format!("{kind}: {message}")),
+    }
 }
