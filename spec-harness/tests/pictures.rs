@@ -197,6 +197,31 @@ fn those_who_do_not_see_it_are_told() {
     );
 }
 
+/// The picture in the documentation is what `plot` draws now; `INSTA_UPDATE=always` writes it anew.
+#[test]
+fn the_picture_in_the_documentation_is_current() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/plot.svg");
+    let (name, text) = spec_cases::CASES
+        .iter()
+        .find(|(name, _)| *name == "tutorial/S004-1")
+        .expect("it exists");
+    let case = Case::parse(name, text).expect("it is in order");
+    let Prediction::Ran(history) = predict(&case, Kind::Process) else {
+        panic!("it is for processes");
+    };
+    let on = "process workers, as the model has it";
+    let drawn = svg::standalone(&Picture::of(&history), &case.title, on);
+    if std::env::var_os("INSTA_UPDATE").is_some_and(|update| update == "always") {
+        std::fs::write(&file, &drawn).expect("it can be written");
+    }
+    let known = std::fs::read_to_string(&file).expect("docs/plot.svg");
+    assert!(
+        known == drawn,
+        "spec-harness plot {name} --on model:process --svg {}",
+        file.display()
+    );
+}
+
 /// The pictures of a few cases that have between them everything that a picture can have.
 #[test]
 fn pictures_look_like_this() {

@@ -117,7 +117,7 @@ mod page {
 
     #[test]
     fn elements_are_closed_in_their_order() {
-        const VOID: [&str; 2] = ["meta", "input"];
+        const VOID: [&str; 3] = ["meta", "input", "br"];
         let html = &WRITTEN.html;
         let script = between(html, "<script>", "</script>")[0];
         let html = html.replace(script, "");

@@ -12,6 +12,9 @@ use super::output::{BAD, Output, STRONG, paint};
 use super::select::Chosen;
 use super::{Came, RunArgs, rows};
 
+/// Rows of a long table, about, after which a new topic begins with the names of the columns again.
+const SCREEN: usize = 20;
+
 /// What all runs came to, case by case.
 #[derive(Debug)]
 pub(super) struct Matrix {
@@ -86,10 +89,19 @@ impl Matrix {
         for (column, wide) in columns.iter().zip(&widths) {
             head += &format!("  {:<wide$}", column.target.name);
         }
-        out.line("");
-        out.line(paint(STRONG, head.trim_end()));
+        let mut since_head = usize::MAX;
         for (row, case) in cases.iter().enumerate() {
             let name = &case.case.name;
+            let topic = |case: &Chosen| case.case.name.split('/').next().map(str::to_owned);
+            let begins = row > 0 && topic(case) != topic(&cases[row - 1]);
+            if since_head >= SCREEN && (begins || row == 0) {
+                out.line("");
+                out.line(paint(STRONG, head.trim_end()));
+                since_head = 0;
+            } else if begins && cases.len() > SCREEN {
+                out.line("");
+            }
+            since_head += 1;
             let mut line = format!("{name}{}", " ".repeat(first - width(name)));
             for (column, wide) in widths.iter().enumerate() {
                 let index = row * self.columns + column;
@@ -108,24 +120,27 @@ impl Matrix {
 
     /// Why columns or cells are empty, what is known and what is declined; each reason once.
     fn notes(&self, columns: &[Column], out: &mut Output) {
-        let mut said = Vec::new();
+        // Each note once, with everybody whom it concerns.
+        let mut said: Vec<(&str, String, Vec<&str>)> = Vec::new();
         // What an implementation cannot, in one line.
         let mut lacks: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
-        let mut say = |note: String| {
-            if !said.contains(&note) {
-                out.line(&note);
-                said.push(note);
-            }
+        let mut say = |word: &'static str, name, note: String| match said
+            .iter_mut()
+            .find(|(of, known, _)| (*of, known) == (word, &note))
+        {
+            Some((_, _, names)) if names.contains(&name) => {}
+            Some((_, _, names)) => names.push(name),
+            None => said.push((word, note, vec![name])),
         };
         for (index, cell) in self.cells.iter().enumerate() {
             let name = columns[index % self.columns].target.name.as_str();
             match &cell.absent {
-                Some(Absent::NotHere(why)) => say(format!("not here: {name}: {why}")),
+                Some(Absent::NotHere(why)) => say("not here", name, why.clone()),
                 Some(Absent::NotApplicable(why)) => match why.split_once(" cannot ") {
                     Some((who, need)) => {
                         lacks.entry((name, who)).or_default().insert(need);
                     }
-                    None => say(format!("n/a: {name}: {why}")),
+                    None => say("n/a", name, why.clone()),
                 },
                 None => {}
             }
@@ -135,7 +150,7 @@ impl Matrix {
                 } else {
                     ""
                 };
-                say(format!("known: {name}: {}: {}{newer}", quirk.id, quirk.why));
+                say("known", name, format!("{}: {}{newer}", quirk.id, quirk.why));
             }
             if let Some(version) = &cell.recorded {
                 say(format!(
@@ -143,12 +158,15 @@ impl Matrix {
                 ));
             }
             for (row, why) in &cell.without {
-                say(format!("declined: {name}: {row}: {why}"));
+                say("declined", name, format!("{row}: {why}"));
             }
         }
         for ((name, who), needs) in lacks {
             let needs: Vec<&str> = needs.into_iter().collect();
-            say(format!("n/a: {name}: {who} cannot {}", needs.join(", ")));
+            say("n/a", name, format!("{who} cannot {}", needs.join(", ")));
+        }
+        for (word, note, names) in &said {
+            out.line(format_args!("{word}: {}: {note}", names.join(", ")));
         }
         if !said.is_empty() {
             out.line("");

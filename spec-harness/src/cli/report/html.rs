@@ -61,8 +61,8 @@ pub(super) fn page(report: &Report, pictures: &[Vec<Drawn>]) -> String {
     page.failures(report);
     page.matrix(report);
     page.runs(report, pictures);
-    page.contract(&report.contract);
-    page.claims(&report.documents);
+    page.contract(&report.contract, &report.cases);
+    page.claims(&report.documents, &report.cases);
     page.put(format_args!(
         "</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n"
     ));
@@ -181,10 +181,13 @@ impl Page {
         };
         let words: Vec<VerdictWord> = WORDS.into_iter().filter(used).collect();
         for word in &words {
-            self.put(format_args!("<th scope=\"col\">{}</th>", chip(*word)));
+            self.put(format_args!(
+                "<th scope=\"col\" class=\"n\">{}</th>",
+                chip(*word)
+            ));
         }
         self.put(format_args!(
-            "<th scope=\"col\">median</th><th scope=\"col\">p99</th></tr></thead>\n<tbody>\n"
+            "<th scope=\"col\" class=\"n\">median</th><th scope=\"col\" class=\"n\">p99</th></tr></thead>\n<tbody>\n"
         ));
         for implementation in &report.implementations {
             let version = implementation.introduces_itself.as_deref().unwrap_or("");
@@ -301,8 +304,14 @@ impl Page {
                 escaped(&case.title)
             ));
             self.facts(case);
-            for run in &case.runs {
-                self.verdict(run);
+            for (index, run) in case.runs.iter().enumerate() {
+                let mut earlier = case.runs[..index].iter();
+                let like = |other: &&RunReport| {
+                    !run.reasons.is_empty()
+                        && (&other.reasons, other.transcript) == (&run.reasons, run.transcript)
+                };
+                let like = earlier.find(like).map(|other| other.on.as_str());
+                self.verdict(run, like);
             }
             let drawn = pictures.get(number).unwrap_or(&none);
             for (index, (picture, runs)) in drawn.iter().enumerate() {
@@ -349,7 +358,7 @@ impl Page {
     }
 
     /// The verdict of one implementation and, where it is no plain pass, why.
-    fn verdict(&mut self, run: &RunReport) {
+    fn verdict(&mut self, run: &RunReport, like: Option<&str>) {
         let time = median(&run.times_ms).map_or(String::new(), millis);
         self.put(format_args!(
             "<p class=\"run\"><strong>{}</strong> {} <small>{time}</small>",
@@ -359,8 +368,16 @@ impl Page {
         if let Some(why) = &run.why {
             self.put(format_args!(" {}", escaped(why)));
         }
+        if let Some(like) = like {
+            self.put(format_args!(" as on {}", escaped(like)));
+        }
         self.put(format_args!("</p>\n"));
-        for reason in &run.reasons {
+        let reasons = if like.is_some() {
+            &[]
+        } else {
+            run.reasons.as_slice()
+        };
+        for reason in reasons {
             self.put(format_args!(
                 "<div class=\"reason\"><pre>{}</pre>",
                 escaped(&reason.text)
@@ -401,7 +418,7 @@ impl Page {
         self.put(format_args!("</tbody></table></div>"));
     }
 
-    fn contract(&mut self, rows: &[RowReport]) {
+    fn contract(&mut self, rows: &[RowReport], cases: &[CaseReport]) {
         let Some(first) = rows.first() else { return };
         self.put(format_args!(
             "<section id=\"contract\" aria-labelledby=\"contract-h\">\n<h2 id=\"contract-h\">The contract, row by row</h2>\n<div class=\"scroll tall\" tabindex=\"0\" role=\"region\" aria-label=\"Rows of the contract\">\n<table class=\"matrix\">\n<thead><tr><th scope=\"col\">row</th>"
@@ -412,12 +429,23 @@ impl Page {
         self.put(format_args!("</tr></thead>\n<tbody>\n"));
         for row in rows {
             self.put(format_args!(
-                "<tr><th scope=\"row\">{} <span class=\"says\">{}</span><small>{}; shown by {}</small></th>",
+                "<tr><th scope=\"row\"><strong>{}</strong> {}<small>{}</small>",
                 escaped(&row.row),
-                escaped(&row.says),
+                coded(&row.says),
                 escaped(&row.python),
-                counted(row)
             ));
+            let shown = row.cases.iter().map(|name| linked(name, cases));
+            let shown: Vec<String> = shown
+                .chain(row.tests.iter().map(|test| escaped(test)))
+                .collect();
+            if !shown.is_empty() {
+                self.put(format_args!(
+                    "<details class=\"shown\"><summary>{}</summary>{}</details>",
+                    counted(row),
+                    shown.join("<br>")
+                ));
+            }
+            self.put(format_args!("</th>"));
             for cell in &row.cells {
                 let word = cell.shows.split(' ').next().unwrap_or_default();
                 let (class, sign) = match word {
@@ -446,7 +474,7 @@ impl Page {
         self.put(format_args!("</tbody></table></div>\n</section>\n"));
     }
 
-    fn claims(&mut self, documents: &[DocumentReport]) {
+    fn claims(&mut self, documents: &[DocumentReport], cases: &[CaseReport]) {
         if documents.is_empty() {
             return;
         }
@@ -464,7 +492,7 @@ impl Page {
                 let word = if lines.len() == 1 { "line" } else { "lines" };
                 self.put(format_args!(
                     "<dt>“{}” <small>{word} {}</small></dt>\n",
-                    escaped(&claim.says),
+                    coded(&claim.says),
                     lines.join(", ")
                 ));
                 for judged in &claim.judged {
@@ -476,14 +504,36 @@ impl Page {
                     self.put(format_args!(
                         "<dd><span class=\"v {class}\"><span aria-hidden=\"true\">{sign}</span> {}</span> {} <small>{}</small></dd>\n",
                         escaped(&judged.verdict),
-                        escaped(judged.why.as_deref().unwrap_or_default()),
-                        escaped(&judged.case)
+                        coded(judged.why.as_deref().unwrap_or_default()),
+                        linked(&judged.case, cases)
                     ));
                 }
             }
             self.put(format_args!("</dl>\n"));
         }
         self.put(format_args!("</section>\n"));
+    }
+}
+
+/// A text in which what stands between backticks is code.
+fn coded(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    // One that has no partner is a sign like any other.
+    if parts.len() % 2 == 0 {
+        return escaped(text);
+    }
+    let code = |(index, part): (usize, &&str)| match index % 2 {
+        0 => escaped(part),
+        _ => format!("<code>{}</code>", escaped(part)),
+    };
+    parts.iter().enumerate().map(code).collect()
+}
+
+/// The name of a case, as a link where the case is on this page.
+fn linked(name: &str, cases: &[CaseReport]) -> String {
+    match cases.iter().position(|case| case.name == name) {
+        Some(number) => format!("<a href=\"#c{number}\">{}</a>", escaped(name)),
+        None => escaped(name),
     }
 }
 
@@ -513,5 +563,16 @@ fn counted(row: &RowReport) -> String {
         (cases, 0) => plural(cases, "case"),
         (0, tests) => plural(tests, "Rust test"),
         (cases, tests) => format!("{}, {}", plural(cases, "case"), plural(tests, "Rust test")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_stands_between_two_backticks() {
+        assert_eq!(coded("`<a>` & b"), "<code>&lt;a&gt;</code> &amp; b");
+        assert_eq!(coded("a ` b"), "a ` b");
     }
 }
