@@ -153,9 +153,8 @@ impl Matrix {
                 say("known", name, format!("{}: {}{newer}", quirk.id, quirk.why));
             }
             if let Some(version) = &cell.recorded {
-                say(format!(
-                    "recorded: {name}: not run here, but judged as recorded with {version}"
-                ));
+                let note = format!("not run here, but judged as recorded with {version}");
+                say("recorded", name, note);
             }
             for (row, why) in &cell.without {
                 say("declined", name, format!("{row}: {why}"));

@@ -73,6 +73,8 @@ pub(super) struct RunReport {
     pub(super) on: String,
     pub(super) verdict: VerdictWord,
     pub(super) why: Option<String>,
+    pub(super) recorded: Option<String>,
+    pub(super) drift: Option<String>,
     pub(super) times_ms: Vec<f64>,
     pub(super) reasons: Vec<ReasonReport>,
     pub(super) transcript: Option<usize>,

@@ -197,6 +197,8 @@ fn run(
         on: column.target.name.clone(),
         verdict: word(cell.word()),
         why,
+        recorded: cell.recorded.clone(),
+        drift: cell.drift.clone(),
         times_ms: cell.times.iter().copied().map(millis).collect(),
         reasons: failed.map_or(vec![], |failed| {
             failed

@@ -23,6 +23,13 @@ const WORDS: [VerdictWord; 8] = [
     VerdictWord::NotRun,
 ];
 
+impl RunReport {
+    /// Whether somebody has to look at it.
+    fn is_wrong(&self) -> bool {
+        matches!(self.verdict, VerdictWord::Fail | VerdictWord::Unknown) || self.drift.is_some()
+    }
+}
+
 impl VerdictWord {
     /// Its class, its sign and its words: none of them by colour alone.
     fn shown(self) -> (&'static str, &'static str, &'static str) {
@@ -97,8 +104,7 @@ fn failed(report: &Report) -> impl Iterator<Item = (usize, &CaseReport)> {
 }
 
 fn is_wrong(case: &CaseReport) -> bool {
-    let wrong = |run: &RunReport| matches!(run.verdict, VerdictWord::Fail | VerdictWord::Unknown);
-    case.runs.iter().any(wrong)
+    case.runs.iter().any(RunReport::is_wrong)
 }
 
 /// The verdict with its sign, in its colour.
@@ -225,7 +231,7 @@ impl Page {
                 escaped(&case.name)
             ));
             for run in &case.runs {
-                if matches!(run.verdict, VerdictWord::Fail | VerdictWord::Unknown) {
+                if run.is_wrong() {
                     self.put(format_args!(
                         " {} <small>{}</small>",
                         chip(run.verdict),
@@ -368,6 +374,9 @@ impl Page {
         if let Some(why) = &run.why {
             self.put(format_args!(" {}", escaped(why)));
         }
+        if let Some(version) = &run.recorded {
+            self.put(format_args!(" as recorded with {}", escaped(version)));
+        }
         if let Some(like) = like {
             self.put(format_args!(" as on {}", escaped(like)));
         }
@@ -387,7 +396,7 @@ impl Page {
             }
             self.put(format_args!("</div>\n"));
         }
-        if matches!(run.verdict, VerdictWord::Fail | VerdictWord::Unknown) {
+        if run.is_wrong() {
             self.put(format_args!(
                 "<p class=\"again\">again: <code>{}</code></p>\n",
                 escaped(&run.again)
@@ -519,7 +528,7 @@ impl Page {
 fn coded(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     // One that has no partner is a sign like any other.
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return escaped(text);
     }
     let code = |(index, part): (usize, &&str)| match index % 2 {

@@ -48,6 +48,13 @@ fn status(run: &RunReport) -> TestCaseStatus {
         status.set_message(format!("{word}: {why}"));
         status
     };
+    if let Some(drift) = &run.drift {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_message("not as recorded");
+        status.set_type("drift");
+        status.set_description(format!("{drift}\nagain: {}", run.again));
+        return status;
+    }
     match run.verdict {
         VerdictWord::Pass | VerdictWord::PassWithout => TestCaseStatus::success(),
         VerdictWord::Fail => {
