@@ -2,7 +2,9 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::failure::Misuse;
 
@@ -61,11 +63,46 @@ pub trait Lender: Send + Sync {
 }
 
 /// A worker's place, lent while it blocks.
-pub(crate) struct Lent(Arc<dyn Lender>);
+pub(crate) struct Lent(Arc<Loan>);
+
+impl Lent {
+    /// The loan, for whoever ends the wait: the place is its owner's again before that thread takes more work.
+    pub(crate) fn loan(&self) -> Arc<Loan> {
+        self.0.clone()
+    }
+}
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        self.0.resume();
+        self.0.end();
+    }
+}
+
+/// What is known of a place that is lent.
+pub(crate) struct Loan {
+    lender: Arc<dyn Lender>,
+    ended: AtomicBool,
+}
+
+impl Loan {
+    /// The owner of the place goes on, or is about to. It may be said again.
+    pub(crate) fn end(&self) {
+        if !self.ended.swap(true, Ordering::AcqRel) {
+            self.lender.resume();
+        }
+    }
+
+    /// Whether its owner has the place again.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+}
+
+impl fmt::Debug for Loan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loan")
+            .field("ended", &self.has_ended())
+            .finish_non_exhaustive()
     }
 }
 
@@ -76,7 +113,10 @@ pub(crate) fn lend(pool: u64) -> Result<Option<Lent>, Misuse> {
         _ => None,
     });
     match lender {
-        Some(lender) if lender.lend() => Ok(Some(Lent(lender))),
+        Some(lender) if lender.lend() => {
+            let ended = AtomicBool::new(false);
+            Ok(Some(Lent(Arc::new(Loan { lender, ended }))))
+        }
         Some(_) => Err(Misuse::WouldDeadlock),
         None => Ok(None),
     }

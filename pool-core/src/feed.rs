@@ -113,6 +113,8 @@ impl<J: ?Sized + Erased> Feed<J> {
             if leave() {
                 drop(inner);
                 drop(before);
+                // It may have been woken for a unit, which somebody else has to take.
+                self.bell.notify_one();
                 return None;
             }
             let claim = inner.claim(seat);

@@ -9,9 +9,10 @@
 //! wakes. Wakers are called outside of the lock.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::context::{Lent, Loan};
 use crate::panics;
 
 const PHASE: u32 = 0b11;
@@ -42,8 +43,16 @@ pub(crate) struct Published {
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     word: AtomicU32,
-    waker: Mutex<Option<Waker>>,
+    waiting: Mutex<Waiting>,
     bell: Condvar,
+}
+
+/// Those who are told when the job is ready.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    waker: Option<Waker>,
+    /// The places that workers of the same pool have lent while they are blocked here.
+    loans: Vec<Arc<Loan>>,
 }
 
 impl Gate {
@@ -100,7 +109,9 @@ impl Gate {
         // Phases below READY only differ in bits that READY has.
         let before = self.word.fetch_or(READY, Ordering::AcqRel);
         if before & WAITED != 0 {
-            let waker = self.lock().take();
+            let Waiting { waker, loans } = std::mem::take(&mut *self.lock());
+            // Before the resolver, or anybody else, can take more work.
+            loans.iter().for_each(|loan| loan.end());
             self.bell.notify_all();
             if let Some(waker) = waker {
                 // A waker is the caller's code: its panic is not the worker's.
@@ -121,12 +132,17 @@ impl Gate {
         self.word.load(Ordering::Acquire) & LANE_WAITS != 0
     }
 
-    /// Blocks until ready; `give_up` is looked at after every [`Gate::ring`]. True when ready.
-    pub(crate) fn wait(&self, give_up: impl Fn() -> bool) -> bool {
+    /// Blocks until ready; `give_up` is looked at after every [`Gate::ring`]. True when ready. A place that is lent
+    /// meanwhile is given back when the job is ready.
+    pub(crate) fn wait(&self, lent: Option<&Lent>, give_up: impl Fn() -> bool) -> bool {
         if self.is_ready() {
             return true;
         }
         let mut guard = self.lock();
+        if let Some(lent) = lent {
+            guard.loans.retain(|loan| !loan.has_ended());
+            guard.loans.push(lent.loan());
+        }
         let mut word = self.word.fetch_or(WAITED, Ordering::AcqRel);
         while word & PHASE != READY {
             if give_up() {
@@ -158,14 +174,14 @@ impl Gate {
         if word & PHASE == READY {
             return Poll::Ready(());
         }
-        let replaced = kept.replace(waker);
+        let replaced = kept.waker.replace(waker);
         drop(kept);
         drop(replaced);
         Poll::Pending
     }
 
     /// The lock under which failures are recorded while the job is open.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Waker>> {
-        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

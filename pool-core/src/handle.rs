@@ -109,7 +109,20 @@ impl<T, E> AsyncResult<T, E> {
     ///
     /// As for [`get`](Self::get), with the task's own error lent.
     pub fn get_ref(&self) -> Result<&T, Failure<&E>> {
-        self.arrive(None).map_err(Failure::widen)?;
+        self.look(None)
+    }
+
+    /// As [`get_ref`](Self::get_ref), but for at most this long (zero only looks).
+    ///
+    /// # Errors
+    ///
+    /// As for [`get_ref`](Self::get_ref), and [`Failure::TimedOut`].
+    pub fn get_ref_timeout(&self, limit: Duration) -> Result<&T, Failure<&E>> {
+        self.look(Some(limit))
+    }
+
+    fn look(&self, limit: Option<Duration>) -> Result<&T, Failure<&E>> {
+        self.arrive(limit).map_err(Failure::widen)?;
         // SAFETY: ready; the reference borrows the handle, and taking needs it whole or mutably.
         match unsafe { self.job.peek() } {
             Some(Ok(value)) => Ok(value),
@@ -195,8 +208,8 @@ pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bo
         hub.lane.run_until(|| gate.is_ready() || give_up());
         return Ok(gate.is_ready());
     }
-    let _lent = context::lend(hub.pool)?;
-    Ok(gate.wait(give_up))
+    let lent = context::lend(hub.pool)?;
+    Ok(gate.wait(lent.as_ref(), give_up))
 }
 
 impl<T, E> Future for AsyncResult<T, E> {

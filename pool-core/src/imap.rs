@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvError, Sender, unbounded};
 
-use crate::context;
+use crate::context::{self, Lent, Loan};
 use crate::failure::{Failure, Misuse, Never};
 use crate::hub::Hub;
 use crate::intake::{Ends, Intake, Reads, Sent};
@@ -147,21 +147,19 @@ struct Bell {
     sender: Sender<News>,
     /// Who polls for news.
     waker: Mutex<Option<Waker>>,
+    /// The place that a worker of the pool lends while it waits for news.
+    loan: Mutex<Option<Arc<Loan>>>,
 }
 
 impl Bell {
     fn tell(&self, news: News) {
         // One who has dropped the iterator need not be told.
         let _ = self.sender.send(news);
-        let waker = self.lock().take();
+        let waker = lock(&self.waker).take();
         if let Some(waker) = waker {
             // A waker is the caller's code: its panic is not that of the one who tells.
             let _ = panics::catch(|| waker.wake());
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Waker>> {
-        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -170,6 +168,11 @@ struct Teller(Arc<Bell>, u64);
 
 impl Wake for Teller {
     fn wake(self: Arc<Self>) {
+        // The place is its owner's again before whoever ended the chunk takes more work.
+        let loan = lock(&self.0.loan).take();
+        if let Some(loan) = loan {
+            loan.end();
+        }
         self.0.tell(News::Ended(self.1));
     }
 }
@@ -196,8 +199,11 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
         hub: &Arc<Hub>,
     ) -> Self {
         let (sender, news) = unbounded();
-        let waker = Mutex::default();
-        let bell = Arc::new(Bell { sender, waker });
+        let bell = Arc::new(Bell {
+            sender,
+            waker: Mutex::default(),
+            loan: Mutex::default(),
+        });
         let ends = bell.clone();
         intake.tell_ends(move |number| Waker::from(Arc::new(Teller(ends.clone(), number))));
         let flying = Flying {
@@ -330,16 +336,21 @@ impl<R: 'static, E: 'static> Flying<R, E> {
         }
         self.last += 1;
         let this_wait = self.last;
-        let _armed = limit.map(|limit| {
+        // A limit of zero is a look, which no timer has a part in.
+        let look = limit.is_some_and(|limit| limit.is_zero());
+        let _armed = limit.filter(|_| !look).map(|limit| {
             let bell = self.bell.clone();
             let alarm = move || bell.tell(News::Over(this_wait));
             hub.timers.arm(limit, Box::new(alarm))
         });
-        // Where nobody can take its place, a worker waits all the same: what it waits for is running.
-        let _lent = context::lend(hub.pool).ok();
         loop {
-            // The sender beside the receiver keeps the channel open.
-            match self.news.recv() {
+            let news = match self.news.try_recv() {
+                Ok(news) => Ok(news),
+                Err(_) if look => return Waited::TimedOut,
+                // The sender beside the receiver keeps the channel open.
+                Err(_) => self.receive(hub),
+            };
+            match news {
                 Ok(News::Ended(number)) => {
                     self.take_over(intake);
                     if let Some(sent) = self.chunks.remove(&number) {
@@ -353,12 +364,25 @@ impl<R: 'static, E: 'static> Flying<R, E> {
         }
     }
 
+    /// Blocks until there are news; a worker of the pool lends its place.
+    fn receive(&self, hub: &Hub) -> Result<News, RecvError> {
+        // Where nobody can take its place, a worker waits all the same: what it waits for is running.
+        let lent = context::lend(hub.pool).ok().flatten();
+        *lock(&self.bell.loan) = lent.as_ref().map(Lent::loan);
+        // A chunk may have ended before the loan lay there: then there are news already.
+        self.news.recv()
+    }
+
     /// Takes what was sent since.
     fn take_over(&mut self, intake: &dyn Reads<R, E>) {
         while let Some(sent) = intake.first() {
             self.chunks.insert(sent.number, sent);
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<R: Send + 'static, E: Send + 'static> Iterator for Imap<R, E> {

@@ -4,11 +4,12 @@
 //! A worker whose initializer fails tries again, a bounded number of times with growing pauses, and then retires.
 //! When the last one has retired, it stays to fail what is queued, with the initializer's own words.
 //!
-//! A worker that waits for a task of its own pool lends its place: a stand-in takes units from the same queue
-//! until it is superfluous, so a pool cannot starve itself. Nothing is ever run on the stack of one who waits.
+//! A worker that waits for a task of its own pool lends its place: one more thread takes units from the same queue,
+//! so a pool cannot starve itself. When the wait is over there is a thread too many, and whichever comes first to
+//! take work leaves instead: no unit begins while as many run unblocked as the pool has places. Nothing is ever run on
+//! the stack of one who waits.
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -41,19 +42,32 @@ pub(crate) struct Crew {
     hired: AtomicUsize,
     /// Workers that have not retired.
     able: AtomicUsize,
+    /// Whether a place was ever lent.
+    lends: AtomicBool,
     lent: Mutex<Lent>,
 }
 
-/// Workers that wait for their own pool, and the threads that run in their place.
+/// Workers that wait for their own pool, and threads beyond the pool's size that run meanwhile.
 #[derive(Debug, Default)]
 struct Lent {
     blocked: usize,
-    stand_ins: usize,
+    extra: usize,
+    /// Seats that nobody sits on any more.
+    free: Vec<usize>,
+    /// How many seats there have been beyond the pool's size.
+    seats: usize,
+}
+
+impl Lent {
+    /// One more than are missing: whoever comes to take work is to leave instead.
+    fn is_superfluous(&self) -> bool {
+        self.extra > self.blocked
+    }
 }
 
 /// Why a worker ends.
 enum End {
-    /// The feed has nothing more.
+    /// The feed has nothing more for it.
     Drained,
     /// It has done its share.
     Share,
@@ -68,6 +82,7 @@ impl Crew {
             handles: Mutex::default(),
             hired: AtomicUsize::new(0),
             able: AtomicUsize::new(feed.size()),
+            lends: AtomicBool::new(false),
             lent: Mutex::default(),
         })
     }
@@ -93,19 +108,11 @@ impl Crew {
     }
 
     fn hire(self: &Arc<Self>, index: usize) -> Result<(), StartError> {
-        self.spawn(index, Crew::work)
-    }
-
-    fn spawn(
-        self: &Arc<Self>,
-        index: usize,
-        life: fn(&Arc<Self>, usize, usize),
-    ) -> Result<(), StartError> {
         let number = self.hired.fetch_add(1, Ordering::Relaxed) + 1;
         let (crew, present) = (self.clone(), self.present.enter());
         let work = move || {
             let _present = present;
-            life(&crew, index, number);
+            crew.work(index, number);
         };
         // The system keeps 15 bytes of a thread's name.
         let thread = thread::Builder::new()
@@ -134,31 +141,9 @@ impl Crew {
             };
             drop(seat);
             // Where the system refuses a successor, this thread is its own.
-            if matches!(end, End::Drained) || self.hire(index).is_ok() {
+            if !matches!(end, End::Share) || self.hire(index).is_ok() {
                 return;
             }
-        }
-    }
-
-    /// The life of a thread that runs in the place of one that is blocked.
-    fn stand_in(self: &Arc<Self>, index: usize, number: usize) {
-        let seat = self.sit(index, number);
-        if self.initialize(&seat).is_err() {
-            lock(&self.lent).stand_ins -= 1;
-            return;
-        }
-        let left = Cell::new(false);
-        let superfluous = || {
-            let mut lent = lock(&self.lent);
-            left.set(lent.stand_ins > lent.blocked);
-            lent.stand_ins -= usize::from(left.get());
-            left.get()
-        };
-        while let Some(claim) = self.feed.next_unless(Seat(index), superfluous) {
-            claim.job.run_here(claim.unit);
-        }
-        if !left.get() {
-            lock(&self.lent).stand_ins -= 1;
         }
     }
 
@@ -201,7 +186,7 @@ impl Crew {
     fn serve(&self, index: usize) -> End {
         let mut left = self.settings.max_tasks.map(std::num::NonZeroUsize::get);
         while left != Some(0) {
-            let Some(claim) = self.feed.next(Seat(index)) else {
+            let Some(claim) = self.feed.next_unless(Seat(index), || self.leaves(index)) else {
                 return End::Drained;
             };
             claim.job.run_here(claim.unit);
@@ -210,8 +195,27 @@ impl Crew {
         End::Share
     }
 
+    /// Whether the thread on this seat is one too many: it is accounted as gone.
+    fn leaves(&self, index: usize) -> bool {
+        // Nobody has lent a place, as far as this thread can know: the usual case costs no lock.
+        if !self.lends.load(Ordering::Acquire) {
+            return false;
+        }
+        let mut lent = lock(&self.lent);
+        let leaves = lent.is_superfluous();
+        if leaves {
+            lent.extra -= 1;
+            lent.free.push(index);
+            self.able.fetch_sub(1, Ordering::AcqRel);
+        }
+        leaves
+    }
+
     /// Leaves the work to those who can do it; the last one fails it.
     fn retire(&self, index: usize, why: &str) -> End {
+        let mut lent = lock(&self.lent);
+        lent.extra = lent.extra.saturating_sub(1);
+        drop(lent);
         if self.able.fetch_sub(1, Ordering::AcqRel) == 1 {
             while let Some(claim) = self.feed.next(Seat(index)) {
                 let lost = WorkerLost {
@@ -235,24 +239,31 @@ struct Stage(Arc<Crew>);
 impl Lender for Stage {
     fn lend(&self) -> bool {
         let crew = &self.0;
-        let missing = {
+        let seat = {
             let mut lent = lock(&crew.lent);
+            crew.lends.store(true, Ordering::Release);
             lent.blocked += 1;
-            let missing = lent.stand_ins < lent.blocked;
-            lent.stand_ins += usize::from(missing);
-            missing.then_some(lent.stand_ins)
+            if lent.extra >= lent.blocked {
+                return true;
+            }
+            if lent.extra == STAND_INS {
+                lent.blocked -= 1;
+                return false;
+            }
+            lent.extra += 1;
+            lent.free.pop().unwrap_or_else(|| {
+                lent.seats += 1;
+                crew.feed.size() + lent.seats - 1
+            })
         };
-        let Some(number) = missing else {
-            return true;
-        };
-        let hired = number <= STAND_INS
-            && crew
-                .spawn(crew.feed.size() + number - 1, Crew::stand_in)
-                .is_ok();
+        crew.able.fetch_add(1, Ordering::AcqRel);
+        let hired = crew.hire(seat).is_ok();
         if !hired {
+            crew.able.fetch_sub(1, Ordering::AcqRel);
             let mut lent = lock(&crew.lent);
-            lent.stand_ins -= 1;
+            lent.extra -= 1;
             lent.blocked -= 1;
+            lent.free.push(seat);
         }
         hired
     }

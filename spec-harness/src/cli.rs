@@ -20,6 +20,7 @@ mod new;
 mod output;
 mod picture;
 mod plot;
+mod random;
 mod report;
 mod rows;
 mod run;
@@ -53,6 +54,8 @@ const EXIT_CODES: &str = "Exit codes: 0 everything is as it must be, 1 something
 enum Command {
     /// Replay cases and show the matrix of cases and implementations
     Run(RunArgs),
+    /// Run random programs and hold them against the model
+    Random(RandomArgs),
     /// Show every built-in case, or every row of the contract, on each implementation
     Matrix(MatrixArgs),
     /// Draw a case: who did what from when to when
@@ -277,6 +280,30 @@ struct PlotArgs {
     ascii: bool,
 }
 
+#[derive(Debug, Args)]
+struct RandomArgs {
+    /// How many programs
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    programs: u64,
+    /// From what they are drawn: the same seed gives the same programs
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    seed: u64,
+    /// The number of the first one
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    first: u64,
+    /// Where a program that differs is written as a case file
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    into: PathBuf,
+    /// Differences after which to stop
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    most: usize,
+    /// Smaller programs that are tried for a difference
+    #[arg(long, value_name = "N", default_value_t = 400)]
+    tries: usize,
+    #[command(flatten)]
+    replaying: Replaying,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Ties {
     Rule,
@@ -349,6 +376,7 @@ pub(crate) fn main() -> ExitCode {
         }) => known::list(&target, &mut out),
         Command::Explain(args) => explain::explain(&args, &mut out),
         Command::Plot(args) => plot::plot(&args, &mut out),
+        Command::Random(args) => random::random(&args, &mut out),
         Command::List(args) => list::list(&args, &mut out),
         Command::Check(args) => check::check(&args, &mut out),
         Command::New(args) => new::new(&args, &mut out),

@@ -12,6 +12,8 @@ pub mod judge;
 pub mod model;
 pub mod picture;
 pub mod protocol;
+#[cfg(feature = "random")]
+pub mod random;
 pub mod record;
 pub mod replay;
 pub mod story;

@@ -78,7 +78,7 @@ impl<R: 'static, E: 'static> Flying<R, E> {
                 Err(TryRecvError::Empty) => {
                     watched = true;
                     let waker = cx.waker().clone();
-                    let replaced = self.bell.lock().replace(waker);
+                    let replaced = super::lock(&self.bell.waker).replace(waker);
                     drop(replaced);
                 }
                 Err(TryRecvError::Disconnected) => return Poll::Ready(Waited::Nothing),

@@ -129,6 +129,8 @@ impl Dispatcher {
                         .job
                         .fail(assignment.claim.unit, Failure::Terminated);
                 }
+                // One that takes no notice of the signal leaves when it has nothing to do.
+                hand.link.finish();
                 hand.child.signal(signal);
             }
         }

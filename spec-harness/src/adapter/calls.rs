@@ -59,16 +59,21 @@ impl<S: Subject> Program for Calls<S> {
 
     /// The last pool first.
     fn leave(&self) {
+        // A callback may call its pool until it has gone, so that main is not the only one who holds it: what a drop
+        // would do is done by name.
+        loop {
+            // Not under the lock: this may wait for a call that another thread makes.
+            let Some(last) = lock(&self.pools).last().map(|(_, pool)| pool.clone()) else {
+                break;
+            };
+            last.terminate();
+            // Terminated, and by main: nothing is left to refuse.
+            let _ = last.join();
+            lock(&self.pools).pop();
+        }
         lock(&self.handles).clear();
         lock(&self.iterators).clear();
         lock(&self.processes).clear();
-        loop {
-            // Not under the lock: a drop may wait for a call that another thread makes.
-            let Some(last) = lock(&self.pools).pop() else {
-                return;
-            };
-            drop(last);
-        }
     }
 }
 

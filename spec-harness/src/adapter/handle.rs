@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool_core::{AsyncResult, Failure, Misuse, Terms};
+use pool_core::{AsyncResult, Misuse, Terms};
 use serde_json::Value;
 
 use super::named::{Answer, named};
@@ -31,15 +31,12 @@ impl Handle {
         }
     }
 
-    /// Waits; true when it is ready.
-    pub(super) fn wait(&self, limit: Option<Duration>) -> bool {
-        fn wait<T, E>(result: &AsyncResult<T, E>, limit: Option<Duration>) -> bool {
+    /// Waits until it is ready, or the time is over.
+    pub(super) fn wait(&self, limit: Option<Duration>) {
+        fn wait<T, E>(result: &AsyncResult<T, E>, limit: Option<Duration>) {
             match limit {
-                None => {
-                    result.wait();
-                    true
-                }
-                Some(limit) => result.wait_timeout(limit),
+                None => result.wait(),
+                Some(limit) => drop(result.wait_timeout(limit)),
             }
         }
         match self {
@@ -50,12 +47,19 @@ impl Handle {
 
     /// The value, which stays: a program may look at it again, and from another thread.
     pub(super) fn get(&self, limit: Option<Duration>) -> Answer {
-        if limit.is_some() && !self.wait(limit) {
-            return Err(named::<ErrorReply>(&Failure::TimedOut));
+        fn get<T>(
+            result: &AsyncResult<T, Parcel<ErrorReply>>,
+            limit: Option<Duration>,
+        ) -> Result<&T, ErrorReply> {
+            match limit {
+                None => result.get_ref(),
+                Some(limit) => result.get_ref_timeout(limit),
+            }
+            .map_err(|e| named(&e))
         }
         match self {
-            Handle::One(result) => result.get_ref().map(one).map_err(|e| named(&e)),
-            Handle::Many(result) => result.get_ref().map(list).map_err(|e| named(&e)),
+            Handle::One(result) => get(result, limit).map(one),
+            Handle::Many(result) => get(result, limit).map(list),
         }
     }
 }

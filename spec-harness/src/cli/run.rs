@@ -75,7 +75,10 @@ pub(super) fn each_once(
 }
 
 /// The columns that are asked for, and what runs cases on them; from here on, signals end the runs.
-fn prepare(replaying: &Replaying, out: &mut Output) -> Result<(Runner, Vec<Column>), Refusal> {
+pub(super) fn prepare(
+    replaying: &Replaying,
+    out: &mut Output,
+) -> Result<(Runner, Vec<Column>), Refusal> {
     let runner = Runner {
         limits: Limits {
             silence: replaying.patience,
@@ -150,10 +153,7 @@ fn replay_all(
     out: &Output,
 ) -> Matrix {
     let total = todo.len();
-    let jobs = replaying
-        .jobs
-        .map_or_else(cpus, usize::from)
-        .min(total.max(1));
+    let jobs = jobs_at_a_time(replaying).min(total.max(1));
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (results, received) = mpsc::channel();
     let mut matrix = Matrix::new(cases.len(), columns.len());
@@ -199,12 +199,14 @@ fn replay_all(
     matrix
 }
 
-fn cpus() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
+/// How many runs are made at a time.
+pub(super) fn jobs_at_a_time(replaying: &Replaying) -> usize {
+    let cpus = || thread::available_parallelism().map_or(1, usize::from);
+    replaying.jobs.map_or_else(cpus, usize::from)
 }
 
 /// A bar on stderr, where that is a terminal and the work takes long enough to be waited for.
-fn progress(total: usize) -> ProgressBar {
+pub(super) fn progress(total: usize) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

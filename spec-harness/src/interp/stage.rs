@@ -484,7 +484,9 @@ impl<'c> Stage<'c> {
     pub fn absorb(&mut self) {
         let mut seen = std::mem::take(&mut self.seen);
         seen.began.sort_by_key(|beginning| beginning.key);
-        for key in seen.gone {
+        let short = |key: &Key| seen.began.iter().any(|beginning| beginning.key == *key);
+        let (short_lived, gone): (Vec<Key>, Vec<Key>) = seen.gone.into_iter().partition(short);
+        for key in gone {
             self.body_gone(key);
         }
         for (caller, result) in seen.returned {
@@ -495,6 +497,9 @@ impl<'c> Stage<'c> {
         }
         for beginning in seen.began {
             self.body_began(beginning);
+        }
+        for key in short_lived {
+            self.body_gone(key);
         }
         for key in seen.done {
             self.enqueue_body(key, self.now);

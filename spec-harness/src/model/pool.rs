@@ -43,6 +43,8 @@ pub(super) struct Pool {
     due: VecDeque<(JobId, Key)>,
     /// How many jobs have been decided.
     decisions: usize,
+    /// How many had been when somebody last looked for a callback.
+    looked: usize,
     /// The callback that runs, after those that wait for it: they are on one thread.
     calling: Vec<(JobId, Key)>,
 }
@@ -114,8 +116,6 @@ struct Chunk {
 struct Busy {
     worker: Worker,
     chunk: Chunk,
-    /// It runs in the place of one that waits for its own pool.
-    stands_in: bool,
 }
 
 /// A body that begins now.
@@ -169,6 +169,7 @@ impl Pool {
             deaf: BTreeSet::new(),
             due: VecDeque::new(),
             decisions: 0,
+            looked: 0,
             calling: Vec::new(),
         })
     }
@@ -285,6 +286,14 @@ impl Pool {
         worker.is_some()
     }
 
+    /// The worker of this body rests until somebody ends it: as terminate lets it go on, it leaves, deaf or not.
+    pub(super) fn stopped(&mut self, key: Key) {
+        let runs = |busy: &&Busy| busy.chunk.begun && self.key(&busy.chunk) == key;
+        if let Some(worker) = self.busy.iter().find(runs).map(|busy| busy.worker) {
+            self.deaf.remove(&worker);
+        }
+    }
+
     /// Whether somebody is still at work.
     pub(super) fn is_busy(&self) -> bool {
         !self.busy.is_empty()
@@ -329,20 +338,17 @@ impl Pool {
         }
     }
 
-    /// What begins now. Called when anything has happened, it leaves nobody idle beside work. `waits` says of a
-    /// body whether it is blocked until something of this very pool has happened.
-    pub(super) fn begin(&mut self, waits: &dyn Fn(Key) -> bool) -> Vec<Begin> {
+    /// What begins now. Called when anything has happened, it leaves nobody idle beside work. `waits` says of bodies
+    /// that are blocked until something of this very pool has happened which job's end, by its place among all
+    /// that were decided, lets them go on; none yet where they still wait.
+    pub(super) fn begin(&mut self, waits: &BTreeMap<Key, Option<usize>>) -> Vec<Begin> {
         let mut begins = Vec::new();
         // C1: at most its size. O5: first in, first out.
-        while let Some(stands_in) = self.place(waits)
+        while self.has_place(waits)
             && let Some(chunk) = self.queue.pop_front()
         {
             let worker = self.free_worker();
-            self.busy.push(Busy {
-                worker,
-                chunk,
-                stands_in,
-            });
+            self.busy.push(Busy { worker, chunk });
         }
         for Busy { worker, chunk, .. } in self.busy.iter_mut().filter(|busy| !busy.chunk.begun) {
             chunk.begun = true;
@@ -354,14 +360,22 @@ impl Pool {
                 args,
             });
         }
-        // R5: callbacks one at a time. R7: while one waits, the next run inside of it.
-        if self.calling.last().is_none_or(|(_, key)| waits(*key))
-            && let Some((job, key)) = self.due.pop_front()
+        // R5: callbacks one at a time. R7: while one waits, the next run inside of it, also one that is due a moment
+        // before what it waits for has come.
+        if let Some((job, key)) = self.due.front().copied()
             && let Some(with) = self.jobs[job].outcome.clone()
+            && self.calling.last().is_none_or(|(_, innermost)| {
+                let until = waits.get(innermost);
+                let just_before =
+                    |until: usize| (self.looked + 1..until).contains(&self.jobs[job].decided);
+                until.is_some_and(|until| until.is_none_or(just_before))
+            })
         {
+            self.due.pop_front();
             self.calling.push((job, key));
             begins.push(Begin::Callback { key, with });
         }
+        self.looked = self.decisions;
         begins
     }
 
@@ -390,15 +404,11 @@ impl Pool {
         self.is_calling(key) && self.calling.iter().any(|(of, _)| *of == job)
     }
 
-    /// Whether there is a place for one more: of a worker, or of one that is blocked (R13).
-    fn place(&self, waits: &dyn Fn(Key) -> bool) -> Option<bool> {
-        let stand_ins = self.busy.iter().filter(|busy| busy.stands_in).count();
-        if self.busy.len() - stand_ins < self.size {
-            return Some(false);
-        }
+    /// Whether there is a place for one more: who is blocked has lent his (R13).
+    fn has_place(&self, waits: &BTreeMap<Key, Option<usize>>) -> bool {
+        let waits = |key: Key| waits.get(&key).is_some_and(Option::is_none);
         let blocked = |busy: &&Busy| busy.chunk.begun && waits(self.key(&busy.chunk));
-        let blocked = self.busy.iter().filter(blocked).count();
-        (stand_ins < blocked).then_some(true)
+        self.busy.len() - self.busy.iter().filter(blocked).count() < self.size
     }
 
     /// A body of this pool ended; false when it has none of this number at work.

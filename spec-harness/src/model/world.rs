@@ -1,6 +1,6 @@
 //! Everything a program makes, and who waits for what: the answers to its calls, and its end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::command::{held, limit, submission};
 use super::pool::{Begin, End, JobId, Outcome, Pool, Worker};
@@ -219,8 +219,7 @@ impl World {
             }
             for number in 0..self.pools.len() {
                 let waiting = self.waiting_inside(number);
-                let begins = self.pools[number].1.begin(&|key| waiting.contains(&key));
-                let begins = begins.into_iter();
+                let begins = self.pools[number].1.begin(&waiting).into_iter();
                 self.seen
                     .extend(begins.map(|begin| beginning(number as i32, begin)));
             }
@@ -256,7 +255,8 @@ impl World {
             }
         }
         for number in 0..self.processes.len() {
-            if self.processes[number].1.daemon {
+            // P4: threads end with their program.
+            if self.processes[number].1.daemon || self.kind == Kind::Thread {
                 self.signal(number, SIGKILL);
             }
         }
@@ -425,12 +425,20 @@ impl World {
         }
     }
 
-    /// The bodies that are blocked until something of this pool has happened.
-    fn waiting_inside(&self, pool: usize) -> BTreeSet<Key> {
+    /// The bodies that are blocked until something of this pool has happened: which job's end, by its place among
+    /// all, lets them go on.
+    fn waiting_inside(&self, pool: usize) -> BTreeMap<Key, Option<usize>> {
         let waiting = self.calls.iter().filter_map(|(by, call)| {
             let Caller::Body(key) = by else { return None };
-            let blocked = !call.late && self.result(&call.awaits).is_none();
-            (blocked && self.waited_for(&call.awaits) == Some(pool)).then_some(*key)
+            if call.late || self.waited_for(&call.awaits) != Some(pool) {
+                return None;
+            }
+            let until = match &call.awaits {
+                Awaits::Value((_, job)) | Awaits::Ready((_, job)) => self.pools[pool].1.done(*job),
+                // Some result that has come lets it go on.
+                _ => self.result(&call.awaits).map(|_| 0),
+            };
+            Some((*key, until))
         });
         waiting.collect()
     }
@@ -508,6 +516,10 @@ impl World {
             self.nonsense("the program itself was stopped".to_owned());
         } else if let Some(process) = self.bare(key) {
             process.stop();
+        }
+        // Who goes on only to end does not listen because it would have to.
+        for (_, pool) in &mut self.pools {
+            pool.stopped(key);
         }
     }
 

@@ -50,6 +50,10 @@ pub(crate) const ERRORS: &[Named] = &[
         "chunks of no items (Python: `ValueError` from `imap`, nonsense from `map`)",
     ),
     named(
+        "InvalidReadAhead",
+        "an `imap` that may read nothing ahead (ours alone: Python reads everything)",
+    ),
+    named(
         "WouldDeadlock",
         "a call that would wait for itself: `join` in a callback, `get` of the job whose callback runs",
     ),

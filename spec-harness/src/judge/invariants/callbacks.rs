@@ -17,7 +17,8 @@ pub(super) fn between_job_and_handle(facts: &Facts<'_>) -> Result<(), Breach> {
             };
             // A pool that is told to stop, or whose program ends, ends its jobs, whatever becomes of the
             // functions that still run.
-            let stopped = facts.stopped(job.pool).unwrap_or(facts.last_step);
+            let told = facts.stopped(job.pool);
+            let stopped = told.map_or(facts.last_step, |told| told.min(facts.last_step));
             if !wants_value && stopped < life.began {
                 continue;
             }

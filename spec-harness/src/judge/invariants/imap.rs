@@ -65,9 +65,12 @@ pub(super) fn gives_each_at_its_place(facts: &Facts<'_>) -> Result<(), Breach> {
                 }
                 break;
             }
-            let ended = order
-                .get(place)
-                .filter(|key| facts.ended_by(**key, returned));
+            let ended = order.get(place).filter(|key| {
+                // A worker's death ends the items of its chunk that have not begun as well.
+                let died =
+                    || chunk_end(facts, &stream, **key).filter(|_| chunk_failed(facts, **key));
+                facts.ended_by(**key, returned) || died().is_some_and(|end| end < returned)
+            });
             let Some(key) = ended else {
                 let text = format!(
                     "`{}` gave a result, and {place} at most could be there",

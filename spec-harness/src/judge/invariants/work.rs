@@ -14,27 +14,19 @@ struct Crew {
     running: BTreeSet<Key>,
     /// Of these, who waits for the pool's own work.
     blocked: BTreeSet<Key>,
-    /// Of these, who runs in the place of one that waits, or waited when it began.
-    stand_ins: BTreeSet<Key>,
 }
 
 impl Crew {
     /// One more begins; false when there is no place for it.
     fn takes(&mut self, key: Key, size: u64) -> bool {
-        let stand_ins = self.stand_ins.len();
-        let own = (self.running.len() - stand_ins) as u64;
-        let lent = stand_ins < self.blocked.len();
+        let at_work = self.running.difference(&self.blocked).count() as u64;
         self.running.insert(key);
-        if own >= size {
-            self.stand_ins.insert(key);
-        }
-        own < size || lent
+        at_work < size
     }
 
     fn leaves(&mut self, key: Key) {
         self.running.remove(&key);
         self.blocked.remove(&key);
-        self.stand_ins.remove(&key);
     }
 }
 

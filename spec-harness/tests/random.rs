@@ -1,0 +1,102 @@
+//! Random programs on our pools, and what is claimed of the programs.
+
+use std::path::Path;
+use std::process::Command;
+
+use spec_harness::author::reviewed;
+use spec_harness::case::ast::Kind;
+use spec_harness::random::{Census, Program, Rejected, Settled, draw};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_spec-harness");
+
+/// A seed for the tests alone; what differed once has a case of its own.
+const SEED: u64 = 11;
+
+fn settled(program: &Program) -> Result<Vec<Settled>, Rejected> {
+    let kinds = program.kinds().iter();
+    kinds.map(|kind| program.settled(*kind)).collect()
+}
+
+#[test]
+fn our_pools_do_what_the_model_says() {
+    let into = Path::new(env!("CARGO_TARGET_TMPDIR")).join("random");
+    let mut command = Command::new(PROGRAM);
+    command.args(["random", "--on", "thread,process", "--programs", "40"]);
+    command
+        .args(["--seed", &SEED.to_string(), "--into"])
+        .arg(into);
+    let ran = command.output().expect("the program can be run");
+    let out = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{out}");
+    assert!(out.contains("no difference"), "{out}");
+}
+
+#[test]
+fn the_programs_are_as_varied_as_they_must_be() {
+    let mut census = Census::default();
+    for number in 0..150 {
+        let program = draw(SEED, number).program();
+        match settled(&program) {
+            Ok(settled) => census.note(&program, &settled),
+            Err(Rejected::Malformed(why)) => panic!("program {number}: {why}"),
+            Err(why) => census.reject(why),
+        }
+    }
+    assert!(census.percent(census.deaths) >= 20, "{census}");
+    assert!(census.percent(census.stops) >= 20, "{census}");
+    assert!(census.percent(census.callbacks) >= 30, "{census}");
+    assert!(census.steps >= 8 * census.programs, "{census}");
+    assert!(census.programs >= 140, "{census}");
+    assert!(census.rows.len() >= 36, "{census}");
+}
+
+#[test]
+fn the_same_numbers_give_the_same_program() {
+    let text = |seed, number| {
+        let program = draw(seed, number).program();
+        let kind = program.kinds()[0];
+        program.settled(kind).map(|settled| settled.text)
+    };
+    assert_eq!(text(SEED, 3), text(SEED, 3));
+    assert_ne!(text(SEED, 3), text(SEED, 4));
+    assert_ne!(text(SEED, 3), text(SEED + 1, 3));
+}
+
+#[test]
+fn a_program_is_a_case_that_can_be_committed() {
+    let mut read = 0;
+    for number in 0..16 {
+        let program = draw(SEED, number).program();
+        let Ok(settled) = settled(&program) else {
+            continue;
+        };
+        let text = program.file("a program: of many", &settled);
+        let problems = reviewed("random", &text);
+        let shown: String = problems
+            .iter()
+            .map(|one| one.render(&text, false))
+            .collect();
+        assert!(problems.is_empty(), "program {number}\n{shown}\n{text}");
+        read += 1;
+    }
+    assert!(read > 12, "{read}");
+}
+
+#[test]
+fn what_differs_is_made_small() {
+    let kills = |program: &Program| {
+        let settled = program.settled(Kind::Process);
+        settled.is_ok_and(|settled| settled.text.contains("kill_self"))
+    };
+    let mut numbers = 0..200;
+    let drawn = numbers.find_map(|number| Some(draw(SEED, number)).filter(|d| kills(&d.program())));
+    let drawn = drawn.expect("many programs have a worker that dies");
+    let before = drawn.program().steps();
+    let smallest = drawn.smallest(600, kills);
+    assert!(kills(&smallest));
+    // A pool, a task, and perhaps what ends them.
+    assert!(
+        smallest.steps() <= 4 && smallest.steps() < before,
+        "{smallest:?}"
+    );
+}
