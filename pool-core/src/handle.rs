@@ -50,6 +50,16 @@ impl<T, E> AsyncResult<T, E> {
     }
 
     /// True when the task has finished, with a value or with an error, and its callback has returned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let handle = pool.apply_async(|x| x + 1, 1)?;
+    /// handle.wait();
+    /// assert!(handle.ready());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn ready(&self) -> bool {
         self.job.gate().is_ready()
     }
@@ -59,6 +69,16 @@ impl<T, E> AsyncResult<T, E> {
     /// # Errors
     ///
     /// [`Misuse::NotReady`] before it has finished.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let handle = pool.try_apply_async(str::parse::<u8>, "x")?;
+    /// handle.wait();
+    /// assert_eq!(handle.successful(), Ok(false));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn successful(&self) -> Result<bool, Misuse> {
         let gate = self.job.gate();
         if gate.is_ready() {
@@ -71,12 +91,32 @@ impl<T, E> AsyncResult<T, E> {
     /// Blocks until the task has finished; it never fails, whatever the task did.
     ///
     /// Inside the very callback it would wait for, it returns at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let handle = pool.apply_async(|()| panic!("never mind"), ())?;
+    /// handle.wait();
+    /// let failed: Result<(), _> = handle.get();
+    /// assert!(failed.is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait(&self) {
         // The one refusal, to wait for oneself, leaves nothing to wait for.
         let _ = wait(&self.awaited(), None);
     }
 
     /// Blocks until the task has finished or the time is over (zero only looks); true when it has finished.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let handle = pool.apply_async(|x| x + 1, 1)?;
+    /// assert!(handle.wait_timeout(std::time::Duration::from_secs(60)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait_timeout(&self, limit: Duration) -> bool {
         wait(&self.awaited(), Some(limit)) == Ok(true)
     }
@@ -88,6 +128,14 @@ impl<T, E> AsyncResult<T, E> {
     /// Why the task has no value; [`Misuse::Taken`] when it was moved out before, and
     /// [`Misuse::WouldDeadlock`] in the very callback it would wait for, or where no thread can be had to take
     /// the place of a worker that waits for its own pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// assert_eq!(pool.apply_async(|x| x + 1, 1)?.get()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get(mut self) -> Result<T, Failure<E>> {
         self.finish(None)
     }
@@ -98,6 +146,18 @@ impl<T, E> AsyncResult<T, E> {
     /// # Errors
     ///
     /// As for [`get`](Self::get), and [`Failure::TimedOut`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// use std::time::Duration;
+    ///
+    /// let mut handle = pool.apply_async(|x| x + 1, 1)?;
+    /// assert_eq!(handle.get_timeout(Duration::from_secs(60))?, 2);
+    /// assert!(handle.get_timeout(Duration::ZERO).is_err(), "it was taken");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get_timeout(&mut self, limit: Duration) -> Result<T, Failure<E>> {
         self.finish(Some(limit))
     }
@@ -108,6 +168,16 @@ impl<T, E> AsyncResult<T, E> {
     /// # Errors
     ///
     /// As for [`get`](Self::get), with the task's own error lent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let handle = pool.apply_async(|x| vec![x; 3], 1)?;
+    /// assert_eq!(handle.get_ref(), Ok(&vec![1, 1, 1]));
+    /// assert_eq!(handle.get_ref().map(Vec::len), Ok(3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get_ref(&self) -> Result<&T, Failure<&E>> {
         self.look(None)
     }

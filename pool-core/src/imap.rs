@@ -60,12 +60,30 @@ impl<'p, R, E> ImapSubmission<'p, R, E> {
     }
 
     /// Items per chunk, at least 1 (default: 1); a chunk is one task for one worker.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let halves = pool.imap_task(|x| x / 2, [2, 4, 6]).chunksize(2).ordered()?;
+    /// assert_eq!(halves.flatten().collect::<Vec<i32>>(), [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn chunksize(mut self, items: usize) -> Self {
         self.flow.chunksize = Some(items);
         self
     }
 
     /// How many chunks may be in the pool, or done and not yet taken (default: four for each worker).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let halves = pool.imap_task(|x| x / 2, 0..).read_ahead(1).ordered()?;
+    /// assert_eq!(halves.flatten().take(3).collect::<Vec<i32>>(), [0, 0, 1]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn read_ahead(mut self, chunks: usize) -> Self {
         self.flow.read_ahead = Some(chunks);
         self
@@ -76,6 +94,15 @@ impl<'p, R, E> ImapSubmission<'p, R, E> {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`], [`Misuse::ZeroChunksize`], [`Misuse::ZeroReadAhead`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let squares = pool.imap_task(|x| x * x, [3, 1, 2]).ordered()?;
+    /// assert_eq!(squares.flatten().collect::<Vec<i32>>(), [9, 1, 4]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn ordered(self) -> Result<Imap<R, E>, Misuse> {
         (self.start)(self.flow)
     }
@@ -85,6 +112,15 @@ impl<'p, R, E> ImapSubmission<'p, R, E> {
     /// # Errors
     ///
     /// As for [`ordered`](Self::ordered).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let squares = pool.imap_task(|x| x * x, [3, 1, 2]).unordered()?;
+    /// assert_eq!(squares.flatten().sum::<i32>(), 14);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn unordered(self) -> Result<Imap<R, E>, Misuse> {
         (self.start)(self.flow.unordered())
     }
@@ -235,6 +271,16 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
     }
 
     /// The next result; `Some(Err(Failure::TimedOut))` when none has come in time, and nothing is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let mut squares = pool.imap(|x| x * x, [3, 1])?;
+    /// let limit = std::time::Duration::from_secs(60);
+    /// assert_eq!(squares.next_timeout(limit), Some(Ok(9)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn next_timeout(&mut self, limit: Duration) -> Option<Result<R, Failure<E>>> {
         self.advance(Some(limit))
     }

@@ -80,6 +80,21 @@ pub struct ScopedResult<'scope, T> {
 
 impl<T> ScopedResult<'_, T> {
     /// True when the task has finished, with a value or with an error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// pool.scope(|scope| {
+    ///     let handle = scope.apply_async(|x| x + 1, 1)?;
+    ///     while !handle.ready() {
+    ///         std::thread::yield_now();
+    ///     }
+    ///     assert_eq!(handle.get()?, 2);
+    ///     Ok::<_, pool_thread::Failure>(())
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn ready(&self) -> bool {
         self.job.ready()
     }
@@ -89,6 +104,16 @@ impl<T> ScopedResult<'_, T> {
     /// # Errors
     ///
     /// Why the task has no value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let text = String::from("borrowed");
+    /// let length = pool.scope(|scope| scope.apply_async(|()| text.len(), ())?.get())?;
+    /// assert_eq!(length, 8);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get(self) -> Result<T, Failure> {
         self.job.get()?;
         lock(&self.packet).take().ok_or(Failure::Terminated)
@@ -101,6 +126,21 @@ impl<'scope, B: Backend + Carry<ScopedTask>> Scope<'scope, '_, B> {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let mut halves = [1, 2];
+    /// let [left, right] = &mut halves;
+    /// pool.scope(|scope| {
+    ///     let task = scope.apply_async(|by| *left *= by, 10)?;
+    ///     *right += 1;
+    ///     task.get()
+    /// })?;
+    /// assert_eq!(halves, [10, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn apply_async<A: Send + 'scope, R: Send + 'scope>(
         &'scope self,

@@ -45,6 +45,15 @@ impl<'p, A, T, E, O: Default> Submission<'p, A, T, E, O> {
 
 impl<A, T, E, O> Submission<'_, A, T, E, O> {
     /// Calls this with the value, in this process, on one thread at a time, before `ready()` turns true.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let handle = pool.task(|x| x + 1, 1).callback(|value| println!("got {value}")).submit()?;
+    /// handle.wait(); // until the callback has returned, too
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn callback(self, callback: impl FnOnce(&T) + Send + 'static) -> Self {
         Submission {
             terms: self.terms.callback(callback),
@@ -53,6 +62,16 @@ impl<A, T, E, O> Submission<'_, A, T, E, O> {
     }
 
     /// Calls this with the failure, as [`callback`](Self::callback) does with the value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let task = pool.try_task(str::parse::<u8>, "x");
+    /// let handle = task.error_callback(|failure| eprintln!("{failure}")).submit()?;
+    /// assert!(handle.get().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn error_callback(self, callback: impl FnOnce(&Failure<E>) + Send + 'static) -> Self {
         Submission {
             terms: self.terms.error_callback(callback),
@@ -69,6 +88,15 @@ impl<A, T, E, O> Submission<'_, A, T, E, O> {
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`, also while it waits; [`Misuse::ZeroChunksize`];
     /// [`Misuse::WouldDeadlock`] where a task would have to wait and nobody can be had to take its place.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let handle = pool.task(|x| x + 1, 1).submit()?;
+    /// assert_eq!(handle.get()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn submit(self) -> Result<AsyncResult<T, E>, Misuse> {
         self.hand_over(Entry::Wait).map_err(Misuse::from)
     }
@@ -78,7 +106,17 @@ impl<A, T, E, O> Submission<'_, A, T, E, O> {
     ///
     /// # Errors
     ///
-    /// The argument comes back with [`TrySubmitError::Full`], or as for [`submit`](Self::submit).
+    /// The argument comes back with [`TrySubmitError::Full`](crate::TrySubmitError::Full), or as for [`submit`](Self::submit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// pool.close();
+    /// let refused = pool.task(|text: String| text.len(), "kept".to_owned()).try_submit();
+    /// assert_eq!(refused.unwrap_err().into_argument(), "kept");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_submit(self) -> Submitted<T, E, A> {
         self.hand_over(Entry::Now)
     }
@@ -88,7 +126,17 @@ impl<A, T, E, O> Submission<'_, A, T, E, O> {
     ///
     /// # Errors
     ///
-    /// The argument comes back with [`TrySubmitError::Full`], or as for [`submit`](Self::submit).
+    /// The argument comes back with [`TrySubmitError::Full`](crate::TrySubmitError::Full), or as for [`submit`](Self::submit).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let limit = std::time::Duration::from_secs(60);
+    /// let handle = pool.task(|x| x + 1, 1).submit_timeout(limit)?;
+    /// assert_eq!(handle.get()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn submit_timeout(self, limit: Duration) -> Submitted<T, E, A> {
         self.hand_over(if limit.is_zero() {
             Entry::Now
@@ -104,6 +152,16 @@ impl<A, T, E, O> Submission<'_, A, T, E, O> {
 
 impl<A, T, E> Submission<'_, A, T, E, Chunks> {
     /// Items per chunk, at least 1; a chunk is one task for one worker.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let handle = pool.map_task(|x| x * x, 0..6).chunksize(3).submit()?;
+    /// assert_eq!(handle.get()?, [0, 1, 4, 9, 16, 25]);
+    /// assert!(pool.map_task(|x: i32| x, 0..6).chunksize(0).submit().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn chunksize(self, items: usize) -> Self {
         Submission {
             options: Chunks(Some(items)),

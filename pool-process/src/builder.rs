@@ -36,11 +36,47 @@ impl ProcessPool {
     /// # Errors
     ///
     /// A size of zero, a worker that the system refused, a program whose workers cannot be started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_process::ProcessPool::new(2)?;
+    /// assert_eq!(pool.size(), 2);
+    /// assert!(pool_process::ProcessPool::new(0).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(size: usize) -> Result<Self, StartError> {
         ProcessPool::builder().size(size).build()
     }
 
+    /// Starts a pool with as many workers as this process may use CPUs.
+    ///
+    /// In Python 3.11 it is the machine's number, whatever the process may use.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_process::ProcessPool::with_default_size()?;
+    /// assert_eq!(pool.size(), std::thread::available_parallelism()?.get());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_default_size() -> Result<Self, StartError> {
+        ProcessPool::builder().build()
+    }
+
     /// A pool in the making, by default with a worker for each CPU that this process may use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_process::ProcessPool::builder().size(2).warn_on_drop(false).build()?;
+    /// assert_eq!(pool.size(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -64,6 +100,14 @@ impl Default for Builder {
 
 impl Builder {
     /// Number of workers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_process::ProcessPool::builder().size(3).build()?;
+    /// assert_eq!(pool.size(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn size(self, size: usize) -> Self {
         Builder {
             config: self.config.size(size),
@@ -110,6 +154,14 @@ impl Builder {
     }
 
     /// The pool's source of time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_process::ProcessPool::builder().size(1).timers(pool_process::Timers::real()).build()?;
+    /// # drop(pool);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn timers(self, timers: Timers) -> Self {
         Builder {
             config: self.config.timers(timers.clone()),
@@ -125,6 +177,15 @@ impl Builder {
 
     /// The longest message to and from a worker, in bytes (default: 1 GiB): an argument or a result beyond it
     /// is that task's error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_process::ProcessPool::builder().size(1).max_message(100).build()?;
+    /// let refused = pool.apply(|text: String| text.len(), "x".repeat(100));
+    /// assert!(matches!(refused, Err(pool_process::Failure::Encode(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_message(self, bytes: u64) -> Self {
         Builder {
             max_message: bytes,
@@ -134,6 +195,17 @@ impl Builder {
 
     /// Whether the panic hook may be installed, here and in the workers, that gives panics of tasks their
     /// place (default: yes).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_process::ProcessPool::builder().size(1).panic_hook(false).build()?;
+    /// match pool.apply(|x: u32| 1 / x, 0) {
+    ///     Err(pool_process::Failure::Panicked(panic)) => assert_eq!(panic.location, None),
+    ///     other => panic!("{other:?}"),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn panic_hook(self, install: bool) -> Self {
         Builder {
             config: self.config.panic_hook(install),
@@ -143,6 +215,14 @@ impl Builder {
     }
 
     /// Whether a drop with unfinished tasks says so on stderr (default: yes).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_process::ProcessPool::builder().size(1).warn_on_drop(false).build()?;
+    /// let _never_asked_for = pool.apply_async(|x: u32| x, 1)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn warn_on_drop(self, warn: bool) -> Self {
         Builder {
             config: self.config.warn_on_drop(warn),
@@ -172,6 +252,15 @@ impl Builder {
     }
 
     /// As [`initializer`](Self::initializer), for one that may fail: an error is a failed start.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let parse = |text: String| text.parse::<u32>();
+    /// let pool = pool_process::ProcessPool::builder().size(1).try_initializer(parse, "7".to_owned()).build()?;
+    /// assert_eq!(pool.apply(|()| pool_process::worker_state(|seven: &mut u32| *seven), ())?, Some(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_initializer<A: Portable, S: 'static, E: fmt::Display + 'static>(
         self,
         make: fn(A) -> Result<S, E>,
@@ -191,6 +280,17 @@ impl Builder {
 
     /// How many tasks a worker does before another takes its place (default: no bound). A chunk of a map is
     /// one task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::num::NonZeroUsize;
+    ///
+    /// let pool = pool_process::ProcessPool::builder().size(1).maxtasksperchild(NonZeroUsize::MIN).build()?;
+    /// let name = |()| pool_process::current_worker().map(|worker| worker.name);
+    /// assert_ne!(pool.apply(name, ())?, pool.apply(name, ())?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn maxtasksperchild(self, tasks: NonZeroUsize) -> Self {
         Builder {
             max_tasks: Some(tasks),
@@ -199,6 +299,14 @@ impl Builder {
     }
 
     /// Starts each worker from the program's file, instead of having a fork server fork it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_process::ProcessPool::builder().size(1).reexec().build()?;
+    /// assert_eq!(pool.stats().start_method, pool_process::StartMethod::Reexec);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reexec(self) -> Self {
         Builder {
             method: StartMethod::Reexec,
@@ -227,6 +335,17 @@ impl Builder {
 
     /// Runs this once in the fork server, before it forks workers: they share what it has made. Pools with
     /// the same function share a server. It must leave no thread behind: then no worker could be forked.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// static TABLE: std::sync::OnceLock<Vec<u32>> = std::sync::OnceLock::new();
+    ///
+    /// let make = || TABLE.set((0..100).collect()).unwrap_or_default();
+    /// let pool = pool_process::ProcessPool::builder().size(1).preload(make).build()?;
+    /// assert_eq!(pool.apply(|()| TABLE.get().map(Vec::len), ())?, Some(100));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn preload(self, function: fn()) -> Self {
         Builder {
             preload: Some(function),
@@ -240,6 +359,14 @@ impl Builder {
     /// # Errors
     ///
     /// See [`ProcessPool::new`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_process::ProcessPool::builder().size(2).build()?;
+    /// assert_eq!(pool.map(|x: u32| x + 1, 0..3)?, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn build(self) -> Result<ProcessPool, StartError> {
         let surroundings = Surroundings::here().map_err(|error| StartError::Impossible {
             reason: format!("the surroundings of this process cannot be read: {error}"),

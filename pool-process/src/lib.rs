@@ -33,6 +33,8 @@
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("pool-process needs 64-bit Linux (5.9 or later): elsewhere, use pool-thread");
 
+pub mod guide;
+
 mod sys;
 
 mod environment;
@@ -108,9 +110,9 @@ pub use current::{CurrentProcess, current_process};
 pub use hook::init;
 pub use pool::ProcessPool;
 pub use pool_core::{
-    AsyncResult, Cause, CodecError, DrainError, Failure, JoinAsync, Misuse, Never, Panic, Pool,
-    Portable, Report, StartError, Submission, Tally, Timers, TrySubmitError, Unseen, Worker,
-    WorkerLost, current_worker, drain, worker_state,
+    AsyncResult, Cause, Chunks, CodecError, DrainError, Failure, Imap, ImapSubmission, JoinAsync,
+    Misuse, Never, Panic, Phase, Pool, Portable, Report, StartError, Submission, Tally, Timers,
+    TrySubmitError, Unseen, Worker, WorkerLost, current_worker, drain, worker_state,
 };
 pub use process::{ActiveChild, Process, ProcessError, active_children};
 pub use start::StartMethod;

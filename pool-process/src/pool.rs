@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pool_core::{
     AsyncResult, Call, Chunks, Engine, Failure, Flow, FnPtr, Imap, ImapSubmission, JoinAsync,
-    Misuse, Never, Pool, Portable, Submission, Submitted, Tally, Terms, Tuple,
+    Misuse, Never, Phase, Pool, Portable, Submission, Submitted, Tally, Terms, Tuple,
 };
 
 use crate::backend::Processes;
@@ -109,8 +109,30 @@ impl Pool for ProcessPool {
 /// The methods of [`Pool`], for programs that have no other kind of pool in view.
 impl ProcessPool {
     /// Number of workers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// assert_eq!(pool.size(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn size(&self) -> usize {
         Pool::size(self)
+    }
+
+    /// Where the pool is in its life.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// pool.close();
+    /// assert_eq!(pool.phase(), pool_process::Phase::Closed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn phase(&self) -> Phase {
+        self.0.phase()
     }
 
     /// The pool's work and its workers in numbers, errors that nobody looked at among them, and how workers are
@@ -141,6 +163,17 @@ impl ProcessPool {
     }
 
     /// Lets no more work in and returns at once; what was let in will be done. It may be repeated.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let handle = pool.apply_async(|x: u32| x + 1, 1)?;
+    /// pool.close();
+    /// assert_eq!(pool.apply_async(|x: u32| x + 1, 1).err(), Some(pool_process::Misuse::NotRunning));
+    /// assert_eq!(handle.get()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&self) {
         Pool::close(self);
     }
@@ -148,16 +181,38 @@ impl ProcessPool {
     /// Stops the pool: queued work is dropped, running work is stopped by SIGTERM and, after the
     /// [grace](crate::Builder::grace), by SIGKILL; every open handle resolves to [`Failure::Terminated`]. It returns
     /// without waiting.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// pool.terminate();
+    /// pool.join()?;
+    /// assert_eq!(pool.apply(|x: u32| x, 1), Err(pool_process::Misuse::NotRunning.into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn terminate(&self) {
         Pool::terminate(self);
     }
 
     /// Waits until every task is done, every callback has returned and no worker is left. It may be repeated.
     ///
+    /// In Python it hangs in a callback, and when a worker has died with its task.
+    ///
     /// # Errors
     ///
     /// [`Misuse::StillRunning`] before `close` or `terminate`, [`Misuse::WouldDeadlock`] from inside a
     /// callback of this pool.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// assert_eq!(pool.join(), Err(pool_process::Misuse::StillRunning));
+    /// pool.close();
+    /// pool.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join(&self) -> Result<(), Misuse> {
         Pool::join(self)
     }
@@ -167,6 +222,16 @@ impl ProcessPool {
     /// # Errors
     ///
     /// As for [`join`](Self::join).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let gone = std::time::Duration::from_secs(60);
+    /// pool.close();
+    /// assert!(pool.join_timeout(gone)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_timeout(&self, limit: Duration) -> Result<bool, Misuse> {
         Pool::join_timeout(self, limit)
     }
@@ -214,21 +279,41 @@ impl ProcessPool {
         self.0.detach();
     }
 
-    /// Calls `func(arg)` in a worker and waits for its value.
+    /// Calls `func(arg)` in a worker and waits for its value; `func` captures nothing: [`apply_with`](Self::apply_with)
+    /// hands it more.
     ///
     /// # Errors
     ///
     /// Why there is no value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// assert_eq!(pool.apply(|x: u32| x + 1, 1)?, 2);
+    /// assert_eq!(pool.apply(|()| "no argument".len(), ())?, 11);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn apply<A: Portable, R: Portable>(&self, func: fn(A) -> R, arg: A) -> Result<R, Failure> {
         Pool::apply(self, func, arg)
     }
 
-    /// Queues `func(arg)` and returns at once.
+    /// Queues `func(arg)` and returns at once; `func` captures nothing: [`apply_async_with`](Self::apply_async_with) hands
+    /// it more.
     ///
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let handle = pool.apply_async(|name: String| name.len(), "four".to_owned())?;
+    /// assert_eq!(handle.get()?, 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn apply_async<A: Portable, R: Portable>(
         &self,
@@ -239,12 +324,30 @@ impl ProcessPool {
     }
 
     /// The long form of [`apply_async`](Self::apply_async): callbacks, and all else that can be said of a call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let handle = pool.task(|x: u32| x + 1, 1).callback(|value| println!("got {value}")).submit()?;
+    /// assert_eq!(handle.get()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn task<A: Portable, R: Portable>(&self, func: fn(A) -> R, arg: A) -> Submission<'_, A, R> {
         Pool::task(self, func, arg)
     }
 
     /// The long form of [`map_async`](Self::map_async): callbacks, chunk size.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let handle = pool.map_task(|x: u32| x * 2, 0..6).chunksize(3).submit()?;
+    /// assert_eq!(handle.get()?, [0, 2, 4, 6, 8, 10]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn map_task<A: Portable, R: Portable>(
         &self,
@@ -254,11 +357,20 @@ impl ProcessPool {
         Pool::map_task(self, func, items)
     }
 
-    /// Calls `func` for each item and waits for all values, in the items' order.
+    /// Calls `func` for each item and waits for all values, in the items' order; `func` captures nothing:
+    /// [`map_with`](Self::map_with) hands it more.
     ///
     /// # Errors
     ///
     /// The first failure, once all chunks have ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// assert_eq!(pool.map(|x: u32| x * 2, 0..4)?, [0, 2, 4, 6]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn map<A: Portable, R: Portable>(
         &self,
@@ -268,11 +380,21 @@ impl ProcessPool {
         Pool::map(self, func, items)
     }
 
-    /// Queues a call of `func` for each item and returns at once; the items are read before it does.
+    /// Queues a call of `func` for each item and returns at once; `func` captures nothing:
+    /// [`map_async_with`](Self::map_async_with) hands it more. The items are read before it returns.
     ///
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let handle = pool.map_async(|x: u32| x * 2, 0..4)?;
+    /// assert_eq!(handle.get()?, [0, 2, 4, 6]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn map_async<A: Portable, R: Portable>(
         &self,
@@ -282,8 +404,10 @@ impl ProcessPool {
         Pool::map_async(self, func, items)
     }
 
-    /// Calls `func` for each item; results come in the items' order, each as soon as it and all before it are
-    /// there. The input is read as results are taken, and may be infinite.
+    /// Calls `func` for each item and gives the results as they come, in the items' order; `func` captures nothing:
+    /// [`imap_with`](Self::imap_with) hands it more.
+    ///
+    /// Each result is there as soon as it and all before it are. The input is read as results are taken, and may be infinite.
     ///
     /// In Python the whole input is read at once.
     ///
@@ -313,6 +437,16 @@ impl ProcessPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let mut doubles = pool.imap_unordered(|x: u32| x * 2, 0..4)?.collect::<Result<Vec<_>, _>>()?;
+    /// doubles.sort();
+    /// assert_eq!(doubles, [0, 2, 4, 6]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn imap_unordered<A: Portable, R: Portable>(
         &self,
@@ -323,6 +457,15 @@ impl ProcessPool {
     }
 
     /// The long form of [`imap`](Self::imap) and [`imap_unordered`](Self::imap_unordered): chunk size, read-ahead.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let doubles = pool.imap_task(|x: u32| x * 2, 0..3).chunksize(2).read_ahead(1).ordered()?;
+    /// assert_eq!(doubles.collect::<Result<Vec<_>, _>>()?, [0, 2, 4]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn imap_task<'p, A: Portable, R: Portable>(
         &'p self,
         func: fn(A) -> R,
@@ -333,6 +476,15 @@ impl ProcessPool {
 
     /// As [`imap_task`](Self::imap_task), for a function that may fail: an item's `Err` is
     /// [`Failure::Raised`] at its place, and later items still come.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let halves = pool.try_imap_task(|x: u32| if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) }, 2..5).ordered()?;
+    /// assert_eq!(halves.map(|half| half.ok()).collect::<Vec<_>>(), [Some(1), None, Some(2)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_imap_task<'p, A: Portable, R: Portable, E: Portable>(
         &'p self,
         func: fn(A) -> Result<R, E>,
@@ -341,11 +493,20 @@ impl ProcessPool {
         Pool::try_imap_task(self, func, items)
     }
 
-    /// As [`map`](Self::map), with each item a tuple of the function's arguments.
+    /// As [`map`](Self::map), with each item a tuple of the function's arguments; `func` captures nothing:
+    /// [`starmap_with`](Self::starmap_with) hands it more.
     ///
     /// # Errors
     ///
     /// The first failure, once all chunks have ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// assert_eq!(pool.starmap(|a, b| a * b, [(2, 3), (4, 5)])?, [6, 20]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn starmap<A: Tuple + Portable, R: Portable>(
         &self,
@@ -360,6 +521,15 @@ impl ProcessPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let handle = pool.starmap_async(|a, b| a * b, [(2, 3), (4, 5)])?;
+    /// assert_eq!(handle.get()?, [6, 20]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn starmap_async<A: Tuple + Portable, R: Portable>(
         &self,
@@ -369,11 +539,24 @@ impl ProcessPool {
         Pool::starmap_async(self, func, items)
     }
 
-    /// As [`apply`](Self::apply), for a function that may fail.
+    /// As [`apply`](Self::apply), for a function that may fail; [`try_apply_with`](Self::try_apply_with) hands it more.
+    ///
+    /// In Python a function fails by raising; here by returning `Err`. Errors that cannot travel become a
+    /// [`Report`](crate::Report).
     ///
     /// # Errors
     ///
     /// Its own error as [`Failure::Raised`], or why there is no value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let half = |x: u32| if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) };
+    /// assert_eq!(pool.try_apply(half, 4), Ok(2));
+    /// assert_eq!(pool.try_apply(half, 5), Err(pool_process::Failure::Raised("5 is odd".to_owned())));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_apply<A: Portable, R: Portable, E: Portable>(
         &self,
@@ -388,6 +571,15 @@ impl ProcessPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let handle = pool.try_apply_async(|x: u32| if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) }, 6)?;
+    /// assert_eq!(handle.get(), Ok(3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_apply_async<A: Portable, R: Portable, E: Portable>(
         &self,
@@ -397,11 +589,62 @@ impl ProcessPool {
         Pool::try_apply_async(self, func, arg)
     }
 
-    /// As [`map`](Self::map), for a function that may fail; a failing item skips the rest of its chunk.
+    /// The long form of [`try_apply_async`](Self::try_apply_async).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(1)?;
+    /// let half = |x: u32| if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) };
+    /// let handle = pool.try_task(half, 3).error_callback(|failure| println!("{failure}")).submit()?;
+    /// assert!(handle.get().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn try_task<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        arg: A,
+    ) -> Submission<'_, A, R, E> {
+        Pool::try_task(self, func, arg)
+    }
+
+    /// The long form of [`try_map_async`](Self::try_map_async).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(1)?;
+    /// let parse = |text: String| text.parse::<u8>().map_err(|error| error.to_string());
+    /// let texts = ["1", "x", "3"].map(str::to_owned);
+    /// assert!(pool.try_map_task(parse, texts).chunksize(2).submit()?.get().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn try_map_task<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        items: impl IntoIterator<Item = A>,
+    ) -> Submission<'_, Vec<A>, Vec<R>, E, Chunks> {
+        Pool::try_map_task(self, func, items)
+    }
+
+    /// As [`map`](Self::map), for a function that may fail, a failing item skips the rest of its chunk;
+    /// [`try_map_with`](Self::try_map_with) hands it more.
     ///
     /// # Errors
     ///
     /// The first failure in time, once all chunks have ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let half = |x: u32| if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) };
+    /// assert_eq!(pool.try_map(half, [2, 4]), Ok(vec![1, 2]));
+    /// assert_eq!(pool.try_map(half, [2, 5]), Err(pool_process::Failure::Raised("5 is odd".to_owned())));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_map<A: Portable, R: Portable, E: Portable>(
         &self,
@@ -416,6 +659,15 @@ impl ProcessPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let handle = pool.try_map_async(|x: u32| if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) }, [2, 4])?;
+    /// assert_eq!(handle.get(), Ok(vec![1, 2]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_map_async<A: Portable, R: Portable, E: Portable>(
         &self,
@@ -430,6 +682,15 @@ impl ProcessPool {
     /// # Errors
     ///
     /// The first failure in time, once all chunks have ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let ratios = pool.try_starmap(|a: u32, b: u32| a.checked_div(b).ok_or("by zero".to_owned()), [(6, 3), (1, 1)]);
+    /// assert_eq!(ratios, Ok(vec![2, 1]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_starmap<A: Tuple + Portable, R: Portable, E: Portable>(
         &self,
@@ -444,6 +705,15 @@ impl ProcessPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let handle = pool.try_starmap_async(|a: u32, b: u32| a.checked_div(b).ok_or("by zero".to_owned()), [(6, 0)])?;
+    /// assert!(handle.get().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_starmap_async<A: Tuple + Portable, R: Portable, E: Portable>(
         &self,

@@ -22,6 +22,15 @@ impl ProcessPool {
     /// # Errors
     ///
     /// Why there is no value; a context that cannot be encoded or decoded is the job's error and names its type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let names = vec!["ada".to_owned(), "bob".to_owned()];
+    /// assert_eq!(pool.apply_with(names, |names, index: usize| names[index].clone(), 1)?, "bob");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn apply_with<C: Portable + Sync, A: Portable, R: Portable>(
         &self,
@@ -37,6 +46,15 @@ impl ProcessPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let handle = pool.apply_async_with(10, |base: &u32, x: u32| base + x, 1)?;
+    /// assert_eq!(handle.get()?, 11);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn apply_async_with<C: Portable + Sync, A: Portable, R: Portable>(
         &self,
@@ -49,6 +67,15 @@ impl ProcessPool {
 
     /// The long form of [`apply_async_with`](Self::apply_async_with): callbacks, and all else that can be said of a
     /// call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let handle = pool.task_with(10, |base: &u32, x: u32| base + x, 1).callback(|sum| println!("{sum}")).submit()?;
+    /// assert_eq!(handle.get()?, 11);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn task_with<C: Portable + Sync, A: Portable, R: Portable>(
         &self,
@@ -93,6 +120,15 @@ impl ProcessPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let handle = pool.map_async_with(10, |base: &u32, x: u32| base + x, 0..3)?;
+    /// assert_eq!(handle.get()?, [10, 11, 12]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn map_async_with<C: Portable + Sync, A: Portable, R: Portable>(
         &self,
@@ -104,6 +140,15 @@ impl ProcessPool {
     }
 
     /// The long form of [`map_async_with`](Self::map_async_with): callbacks, chunk size.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let sums = pool.map_task_with(10, |base: &u32, x: u32| base + x, 0..3).chunksize(1).submit()?;
+    /// assert_eq!(sums.get()?, [10, 11, 12]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn map_task_with<C: Portable + Sync, A: Portable, R: Portable>(
         &self,
@@ -119,6 +164,15 @@ impl ProcessPool {
     /// # Errors
     ///
     /// As for [`map_with`](Self::map_with).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let sums = pool.starmap_with(100, |base: &i32, a, b| base + a * b, [(2, 3), (4, 5)])?;
+    /// assert_eq!(sums, [106, 120]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn starmap_with<C: Portable + Sync, A: Tuple + Portable, R: Portable>(
         &self,
@@ -134,6 +188,15 @@ impl ProcessPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let sums = pool.imap_with(10, |base: &u32, x: u32| base + x, 0..)?;
+    /// assert_eq!(sums.take(2).collect::<Result<Vec<_>, _>>()?, [10, 11]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn imap_with<C: Portable + Sync, A: Portable, R: Portable>(
         &self,
@@ -149,6 +212,15 @@ impl ProcessPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let sums = pool.imap_unordered_with(10, |base: &u32, x: u32| base + x, 0..3)?;
+    /// assert_eq!(sums.collect::<Result<Vec<_>, _>>()?.iter().sum::<u32>(), 33);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn imap_unordered_with<C: Portable + Sync, A: Portable, R: Portable>(
         &self,
@@ -161,6 +233,15 @@ impl ProcessPool {
 
     /// The long form of [`imap_with`](Self::imap_with) and [`imap_unordered_with`](Self::imap_unordered_with): chunk
     /// size, read-ahead.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let sums = pool.imap_task_with(10, |base: &u32, x: u32| base + x, 0..3).chunksize(2).ordered()?;
+    /// assert_eq!(sums.collect::<Result<Vec<_>, _>>()?, [10, 11, 12]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn imap_task_with<'p, C: Portable + Sync, A: Portable, R: Portable>(
         &'p self,
         context: C,
@@ -175,6 +256,15 @@ impl ProcessPool {
     /// # Errors
     ///
     /// Its own error as [`Failure::Raised`], or why there is no value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let below = |most: &u32, x: u32| if x < *most { Ok(x) } else { Err(format!("{x} is too much")) };
+    /// assert_eq!(pool.try_apply_with(3, below, 2), Ok(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_apply_with<C: Portable + Sync, A: Portable, R: Portable, E: Portable>(
         &self,
@@ -186,6 +276,15 @@ impl ProcessPool {
     }
 
     /// As [`task_with`](Self::task_with), for a function that may fail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let below = |most: &u32, x: u32| if x < *most { Ok(x) } else { Err(format!("{x} is too much")) };
+    /// assert!(pool.try_task_with(3, below, 4).submit()?.get().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_task_with<C: Portable + Sync, A: Portable, R: Portable, E: Portable>(
         &self,
@@ -201,6 +300,15 @@ impl ProcessPool {
     /// # Errors
     ///
     /// The first failure in time, once all chunks have ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let below = |most: &u32, x: u32| if x < *most { Ok(x) } else { Err(format!("{x} is too much")) };
+    /// assert_eq!(pool.try_map_with(3, below, 0..3), Ok(vec![0, 1, 2]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_map_with<C: Portable + Sync, A: Portable, R: Portable, E: Portable>(
         &self,
@@ -212,6 +320,15 @@ impl ProcessPool {
     }
 
     /// As [`map_task_with`](Self::map_task_with), for a function that may fail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let below = |most: &u32, x: u32| if x < *most { Ok(x) } else { Err(format!("{x} is too much")) };
+    /// assert!(pool.try_map_task_with(3, below, 0..4).chunksize(1).submit()?.get().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_map_task_with<C: Portable + Sync, A: Portable, R: Portable, E: Portable>(
         &self,
@@ -223,6 +340,16 @@ impl ProcessPool {
     }
 
     /// As [`imap_task_with`](Self::imap_task_with), for a function that may fail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let below = |most: &u32, x: u32| if x < *most { Ok(x) } else { Err(format!("{x} is too much")) };
+    /// let ends = pool.try_imap_task_with(2, below, 1..3).ordered()?;
+    /// assert_eq!(ends.map(|end| end.is_ok()).collect::<Vec<_>>(), [true, false]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_imap_task_with<'p, C: Portable + Sync, A: Portable, R: Portable, E: Portable>(
         &'p self,
         context: C,

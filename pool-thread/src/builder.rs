@@ -19,6 +19,14 @@ pub struct Builder {
 
 impl Builder {
     /// Number of workers, at least 1; without it, the CPUs that this process may use.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_thread::ThreadPool::builder().size(3).build()?;
+    /// assert_eq!(pool.size(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn size(self, workers: usize) -> Self {
         self.with(|config| config.size(workers))
     }
@@ -60,16 +68,43 @@ impl Builder {
 
     /// Whether the panic hook may be installed that gives panics of tasks their place (default: yes). The hook
     /// that was there before is called in any case.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_thread::ThreadPool::builder().size(1).panic_hook(false).build()?;
+    /// match pool.apply(|x: u32| 1 / x, 0) {
+    ///     Err(pool_thread::Failure::Panicked(panic)) => assert_eq!(panic.location, None),
+    ///     other => panic!("{other:?}"),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn panic_hook(self, install: bool) -> Self {
         self.with(|config| config.panic_hook(install))
     }
 
     /// Whether a drop with unfinished tasks says so on stderr (default: yes).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_thread::ThreadPool::builder().size(1).warn_on_drop(false).build()?;
+    /// let _never_asked_for = pool.apply_async(|x: u32| x, 1)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn warn_on_drop(self, warn: bool) -> Self {
         self.with(|config| config.warn_on_drop(warn))
     }
 
     /// The pool's source of time (default: the real clock).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_thread::ThreadPool::builder().size(1).timers(pool_core::Timers::real()).build()?;
+    /// # drop(pool);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn timers(mut self, timers: Timers) -> Self {
         self.settings.timers = timers.clone();
         self.with(|config| config.timers(timers))
@@ -97,6 +132,14 @@ impl Builder {
     }
 
     /// As [`initializer`](Self::initializer), for one that may fail: an error is a failed start.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_thread::ThreadPool::builder().size(1).try_initializer(|| "7".parse::<u32>()).build()?;
+    /// assert_eq!(pool.apply(|()| pool_thread::worker_state(|seven: &mut u32| *seven), ())?, Some(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_initializer<S: 'static, E: fmt::Display>(
         mut self,
         make: impl Fn() -> Result<S, E> + Send + Sync + 'static,
@@ -107,6 +150,17 @@ impl Builder {
 
     /// How many tasks a worker does before another takes its place (default: no bound). A chunk of a map
     /// is one task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::num::NonZeroUsize;
+    ///
+    /// let pool = pool_thread::ThreadPool::builder().size(1).maxtasksperchild(NonZeroUsize::MIN).build()?;
+    /// let name = |()| pool_thread::current_worker().map(|worker| worker.name);
+    /// assert_ne!(pool.apply(name, ())?, pool.apply(name, ())?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn maxtasksperchild(mut self, tasks: NonZeroUsize) -> Self {
         self.settings.max_tasks = Some(tasks);
         self
@@ -124,6 +178,14 @@ impl Builder {
     /// # Errors
     ///
     /// A size of zero, or a thread that the system refused; then none is left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_thread::ThreadPool::builder().size(2).build()?;
+    /// assert_eq!(pool.map(|x: u32| x + 1, 0..3)?, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn build(self) -> Result<ThreadPool, StartError> {
         Engine::start(Threads::new(self.settings), self.config).map(ThreadPool)
     }

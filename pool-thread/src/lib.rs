@@ -27,6 +27,8 @@
 //! another task of its own pool lends its place to a further thread until it goes on.
 #![forbid(unsafe_code)]
 
+pub mod guide;
+
 mod initializer;
 
 mod stats;

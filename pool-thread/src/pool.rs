@@ -25,6 +25,15 @@ impl ThreadPool {
     /// # Errors
     ///
     /// A size of zero, or a thread that the system refused; then none is left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_thread::ThreadPool::new(2)?;
+    /// assert_eq!(pool.size(), 2);
+    /// assert!(pool_thread::ThreadPool::new(0).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(workers: usize) -> Result<Self, StartError> {
         Builder::default().size(workers).build()
     }
@@ -36,21 +45,54 @@ impl ThreadPool {
     /// # Errors
     ///
     /// A thread that the system refused; then none is left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_thread::ThreadPool::with_default_size()?;
+    /// assert_eq!(pool.size(), std::thread::available_parallelism()?.get());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_default_size() -> Result<Self, StartError> {
         Builder::default().build()
     }
 
     /// Settings, for a pool that needs more than a size.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_thread::ThreadPool::builder().size(2).warn_on_drop(false).build()?;
+    /// assert_eq!(pool.size(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> Builder {
         Builder::default()
     }
 
     /// Number of workers.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// assert_eq!(pool.size(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn size(&self) -> usize {
         self.0.size()
     }
 
     /// Where the pool is in its life.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// pool.close();
+    /// assert_eq!(pool.phase(), pool_thread::Phase::Closed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn phase(&self) -> Phase {
         self.0.phase()
     }
@@ -185,6 +227,15 @@ impl ThreadPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let handle = pool.map_async(|x: u32| x * 2, 0..4)?;
+    /// assert_eq!(handle.get()?, [0, 2, 4, 6]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn map_async<A: Send + 'static, R: Send + 'static>(
         &self,
@@ -247,6 +298,16 @@ impl ThreadPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let mut doubles = pool.imap_unordered(|x: u32| x * 2, 0..4)?.collect::<Result<Vec<_>, _>>()?;
+    /// doubles.sort();
+    /// assert_eq!(doubles, [0, 2, 4, 6]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn imap_unordered<A: Send + 'static, R: Send + 'static>(
         &self,
@@ -278,6 +339,15 @@ impl ThreadPool {
 
     /// As [`imap_task`](Self::imap_task), for a function that may fail: an item's `Err` is
     /// [`Failure::Raised`] at its place, and later items still come.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let halves = pool.try_imap_task(|x: u32| if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) }, 2..5).ordered()?;
+    /// assert_eq!(halves.map(|half| half.ok()).collect::<Vec<_>>(), [Some(1), None, Some(2)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_imap_task<'p, A: Send + 'static, R: Send + 'static, E: Send + 'static>(
         &'p self,
         func: impl Fn(A) -> Result<R, E> + Send + Sync + 'static,
@@ -317,6 +387,15 @@ impl ThreadPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let handle = pool.starmap_async(|a, b| a * b, [(2, 3), (4, 5)])?;
+    /// assert_eq!(handle.get()?, [6, 20]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn starmap_async<A: Send + 'static, F: StarFn<A> + Send + Sync + 'static>(
         &self,
@@ -362,6 +441,15 @@ impl ThreadPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let handle = pool.try_apply_async(|x: u32| if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) }, 6)?;
+    /// assert_eq!(handle.get(), Ok(3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_apply_async<A: Send + 'static, R: Send + 'static, E: Send + 'static>(
         &self,
@@ -373,6 +461,15 @@ impl ThreadPool {
     }
 
     /// The long form of [`try_apply_async`](Self::try_apply_async).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let handle = pool.try_task(|x: u32| if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) }, 3).error_callback(|failure| println!("{failure}")).submit()?;
+    /// assert!(handle.get().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_task<'p, A: Send + 'static, R: Send + 'static, E: Send + 'static>(
         &'p self,
@@ -390,6 +487,16 @@ impl ThreadPool {
     /// # Errors
     ///
     /// The first failure in time, once all chunks have ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let half = |x: u32| if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) };
+    /// assert_eq!(pool.try_map(half, [2, 4]), Ok(vec![1, 2]));
+    /// assert_eq!(pool.try_map(half, [2, 5]), Err(pool_thread::Failure::Raised("5 is odd".to_owned())));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_map<A: Send, R: Send, E: Send>(
         &self,
@@ -404,6 +511,15 @@ impl ThreadPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let handle = pool.try_map_async(|x: u32| if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) }, [2, 4])?;
+    /// assert_eq!(handle.get(), Ok(vec![1, 2]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_map_async<A: Send + 'static, R: Send + 'static, E: Send + 'static>(
         &self,
@@ -417,6 +533,15 @@ impl ThreadPool {
     }
 
     /// The long form of [`try_map_async`](Self::try_map_async).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let handle = pool.try_map_task(|x: u32| if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) }, [2, 5]).chunksize(2).submit()?;
+    /// assert!(handle.get().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_map_task<'p, A: Send + 'static, R: Send + 'static, E: Send + 'static>(
         &'p self,
@@ -431,6 +556,15 @@ impl ThreadPool {
     /// # Errors
     ///
     /// The first failure in time, once all chunks have ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let ratios = pool.try_starmap(|a: u32, b: u32| a.checked_div(b).ok_or("by zero".to_owned()), [(6, 3), (1, 1)]);
+    /// assert_eq!(ratios, Ok(vec![2, 1]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_starmap<
         A: Send,
@@ -450,6 +584,15 @@ impl ThreadPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let handle = pool.try_starmap_async(|a: u32, b: u32| a.checked_div(b).ok_or("by zero".to_owned()), [(6, 0)])?;
+    /// assert!(handle.get().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_starmap_async<
         A: Send + 'static,
@@ -492,6 +635,17 @@ impl ThreadPool {
     }
 
     /// Lets no more work in and returns at once; what was let in will be done. It may be repeated.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let handle = pool.apply_async(|x: u32| x + 1, 1)?;
+    /// pool.close();
+    /// assert_eq!(pool.apply_async(|x: u32| x + 1, 1).err(), Some(pool_thread::Misuse::NotRunning));
+    /// assert_eq!(handle.get()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn close(&self) {
         self.0.close();
     }
@@ -500,11 +654,23 @@ impl ThreadPool {
     /// dropped, and every open handle resolves to [`Failure::Terminated`]. It may be repeated.
     ///
     /// In Python, `get()` on such a handle blocks for ever.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// pool.terminate();
+    /// pool.join()?;
+    /// assert_eq!(pool.apply(|x: u32| x, 1), Err(pool_thread::Misuse::NotRunning.into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn terminate(&self) {
         self.0.terminate();
     }
 
     /// Waits until every task is done, every callback has returned and no worker is left. It may be repeated.
+    ///
+    /// In Python it hangs in a callback, and when a worker has died with its task.
     ///
     /// # Errors
     ///
@@ -531,6 +697,16 @@ impl ThreadPool {
     /// # Errors
     ///
     /// As for [`join`](Self::join).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let gone = std::time::Duration::from_secs(60);
+    /// pool.close();
+    /// assert!(pool.join_timeout(gone)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn join_timeout(&self, limit: Duration) -> Result<bool, Misuse> {
         self.0.join(Some(limit))
     }

@@ -17,6 +17,15 @@ impl ThreadPool {
     /// # Errors
     ///
     /// Why there is no value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let names = vec!["ada".to_owned(), "bob".to_owned()];
+    /// assert_eq!(pool.apply_with(names, |names, index: usize| names[index].clone(), 1)?, "bob");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn apply_with<C: Send, A: Send, R: Send>(
         &self,
@@ -32,6 +41,15 @@ impl ThreadPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let handle = pool.apply_async_with(10, |base: &u32, x: u32| base + x, 1)?;
+    /// assert_eq!(handle.get()?, 11);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn apply_async_with<C: Send + 'static, A: Send + 'static, R: Send + 'static>(
         &self,
@@ -44,6 +62,15 @@ impl ThreadPool {
 
     /// The long form of [`apply_async_with`](Self::apply_async_with): callbacks, and all else that can be said of a
     /// call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let handle = pool.task_with(10, |base: &u32, x: u32| base + x, 1).callback(|sum| println!("{sum}")).submit()?;
+    /// assert_eq!(handle.get()?, 11);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn task_with<'p, C: Send + 'static, A: Send + 'static, R: Send + 'static>(
         &'p self,
@@ -85,6 +112,15 @@ impl ThreadPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let handle = pool.map_async_with(10, |base: &u32, x: u32| base + x, 0..3)?;
+    /// assert_eq!(handle.get()?, [10, 11, 12]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn map_async_with<C: Send + Sync + 'static, A: Send + 'static, R: Send + 'static>(
         &self,
@@ -96,6 +132,15 @@ impl ThreadPool {
     }
 
     /// The long form of [`map_async_with`](Self::map_async_with): callbacks, chunk size.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let sums = pool.map_task_with(10, |base: &u32, x: u32| base + x, 0..3).chunksize(1).submit()?;
+    /// assert_eq!(sums.get()?, [10, 11, 12]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn map_task_with<'p, C: Send + Sync + 'static, A: Send + 'static, R: Send + 'static>(
         &'p self,
@@ -138,6 +183,15 @@ impl ThreadPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let sums = pool.imap_with(10, |base: &u32, x: u32| base + x, 0..)?;
+    /// assert_eq!(sums.take(2).collect::<Result<Vec<_>, _>>()?, [10, 11]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn imap_with<C: Send + Sync + 'static, A: Send + 'static, R: Send + 'static>(
         &self,
@@ -154,6 +208,15 @@ impl ThreadPool {
     /// # Errors
     ///
     /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let sums = pool.imap_unordered_with(10, |base: &u32, x: u32| base + x, 0..3)?;
+    /// assert_eq!(sums.collect::<Result<Vec<_>, _>>()?.iter().sum::<u32>(), 33);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn imap_unordered_with<C: Send + Sync + 'static, A: Send + 'static, R: Send + 'static>(
         &self,
@@ -167,6 +230,15 @@ impl ThreadPool {
 
     /// The long form of [`imap_with`](Self::imap_with) and [`imap_unordered_with`](Self::imap_unordered_with): chunk
     /// size, read-ahead.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let sums = pool.imap_task_with(10, |base: &u32, x: u32| base + x, 0..3).chunksize(2).ordered()?;
+    /// assert_eq!(sums.collect::<Result<Vec<_>, _>>()?, [10, 11, 12]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn imap_task_with<'p, C: Send + Sync + 'static, A: Send + 'static, R: Send + 'static>(
         &'p self,
         context: C,
@@ -182,6 +254,15 @@ impl ThreadPool {
     /// # Errors
     ///
     /// Its own error as [`Failure::Raised`], or why there is no value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let below = |most: &u32, x: u32| if x < *most { Ok(x) } else { Err(format!("{x} is too much")) };
+    /// assert_eq!(pool.try_apply_with(3, below, 2), Ok(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_apply_with<C: Send, A: Send, R: Send, E: Send>(
         &self,
@@ -193,6 +274,15 @@ impl ThreadPool {
     }
 
     /// As [`task_with`](Self::task_with), for a function that may fail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let below = |most: &u32, x: u32| if x < *most { Ok(x) } else { Err(format!("{x} is too much")) };
+    /// assert!(pool.try_task_with(3, below, 4).submit()?.get().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_task_with<'p, C, A, R, E>(
         &'p self,
@@ -214,6 +304,15 @@ impl ThreadPool {
     /// # Errors
     ///
     /// The first failure in time, once all chunks have ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let below = |most: &u32, x: u32| if x < *most { Ok(x) } else { Err(format!("{x} is too much")) };
+    /// assert_eq!(pool.try_map_with(3, below, 0..3), Ok(vec![0, 1, 2]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_map_with<C: Send + Sync, A: Send, R: Send, E: Send>(
         &self,
@@ -225,6 +324,15 @@ impl ThreadPool {
     }
 
     /// As [`map_task_with`](Self::map_task_with), for a function that may fail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let below = |most: &u32, x: u32| if x < *most { Ok(x) } else { Err(format!("{x} is too much")) };
+    /// assert!(pool.try_map_task_with(3, below, 0..4).chunksize(1).submit()?.get().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn try_map_task_with<'p, C, A, R, E>(
         &'p self,
@@ -242,6 +350,16 @@ impl ThreadPool {
     }
 
     /// As [`imap_task_with`](Self::imap_task_with), for a function that may fail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let below = |most: &u32, x: u32| if x < *most { Ok(x) } else { Err(format!("{x} is too much")) };
+    /// let ends = pool.try_imap_task_with(2, below, 1..3).ordered()?;
+    /// assert_eq!(ends.map(|end| end.is_ok()).collect::<Vec<_>>(), [true, false]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_imap_task_with<'p, C, A, R, E>(
         &'p self,
         context: C,

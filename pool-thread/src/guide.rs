@@ -1,0 +1,7 @@
+//! Coming from elsewhere: what is what here, and the same program side by side.
+
+#[doc = include_str!("../guide/from_multiprocessing.md")]
+pub mod from_multiprocessing {}
+
+#[doc = include_str!("../guide/from_rayon_or_threadpool.md")]
+pub mod from_rayon_or_threadpool {}
