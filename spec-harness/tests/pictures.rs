@@ -258,3 +258,26 @@ fn pictures_look_like_this() {
     settings.set_omit_expression(true);
     settings.bind(|| insta::assert_snapshot!("pictures", shown));
 }
+
+#[test]
+fn calls_of_a_loop_are_told_once() {
+    let looped = "spec: 1\ntitle: t\ntasks:\n  f(i):\n    - return: i\nmain:\n  - pool: 1\n  - apply_async: f(1)\n    as: h\n  - for: i in range(5)\n    do:\n      - wait: h\n      - get: h\n  - close\n  - join\n";
+    let picture = Picture::of(&history(looped, Kind::Thread));
+    let told: Vec<&str> = picture
+        .calls
+        .iter()
+        .map(|said| said.text.as_str())
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "pool of 1",
+            "apply_async f(1)",
+            "wait h",
+            "get h",
+            "these 2 ×5",
+            "close pool",
+            "join pool"
+        ]
+    );
+}

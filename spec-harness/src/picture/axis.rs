@@ -19,16 +19,18 @@ impl Axis {
     pub(super) fn new(
         instants: &[Instant],
         slot: f64,
-        least: impl Fn(&Instant) -> f64,
+        least: impl Fn(usize) -> f64,
         wide: f64,
     ) -> Axis {
         let gaps = weights(instants);
         let slots: usize = instants.iter().map(|instant| instant.slots).sum();
         let rest = (wide - slots as f64 * slot).max(0.0);
         // An instant that is wide by itself needs no room for its name beside.
-        let least =
-            |instant: &Instant| (least(instant) - instant.slots as f64 * slot).max(slot.min(2.0));
-        let mut widths: Vec<f64> = instants.iter().take(gaps.len()).map(least).collect();
+        let least = |number: usize| {
+            let own = instants[number].slots as f64 * slot;
+            (least(number) - own).max(slot.min(2.0))
+        };
+        let mut widths: Vec<f64> = (0..gaps.len()).map(least).collect();
         let (mut room, mut weight) = (rest, gaps.iter().sum::<f64>());
         // Those who get less than they need take what they need; the others share what is left.
         let mut order: Vec<usize> = (0..gaps.len()).collect();

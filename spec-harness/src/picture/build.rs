@@ -433,7 +433,41 @@ fn grouped(calls: Vec<Said>) -> Vec<Said> {
             ..said
         },
     });
-    told.collect()
+    rounds(told.collect())
+}
+
+/// What comes round again and again in one instant, as in a loop, once: `ready i`, `get i`, `these 2 ×10`.
+fn rounds(said: Vec<Said>) -> Vec<Said> {
+    const LONGEST: usize = 4;
+    const FEWEST: usize = 3;
+    let same = |a: &Said, b: &Said| {
+        !a.bad && (a.at.instant, &a.who, &a.text, a.bad) == (b.at.instant, &b.who, &b.text, b.bad)
+    };
+    let mut told = Vec::new();
+    let mut rest = said.as_slice();
+    while let Some(first) = rest.first() {
+        let times = |length: usize| {
+            let round = rest.get(..length)?;
+            let alike = |other: &&[Said]| other.iter().zip(round).all(|(a, b)| same(a, b));
+            Some(rest.chunks_exact(length).take_while(alike).count())
+        };
+        let found = (2..=LONGEST).find_map(|length| {
+            let times = times(length).filter(|times| *times >= FEWEST)?;
+            Some((length, times))
+        });
+        let Some((length, times)) = found else {
+            told.push(first.clone());
+            rest = &rest[1..];
+            continue;
+        };
+        told.extend_from_slice(&rest[..length]);
+        told.push(Said {
+            text: format!("these {length} ×{times}"),
+            ..first.clone()
+        });
+        rest = &rest[length * times..];
+    }
+    told
 }
 
 /// A text that breaks no layout.

@@ -96,7 +96,15 @@ fn axis(picture: &Picture) -> Axis {
     let label = short.map(|bar| width(&bar.label)).max().unwrap_or(1) as f64 * SIGN + 12.0;
     let slots: usize = picture.instants.iter().map(|instant| instant.slots).sum();
     let slot = (WIDE / slots.max(1) as f64).clamp(14.0, label.clamp(14.0, 110.0));
-    let least = |instant: &super::Instant| width(&instant.at.to_string()) as f64 * SIGN + 28.0;
+    // What lasts from one instant to the next is to be read as well, within reason.
+    let bars = || picture.lanes.iter().flat_map(|lane| &lane.bars);
+    let least = |number: usize| {
+        let here = bars().filter(|bar| (bar.from.instant, bar.to.instant) == (number, number + 1));
+        let label = here.map(|bar| width(&bar.label)).max().unwrap_or(0);
+        let label = (label as f64 * SIGN + 14.0).min(76.0);
+        let name = width(&picture.instants[number].at.to_string()) as f64 * SIGN + 28.0;
+        label.max(name)
+    };
     let gaps = picture.instants.len().saturating_sub(1) as f64;
     let wide = WIDE.max(slots as f64 * slot + gaps * 36.0);
     // Where time does not pass there is no need for all the room.

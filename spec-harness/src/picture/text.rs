@@ -95,7 +95,7 @@ fn axis(picture: &Picture, wide: usize) -> Axis {
     let gaps = picture.instants.len().saturating_sub(1);
     let slot = wide.saturating_sub(gaps * 4 + 1) / slots.max(1);
     let slot = slot.clamp(2, label.max(2));
-    let least = |instant: &super::Instant| (width(&instant.at.to_string()) + 2) as f64;
+    let least = |number: usize| (width(&picture.instants[number].at.to_string()) + 2) as f64;
     // What is said in the last instant stands to the right of it.
     let last = picture.end().instant;
     let said = picture.calls.iter().chain(&picture.output);
