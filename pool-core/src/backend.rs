@@ -54,6 +54,14 @@ pub enum StartError {
     /// A size of zero.
     #[error("number of workers must be at least 1")]
     NoWorkers,
+    /// A size that no system can start.
+    #[error("number of workers must be at most {most}, not {size}")]
+    TooManyWorkers {
+        /// What was asked for.
+        size: usize,
+        /// The most that can be.
+        most: usize,
+    },
     /// A queue without a place.
     #[error("bound of the queue must be at least 1")]
     NoQueue,

@@ -30,6 +30,9 @@ use crate::terms::Terms;
 use crate::timers::Timers;
 use crate::work::{Batch, Single, Work};
 
+/// More workers than any system can start: what goes beyond is a slip, and would not fit in memory.
+const MOST_WORKERS: usize = 1 << 20;
+
 /// What every pool can be told at its start, whatever its workers are.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -104,6 +107,10 @@ impl Config {
 
     fn workers(&self) -> Result<NonZeroUsize, StartError> {
         match self.size {
+            Some(size) if size > MOST_WORKERS => Err(StartError::TooManyWorkers {
+                size,
+                most: MOST_WORKERS,
+            }),
             Some(size) => NonZeroUsize::new(size).ok_or(StartError::NoWorkers),
             // Where the system does not tell, one worker is what is sure to be there.
             None => Ok(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),

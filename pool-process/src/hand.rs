@@ -15,6 +15,9 @@ use crate::wire::{self, Breach, Frame, Kind, Reader};
 /// What an outbox keeps of its room when it had to grow.
 const KEEP: usize = 1024 * 1024;
 
+/// What a worker may say at least, whatever the pool's limit is: that something was too long.
+const REPORT: u64 = 64 * 1024;
+
 /// A unit that a worker was given.
 #[derive(Debug)]
 pub(crate) struct Assignment {
@@ -85,7 +88,7 @@ impl Hand {
             seen: Seen::default(),
             tasks: 0,
             seated: false,
-            reader: Reader::new(max_payload),
+            reader: Reader::new(max_payload.max(REPORT)),
             outbox: Vec::new(),
             written: 0,
             loans: Loans::default(),
