@@ -117,7 +117,7 @@ impl Channel {
     /// Opens another way to ask the same server.
     pub(crate) fn open(&self) -> io::Result<Channel> {
         let (ours, theirs) = Link::message_pair()?;
-        self.ask(Request::Open, Some(theirs))
+        self.ask(Request::Open, Some(&theirs))
             .map(|_| Channel::new(ours, self.server.clone()))
     }
 
@@ -141,7 +141,7 @@ impl Channel {
         let mut refused = None;
         for _ in 0..wanted.clamp(1, AT_ONCE) {
             match Channel::put_fork(&open) {
-                Ok(ours) => asked.push(ours),
+                Ok(pair) => asked.push(pair),
                 Err(error) => {
                     refused = Some(error);
                     break;
@@ -149,7 +149,9 @@ impl Channel {
             }
         }
         let mut forked = Vec::new();
-        for link in asked {
+        for (link, theirs) in asked {
+            // Closed only now, it has kept a place for the descriptor that the answer brings.
+            drop(theirs);
             match self.take_fork(&mut open) {
                 Ok((pid, pidfd)) => forked.push(Forked { pid, pidfd, link }),
                 Err(error) => drop(refused.get_or_insert(error)),
@@ -162,11 +164,11 @@ impl Channel {
         }
     }
 
-    /// Asks for one worker; our end of its socket.
-    fn put_fork(open: &Option<Link>) -> Result<Link, NotForked> {
+    /// Asks for one worker; both ends of its socket.
+    fn put_fork(open: &Option<Link>) -> Result<(Link, Link), NotForked> {
         let (ours, theirs) = Link::pair().map_err(NotForked::Refused)?;
-        put(open, Request::Fork, Some(theirs)).map_err(|_| NotForked::Gone)?;
-        Ok(ours)
+        put(open, Request::Fork, Some(&theirs)).map_err(|_| NotForked::Gone)?;
+        Ok((ours, theirs))
     }
 
     /// One worker's process id and pidfd.
@@ -174,8 +176,8 @@ impl Channel {
         match self.take(open, Some(self.server.patience())) {
             Ok((Reply::Forked { pid }, fds)) => match fds.into_iter().next() {
                 Some(pidfd) => Ok((pid.unsigned_abs(), pidfd)),
-                // Another thread was quicker to take the place of the socket that was sent. The worker sees its
-                // end of it close, and leaves.
+                // Another thread was quicker to take the place that was kept. The worker sees its socket close, and
+                // leaves.
                 None => Err(NotForked::Refused(Errno::EMFILE.into())),
             },
             Ok((Reply::Threads(threads), _)) => Err(NotForked::Threads(threads)),
@@ -213,14 +215,14 @@ impl Channel {
     }
 
     /// One question, one answer.
-    fn ask(&self, request: Request, socket: Option<Link>) -> io::Result<Answer> {
+    fn ask(&self, request: Request, socket: Option<&Link>) -> io::Result<Answer> {
         self.ask_within(request, socket, Some(self.server.patience()))
     }
 
     fn ask_within(
         &self,
         request: Request,
-        socket: Option<Link>,
+        socket: Option<&Link>,
         limit: Option<Duration>,
     ) -> io::Result<Answer> {
         let mut open = self.lock();
@@ -248,9 +250,8 @@ impl Channel {
 }
 
 /// Puts a question.
-fn put(open: &Option<Link>, request: Request, socket: Option<Link>) -> io::Result<()> {
+fn put(open: &Option<Link>, request: Request, socket: Option<&Link>) -> io::Result<()> {
     let link = open.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-    let carried: Vec<_> = socket.iter().map(Link::as_fd).collect();
-    // The socket is closed before the answer comes, which makes room for the descriptor that it may bring.
+    let carried: Vec<_> = socket.map(Link::as_fd).into_iter().collect();
     talk::say(link, &request, &carried)
 }
