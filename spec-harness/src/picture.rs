@@ -15,6 +15,7 @@
 
 mod axis;
 mod build;
+mod said;
 pub mod svg;
 pub mod text;
 
