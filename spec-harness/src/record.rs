@@ -28,6 +28,9 @@ use crate::protocol::{ErrorReply, Hello};
 /// The version of this format.
 const VERSION: u32 = 1;
 
+/// Bytes of a move that is kept as it is; of a longer one its length and a number that stands for it.
+const LONGEST: usize = 4096;
+
 /// A run that is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
@@ -344,6 +347,19 @@ fn caller(stage: &Stage<'_>, by: &str) -> Result<Caller, String> {
 
 /// What a move asks, as the protocol has it; what is not given is left out.
 fn asked(stage: &Stage<'_>, made: &Move) -> Json {
+    let whole = in_full(stage, made);
+    let text = whole.to_string();
+    if text.len() <= LONGEST {
+        return whole;
+    }
+    // By FNV-1a: it is only to be told from others.
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    json!({ "long": format!("{hash:016x}"), "bytes": text.len() })
+}
+
+fn in_full(stage: &Stage<'_>, made: &Move) -> Json {
     match made {
         Move::Call { caller, command } => {
             let mut command = serde_json::to_value(command).unwrap_or_default();

@@ -8,6 +8,8 @@ use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::time::TimeSpec;
 
 use super::dialogue::Dialogue;
@@ -68,6 +70,8 @@ const MOST_SILENT: usize = 256;
 #[derive(Debug)]
 struct Puppet {
     stream: UnixStream,
+    /// The process that made the connection, if the kernel can tell.
+    process: Option<i32>,
     silent: bool,
     from: Inlet,
     to: Outlet,
@@ -248,13 +252,21 @@ impl Session {
         }
     }
 
+    /// The process that made a connection, by the kernel's word.
+    pub(super) fn process(&self, line: Line) -> Option<i32> {
+        self.puppets.get(&line)?.process
+    }
+
     fn accept(&mut self) -> Result<bool, Fault> {
         let mut some = false;
         while let Ok((stream, _)) = self.listener.accept() {
             some = true;
             if stream.set_nonblocking(true).is_ok() {
+                let peer = getsockopt(&stream, PeerCredentials);
                 let puppet = Puppet {
                     stream,
+                    // In a namespace that is not seen from here it has no number.
+                    process: peer.ok().map(|peer| peer.pid()).filter(|pid| *pid > 0),
                     silent: true,
                     from: Inlet::default(),
                     to: Outlet::default(),

@@ -25,6 +25,7 @@ pub(crate) struct Stream {
     cut_short: bool,
     ended: bool,
     told: bool,
+    given: usize,
 }
 
 /// An `imap` as it is asked for.
@@ -65,6 +66,7 @@ impl Pool {
         let chunksize = match wish.chunksize {
             Some(0) if self.has(Flaw::ChunksOfNothing) => 1,
             Some(0) => return Err(error("InvalidChunksize", "a chunk has at least one item")),
+            _ if self.has(Flaw::ImapChunksIgnored) => 1,
             size => size
                 .and_then(|size| usize::try_from(size).ok())
                 .unwrap_or(1),
@@ -131,7 +133,16 @@ impl Pool {
             }
             self.advance(state, id);
             let stream = &mut state.streams[id];
+            if stream.given == 2
+                && self.has(Flaw::ImapSkipsOne)
+                && stream.ready.pop_front().is_some()
+            {
+                stream.given += 1;
+            }
+            self.advance(state, id);
+            let stream = &mut state.streams[id];
             if let Some(answer) = stream.ready.pop_front() {
+                stream.given += 1;
                 let stops = answer.is_err() && self.has(Flaw::ImapStopsAtAnError);
                 stream.ended |= stops;
                 if stops {

@@ -4,8 +4,10 @@
 //! one place where it is told to (`flaws`). This program is the test, the pool's adapter and its workers.
 //!
 //! `cargo test -p spec-harness --test mutants` tries, for each broken pool, the cases of the rows that it breaks
-//! first, until one fails. `-- --ignored` tries every case on each and counts.
+//! first, until one fails. `-- --ignored` tries every case on each and counts. What must hold also when the pool is slow,
+//! polls, or has no CPU of its own is in `circumstances`.
 
+mod circumstances;
 mod flaws;
 mod imap;
 mod manner;
@@ -77,6 +79,7 @@ fn test() -> ExitCode {
             trials.extend([some, all.with_ignored_flag(true)]);
         }
     }
+    trials.extend(circumstances::trials());
     let arguments = Arguments::from_args();
     let conclusion = libtest_mimic::run(&arguments, trials);
     show(&table.lock().unwrap_or_else(PoisonError::into_inner));
@@ -116,6 +119,12 @@ type Table = Mutex<BTreeMap<(usize, Kind), Hunt>>;
 /// Tries cases on a broken pool, those of the rows that it breaks first, until one fails or all have been tried.
 fn kill(mutant: &Mutant, kind: Kind, all: bool) -> Result<Hunt, Failed> {
     let on = column(kind, Some(mutant), Manner::Prompt);
+    hunt(&on, mutant, &Runner::default(), all)
+}
+
+/// The same for one that goes about it in a manner of its own.
+fn hunt(on: &Column, mutant: &Mutant, runner: &Runner, all: bool) -> Result<Hunt, Failed> {
+    let kind = on.target.kind;
     let near = |case: &Case| {
         let rows = case.covers.iter().map(|row| row.value.as_str());
         let words = rows.chain(case.tags.iter().map(String::as_str));
@@ -131,7 +140,7 @@ fn kill(mutant: &Mutant, kind: Kind, all: bool) -> Result<Hunt, Failed> {
     for case in cases {
         let name = case.name.as_str();
         let recorded = transcript::recorded(case, kind);
-        let verdict = on.try_case(&Runner::default(), case, recorded).verdict;
+        let verdict = on.try_case(runner, case, recorded).verdict;
         hunt.tried += usize::from(!matches!(verdict, Verdict::NotApplicable(_)));
         match verdict {
             Verdict::Fail(_) => hunt.killers.push(name.to_owned()),

@@ -69,6 +69,11 @@ pub(crate) struct State {
     decisions: usize,
     tasks: usize,
     joined: bool,
+    /// Somebody has waited for something.
+    asked: bool,
+    /// The job, counted from 1, of which somebody was last told.
+    woken: usize,
+    deaths: usize,
     last_value: Option<Value>,
 }
 
@@ -93,6 +98,7 @@ pub(crate) struct Job {
     pub(crate) ends: Vec<Option<Answer>>,
     /// Places in the order in which they ended.
     order: Vec<usize>,
+    chunks: usize,
     chunks_left: usize,
     /// The first error, and its place.
     error: Option<(usize, ErrorReply)>,
@@ -133,6 +139,17 @@ pub(crate) fn error(kind: &str, text: &str) -> ErrorReply {
         kind: kind.into(),
         text: text.into(),
     }
+}
+
+/// A value that counts as false is none.
+fn or_nothing(value: Value) -> Value {
+    let counts = match &value {
+        Value::Bool(is) => *is,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        _ => true,
+    };
+    if counts { value } else { Value::Null }
 }
 
 pub(crate) fn terminated() -> ErrorReply {
@@ -202,6 +219,18 @@ impl Pool {
         self.changed.notify_all();
     }
 
+    /// Somebody waits for what the pool does.
+    fn asked(&self) {
+        let mut state = self.lock();
+        state.asked = true;
+        self.tell();
+    }
+
+    /// Where only one of several is woken, the others wait for something that does not come.
+    fn misses(&self, state: &mut State, of: usize) -> bool {
+        self.has(Flaw::OneWaiterOnly) && std::mem::replace(&mut state.woken, of + 1) == of + 1
+    }
+
     /// Waits until there is an answer; for no longer than the limit, if there is one.
     pub(crate) fn wait<T>(
         self: &Arc<Pool>,
@@ -209,6 +238,12 @@ impl Pool {
         mut look: impl FnMut(&mut State) -> Option<T>,
     ) -> Option<T> {
         let over = Arc::new(AtomicBool::new(limit == Some(Duration::ZERO)));
+        let limit = match limit {
+            Some(limit) if self.has(Flaw::TimeoutsInWholeSeconds) => {
+                Some(Duration::from_secs(limit.as_millis().div_ceil(1000) as u64))
+            }
+            other => other,
+        };
         let _armed = limit.filter(|limit| !limit.is_zero()).map(|limit| {
             let (pool, over) = (self.clone(), over.clone());
             let alarm = move || {
@@ -221,6 +256,9 @@ impl Pool {
         });
         let mut state = self.lock();
         loop {
+            if limit == Some(Duration::ZERO) && self.has(Flaw::ZeroTimeoutMisses) {
+                return None;
+            }
             if let Some(found) = look(&mut state) {
                 return Some(found);
             }
@@ -302,10 +340,19 @@ impl Pool {
                 to: (state.tasks + number) % self.size,
             })
             .collect();
+        let mut chunks = chunks;
+        let short = |chunk: &Chunk| chunk.items.len() < size;
+        if self.has(Flaw::ShortChunksDropped)
+            && chunks.len() > 1
+            && chunks.last().is_some_and(short)
+        {
+            chunks.pop();
+        }
         state.tasks += chunks.len();
         state.jobs.push(Job {
             ends: vec![None; items],
             order: Vec::new(),
+            chunks: chunks.len(),
             chunks_left: chunks.len(),
             error: None,
             outcome: None,
@@ -334,7 +381,8 @@ impl Pool {
     pub(crate) fn next(self: &Arc<Pool>, worker: usize) -> Option<Errand> {
         let keeps = self.has(Flaw::TerminateKeepsTheQueue);
         self.await_(|state| {
-            let picked = self.pick(&state.queue, worker);
+            let lazy = self.has(Flaw::LazyWorkers) && !state.asked;
+            let picked = self.pick(state, worker).filter(|_| !lazy);
             let queued = picked.filter(|_| state.phase < Phase::Terminated || keeps);
             if let Some(chunk) = queued.and_then(|at| state.queue.remove(at)) {
                 let job = &mut state.jobs[chunk.job];
@@ -360,7 +408,8 @@ impl Pool {
     }
 
     /// Which of the chunks that are queued comes next.
-    fn pick(&self, queue: &VecDeque<Chunk>, worker: usize) -> Option<usize> {
+    fn pick(&self, state: &State, worker: usize) -> Option<usize> {
+        let queue = &state.queue;
         let last = queue.len().checked_sub(1)?;
         match self.nature.flaw {
             Some(Flaw::LastIn) => Some(last),
@@ -372,6 +421,14 @@ impl Pool {
             Some(Flaw::ShortestJobFirst) => {
                 let state_len = |chunk: &Chunk| queue.iter().filter(|c| c.job == chunk.job).count();
                 (0..queue.len()).min_by_key(|at| (state_len(&queue[*at]) > 1, *at))
+            }
+            Some(Flaw::FairToJobs) => {
+                let taken = |chunk: &Chunk| {
+                    let job = &state.jobs[chunk.job];
+                    let queued = queue.iter().filter(|other| other.job == chunk.job);
+                    job.chunks.saturating_sub(queued.count())
+                };
+                (0..queue.len()).min_by_key(|at| (taken(&queue[*at]), *at))
             }
             Some(Flaw::QueuePerWorker) => queue.iter().position(|chunk| chunk.to == worker),
             _ => Some(0),
@@ -411,6 +468,9 @@ impl Pool {
             state.queue.retain(|chunk| chunk.job != id);
         }
         let job = &mut state.jobs[id];
+        if self.has(Flaw::MapReadyEarly) && job.work.many && !job.work.settled {
+            job.ready = true;
+        }
         let at_once = self.has(Flaw::ErrorAtOnce) && job.error.is_some();
         if job.chunks_left > 0 && !at_once {
             return;
@@ -433,6 +493,9 @@ impl Pool {
         let mut values = Vec::new();
         for end in ends {
             values.push(end.unwrap_or(Ok(Value::Null))?);
+        }
+        if job.work.star && self.has(Flaw::StarmapInReverse) {
+            values.reverse();
         }
         if job.work.many {
             Ok(Value::Array(values))
@@ -464,10 +527,19 @@ impl Pool {
         let panicked = matches!(&outcome, Err(error) if error.kind == "Panicked");
         if self.has(Flaw::ResultLost) && state.decisions == 3
             || self.has(Flaw::PanicLosesItsResult) && panicked
+            || self.has(Flaw::LargeResultsAreLost)
+                && outcome
+                    .as_ref()
+                    .is_ok_and(|value| value.to_string().len() > 1 << 16)
         {
             return;
         }
-        let mut outcome = outcome;
+        let mut outcome = match (self.nature.flaw, outcome) {
+            (Some(Flaw::ErrorsLoseTheirName), Err(raised)) => Err(error("Exception", &raised.text)),
+            (Some(Flaw::ErrorsAreValues), Err(raised)) => Ok(Value::from(raised.text)),
+            (Some(Flaw::FalseIsNothing), Ok(value)) => Ok(or_nothing(value)),
+            (_, outcome) => outcome,
+        };
         if let (Ok(value), true) = (&mut outcome, self.has(Flaw::ResultOfTheNeighbour)) {
             let own = value.clone();
             *value = state
@@ -480,6 +552,7 @@ impl Pool {
             Ok(_) => job.work.callback,
             Err(_) if self.has(Flaw::CallbackForFailures) => job.work.callback,
             Err(_) if self.has(Flaw::NoErrorCallback) => None,
+            Err(_) if self.has(Flaw::NoErrorCallbackOfMaps) && job.work.many => None,
             Err(_) => job.work.error_callback,
         };
         job.outcome = Some(outcome.clone());
@@ -507,6 +580,21 @@ impl Pool {
         self.tell();
     }
 
+    /// One more worker has died; gives how many that makes.
+    pub(crate) fn died(&self) -> usize {
+        let mut state = self.lock();
+        state.deaths += 1;
+        state.deaths
+    }
+
+    /// Fails the task that is next in the queue.
+    pub(crate) fn fail_next(&self, error: &ErrorReply) {
+        let mut state = self.lock();
+        if let Some(chunk) = state.queue.pop_front() {
+            self.decide(&mut state, chunk.job, Err(error.clone()));
+        }
+    }
+
     pub(crate) fn is_terminated(&self) -> bool {
         self.lock().phase == Phase::Terminated
     }
@@ -515,8 +603,7 @@ impl Pool {
 
     /// Runs callbacks one after the other until the pool has ended.
     fn call_back(self: &Arc<Pool>) {
-        let on_workers =
-            self.has(Flaw::CallbackOnTheWorker) || self.has(Flaw::CallbackBlocksWorkers);
+        let on_workers = self.calls_back_on_workers();
         while let Some(callback) = self.await_(|state| {
             let next = self.next_callback(state).filter(|_| !on_workers);
             let over = state.phase > Phase::Running && state.workers == 0;
@@ -538,7 +625,21 @@ impl Pool {
         }
     }
 
+    pub(crate) fn calls_back_on_workers(&self) -> bool {
+        let flaws = [
+            Flaw::CallbackOnTheWorker,
+            Flaw::CallbackBlocksWorkers,
+            Flaw::CallbackInDisguise,
+        ];
+        flaws.into_iter().any(|flaw| self.has(flaw))
+    }
+
     fn next_callback(&self, state: &mut State) -> Option<Callback> {
+        if self.has(Flaw::CallbackWhenAsked) && !state.asked
+            || self.has(Flaw::CallbackAtClose) && state.phase == Phase::Running
+        {
+            return None;
+        }
         let callback = if self.has(Flaw::CallbackOrderReversed) {
             state.due.pop_back()
         } else {
@@ -571,9 +672,15 @@ impl Pool {
 
     // --- the end
 
-    pub(crate) fn close(self: &Arc<Pool>) {
+    pub(crate) fn close(self: &Arc<Pool>) -> Result<(), ErrorReply> {
         let mut state = self.lock();
+        if state.phase > Phase::Running && self.has(Flaw::CloseTwiceFails) {
+            return Err(error("NotRunning", "the pool was closed before"));
+        }
         state.phase = state.phase.max(Phase::Closed);
+        if self.has(Flaw::CloseReopens) && state.phase == Phase::Terminated {
+            state.phase = Phase::Running;
+        }
         if self.has(Flaw::CloseDropsTheQueue) {
             state.queue.clear();
         }
@@ -585,6 +692,7 @@ impl Pool {
         if self.has(Flaw::CloseWaits) {
             self.await_(|state| (state.workers == 0).then_some(()));
         }
+        Ok(())
     }
 
     pub(crate) fn terminate(self: &Arc<Pool>) -> Result<(), ErrorReply> {
@@ -593,6 +701,11 @@ impl Pool {
             return Err(error("NotRunning", "the pool was terminated before"));
         }
         state.phase = Phase::Terminated;
+        if self.has(Flaw::TerminateDropsCallbacks) {
+            for callback in std::mem::take(&mut state.due) {
+                state.jobs[callback.job].ready = true;
+            }
+        }
         if !self.has(Flaw::TerminateKeepsTheQueue) {
             state.queue.clear();
         }
@@ -670,10 +783,13 @@ impl Pool {
         }
         self.read_all(&mut state);
         drop(state);
+        self.asked();
         let forgets = self.has(Flaw::JoinForgetsCallbacks);
         let gone = self.wait(limit, |state| {
             let called = state.due.is_empty() && state.calling == 0;
-            (state.workers == 0 && (called || forgets)).then_some(())
+            let gone = state.workers == 0 && (called || forgets);
+            let missed = gone && limit.is_none() && self.misses(state, usize::MAX - 1);
+            (gone && !missed).then_some(())
         });
         if gone.is_none() {
             if self.has(Flaw::JoinTimeoutEndsThePool) {
@@ -688,7 +804,7 @@ impl Pool {
     /// Lets go of it.
     pub(crate) fn end(self: &Arc<Pool>) {
         if self.has(Flaw::DropWaitsForWork) {
-            self.close();
+            let _ = self.close();
         } else {
             // Where it is refused there is nothing left to stop.
             let _ = self.terminate();
@@ -699,7 +815,13 @@ impl Pool {
     // --- handles
 
     pub(crate) fn get(self: &Arc<Pool>, id: usize, limit: Option<Duration>) -> Answer {
+        self.asked();
+        let mut waited = false;
         let got = self.wait(limit, |state| {
+            let waits = std::mem::replace(&mut waited, true);
+            if waits && state.jobs[id].ready && self.misses(state, id) {
+                return None;
+            }
             let job = &mut state.jobs[id];
             let outcome = job.outcome.clone().filter(|_| job.ready)?;
             if std::mem::replace(&mut job.taken, true) && self.has(Flaw::GetOnce) {
@@ -718,6 +840,7 @@ impl Pool {
 
     /// Waits; false when the time is over.
     pub(crate) fn wait_for(self: &Arc<Pool>, id: usize, limit: Option<Duration>) -> bool {
+        self.asked();
         self.wait(limit, |state| state.jobs[id].ready.then_some(()))
             .is_some()
     }

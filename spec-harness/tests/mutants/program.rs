@@ -204,8 +204,16 @@ impl Small {
                 let (pool, job) = self.handle(&handle)?;
                 return pool.successful(job).map(Value::from);
             }
-            Command::Close { pool } => self.pool(&pool)?.close(),
-            Command::Terminate { pool } => self.pool(&pool)?.terminate()?,
+            Command::Close { pool } => self.pool(&pool)?.close()?,
+            Command::Terminate { pool } => {
+                let pool = self.pool(&pool)?;
+                if pool.has(Flaw::TerminateEverything) {
+                    for (_, other) in self.names().pools.clone() {
+                        other.terminate()?;
+                    }
+                }
+                pool.terminate()?;
+            }
             Command::Join { pool, timeout } => self.pool(&pool)?.join(timeout.map(seconds))?,
             Command::Drop { pool } => {
                 let gone = self.pool(&pool)?;

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -10,11 +11,11 @@ use std::thread;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getppid};
 use serde_json::{Value, json};
 use spec_harness::adapter::{Answer, puppet};
 use spec_harness::case::ast::Kind;
-use spec_harness::protocol::{FromAdapter, line};
+use spec_harness::protocol::{Begin, FromAdapter, Order, SOCKET_VARIABLE, line};
 
 use crate::flaws::Flaw;
 use crate::pool::{Errand, Pool, error};
@@ -139,10 +140,33 @@ fn perform(what: &str, key: u64, with: Answer) -> Answer {
             puppet::callback(key, with);
             Ok(Value::Null)
         }
+        "disguised callback" => Ok(in_disguise(key, with).unwrap_or_default()),
         _ => puppet::task(key),
     };
     let came = catch_unwind(AssertUnwindSafe(body));
     came.unwrap_or_else(|panic| Err(error("Panicked", &message(&*panic))))
+}
+
+/// A callback that says that it runs in the parent.
+fn in_disguise(key: u64, with: Answer) -> Option<Value> {
+    let socket = UnixStream::connect(std::env::var_os(SOCKET_VARIABLE)?).ok()?;
+    let begin = Begin {
+        begin: key,
+        pid: getppid().as_raw(),
+        tid: getppid().as_raw(),
+        name: "callbacks".into(),
+        args: 1,
+        callback: true,
+        value: with.as_ref().ok().cloned(),
+        error: with.err(),
+    };
+    (&socket).write_all(line(&begin).as_bytes()).ok()?;
+    let mut order = String::new();
+    BufReader::new(&socket).read_line(&mut order).ok()?;
+    match serde_json::from_str(&order) {
+        Ok(Order::Return(value)) => Some(value),
+        _ => None,
+    }
 }
 
 /// What a panic says.
@@ -162,6 +186,10 @@ pub(crate) fn work(pool: &Arc<Pool>, number: usize, mut hands: Hands) {
             return pool.worker_gone();
         };
         hands = next;
+        if chunks == 4 && pool.has(Flaw::WorkersWearOut) {
+            hands.bury(pool);
+            return pool.worker_gone();
+        }
         chunks += if pool.has(Flaw::ShareCountsItems) {
             items
         } else {
@@ -232,9 +260,14 @@ fn do_errand(
         }
     }
     pool.chunk_ended(job, failed);
-    if pool.has(Flaw::CallbackOnTheWorker) || pool.has(Flaw::CallbackBlocksWorkers) {
+    if pool.calls_back_on_workers() {
+        let what = if pool.has(Flaw::CallbackInDisguise) {
+            "disguised callback"
+        } else {
+            "callback"
+        };
         while let Some(callback) = pool.take_callback() {
-            hands.run("callback", callback.key, &callback.with);
+            hands.run(what, callback.key, &callback.with);
             pool.callback_returned(&callback);
         }
     }
@@ -247,10 +280,17 @@ fn after_death(pool: &Arc<Pool>, errand: Errand, place: usize) -> Option<Hands> 
     match pool.nature.flaw {
         _ if pool.is_terminated() => {}
         Some(Flaw::DeathHangs) => {}
+        Some(Flaw::DeathTellsTheNext) => {
+            pool.fail_next(&lost);
+            pool.chunk_ended(errand.chunk.job, Some((place, lost)));
+        }
         Some(Flaw::DeathRunsItAgain) => pool.put_back(errand.chunk),
         Some(Flaw::DeathFailsNeighbours) => pool.fail_all(&lost, false),
         Some(Flaw::DeathBreaksThePool) => pool.fail_all(&lost, true),
         _ => pool.chunk_ended(errand.chunk.job, Some((place, lost))),
+    }
+    if pool.died() > 2 && pool.has(Flaw::ThirdDeathIsTheLast) {
+        return None;
     }
     let replaced = !pool.has(Flaw::DeathNotReplaced) && !pool.has(Flaw::DeathBreaksThePool);
     let goes_on = pool.has(Flaw::TerminateKeepsTheQueue) || !pool.is_terminated();

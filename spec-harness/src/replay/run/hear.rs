@@ -127,6 +127,13 @@ impl Run<'_> {
             )));
         }
         let key = begin.begin;
+        let process = self.session.process(line).unwrap_or(begin.pid);
+        if process != begin.pid {
+            return Err(broken(format!(
+                "puppet {key} says that it is in process {}, and the connection is from process {process}",
+                begin.pid
+            )));
+        }
         let first = self.stage.is_first(key, begin.callback).map_err(broken)?;
         let given = match (&begin.value, begin.error) {
             (_, Some(ErrorReply { kind, text })) => {
