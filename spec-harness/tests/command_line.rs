@@ -462,3 +462,57 @@ fn the_scripts_of_bad_adapters_can_be_run() {
         assert_eq!(script, mode & 0o100 != 0, "{}", path.display());
     }
 }
+
+mod showing {
+    use super::*;
+
+    const DEATH: &str = "death/a-worker-that-leaves";
+
+    #[test]
+    fn plot_draws_what_the_model_has_and_what_runs_have() {
+        let said = with(&["plot", "S004-1"], |command| {
+            command.env("LC_ALL", "C.UTF-8");
+        });
+        let said = said.ends_with(0);
+        said.says("tutorial/S004-1 on thread workers, as the model has it")
+            .says("tutorial/S004-1 on process workers, as the model has it")
+            .says("never ran  ┄func(4) … func(9), 6 tasks┄");
+        let said = harness(&["plot", DEATH, "--on", "thread,process", "--ascii"]).ends_with(0);
+        said.says("on process (pool-process ")
+            .says("thread: pool-thread cannot `exit_self`")
+            .says("%+ lost with its worker");
+    }
+
+    #[test]
+    fn plot_writes_one_picture_as_svg() {
+        let said = harness(&["plot", "S004-1", "--on", "model:process", "--svg", "-"]).ends_with(0);
+        assert!(said.out.starts_with("<svg xmlns="), "{}", said.out);
+        harness(&["plot", "S004-1", "--svg", "-"])
+            .ends_with(2)
+            .complains("these differ: thread workers, as the model has it; process workers");
+    }
+
+    #[test]
+    fn explain_says_who_waits_for_what() {
+        let said = harness(&["explain", "S004-1", "--on", "model:process"]).ends_with(0);
+        said.says("  · func(4) … func(9) (6 tasks) wait for a free worker\n")
+            .says("  → nobody can move before 1.5: the clock goes there, and main goes on\n");
+        harness(&["explain", DEATH, "--on", "thread"])
+            .ends_with(2)
+            .complains("thread: pool-thread cannot `exit_self`");
+    }
+
+    #[test]
+    fn a_part_of_a_name_that_several_have_is_refused() {
+        harness(&["plot", "callback"])
+            .ends_with(2)
+            .complains("cases match callback: callback/a-callback-that-fails, ");
+    }
+
+    #[test]
+    fn an_implementation_that_does_not_exist_is_refused() {
+        harness(&["plot", "S004-1", "--on", "thred"])
+            .ends_with(2)
+            .complains("write model, thread, ");
+    }
+}

@@ -13,7 +13,8 @@ pub(super) fn explain(asked: &Subject, out: &mut Output) -> Result<Came, Refusal
     let case = &chosen.case;
     let columns = picture::look(None, false).columns.min(100);
     let mut told: Vec<(String, Vec<Chapter>)> = Vec::new();
-    for seen in subject::seen(asked, case)? {
+    let (seen, refused) = subject::seen(asked, case)?;
+    for seen in seen {
         let story = story::of(&seen.history);
         match told.iter_mut().find(|(_, known)| *known == story) {
             Some((on, _)) => *on += &format!("; {}", seen.on),
@@ -28,6 +29,9 @@ pub(super) fn explain(asked: &Subject, out: &mut Output) -> Result<Came, Refusal
             tell(chapter, columns, out);
         }
         out.line("");
+    }
+    for why in refused {
+        out.line(paint(FAINT, why));
     }
     Ok(Came::Well)
 }

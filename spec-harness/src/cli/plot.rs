@@ -15,7 +15,8 @@ pub(super) fn plot(args: &PlotArgs, out: &mut Output) -> Result<Came, Refusal> {
     };
     let case = &chosen.case;
     let mut pictures: Vec<(String, Picture)> = Vec::new();
-    for seen in subject::seen(&args.subject, case)? {
+    let (seen, refused) = subject::seen(&args.subject, case)?;
+    for seen in seen {
         let picture = Picture::of(&seen.history);
         match pictures.iter_mut().find(|(_, known)| *known == picture) {
             Some((on, _)) => *on += &format!("; {}", seen.on),
@@ -32,6 +33,9 @@ pub(super) fn plot(args: &PlotArgs, out: &mut Output) -> Result<Came, Refusal> {
         out.line("");
         picture::show(picture, look, "", out);
         out.line("");
+    }
+    for why in refused {
+        out.line(paint(FAINT, why));
     }
     Ok(Came::Well)
 }

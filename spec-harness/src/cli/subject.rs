@@ -22,19 +22,31 @@ pub(super) fn case(subject: &Subject) -> Result<Result<Chosen, Bad>, Refusal> {
     select::one(&subject.case)
 }
 
-/// What happens in the case, on everything that is asked for. Kinds of workers on which the model has the same are
-/// one.
-pub(super) fn seen(subject: &Subject, case: &Case) -> Result<Vec<Seen>, Refusal> {
-    let mut seen = Vec::new();
+/// What happens in the case on everything that is asked for, and why there is nothing of the others. Kinds of workers on
+/// which the model has the same are one.
+///
+/// # Errors
+/// Nothing at all happens.
+pub(super) fn seen(subject: &Subject, case: &Case) -> Result<(Vec<Seen>, Vec<String>), Refusal> {
+    let (mut seen, mut refused) = (Vec::new(), Vec::new());
     for on in &subject.on {
-        match on.as_str() {
-            "model" => seen.extend(predicted(case)?),
-            "model:thread" => seen.push(predicted_on(case, Kind::Thread)?),
-            "model:process" => seen.push(predicted_on(case, Kind::Process)?),
-            name => seen.extend(replayed(case, name)?),
+        let here = match on.as_str() {
+            "model" => predicted(case),
+            "model:thread" => predicted_on(case, Kind::Thread).map(|seen| vec![seen]),
+            "model:process" => predicted_on(case, Kind::Process).map(|seen| vec![seen]),
+            name => replayed(case, name, &mut refused),
+        };
+        match here {
+            Ok(here) => seen.extend(here),
+            // A mistake in what was typed is no matter of the case.
+            Err(why) if !on.starts_with("model") => return Err(why),
+            Err(why) => refused.push(format!("{on}: {why}")),
         }
     }
-    Ok(seen)
+    if seen.is_empty() {
+        return Err(refused.join("; "));
+    }
+    Ok((seen, refused))
 }
 
 fn predicted(case: &Case) -> Result<Vec<Seen>, Refusal> {
@@ -61,7 +73,7 @@ fn predicted_on(case: &Case, kind: Kind) -> Result<Seen, Refusal> {
     }
 }
 
-fn replayed(case: &Case, name: &str) -> Result<Vec<Seen>, Refusal> {
+fn replayed(case: &Case, name: &str, refused: &mut Vec<String>) -> Result<Vec<Seen>, Refusal> {
     let runner = Runner::default();
     let program =
         std::env::current_exe().map_err(|error| format!("where this program lies: {error}"))?;
@@ -69,7 +81,6 @@ fn replayed(case: &Case, name: &str) -> Result<Vec<Seen>, Refusal> {
     let mut seen = Vec::new();
     let columns = target::columns(name, &program, &runner)
         .map_err(|why| why.replace("write thread,", "write model, thread,"))?;
-    let mut refused = String::new();
     for column in &columns {
         let name = &column.target.name;
         match runner.run(case, &column.target) {
@@ -83,12 +94,9 @@ fn replayed(case: &Case, name: &str) -> Result<Vec<Seen>, Refusal> {
                 });
             }
             Outcome::NotApplicable(why) | Outcome::NotHere(why) => {
-                refused = format!("{name}: {why}");
+                refused.push(format!("{name}: {why}"));
             }
         }
-    }
-    if seen.is_empty() {
-        return Err(refused);
     }
     Ok(seen)
 }
