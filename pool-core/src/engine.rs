@@ -1,17 +1,16 @@
 //! The semantics of a pool, once: what is let in, what each call waits for, how a pool ends.
 
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use crate::attendance::Deadline;
 use crate::backend::{Backend, Carry, StartError};
 use crate::cell::{Awaited, Cell, Erased};
 use crate::chunks::default_chunksize;
+use crate::config::Config;
 use crate::context;
 use crate::entry::{Entry, NoEntry, Refused, TrySubmitError};
 use crate::failure::{Failure, Misuse};
@@ -27,96 +26,7 @@ use crate::parting::{self, JoinAsync, Parting};
 use crate::tally::Tally;
 use crate::task::{Func, Task};
 use crate::terms::Terms;
-use crate::timers::Timers;
 use crate::work::{Batch, Single, Work};
-
-/// More workers than any system can start: what goes beyond is a slip, and would not fit in memory.
-const MOST_WORKERS: usize = 1 << 20;
-
-/// What every pool can be told at its start, whatever its workers are.
-#[derive(Debug, Clone)]
-pub struct Config {
-    size: Option<usize>,
-    queue: Option<usize>,
-    timers: Timers,
-    panic_hook: bool,
-    warn_on_drop: bool,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Config {
-            size: None,
-            queue: None,
-            timers: Timers::real(),
-            panic_hook: true,
-            warn_on_drop: true,
-        }
-    }
-}
-
-impl Config {
-    /// Number of workers; without it, the CPUs that this process may use.
-    #[must_use]
-    pub fn size(self, size: usize) -> Self {
-        Config {
-            size: Some(size),
-            ..self
-        }
-    }
-
-    /// How many tasks may wait in the queue; without it, any number.
-    #[must_use]
-    pub fn queue(self, tasks: usize) -> Self {
-        Config {
-            queue: Some(tasks),
-            ..self
-        }
-    }
-
-    /// The pool's source of time.
-    #[must_use]
-    pub fn timers(self, timers: Timers) -> Self {
-        Config { timers, ..self }
-    }
-
-    /// Whether the panic hook may be installed that gives panics of tasks their place (default: yes).
-    #[must_use]
-    pub fn panic_hook(self, install: bool) -> Self {
-        Config {
-            panic_hook: install,
-            ..self
-        }
-    }
-
-    /// Whether a drop with unfinished tasks says so on stderr (default: yes).
-    #[must_use]
-    pub fn warn_on_drop(self, warn: bool) -> Self {
-        Config {
-            warn_on_drop: warn,
-            ..self
-        }
-    }
-
-    fn bound(&self) -> Result<Option<NonZeroUsize>, StartError> {
-        let bound = self
-            .queue
-            .map(|tasks| NonZeroUsize::new(tasks).ok_or(StartError::NoQueue));
-        bound.transpose()
-    }
-
-    fn workers(&self) -> Result<NonZeroUsize, StartError> {
-        match self.size {
-            Some(size) if size > MOST_WORKERS => Err(StartError::TooManyWorkers {
-                size,
-                most: MOST_WORKERS,
-            }),
-            Some(size) => NonZeroUsize::new(size).ok_or(StartError::NoWorkers),
-            // Where the system does not tell, one worker is what is sure to be there.
-            None => Ok(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
-        }
-    }
-}
 
 /// A pool without a face: backends wrap it and give it signatures.
 pub struct Engine<B: Backend>(Arc<Shared<B>>);

@@ -80,6 +80,9 @@ mod imap;
 // How workers are started, fed and stopped.
 mod backend;
 
+// What a pool is told at its start.
+mod config;
+
 // Ends that block nobody.
 mod parting;
 
@@ -103,9 +106,10 @@ pub use backend::{Backend, Carry, StartError};
 pub use cell::{Cell, Erased, Job, Link, Unit};
 pub use chunks::default_chunksize;
 pub use common::Context;
+pub use config::Config;
 pub use context::{Lender, Worker, WorkerSeat, current_worker, worker_state};
 pub use drain::{DrainError, drain};
-pub use engine::{Config, Engine};
+pub use engine::Engine;
 pub use entry::{Refused, TrySubmitError};
 pub use failure::{Cause, CodecError, Failure, Misuse, Never, Panic, WorkerLost};
 pub use feed::{Claim, Feed, Seat};

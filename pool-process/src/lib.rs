@@ -97,6 +97,12 @@ mod backend;
 
 mod pool;
 
+mod face;
+
+mod calls;
+
+mod trying;
+
 mod with;
 
 mod builder;

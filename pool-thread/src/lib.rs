@@ -43,6 +43,12 @@ mod with_pool;
 
 mod pool;
 
+mod face;
+
+mod calls;
+
+mod trying;
+
 mod with;
 
 mod process;

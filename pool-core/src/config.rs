@@ -1,0 +1,95 @@
+//! What a pool is told at its start.
+
+use std::num::NonZeroUsize;
+use std::thread;
+
+use crate::backend::StartError;
+use crate::timers::Timers;
+
+/// More workers than any system can start: what goes beyond is a slip, and would not fit in memory.
+const MOST_WORKERS: usize = 1 << 20;
+
+/// What every pool can be told at its start, whatever its workers are.
+#[derive(Debug, Clone)]
+pub struct Config {
+    size: Option<usize>,
+    queue: Option<usize>,
+    pub(crate) timers: Timers,
+    pub(crate) panic_hook: bool,
+    pub(crate) warn_on_drop: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            size: None,
+            queue: None,
+            timers: Timers::real(),
+            panic_hook: true,
+            warn_on_drop: true,
+        }
+    }
+}
+
+impl Config {
+    /// Number of workers; without it, the CPUs that this process may use.
+    #[must_use]
+    pub fn size(self, size: usize) -> Self {
+        Config {
+            size: Some(size),
+            ..self
+        }
+    }
+
+    /// How many tasks may wait in the queue; without it, any number.
+    #[must_use]
+    pub fn queue(self, tasks: usize) -> Self {
+        Config {
+            queue: Some(tasks),
+            ..self
+        }
+    }
+
+    /// The pool's source of time.
+    #[must_use]
+    pub fn timers(self, timers: Timers) -> Self {
+        Config { timers, ..self }
+    }
+
+    /// Whether the panic hook may be installed that gives panics of tasks their place (default: yes).
+    #[must_use]
+    pub fn panic_hook(self, install: bool) -> Self {
+        Config {
+            panic_hook: install,
+            ..self
+        }
+    }
+
+    /// Whether a drop with unfinished tasks says so on stderr (default: yes).
+    #[must_use]
+    pub fn warn_on_drop(self, warn: bool) -> Self {
+        Config {
+            warn_on_drop: warn,
+            ..self
+        }
+    }
+
+    pub(crate) fn bound(&self) -> Result<Option<NonZeroUsize>, StartError> {
+        let bound = self
+            .queue
+            .map(|tasks| NonZeroUsize::new(tasks).ok_or(StartError::NoQueue));
+        bound.transpose()
+    }
+
+    pub(crate) fn workers(&self) -> Result<NonZeroUsize, StartError> {
+        match self.size {
+            Some(size) if size > MOST_WORKERS => Err(StartError::TooManyWorkers {
+                size,
+                most: MOST_WORKERS,
+            }),
+            Some(size) => NonZeroUsize::new(size).ok_or(StartError::NoWorkers),
+            // Where the system does not tell, one worker is what is sure to be there.
+            None => Ok(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
+        }
+    }
+}
