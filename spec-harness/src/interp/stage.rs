@@ -29,6 +29,17 @@ pub struct Options {
 
 /// An order of the turns of a run, told by what it does otherwise than the rule: at which turn, counted from 0,
 /// and which of those that are ready in that instant goes first instead of the first.
+///
+/// # Examples
+/// ```
+/// use spec_harness::interp::Deviations;
+///
+/// // At turn 3 the second goes first, at turn 7 the third.
+/// let order: Deviations = "3:1,7:2".parse()?;
+/// assert_eq!(order.end(), 8);
+/// assert_eq!(order.to_string(), "3:1,7:2");
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deviations(Vec<(usize, usize)>);
 

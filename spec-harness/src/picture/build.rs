@@ -48,6 +48,34 @@ struct Builder<'h> {
 impl Picture {
     /// The picture of a run, real or predicted. Runs with the same transcript have the same picture, unless a pool
     /// has the machine's size.
+    ///
+    /// # Examples
+    /// ```
+    /// use spec_harness::case::ast::{Case, Kind};
+    /// use spec_harness::model::{Prediction, predict};
+    /// use spec_harness::picture::text::{Look, plain};
+    /// use spec_harness::picture::{Picture, svg};
+    ///
+    /// let text = "\
+    /// spec: 1
+    /// title: two tasks
+    /// tasks:
+    ///   f(i):
+    ///     - sleep: i
+    /// main:
+    ///   - pool: 2
+    ///   - map: f
+    ///     over: [1, 2]
+    ///   - close
+    ///   - join
+    /// ";
+    /// let case = Case::parse("two", text).expect("it is in order");
+    /// if let Prediction::Ran(history) = predict(&case, Kind::Thread) {
+    ///     let picture = Picture::of(&history);
+    ///     assert!(plain(&picture, Look::default()).contains("w1      █f(2)█"));
+    ///     assert!(svg::standalone(&picture, &case.title, "threads").starts_with("<svg "));
+    /// }
+    /// ```
     pub fn of(history: &History) -> Picture {
         let mut builder = Builder {
             history,
