@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
@@ -301,7 +302,11 @@ impl Session {
             }
         }
         for line in gone {
-            self.puppets.remove(&line);
+            if let Some(puppet) = self.puppets.remove(&line) {
+                // A child that is just being started for another run has a copy of the descriptor: to close it alone
+                // would leave a peer asleep that waits for this end. It may have gone itself.
+                let _ = puppet.stream.shutdown(Shutdown::Both);
+            }
         }
         Ok(some)
     }
