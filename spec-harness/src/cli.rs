@@ -100,12 +100,18 @@ struct Selection {
     /// Cases taken from this document (004) or example (004#S004-1)
     #[arg(long, value_name = "SOURCE")]
     source: Vec<String>,
+    /// Cases that show one of these rows of the contract
+    #[arg(long, value_name = "ROWS", alias = "rows", value_delimiter = ',')]
+    row: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 struct ListArgs {
     #[command(flatten)]
     selection: Selection,
+    /// The rows of the contract that each case shows, and its tags, too
+    #[arg(short, long)]
+    long: bool,
     /// What the documents say that the cases are taken from, and what happens
     #[arg(long)]
     claims: bool,
@@ -331,6 +337,7 @@ impl Selection {
             exact: false,
             tag: vec![],
             source: vec![],
+            row: vec![],
         }
     }
 }

@@ -261,6 +261,29 @@ fn the_schema_and_the_reference_are_printed() {
 }
 
 #[test]
+fn cases_are_listed_by_row_with_what_they_show() {
+    let folder = Folder::new("list");
+    let said = folder.run(&["list", "--rows", "L5", "--long"]).ends_with(0);
+    let said = said
+        .says("tutorial/S004-1 ")
+        .says("L1 L4 L5; apply_async close terminate join");
+    assert!(
+        !said.text.contains("map/results-are-in-input-order"),
+        "{}",
+        said.text
+    );
+    let refused = folder.run(&["list", "--row", "Z9"]).ends_with(2);
+    refused.says("no case matches --row Z9");
+}
+
+#[test]
+fn a_file_without_end_is_refused() {
+    let folder = Folder::new("endless");
+    let refused = folder.run(&["check", "/dev/zero"]).ends_with(2);
+    refused.says("the file has more than 1048576 bytes");
+}
+
+#[test]
 fn a_case_is_exported_or_refused_at_the_step_that_cannot_be() {
     let folder = Folder::new("export");
     folder

@@ -367,7 +367,7 @@ fn refused_quickly(bytes: &[u8]) -> String {
 fn a_huge_file_is_refused_at_once() {
     let shown = refused_quickly(&vec![b'a'; 10 << 20]);
     assert!(
-        shown.contains("the file has 10485760 bytes, a case at most 1048576"),
+        shown.contains("the file has more than 1048576 bytes"),
         "{:.300}",
         shown
     );
@@ -400,6 +400,41 @@ fn a_bomb_of_aliases_is_refused() {
     }
     let shown = refused_quickly(bomb.as_bytes());
     assert!(shown.contains("no YAML anchors or aliases"), "{shown}");
+}
+
+/// What the model says of a program that would do too much.
+fn too_much(program: &str) -> String {
+    let text = format!(
+        "spec: 1\ntitle: t\ntasks:\n  func(i):\n    - print: \"{{'x' * 100000}}\"\nmain:\n  - pool: 2\n{program}"
+    );
+    let case = parse(&text);
+    let begun = Instant::now();
+    let problems = spec_harness::model::review(&case);
+    // A bound for an unoptimised build on a loaded machine; without limits these take hours.
+    assert!(
+        begun.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        begun.elapsed()
+    );
+    let first = problems.first().expect("it is refused");
+    first.message.clone()
+}
+
+#[test]
+fn programs_that_would_do_too_much_are_refused() {
+    let refused = |program: &str, why: &str| {
+        let said = too_much(program);
+        assert!(said.contains(why), "{said}");
+    };
+    let nested = "  - for: i in range(9000)\n    do:\n      - for: j in range(9000)\n        do:\n          - print: x\n";
+    refused(nested, "more than 100000 steps");
+    let loud = "  - for: i in range(9000)\n    do:\n      - print: \"{'x' * 100000}\"\n";
+    refused(loud, "the program prints more than");
+    let tasks = "  - map: func\n    over: range(100)\n";
+    refused(tasks, "the tasks print more than");
+    refused("  - pool: 100000\n", "at most 1000 workers");
+    let doubled = "  - let: { x: \"'xxxxxxxx'\" }\n  - for: i in range(60)\n    do:\n      - let: { x: x + x }\n";
+    refused(doubled, "too large");
 }
 
 #[test]

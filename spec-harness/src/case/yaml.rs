@@ -105,10 +105,7 @@ impl Scalar {
 /// anchors and aliases, with which a small file can grow without end, are refused.
 pub(crate) fn parse(text: &str) -> Result<Node, Box<Diagnostic>> {
     if text.len() > MAX_BYTES {
-        let message = format!(
-            "the file has {} bytes, a case at most {MAX_BYTES}",
-            text.len()
-        );
+        let message = format!("the file has more than {MAX_BYTES} bytes, the most for a case");
         return Err(Box::new(Diagnostic::new(Span::default(), message)));
     }
     let options = serde_saphyr::options! {

@@ -31,6 +31,24 @@ pub(super) fn list(args: &ListArgs, out: &mut Output) -> Result<Came, Refusal> {
             case.title,
             source.unwrap_or_default()
         ));
+        if args.long {
+            let rows = case.covers.iter().map(|row| row.value.as_str());
+            let only = case
+                .only
+                .as_ref()
+                .map(|only| format!("; {} only", only.value));
+            let more = format!(
+                "{}; {}{}",
+                rows.collect::<Vec<_>>().join(" "),
+                case.tags.join(" "),
+                only.unwrap_or_default()
+            );
+            out.line(format_args!(
+                "{}  {}",
+                " ".repeat(longest),
+                paint(FAINT, more)
+            ));
+        }
     }
     Ok(Came::Well)
 }

@@ -1,10 +1,12 @@
 //! Which cases are meant: built-in ones by parts of their names, files by their paths.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
-use spec_harness::case::Diagnostic;
 use spec_harness::case::ast::{Case, Kind};
 use spec_harness::case::suggest::did_you_mean;
+use spec_harness::case::{Diagnostic, MAX_BYTES};
 use spec_harness::judge::transcript;
 
 use super::{Refusal, Selection};
@@ -85,7 +87,9 @@ fn wanted(case: &Case, selection: &Selection) -> bool {
         .as_ref()
         .map_or("", |source| source.value.as_str());
     let from = |wanted: &String| source == wanted || source.split('#').any(|part| part == wanted);
-    tagged && (selection.source.is_empty() || selection.source.iter().any(from))
+    let shows = |row: &String| case.covers.iter().any(|covered| covered.value == *row);
+    let shown = selection.row.is_empty() || selection.row.iter().any(shows);
+    tagged && shown && (selection.source.is_empty() || selection.source.iter().any(from))
 }
 
 fn nothing(selection: &Selection) -> Refusal {
@@ -97,6 +101,7 @@ fn nothing(selection: &Selection) -> Refusal {
             .iter()
             .map(|source| format!("--source {source}")),
     );
+    asked.extend(selection.row.iter().map(|row| format!("--row {row}")));
     let text = format!("no case matches {}", asked.join(" "));
     let names = || spec_cases::CASES.iter().map(|(name, _)| *name);
     let last = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
@@ -131,7 +136,11 @@ fn built_in_case(name: &str, text: &str) -> Result<Chosen, Bad> {
 /// Reads a case file.
 pub(super) fn from_file(path: &Path) -> Result<Result<Chosen, Bad>, Refusal> {
     let shown = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| format!("{shown}: {error}"))?;
+    // One byte more than a case may have says that it is too large, however much there is.
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|error| format!("{shown}: {error}"))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Ok(match Case::parse_bytes(&name(path), &bytes) {
         Ok(case) => Ok(Chosen {

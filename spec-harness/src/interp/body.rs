@@ -10,7 +10,12 @@ use crate::protocol::{ErrorReply, Order};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Act<'c> {
     /// Prints a line and goes on.
-    Print(String),
+    Print {
+        /// The operation.
+        span: Span,
+        /// The line.
+        line: String,
+    },
     /// Sleeps for so long.
     Sleep(Time),
     /// Has its puppet do something and goes on when that is done.
@@ -138,7 +143,10 @@ impl<'c> Body<'c> {
         let lost = |order| Ok(Some(Act::End(order, Ended::WithItsWorker)));
         let raised = |order| Ok(Some(Act::End(order, Ended::As(Fate::Raised))));
         match &op.what {
-            OpKind::Print(text) => Ok(Some(Act::Print(text.render(&self.env)?))),
+            OpKind::Print(text) => Ok(Some(Act::Print {
+                span: op.span,
+                line: text.render(&self.env)?,
+            })),
             OpKind::Sleep(time) => duration(time, &self.env).map(|time| Some(Act::Sleep(time))),
             OpKind::Return(value) => {
                 let value = value.eval(&self.env)?.to_json();

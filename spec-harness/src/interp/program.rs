@@ -51,12 +51,17 @@ pub enum Demand {
 /// Most steps that a program may take: one that loops for hours is a mistake.
 const MOST_STEPS: usize = 100_000;
 
+/// Most bytes that main and its threads may print, and as many again their tasks.
+pub(super) const MOST_TEXT: usize = 4 << 20;
+
 /// The program of a case while it runs.
 #[derive(Debug)]
 pub struct Program<'c> {
     env: Env,
     /// Steps begun so far.
     steps: usize,
+    /// Bytes that main and its threads have printed.
+    printed: usize,
     actors: Vec<Actor<'c>>,
     names: Names<'c>,
 }
@@ -119,6 +124,7 @@ impl<'c> Program<'c> {
         Program {
             env: Env::new(),
             steps: 0,
+            printed: 0,
             actors: vec![main],
             names: Names::new(case),
         }
@@ -296,7 +302,17 @@ impl<'c> Program<'c> {
     fn begin(&mut self, who: ActorId, step: &'c Step, now: Time) -> Result<Begun<'c>, EvalError> {
         let env = self.scope(who, now);
         Ok(match &step.action {
-            Action::Print(text) => Begun::Demand(Demand::Print(text.render(&env)?)),
+            Action::Print(text) => {
+                let line = text.render(&env)?;
+                self.printed += line.len();
+                if self.printed > MOST_TEXT {
+                    return Err(EvalError {
+                        span: step.span,
+                        message: format!("the program prints more than {MOST_TEXT} bytes"),
+                    });
+                }
+                Begun::Demand(Demand::Print(line))
+            }
             Action::Sleep(time) => Begun::Demand(Demand::Sleep(duration(time, &env)?)),
             Action::Let(bindings) => {
                 for (name, value) in bindings {

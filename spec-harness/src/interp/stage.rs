@@ -215,6 +215,8 @@ pub struct Stage<'c> {
     timers: BTreeMap<u64, Rank>,
     seen: Seen,
     begun: BTreeSet<Key>,
+    /// Bytes that bodies have printed.
+    printed: usize,
     idle: BTreeSet<ActorId>,
     /// Main has ended; what remains of its threads has not.
     main_ended: bool,
@@ -293,6 +295,7 @@ impl<'c> Stage<'c> {
             queue: BTreeMap::new(),
             turns: Vec::new(),
             bodies: BTreeMap::new(),
+            printed: 0,
             calls: BTreeMap::new(),
             count: 0,
             timers: BTreeMap::new(),

@@ -111,9 +111,16 @@ impl Seen {
         let workers: BTreeSet<usize> = facts.lives.values().map(|life| life.worker).collect();
         let printed = history.events.iter().filter_map(|event| match &event.what {
             What::Print(text) => {
-                let anonymous = workers.iter().fold(text.clone(), |text, worker| {
-                    replace_word(&text, &format!("w{worker}"), "{worker}")
-                });
+                // Looking for every worker's name costs time, and most lines name none.
+                let mut pairs = text.as_bytes().windows(2);
+                let may_name = |pair: &[u8]| pair[0] == b'w' && pair[1].is_ascii_digit();
+                let workers = pairs.any(may_name).then_some(&workers);
+                let anonymous = workers
+                    .into_iter()
+                    .flatten()
+                    .fold(text.clone(), |text, worker| {
+                        replace_word(&text, &format!("w{worker}"), "{worker}")
+                    });
                 Some(Printed {
                     at: event.at,
                     text: text.clone(),

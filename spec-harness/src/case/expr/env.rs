@@ -1,13 +1,15 @@
 //! The variables that an expression sees.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::value::Value;
 
 /// The variables of one scope: main's, or one task's. As in Python, a loop has no scope of its own.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Env {
-    vars: BTreeMap<String, Value>,
+    // Shared, because scopes are copied at every step and values can be large.
+    vars: BTreeMap<String, Arc<Value>>,
 }
 
 impl Env {
@@ -25,12 +27,12 @@ impl Env {
 
     /// Binds a variable, or rebinds it.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<Value>) {
-        self.vars.insert(name.into(), value.into());
+        self.vars.insert(name.into(), Arc::new(value.into()));
     }
 
     /// The value of a variable.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.vars.get(name)
+        self.vars.get(name).map(Arc::as_ref)
     }
 
     /// Appends to a list variable, which is made if it is not there (`into: results`).
@@ -38,7 +40,7 @@ impl Env {
     /// # Errors
     /// The variable is no list, or the list grows beyond the bounds of a value.
     pub fn append(&mut self, name: &str, value: Value) -> Result<(), String> {
-        let list = match self.vars.get(name) {
+        let list = match self.get(name) {
             None => Vec::new(),
             Some(Value::List(items)) => items.clone(),
             Some(other) => return Err(format!("`{name}` is no list but {}", other.type_name())),

@@ -28,6 +28,9 @@ pub(in crate::interp) struct Names<'c> {
     pub(in crate::interp) unpacked: BTreeSet<Key>,
 }
 
+/// Most workers that a pool may be asked for.
+const MOST_WORKERS: u64 = 1_000;
+
 /// Most tasks and callbacks that a program may submit.
 const MOST_TASKS: usize = 10_000;
 
@@ -60,6 +63,12 @@ impl<'c> Names<'c> {
             && number(maxtasksperchild)? == Some(0)
         {
             return Err(wrong(share.span, "a worker's share is at least one task"));
+        }
+        if let Some(asked) = size
+            && number(size)?.is_some_and(|size| size > MOST_WORKERS)
+        {
+            let text = format!("a case asks for at most {MOST_WORKERS} workers");
+            return Err(wrong(asked.span, text));
         }
         let (size, maxtasksperchild) = (number(size)?, number(maxtasksperchild)?);
         let made = self

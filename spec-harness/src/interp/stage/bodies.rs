@@ -6,6 +6,7 @@ use crate::case::expr::Value;
 use crate::history::{FIRST_PARENT_THREAD, Key, What, Who};
 use crate::interp::body::{Act, Body, Ended};
 use crate::interp::program::Input;
+use crate::interp::program::MOST_TEXT;
 use crate::protocol::{ErrorReply, Order};
 
 impl<'c> Stage<'c> {
@@ -83,7 +84,14 @@ impl<'c> Stage<'c> {
                 continue;
             }
             match playing.body.resume(self.now) {
-                Act::Print(line) => self.log(who.clone(), What::Print(line)),
+                Act::Print { span, line } => {
+                    self.printed += line.len();
+                    if self.printed > MOST_TEXT {
+                        let text = format!("the tasks print more than {MOST_TEXT} bytes");
+                        return Some(self.cannot_go_on(key, span, text));
+                    }
+                    self.log(who.clone(), What::Print(line));
+                }
                 Act::Sleep(time) => {
                     self.enqueue_body(key, self.now + time);
                     return None;

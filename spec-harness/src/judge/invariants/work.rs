@@ -149,7 +149,7 @@ fn account<'f>(
                 .queued
                 .iter()
                 .copied()
-                .filter(|item| facts.unit(*item) == Some((pool, unit)))
+                .filter(|item| facts.unit(*item).is_some_and(|(_, other)| other == unit))
                 .collect();
             for item in items {
                 load.queued.remove(&item);
