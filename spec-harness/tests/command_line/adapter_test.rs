@@ -4,12 +4,12 @@ use super::foreign::python;
 use super::*;
 
 fn test(path: &str) -> Said {
-    harness(&["adapter-test", path, "--patience", "2"])
+    harness(&["adapter-test", path, "--patience", "4"])
 }
 
 /// Tests but these abilities, and hello.
 fn test_of(path: &str, about: &[&str]) -> Said {
-    harness(&[&["adapter-test", path, "--patience", "2"], about].concat())
+    harness(&[&["adapter-test", path, "--patience", "4"], about].concat())
 }
 
 /// It fails, and says why in one line.
@@ -167,4 +167,11 @@ fn a_pool_that_polls_is_told_to_say_so() {
         "everything but hello",
         "does not declare that it polls",
     );
+    let text = fs::read_to_string(polls.path()).expect("it is there");
+    let says_so = r#""declines": DECLINES, "polls": "20ms"}"#;
+    let text = text.replace(r#""declines": DECLINES}"#, says_so);
+    fs::write(polls.path(), text).expect("it is ours");
+    test_of(polls.path(), &["apply", "get"])
+        .ends_with(0)
+        .says("ok    get ");
 }

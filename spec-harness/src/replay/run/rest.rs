@@ -38,10 +38,7 @@ impl Run<'_> {
         Err(Fault::Ends(if self.is_over() {
             self.over()
         } else {
-            Ending::Unknown(format!(
-                "{who}, and the adapter does not declare that it polls: \
-                 whether it has come to rest cannot be known"
-            ))
+            polls(&who)
         }))
     }
 
@@ -62,6 +59,11 @@ impl Run<'_> {
             return Ok(());
         }
         let who = match self.session.tree.look() {
+            Rest::Asleep {
+                timed: Some(who), ..
+            } if self.settle.is_zero() && !spins && !self.is_over() => {
+                return Err(Fault::Ends(polls(&who)));
+            }
             Rest::Awake(who)
             | Rest::Asleep {
                 timed: Some(who), ..
@@ -82,4 +84,12 @@ impl Run<'_> {
             )))
         })
     }
+}
+
+/// Somebody waits with a time limit, and nobody said so.
+fn polls(who: &str) -> Ending {
+    Ending::Unknown(format!(
+        "{who}, and the adapter does not declare that it polls: \
+         whether it has come to rest cannot be known"
+    ))
 }
