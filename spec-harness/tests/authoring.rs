@@ -169,6 +169,10 @@ fn a_program_without_expectation_is_filled_in_where_it_stands() {
     let folder = Folder::new("fill");
     folder.write("a.yaml", TERMINATED);
     folder
+        .run(&["check", "a.yaml"])
+        .ends_with(0)
+        .says("a.yaml expects nothing yet");
+    folder
         .run(&["new", "a.yaml"])
         .ends_with(0)
         .says("+ expect: # predicted by the model");
