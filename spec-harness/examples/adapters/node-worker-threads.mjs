@@ -197,7 +197,7 @@ if (isMainThread) {
     const { id, by, ...request } = JSON.parse(line);
     if (request.cmd === 'exit') process.exit(0); // main returns; worker threads end with it
     const reply = await call(request);
-    fs.writeSync(1, JSON.stringify({ id, ...reply }) + '\n');
+    process.stdout.write(JSON.stringify({ id, ...reply }) + '\n');
   });
   requests.on('close', () => process.exit(70));
 } else {
