@@ -190,7 +190,9 @@ impl<A, R, E> Intake<A, R, E> {
             return false;
         };
         lock(&self.sent).push(items, handle);
-        *guard = Some(input);
+        // An input that knows its end has ended with its last item, not when somebody asks for one more.
+        let ended = items < self.chunksize || input.items.size_hint().1 == Some(0);
+        *guard = Some(input).filter(|_| !ended);
         true
     }
 }

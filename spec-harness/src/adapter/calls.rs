@@ -348,7 +348,8 @@ impl<S: Subject> Calls<S> {
         }: Flow,
     ) -> Answer {
         let pool = self.pool(pool)?;
-        let rest = iter::from_fn(move || endless.then(wait_for_ever));
+        let items = if endless { usize::MAX } else { 0 };
+        let rest = iter::repeat_with(wait_for_ever).take(items);
         let mut submission = pool.try_imap_task(TASK, keys.into_iter().chain(rest));
         if let Some(items) = chunksize {
             submission = submission.chunksize(saturating(items));

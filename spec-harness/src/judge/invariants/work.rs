@@ -35,6 +35,8 @@ impl Crew {
 pub(super) fn at_most_its_size(facts: &Facts<'_>) -> Result<(), Breach> {
     let mut crews: BTreeMap<&str, Crew> = BTreeMap::new();
     let mut busy: BTreeMap<usize, Key> = BTreeMap::new();
+    // Chunks that have begun.
+    let mut units: BTreeSet<(&str, Unit)> = BTreeSet::new();
     for (moment, event) in facts.events().iter().enumerate() {
         let Who::Puppet(key) = event.who else {
             continue;
@@ -54,7 +56,10 @@ pub(super) fn at_most_its_size(facts: &Facts<'_>) -> Result<(), Breach> {
                 }
                 let Some(pool) = pool else { continue };
                 let crew = crews.entry(pool).or_default();
-                if !crew.takes(key, size(facts, pool).unwrap_or(u64::MAX)) {
+                // Between two items of its chunk a worker keeps its place.
+                let goes_on = facts.unit(key).is_some_and(|unit| !units.insert(unit));
+                let takes = crew.takes(key, size(facts, pool).unwrap_or(u64::MAX));
+                if !takes && !goes_on {
                     let names = crew.running.iter().map(|key| facts.name(*key));
                     let names: Vec<String> = names.collect();
                     let text = format!("{} run at a time: {}", names.len(), names.join(", "));
