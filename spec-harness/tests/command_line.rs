@@ -150,7 +150,7 @@ mod running {
         );
         said.ends_with(0)
             .says("cpython:process: 1 pass")
-            .says("recorded: cpython:process: not run here, but judged as recorded with 3.")
+            .says("recorded: cpython:process, cpython:thread: not run here, but judged as recorded with 3.")
             .says("thread: 1 pass");
     }
 
