@@ -74,6 +74,7 @@ impl Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
+        HERE.with_borrow_mut(|here| here.lent = false);
         self.0.end();
     }
 }
@@ -106,14 +107,16 @@ impl fmt::Debug for Loan {
     }
 }
 
-/// To be held by whoever blocks until something of this pool has happened: a worker of that pool lends its place.
+/// To be held by whoever blocks until something of this pool has happened: a worker of that pool lends its place,
+/// once, however often it is asked meanwhile.
 pub(crate) fn lend(pool: u64) -> Result<Option<Lent>, Misuse> {
     let lender = HERE.with_borrow(|here| match &here.worker {
-        Some((of, _)) if *of == pool => here.lender.clone(),
+        Some((of, _)) if *of == pool && !here.lent => here.lender.clone(),
         _ => None,
     });
     match lender {
         Some(lender) if lender.lend() => {
+            HERE.with_borrow_mut(|here| here.lent = true);
             let ended = AtomicBool::new(false);
             Ok(Some(Lent(Arc::new(Loan { lender, ended }))))
         }
@@ -124,7 +127,7 @@ pub(crate) fn lend(pool: u64) -> Result<Option<Lent>, Misuse> {
 
 thread_local! {
     static HERE: RefCell<Here> =
-        const { RefCell::new(Here { worker: None, state: None, lender: None, callbacks: Vec::new() }) };
+        const { RefCell::new(Here { worker: None, state: None, lender: None, lent: false, callbacks: Vec::new() }) };
 }
 
 struct Here {
@@ -133,6 +136,8 @@ struct Here {
     state: Option<Box<dyn Any>>,
     /// Who takes the worker's place while it waits for its own pool.
     lender: Option<Arc<dyn Lender>>,
+    /// It is lent now.
+    lent: bool,
     /// Pool and job of each callback that is running on this thread, the innermost last.
     callbacks: Vec<(u64, u64)>,
 }

@@ -15,7 +15,7 @@ use crate::context;
 use crate::entry::{Entry, NoEntry, Refused, TrySubmitError};
 use crate::failure::{Failure, Misuse};
 use crate::feed::{Feed, Source};
-use crate::handle::{AsyncResult, Submitted, wait};
+use crate::handle::{AsyncResult, Submitted, wait_to_the_end};
 use crate::hub::Hub;
 use crate::imap::{Flow, Imap};
 use crate::intake::{Intake, OpenSource, Settled};
@@ -203,14 +203,18 @@ impl<B: Backend> Engine<B> {
     {
         let terms = Terms::here();
         self.0.feed.admit()?;
+        // A worker that cannot lend its place is refused while nothing of its stack is in others' hands.
+        let lent = match context::on_lane(self.0.hub.pool) {
+            true => None,
+            false => context::lend(self.0.hub.pool)?,
+        };
         let end = Loan::new(work).call(|borrowed| {
             let cell = Cell::new(&self.0.hub, borrowed, true, terms);
             self.0
                 .queue(&cell, Entry::Wait)
                 .map_err(|why| Refused::new(why, ()).misuse())?;
             let job: Arc<dyn Awaited> = cell.clone();
-            // Waiting is refused only in the callback of this very job, and it has none.
-            wait(&job, None)?;
+            wait_to_the_end(&job, lent.as_ref());
             AsyncResult::new(cell).get()
         });
         // The loan's own failures pass the cell by; whoever called sees them.

@@ -19,7 +19,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::cell::{Awaited, Outcome};
-use crate::context;
+use crate::context::{self, Lent};
 use crate::entry::TrySubmitError;
 use crate::failure::{Failure, Misuse, Never};
 
@@ -276,10 +276,21 @@ pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bo
     let give_up = || over.load(Ordering::Acquire);
     if on_lane {
         hub.lane.run_until(|| gate.is_ready() || give_up());
-        return Ok(gate.is_ready());
+        // Where callbacks have no thread of their own, there is nothing else to run meanwhile.
+        return Ok(gate.wait(None, give_up));
     }
     let lent = context::lend(hub.pool)?;
     Ok(gate.wait(lent.as_ref(), give_up))
+}
+
+/// Blocks until a job is ready, come what may: its work lies on the caller's stack. `lent` is the caller's place.
+pub(crate) fn wait_to_the_end(job: &Arc<dyn Awaited>, lent: Option<&Lent>) {
+    let (gate, hub) = (job.gate(), job.hub());
+    if !gate.is_ready() && context::on_lane(hub.pool) {
+        gate.lane_waits();
+        hub.lane.run_until(|| gate.is_ready());
+    }
+    gate.wait(lent, || false);
 }
 
 impl<T, E> Future for AsyncResult<T, E> {

@@ -791,6 +791,29 @@ fn tasks_that_wait_for_their_own_pool_never_starve_it() {
 }
 
 #[test]
+fn a_call_that_cannot_lend_its_place_is_refused_before_anything_is_lent() {
+    fn depth(pool: &ThreadPool, levels: u32) -> Result<u32, Failure> {
+        let Some(below) = levels.checked_sub(1) else {
+            return Ok(0);
+        };
+        // Borrowed by the task: were the call to return before it, the task would find nothing there.
+        let lent = vec![below; 100];
+        pool.apply(|()| depth(pool, lent[99]), ())?
+            .map(|depth| depth + 1)
+    }
+    let pool = pool(1);
+    assert_eq!(depth(&pool, 50), Ok(50));
+    // More threads in the place of blocked ones than there may be.
+    assert_eq!(
+        depth(&pool, 1_100),
+        Err(Failure::Misuse(Misuse::WouldDeadlock))
+    );
+    assert_eq!(depth(&pool, 3), Ok(3));
+    let tally = pool.stats().tally;
+    assert_eq!(tally.submitted, tally.ended);
+}
+
+#[test]
 fn while_a_worker_waits_for_its_pool_starts_stay_first_in_first_out() {
     let pool = pool(1);
     let order = Mutex::new(Vec::new());
