@@ -71,6 +71,10 @@ impl Pool {
                 .and_then(|size| usize::try_from(size).ok())
                 .unwrap_or(1),
         };
+        if wish.read_ahead == Some(0) {
+            let text = "an imap reads at least one chunk ahead";
+            return Err(error("InvalidReadAhead", text));
+        }
         let bound = wish
             .read_ahead
             .map(|chunks| usize::try_from(chunks).unwrap_or(usize::MAX));
