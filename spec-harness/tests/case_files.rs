@@ -472,6 +472,12 @@ fn read_and_show(text: &str) {
     }
 }
 
+#[test]
+fn an_anchor_glued_to_what_it_names_is_refused() {
+    read_and_show("&!{a}A ");
+    assert!(Case::parse("test", "&!{a}A ").is_err());
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
@@ -485,7 +491,7 @@ proptest! {
 
     #[test]
     fn no_soup_of_yaml_makes_the_reader_panic(pieces in prop::collection::vec(prop::sample::select(vec![
-        "\n", "\n  ", "\n    ", "- ", ": ", "? ", "{", "}", "[", "]", ",", "'", "\"", "|\n", ">\n", "#", "&a ",
+        "\n", "\n  ", "\n    ", "- ", ": ", "? ", "{", "}", "[", "]", ",", "'", "\"", "|\n", ">\n", "#", "&a ", "&",
         "*a", "!x ", "---\n", "...", "~", "1", "func(i)", "堵塞", "print", "spec: 1\n", "main:\n", "\t", "\u{feff}",
         "\r\n", "%", "<<", "{i}", "expect:\n", "tasks:\n",
     ]), 0..60)) {

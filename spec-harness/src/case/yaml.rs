@@ -311,10 +311,11 @@ fn anchor(text: &str, span: Span) -> Span {
         .filter(|_| !text[span.start..].starts_with(['&', '*']));
     let name = |at: usize| text[at..].find(char::is_whitespace).map(|len| at + len);
     match found.and_then(|at| Some((at, name(at)?))) {
+        // An anchor glued to what it names has no name of its own that could be shown.
         Some((start, end))
-            if text[end..span.start]
-                .trim_start_matches([' ', '\n', '-'])
-                .is_empty() =>
+            if text
+                .get(end..span.start)
+                .is_some_and(|between| between.trim_start_matches([' ', '\n', '-']).is_empty()) =>
         {
             Span { start, end }
         }
