@@ -17,6 +17,7 @@ mod invariants;
 pub mod known;
 pub(crate) mod lanes;
 pub mod moments;
+mod predicted;
 pub mod report;
 #[cfg(test)]
 mod sample;
@@ -28,6 +29,7 @@ use crate::history::{Ending, History, What};
 pub use declined::Declines;
 pub use invariants::{RULES, Rule};
 pub use known::{Entry, Known, Quirk};
+pub use predicted::held_against;
 
 /// What is to be said of one case on one implementation.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,18 +8,23 @@
 //!   │ Move                       ▲ what is seen
 //!   ▼                            │
 //! World  (calls and who waits; processes; the program's end)
-//!   └── Pool (the contract, row by row)
+//!   └── Pool: Contract (row by row), or CPython
 //! ```
 //!
 //! The model is the contract's second text: where a pool and the model differ, one of them is wrong. It predicts
 //! the transcripts that pools are compared with ([`predict`]), and it reads cases: one that expects what cannot be,
 //! or what depends on who is first in an instant, is refused ([`review`]).
+//!
+//! Beside the contract's stands what CPython's own pool does ([`Dialect::CPython`]), its departures included: so a
+//! program that no case has thought of can be put to it as well.
 
 mod command;
+mod contract;
+mod cpython;
 mod pool;
 mod process;
 mod review;
-mod stream;
+mod staff;
 #[cfg(test)]
 mod tests;
 mod ties;
@@ -43,18 +48,39 @@ pub enum Prediction {
     NotApplicable(String),
 }
 
+/// Whose pools are modelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// The contract's.
+    #[default]
+    Contract,
+    /// CPython's, of 3.11, by fork or on threads.
+    CPython,
+}
+
 /// Predicts what happens when a case runs on workers of this kind.
 pub fn predict(case: &Case, kind: Kind) -> Prediction {
+    predict_in(Dialect::Contract, case, kind)
+}
+
+/// The same for the pools of this dialect. Where one of them is at work without end, so that nobody sees what comes
+/// next, the prediction ends as [`Ending::Unknown`].
+pub fn predict_in(dialect: Dialect, case: &Case, kind: Kind) -> Prediction {
+    let choices = Choices {
+        dialect,
+        ..Choices::default()
+    };
     match not_applicable(case, kind) {
         Some(why) => Prediction::NotApplicable(why),
-        None => Prediction::Ran(Box::new(by_the_rule(case, kind, Choices::default()))),
+        None => Prediction::Ran(Box::new(by_the_rule(case, kind, choices))),
     }
 }
 
-/// What the contract leaves open, and the model has to choose.
+/// What a model has to choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Choices {
-    /// Workers of a pool that is given no size.
+    dialect: Dialect,
+    /// C1: workers of a pool that is given no size.
     default_size: usize,
     /// Whether a task goes to a worker that has not worked yet rather than to one that rests.
     spread: bool,
@@ -63,6 +89,7 @@ struct Choices {
 impl Default for Choices {
     fn default() -> Choices {
         Choices {
+            dialect: Dialect::Contract,
             default_size: 4,
             spread: false,
         }
@@ -165,7 +192,16 @@ fn tell(stage: &mut Stage<'_>, seen: Vec<Seen>) -> Option<Ending> {
                 stage.ended(0);
                 ending = Some(Ending::Finished);
             }
+            Seen::Leaked => {
+                stage.absorb();
+                let why = "the program has ended and left children of its workers";
+                ending = Some(Ending::Leaked(why.to_owned()));
+            }
             Seen::Nonsense(why) => ending = Some(Ending::Broken(why)),
+            Seen::Spins => {
+                stage.absorb();
+                ending = Some(Ending::Unknown("a thread of a pool spins".to_owned()));
+            }
         }
     }
     ending

@@ -9,7 +9,9 @@ use crate::case::ast::{Case, Kind};
 use crate::contract::Contract;
 use crate::history::{Ending, History};
 use crate::interp::Deviations;
-use crate::judge::{Declines, Judged, Known, Reason, Verdict, declined, judge, report, transcript};
+use crate::judge::{
+    Declines, Judged, Known, Verdict, declined, held_against, judge, report, transcript,
+};
 use crate::model;
 use crate::protocol::Hello;
 use crate::record::{Recalled, Record};
@@ -213,7 +215,7 @@ impl Column {
             transcript,
         } = judge(case, kind, &ran.history, recorded);
         let verdict = match (verdict, recorded) {
-            (Verdict::Pass, None) => predicted(case, kind, &transcript),
+            (Verdict::Pass, None) => predicted(case, kind, &ran.history),
             (verdict, _) => verdict,
         };
         Tried {
@@ -253,18 +255,14 @@ impl Column {
             Outcome::NotApplicable(why) => return Tried::without_run(Verdict::NotApplicable(why)),
             Outcome::NotHere(why) => return Tried::without_run(Verdict::NotHere(why)),
         };
-        if let Ending::Unknown(why) = ran.history.ending {
-            return Tried::without_run(Verdict::Unknown(why));
-        }
-        let seen = transcript::of(&ran.history);
-        let verdict = match as_predicted(&by.history, &seen) {
-            Verdict::Pass => return Tried::without_run(Verdict::Pass),
+        let verdict = match held_against(&by.history, &ran.history) {
+            verdict @ (Verdict::Pass | Verdict::Unknown(_)) => return Tried::without_run(verdict),
             verdict => verdict,
         };
         let excused = self.excused(verdict, case, &ran);
         Tried {
             run: Some(Run {
-                transcript: seen,
+                transcript: transcript::of(&ran.history),
                 history: ran.history,
                 took: ran.took,
                 hello: ran.hello,
@@ -288,23 +286,11 @@ impl Tried {
 }
 
 /// A run that is in order, held against the model.
-fn predicted(case: &Case, kind: Kind, seen: &str) -> Verdict {
+fn predicted(case: &Case, kind: Kind, seen: &History) -> Verdict {
     match model::predict(case, kind) {
-        model::Prediction::Ran(history) => as_predicted(&history, seen),
+        model::Prediction::Ran(history) => held_against(&history, seen),
         model::Prediction::NotApplicable(_) => Verdict::Pass,
     }
-}
-
-fn as_predicted(history: &History, seen: &str) -> Verdict {
-    let predicted = transcript::of(history);
-    if predicted == seen {
-        return Verdict::Pass;
-    }
-    let lines = |text: &str| text.lines().map(str::to_owned).collect();
-    Verdict::Fail(vec![Reason::Prediction {
-        predicted: lines(&predicted),
-        seen: lines(seen),
-    }])
 }
 
 /// The columns that a name stands for; `program` is the harness's own executable, which is also its adapters.

@@ -80,6 +80,51 @@ pub(super) fn submission(command: &Command) -> Option<(&String, Work, Option<&St
     })
 }
 
+/// An `imap` as a program asks for it.
+#[derive(Debug)]
+pub(super) struct Wish<'c> {
+    pub(super) pool: &'c String,
+    pub(super) iterator: &'c String,
+    pub(super) keys: &'c [Key],
+    pub(super) chunksize: Option<u64>,
+    pub(super) read_ahead: Option<u64>,
+    pub(super) unordered: bool,
+    pub(super) endless: bool,
+}
+
+impl<'c> Wish<'c> {
+    pub(super) fn of(command: &'c Command) -> Option<Wish<'c>> {
+        let unordered = matches!(command, Command::ImapUnordered { .. });
+        match command {
+            Command::Imap {
+                pool,
+                keys,
+                chunksize,
+                read_ahead,
+                endless,
+                iterator,
+            }
+            | Command::ImapUnordered {
+                pool,
+                keys,
+                chunksize,
+                read_ahead,
+                endless,
+                iterator,
+            } => Some(Wish {
+                pool,
+                iterator,
+                keys,
+                chunksize: *chunksize,
+                read_ahead: *read_ahead,
+                unordered,
+                endless: *endless,
+            }),
+            _ => None,
+        }
+    }
+}
+
 /// How long a call may take.
 pub(super) fn limit(command: &Command) -> Option<Time> {
     match command {

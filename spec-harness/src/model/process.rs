@@ -75,7 +75,9 @@ impl Process {
     pub(super) fn ended(&mut self, end: &End) {
         self.state = State::Ended(match end {
             End::With(Ok(_)) => 0,
-            End::With(Err(_)) => 1,
+            End::With(Err(_)) | End::Unsendable { raised: true } => 1,
+            // It goes nowhere.
+            End::Unsendable { raised: false } => 0,
             End::WorkerDied { code, .. } => *code,
         });
     }

@@ -2,55 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::pool::{JobId, Outcome, Pool, Work};
-use super::raised;
-use crate::history::Key;
-use crate::protocol::Command;
-
-/// An `imap` as a program asks for it.
-#[derive(Debug)]
-pub(super) struct Wish<'c> {
-    pub(super) pool: &'c String,
-    pub(super) iterator: &'c String,
-    keys: &'c [Key],
-    chunksize: Option<u64>,
-    read_ahead: Option<u64>,
-    unordered: bool,
-    endless: bool,
-}
-
-impl<'c> Wish<'c> {
-    pub(super) fn of(command: &'c Command) -> Option<Wish<'c>> {
-        let unordered = matches!(command, Command::ImapUnordered { .. });
-        match command {
-            Command::Imap {
-                pool,
-                keys,
-                chunksize,
-                read_ahead,
-                endless,
-                iterator,
-            }
-            | Command::ImapUnordered {
-                pool,
-                keys,
-                chunksize,
-                read_ahead,
-                endless,
-                iterator,
-            } => Some(Wish {
-                pool,
-                iterator,
-                keys,
-                chunksize: *chunksize,
-                read_ahead: *read_ahead,
-                unordered,
-                endless: *endless,
-            }),
-            _ => None,
-        }
-    }
-}
+use super::jobs::Jobs;
+use crate::history::{Key, Raised};
+use crate::model::command::Wish;
+use crate::model::pool::{JobId, Outcome, Work};
+use crate::model::raised;
 
 /// The input of one `imap`, and the results that are on their way.
 #[derive(Debug)]
@@ -74,7 +30,7 @@ pub(super) struct Stream {
 
 impl Stream {
     /// O10: at first, as much is read as may wait.
-    pub(super) fn new(wish: &Wish<'_>, pool: &mut Pool) -> Result<Stream, super::Raised> {
+    pub(super) fn new(wish: &Wish<'_>, pool: &mut Jobs) -> Result<Stream, Raised> {
         // L2
         pool.accepts()?;
         // O2, O3
@@ -105,7 +61,7 @@ impl Stream {
     }
 
     /// Sends chunks until so many are on their way.
-    fn read(&mut self, pool: &mut Pool, wanted: usize) {
+    fn read(&mut self, pool: &mut Jobs, wanted: usize) {
         while self.sent.len() < wanted {
             let Some(keys) = self.unread.pop_front() else {
                 self.ran_dry |= self.endless && !self.cut_short;
@@ -119,7 +75,7 @@ impl Stream {
     }
 
     /// O10: who joins a closed pool reads what is left.
-    pub(super) fn read_all(&mut self, pool: &mut Pool) {
+    pub(super) fn read_all(&mut self, pool: &mut Jobs) {
         self.read(pool, usize::MAX);
     }
 
@@ -140,14 +96,14 @@ impl Stream {
     }
 
     /// Somebody asks for the next result: where none is at hand, more is read.
-    pub(super) fn asked(&mut self, pool: &mut Pool) {
+    pub(super) fn asked(&mut self, pool: &mut Jobs) {
         if self.ready.is_empty() && !self.ended {
             self.read(pool, self.read_ahead);
         }
     }
 
     /// Takes in what has come, for one who waits.
-    pub(super) fn advance(&mut self, pool: &Pool) {
+    pub(super) fn advance(&mut self, pool: &Jobs) {
         while self.ready.is_empty() && !self.ended {
             let Some(place) = self.next_done(pool) else {
                 if self.sent.is_empty() && !self.is_open() {
@@ -168,7 +124,7 @@ impl Stream {
     }
 
     /// O9: the chunk that was sent first, or that was done first, where it is done.
-    fn next_done(&self, pool: &Pool) -> Option<usize> {
+    fn next_done(&self, pool: &Jobs) -> Option<usize> {
         if !self.unordered {
             return pool.done(*self.sent.first()?).map(|_| 0);
         }

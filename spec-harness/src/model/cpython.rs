@@ -1,0 +1,520 @@
+//! CPython's pool as it is, from [`Lib/multiprocessing/pool.py`] of 3.11: where it departs from the contract it
+//! departs here, so that also what hangs there can be predicted.
+//!
+//! ```text
+//! caller ──► cache of jobs
+//!    │          ▲ a result each ── the thread of results: callbacks too, one after the other
+//!    ▼          │                                ▲
+//! queue ──► workers ── results ──────────────────┘
+//! ```
+//!
+//! What follows from that: a callback that waits holds up all results; one that fails ends them; a job whose worker
+//! died stays in the cache, and what waits for an empty cache waits for ever; and terminate stops the thread
+//! of results, so that nothing that was on its way arrives.
+//!
+//! [`Lib/multiprocessing/pool.py`]: https://github.com/python/cpython/blob/3.11/Lib/multiprocessing/pool.py
+
+mod iterator;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::command::Wish;
+use super::pool::{Begin, End, IterId, JobId, Outcome, Pool, Work};
+use super::staff::{Item, Rest, Staff};
+use super::{Choices, raised};
+use crate::case::ast::Kind;
+use crate::case::expr::Value;
+use crate::history::{Key, Raised};
+use crate::interp::Caller;
+use crate::protocol;
+use iterator::ResultIterator;
+
+/// A pool of CPython's.
+#[derive(Debug)]
+pub(super) struct CPython {
+    kind: Kind,
+    phase: Phase,
+    jobs: Vec<Job>,
+    iterators: Vec<ResultIterator>,
+    staff: Staff,
+    /// Results that the thread of results has not taken yet.
+    arrived: VecDeque<Arrived>,
+    results: Results,
+    /// Who called terminate first; whoever is second returns at once.
+    terminator: Option<Caller>,
+    /// Terminate failed, because the thread of results had.
+    refused: bool,
+    /// Workers that have outlived terminate: they wait for a lock that nobody gives back, and listen to SIGTERM or
+    /// do not.
+    stranded: [usize; 2],
+    /// The thread that hands out tasks waits for an input without end.
+    feeding: bool,
+    decisions: usize,
+    /// What comes next depends on who is faster, and why.
+    race: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Run,
+    Close,
+    Terminate,
+}
+
+/// What the thread of results does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Results {
+    /// It waits for the next.
+    Wait,
+    /// It runs a callback, for this job.
+    Call(JobId, Key),
+    /// A callback failed, and the thread with it.
+    Failed,
+}
+
+#[derive(Debug)]
+struct Job {
+    work: Work,
+    /// Items of a chunk.
+    chunksize: usize,
+    /// The iterator that its results go to; otherwise they are its own.
+    iterator: Option<IterId>,
+    chunks_left: usize,
+    values: Vec<Value>,
+    /// Chunks with a value that cannot travel: each is found out when it is done.
+    stuck: BTreeSet<usize>,
+    error: Option<Raised>,
+    /// What it comes to, before its callback.
+    outcome: Option<Outcome>,
+    ready: bool,
+    /// What waits for the end of all jobs waits for it.
+    cached: bool,
+    decided: usize,
+}
+
+/// A chunk's result on its way.
+#[derive(Debug)]
+struct Arrived {
+    job: JobId,
+    chunk: usize,
+    error: Option<Raised>,
+}
+
+impl CPython {
+    pub(super) fn new(
+        kind: Kind,
+        size: Option<u64>,
+        share: Option<u64>,
+        choices: Choices,
+    ) -> Result<CPython, Raised> {
+        let size = size.map_or(choices.default_size, |size| {
+            size.try_into().unwrap_or(usize::MAX)
+        });
+        if size == 0 {
+            return Err(raised(
+                "InvalidSize",
+                "Number of processes must be at least 1",
+            ));
+        }
+        Ok(CPython {
+            kind,
+            phase: Phase::Run,
+            jobs: Vec::new(),
+            iterators: Vec::new(),
+            staff: Staff::new(size, share, choices.spread),
+            arrived: VecDeque::new(),
+            results: Results::Wait,
+            terminator: None,
+            refused: false,
+            stranded: [0, 0],
+            feeding: false,
+            decisions: 0,
+            race: None,
+        })
+    }
+
+    fn accepts(&self) -> Result<(), Raised> {
+        match self.phase {
+            Phase::Run => Ok(()),
+            Phase::Close | Phase::Terminate => Err(raised("NotRunning", "Pool not running")),
+        }
+    }
+
+    /// Puts a job into the cache and its tasks into the queue.
+    fn let_in(&mut self, work: Work, chunksize: usize, iterator: Option<IterId>) -> JobId {
+        let id = self.jobs.len();
+        // What comes behind an endless input is never handed out.
+        if !self.feeding && chunksize > 0 {
+            self.staff.enqueue(id, &work, chunksize);
+        }
+        self.jobs.push(Job {
+            chunksize,
+            iterator,
+            chunks_left: work
+                .keys
+                .len()
+                .checked_div(chunksize)
+                .map_or(0, |_| work.keys.len().div_ceil(chunksize)),
+            values: vec![Value::None; work.keys.len()],
+            stuck: BTreeSet::new(),
+            error: None,
+            outcome: None,
+            ready: false,
+            cached: true,
+            decided: 0,
+            work,
+        });
+        id
+    }
+
+    fn is_cache_empty(&self) -> bool {
+        !self.jobs.iter().any(|job| job.cached)
+    }
+
+    /// Whether the thread that looks after the workers still does.
+    fn is_maintained(&self) -> bool {
+        match self.phase {
+            Phase::Run => true,
+            Phase::Close => !self.is_cache_empty(),
+            Phase::Terminate => false,
+        }
+    }
+
+    /// The thread of results takes what has arrived, until a callback keeps it.
+    fn take_results(&mut self) -> Option<Begin> {
+        while self.results == Results::Wait && self.phase != Phase::Terminate {
+            let Arrived { job, chunk, error } = self.arrived.pop_front()?;
+            let Some(iterator) = self.jobs[job].iterator else {
+                if let Some((key, with)) = self.came(job, error) {
+                    self.results = Results::Call(job, key);
+                    return Some(Begin::Callback { key, with });
+                }
+                continue;
+            };
+            let Job {
+                chunksize, values, ..
+            } = &self.jobs[job];
+            let mut values = values.chunks(*chunksize);
+            let values = values.nth(chunk).unwrap_or_default().to_vec();
+            let iterator = &mut self.iterators[iterator];
+            iterator.came(chunk, error.map_or(Ok(values), Err));
+            self.jobs[job].cached = !iterator.is_complete();
+        }
+        None
+    }
+
+    /// A chunk's result comes to its job. Gives the callback that is to run, and with what.
+    fn came(&mut self, id: JobId, error: Option<Raised>) -> Option<(Key, Outcome)> {
+        let job = &mut self.jobs[id];
+        job.chunks_left -= 1;
+        job.error = job.error.take().or(error);
+        if job.chunks_left > 0 {
+            return None;
+        }
+        let outcome = match job.error.take() {
+            Some(error) => Err(error),
+            None if job.work.many => Ok(Value::List(std::mem::take(&mut job.values))),
+            None => Ok(job.values.pop().unwrap_or(Value::None)),
+        };
+        let callback = if outcome.is_ok() {
+            job.work.callback
+        } else {
+            job.work.error_callback
+        };
+        job.outcome = Some(outcome.clone());
+        if callback.is_none() {
+            self.ready(id);
+        }
+        callback.map(|key| (key, outcome))
+    }
+
+    fn ready(&mut self, id: JobId) {
+        self.decisions += 1;
+        let job = &mut self.jobs[id];
+        (job.ready, job.cached, job.decided) = (true, false, self.decisions);
+    }
+
+    /// Whether a call from here is made by the thread of results.
+    fn is_in_results(&self, by: Caller) -> bool {
+        matches!((by, self.results), (Caller::Body(key), Results::Call(_, called)) if key == called)
+    }
+
+    /// Whether the thread of results has ended, or is about to.
+    fn have_results_ended(&self) -> bool {
+        match self.results {
+            Results::Wait => !self.is_maintained(),
+            Results::Call(..) => false,
+            Results::Failed => true,
+        }
+    }
+
+    /// Whether no worker is left of a pool that was terminated.
+    fn have_workers_ended(&self) -> bool {
+        !self.staff.is_busy() && self.stranded == [0, 0]
+    }
+
+    /// A worker has done what it had taken.
+    fn chunk_ended(&mut self, job: JobId, place: usize, error: Option<Raised>) {
+        let chunk = place / self.jobs[job].chunksize;
+        let stuck = self.jobs[job].stuck.contains(&chunk).then(cannot_travel);
+        let error = error.or(stuck);
+        self.arrived.push_back(Arrived { job, chunk, error });
+    }
+}
+
+impl Pool for CPython {
+    fn submit(&mut self, work: Work) -> Result<JobId, Raised> {
+        self.accepts()?;
+        let items = work.keys.len();
+        let chunksize = match work.chunksize {
+            _ if !work.many => 1,
+            _ if items == 0 => 0,
+            Some(size) => usize::try_from(size).unwrap_or(usize::MAX),
+            None => self.staff.chunksize(items),
+        };
+        let id = self.let_in(work, chunksize, None);
+        if chunksize == 0 {
+            // Nothing runs, nobody is called back, and there is a None for each item.
+            let values = std::mem::take(&mut self.jobs[id].values);
+            self.jobs[id].outcome = Some(Ok(Value::List(values)));
+            self.ready(id);
+        }
+        Ok(id)
+    }
+
+    fn outcome(&self, job: JobId) -> Option<&Outcome> {
+        let job = &self.jobs[job];
+        job.outcome.as_ref().filter(|_| job.ready)
+    }
+
+    fn done(&self, job: JobId) -> Option<usize> {
+        self.outcome(job).map(|_| self.jobs[job].decided)
+    }
+
+    /// The whole input is read at once, whatever may wait.
+    fn imap(&mut self, wish: &Wish<'_>) -> Result<IterId, Raised> {
+        self.accepts()?;
+        let chunksize = wish.chunksize.unwrap_or(1);
+        if chunksize == 0 {
+            return Err(raised("InvalidChunksize", "Chunksize must be 1+"));
+        }
+        let size = usize::try_from(chunksize).unwrap_or(usize::MAX);
+        let id = self.iterators.len();
+        let work = Work {
+            args: 1,
+            ..Work::settled(wish.keys.to_vec())
+        };
+        let is_fed = !self.feeding;
+        let job = self.let_in(work, size, Some(id));
+        let length = (is_fed && !wish.endless).then(|| wish.keys.len().div_ceil(size));
+        let iterator = ResultIterator::new(length, wish.unordered, size > 1);
+        self.jobs[job].cached = !iterator.is_complete();
+        self.iterators.push(iterator);
+        self.feeding |= wish.endless;
+        Ok(id)
+    }
+
+    fn asked(&mut self, iterator: IterId, limited: bool) -> Result<(), Raised> {
+        if limited && self.iterators[iterator].is_generator() {
+            let text = "'generator' object has no attribute 'next'";
+            return Err(raised("AttributeError", text));
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, iterator: IterId) {
+        self.iterators[iterator].advance();
+    }
+
+    fn next(&self, iterator: IterId) -> Option<Outcome> {
+        self.iterators[iterator].next()
+    }
+
+    fn taken(&mut self, iterator: IterId) {
+        self.iterators[iterator].taken();
+    }
+
+    /// Who reads further waits for ever.
+    fn ran_dry(&mut self) -> bool {
+        false
+    }
+
+    fn close(&mut self) {
+        if self.phase == Phase::Run {
+            self.phase = Phase::Close;
+        }
+    }
+
+    fn terminate(&mut self, by: Caller) -> Vec<Key> {
+        self.phase = Phase::Terminate;
+        if self.terminator.is_some() {
+            return Vec::new();
+        }
+        self.terminator = Some(by);
+        // Who rests has the lock of the queue until the thread that hands out tasks says that none is to come.
+        if self.feeding && self.kind == Kind::Process && self.staff.has_idle() {
+            return Vec::new();
+        }
+        self.staff.drop_queue();
+        self.refused = self.results == Results::Failed && !self.is_cache_empty();
+        if self.refused || self.kind == Kind::Thread {
+            return Vec::new();
+        }
+        self.staff.stop(false)
+    }
+
+    fn terminated(&self, by: Caller) -> Option<Outcome> {
+        if self.terminator != Some(by) {
+            return Some(Ok(Value::None));
+        }
+        if self.feeding {
+            return None;
+        }
+        if self.refused {
+            let text = "Cannot have cache with result_hander not alive";
+            return Some(Err(raised("AssertionError", text)));
+        }
+        let results = self.is_in_results(by) || self.have_results_ended();
+        let workers = self.kind == Kind::Thread || self.have_workers_ended();
+        (results && workers).then_some(Ok(Value::None))
+    }
+
+    /// SIGTERM is all there is.
+    fn has_grace(&self) -> bool {
+        false
+    }
+
+    fn kill(&mut self) -> Vec<Key> {
+        self.stranded[0] = 0;
+        match self.kind {
+            Kind::Process => self.staff.stop(false),
+            Kind::Thread => self.staff.stop(true),
+        }
+    }
+
+    fn join(&mut self, _by: Caller) -> Result<(), Raised> {
+        if self.refused && self.kind == Kind::Process {
+            self.race = Some("whether workers that rest were told to leave is a race");
+        }
+        match self.phase {
+            Phase::Run => Err(raised("StillRunning", "Pool is still running")),
+            Phase::Close | Phase::Terminate => Ok(()),
+        }
+    }
+
+    /// It waits for one thread of the pool after the other, then for each worker.
+    fn joined(&self, by: Caller) -> Option<Outcome> {
+        if self.is_maintained() || self.feeding {
+            return None;
+        }
+        let itself = || Some(Err(raised("WouldDeadlock", "cannot join current thread")));
+        if self.is_in_results(by) {
+            return itself();
+        }
+        if !self.have_results_ended() {
+            return None;
+        }
+        if matches!(by, Caller::Body(key) if self.staff.is_at_work(key)) {
+            return itself();
+        }
+        self.have_workers_ended().then_some(Ok(Value::None))
+    }
+
+    fn is_gone(&self) -> bool {
+        self.phase == Phase::Terminate && self.have_workers_ended()
+    }
+
+    fn begin(&mut self, _waits: &BTreeMap<Key, Option<usize>>) -> Vec<Begin> {
+        let mut begins = self.staff.begin(0);
+        begins.extend(self.take_results());
+        begins
+    }
+
+    fn ended(&mut self, key: Key, end: &End) -> bool {
+        if let Results::Call(job, called) = self.results
+            && called == key
+        {
+            self.results = match end {
+                End::With(Ok(_)) => {
+                    self.ready(job);
+                    Results::Wait
+                }
+                _ => Results::Failed,
+            };
+            return true;
+        }
+        let Some(job) = self.staff.job(key) else {
+            return false;
+        };
+        let (rest, error) = match end {
+            End::WorkerDied { .. } => (Rest::Lost, None),
+            End::With(Err(error)) => (Rest::Skipped, Some(error.clone())),
+            End::Unsendable { raised: true } => (Rest::Skipped, Some(cannot_travel())),
+            End::With(Ok(_)) | End::Unsendable { raised: false } => (Rest::GoesOn, None),
+        };
+        let is_deaf = self.staff.is_deaf(key);
+        let Some(Item { place, last }) = self.staff.ended(key, rest) else {
+            return false;
+        };
+        match end {
+            End::With(Ok(value)) => self.jobs[job].values[place] = value.clone(),
+            End::Unsendable { raised: false } => {
+                let chunk = place / self.jobs[job].chunksize;
+                self.jobs[job].stuck.insert(chunk);
+            }
+            _ => {}
+        }
+        // The result of a worker that has died never comes.
+        if last && rest != Rest::Lost {
+            self.chunk_ended(job, place, error);
+            if self.phase == Phase::Terminate && self.kind == Kind::Process {
+                self.stranded[usize::from(is_deaf)] += 1;
+            }
+        }
+        true
+    }
+
+    fn deafen(&mut self, key: Key) -> bool {
+        self.staff.listens(key, false)
+    }
+
+    fn stopped(&mut self, key: Key) {
+        self.staff.listens(key, false);
+    }
+
+    fn bodies(&self) -> Vec<Key> {
+        let calling = match self.results {
+            Results::Call(_, key) => Some(key),
+            Results::Wait | Results::Failed => None,
+        };
+        self.staff.at_work().chain(calling).collect()
+    }
+
+    fn is_calling(&self, key: Key) -> bool {
+        matches!(self.results, Results::Call(_, called) if called == key)
+    }
+
+    fn can_go_on(&self, _key: Key) -> bool {
+        true
+    }
+
+    fn waits_for_itself(&self, _key: Key, _job: JobId) -> bool {
+        false
+    }
+
+    /// The thread that looks after the workers wakes up for every result that the other one does not take.
+    fn spins(&self) -> bool {
+        self.kind == Kind::Process
+            && self.is_maintained()
+            && self.results != Results::Wait
+            && !self.arrived.is_empty()
+    }
+
+    fn race(&self) -> Option<&'static str> {
+        self.race
+    }
+}
+
+fn cannot_travel() -> Raised {
+    raised("Encode", protocol::CANNOT_TRAVEL)
+}

@@ -1,0 +1,238 @@
+//! The workers of a pool and the queue before them: what every pool has.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
+
+use super::pool::{Begin, JobId, Work, Worker};
+use crate::history::Key;
+
+/// A pool's workers, and what none of them has taken yet.
+#[derive(Debug)]
+pub(super) struct Staff {
+    /// Number of workers.
+    pub(super) size: usize,
+    /// W2: tasks (chunks) after which a worker leaves.
+    share: Option<u64>,
+    /// Whether a task goes to a worker that has not worked yet rather than to one that rests.
+    spread: bool,
+    /// C5: it has no bound.
+    queue: VecDeque<Chunk>,
+    /// What each busy worker does.
+    busy: Vec<Busy>,
+    /// Workers that have worked and rest.
+    resting: VecDeque<Worker>,
+    hired: Worker,
+    /// Tasks that workers have had.
+    served: BTreeMap<Worker, u64>,
+    /// Workers that do not listen to SIGTERM.
+    deaf: BTreeSet<Worker>,
+}
+
+/// O4: the unit that a worker takes.
+#[derive(Debug, Clone)]
+struct Chunk {
+    job: JobId,
+    keys: Vec<Key>,
+    args: u32,
+    /// Where in the job its items are: those that are not done, the first of them at work.
+    items: Range<usize>,
+    begun: bool,
+}
+
+impl Chunk {
+    /// The item that it is at.
+    fn key(&self) -> Key {
+        self.keys[self.keys.len() - self.items.len()]
+    }
+}
+
+/// A worker at work.
+#[derive(Debug)]
+struct Busy {
+    worker: Worker,
+    chunk: Chunk,
+}
+
+impl Busy {
+    fn runs(&self, key: Key) -> bool {
+        self.chunk.begun && self.chunk.key() == key
+    }
+}
+
+/// What happens to a chunk when the item that it is at has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// Its next item begins, on the same worker.
+    GoesOn,
+    /// What is left of it is skipped.
+    Skipped,
+    /// Its worker has died.
+    Lost,
+}
+
+/// An item that has ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Item {
+    /// Its place in its job.
+    pub(super) place: usize,
+    /// Whether its chunk has ended with it.
+    pub(super) last: bool,
+}
+
+impl Staff {
+    pub(super) fn new(size: usize, share: Option<u64>, spread: bool) -> Staff {
+        Staff {
+            size,
+            share,
+            spread,
+            queue: VecDeque::new(),
+            busy: Vec::new(),
+            resting: VecDeque::new(),
+            hired: 0,
+            served: BTreeMap::new(),
+            deaf: BTreeSet::new(),
+        }
+    }
+
+    /// O2: items of a map in one chunk, where its caller did not say.
+    pub(super) fn chunksize(&self, items: usize) -> usize {
+        items.div_ceil(self.size.saturating_mul(4)).max(1)
+    }
+
+    /// Puts the tasks of a job at the end of the queue; gives the number of chunks.
+    pub(super) fn enqueue(&mut self, job: JobId, work: &Work, size: usize) -> usize {
+        let (items, before) = (work.keys.len(), self.queue.len());
+        let starts = (0..items).step_by(size);
+        let chunks = starts.map(|first| {
+            let items = first..items.min(first.saturating_add(size));
+            Chunk {
+                job,
+                keys: work.keys[items.clone()].to_vec(),
+                args: work.args,
+                items,
+                begun: false,
+            }
+        });
+        self.queue.extend(chunks);
+        self.queue.len() - before
+    }
+
+    pub(super) fn drop_queue(&mut self) {
+        self.queue.clear();
+    }
+
+    /// Whether nobody works, and nothing waits for somebody.
+    pub(super) fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.busy.is_empty()
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        !self.busy.is_empty()
+    }
+
+    /// Whether some worker is at rest: it waits for a task.
+    pub(super) fn has_idle(&self) -> bool {
+        self.busy.len() < self.size
+    }
+
+    pub(super) fn is_at_work(&self, key: Key) -> bool {
+        self.busy.iter().any(|busy| busy.runs(key))
+    }
+
+    /// Bodies at work.
+    pub(super) fn at_work(&self) -> impl Iterator<Item = Key> + '_ {
+        let begun = self.busy.iter().filter(|busy| busy.chunk.begun);
+        begun.map(|busy| busy.chunk.key())
+    }
+
+    /// What begins where so many workers have lent their places. C1: at most its size. O5: first in, first out.
+    pub(super) fn begin(&mut self, lent: usize) -> Vec<Begin> {
+        while self.busy.len() < self.size + lent
+            && let Some(chunk) = self.queue.pop_front()
+        {
+            let worker = self.free_worker();
+            self.busy.push(Busy { worker, chunk });
+        }
+        let waiting = self.busy.iter_mut().filter(|busy| !busy.chunk.begun);
+        let begin = |Busy { worker, chunk }: &mut Busy| {
+            chunk.begun = true;
+            Begin::Task {
+                key: chunk.key(),
+                worker: *worker,
+                args: chunk.args,
+            }
+        };
+        waiting.map(begin).collect()
+    }
+
+    /// Which of several idle workers takes a task is nobody's promise.
+    fn free_worker(&mut self) -> Worker {
+        let fresh = self.busy.len() + self.resting.len() < self.size;
+        let rested = if fresh && self.spread {
+            None
+        } else {
+            self.resting.pop_front()
+        };
+        rested.unwrap_or_else(|| {
+            self.hired += 1;
+            self.hired
+        })
+    }
+
+    /// The job of the item that this body is.
+    pub(super) fn job(&self, key: Key) -> Option<JobId> {
+        let busy = self.busy.iter().find(|busy| busy.runs(key));
+        busy.map(|busy| busy.chunk.job)
+    }
+
+    /// The item that this body is has ended.
+    pub(super) fn ended(&mut self, key: Key, rest: Rest) -> Option<Item> {
+        let at = self.busy.iter().position(|busy| busy.runs(key))?;
+        let Busy { worker, chunk } = &mut self.busy[at];
+        let (worker, place) = (*worker, chunk.items.start);
+        chunk.items.start += 1;
+        chunk.begun = false;
+        // O4: the items of a chunk one after the other, on one worker.
+        let last = rest != Rest::GoesOn || chunk.items.is_empty();
+        if last {
+            self.busy.remove(at);
+            // W2: who has had its share leaves, and the next is a new one.
+            let served = self.served.entry(worker).or_default();
+            *served += 1;
+            if rest != Rest::Lost && self.share.is_none_or(|share| *served < share) {
+                self.resting.push_back(worker);
+            }
+        }
+        Some(Item { place, last })
+    }
+
+    /// Ends the workers that are at work: all, or those that listen to SIGTERM. Gives the bodies that end by it.
+    pub(super) fn stop(&mut self, all: bool) -> Vec<Key> {
+        let busy = std::mem::take(&mut self.busy).into_iter();
+        let (stopped, busy): (Vec<Busy>, Vec<Busy>) =
+            busy.partition(|busy| all || !self.deaf.contains(&busy.worker));
+        self.busy = busy;
+        let begun = stopped.iter().filter(|busy| busy.chunk.begun);
+        begun.map(|busy| busy.chunk.key()).collect()
+    }
+
+    /// Whether the worker of this body ignores SIGTERM.
+    pub(super) fn is_deaf(&self, key: Key) -> bool {
+        let mut busy = self.busy.iter().filter(|busy| busy.runs(key));
+        busy.any(|busy| self.deaf.contains(&busy.worker))
+    }
+
+    /// The worker of this body listens to SIGTERM, or does not; false where no such body is at work.
+    pub(super) fn listens(&mut self, key: Key, listens: bool) -> bool {
+        let worker = self.busy.iter().find(|busy| busy.runs(key));
+        let Some(worker) = worker.map(|busy| busy.worker) else {
+            return false;
+        };
+        if listens {
+            self.deaf.remove(&worker);
+        } else {
+            self.deaf.insert(worker);
+        }
+        true
+    }
+}

@@ -1,0 +1,187 @@
+//! What each command of the protocol does at once, and for what its caller waits then.
+
+use super::{Awaits, BARE, Job, World, beginning};
+use crate::case::expr::Value;
+use crate::history::Raised;
+use crate::interp::Caller;
+use crate::model::command::{Wish, submission};
+use crate::model::contract::Contract;
+use crate::model::cpython::CPython;
+use crate::model::pool::{Begin, Pool};
+use crate::model::process::{Process, SIGKILL, SIGTERM};
+use crate::model::{Dialect, raised};
+use crate::protocol::Command;
+
+impl World {
+    /// Does what a call does at once, and says for what it waits.
+    pub(super) fn perform(&mut self, by: Caller, command: &Command) -> Result<Awaits, Raised> {
+        if let Some((pool, work, handle)) = submission(command) {
+            let pool = self.pool(pool)?;
+            let job = (pool, self.pools[pool].1.submit(work)?);
+            // O1: apply is apply_async and get.
+            let Some(handle) = handle else {
+                return Ok(Awaits::Value(job));
+            };
+            self.handles.insert(handle.clone(), job);
+            return Ok(Awaits::No(Value::None));
+        }
+        if let Some(wish) = Wish::of(command) {
+            let pool = self.pool(wish.pool)?;
+            let iterator = (pool, self.pools[pool].1.imap(&wish)?);
+            self.iterators.insert(wish.iterator.clone(), iterator);
+            return Ok(Awaits::No(Value::None));
+        }
+        match command {
+            Command::Next { iterator, timeout } => {
+                let Some((pool, iterator)) = self.iterators.get(iterator).copied() else {
+                    return Err(self.nonsense(format!("the iterator `{iterator}` was never made")));
+                };
+                self.pools[pool].1.asked(iterator, timeout.is_some())?;
+                self.pools[pool].1.advance(iterator);
+                return Ok(Awaits::Next((pool, iterator)));
+            }
+            Command::Pool {
+                pool,
+                size,
+                maxtasksperchild,
+            } => {
+                let (kind, choices) = (self.kind, self.choices);
+                let made: Box<dyn Pool> = match choices.dialect {
+                    Dialect::Contract => {
+                        Box::new(Contract::new(kind, *size, *maxtasksperchild, choices)?)
+                    }
+                    Dialect::CPython => {
+                        Box::new(CPython::new(kind, *size, *maxtasksperchild, choices)?)
+                    }
+                };
+                self.pools.push((pool.clone(), made));
+            }
+            Command::Get { handle, .. } => return Ok(Awaits::Value(self.handle(handle)?)),
+            Command::Wait { handle, .. } => return Ok(Awaits::Ready(self.handle(handle)?)),
+            Command::Ready { handle } => {
+                let job = self.handle(handle)?;
+                return Ok(Awaits::No(Value::Bool(self.outcome(job).is_some())));
+            }
+            Command::Successful { handle } => {
+                let job = self.handle(handle)?;
+                // R2
+                let outcome = self
+                    .outcome(job)
+                    .ok_or(raised("NotReady", "task not ready"))?;
+                return Ok(Awaits::No(Value::Bool(outcome.is_ok())));
+            }
+            Command::Close { pool } => {
+                let pool = self.pool(pool)?;
+                self.pools[pool].1.close();
+            }
+            Command::Terminate { pool } => {
+                let pool = self.pool(pool)?;
+                self.terminate(pool, by);
+                return Ok(Awaits::Terminated(pool));
+            }
+            Command::Join { pool, .. } => {
+                let pool = self.pool(pool)?;
+                self.pools[pool].1.join(by)?;
+                return Ok(Awaits::Gone(pool));
+            }
+            Command::Drop { pool: name } => {
+                // L9: terminate and join.
+                let pool = self.pool(name)?;
+                if self
+                    .calls
+                    .values()
+                    .any(|call| call.holds.as_ref() == Some(name))
+                {
+                    let why = format!("the pool `{name}` is dropped while another thread is in it");
+                    return Err(self.nonsense(why));
+                }
+                self.dropped.push(name.clone());
+                // There, who lets go of a pool lets it work on, and it ends when nothing of it is to come.
+                if self.choices.dialect == Dialect::CPython {
+                    return Ok(Awaits::No(Value::None));
+                }
+                self.terminate(pool, by);
+                // L8: from inside, without waiting.
+                if !self.is_inside(by, pool) {
+                    return Ok(Awaits::Gone(pool));
+                }
+            }
+            Command::Process {
+                process,
+                key,
+                daemon,
+            } => {
+                self.processes
+                    .push((process.clone(), Process::new(*key, *daemon)));
+            }
+            Command::Start { process } => {
+                let number = self.process(process)?;
+                let process = &mut self.processes[number].1;
+                process.start()?;
+                let begin = Begin::Task {
+                    key: process.key,
+                    worker: number as i32,
+                    args: 1,
+                };
+                self.seen.push(beginning(BARE, begin));
+            }
+            Command::JoinProcess { process, .. } => {
+                return Ok(Awaits::Ended(self.started(process)?));
+            }
+            Command::IsAlive { process } => {
+                let number = self.process(process)?;
+                return Ok(Awaits::No(Value::Bool(self.processes[number].1.is_alive())));
+            }
+            Command::Exitcode { process } => {
+                let number = self.process(process)?;
+                return Ok(Awaits::No(self.processes[number].1.exitcode()));
+            }
+            Command::Kill { process } => {
+                let number = self.signalled(process, "kill")?;
+                self.signal(number, SIGKILL);
+            }
+            Command::TerminateProcess { process } => {
+                let number = self.signalled(process, "terminate")?;
+                self.signal(number, SIGTERM);
+            }
+            other => return Err(self.nonsense(format!("no program calls `{}`", other.name()))),
+        }
+        Ok(Awaits::No(Value::None))
+    }
+
+    fn pool(&mut self, name: &str) -> Result<usize, Raised> {
+        if self.dropped.iter().any(|dropped| dropped == name) {
+            return Err(self.nonsense(format!("the pool `{name}` was dropped")));
+        }
+        let found = self.pools.iter().position(|(known, _)| known == name);
+        found.ok_or_else(|| self.nonsense(format!("the pool `{name}` was never made")))
+    }
+
+    fn handle(&mut self, name: &str) -> Result<Job, Raised> {
+        let found = self.handles.get(name).copied();
+        found.ok_or_else(|| self.nonsense(format!("the handle `{name}` was never made")))
+    }
+
+    fn process(&mut self, name: &str) -> Result<usize, Raised> {
+        let found = self.processes.iter().position(|(known, _)| known == name);
+        found.ok_or_else(|| self.nonsense(format!("the process `{name}` was never made")))
+    }
+
+    fn started(&mut self, name: &str) -> Result<usize, Raised> {
+        let process = self.process(name)?;
+        self.processes[process].1.started()?;
+        Ok(process)
+    }
+
+    /// The process that is to be sent a signal.
+    fn signalled(&mut self, name: &str, method: &str) -> Result<usize, Raised> {
+        self.started(name)
+            .map_err(|refused| match self.choices.dialect {
+                Dialect::Contract => refused,
+                Dialect::CPython => {
+                    let text = format!("'NoneType' object has no attribute '{method}'");
+                    raised("AttributeError", text)
+                }
+            })
+    }
+}
