@@ -2,6 +2,7 @@
 
 mod accept;
 mod adapter_test;
+mod again;
 mod cell;
 mod check;
 mod claims;

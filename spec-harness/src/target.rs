@@ -66,6 +66,8 @@ pub struct Tried {
     pub drift: Option<String>,
     /// The run as it can be kept.
     pub record: Option<Record>,
+    /// The order of same-instant events, where it was not the rule's.
+    pub order: Deviations,
 }
 
 /// A run that took place.
@@ -79,8 +81,6 @@ pub struct Run {
     pub took: Duration,
     /// How the implementation introduced itself, if it came to that.
     pub hello: Option<Hello>,
-    /// The order of same-instant events, where it was not the rule's.
-    pub order: Deviations,
 }
 
 impl Column {
@@ -218,18 +218,16 @@ impl Column {
             (Verdict::Pass, None) => predicted(case, kind, &ran.history),
             (verdict, _) => verdict,
         };
+        let verdict = self.excused(verdict, case, &ran);
         Tried {
-            verdict: self.excused(verdict, case, &ran),
             run: Some(Run {
                 transcript,
                 history: ran.history,
                 took: ran.took,
                 hello: ran.hello,
-                order: Deviations::default(),
             }),
-            recorded: None,
-            drift: None,
             record: ran.record,
+            ..Tried::without_run(verdict)
         }
     }
 
@@ -250,37 +248,42 @@ impl Column {
     /// Runs a case once by another order of same-instant events, and holds it against the model's run by the same
     /// order.
     pub fn try_order(&self, runner: &Runner, case: &Case, by: &model::Ordered) -> Tried {
+        let without_run = |verdict| Tried {
+            order: by.order.clone(),
+            ..Tried::without_run(verdict)
+        };
         let ran = match runner.run_by(&by.order, case, &self.target) {
             Outcome::Ran(ran) => ran,
-            Outcome::NotApplicable(why) => return Tried::without_run(Verdict::NotApplicable(why)),
-            Outcome::NotHere(why) => return Tried::without_run(Verdict::NotHere(why)),
+            Outcome::NotApplicable(why) => return without_run(Verdict::NotApplicable(why)),
+            Outcome::NotHere(why) => return without_run(Verdict::NotHere(why)),
         };
         let verdict = match held_against(&by.history, &ran.history) {
-            verdict @ (Verdict::Pass | Verdict::Unknown(_)) => return Tried::without_run(verdict),
+            verdict @ (Verdict::Pass | Verdict::Unknown(_)) => return without_run(verdict),
             verdict => verdict,
         };
-        let excused = self.excused(verdict, case, &ran);
+        let verdict = self.excused(verdict, case, &ran);
         Tried {
             run: Some(Run {
                 transcript: transcript::of(&ran.history),
                 history: ran.history,
                 took: ran.took,
                 hello: ran.hello,
-                order: by.order.clone(),
             }),
-            ..Tried::without_run(excused)
+            ..without_run(verdict)
         }
     }
 }
 
 impl Tried {
-    fn without_run(verdict: Verdict) -> Tried {
+    /// A verdict without a run to tell of.
+    pub fn without_run(verdict: Verdict) -> Tried {
         Tried {
             verdict,
             run: None,
             recorded: None,
             drift: None,
             record: None,
+            order: Deviations::default(),
         }
     }
 }

@@ -60,6 +60,10 @@ fn with(arguments: &[&str], change: impl FnOnce(&mut Command)) -> Said {
     let mut command = Command::new(PROGRAM);
     command.args(arguments).stdin(Stdio::null());
     change(&mut command);
+    said(command)
+}
+
+fn said(mut command: Command) -> Said {
     let output = command.output().expect("the program can be started");
     Said {
         code: output.status.code(),
@@ -435,6 +439,8 @@ mod adapter_test;
 mod foreign;
 #[path = "command_line/hostile.rs"]
 mod hostile;
+#[path = "command_line/orders.rs"]
+mod orders;
 
 #[test]
 fn doctor_says_what_is_here() {

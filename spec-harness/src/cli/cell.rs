@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::builder::styling::Style;
+use spec_harness::interp::Deviations;
 use spec_harness::judge::{Declines, Quirk, Reason, Verdict};
 use spec_harness::record::Record;
 use spec_harness::target::{Run, Tried};
@@ -22,7 +23,7 @@ pub(super) struct Cell {
     /// What each kind of verdict was first given for.
     pub(super) failed: Option<Failed>,
     pub(super) failures: usize,
-    pub(super) unknown: Option<String>,
+    pub(super) unknown: Option<(String, Deviations)>,
     pub(super) unknowns: usize,
     pub(super) known: Option<Quirk>,
     /// Rows that it passes without.
@@ -40,16 +41,15 @@ pub(super) struct Cell {
 pub(super) struct Failed {
     pub(super) reasons: Vec<Reason>,
     pub(super) run: Option<Run>,
+    /// The order of same-instant events by which it failed.
+    pub(super) order: Deviations,
 }
 
 impl Failed {
     /// Whether there is nothing more to say of the other.
     pub(super) fn is_like(&self, other: &Failed) -> bool {
-        let told = |failed: &Failed| {
-            let run = failed.run.as_ref();
-            run.map(|run| (run.transcript.clone(), run.order.clone()))
-        };
-        self.reasons == other.reasons && told(self) == told(other)
+        let seen = |failed: &Failed| failed.run.as_ref().map(|run| run.transcript.clone());
+        self.reasons == other.reasons && self.order == other.order && seen(self) == seen(other)
     }
 }
 
@@ -111,6 +111,12 @@ impl Cell {
         }
     }
 
+    /// The order of same-instant events in the run that the verdict tells of.
+    pub(super) fn order(&self) -> Option<&Deviations> {
+        let failed = self.failed.as_ref().map(|failed| &failed.order);
+        failed.or(self.unknown.as_ref().map(|(_, order)| order))
+    }
+
     pub(super) fn note(&mut self, tried: Tried) {
         self.tried += 1;
         let run = tried.run;
@@ -127,13 +133,25 @@ impl Cell {
         match tried.verdict {
             Verdict::Unknown(why) => {
                 self.unknowns += 1;
-                self.unknown.get_or_insert(why);
+                if first(self.unknown.as_ref().map(|(_, order)| order), &tried.order) {
+                    self.unknown = Some((why, tried.order));
+                }
                 // It broke off somewhere: its transcript is not one of the case.
                 return;
             }
             Verdict::Fail(reasons) => {
                 self.failures += 1;
-                self.failed.get_or_insert(Failed { reasons, run });
+                if first(
+                    self.failed.as_ref().map(|failed| &failed.order),
+                    &tried.order,
+                ) {
+                    let order = tried.order;
+                    self.failed = Some(Failed {
+                        reasons,
+                        run,
+                        order,
+                    });
+                }
             }
             Verdict::Without(declines) => self.without.extend(declines),
             Verdict::Known(quirk) => self.known = Some(quirk),
@@ -167,6 +185,12 @@ impl Cell {
         }
         text
     }
+}
+
+/// Whether what came by this order is told instead of what is known: the rule's own order goes before all others, so
+/// that what is told does not depend on which run ended first.
+fn first(known: Option<&Deviations>, order: &Deviations) -> bool {
+    known.is_none_or(|known| order < known)
 }
 
 /// Median and 99th percentile.

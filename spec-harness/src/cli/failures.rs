@@ -1,10 +1,12 @@
 //! What was wrong, case by case, and the command that shows it again.
 
+use spec_harness::interp::Deviations;
 use spec_harness::judge::report::{self, Source};
 use spec_harness::picture::Picture;
 use spec_harness::picture::text::Look;
 use spec_harness::target::Column;
 
+use super::again;
 use super::cell::{Cell, Failed};
 use super::output::{BAD, ODD, Output, paint};
 use super::picture;
@@ -46,28 +48,19 @@ pub(super) fn explain(
             let (mark, on) = (paint(BAD, "FAIL"), names.join(", "));
             out.line(format_args!("{mark} {name} on {on}{}", of(cell.failures)));
             show(failed, chosen, chosen.record(target.kind), out);
-            let order = failed.run.as_ref().map(|run| &run.order);
-            let order = order.filter(|order| !order.is_empty());
-            let order = order.map(|order| format!(" --order {order}"));
-            again(
-                chosen,
-                &names.join(","),
-                repeat,
-                &order.unwrap_or_default(),
-                out,
-            );
+            again(chosen, &names, Some(&failed.order), repeat, out);
         } else if let Some(drift) = &cell.drift {
             let (mark, on) = (paint(BAD, "not as recorded"), &target.name);
             out.line(format_args!("{mark} {name} on {on}"));
             out.block("  ", drift);
-            again(chosen, on, repeat, "", out);
-        } else if let Some(why) = &cell.unknown {
+            again(chosen, &[on], None, repeat, out);
+        } else if let Some((why, order)) = &cell.unknown {
             let (mark, on) = (paint(ODD, "unknown"), &target.name);
             out.line(format_args!(
                 "{mark} {name} on {on}{}: {why}",
                 of(cell.unknowns)
             ));
-            again(chosen, on, repeat, "", out);
+            again(chosen, &[on], Some(order), repeat, out);
         }
     }
 }
@@ -80,7 +73,7 @@ fn show(failed: &Failed, chosen: &Chosen, recorded: Option<&str>, out: &mut Outp
     };
     let run = failed.run.as_ref();
     // By another order the record has no say.
-    let recorded = recorded.filter(|_| run.is_some_and(|run| run.order.is_empty()));
+    let recorded = recorded.filter(|_| run.is_some() && failed.order.is_empty());
     let seen = run.map(|run| run.transcript.as_str());
     out.block(
         "  ",
@@ -102,15 +95,9 @@ fn show(failed: &Failed, chosen: &Chosen, recorded: Option<&str>, out: &mut Outp
     picture::show(&drawn, look, "  ", out);
 }
 
-fn again(chosen: &Chosen, on: &str, repeat: u32, order: &str, out: &mut Output) {
-    let times = match repeat {
-        1 => String::new(),
-        n => format!(" --repeat {n}"),
-    };
-    let argument = &chosen.argument;
+fn again(chosen: &Chosen, on: &[&str], order: Option<&Deviations>, repeat: u32, out: &mut Output) {
+    let command = again::command(chosen, on, order, repeat);
     out.line("");
-    out.line(format_args!(
-        "  again: spec-harness run {argument} --on {on}{order}{times}"
-    ));
+    out.line(format_args!("  again: {command}"));
     out.line("");
 }

@@ -6,6 +6,7 @@ use spec_harness::contract::{Contract, Row};
 use spec_harness::judge::report::{self, Source, width};
 use spec_harness::target::Column;
 
+use super::again;
 use super::cell::{Cell, Word};
 use super::contract::shortened;
 use super::matrix::Matrix;
@@ -46,12 +47,9 @@ pub(super) fn show(matrix: &Matrix, cases: &[Chosen], columns: &[Column], out: &
         grid(&contract, matrix, cases, columns, &by_row, out);
     }
     for (column, on) in columns.iter().enumerate() {
-        if let Some((case, _)) = failures(matrix, cases, column).next() {
-            let name = &on.target.name;
-            out.line(format_args!(
-                "one in full: spec-harness run {} --on {name}",
-                case.argument
-            ));
+        if let Some((case, cell)) = failures(matrix, cases, column).next() {
+            let command = again::command(case, &[&on.target.name], cell.order(), 1);
+            out.line(format_args!("one in full: {command}"));
         }
     }
     out.line("every case and every failure: the same command with --full");
@@ -125,7 +123,7 @@ fn first_reason(case: &Chosen, cell: &Cell) -> String {
         }
         .trim_end()
         .to_owned(),
-        (None, Some(why)) => why.clone(),
+        (None, Some((why, _))) => why.clone(),
         (None, None) => String::new(),
     }
 }

@@ -8,9 +8,10 @@ use std::thread;
 use std::time::{Instant, SystemTime};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use spec_harness::judge::Verdict;
 use spec_harness::model::Ordered;
 use spec_harness::replay::{self, Limits, Runner};
-use spec_harness::target::{self, Column};
+use spec_harness::target::{self, Column, Tried};
 
 use super::keep;
 use super::matrix::Matrix;
@@ -30,7 +31,7 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
         keep::fits(&columns)?;
     }
     let explored = match (&args.order, args.ties) {
-        (Some(order), _) => Explored::only(order, &cases, &columns),
+        (Some(order), _) => Explored::only(order, &cases, &columns)?,
         (None, Ties::Rule) => Explored::default(),
         (None, Ties::All) => {
             let explored = Explored::explore(&cases, &columns);
@@ -108,8 +109,16 @@ pub(super) fn program() -> Result<PathBuf, Refusal> {
 struct Job<'e> {
     case: usize,
     column: usize,
-    /// By this order instead of the rule's.
-    by: Option<&'e Ordered>,
+    by: By<'e>,
+}
+
+/// By which order of same-instant events a run goes.
+#[derive(Clone, Copy)]
+enum By<'e> {
+    Rule,
+    Order(&'e Ordered),
+    /// By none: the case does not have the order that was asked for.
+    None(&'e str),
 }
 
 /// Every run: round by round, and then by the other orders.
@@ -124,7 +133,7 @@ fn jobs<'e>(
     let rule = |(case, column)| Job {
         case,
         column,
-        by: None,
+        by: By::Rule,
     };
     let rounds = || 0..repeat;
     let mut jobs: Vec<Job<'_>> = Vec::new();
@@ -134,11 +143,17 @@ fn jobs<'e>(
     // Another order is tried once, unless it is the only one.
     let rounds = if explored.is_only() { rounds() } else { 0..1 };
     for (case, column) in rounds.flat_map(|_| all()) {
-        let others = explored.others(case, columns[column].target.kind);
+        let kind = columns[column].target.kind;
+        let others = explored.others(case, kind);
         jobs.extend(others.iter().map(|by| Job {
             case,
             column,
-            by: Some(by),
+            by: By::Order(by),
+        }));
+        jobs.extend(explored.without(case, kind).map(|why| Job {
+            case,
+            column,
+            by: By::None(why),
         }));
     }
     jobs
@@ -170,8 +185,13 @@ fn replay_all(
                     let (case, column) = (*case, *column);
                     let (chosen, on) = (&cases[case], &columns[column]);
                     let tried = match by {
-                        Some(by) => on.try_order(runner, &chosen.case, by),
-                        None => on.try_case(runner, &chosen.case, chosen.record(on.target.kind)),
+                        By::Order(by) => on.try_order(runner, &chosen.case, by),
+                        By::None(why) => {
+                            Tried::without_run(Verdict::NotApplicable((*why).to_owned()))
+                        }
+                        By::Rule => {
+                            on.try_case(runner, &chosen.case, chosen.record(on.target.kind))
+                        }
                     };
                     if results.send((case, column, tried)).is_err() {
                         return;

@@ -18,13 +18,18 @@ pub(super) struct Chosen {
     /// The file as it is shown: a path, or the name of a built-in one.
     pub(super) file: String,
     pub(super) text: String,
-    /// What `run` takes to mean exactly this case.
+    /// What `run` takes to mean this case: a path, or with `--exact` the name of a built-in one.
     pub(super) argument: String,
     /// A built-in case has a transcript on record.
     built_in: bool,
 }
 
 impl Chosen {
+    /// Whether it is no file but one of the cases inside.
+    pub(super) fn built_in(&self) -> bool {
+        self.built_in
+    }
+
     /// The transcript on record for workers of this kind.
     pub(super) fn record(&self, kind: Kind) -> Option<&'static str> {
         self.built_in
@@ -122,7 +127,7 @@ fn built_in_case(name: &str, text: &str) -> Result<Chosen, Bad> {
         Ok(case) => Ok(Chosen {
             file: format!("{name}.yaml"),
             text: text.to_owned(),
-            argument: format!("--exact {name}"),
+            argument: name.to_owned(),
             built_in: true,
             case,
         }),

@@ -5,6 +5,7 @@ use spec_harness::interp::Deviations;
 use spec_harness::model::{MOST_ORDERS, Ordered, Orders, by_order, orders};
 use spec_harness::target::Column;
 
+use super::Refusal;
 use super::output::Output;
 use super::select::Chosen;
 
@@ -14,28 +15,50 @@ pub(super) struct Explored {
     found: Vec<(usize, Kind, Orders)>,
     /// Whether the rule's own order is left out.
     only: bool,
+    /// Cases that do not have the one order, and why.
+    without: Vec<(usize, Kind, String)>,
 }
 
 impl Explored {
-    /// One order instead of the rule's, for every case.
-    pub(super) fn only(order: &Deviations, cases: &[Chosen], columns: &[Column]) -> Explored {
-        let each = cases.iter().enumerate().flat_map(|case| {
-            let kinds = kinds(columns).into_iter();
-            kinds.map(move |kind| (case, kind))
-        });
-        let found = each.filter_map(|((number, chosen), kind)| {
-            let by = by_order(&chosen.case, kind, order)?;
-            let orders = Orders {
-                runs: vec![by],
-                tried: 1,
-                complete: true,
-            };
-            Some((number, kind, orders))
-        });
-        Explored {
-            found: found.collect(),
+    /// One order instead of the rule's, for every case that has it.
+    ///
+    /// # Errors
+    /// None of them has it.
+    pub(super) fn only(
+        order: &Deviations,
+        cases: &[Chosen],
+        columns: &[Column],
+    ) -> Result<Explored, Refusal> {
+        let mut explored = Explored {
             only: true,
+            ..Explored::default()
+        };
+        for (number, chosen) in cases.iter().enumerate() {
+            for kind in kinds(columns) {
+                match by_order(&chosen.case, kind, order) {
+                    Ok(by) => {
+                        let orders = Orders {
+                            runs: vec![by],
+                            tried: 1,
+                            complete: true,
+                        };
+                        explored.found.push((number, kind, orders));
+                    }
+                    Err(why) => explored.without.push((number, kind, why)),
+                }
+            }
         }
+        match explored.without.first() {
+            Some((.., why)) if explored.found.is_empty() => Err(why.clone()),
+            _ => Ok(explored),
+        }
+    }
+
+    /// Why the case does not have the one order.
+    pub(super) fn without(&self, case: usize, kind: Kind) -> Option<&str> {
+        let mut without = self.without.iter();
+        let without = without.find(|(number, on, _)| (*number, *on) == (case, kind));
+        without.map(|(.., why)| why.as_str())
     }
 
     /// Whether the rule's own order is left out.
@@ -57,7 +80,7 @@ impl Explored {
         });
         Explored {
             found: explored.collect(),
-            only: false,
+            ..Explored::default()
         }
     }
 

@@ -60,6 +60,12 @@ impl Deviations {
         self.0.is_empty()
     }
 
+    /// Whether a run in which so many were ready at each turn can go by this order.
+    pub(crate) fn fits(&self, ready: &[usize]) -> bool {
+        let fits = |(turn, first): &(usize, usize)| ready.get(*turn).is_some_and(|n| first < n);
+        self.0.iter().all(fits)
+    }
+
     fn first_at(&self, turn: usize) -> usize {
         let here = self.0.iter().find(|(at, _)| *at == turn);
         here.map_or(0, |(_, first)| *first)

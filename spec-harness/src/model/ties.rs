@@ -83,11 +83,24 @@ pub fn orders(case: &Case, kind: Kind) -> Orders {
     search.orders
 }
 
-/// Plays a case by one order; nothing where the case is not for this kind of worker.
-pub fn by_order(case: &Case, kind: Kind, order: &Deviations) -> Option<Ordered> {
-    not_applicable(case, kind).is_none().then(|| Ordered {
+/// Plays a case by one order.
+///
+/// # Errors
+/// The case is not for this kind of worker, or has no such order: one of its turns never comes, or fewer are ready then.
+pub fn by_order(case: &Case, kind: Kind, order: &Deviations) -> Result<Ordered, String> {
+    if let Some(why) = not_applicable(case, kind) {
+        return Err(why);
+    }
+    let mut ready = Vec::new();
+    let history = play(case, kind, Choices::default(), order, &mut |taken, _| {
+        ready.extend(taken[ready.len()..].iter().map(|turn| turn.ready.len()));
+    });
+    if !order.fits(&ready) {
+        return Err(format!("the case has no order {order}"));
+    }
+    Ok(Ordered {
         order: order.clone(),
-        history: play(case, kind, Choices::default(), order, &mut |_, _| {}),
+        history,
     })
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""The minimal adapter with another hello ($HELLO), a pool that takes the newest task first ($NEWEST_FIRST), or one that
-has another number of workers than it was told ($WORKERS)."""
+"""The minimal adapter with another hello ($HELLO), a pool that takes the newest task first ($NEWEST_FIRST), one that
+has another number of workers than it was told ($WORKERS), or one whose map fails with the error of its first item that
+failed, not with the error that came first ($ERROR_BY_INDEX)."""
 
 import concurrent.futures.thread
 import json
@@ -23,4 +24,13 @@ minimal = pathlib.Path(__file__).parents[2] / "examples/adapters/minimal.py"
 program = minimal.read_text().replace('"declines": DECLINES}', '"declines": DECLINES, **HELLO}')
 if "WORKERS" in os.environ:
     program = program.replace("ThreadPoolExecutor(size)", "ThreadPoolExecutor(size and int(os.environ['WORKERS']))")
-exec(compile(program, minimal, "exec"), {"__name__": "__main__", "HELLO": hello})
+if "ERROR_BY_INDEX" in os.environ:
+    program = program.replace("list(pools[pool].map(task, keys))", "all_of([pools[pool].submit(task, k) for k in keys])")
+
+
+def all_of(futures):
+    concurrent.futures.wait(futures)
+    return [future.result() for future in futures]
+
+
+exec(compile(program, minimal, "exec"), {"__name__": "__main__", "HELLO": hello, "all_of": all_of})

@@ -15,6 +15,7 @@ use super::data::{
     CaseReport, DocumentReport, Implementation, Machine, ReasonKind, ReasonReport, Report, RowCell,
     RowReport, RunReport, VERSION, VerdictWord,
 };
+use crate::cli::again::{self, quoted};
 use crate::cli::cell::{Absent, Cell, Word, median_and_p99};
 use crate::cli::select::Chosen;
 use crate::cli::{Refusal, claims, contract, doctor};
@@ -51,16 +52,8 @@ pub(super) fn gather(came: Came<'_>) -> Result<(Report, Vec<Vec<Drawn>>), Refusa
 
 /// What was typed, without where the program lies.
 fn command() -> String {
-    let quoted = |argument: String| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,=".contains(c);
-        if !argument.is_empty() && argument.chars().all(plain) {
-            argument
-        } else {
-            format!("'{}'", argument.replace('\'', "'\\''"))
-        }
-    };
     let arguments = std::env::args_os().skip(1);
-    let arguments = arguments.map(|argument| quoted(argument.to_string_lossy().into_owned()));
+    let arguments = arguments.map(|argument| quoted(&argument.to_string_lossy()));
     format!("spec-harness {}", arguments.collect::<Vec<_>>().join(" "))
 }
 
@@ -143,7 +136,7 @@ fn case(chosen: &Chosen, number: usize, came: Came<'_>) -> (CaseReport, Vec<Draw
                 None => pictures.push((picture, vec![index])),
             }
         }
-        runs.push(run(chosen, column, cell, told, transcript));
+        runs.push(run(chosen, column, cell, transcript));
     }
     let report = CaseReport {
         name: case.name.clone(),
@@ -163,16 +156,10 @@ fn told(cell: &Cell) -> Option<&Run> {
     failed.or(cell.first.as_ref())
 }
 
-fn run(
-    chosen: &Chosen,
-    column: &Column,
-    cell: &Cell,
-    told: Option<&Run>,
-    transcript: Option<usize>,
-) -> RunReport {
+fn run(chosen: &Chosen, column: &Column, cell: &Cell, transcript: Option<usize>) -> RunReport {
     let why = match (&cell.absent, cell.word()) {
         (Some(Absent::NotApplicable(why) | Absent::NotHere(why)), _) => Some(why.clone()),
-        (None, Word::Unknown) => cell.unknown.clone(),
+        (None, Word::Unknown) => cell.unknown.as_ref().map(|(why, _)| why.clone()),
         (None, Word::Known) => cell.known.as_ref().map(|quirk| {
             let newer = if quirk.newer {
                 " (this version is newer than known)"
@@ -191,8 +178,6 @@ fn run(
         _ => None,
     };
     let failed = cell.failed.as_ref();
-    let order = told.map(|run| &run.order).filter(|order| !order.is_empty());
-    let order = order.map_or(String::new(), |order| format!(" --order {order}"));
     RunReport {
         on: column.target.name.clone(),
         verdict: word(cell.word()),
@@ -208,10 +193,7 @@ fn run(
                 .collect()
         }),
         transcript,
-        again: format!(
-            "spec-harness run {} --on {}{order}",
-            chosen.argument, column.target.name
-        ),
+        again: again::command(chosen, &[&column.target.name], cell.order(), 1),
     }
 }
 
