@@ -36,8 +36,13 @@ pub enum Failure<E = Never> {
 impl<E> Failure<E> {
     /// The same failure with the task's own error replaced.
     pub fn map<F>(self, f: impl FnOnce(E) -> F) -> Failure<F> {
+        self.and_then(|error| Failure::Raised(f(error)))
+    }
+
+    /// The same failure, or what the task's own error is made into.
+    pub(crate) fn and_then<F>(self, f: impl FnOnce(E) -> Failure<F>) -> Failure<F> {
         match self {
-            Failure::Raised(error) => Failure::Raised(f(error)),
+            Failure::Raised(error) => f(error),
             Failure::Panicked(panic) => Failure::Panicked(panic),
             Failure::WorkerLost(lost) => Failure::WorkerLost(lost),
             Failure::Encode(error) => Failure::Encode(error),

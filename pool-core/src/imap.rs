@@ -393,8 +393,13 @@ impl<R: 'static, E: 'static> Flying<R, E> {
             let news = match self.news.try_recv() {
                 Ok(news) => Ok(news),
                 Err(_) if look => return Waited::TimedOut,
-                // The sender beside the receiver keeps the channel open.
-                Err(_) => self.receive(hub),
+                Err(_) => match context::lend(hub.pool) {
+                    Ok(lent) => self.receive(lent),
+                    // Nobody can take this worker's place: it waits until its time is over.
+                    Err(_) if limit.is_some() => self.receive(None),
+                    // Or is refused, as with results in order: with the chunk that it would come to.
+                    Err(_) => return self.refused(),
+                },
             };
             match news {
                 Ok(News::Ended(number)) => {
@@ -410,13 +415,23 @@ impl<R: 'static, E: 'static> Flying<R, E> {
         }
     }
 
-    /// Blocks until there are news; a worker of the pool lends its place.
-    fn receive(&self, hub: &Hub) -> Result<News, RecvError> {
-        // Where nobody can take its place, a worker waits all the same: what it waits for is running.
-        let lent = context::lend(hub.pool).ok().flatten();
+    /// Blocks until there are news; `lent` is the place of a worker of the pool.
+    fn receive(&self, lent: Option<Lent>) -> Result<News, RecvError> {
         *lock(&self.bell.loan) = lent.as_ref().map(Lent::loan);
         // A chunk may have ended before the loan lay there: then there are news already.
+        // The sender beside the receiver keeps the channel open.
         self.news.recv()
+    }
+
+    /// The chunk that was sent first, which cannot be waited for.
+    fn refused(&mut self) -> Waited<R, E> {
+        let Some(first) = self.chunks.keys().min().copied() else {
+            return Waited::Nothing;
+        };
+        match self.chunks.remove(&first) {
+            Some(sent) => Waited::Ended(sent.items, sent.handle.get()),
+            None => Waited::Nothing,
+        }
     }
 
     /// Takes what was sent since.

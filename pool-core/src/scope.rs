@@ -4,8 +4,7 @@
 //!
 //! A task's closure lives in a parcel, which forgets how long the closure may live. Before [`Engine::scope`]
 //! returns or unwinds, it waits until every job of the scope has resolved, takes back each closure that never
-//! ran, and waits for those that are running: after that every parcel is empty, and whoever still holds one
-//! holds nothing. The end of the scope cannot be skipped: the scope is on the stack of the function that
+//! ran, and waits for those that are running: after that no parcel holds a closure, whoever still has one. The end of the scope cannot be skipped: the scope is on the stack of the function that
 //! waits, and tasks can only be submitted through a reference to it.
 #![expect(
     unsafe_code,
@@ -23,13 +22,21 @@ use crate::cell::Awaited;
 use crate::engine::Engine;
 use crate::failure::{Failure, Misuse};
 use crate::handle::{AsyncResult, wait};
-use crate::task::Once;
+use crate::task::TryOnce;
 use crate::terms::Terms;
 use crate::timers::Timers;
 use crate::work::Single;
 
 /// A closure on its way, until it is run or taken back.
-struct Parcel(Mutex<Option<Packed>>);
+struct Parcel(Mutex<Content>);
+
+enum Content {
+    Closure(Packed),
+    /// It was run, or nobody asks why it was not.
+    Nothing,
+    /// It was taken back because the scope was refused to wait for it.
+    Refusal(Misuse),
+}
 
 struct Packed {
     run: Box<dyn FnOnce() + Send>,
@@ -38,21 +45,36 @@ struct Packed {
 }
 
 impl Parcel {
-    fn take(&self) -> Option<Packed> {
-        lock(&self.0).take()
+    /// Takes the closure back if it has not begun; `why` is what its task then fails with.
+    fn take_back(&self, why: Result<bool, Misuse>) {
+        let mut content = lock(&self.0);
+        if matches!(*content, Content::Closure(_)) {
+            let left = why.map_or_else(Content::Refusal, |_| Content::Nothing);
+            let closure = std::mem::replace(&mut *content, left);
+            drop(content);
+            drop(closure);
+        }
     }
 
-    fn run(&self) {
-        if let Some(Packed { run, present }) = self.take() {
-            // Also when it panics: the closure is gone before `present` is.
-            let _present = present;
-            run();
+    fn run(&self) -> Result<(), Misuse> {
+        let content = std::mem::replace(&mut *lock(&self.0), Content::Nothing);
+        match content {
+            Content::Closure(Packed { run, present }) => {
+                // Also when it panics: the closure is gone before `present` is.
+                let _present = present;
+                run();
+                Ok(())
+            }
+            Content::Nothing => Ok(()),
+            Content::Refusal(misuse) => Err(misuse),
         }
     }
 }
 
+type Carried = Box<dyn FnOnce(()) -> Result<(), Misuse> + Send>;
+
 /// The job of a scope's task; what it yields is in the task's packet.
-pub type ScopedTask = Single<Once<Box<dyn FnOnce(()) + Send>, ()>>;
+pub type ScopedTask = Single<TryOnce<Carried, ()>>;
 
 /// A parcel, and the job that carries it.
 struct Sent {
@@ -73,7 +95,7 @@ pub struct Scope<'scope, 'env: 'scope, B: Backend> {
 /// The handle of a scope's task.
 #[must_use = "the scope waits for the task, but its value, or its failure, would go unseen"]
 pub struct ScopedResult<'scope, T> {
-    job: AsyncResult<()>,
+    job: AsyncResult<(), Misuse>,
     packet: Arc<Mutex<Option<T>>>,
     scope: PhantomData<&'scope ()>,
 }
@@ -115,7 +137,9 @@ impl<T> ScopedResult<'_, T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn get(self) -> Result<T, Failure> {
-        self.job.get()?;
+        self.job
+            .get()
+            .map_err(|failure| failure.and_then(Failure::Misuse))?;
         lock(&self.packet).take().ok_or(Failure::Terminated)
     }
 }
@@ -159,12 +183,15 @@ impl<'scope, B: Backend + Carry<ScopedTask>> Scope<'scope, '_, B> {
             std::mem::transmute::<Box<dyn FnOnce() + Send + 'scope>, Box<dyn FnOnce() + Send>>(run)
         };
         let present = self.present.enter();
-        let parcel = Arc::new(Parcel(Mutex::new(Some(Packed { run, present }))));
+        let parcel = Arc::new(Parcel(Mutex::new(Content::Closure(Packed {
+            run,
+            present,
+        }))));
         let carried = parcel.clone();
-        let func: Box<dyn FnOnce(()) + Send> = Box::new(move |()| carried.run());
+        let func: Carried = Box::new(move |()| carried.run());
         let job = self
             .engine
-            .submit(Single::new(Once { func, arg: () }), Terms::here())
+            .submit(Single::new(TryOnce { func, arg: () }), Terms::here())
             .map_err(|refused| refused.misuse())?;
         lock(&self.sent).push(Sent {
             parcel,
@@ -183,9 +210,8 @@ impl<B: Backend> Scope<'_, '_, B> {
     fn end(&self) {
         // A task may submit further ones, so this goes on until there is none.
         while let Some(Sent { parcel, job }) = lock(&self.sent).pop() {
-            // Waiting is refused only in the callback of this very job, and it has none.
-            let _ = wait(&job, None);
-            drop(parcel.take());
+            // Where nobody can take the place of a worker that waits here, what has not begun never will.
+            parcel.take_back(wait(&job, None));
         }
         self.present.wait(&Deadline::after(&Timers::real(), None));
     }
@@ -194,6 +220,9 @@ impl<B: Backend> Scope<'_, '_, B> {
 impl<B: Backend> Engine<B> {
     /// Calls `body` with a scope in which tasks may borrow from the caller's stack; when it returns, or
     /// unwinds, none of them is left.
+    ///
+    /// In a task of the same pool, where nobody can take its place while the scope waits, those that have not begun
+    /// are not run: each is an error of the pool's tally.
     pub fn scope<'env, R>(
         &self,
         body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env, B>) -> R,

@@ -166,6 +166,28 @@ impl Builder {
         self
     }
 
+    /// How many threads may run in the place of workers that wait for their own pool, all at once (default: 1000).
+    ///
+    /// A worker that would need one more is refused its wait: [`Misuse::WouldDeadlock`](crate::Misuse::WouldDeadlock).
+    /// With zero, no task may wait for its own pool.
+    ///
+    /// In Python such a task deadlocks as soon as all workers wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_thread::{Failure, Misuse, ThreadPool};
+    ///
+    /// let pool = ThreadPool::builder().size(4).stand_ins(0).build()?;
+    /// let inner = pool.apply(|()| pool.apply(|x: u32| x, 1), ())?;
+    /// assert_eq!(inner, Err(Failure::Misuse(Misuse::WouldDeadlock)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stand_ins(mut self, threads: usize) -> Self {
+        self.settings.stand_ins = threads;
+        self
+    }
+
     fn with(self, change: impl FnOnce(Config) -> Config) -> Self {
         Builder {
             config: change(self.config),

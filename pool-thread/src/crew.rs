@@ -2,7 +2,8 @@
 //! when it has done its share.
 //!
 //! A worker whose initializer fails tries again, a bounded number of times with growing pauses, and then retires.
-//! When the last one has retired, it stays to fail what is queued, with the initializer's own words.
+//! When nobody is left who could take work, it stays to fail what is queued, with the initializer's own words: for ever
+//! where all others have retired too, and until one goes on where they wait for their own pool.
 //!
 //! A worker that waits for a task of its own pool lends its place: one more thread takes units from the same queue,
 //! so a pool cannot starve itself. When the wait is over there is a thread too many, and whichever comes first to
@@ -28,9 +29,6 @@ const TRIES: u32 = 5;
 /// The pause after the first failure; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
-/// How many threads may run in the place of blocked ones.
-const STAND_INS: usize = 1_000;
-
 /// The threads of one pool.
 #[derive(Debug)]
 pub(crate) struct Crew {
@@ -40,17 +38,19 @@ pub(crate) struct Crew {
     handles: Mutex<Vec<JoinHandle<()>>>,
     /// Workers that were ever hired: each has a number of its own.
     hired: AtomicUsize,
-    /// Workers that have not retired.
-    able: AtomicUsize,
     /// Whether a place was ever lent.
     lends: AtomicBool,
-    lent: Mutex<Lent>,
+    roll: Mutex<Roll>,
 }
 
-/// Workers that wait for their own pool, and threads beyond the pool's size that run meanwhile.
+/// Who is there, and what keeps them from work.
 #[derive(Debug, Default)]
-struct Lent {
+struct Roll {
+    /// Workers that have not retired, the blocked ones among them.
+    able: usize,
+    /// Those that wait for their own pool.
     blocked: usize,
+    /// Threads beyond the pool's size that run meanwhile.
     extra: usize,
     /// Seats that nobody sits on any more.
     free: Vec<usize>,
@@ -58,7 +58,12 @@ struct Lent {
     seats: usize,
 }
 
-impl Lent {
+impl Roll {
+    /// Somebody takes work, or is about to.
+    fn is_manned(&self) -> bool {
+        self.able > self.blocked
+    }
+
     /// One more than are missing: whoever comes to take work is to leave instead.
     fn is_superfluous(&self) -> bool {
         self.extra > self.blocked
@@ -81,9 +86,11 @@ impl Crew {
             present: Arc::default(),
             handles: Mutex::default(),
             hired: AtomicUsize::new(0),
-            able: AtomicUsize::new(feed.size()),
             lends: AtomicBool::new(false),
-            lent: Mutex::default(),
+            roll: Mutex::new(Roll {
+                able: feed.size(),
+                ..Roll::default()
+            }),
         })
     }
 
@@ -167,7 +174,7 @@ impl Crew {
                     seat.keep(state);
                     return Ok(());
                 }
-                Err(why) if tries == TRIES || self.feed.takes_no_more() => {
+                Err(why) if tries == TRIES || self.feed.is_drained() => {
                     return Err(format!("the initializer failed {tries} times: {why}"));
                 }
                 Err(_) => self.rest(pause),
@@ -201,34 +208,37 @@ impl Crew {
         if !self.lends.load(Ordering::Acquire) {
             return false;
         }
-        let mut lent = lock(&self.lent);
-        let leaves = lent.is_superfluous();
+        let mut roll = lock(&self.roll);
+        let leaves = roll.is_superfluous();
         if leaves {
-            lent.extra -= 1;
-            lent.free.push(index);
-            self.able.fetch_sub(1, Ordering::AcqRel);
+            roll.able -= 1;
+            roll.extra -= 1;
+            roll.free.push(index);
         }
         leaves
     }
 
-    /// Leaves the work to those who can do it; the last one fails it.
+    /// Leaves the work to those who can do it; where there are none, it fails.
     fn retire(&self, index: usize, why: &str) -> End {
-        let mut lent = lock(&self.lent);
-        lent.extra = lent.extra.saturating_sub(1);
-        drop(lent);
-        if self.able.fetch_sub(1, Ordering::AcqRel) == 1 {
-            while let Some(claim) = self.feed.next(Seat(index)) {
-                let lost = WorkerLost {
-                    pid: std::process::id(),
-                    cause: Cause::Start(why.to_owned()),
-                    task: claim.job.as_job().describe(&claim.unit, None),
-                    hint: None,
-                };
-                claim
-                    .job
-                    .give_up(claim.unit, Failure::WorkerLost(Box::new(lost)));
-            }
+        {
+            let mut roll = lock(&self.roll);
+            roll.able -= 1;
+            roll.extra = roll.extra.saturating_sub(1);
         }
+        // Where everybody waits for what is queued, the first failure that one of them has waited for ends this.
+        let manned = || lock(&self.roll).is_manned();
+        while let Some(claim) = self.feed.next_unless(Seat(index), manned) {
+            let lost = WorkerLost {
+                pid: std::process::id(),
+                cause: Cause::Start(why.to_owned()),
+                task: claim.job.as_job().describe(&claim.unit, None),
+                hint: None,
+            };
+            claim
+                .job
+                .give_up(claim.unit, Failure::WorkerLost(Box::new(lost)));
+        }
+        lock(&self.roll).free.push(index);
         End::Drained
     }
 }
@@ -240,36 +250,38 @@ impl Lender for Stage {
     fn lend(&self) -> bool {
         let crew = &self.0;
         let seat = {
-            let mut lent = lock(&crew.lent);
+            let mut roll = lock(&crew.roll);
             crew.lends.store(true, Ordering::Release);
-            lent.blocked += 1;
-            if lent.extra >= lent.blocked {
-                return true;
-            }
-            if lent.extra == STAND_INS {
-                lent.blocked -= 1;
+            // One that has finished its turn goes on instead of leaving.
+            let hires = roll.extra <= roll.blocked;
+            if hires && roll.extra >= crew.settings.stand_ins {
                 return false;
             }
-            lent.extra += 1;
-            lent.free.pop().unwrap_or_else(|| {
-                lent.seats += 1;
-                crew.feed.size() + lent.seats - 1
+            roll.blocked += 1;
+            if !hires {
+                return true;
+            }
+            roll.able += 1;
+            roll.extra += 1;
+            roll.free.pop().unwrap_or_else(|| {
+                roll.seats += 1;
+                crew.feed.size() + roll.seats - 1
             })
         };
-        crew.able.fetch_add(1, Ordering::AcqRel);
         let hired = crew.hire(seat).is_ok();
         if !hired {
-            crew.able.fetch_sub(1, Ordering::AcqRel);
-            let mut lent = lock(&crew.lent);
-            lent.extra -= 1;
-            lent.blocked -= 1;
-            lent.free.push(seat);
+            let mut roll = lock(&crew.roll);
+            roll.able -= 1;
+            roll.blocked -= 1;
+            // One that has retired meanwhile may have been counted as this one.
+            roll.extra = roll.extra.saturating_sub(1);
+            roll.free.push(seat);
         }
         hired
     }
 
     fn resume(&self) {
-        lock(&self.0.lent).blocked -= 1;
+        lock(&self.0.roll).blocked -= 1;
         self.0.feed.ring();
     }
 }

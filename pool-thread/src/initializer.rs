@@ -36,10 +36,26 @@ impl fmt::Debug for Initializer {
     }
 }
 
+/// How many threads may run in the place of blocked ones, where nothing else is said.
+const STAND_INS: usize = 1_000;
+
 /// What a crew of threads is told at its start.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) initializer: Option<Initializer>,
     pub(crate) max_tasks: Option<NonZeroUsize>,
     pub(crate) timers: Timers,
+    /// How many threads may run in the place of blocked ones.
+    pub(crate) stand_ins: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            initializer: None,
+            max_tasks: None,
+            timers: Timers::default(),
+            stand_ins: STAND_INS,
+        }
+    }
 }

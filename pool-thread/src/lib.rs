@@ -57,9 +57,9 @@ pub use backend::{RunHere, Threads};
 pub use builder::Builder;
 pub use pool::ThreadPool;
 pub use pool_core::{
-    AsyncResult, Chunks, DrainError, Failure, Imap, ImapSubmission, JoinAsync, Misuse, Never,
-    Panic, Phase, Pool, Report, Scope, ScopedResult, StartError, Submission, Tally, TrySubmitError,
-    Unseen, Worker, current_worker, drain, worker_state,
+    AsyncResult, Cause, Chunks, DrainError, Failure, Imap, ImapSubmission, JoinAsync, Misuse,
+    Never, Panic, Phase, Pool, Report, Scope, ScopedResult, StartError, Submission, Tally,
+    TrySubmitError, Unseen, Worker, WorkerLost, current_worker, drain, worker_state,
 };
 pub use process::{Process, ProcessError};
 pub use stats::Stats;

@@ -1,0 +1,158 @@
+//! Pools in which nobody can take work, or the place of a worker that waits: nothing hangs, and what cannot be done fails
+//! with the cause.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use crossbeam_channel::bounded;
+use pool_thread::{Builder, Cause, Failure, Misuse, ThreadPool};
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// A bound for what hangs where it is broken.
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn builder(size: usize) -> Builder {
+    ThreadPool::builder().size(size).warn_on_drop(false)
+}
+
+/// A pool whose first workers start, and no others.
+fn none_but_the_first(size: usize) -> Arc<ThreadPool> {
+    let started = AtomicUsize::new(0);
+    let pool = builder(size).try_initializer(move || {
+        if started.fetch_add(1, Ordering::SeqCst) < size {
+            Ok(())
+        } else {
+            Err("no licence")
+        }
+    });
+    let pool = Arc::new(pool.build().expect("a pool"));
+    // Each first worker has begun before anybody else can.
+    let met = Arc::new(Barrier::new(size));
+    let meet = move |_| met.wait().is_leader();
+    let all = pool.map_task(meet, 0..size).chunksize(1).submit();
+    assert!(all.expect("a running pool").get().is_ok());
+    pool
+}
+
+/// Whether it failed because no worker would start, for the initializer's reason.
+fn is_unlicensed<T>(end: &Result<T, Failure>) -> bool {
+    let Err(Failure::WorkerLost(lost)) = end else {
+        return false;
+    };
+    matches!(&lost.cause, Cause::Start(why) if why.contains("no licence"))
+}
+
+#[test]
+fn where_a_blocked_workers_stand_in_cannot_start_what_it_waits_for_fails() -> Outcome {
+    let pool = none_but_the_first(1);
+    for _ in 0..2 {
+        let inside = pool.clone();
+        let mut outer = pool.apply_async(move |()| inside.apply(|x: u32| x, 1), ())?;
+        let inner = outer.get_timeout(LIMIT)?;
+        assert!(is_unlicensed(&inner), "{inner:?}");
+        // The worker itself is unharmed, and goes on.
+        assert_eq!(pool.apply_async(|x: u32| x, 2)?.get_timeout(LIMIT)?, 2);
+    }
+    pool.close();
+    assert_eq!(pool.join_timeout(LIMIT), Ok(true));
+    Ok(())
+}
+
+#[test]
+fn where_all_workers_are_blocked_and_no_stand_in_can_start_one_failure_frees_the_next() -> Outcome {
+    let pool = none_but_the_first(3);
+    let (met, inside) = (Barrier::new(3), pool.clone());
+    let wait = move |x: u32| {
+        met.wait();
+        inside.apply(|x: u32| x, x)
+    };
+    let mut outer = pool.map_task(wait, 0..3).chunksize(1).submit()?;
+    let inner = outer.get_timeout(LIMIT)?;
+    // As soon as one of them goes on, it may come to what the others wait for.
+    assert!(inner.iter().any(is_unlicensed), "{inner:?}");
+    for (x, end) in (0..).zip(&inner) {
+        assert!(is_unlicensed(end) || *end == Ok(x), "{end:?}");
+    }
+    assert_eq!(
+        pool.map_async(|x: u32| x, 0..9)?.get_timeout(LIMIT)?.len(),
+        9
+    );
+    Ok(())
+}
+
+#[test]
+fn an_initializer_has_all_its_tries_also_in_a_closed_pool_with_work() -> Outcome {
+    let (closed, is_closed) = bounded::<()>(1);
+    let tries = AtomicUsize::new(0);
+    let pool = builder(1).try_initializer(move || {
+        // The first try ends when the pool is closed.
+        let _ = is_closed.recv();
+        match tries.fetch_add(1, Ordering::SeqCst) {
+            0..3 => Err("not yet"),
+            _ => Ok(()),
+        }
+    });
+    let pool = pool.build()?;
+    let mut handle = pool.apply_async(|x: u32| x, 7)?;
+    pool.close();
+    drop(closed);
+    assert_eq!(handle.get_timeout(LIMIT)?, 7);
+    Ok(())
+}
+
+#[test]
+fn an_imap_that_cannot_be_waited_for_is_refused_in_either_order() -> Outcome {
+    for unordered in [false, true] {
+        let pool = Arc::new(builder(1).stand_ins(0).build()?);
+        let inside = pool.clone();
+        let mut outer = pool.apply_async(
+            move |()| {
+                let results = inside.imap_task(|x: u32| x, 0..5).chunksize(2);
+                let results = if unordered {
+                    results.unordered()?
+                } else {
+                    results.ordered()?
+                };
+                Ok::<_, Misuse>(results.collect::<Vec<_>>())
+            },
+            (),
+        )?;
+        let results = outer.get_timeout(LIMIT)??;
+        assert_eq!(results, vec![Err(Misuse::WouldDeadlock.into()); 5]);
+        pool.close();
+        assert_eq!(pool.join_timeout(LIMIT), Ok(true));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_scope_that_cannot_wait_for_its_tasks_takes_them_back_and_says_so() -> Outcome {
+    let pool = Arc::new(builder(1).stand_ins(0).build()?);
+    let (inside, runs) = (pool.clone(), Arc::new(AtomicUsize::new(0)));
+    let seen = runs.clone();
+    let mut outer = pool.apply_async(
+        move |()| {
+            let asked = inside.scope(|scope| {
+                let held = runs.clone();
+                drop(scope.apply_async(move |()| held.fetch_add(1, Ordering::SeqCst), ()));
+                scope.apply_async(|()| 1, ())?.get()
+            });
+            // The closure that never began is gone with the scope.
+            (asked, Arc::strong_count(&runs))
+        },
+        (),
+    )?;
+    let refused = Err(Failure::Misuse(Misuse::WouldDeadlock));
+    assert_eq!(outer.get_timeout(LIMIT)?, (refused, 2));
+    pool.close();
+    assert_eq!(pool.join_timeout(LIMIT), Ok(true));
+    assert_eq!(seen.load(Ordering::SeqCst), 0, "it was taken back");
+    let tally = pool.stats().tally;
+    assert_eq!((tally.submitted, tally.ended), (3, 3));
+    assert_eq!((tally.errors, tally.unseen), (2, 2), "{tally:?}");
+    let first = tally.first_unseen.expect("an unseen error").to_string();
+    assert!(first.contains("starving.rs"), "{first}");
+    Ok(())
+}
