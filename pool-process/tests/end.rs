@@ -455,7 +455,11 @@ fn a_program_whose_file_was_replaced_or_removed_starts_itself_and_not_the_other(
             "pool-process-copy-{}-{replace}",
             std::process::id()
         ));
-        std::fs::copy(std::env::current_exe()?, &copy)?;
+        // Written by another process: what a test beside this one forks meanwhile would hold it open, and a file that is
+        // open for writing cannot be started.
+        let mut cp = Command::new("cp");
+        let written = cp.arg(std::env::current_exe()?).arg(&copy).status()?;
+        assert!(written.success());
         let mut program = Program::start_file(&copy, "program_replaced")?;
         std::fs::remove_file(&copy)?;
         if replace {
