@@ -439,6 +439,8 @@ mod adapter_test;
 mod foreign;
 #[path = "command_line/hostile.rs"]
 mod hostile;
+#[path = "command_line/killed.rs"]
+mod killed;
 #[path = "command_line/orders.rs"]
 mod orders;
 

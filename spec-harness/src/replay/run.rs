@@ -4,12 +4,11 @@ mod hear;
 mod rest;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use super::procfs::Level;
+use super::procfs::{Level, ThreadFiles};
 use super::session::{Heard, Line, Pumped, Session, broken};
-use super::tree::{RunCounts, Tree, Worker};
+use super::tree::{RunCounts, Worker};
 use super::{Fault, Limits, Target, needs, sys, word};
 use crate::case::ast::Case;
 use crate::history::{Ending, History, Key, Who};
@@ -101,15 +100,11 @@ pub(super) fn once(
 
 /// See [`super::level`].
 pub(super) fn level() -> Level {
-    let mut command = std::process::Command::new("cat");
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    match sys::spawn(&mut command) {
-        Ok(child) => Tree::new(child.id() as i32, String::new()).level(),
-        Err(_) => Level::Nothing,
-    }
+    let Ok(child) = sys::Sleeper::start() else {
+        return Level::Nothing;
+    };
+    let files = ThreadFiles::open(child.pid(), child.pid());
+    files.map_or(Level::Nothing, |files| files.level())
 }
 
 struct Run<'c> {

@@ -1,8 +1,8 @@
 //! The few system calls that have no safe wrapper here.
 //!
 //! # Safety
-//! `spawn` runs a closure between fork and exec: it makes system calls and nothing else, because another
-//! thread may have held any lock at the fork. `pidfd` passes two integers to the kernel and owns what it gets.
+//! `spawn` runs a closure between fork and exec, and the child of `Sleeper` never calls exec: both make system calls and
+//! nothing else, because another thread may have held any lock at the fork. `pidfd` passes two integers to the kernel and owns what it gets.
 //! The signal handler stores into an atomic and does nothing else.
 
 #![allow(unsafe_code)]
@@ -13,9 +13,13 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::libc;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, Pid, fork, getpid, getppid, pause, setsid};
 
 /// Held while a child exists that has not yet called exec: it has a copy of every descriptor of the harness.
 static FORKING: Mutex<()> = Mutex::new(());
@@ -34,10 +38,10 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     // SAFETY: the closure makes three system calls, allocates nothing and takes no lock.
     unsafe {
         command.pre_exec(move || {
-            nix::unistd::setsid()?;
-            nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
+            setsid()?;
+            set_pdeathsig(Signal::SIGKILL)?;
             // The harness may have died before the line above.
-            if nix::unistd::getppid().as_raw() as u32 != parent {
+            if getppid().as_raw() as u32 != parent {
                 return Err(io::Error::from_raw_os_error(libc::ESRCH));
             }
             Ok(())
@@ -46,6 +50,49 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     let _guard = FORKING.lock().unwrap_or_else(PoisonError::into_inner);
     // Returns after exec, or after its failure.
     command.spawn()
+}
+
+/// A child that does nothing until this is dropped: the harness once more, so that nothing has to be on the machine to
+/// be started.
+#[derive(Debug)]
+pub(super) struct Sleeper {
+    child: Pid,
+    _forking: MutexGuard<'static, ()>,
+}
+
+impl Sleeper {
+    pub(super) fn start() -> io::Result<Sleeper> {
+        let parent = getpid();
+        let forking = FORKING.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: the child makes system calls and nothing else, and never returns from here.
+        match unsafe { fork() }? {
+            ForkResult::Parent { child } => Ok(Sleeper {
+                child,
+                _forking: forking,
+            }),
+            ForkResult::Child => {
+                if set_pdeathsig(Signal::SIGKILL).is_ok() && getppid() == parent {
+                    loop {
+                        pause();
+                    }
+                }
+                // SAFETY: ends the process at once; nothing of the harness is run or flushed.
+                unsafe { libc::_exit(0) }
+            }
+        }
+    }
+
+    pub(super) fn pid(&self) -> i32 {
+        self.child.as_raw()
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        // It is this process's child and not yet waited for: the number is its own.
+        let _ = kill(self.child, Signal::SIGKILL);
+        let _ = waitpid(self.child, None);
+    }
 }
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -57,7 +104,6 @@ pub(super) fn interrupted() -> bool {
 
 /// Makes SIGINT, SIGTERM and SIGHUP end the runs instead of the harness, the first time.
 pub(super) fn catch_signals() -> io::Result<()> {
-    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
     extern "C" fn note(_: libc::c_int) {
         INTERRUPTED.store(true, Ordering::Relaxed);
     }
