@@ -13,6 +13,7 @@
 
 use std::cell::UnsafeCell;
 use std::fmt;
+use std::ops::Range;
 use std::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -81,6 +82,8 @@ pub trait Job<J: ?Sized>: Send + Sync {
     fn is_open(&self) -> bool;
     /// The pool was terminated, and this many units will never be handed out.
     fn terminate(&self, unclaimed: usize);
+    /// The items of a unit, as indexes of the whole input of its map or imap; a call has none.
+    fn items(&self, unit: &Unit) -> Option<Range<usize>>;
     /// A unit's name for people: `thumbs::resize, items 16..32 (task 7, submitted at src/main.rs:8:14)`; without
     /// the name of its function, `task 7, items 16..32, submitted at src/main.rs:8:14`.
     fn describe(&self, unit: &Unit, function: Option<&str>) -> String;
@@ -351,12 +354,15 @@ impl<J: ?Sized + Send + Sync, W: Work + 'static> Job<J> for Cell<J, W> {
         }
     }
 
+    fn items(&self, unit: &Unit) -> Option<Range<usize>> {
+        self.work.items(unit.index)
+    }
+
     fn describe(&self, unit: &Unit, function: Option<&str>) -> String {
-        let items = self.work.items(unit.index);
-        let items = match (self.work.units(), items.len()) {
-            (..=1, ..=1) => String::new(),
-            (_, 1) => format!(", item {}", items.start),
-            _ => format!(", items {}..{}", items.start, items.end),
+        let items = match self.items(unit) {
+            None => String::new(),
+            Some(items) if items.len() == 1 => format!(", item {}", items.start),
+            Some(items) => format!(", items {}..{}", items.start, items.end),
         };
         let (id, place) = (self.id, self.place);
         match function {

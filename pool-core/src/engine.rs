@@ -253,9 +253,10 @@ impl<B: Backend> Engine<B> {
             return Err(Misuse::ZeroReadAhead);
         }
         self.0.feed.open_source()?;
-        let (place, shared) = (Location::caller(), self.0.clone());
-        let submit = move |items: Vec<A>| {
-            let work = Batch::new(Settled(func.clone()), items, chunksize);
+        let place = flow.place.unwrap_or(Location::caller());
+        let shared = self.0.clone();
+        let submit = move |first, items: Vec<A>| {
+            let work = Batch::new(Settled(func.clone()), items, chunksize).at(first);
             let cell = Cell::new(&shared.hub, work, false, Terms::at(place));
             shared.feed.push_from_source(B::load(cell.clone()))?;
             shared.backend.wake();

@@ -1,6 +1,7 @@
 //! Why a task has no value, and what a caller did wrong.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -180,8 +181,12 @@ pub struct WorkerLost {
     pub pid: u32,
     /// What it died of.
     pub cause: Cause,
-    /// The task that it was running, for people.
+    /// The task that it was running, for people: its function where that is known, the items that are lost with
+    /// it, its number and the place of its submission.
     pub task: String,
+    /// The items that are lost with it, as indexes of the whole input of the map or imap, from 0; `None` where the
+    /// task was a call. A chunk is lost as a whole, also what had been done of it.
+    pub items: Option<Range<usize>>,
     /// What may explain it: `its memory is limited to 512 MiB`.
     pub hint: Option<String>,
 }

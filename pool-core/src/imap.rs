@@ -9,6 +9,7 @@ mod stream;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub struct Flow {
     pub(crate) chunksize: Option<usize>,
     pub(crate) read_ahead: Option<usize>,
     pub(crate) unordered: bool,
+    /// Where it was started, if not by who hands this over.
+    pub(crate) place: Option<&'static Location<'static>>,
 }
 
 /// What begins an `imap`.
@@ -103,8 +106,9 @@ impl<'p, R, E> ImapSubmission<'p, R, E> {
     /// assert_eq!(squares.flatten().collect::<Vec<i32>>(), [9, 1, 4]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn ordered(self) -> Result<Imap<R, E>, Misuse> {
-        (self.start)(self.flow)
+        self.start_at(Location::caller(), false)
     }
 
     /// Starts it: results come in the order of completion.
@@ -121,8 +125,21 @@ impl<'p, R, E> ImapSubmission<'p, R, E> {
     /// assert_eq!(squares.flatten().sum::<i32>(), 14);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[track_caller]
     pub fn unordered(self) -> Result<Imap<R, E>, Misuse> {
-        (self.start)(self.flow.unordered())
+        self.start_at(Location::caller(), true)
+    }
+
+    fn start_at(
+        self,
+        place: &'static Location<'static>,
+        unordered: bool,
+    ) -> Result<Imap<R, E>, Misuse> {
+        (self.start)(Flow {
+            unordered,
+            place: Some(place),
+            ..self.flow
+        })
     }
 }
 

@@ -73,13 +73,15 @@ pub(crate) struct Sent<R, E> {
     pub(crate) handle: AsyncResult<Ends<R, E>>,
 }
 
-/// How a chunk of items becomes a job.
-type Submit<A, R, E> = Box<dyn Fn(Vec<A>) -> Result<AsyncResult<Ends<R, E>>, Misuse> + Send>;
+/// How a chunk of items becomes a job; the number is the index of its first item.
+type Submit<A, R, E> = Box<dyn Fn(usize, Vec<A>) -> Result<AsyncResult<Ends<R, E>>, Misuse> + Send>;
 
 /// An input that is still being read.
 struct Input<A, R, E> {
     items: Box<dyn Iterator<Item = A> + Send>,
     submit: Submit<A, R, E>,
+    /// How many items were read.
+    read: usize,
     /// Keeps the workers of a closed pool until the input has ended.
     _open: OpenSource,
 }
@@ -147,12 +149,13 @@ impl<A, R, E> Intake<A, R, E> {
         items: impl Iterator<Item = A> + Send + 'static,
         chunksize: usize,
         place: &'static Location<'static>,
-        submit: impl Fn(Vec<A>) -> Result<AsyncResult<Ends<R, E>>, Misuse> + Send + 'static,
+        submit: impl Fn(usize, Vec<A>) -> Result<AsyncResult<Ends<R, E>>, Misuse> + Send + 'static,
         open: OpenSource,
     ) -> Arc<Self> {
         let input = Input {
             items: Box::new(items),
             submit: Box::new(submit),
+            read: 0,
             _open: open,
         };
         Arc::new(Intake {
@@ -185,10 +188,11 @@ impl<A, R, E> Intake<A, R, E> {
         if items == 0 {
             return false;
         }
-        let Ok(handle) = (input.submit)(chunk) else {
+        let Ok(handle) = (input.submit)(input.read, chunk) else {
             self.cut_short.store(true, Ordering::Release);
             return false;
         };
+        input.read += items;
         lock(&self.sent).push(items, handle);
         // An input that knows its end has ended with its last item, not when somebody asks for one more.
         let ended = items < self.chunksize || input.items.size_hint().1 == Some(0);

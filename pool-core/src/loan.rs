@@ -33,7 +33,7 @@ trait Lent: Sync {
     ///
     /// The caller owns the unit, and has not run it before.
     unsafe fn run(&self, unit: usize);
-    fn items(&self, unit: usize) -> Range<usize>;
+    fn items(&self, unit: usize) -> Option<Range<usize>>;
 }
 
 impl<W: Work> Lent for Loan<W> {
@@ -46,7 +46,7 @@ impl<W: Work> Lent for Loan<W> {
         }
     }
 
-    fn items(&self, unit: usize) -> Range<usize> {
+    fn items(&self, unit: usize) -> Option<Range<usize>> {
         self.work.items(unit)
     }
 }
@@ -137,7 +137,7 @@ impl Work for Borrowed {
         self.units
     }
 
-    fn items(&self, unit: usize) -> Range<usize> {
+    fn items(&self, unit: usize) -> Option<Range<usize>> {
         // SAFETY: asked for a unit that has not ended: the lender waits for it.
         unsafe { &*self.lent }.items(unit)
     }

@@ -36,8 +36,8 @@ pub trait Work: sealed::Sealed + Send + Sync {
     /// Number of units.
     fn units(&self) -> usize;
 
-    /// The items of one unit, as indexes of the job.
-    fn items(&self, unit: usize) -> Range<usize>;
+    /// The items of one unit, as indexes of the input; a call has none.
+    fn items(&self, unit: usize) -> Option<Range<usize>>;
 
     /// What a unit works on.
     ///
@@ -152,8 +152,8 @@ where
         1
     }
 
-    fn items(&self, _unit: usize) -> Range<usize> {
-        0..1
+    fn items(&self, _unit: usize) -> Option<Range<usize>> {
+        None
     }
 
     unsafe fn inputs(&self, _unit: usize) -> Option<&T> {
@@ -205,6 +205,8 @@ where
 pub struct Batch<F: Func<A>, A> {
     func: F,
     cut: Cut,
+    /// The place of the first item in the input that these are a part of.
+    first: usize,
     /// The items; length 0, so that dropping the vector drops none of them.
     items: ManuallyDrop<Vec<A>>,
     count: usize,
@@ -241,12 +243,21 @@ impl<F: Func<A>, A> Batch<F, A> {
         Batch {
             func,
             cut,
+            first: 0,
             items: ManuallyDrop::new(items),
             count,
             room: results.as_mut_ptr(),
             results: UnsafeCell::new(results),
             marks: (0..cut.chunks()).map(|_| AtomicU8::new(ITEMS)).collect(),
         }
+    }
+
+    /// The same work, as the part of a longer input that begins at this index: errors name items by it.
+    pub(crate) fn at(self, first: usize) -> Self {
+        // It is dropped piece by piece, and so cannot be taken apart here.
+        let mut this = self;
+        this.first = first;
+        this
     }
 
     /// The items again; none when some of them were run.
@@ -369,8 +380,9 @@ where
         self.cut.chunks()
     }
 
-    fn items(&self, unit: usize) -> Range<usize> {
-        self.cut.range(unit)
+    fn items(&self, unit: usize) -> Option<Range<usize>> {
+        let range = self.cut.range(unit);
+        Some(self.first + range.start..self.first + range.end)
     }
 
     unsafe fn inputs(&self, unit: usize) -> (&F, &[A]) {

@@ -1,9 +1,10 @@
 //! What is said of a worker that was lost.
 
 use nix::sys::signal::Signal;
-use pool_core::{Cause, Failure, WorkerLost};
+use pool_core::{Cause, Failure, Unit, WorkerLost};
 
 use crate::sys::Status;
+use crate::travel::Travel;
 
 /// The cause of a death, in the words of pool-core.
 pub(crate) fn of(status: Status) -> Cause {
@@ -24,8 +25,13 @@ pub(crate) fn of(status: Status) -> Cause {
     }
 }
 
-/// The failure of a task whose worker was lost.
-pub(crate) fn lost(pid: u32, cause: Cause, task: String, memory: Option<u64>) -> Failure {
+/// The failure of a unit whose worker was lost.
+pub(crate) fn lost(
+    pid: u32,
+    cause: Cause,
+    (job, unit): (&dyn Travel, &Unit),
+    memory: Option<u64>,
+) -> Failure {
     let hint = memory
         .filter(|_| may_be_memory(&cause))
         .map(|bytes| match bytes >> 20 {
@@ -35,7 +41,8 @@ pub(crate) fn lost(pid: u32, cause: Cause, task: String, memory: Option<u64>) ->
     Failure::WorkerLost(Box::new(WorkerLost {
         pid,
         cause,
-        task,
+        task: job.describe(unit),
+        items: job.as_job().items(unit),
         hint,
     }))
 }

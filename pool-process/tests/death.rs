@@ -55,8 +55,55 @@ fn a_loss_names_signal_process_function_item_and_place() -> Outcome {
         };
         let lost = loss(pool.map_task(died, 0..8).chunksize(2).submit()?.get());
         assert!(lost.task.contains("closure, items 2..4 (task "), "{lost}");
+        assert_eq!(lost.items, Some(2..4));
         let lost = loss(pool.map_task(raise, [9]).submit()?.get());
-        assert!(lost.task.starts_with("death::common::raise"), "{lost}");
+        let begin = "death::common::raise, item 0 (task ";
+        assert!(lost.task.starts_with(begin), "{lost}");
+        assert_eq!(loss(pool.apply(raise, 9)).items, None);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_loss_in_an_imap_names_its_items_by_their_place_in_the_whole_input() -> Outcome {
+    fn died(x: usize) -> usize {
+        if x == 13 {
+            raise(9);
+        }
+        x
+    }
+    each_way(2, |pool| {
+        for (chunksize, items, words) in [
+            (1, 13..14, ", item 13 (task "),
+            (3, 12..15, ", items 12..15 (task "),
+            (9, 9..17, ", items 9..17 (task "),
+        ] {
+            for unordered in [false, true] {
+                let results = pool.imap_task(died, 0..17).chunksize(chunksize);
+                let results = if unordered {
+                    results.unordered()?
+                } else {
+                    results.ordered()?
+                };
+                let (done, lost): (Vec<_>, Vec<_>) = results.partition(Result::is_ok);
+                assert_eq!(done.len() + lost.len(), 17);
+                assert_eq!(lost.len(), items.len());
+                for lost in lost.into_iter().map(loss) {
+                    assert_eq!(lost.items.as_ref(), Some(&items));
+                    assert!(lost.to_string().contains(words), "{lost}");
+                    assert!(lost.task.contains("died"), "{lost}");
+                    assert!(
+                        lost.task
+                            .contains("submitted at pool-process/tests/death.rs:"),
+                        "{lost}"
+                    );
+                }
+                let mut done: Vec<_> = done.into_iter().flatten().collect();
+                done.sort_unstable();
+                let others: Vec<_> = (0..17).filter(|x| !items.contains(x)).collect();
+                assert_eq!(done, others);
+            }
+        }
         Ok(())
     })
 }

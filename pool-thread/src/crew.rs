@@ -228,10 +228,12 @@ impl Crew {
         // Where everybody waits for what is queued, the first failure that one of them has waited for ends this.
         let manned = || lock(&self.roll).is_manned();
         while let Some(claim) = self.feed.next_unless(Seat(index), manned) {
+            let job = claim.job.as_job();
             let lost = WorkerLost {
                 pid: std::process::id(),
                 cause: Cause::Start(why.to_owned()),
-                task: claim.job.as_job().describe(&claim.unit, None),
+                task: job.describe(&claim.unit, None),
+                items: job.items(&claim.unit),
                 hint: None,
             };
             claim

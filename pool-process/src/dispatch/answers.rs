@@ -115,11 +115,9 @@ fn understand(pid: u32, frame: &Frame<'_>, duty: &mut Duty) -> Heard {
                 Ok(()) => Heard::Fine,
                 Err((unit, error)) => {
                     let what = error.to_string();
-                    let name = job.describe(&unit);
-                    job.fail(
-                        unit,
-                        cause::lost(pid, Cause::Protocol(what.clone()), name, None),
-                    );
+                    let lost =
+                        cause::lost(pid, Cause::Protocol(what.clone()), (&*job, &unit), None);
+                    job.fail(unit, lost);
                     Heard::Breach(what)
                 }
             }

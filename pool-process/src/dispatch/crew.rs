@@ -109,11 +109,9 @@ impl Dispatcher {
             return;
         };
         while let Some(claim) = self.feed.try_next(Seat(0)) {
-            let task = claim.job.describe(&claim.unit);
-            claim.job.fail(
-                claim.unit,
-                cause::lost(0, Cause::Start(reason.clone()), task, None),
-            );
+            let unit = (&*claim.job, &claim.unit);
+            let lost = cause::lost(0, Cause::Start(reason.clone()), unit, None);
+            claim.job.fail(claim.unit, lost);
         }
     }
 
@@ -168,11 +166,9 @@ impl Dispatcher {
         match hand.duty {
             Duty::Busy(assignment) if assignment.started => {
                 let claim = assignment.claim;
-                let task = claim.job.describe(&claim.unit);
-                claim.job.fail(
-                    claim.unit,
-                    cause::lost(hand.child.pid(), cause, task, memory),
-                );
+                let unit = (&*claim.job, &claim.unit);
+                let lost = cause::lost(hand.child.pid(), cause, unit, memory);
+                claim.job.fail(claim.unit, lost);
             }
             Duty::Busy(assignment) => self.feed.put_back(assignment.claim),
             Duty::Starting if self.course != Course::Stopping => {

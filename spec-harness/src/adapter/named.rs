@@ -121,6 +121,7 @@ mod tests {
             pid: 4711,
             cause: Cause::Exit(3),
             task: "task 1".into(),
+            items: None,
             hint: None,
         };
         let lost = named::<ErrorReply>(&Failure::WorkerLost(Box::new(lost)));
