@@ -8,12 +8,16 @@
 //!
 //! `failure` is written under the gate's lock while the job is open, or by the resolver; it is read when the
 //! job is ready, by the handle. `plan` is written before the cell is shared, and taken by the lane, which the
-//! resolver hands it to. The work's own rules are kept by [`Unit`], which only the queue makes, once each.
+//! resolver hands it to. The work's own rules are kept by [`Unit`]: each is made once, by the link of its own cell,
+//! carries the name of its job, stays with one thread at a time, and is consumed by its end; what it works on is
+//! borrowed from it. How many units there will never be is known to the same link, and told as [`Unclaimed`].
 #![expect(unsafe_code, reason = "outcomes are owned by protocol, not by lock")]
 
 use std::cell::UnsafeCell;
 use std::fmt;
-use std::ops::Range;
+use std::marker::PhantomData;
+use std::mem::{self, ManuallyDrop};
+use std::ops::{Deref, Range};
 use std::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -27,16 +31,25 @@ use crate::loan::failed;
 use crate::panics;
 use crate::tally::{counts, in_words};
 use crate::terms::Terms;
-use crate::work::Work;
+use crate::work::{Work, sealed};
 
 /// The right to end one unit of one job: made by the queue, once for each unit, and consumed by its end.
 #[derive(Debug)]
 #[must_use = "a unit that is not ended keeps its job waiting for ever"]
 pub struct Unit {
     index: usize,
-    /// The address of the cell it is of: a unit ended at another cell is refused.
-    of: usize,
+    /// A unit that is ended at another cell is refused.
+    of: Name,
+    /// It may go to another thread, and not be shared with one: nor need what it works on be `Sync`.
+    here: PhantomData<std::cell::Cell<()>>,
 }
+
+/// A job's name, which no other one of this process has ever had: the numbers of its pool and of itself.
+type Name = (u64, TaskId);
+
+/// How many units of a job will never be handed out: only its queue can tell.
+#[derive(Debug)]
+pub struct Unclaimed(usize);
 
 /// Terms with callbacks, and the cell that they are of as the lane wants it.
 struct Plan<T, E> {
@@ -56,6 +69,38 @@ pub(crate) struct Linked<J: ?Sized> {
     pub(crate) claimed: usize,
 }
 
+impl<J: ?Sized> Linked<J> {
+    /// The next unit of the job whose link this is, and whether it was the last; nothing when all were handed out.
+    pub(crate) fn claim(&mut self, job: &dyn Job<J>) -> Option<(Unit, bool)> {
+        let index = self.claimed;
+        (index < job.units()).then(|| {
+            self.claimed += 1;
+            let unit = Unit {
+                index,
+                of: job.name(),
+                here: PhantomData,
+            };
+            (unit, self.claimed == job.units())
+        })
+    }
+
+    /// Hands out no more units.
+    pub(crate) fn abandon(&mut self, job: &dyn Job<J>) -> Unclaimed {
+        let claimed = mem::replace(&mut self.claimed, job.units());
+        Unclaimed(job.units() - claimed)
+    }
+}
+
+impl Unclaimed {
+    /// All were handed out.
+    pub(crate) const NONE: Unclaimed = Unclaimed(0);
+
+    /// This one was, and came back; nothing where it is another job's.
+    pub(crate) fn returned<J: ?Sized>(unit: &Unit, job: &dyn Job<J>) -> Unclaimed {
+        Unclaimed(usize::from(unit.of == job.name()))
+    }
+}
+
 impl<J: ?Sized> Link<J> {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Linked<J>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -70,22 +115,34 @@ impl<J: ?Sized> fmt::Debug for Link<J> {
     }
 }
 
-/// A job as its queue sees it, whatever it works on; `J` is how its backend sees it.
-pub trait Job<J: ?Sized>: Send + Sync {
+/// A job as its queue sees it, whatever it works on: a [`Cell`], and nothing else. `J` is how its backend sees it.
+pub trait Job<J: ?Sized>: sealed::Sealed + Send + Sync {
     /// Its place in the queue.
     fn link(&self) -> &Link<J>;
     /// Its number in its pool.
-    fn number(&self) -> TaskId;
+    fn number(&self) -> TaskId {
+        self.name().1
+    }
+    /// The numbers of its pool, in this process, and of itself, in the pool.
+    fn name(&self) -> (u64, TaskId);
     /// Number of its units.
     fn units(&self) -> usize;
     /// False once its outcome is decided: what has not started need not.
     fn is_open(&self) -> bool;
-    /// The pool was terminated, and this many units will never be handed out.
-    fn terminate(&self, unclaimed: usize);
+    /// The pool was terminated, and some units will never be handed out.
+    fn terminate(&self, unclaimed: Unclaimed);
     /// The items of a unit, as indexes of the whole input of its map or imap; a call has none.
+    ///
+    /// # Panics
+    ///
+    /// When the unit is another job's.
     fn items(&self, unit: &Unit) -> Option<Range<usize>>;
     /// A unit's name for people: `thumbs::resize, items 16..32 (task 7, submitted at src/main.rs:8:14)`; without
     /// the name of its function, `task 7, items 16..32, submitted at src/main.rs:8:14`.
+    ///
+    /// # Panics
+    ///
+    /// When the unit is another job's.
     fn describe(&self, unit: &Unit, function: Option<&str>) -> String;
 }
 
@@ -105,9 +162,40 @@ pub struct Cell<J: ?Sized, W: Work> {
     lent: bool,
     gate: Gate,
     left: AtomicUsize,
-    failure: UnsafeCell<Option<Failure<W::Raised>>>,
-    plan: UnsafeCell<Option<BoxedPlan<W>>>,
-    work: W,
+    failure: Contained<UnsafeCell<Option<Failure<W::Raised>>>>,
+    plan: Contained<UnsafeCell<Option<BoxedPlan<W>>>>,
+    work: Contained<W>,
+}
+
+/// A value of the user's. Whoever lets go of a job last may be anybody, a worker for one: a panic of its drop goes no
+/// further.
+struct Contained<T>(ManuallyDrop<T>);
+
+impl<T> Contained<T> {
+    fn new(value: T) -> Self {
+        Contained(ManuallyDrop::new(value))
+    }
+
+    fn into_inner(self) -> T {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: taken once: `this` is not dropped.
+        unsafe { ManuallyDrop::take(&mut this.0) }
+    }
+}
+
+impl<T> Deref for Contained<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> Drop for Contained<T> {
+    fn drop(&mut self) {
+        // SAFETY: dropped once, here.
+        panics::contain(|| unsafe { ManuallyDrop::drop(&mut self.0) });
+    }
 }
 
 // SAFETY: see the module's head: `failure` and `plan` have one owner at a time, handed on with release and
@@ -133,9 +221,9 @@ impl<J: ?Sized + Send + Sync + 'static, W: Work + 'static> Cell<J, W> {
             lent,
             gate: Gate::default(),
             left: AtomicUsize::new(work.units()),
-            failure: UnsafeCell::new(None),
-            plan: UnsafeCell::new(plan),
-            work,
+            failure: Contained::new(UnsafeCell::new(None)),
+            plan: Contained::new(UnsafeCell::new(plan)),
+            work: Contained::new(work),
         };
         if !terms.has_callbacks() {
             return Arc::new(cell(None));
@@ -151,7 +239,7 @@ impl<J: ?Sized + Send + Sync + 'static, W: Work + 'static> Cell<J, W> {
 impl<J: ?Sized, W: Work> Cell<J, W> {
     /// The work of a job that was not let in.
     pub(crate) fn into_work(self) -> W {
-        self.work
+        self.work.into_inner()
     }
 }
 
@@ -161,14 +249,15 @@ impl<J: ?Sized, W: Work + 'static> Cell<J, W> {
         self.id
     }
 
-    /// What a unit works on.
+    /// What a unit works on, while it is not ended.
     ///
     /// # Panics
     ///
     /// When the unit is another job's.
-    pub fn inputs(&self, unit: &Unit) -> W::Inputs<'_> {
+    pub fn inputs<'a>(&'a self, unit: &'a Unit) -> W::Inputs<'a> {
         self.check(unit);
-        // SAFETY: a unit is made once and consumed by `run` and `finish`: it was neither run nor stored.
+        // SAFETY: a unit is made once and consumed by `run` and `finish`: it was neither run nor stored, nor will it be
+        // while it is borrowed; and it is one thread's.
         unsafe { self.work.inputs(unit.index) }
     }
 
@@ -219,24 +308,28 @@ impl<J: ?Sized, W: Work + 'static> Cell<J, W> {
 
     fn check(&self, unit: &Unit) {
         assert!(
-            unit.of == self.address(),
-            "a unit was ended at another job's cell"
+            unit.of == self.called(),
+            "a unit was brought to another job's cell"
         );
     }
 
-    fn address(&self) -> usize {
-        std::ptr::from_ref(self).addr()
+    fn called(&self) -> Name {
+        (self.hub.pool, self.id)
     }
 
     /// Keeps the first failure of an open job.
     fn record(&self, failure: Failure<W::Raised>) {
         let guard = self.gate.lock();
-        if self.gate.is_open() && !self.gate.has_failed() {
-            // SAFETY: under the gate's lock, and the job is open.
-            unsafe { *self.failure.get() = Some(failure) };
+        let first = self.gate.is_open() && !self.gate.has_failed();
+        let failure = if first {
             self.gate.mark_failed();
-        }
+            // SAFETY: under the gate's lock, and the job is open.
+            unsafe { (*self.failure.get()).replace(failure) }
+        } else {
+            Some(failure)
+        };
         drop(guard);
+        panics::contain(|| drop(failure));
     }
 
     /// Some units have ended; after the last one the job resolves.
@@ -320,13 +413,15 @@ impl<J: ?Sized, W: Work + 'static> Cell<J, W> {
     }
 }
 
+impl<J: ?Sized, W: Work> sealed::Sealed for Cell<J, W> {}
+
 impl<J: ?Sized + Send + Sync, W: Work + 'static> Job<J> for Cell<J, W> {
     fn link(&self) -> &Link<J> {
         &self.link
     }
 
-    fn number(&self) -> TaskId {
-        self.id
+    fn name(&self) -> Name {
+        self.called()
     }
 
     fn units(&self) -> usize {
@@ -337,7 +432,7 @@ impl<J: ?Sized + Send + Sync, W: Work + 'static> Job<J> for Cell<J, W> {
         self.gate.is_open()
     }
 
-    fn terminate(&self, unclaimed: usize) {
+    fn terminate(&self, Unclaimed(unclaimed): Unclaimed) {
         let guard = self.gate.lock();
         let resolver = !self.lent && self.gate.begin();
         let replaced = (resolver || (self.lent && self.gate.is_open())).then(|| {
@@ -346,7 +441,7 @@ impl<J: ?Sized + Send + Sync, W: Work + 'static> Job<J> for Cell<J, W> {
             unsafe { (*self.failure.get()).replace(Failure::Terminated) }
         });
         drop(guard);
-        drop(replaced);
+        panics::contain(|| drop(replaced));
         if resolver {
             self.settle();
         } else if self.lent && unclaimed > 0 {
@@ -355,6 +450,8 @@ impl<J: ?Sized + Send + Sync, W: Work + 'static> Job<J> for Cell<J, W> {
     }
 
     fn items(&self, unit: &Unit) -> Option<Range<usize>> {
+        // A lent job's items are known as long as one of its units is not ended.
+        self.check(unit);
         self.work.items(unit.index)
     }
 
@@ -368,16 +465,6 @@ impl<J: ?Sized + Send + Sync, W: Work + 'static> Job<J> for Cell<J, W> {
         match function {
             Some(function) => format!("{function}{items} (task {id}, submitted at {place})"),
             None => format!("task {id}{items}, submitted at {place}"),
-        }
-    }
-}
-
-impl Unit {
-    /// The next unit of a job. Called by the queue alone, once for each index.
-    pub(crate) fn of<J: ?Sized>(job: &Arc<J>, index: usize) -> Unit {
-        Unit {
-            index,
-            of: Arc::as_ptr(job).addr(),
         }
     }
 }
@@ -410,7 +497,7 @@ impl<J: ?Sized + Send + Sync, W: Work + 'static> Due for Cell<J, W> {
             };
             self.gate.mark_failed();
             self.hub.ledger.errors(1);
-            let _ = panics::catch(|| drop(value));
+            panics::contain(|| drop(value));
         }
         self.publish();
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::failure::Misuse;
+use crate::panics;
 
 /// The worker that runs the calling code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub struct Worker {
 /// assert_eq!(pool_core::current_worker(), None);
 /// ```
 pub fn current_worker() -> Option<Worker> {
-    HERE.with_borrow(|here| here.worker.as_ref().map(|(_, worker)| worker.clone()))
+    here(|here| here.worker.as_ref().map(|(_, worker)| worker.clone()))?
 }
 
 /// Lends the calling worker's state, as its initializer made it; `None` outside of a worker, where the state has
@@ -47,10 +48,10 @@ pub fn worker_state<S: 'static, R>(f: impl FnOnce(&mut S) -> R) -> Option<R> {
     struct Lent(Option<Box<dyn Any>>);
     impl Drop for Lent {
         fn drop(&mut self) {
-            HERE.with_borrow_mut(|here| here.state = self.0.take());
+            here(|here| here.state = self.0.take());
         }
     }
-    let mut lent = Lent(HERE.with_borrow_mut(|here| here.state.take()));
+    let mut lent = Lent(here(|here| here.state.take())?);
     lent.0.as_mut()?.downcast_mut().map(f)
 }
 
@@ -74,7 +75,7 @@ impl Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        HERE.with_borrow_mut(|here| here.lent = false);
+        here(|here| here.lent = false);
         self.0.end();
     }
 }
@@ -110,13 +111,13 @@ impl fmt::Debug for Loan {
 /// To be held by whoever blocks until something of this pool has happened: a worker of that pool lends its place,
 /// once, however often it is asked meanwhile.
 pub(crate) fn lend(pool: u64) -> Result<Option<Lent>, Misuse> {
-    let lender = HERE.with_borrow(|here| match &here.worker {
+    let lender = here(|here| match &here.worker {
         Some((of, _)) if *of == pool && !here.lent => here.lender.clone(),
         _ => None,
     });
-    match lender {
+    match lender.flatten() {
         Some(lender) if lender.lend() => {
-            HERE.with_borrow_mut(|here| here.lent = true);
+            here(|here| here.lent = true);
             let ended = AtomicBool::new(false);
             Ok(Some(Lent(Arc::new(Loan { lender, ended }))))
         }
@@ -142,6 +143,12 @@ struct Here {
     callbacks: Vec<(u64, u64)>,
 }
 
+/// What is known of the calling thread, for the length of `look`, which runs nobody else's code. Nothing while the
+/// thread's locals are torn down, a pool in one of them perhaps: no task and no callback runs there.
+fn here<R>(look: impl FnOnce(&mut Here) -> R) -> Option<R> {
+    HERE.try_with(|here| look(&mut here.borrow_mut())).ok()
+}
+
 /// Marks the calling thread as a worker until it is dropped.
 #[derive(Debug)]
 pub struct WorkerSeat(());
@@ -149,46 +156,46 @@ pub struct WorkerSeat(());
 impl WorkerSeat {
     /// The calling thread is this worker of the pool with this number (0: of no pool in this process).
     pub fn take(pool: u64, worker: Worker) -> WorkerSeat {
-        HERE.with_borrow_mut(|here| here.worker = Some((pool, worker)));
+        here(|here| here.worker = Some((pool, worker)));
         WorkerSeat(())
     }
 
     /// While the worker waits for its own pool, this takes its place.
     pub fn lend_to(&self, lender: Arc<dyn Lender>) {
-        HERE.with_borrow_mut(|here| here.lender = Some(lender));
+        here(|here| here.lender = Some(lender));
     }
 
     /// The worker's state from now on.
     pub fn keep(&self, state: Box<dyn Any>) {
-        let before = HERE.with_borrow_mut(|here| here.state.replace(state));
-        drop(before);
+        let before = here(|here| here.state.replace(state));
+        panics::contain(|| drop(before));
     }
 }
 
 impl Drop for WorkerSeat {
     fn drop(&mut self) {
-        let state = HERE.with_borrow_mut(|here| {
+        let state = here(|here| {
             here.worker = None;
             (here.state.take(), here.lender.take())
         });
-        drop(state);
+        panics::contain(|| drop(state));
     }
 }
 
 /// True when the calling code is a task or a callback of this pool.
 pub(crate) fn inside(pool: u64) -> bool {
-    on_lane(pool)
-        || HERE.with_borrow(|here| here.worker.as_ref().is_some_and(|(of, _)| *of == pool))
+    let on_worker = |here: &mut Here| here.worker.as_ref().is_some_and(|(of, _)| *of == pool);
+    on_lane(pool) || here(on_worker).unwrap_or(false)
 }
 
 /// True when the calling code is a callback of this pool.
 pub(crate) fn on_lane(pool: u64) -> bool {
-    HERE.with_borrow(|here| here.callbacks.iter().any(|(of, _)| *of == pool))
+    here(|here| here.callbacks.iter().any(|(of, _)| *of == pool)).unwrap_or(false)
 }
 
 /// True when the calling code is the callback of this very job.
 pub(crate) fn in_callback_of(pool: u64, job: u64) -> bool {
-    HERE.with_borrow(|here| here.callbacks.contains(&(pool, job)))
+    here(|here| here.callbacks.contains(&(pool, job))).unwrap_or(false)
 }
 
 /// Runs a callback of a job, known as such while it runs.
@@ -196,10 +203,10 @@ pub(crate) fn as_callback<R>(pool: u64, job: u64, run: impl FnOnce() -> R) -> R 
     struct Leave;
     impl Drop for Leave {
         fn drop(&mut self) {
-            HERE.with_borrow_mut(|here| here.callbacks.pop());
+            here(|here| here.callbacks.pop());
         }
     }
-    HERE.with_borrow_mut(|here| here.callbacks.push((pool, job)));
+    here(|here| here.callbacks.push((pool, job)));
     let _leave = Leave;
     run()
 }

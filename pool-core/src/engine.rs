@@ -1,6 +1,7 @@
 //! The semantics of a pool, once: what is let in, what each call waits for, how a pool ends.
 
 use std::fmt;
+use std::io::{self, Write};
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -420,7 +421,9 @@ impl<B: Backend> Drop for Engine<B> {
         let (_, unfinished) = shared.feed.units();
         if shared.warn_on_drop && unfinished > 0 && shared.feed.phase() != Phase::Terminated {
             let tasks = if unfinished == 1 { "task" } else { "tasks" };
-            eprintln!(
+            // Not `eprintln`, which panics where nobody reads stderr.
+            let _ = writeln!(
+                io::stderr(),
                 "{} pool dropped with {unfinished} unfinished {tasks}: close() and join() it first",
                 B::KIND
             );

@@ -6,7 +6,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::cell::{Erased, Unit};
+use crate::cell::{Erased, Unclaimed, Unit};
 use crate::entry::NoEntry;
 use crate::failure::Misuse;
 use crate::lifecycle::{Order, Phase, Step};
@@ -161,7 +161,8 @@ impl<J: ?Sized + Erased> Feed<J> {
         let mut inner = self.lock();
         if inner.phase == Phase::Terminated {
             drop(inner);
-            claim.job.job().terminate(1);
+            let job = claim.job.job();
+            job.terminate(Unclaimed::returned(&claim.unit, job));
             return;
         }
         inner.returned.push_front(claim);
@@ -363,14 +364,20 @@ impl<J: ?Sized + Erased> Feed<J> {
 
     /// Empties the queue of a terminated pool: the jobs that are not over, in the order of their submission, and
     /// how many units of each will never be handed out.
-    pub(crate) fn abandon(&self) -> Vec<(Arc<J>, usize)> {
+    pub(crate) fn abandon(&self) -> Vec<(Arc<J>, Unclaimed)> {
         let mut inner = self.lock();
-        let running = inner.running.iter().flatten().map(|job| (job.clone(), 0));
-        let mut jobs: Vec<_> = running.collect();
-        jobs.extend(inner.returned.drain(..).map(|claim| (claim.job, 1)));
+        let running = inner.running.iter().flatten();
+        let mut jobs: Vec<_> = running.map(|job| (job.clone(), Unclaimed::NONE)).collect();
+        jobs.extend(inner.returned.drain(..).map(|Claim { job, unit }| {
+            let unclaimed = Unclaimed::returned(&unit, job.job());
+            (job, unclaimed)
+        }));
         while let Some(job) = inner.front() {
             inner.unlink();
-            let unclaimed = job.job().units() - job.job().link().lock().claimed;
+            let unclaimed = {
+                let job = job.job();
+                job.link().lock().abandon(job)
+            };
             jobs.push((job, unclaimed));
         }
         self.leave(inner);
@@ -404,25 +411,30 @@ impl<J: ?Sized + Erased> Inner<J> {
     fn claim(&mut self, seat: Seat) -> Option<Claim<J>> {
         let claim = match self.returned.pop_front() {
             Some(claim) => claim,
-            None => {
-                let job = self.front()?;
-                let index = {
-                    let mut link = job.job().link().lock();
-                    link.claimed += 1;
-                    link.claimed - 1
-                };
-                self.queued -= 1;
-                if index + 1 == job.job().units() {
-                    self.unlink();
-                }
-                Claim {
-                    unit: Unit::of(&job, index),
-                    job,
-                }
-            }
+            None => self.take()?,
         };
         self.sit(seat, Some(claim.job.clone()));
         Some(claim)
+    }
+
+    /// The next unit of the queue.
+    fn take(&mut self) -> Option<Claim<J>> {
+        loop {
+            let job = self.front()?;
+            let claimed = {
+                let job = job.job();
+                job.link().lock().claim(job)
+            };
+            if let Some((unit, is_last)) = claimed {
+                self.queued -= 1;
+                if is_last {
+                    self.unlink();
+                }
+                return Some(Claim { job, unit });
+            }
+            // Nothing is left of it: it is in the queue twice, for a backend has loaded it twice.
+            self.unlink();
+        }
     }
 
     /// The first job that still wants to be run.

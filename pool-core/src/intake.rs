@@ -264,6 +264,7 @@ impl<A: Send, R: Send, E: Send + 'static> Source for Intake<A, R, E> {
         if input.is_some() {
             self.cut_short.store(true, Ordering::Release);
         }
+        panics::contain(|| drop(input));
     }
 }
 

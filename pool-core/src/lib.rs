@@ -35,11 +35,11 @@ mod timers;
 // Who is still there.
 mod attendance;
 
-// Where the calling code runs.
-mod context;
-
 // Panics as values.
 mod panics;
+
+// Where the calling code runs.
+mod context;
 
 // Where callbacks run.
 mod lane;
@@ -103,7 +103,7 @@ mod drain;
 
 pub use attendance::{Attendance, Deadline, Present};
 pub use backend::{Backend, Carry, StartError};
-pub use cell::{Cell, Erased, Job, Link, Unit};
+pub use cell::{Cell, Erased, Job, Link, Unclaimed, Unit};
 pub use chunks::default_chunksize;
 pub use common::Context;
 pub use config::Config;

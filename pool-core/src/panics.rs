@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::RefCell;
+use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
@@ -44,20 +45,44 @@ pub fn install_hook() {
     });
 }
 
-/// Runs `f`; a panic comes back as a value.
+/// Runs `f`; a panic comes back as a value. Nothing of what `f` does gets any further, also where what it panicked
+/// with panics when it is dropped.
 ///
 /// # Errors
 ///
 /// What the panic said, with its location when [`install_hook`] was called.
 pub fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Panic> {
-    let outer = SEEN.replace(Some(Seen::default()));
-    let caught = panic::catch_unwind(AssertUnwindSafe(f));
-    let seen = SEEN.replace(outer).unwrap_or_default();
-    caught.map_err(|payload| Panic {
-        message: message(&*payload),
+    let outer = see(Some(Seen::default()));
+    let caught = panic::catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+        let message = message(&*payload);
+        discard(payload);
+        message
+    });
+    let seen = see(outer).unwrap_or_default();
+    caught.map_err(|message| Panic {
+        message,
         location: seen.location,
         backtrace: seen.backtrace,
     })
+}
+
+/// Runs `f`, a drop mostly, and forgets its panic: nobody is there to be told, and the hook has said it.
+pub(crate) fn contain(f: impl FnOnce()) {
+    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(f)) {
+        discard(payload);
+    }
+}
+
+/// What the hook has seen, in exchange for where it is to look on; nothing while this thread's locals are torn down.
+fn see(next: Option<Seen>) -> Option<Seen> {
+    SEEN.try_with(|seen| seen.replace(next)).ok().flatten()
+}
+
+/// Drops a payload; were that to panic with another one, that one stays where it is.
+fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(another) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        mem::forget(another);
+    }
 }
 
 fn message(payload: &(dyn Any + Send)) -> String {

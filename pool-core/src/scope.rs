@@ -22,6 +22,7 @@ use crate::cell::Awaited;
 use crate::engine::Engine;
 use crate::failure::{Failure, Misuse};
 use crate::handle::{AsyncResult, wait};
+use crate::panics;
 use crate::task::TryOnce;
 use crate::terms::Terms;
 use crate::timers::Timers;
@@ -52,7 +53,8 @@ impl Parcel {
             let left = why.map_or_else(Content::Refusal, |_| Content::Nothing);
             let closure = std::mem::replace(&mut *content, left);
             drop(content);
-            drop(closure);
+            // Whatever its drop does, the scope goes on waiting for the others.
+            panics::contain(|| drop(closure));
         }
     }
 

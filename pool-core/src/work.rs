@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::chunks::Cut;
 use crate::failure::{CodecError, Failure};
+use crate::panics;
 use crate::task::{Func, Task};
 
 /// The work of one job, in units: sealed; [`Single`] and [`Batch`] implement it.
@@ -177,7 +178,8 @@ where
 
     unsafe fn store(&self, _unit: usize, output: T::Out) -> Result<(), CodecError> {
         // SAFETY: the caller owns the one unit.
-        drop(unsafe { mem::replace(&mut *self.0.get(), Slot::Value(output)) });
+        let task = unsafe { mem::replace(&mut *self.0.get(), Slot::Value(output)) };
+        panics::contain(|| drop(task));
         Ok(())
     }
 
@@ -253,11 +255,9 @@ impl<F: Func<A>, A> Batch<F, A> {
     }
 
     /// The same work, as the part of a longer input that begins at this index: errors name items by it.
-    pub(crate) fn at(self, first: usize) -> Self {
-        // It is dropped piece by piece, and so cannot be taken apart here.
-        let mut this = self;
-        this.first = first;
-        this
+    pub(crate) fn at(mut self, first: usize) -> Self {
+        self.first = first;
+        self
     }
 
     /// The items again; none when some of them were run.
@@ -352,11 +352,11 @@ impl<F: Func<A>, A> OpenChunk<'_, F, A> {
 impl<F: Func<A>, A> Drop for OpenChunk<'_, F, A> {
     fn drop(&mut self) {
         while let Some(item) = self.next_item() {
-            drop(item);
+            panics::contain(|| drop(item));
         }
         for index in mem::take(&mut self.written) {
             // SAFETY: written by this chunk and not completed.
-            unsafe { self.batch.room.add(index).drop_in_place() };
+            panics::contain(|| unsafe { self.batch.room.add(index).drop_in_place() });
         }
     }
 }

@@ -1,0 +1,9 @@
+//! A unit is one thread's: what it works on need not be `Sync`.
+
+use pool_core::Unit;
+
+fn shared<T: Sync>() {}
+
+fn main() {
+    shared::<Unit>();
+}

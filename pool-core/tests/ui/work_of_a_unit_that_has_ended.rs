@@ -1,0 +1,13 @@
+//! What a unit works on is borrowed from the unit, and cannot be looked at when it has ended.
+
+use pool_core::{Cell, Failure, Once, Single, Unit};
+
+type Number = Single<Once<fn(u32) -> u32, u32>>;
+
+fn late(cell: &Cell<(), Number>, unit: Unit) -> u32 {
+    let task = cell.inputs(&unit);
+    cell.finish(unit, Err(Failure::Terminated));
+    task.map_or(0, |task| task.arg)
+}
+
+fn main() {}
