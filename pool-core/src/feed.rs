@@ -170,11 +170,6 @@ impl<J: ?Sized + Erased> Feed<J> {
         self.bell.notify_one();
     }
 
-    /// True when no more work is let in; what was let in may still be there.
-    pub fn takes_no_more(&self) -> bool {
-        self.lock().takes_no_more()
-    }
-
     /// True when workers may leave: no more work is let in, and none is left to hand out.
     pub fn is_drained(&self) -> bool {
         let mut inner = self.lock();

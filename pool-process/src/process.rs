@@ -150,7 +150,9 @@ impl Process {
         });
         // Set once: only one start gets here.
         self.life.child.get_or_init(|| newborn.child);
-        *errand = None;
+        // The argument is the user's: it is dropped outside of the locks, and last.
+        let _sent = errand.take();
+        drop(errand);
         drop(state);
         children::add(Entry {
             name: self.name.clone(),
@@ -220,6 +222,13 @@ impl Process {
     }
 
     /// Whether the program's end kills it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let process = pool_process::Process::new(|()| (), ()).daemon(true);
+    /// assert!(process.is_daemon());
+    /// ```
     pub fn is_daemon(&self) -> bool {
         self.daemon
     }
@@ -228,13 +237,27 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// It was not started.
+    /// It was not started, or was closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    ///
+    /// let process = pool_process::Process::new(|()| (), ());
+    /// assert!(process.sentinel().is_err(), "it was not started");
+    /// process.start()?;
+    /// let mut ends = [PollFd::new(process.sentinel()?, PollFlags::POLLIN)];
+    /// assert_eq!(poll(&mut ends, PollTimeout::NONE)?, 1);
+    /// assert_eq!(process.exitcode()?, Some(0));
+    /// process.close()?;
+    /// assert!(process.sentinel().is_err(), "it was closed");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn sentinel(&self) -> Result<BorrowedFd<'_>, ProcessError> {
-        self.life
-            .child
-            .get()
-            .map(AsFd::as_fd)
-            .ok_or(ProcessError::NotStarted)
+        drop(self.life.look()?);
+        let child = self.life.child.get();
+        child.map(AsFd::as_fd).ok_or(ProcessError::NotStarted)
     }
 
     /// Asks it to end, by SIGTERM. One that has ended already is left alone.
@@ -255,7 +278,7 @@ impl Process {
         self.life.signal(Signal::SIGKILL)
     }
 
-    /// Lets go of it; every later call but this one is refused.
+    /// Lets go of it; whatever is asked of it later is refused, but its name and whether it was a daemon.
     ///
     /// # Errors
     ///

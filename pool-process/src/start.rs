@@ -5,7 +5,7 @@ mod raw;
 mod server;
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -153,7 +153,11 @@ impl Starter {
     /// From now on workers are started from the program's file. Said once in the log, and whenever it is asked.
     fn fall_back(&mut self, reason: &str) {
         static SAID: std::sync::Once = std::sync::Once::new();
-        SAID.call_once(|| eprintln!("pool-process: workers are started by re-exec: {reason}"));
+        SAID.call_once(|| {
+            // Not `eprintln`, which panics where nobody reads stderr.
+            let said = "pool-process: workers are started by re-exec";
+            let _ = writeln!(io::stderr(), "{said}: {reason}");
+        });
         self.way = Way::Again;
         reason.clone_into(&mut self.reason);
     }

@@ -34,7 +34,7 @@ pub(crate) fn serve(link: &Link) -> ! {
             leave(1)
         }
         (Purpose::Alone, Err(error)) => {
-            eprintln!("{} cannot start: {error}", setup.name);
+            tell(&format!("{} cannot start: {error}", setup.name));
             leave(1)
         }
         (Purpose::Pool { index }, Ok(())) => {
@@ -108,6 +108,11 @@ fn work(mut reader: Reader, mut stream: Patient<'_>, max_payload: u64) -> ! {
     }
 }
 
+/// Not `eprintln`, which panics where nobody reads stderr.
+fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// One task, and the process ends as it ends: 0, or 1 after a panic.
 fn run_alone(mut reader: Reader, mut stream: Patient<'_>, name: &str) -> ! {
     loop {
@@ -121,7 +126,7 @@ fn run_alone(mut reader: Reader, mut stream: Patient<'_>, name: &str) -> ! {
                     _ => {
                         let error = codec::decode::<CodecError>(&reply);
                         let error = error.unwrap_or_else(|error| error);
-                        eprintln!("{name}: cannot decode {error}");
+                        tell(&format!("{name}: cannot decode {error}"));
                         leave(1)
                     }
                 }

@@ -88,7 +88,7 @@ pub struct TestName(pub String);
 
 impl TestName {
     /// The crate that it is a test of.
-    pub fn krate(&self) -> &str {
+    fn krate(&self) -> &str {
         self.0.split("::").next().unwrap_or_default()
     }
 

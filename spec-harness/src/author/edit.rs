@@ -45,12 +45,12 @@ pub(super) fn entry<'n>(node: &'n Node, name: &str) -> Option<(&'n Node, &'n Nod
 }
 
 /// Whether a list or mapping is written in brackets.
-pub(super) fn in_brackets(text: &str, node: &Node) -> bool {
+fn in_brackets(text: &str, node: &Node) -> bool {
     node.scalar().is_none() && text[node.span.start..].starts_with(['[', '{'])
 }
 
 /// The whole of a node, closing bracket included.
-pub(super) fn extent(text: &str, node: &Node) -> Range<usize> {
+fn extent(text: &str, node: &Node) -> Range<usize> {
     let start = node.span.start;
     let last = match &node.kind {
         Kind::Scalar(_) => None,
@@ -93,7 +93,7 @@ fn line_start(text: &str, at: usize) -> usize {
 }
 
 /// The end of the line of a place, before its newline.
-pub(super) fn line_end(text: &str, at: usize) -> usize {
+fn line_end(text: &str, at: usize) -> usize {
     text[at..]
         .find('\n')
         .map_or(text.len(), |newline| at + newline)
