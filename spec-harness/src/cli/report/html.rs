@@ -235,7 +235,7 @@ impl Page {
             for run in &case.runs {
                 if run.is_wrong() {
                     self.put(format_args!(
-                        " {} <small>{}</small>",
+                        " <span class=\"on\">{} <small>{}</small></span>",
                         chip(run.verdict),
                         escaped(&run.on)
                     ));
@@ -249,7 +249,7 @@ impl Page {
     fn matrix(&mut self, report: &Report) {
         self.put(format_args!(
             "<section id=\"cases\" aria-labelledby=\"cases-h\" tabindex=\"-1\">\n<h2 id=\"cases-h\">Cases</h2>\n\
-             <form id=\"filter\" role=\"search\" hidden>\n<label>Filter <input id=\"text\" type=\"search\" autocomplete=\"off\" placeholder=\"name, title, tag, row, source\"></label>\n\
+             <form id=\"filter\" role=\"search\" hidden>\n<label>Filter <input id=\"text\" type=\"search\" autocomplete=\"off\" aria-keyshortcuts=\"/\" placeholder=\"name, title, tag, row, source\"></label>\n\
              <label>Verdict <select id=\"verdict\"><option value=\"\">any</option>"
         ));
         let mut offered: Vec<&str> = Vec::new();

@@ -22,16 +22,34 @@
   form.addEventListener("submit", (event) => event.preventDefault());
   text.addEventListener("input", apply);
   verdict.addEventListener("change", apply);
-  // A link to a case opens it.
+  // A link to a case opens it, whatever the filter says, and goes on from there.
   const open = () => {
     const target = location.hash && byId(location.hash.slice(1));
     const details = target && target.closest("details");
     if (details) {
+      if (details.hidden) {
+        text.value = verdict.value = "";
+        apply();
+      }
       details.open = true;
-      target.scrollIntoView();
+      details.scrollIntoView();
+      details.querySelector("summary").focus({ preventScroll: true });
     }
+    return Boolean(details);
   };
   addEventListener("hashchange", open);
+  // The address is there already.
+  addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    if (link && link.hash && link.hash === location.hash && open()) event.preventDefault();
+  });
+  addEventListener("keydown", (event) => {
+    const writes = event.target.matches("input, select") || event.ctrlKey || event.altKey || event.metaKey;
+    if (event.key === "/" && !writes) {
+      event.preventDefault();
+      text.select();
+    }
+  });
   apply();
   open();
 })();

@@ -99,8 +99,14 @@ impl Page {
             run.reasons.as_slice()
         };
         for reason in reasons {
+            // A sentence is broken where the window ends, what is in columns is not.
+            let class = if reason.text.contains('\n') {
+                ""
+            } else {
+                " class=\"line\""
+            };
             self.put(format_args!(
-                "<div class=\"reason\"><pre>{}</pre>",
+                "<div class=\"reason\"><pre{class}>{}</pre>",
                 escaped(&reason.text)
             ));
             if !reason.expected.is_empty() || !reason.seen.is_empty() {
