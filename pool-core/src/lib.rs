@@ -2,8 +2,8 @@
 //!
 //! Programs use a backend crate (`pool-thread`, `pool-process`), which re-exports from here what they need.
 //! This crate is for those who write a backend or a library that is generic over [`Pool`].
-//!
-//! The modules are listed ground floor first: each uses only those above it.
+
+// The modules are listed ground floor first: each uses only those above it.
 
 // Errors in words.
 mod report;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
-use crate::child::Child;
+use crate::child::{Child, Guardian};
 use crate::errand;
 use crate::link::Link;
 use crate::sys::{self, Status};
@@ -192,28 +192,6 @@ impl Channel {
         }
     }
 
-    /// Signals the group of a worker that was forked by this channel.
-    pub(crate) fn signal(&self, pid: u32, signal: Signal) -> io::Result<()> {
-        let request = Request::Signal {
-            pid: pid.cast_signed(),
-            signal: signal as i32,
-        };
-        self.ask(request, None).map(drop)
-    }
-
-    /// Takes the status of a worker that was forked by this channel and has ended.
-    pub(crate) fn bury(&self, pid: u32) -> Option<Status> {
-        match self.ask(
-            Request::Bury {
-                pid: pid.cast_signed(),
-            },
-            None,
-        ) {
-            Ok((Reply::Ended(status), _)) => Some(status),
-            _ => None,
-        }
-    }
-
     /// One question, one answer.
     fn ask(&self, request: Request, socket: Option<&Link>) -> io::Result<Answer> {
         self.ask_within(request, socket, Some(self.server.patience()))
@@ -246,6 +224,27 @@ impl Channel {
         let answer = talk::hear(link)?.ok_or(io::ErrorKind::UnexpectedEof)?;
         self.server.has_answered.store(true, Ordering::Relaxed);
         Ok(answer)
+    }
+}
+
+/// For the workers that were forked by this channel.
+impl Guardian for Channel {
+    fn signal(&self, pid: u32, signal: Signal) -> io::Result<()> {
+        let request = Request::Signal {
+            pid: pid.cast_signed(),
+            signal: signal as i32,
+        };
+        self.ask(request, None).map(drop)
+    }
+
+    fn bury(&self, pid: u32) -> Option<Status> {
+        let request = Request::Bury {
+            pid: pid.cast_signed(),
+        };
+        match self.ask(request, None) {
+            Ok((Reply::Ended(status), _)) => Some(status),
+            _ => None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A process that was started for a pool: how it is signalled and buried, whosever child it is.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,7 +10,6 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::channel::Channel;
 use crate::sys::{self, Status};
 
 /// A process, the leader of a group of its own, until its end was seen to.
@@ -26,8 +26,17 @@ pub(crate) struct Child {
 pub(crate) enum Parent {
     /// Of this process.
     Us,
-    /// Of the fork server behind this.
-    Server(Arc<Channel>),
+    /// Of a fork server.
+    Server(Arc<dyn Guardian>),
+}
+
+/// The parent that signals and buries its children for others.
+pub(crate) trait Guardian: fmt::Debug + Send + Sync {
+    /// Signals the group of a child.
+    fn signal(&self, pid: u32, signal: Signal) -> io::Result<()>;
+
+    /// Takes the status of a child that has ended, if there is one to be had.
+    fn bury(&self, pid: u32) -> Option<Status>;
 }
 
 impl Child {
@@ -42,7 +51,7 @@ impl Child {
     /// Signals it and its group, stopped or not. One that has ended is left alone.
     pub(crate) fn signal(&self, signal: Signal) {
         match &self.parent {
-            Parent::Server(channel) if channel.signal(self.pid, signal).is_ok() => {}
+            Parent::Server(server) if server.signal(self.pid, signal).is_ok() => {}
             // Ours, or nobody's any more: its number is its own as long as it runs.
             _ if self.has_ended() => {}
             _ => self.kill_group(signal),
@@ -93,7 +102,7 @@ impl Child {
                 // A pidfd that is readable has a status, or never will.
                 sys::take_status(self.pidfd.as_fd()).unwrap_or(Status::Unknown)
             }
-            Parent::Server(channel) => channel.bury(self.pid).unwrap_or(Status::Unknown),
+            Parent::Server(server) => server.bury(self.pid).unwrap_or(Status::Unknown),
         }
     }
 

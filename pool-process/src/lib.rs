@@ -25,10 +25,10 @@
 //! - **Dropping a pool terminates it**: `close()` and `join()` it to have its work done.
 //! - Whatever becomes of the program, its workers do not outlive it.
 //! - Linux only.
-//!
-//! The modules are listed ground floor first: each uses only those above it.
 
 #![deny(unsafe_code)]
+
+// The modules are listed ground floor first: each uses only those above it.
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("pool-process needs 64-bit Linux (5.9 or later): elsewhere, use pool-thread");
@@ -97,10 +97,10 @@ mod server;
 mod hook;
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod channel;
+mod child;
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod child;
+mod channel;
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod start;

@@ -1,45 +1,12 @@
 //! The thread backend: what the engine orders of its threads.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use pool_core::{
-    Backend, Carry, Cell, Deadline, Erased, Failure, Feed, Job, StartError, Unit, Work,
-};
+use pool_core::{Backend, Carry, Cell, Deadline, Feed, StartError, Work};
 
-use crate::crew::Crew;
+use crate::crew::{Crew, lock};
 use crate::initializer::Settings;
-
-/// A job as a thread sees it: something to run here and now.
-pub trait RunHere: Send + Sync {
-    /// The job as the queue sees it.
-    fn as_job(&self) -> &dyn Job<dyn RunHere>;
-
-    /// Runs one unit, its panics contained.
-    fn run_here(&self, unit: Unit);
-
-    /// Ends one unit that no thread can run.
-    fn give_up(&self, unit: Unit, why: Failure);
-}
-
-impl<W: Work + 'static> RunHere for Cell<dyn RunHere, W> {
-    fn as_job(&self) -> &dyn Job<dyn RunHere> {
-        self
-    }
-
-    fn run_here(&self, unit: Unit) {
-        self.run(unit);
-    }
-
-    fn give_up(&self, unit: Unit, why: Failure) {
-        self.finish(unit, Err(why.widen()));
-    }
-}
-
-impl Erased for dyn RunHere {
-    fn job(&self) -> &dyn Job<dyn RunHere> {
-        self.as_job()
-    }
-}
+use crate::job::RunHere;
 
 /// Workers that are threads: the backend behind a [`ThreadPool`](crate::ThreadPool).
 #[derive(Debug)]
@@ -95,8 +62,4 @@ impl<W: Work + 'static> Carry<W> for Threads {
     fn load(cell: Arc<Cell<dyn RunHere, W>>) -> Arc<dyn RunHere> {
         cell
     }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -17,6 +17,58 @@ pub struct Builder {
     settings: Settings,
 }
 
+impl ThreadPool {
+    /// Starts a pool of this many workers.
+    ///
+    /// # Errors
+    ///
+    /// A size of zero, or a thread that the system refused; then none is left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_thread::ThreadPool::new(2)?;
+    /// assert_eq!(pool.size(), 2);
+    /// assert!(pool_thread::ThreadPool::new(0).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(workers: usize) -> Result<Self, StartError> {
+        Builder::default().size(workers).build()
+    }
+
+    /// Starts a pool with as many workers as this process may use CPUs.
+    ///
+    /// In Python 3.11 it is the machine's number, whatever the process may use.
+    ///
+    /// # Errors
+    ///
+    /// A thread that the system refused; then none is left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_thread::ThreadPool::with_default_size()?;
+    /// assert_eq!(pool.size(), std::thread::available_parallelism()?.get());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_default_size() -> Result<Self, StartError> {
+        Builder::default().build()
+    }
+
+    /// Settings, for a pool that needs more than a size.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let pool = pool_thread::ThreadPool::builder().size(2).warn_on_drop(false).build()?;
+    /// assert_eq!(pool.size(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
 impl Builder {
     /// Number of workers, at least 1; without it, the CPUs that this process may use.
     ///

@@ -11,7 +11,7 @@
 //! the stack of one who waits.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ use pool_core::{
     WorkerSeat,
 };
 
-use crate::backend::{RunHere, lock};
 use crate::initializer::Settings;
+use crate::job::RunHere;
 
 /// How often an initializer may fail in one worker.
 const TRIES: u32 = 5;
@@ -293,4 +293,8 @@ fn join_all(threads: impl IntoIterator<Item = JoinHandle<()>>) {
         // A worker contains what it runs; were it to panic, there is nothing left to save here.
         let _ = thread.join();
     }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

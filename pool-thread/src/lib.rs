@@ -23,11 +23,16 @@
 //! # Limits
 //!
 //! A thread cannot be stopped from outside: `terminate` drops what has not started, and what runs finishes
-//! with its result dropped. A task that waits for
-//! another task of its own pool lends its place to a further thread until it goes on.
+//! with its result dropped. A task that waits for another task of its own pool lends its place to a further thread
+//! until it goes on.
+
 #![forbid(unsafe_code)]
 
+// The modules are listed ground floor first: each uses only those above it.
+
 pub mod guide;
+
+mod job;
 
 mod initializer;
 
@@ -36,10 +41,6 @@ mod stats;
 mod crew;
 
 mod backend;
-
-mod builder;
-
-mod with_pool;
 
 mod pool;
 
@@ -51,10 +52,15 @@ mod trying;
 
 mod with;
 
+mod builder;
+
+mod with_pool;
+
 mod process;
 
-pub use backend::{RunHere, Threads};
+pub use backend::Threads;
 pub use builder::Builder;
+pub use job::RunHere;
 pub use pool::ThreadPool;
 pub use pool_core::{
     AsyncResult, Cause, Chunks, DrainError, Failure, Imap, ImapSubmission, JoinAsync, Misuse,

@@ -1,20 +1,38 @@
 //! Replays programs that use worker pools, exactly and in milliseconds, and judges what happened.
 
-pub mod adapter;
-pub mod author;
+// The modules are listed ground floor first: each uses only those above it.
+
 pub mod case;
-pub mod conformance;
-pub mod contract;
-pub mod export;
-pub mod history;
-pub mod interp;
-pub mod judge;
-pub mod model;
-pub mod picture;
+
 pub mod protocol;
+
+pub mod adapter;
+
+pub mod history;
+
+pub mod interp;
+
+pub mod judge;
+
+pub mod picture;
+
+pub mod record;
+
+pub mod story;
+
+pub mod replay;
+
+pub mod model;
+
+pub mod author;
+
+pub mod contract;
+
+pub mod export;
+
 #[cfg(feature = "random")]
 pub mod random;
-pub mod record;
-pub mod replay;
-pub mod story;
+
 pub mod target;
+
+pub mod conformance;
