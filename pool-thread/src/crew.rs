@@ -147,8 +147,9 @@ impl Crew {
                 Err(why) => self.retire(index, &why),
             };
             drop(seat);
-            // Where the system refuses a successor, this thread is its own.
-            if !matches!(end, End::Share) || self.hire(index).is_ok() {
+            // Nobody is started for a pool that has nothing left to do. Where the system refuses a successor, this
+            // thread is its own.
+            if !matches!(end, End::Share) || self.feed.is_drained() || self.hire(index).is_ok() {
                 return;
             }
         }
