@@ -81,6 +81,11 @@ def puppet(key, *more):
     return act({"begin": key, "args": 1 + len(more)})
 
 
+def initialize(number):
+    """What a worker runs before its first task."""
+    act({"begin": number, "initializer": True})
+
+
 def callback(key, value):
     act({"begin": key, "callback": True, "value": value})
 
@@ -168,7 +173,7 @@ def hello(protocol, socket, kind):
     by_signal = {"pid", "kill", "terminate_process"}
     can = set(COMMANDS) - {"hello"} - (by_signal if kind == "thread" else set())
     of_threads, of_processes = {"call_from_task"}, BY_PROCESSES_ALONE
-    more = {"callback", "call_from_callback", "threads", "spawn_child", "allocate"}
+    more = {"callback", "call_from_callback", "initializer", "threads", "spawn_child", "allocate"}
     more |= of_processes if kind == "process" else of_threads
     return {
         "name": "multiprocessing.Pool (fork)" if kind == "process" else "multiprocessing.pool.ThreadPool",
@@ -180,11 +185,12 @@ def hello(protocol, socket, kind):
     }
 
 
-def new_pool(pool, size, maxtasksperchild=None):
+def new_pool(pool, size, maxtasksperchild=None, initializer=None):
+    start = (None, ()) if initializer is None else (initialize, (initializer,))
     if kind == "process":
-        pools[pool] = FORK.Pool(size, maxtasksperchild=maxtasksperchild)
+        pools[pool] = FORK.Pool(size, *start, maxtasksperchild)
     else:
-        pools[pool] = multiprocessing.pool.ThreadPool(size)
+        pools[pool] = multiprocessing.pool.ThreadPool(size, *start)
 
 
 def callbacks(ok, error):

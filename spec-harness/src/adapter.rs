@@ -58,6 +58,10 @@ pub trait Subject: 'static {
     const KIND: WorkerKind;
     /// Whether its workers can be given a share of tasks.
     const SHARES: bool = false;
+    /// Whether its workers can begin by an initializer.
+    const INITIALIZES: bool = false;
+    /// Whether its queue can have a bound.
+    const BOUNDS: bool = false;
     /// The commands that its bare processes obey, `process` among them; empty when it has none.
     const BARE: &'static [&'static str] = &[];
 
@@ -84,6 +88,12 @@ pub struct PoolWish {
     /// Tasks (chunks) after which a worker leaves and is replaced; `None` is no bound. It is asked for only where
     /// [`Subject::SHARES`] is true.
     pub maxtasksperchild: Option<NonZeroUsize>,
+    /// The number with which each worker is to call [`puppet::initializer`] before its first task. It is asked for
+    /// only where [`Subject::INITIALIZES`] is true.
+    pub initializer: Option<u64>,
+    /// Tasks (chunks) that may wait for a worker; `None` is no bound. It is asked for only where
+    /// [`Subject::BOUNDS`] is true.
+    pub queue: Option<usize>,
 }
 
 /// A bare process, or its thread twin. What it lacks, its [`Subject::BARE`] does not list, and is not asked of it.

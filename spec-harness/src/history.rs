@@ -149,6 +149,8 @@ pub struct TaskInfo {
     pub chunk: Option<u64>,
     /// True for a callback.
     pub callback: bool,
+    /// True for what a worker runs before its first task: nobody has handed it to the pool.
+    pub initializer: bool,
     /// How it ended; a task that never began is `Never`.
     pub fate: Fate,
     /// What it was told to return, if it came to that.
@@ -170,6 +172,8 @@ pub struct PoolInfo {
     pub name: String,
     /// Its size as asked for; `None` is the default size.
     pub size: Option<u64>,
+    /// Tasks that may wait for a worker; `None` is no bound.
+    pub queue: Option<u64>,
 }
 
 /// How a run as a whole came to its end.

@@ -166,7 +166,8 @@ fn play(
                 return stage.finish(ending);
             }
         }
-        if let Some(ending) = tell(&mut stage, world.settle()) {
+        let seen = world.settle(stage.next_key());
+        if let Some(ending) = tell(&mut stage, seen) {
             return stage.finish(ending);
         }
     }
@@ -182,7 +183,11 @@ fn tell(stage: &mut Stage<'_>, seen: Vec<Seen>) -> Option<Ending> {
                     ending = Some(Ending::Broken(why));
                 }
             }
-            Seen::Began(beginning) => stage.began(beginning),
+            Seen::Began(beginning) => {
+                if let Err(why) = stage.began(beginning) {
+                    ending = Some(Ending::Broken(why));
+                }
+            }
             Seen::Did(key) => stage.done(key),
             Seen::Gone(key) => stage.gone(key),
             Seen::Armed(timer, after) => stage.timer(timer, after),

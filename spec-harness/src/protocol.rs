@@ -237,6 +237,9 @@ pub struct Begin {
     /// True for a callback.
     #[serde(default)]
     pub callback: bool,
+    /// True for a pool's initializer, of which `begin` is the number.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub initializer: bool,
     /// The value that a callback was called with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,

@@ -89,6 +89,8 @@ enum Seen {
         /// In a list, for it may be null.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         given: Vec<Json>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        initializer: Option<u64>,
     },
     Done(u64),
     Gone(u64),
@@ -392,12 +394,14 @@ fn seen(stage: &Stage<'_>, observed: &Observed) -> Seen {
             in_parent,
             args,
             given,
+            initializer,
         }) => Seen::Began {
             key: *key,
             on: *on,
             in_parent: *in_parent,
             args: *args,
             given: given.iter().map(Value::to_json).collect(),
+            initializer: *initializer,
         },
         Observed::Done(key) => Seen::Done(*key),
         Observed::Gone(key) => Seen::Gone(*key),
@@ -423,12 +427,14 @@ fn observed(stage: &Stage<'_>, seen: &Seen) -> Result<Observed, String> {
             in_parent,
             args,
             given,
+            initializer,
         } => Observed::Began(Beginning {
             key: *key,
             on: *on,
             in_parent: *in_parent,
             args: *args,
             given: given.first().map(Value::from_json).transpose()?,
+            initializer: *initializer,
         }),
         Seen::Done(key) => Observed::Done(*key),
         Seen::Gone(key) => Observed::Gone(*key),

@@ -198,16 +198,24 @@ impl<'h> Teller<'h> {
     fn did(&self, call: &Called<'_>) -> String {
         let submits = || self.names(&call.submits);
         match call.command {
-            Command::Pool { pool, size, .. } => {
+            Command::Pool {
+                pool, size, queue, ..
+            } => {
                 let named = match self.facts.history.pools.len() {
                     0 | 1 => "a pool".to_owned(),
                     _ => format!("the pool {pool}"),
                 };
-                match size {
-                    Some(1) => format!("makes {named} of 1 worker"),
-                    Some(n) => format!("makes {named} of {n} workers"),
-                    None => format!("makes {named} of as many workers as there are CPUs"),
-                }
+                let workers = match size {
+                    Some(1) => "1 worker".to_owned(),
+                    Some(n) => format!("{n} workers"),
+                    None => "as many workers as there are CPUs".to_owned(),
+                };
+                let places = match queue {
+                    Some(1) => " and a queue of 1 place".to_owned(),
+                    Some(n) => format!(" and a queue of {n} places"),
+                    None => String::new(),
+                };
+                format!("makes {named} of {workers}{places}")
             }
             Command::ApplyAsync {
                 callback,
@@ -256,6 +264,9 @@ impl<'h> Teller<'h> {
         };
         if task.callback {
             return format!("{name} is called back in the parent");
+        }
+        if task.initializer {
+            return format!("{} starts, and begins {name}", self.lanes.get(key));
         }
         let submit = |event: &&Event| matches!(event.what, What::Submit { key: submitted } if submitted == key);
         let since = self.facts.events()[..moment]

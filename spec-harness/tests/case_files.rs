@@ -195,7 +195,7 @@ fn the_modifiers_of_a_step_are_kept() {
     assert_eq!(step.into.as_deref(), Some("all"));
     assert_eq!(step.thread.as_deref(), Some("t1"));
     assert_eq!(step.takes.map(|takes| takes.value), Some(Time(500_000)));
-    let Action::ApplyAsync(None, call, callbacks) = step.action else {
+    let Action::ApplyAsync(None, call, callbacks, None) = step.action else {
         panic!("{:?}", step.action)
     };
     assert_eq!(call.args[0].to_string(), "[1, 'a']");

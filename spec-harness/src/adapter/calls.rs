@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use pool_core::{AsyncResult, Imap, Misuse, Pool, Timers, TryStar, Trying};
+use pool_core::{AsyncResult, Imap, Pool, Submission, Timers, TryStar, Trying};
 use serde_json::Value;
 
 use super::handle::{Callbacks, Handle, list, one};
@@ -94,9 +94,13 @@ impl<S: Subject> Calls<S> {
                 pool,
                 size,
                 maxtasksperchild,
+                initializer,
+                queue,
             } => {
                 let wish = PoolWish {
                     size: size.map(saturating),
+                    initializer,
+                    queue: queue.map(saturating),
                     maxtasksperchild: maxtasksperchild.map(saturating).and_then(NonZeroUsize::new),
                 };
                 let made = S::pool(wish, self.timers.clone()).map_err(|e| not_started(&e))?;
@@ -114,16 +118,15 @@ impl<S: Subject> Calls<S> {
                 handle,
                 callback,
                 error_callback,
+                timeout,
             } => {
-                let terms = Callbacks {
+                let callbacks = Callbacks {
                     ok: callback,
                     error: error_callback,
-                }
-                .terms(one);
-                let made = self
-                    .pool(&pool)?
-                    .submit_call(Trying(TASK), key, terms)
-                    .map_err(|refused| misused(refused.into()))?;
+                };
+                let pool = self.pool(&pool)?;
+                let submission = pool.try_task(TASK, key);
+                let made = callbacks.enter(&key, submission, one, timeout.map(seconds))?;
                 self.keep(handle, Handle::One(made))
             }
             Command::Map {
@@ -157,6 +160,7 @@ impl<S: Subject> Calls<S> {
                 handle,
                 callback,
                 error_callback,
+                timeout,
             } => {
                 let calls = Callbacks {
                     ok: callback,
@@ -170,6 +174,7 @@ impl<S: Subject> Calls<S> {
                         star: false,
                     },
                     calls,
+                    timeout,
                 )?;
                 self.keep(handle, Handle::Many(made))
             }
@@ -180,6 +185,7 @@ impl<S: Subject> Calls<S> {
                 handle,
                 callback,
                 error_callback,
+                timeout,
             } => {
                 let calls = Callbacks {
                     ok: callback,
@@ -193,6 +199,7 @@ impl<S: Subject> Calls<S> {
                         star: true,
                     },
                     calls,
+                    timeout,
                 )?;
                 self.keep(handle, Handle::Many(made))
             }
@@ -302,7 +309,7 @@ impl<S: Subject> Calls<S> {
     }
 
     fn map(&self, pool: &str, items: Items) -> Answer {
-        self.submit(pool, items, Callbacks::default())?
+        self.submit(pool, items, Callbacks::default(), None)?
             .get()
             .map(|parcels| list(&parcels))
             .map_err(|e| named(&e))
@@ -317,22 +324,23 @@ impl<S: Subject> Calls<S> {
             star,
         }: Items,
         callbacks: Callbacks,
+        limit: Option<f64>,
     ) -> Result<AsyncResult<Vec<Parcel<Value>>, Parcel<ErrorReply>>, ErrorReply> {
         let pool = self.pool(pool)?;
-        let chunksize = chunksize.map(saturating);
-        let terms = callbacks.terms(list);
-        let made = if star {
-            let items = keys
-                .into_iter()
-                .map(|key| (key, "arg2".to_owned()))
-                .collect();
-            pool.submit_map(TryStar(TASK_OF_TWO), items, chunksize, terms)
-                .map_err(Misuse::from)
+        let (chunksize, limit) = (chunksize.map(saturating), limit.map(seconds));
+        if star {
+            let items = keys.into_iter().map(|key| (key, "arg2".to_owned()));
+            let items: Vec<(u64, String)> = items.collect();
+            let submission = Submission::new(items.clone(), |items, (), terms| {
+                pool.submit_map(TryStar(TASK_OF_TWO), items, chunksize, terms)
+            });
+            callbacks.enter(&items, submission, list, limit)
         } else {
-            pool.submit_map(Trying(TASK), keys, chunksize, terms)
-                .map_err(Misuse::from)
-        };
-        made.map_err(misused)
+            let submission = Submission::new(keys.clone(), |keys, (), terms| {
+                pool.submit_map(Trying(TASK), keys, chunksize, terms)
+            });
+            callbacks.enter(&keys, submission, list, limit)
+        }
     }
 
     fn imap(

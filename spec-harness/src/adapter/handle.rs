@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use pool_core::{AsyncResult, Misuse, Terms};
+use pool_core::{AsyncResult, Misuse, Submission};
 use serde_json::Value;
 
-use super::named::{Answer, named};
+use super::named::{Answer, bad, misused, named};
 use super::parcel::Parcel;
 use super::puppet;
 use crate::protocol::ErrorReply;
@@ -83,16 +83,32 @@ pub(super) struct Callbacks {
 }
 
 impl Callbacks {
-    /// The callbacks as the pool takes them; `show` makes a value of the job's own.
-    #[track_caller]
-    pub(super) fn terms<T: 'static>(self, show: fn(&T) -> Value) -> Terms<T, Parcel<ErrorReply>> {
-        let mut terms = Terms::here();
+    /// Hands a submission over, with these callbacks; `show` makes a value of the job's own. Where it may wait for
+    /// so long alone, what is not let in must come back.
+    pub(super) fn enter<A: Clone + PartialEq, T: 'static, O>(
+        self,
+        argument: &A,
+        mut submission: Submission<'_, A, T, Parcel<ErrorReply>, O>,
+        show: fn(&T) -> Value,
+        limit: Option<Duration>,
+    ) -> Result<AsyncResult<T, Parcel<ErrorReply>>, ErrorReply> {
         if let Some(key) = self.ok {
-            terms = terms.callback(move |value| puppet::callback(key, Ok(show(value))));
+            submission = submission.callback(move |value| puppet::callback(key, Ok(show(value))));
         }
         if let Some(key) = self.error {
-            terms = terms.error_callback(move |failure| puppet::callback(key, Err(named(failure))));
+            submission = submission
+                .error_callback(move |failure| puppet::callback(key, Err(named(failure))));
         }
-        terms
+        let Some(limit) = limit else {
+            return submission.submit().map_err(misused);
+        };
+        submission.submit_timeout(limit).map_err(|refused| {
+            let misuse = refused.misuse();
+            if refused.into_argument() == *argument {
+                misused(misuse)
+            } else {
+                bad("a refused submission gives another argument back".into())
+            }
+        })
     }
 }

@@ -45,12 +45,14 @@ pub(super) fn hello<S: Subject>() -> Hello {
             "close_fds",
         ],
     };
-    let shares: &[&str] = if S::SHARES {
-        &["maxtasksperchild"]
-    } else {
-        &[]
-    };
-    let can = [CALLS, BODIES, S::BARE, by_kind, shares].concat();
+    let wishes = [
+        ("maxtasksperchild", S::SHARES),
+        ("initializer", S::INITIALIZES),
+        ("queue", S::BOUNDS),
+    ];
+    let wishes = wishes.into_iter().filter(|(_, granted)| *granted);
+    let wishes: Vec<&str> = wishes.map(|(wish, _)| wish).collect();
+    let can = [CALLS, BODIES, S::BARE, by_kind, &wishes].concat();
     Hello {
         name: S::NAME.into(),
         version: S::VERSION.into(),

@@ -53,6 +53,7 @@ pub(super) fn misused(misuse: Misuse) -> ErrorReply {
 pub(super) fn not_started(start: &StartError) -> ErrorReply {
     let kind = match start {
         StartError::NoWorkers => "InvalidSize",
+        StartError::NoQueue => "InvalidQueue",
         _ => "StartFailed",
     };
     error(kind, &start.to_string())

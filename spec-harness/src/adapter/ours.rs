@@ -6,7 +6,7 @@ use pool_core::{StartError, Timers};
 use pool_process::ProcessPool;
 use pool_thread::ThreadPool;
 
-use super::{Bare, PoolWish, Subject};
+use super::{Bare, PoolWish, Subject, puppet};
 use crate::protocol::{ErrorReply, WorkerKind};
 
 /// `pool-thread`.
@@ -19,6 +19,8 @@ impl Subject for Threads {
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const KIND: WorkerKind = WorkerKind::Thread;
     const SHARES: bool = true;
+    const INITIALIZES: bool = true;
+    const BOUNDS: bool = true;
     const BARE: &'static [&'static str] = &["process", "start", "join_process", "is_alive"];
 
     fn pool(wish: PoolWish, timers: Timers) -> Result<ThreadPool, StartError> {
@@ -28,6 +30,12 @@ impl Subject for Threads {
         }
         if let Some(tasks) = wish.maxtasksperchild {
             builder = builder.maxtasksperchild(tasks);
+        }
+        if let Some(number) = wish.initializer {
+            builder = builder.try_initializer(move || puppet::initializer(number));
+        }
+        if let Some(tasks) = wish.queue {
+            builder = builder.queue(tasks);
         }
         builder.build()
     }
@@ -78,6 +86,8 @@ impl Subject for Processes {
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const KIND: WorkerKind = WorkerKind::Process;
     const SHARES: bool = true;
+    const INITIALIZES: bool = true;
+    const BOUNDS: bool = true;
     const BARE: &'static [&'static str] = &[
         "process",
         "start",
@@ -96,6 +106,12 @@ impl Subject for Processes {
         }
         if let Some(tasks) = wish.maxtasksperchild {
             builder = builder.maxtasksperchild(tasks);
+        }
+        if let Some(number) = wish.initializer {
+            builder = builder.try_initializer(puppet::initializer, number);
+        }
+        if let Some(tasks) = wish.queue {
+            builder = builder.queue(tasks);
         }
         builder.build()
     }

@@ -96,6 +96,24 @@ pub(super) fn bare(key: u64) {
     }
 }
 
+/// What a worker runs before its first task, by the number that its pool was given.
+///
+/// # Errors
+/// What the harness orders it to raise.
+///
+/// # Panics
+/// Where the harness orders it.
+pub fn initializer(number: u64) -> Result<(), String> {
+    let begin = Begin {
+        initializer: true,
+        ..begin(number)
+    };
+    match obey(begin) {
+        Ok(_) => Ok(()),
+        Err(Parcel { content, .. }) => Err(format!("{}: {}", content.kind, content.text)),
+    }
+}
+
 /// What a callback runs: it gets the value of the job, or its error.
 ///
 /// # Panics
@@ -126,6 +144,7 @@ fn begin(key: u64) -> Begin {
         name: name.unwrap_or_default(),
         args: 1,
         callback: false,
+        initializer: false,
         value: None,
         error: None,
     }

@@ -225,11 +225,15 @@ pub enum Action {
         size: Option<Expr>,
         /// Tasks after which a worker leaves and is replaced; `None` is no bound.
         maxtasksperchild: Option<Expr>,
+        /// What each worker runs before its first task.
+        initializer: Option<TaskCall>,
+        /// Tasks that may wait for a worker; `None` is no bound.
+        queue: Option<Expr>,
     },
     /// `apply`: the call's value is the step's result.
     Apply(Option<Spanned<String>>, TaskCall),
-    /// `apply_async`: the step's result is a handle.
-    ApplyAsync(Option<Spanned<String>>, TaskCall, Callbacks),
+    /// `apply_async`, with an optional timeout in units for a place in the queue: the step's result is a handle.
+    ApplyAsync(Option<Spanned<String>>, TaskCall, Callbacks, Option<Expr>),
     /// `map`, or `starmap` where `star` is true.
     Map {
         /// The pool.
@@ -249,6 +253,8 @@ pub enum Action {
         star: bool,
         /// Callbacks of the whole job.
         callbacks: Callbacks,
+        /// How long it waits for a place in the queue.
+        timeout: Option<Expr>,
     },
     /// `imap`, or `imap_unordered` where `unordered` is true; the step's result is an iterator.
     Imap {

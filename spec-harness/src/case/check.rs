@@ -180,19 +180,26 @@ impl<'c> Check<'c> {
                 name,
                 size,
                 maxtasksperchild,
+                initializer,
+                queue,
             } => {
                 self.exprs(size, &scope.variables);
                 self.exprs(maxtasksperchild, &scope.variables);
+                self.exprs(queue, &scope.variables);
+                if let Some(call) = initializer {
+                    self.call(call, scope);
+                }
                 scope.pools.add(name);
             }
             Action::Apply(pool, call) => {
                 self.pool(pool.as_ref(), step.span, scope);
                 self.call(call, scope);
             }
-            Action::ApplyAsync(pool, call, callbacks) => {
+            Action::ApplyAsync(pool, call, callbacks, timeout) => {
                 self.pool(pool.as_ref(), step.span, scope);
                 self.call(call, scope);
                 self.callbacks(callbacks);
+                self.timeout(timeout, scope);
             }
             Action::Map { pool, call, star } => {
                 self.pool(pool.as_ref(), step.span, scope);
@@ -204,11 +211,13 @@ impl<'c> Check<'c> {
                 call,
                 star,
                 callbacks,
+                timeout,
             } => {
                 self.pool(pool.as_ref(), step.span, scope);
                 self.map(&call.task, &call.over, *star, scope);
                 self.exprs(&call.chunksize, &scope.variables);
                 self.callbacks(callbacks);
+                self.timeout(timeout, scope);
             }
             Action::Imap {
                 pool,

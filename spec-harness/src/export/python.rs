@@ -350,13 +350,35 @@ impl Export<'_> {
 
     /// The call of a step as an expression.
     fn called(&mut self, step: &Step) -> Option<String> {
+        if let Action::ApplyAsync(.., Some(timeout))
+        | Action::MapAsync {
+            timeout: Some(timeout),
+            ..
+        } = &step.action
+        {
+            self.refuse(timeout.span, "CPython's pools let everything in at once");
+        }
         let words = &self.words;
         Some(match &step.action {
             Action::Pool {
                 name,
                 size,
                 maxtasksperchild,
+                initializer,
+                queue,
             } => {
+                if let Some(places) = queue {
+                    let why = "the queue of CPython's pools has no bound";
+                    self.problems.push(Diagnostic::new(places.span, why));
+                }
+                if let Some(call) = initializer
+                    && let Some(task) = self.tasks.get(call.task.value.as_str())
+                    && fails(&task.body)
+                {
+                    let why =
+                        "an initializer that may fail: CPython's pools start workers for ever";
+                    self.problems.push(Diagnostic::new(call.task.span, why));
+                }
                 if let Some(share) = maxtasksperchild
                     && self.kind == Kind::Thread
                 {
@@ -367,8 +389,17 @@ impl Export<'_> {
                 let share = maxtasksperchild
                     .as_ref()
                     .map(|share| format!("maxtasksperchild={}", words.expr(share)));
-                let arguments: Vec<String> = size.into_iter().chain(share).collect();
-                let arguments = arguments.join(", ");
+                let initializer = initializer.as_ref().map(|call| {
+                    let args = call.args.iter().map(|arg| words.expr(arg));
+                    let args: String = args.map(|arg| arg + ", ").collect();
+                    let task = words.task(&call.task.value);
+                    match args.trim_end() {
+                        "" => format!("initializer={task}"),
+                        args => format!("initializer={task}, initargs=({args})"),
+                    }
+                });
+                let arguments = size.into_iter().chain(initializer).chain(share);
+                let arguments = arguments.collect::<Vec<String>>().join(", ");
                 let pool = words.pool(name);
                 self.pool = Pool::Last(name.clone());
                 format!("{pool} = Pool({arguments})")
@@ -377,7 +408,7 @@ impl Export<'_> {
                 let (task, args) = self.work(call);
                 format!("{}.apply({task}, {args})", self.pool(step, pool)?)
             }
-            Action::ApplyAsync(pool, call, callbacks) => {
+            Action::ApplyAsync(pool, call, callbacks, _) => {
                 let (task, args) = self.work(call);
                 let callbacks = self.callbacks(callbacks);
                 format!(
@@ -394,6 +425,7 @@ impl Export<'_> {
                 call,
                 star,
                 callbacks,
+                ..
             } => {
                 let name = if *star { "starmap_async" } else { "map_async" };
                 let (call, callbacks) = (self.items(call), self.callbacks(callbacks));
@@ -681,7 +713,12 @@ fn jobs(case: &Case) -> BTreeMap<&str, Job> {
     let mut jobs: BTreeMap<&str, Job> = BTreeMap::new();
     visit(&case.main, &mut |step| {
         let (task, in_process) = match &step.action {
-            Action::Apply(_, call) | Action::ApplyAsync(_, call, _) => (&call.task, false),
+            Action::Apply(_, call)
+            | Action::ApplyAsync(_, call, ..)
+            | Action::Pool {
+                initializer: Some(call),
+                ..
+            } => (&call.task, false),
             Action::Map { call, .. }
             | Action::MapAsync { call, .. }
             | Action::Imap { call, .. } => (&call.task, false),

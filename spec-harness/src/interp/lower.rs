@@ -8,7 +8,7 @@ use crate::case::expr::{Env, EvalError, Expr, Value};
 use crate::history::Key;
 use crate::protocol::Command;
 pub(super) use names::Names;
-use names::{Way, handle, iterator, process};
+use names::{Way, Wish, handle, iterator, process};
 
 /// A call of the implementation.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,26 +60,42 @@ impl Names<'_> {
                 name,
                 size,
                 maxtasksperchild,
-            } => self.pool(name, size.as_ref(), maxtasksperchild.as_ref(), env),
+                initializer,
+                queue,
+            } => {
+                let wish = Wish {
+                    size: size.as_ref(),
+                    maxtasksperchild: maxtasksperchild.as_ref(),
+                    initializer: initializer.as_ref(),
+                    queue: queue.as_ref(),
+                };
+                self.pool(name, &wish, env)
+            }
             Action::Apply(pool, task) => {
                 let pool = self.find(step, pool)?;
                 let (key, text) = self.task(Some(&pool), task, env)?;
                 let command = Command::Apply { pool, key };
                 Ok(submit(format!("apply {text}"), command, vec![key]))
             }
-            Action::ApplyAsync(pool, task, callbacks) => {
+            Action::ApplyAsync(pool, task, callbacks, timeout) => {
                 let pool = self.find(step, pool)?;
                 let (key, text) = self.task(Some(&pool), task, env)?;
                 let (callback, error_callback) = self.callbacks(&pool, callbacks)?;
                 let handle = self.handle();
-                let command = Command::ApplyAsync {
-                    pool,
-                    key,
-                    handle,
-                    callback,
-                    error_callback,
-                };
-                Ok(submit(format!("apply_async {text}"), command, vec![key]))
+                let call = timed(format!("apply_async {text}"), timeout, env, |timeout| {
+                    Command::ApplyAsync {
+                        pool,
+                        key,
+                        handle,
+                        callback,
+                        error_callback,
+                        timeout,
+                    }
+                })?;
+                Ok(Call {
+                    submits: vec![key],
+                    ..call
+                })
             }
             Action::Map { pool, call, star } => {
                 let pool = self.find(step, pool)?;
@@ -106,32 +122,37 @@ impl Names<'_> {
                 call,
                 star,
                 callbacks,
+                timeout,
             } => {
                 let pool = self.find(step, pool)?;
                 let (keys, chunksize, text) = self.items(&pool, call, Way::map(*star), env)?;
                 let (callback, error_callback) = self.callbacks(&pool, callbacks)?;
                 let (handle, submits) = (self.handle(), keys.clone());
-                Ok(if *star {
-                    let command = Command::StarmapAsync {
-                        pool,
-                        keys,
-                        chunksize,
-                        handle,
-                        callback,
-                        error_callback,
-                    };
-                    submit(format!("starmap_async {text}"), command, submits)
-                } else {
-                    let command = Command::MapAsync {
-                        pool,
-                        keys,
-                        chunksize,
-                        handle,
-                        callback,
-                        error_callback,
-                    };
-                    submit(format!("map_async {text}"), command, submits)
-                })
+                let verb = if *star { "starmap_async" } else { "map_async" };
+                let call = timed(format!("{verb} {text}"), timeout, env, |timeout| {
+                    if *star {
+                        Command::StarmapAsync {
+                            pool,
+                            keys,
+                            chunksize,
+                            handle,
+                            callback,
+                            error_callback,
+                            timeout,
+                        }
+                    } else {
+                        Command::MapAsync {
+                            pool,
+                            keys,
+                            chunksize,
+                            handle,
+                            callback,
+                            error_callback,
+                            timeout,
+                        }
+                    }
+                })?;
+                Ok(Call { submits, ..call })
             }
             Action::Imap {
                 pool,

@@ -32,7 +32,7 @@ impl Stage<'_> {
     pub fn observe(&mut self, observed: Observed) -> Result<(), String> {
         match observed {
             Observed::Returned(caller, result) => self.returned(caller, result)?,
-            Observed::Began(beginning) => self.began(beginning),
+            Observed::Began(beginning) => self.began(beginning)?,
             Observed::Done(key) => self.done(key),
             Observed::Gone(key) => self.gone(key),
             Observed::Timer(timer, after) => self.timer(timer, after),

@@ -202,6 +202,16 @@ impl<'c> Program<'c> {
         &self.names.tasks
     }
 
+    /// The number that a worker's start by this initializer will have.
+    pub(super) fn next_start(&self, initializer: u64) -> Result<Key, String> {
+        self.names.next_start(initializer)
+    }
+
+    /// A worker begins by this initializer: the number of that body.
+    pub(super) fn starts(&mut self, initializer: u64) -> Result<Key, String> {
+        self.names.starts(initializer)
+    }
+
     /// One of them, to note what became of it.
     pub(super) fn task_mut(&mut self, key: Key) -> Option<&mut TaskInfo> {
         self.names.tasks.get_mut(usize::try_from(key).ok()?)

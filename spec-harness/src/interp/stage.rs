@@ -188,6 +188,9 @@ pub struct Beginning {
     pub args: u32,
     /// The argument of a callback.
     pub given: Option<Value>,
+    /// The number of the initializer that it is; every worker that begins by it is a body of its own, whose key is
+    /// [`Stage::next_start`].
+    pub initializer: Option<u64>,
 }
 
 /// A call that has not returned.
@@ -364,6 +367,19 @@ impl<'c> Stage<'c> {
         }
     }
 
+    /// The number that the next body has that is not numbered yet.
+    pub fn next_key(&self) -> Key {
+        self.program.tasks().len() as Key
+    }
+
+    /// The key of the next body that is this initializer.
+    ///
+    /// # Errors
+    /// No pool was given it, or its pool starts workers without end.
+    pub fn next_start(&self, initializer: u64) -> Result<Key, String> {
+        self.program.next_start(initializer)
+    }
+
     /// A call returned.
     ///
     /// # Errors
@@ -385,9 +401,19 @@ impl<'c> Stage<'c> {
     }
 
     /// A body began.
-    pub fn began(&mut self, beginning: Beginning) {
+    ///
+    /// # Errors
+    /// It is an initializer, and its key is not the one of the next start.
+    pub fn began(&mut self, beginning: Beginning) -> Result<(), String> {
+        if let Some(initializer) = beginning.initializer {
+            let (key, next) = (beginning.key, self.program.starts(initializer)?);
+            if key != next {
+                return Err(format!("a worker's start is body {next}, not {key}"));
+            }
+        }
         self.begun.insert(beginning.key);
         self.seen.began.push(beginning);
+        Ok(())
     }
 
     /// Workers of a pool are still there although a call to join has returned.

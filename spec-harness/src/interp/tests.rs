@@ -65,13 +65,16 @@ impl Model {
             && let Some(key) = self.queue.pop_front()
         {
             self.running.push(key);
-            stage.began(Beginning {
-                key,
-                on: (1, key as i32),
-                in_parent: false,
-                args: 1,
-                given: None,
-            });
+            stage
+                .began(Beginning {
+                    key,
+                    on: (1, key as i32),
+                    in_parent: false,
+                    args: 1,
+                    given: None,
+                    initializer: None,
+                })
+                .expect("it is a task");
         }
         let busy = !self.running.is_empty();
         self.waiting.retain(|(caller, key)| {
@@ -386,13 +389,16 @@ fn a_task_that_begins_twice_is_recorded_twice_and_performed_once() {
     }
     assert_eq!(stage.is_first(0, false), Ok(true));
     for worker in [7, 8] {
-        stage.began(Beginning {
-            key: 0,
-            on: (worker, worker),
-            in_parent: false,
-            args: 1,
-            given: None,
-        });
+        stage
+            .began(Beginning {
+                key: 0,
+                on: (worker, worker),
+                in_parent: false,
+                args: 1,
+                given: None,
+                initializer: None,
+            })
+            .expect("it is a task");
     }
     assert_eq!(stage.is_first(0, false), Ok(false));
     assert!(stage.is_first(1, false).is_err());

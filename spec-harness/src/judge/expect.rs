@@ -300,7 +300,10 @@ fn workers(expected: &Workers, history: &History, facts: &Facts<'_>) -> Vec<Reas
 /// The workers that ran tasks.
 fn workers_of(facts: &Facts<'_>) -> BTreeSet<usize> {
     let ran = facts.lives.iter().filter(|(key, life)| {
-        life.worker < FIRST_PARENT_THREAD && facts.task(**key).is_some_and(|task| !task.callback)
+        life.worker < FIRST_PARENT_THREAD
+            && facts
+                .task(**key)
+                .is_some_and(|task| !task.callback && !task.initializer)
     });
     ran.map(|(_, life)| life.worker).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::case::ast::Time;
+use crate::case::ast::{Fate, Time};
 use crate::case::expr::Value;
 use crate::history::{Event, History, Key, Raised, TaskInfo, What, Who};
 use crate::protocol::Command;
@@ -176,6 +176,27 @@ impl<'h> Facts<'h> {
         self.lives.get(&key).is_some_and(|life| life.began < moment)
     }
 
+    /// Whether a body is what a worker runs before its first task.
+    pub(crate) fn is_start(&self, key: Key) -> bool {
+        self.task(key).is_some_and(|task| task.initializer)
+    }
+
+    /// Whether by then a worker of a pool had failed to start, so that the pool may give up what is queued.
+    pub(crate) fn start_failed(&self, pool: &str, moment: Moment) -> bool {
+        let mut starts = self.history.tasks.iter().filter(|task| task.initializer);
+        starts.any(|task| {
+            task.pool.as_deref() == Some(pool)
+                && task.fate != Fate::Done
+                && self.ended_by(task.key, moment)
+        })
+    }
+
+    /// Whether a pool's queue has a bound, so that a submission may wait.
+    pub(crate) fn is_bounded(&self, pool: &str) -> bool {
+        let mut pools = self.history.pools.iter();
+        pools.any(|info| info.name == pool && info.queue.is_some())
+    }
+
     /// When a pool was first told to stop, if it was.
     pub(crate) fn stopped(&self, pool: &str) -> Option<Moment> {
         let stops = self.calls.iter().find(|call| match call.command {
@@ -218,6 +239,7 @@ impl<'f> Job<'f> {
                 handle,
                 callback,
                 error_callback,
+                ..
             } => Some(Job {
                 pool,
                 handle,

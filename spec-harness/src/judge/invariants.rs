@@ -3,6 +3,7 @@
 mod callbacks;
 mod endings;
 mod imap;
+mod initializer;
 mod results;
 mod starts;
 mod work;
@@ -58,6 +59,11 @@ pub const RULES: &[Rule] = &[
         row: "C1",
         says: "no worker idles while a task is queued",
         check: work::conserving,
+    },
+    Rule {
+        row: "W1",
+        says: "a worker runs its pool's initializer once, and nothing before it",
+        check: initializer::comes_first,
     },
     Rule {
         row: "C5",

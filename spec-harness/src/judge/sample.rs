@@ -32,6 +32,7 @@ impl Sample {
         let pools = vec![PoolInfo {
             name: "p".into(),
             size,
+            queue: None,
         }];
         let mut sample = Sample {
             history: History {
@@ -50,6 +51,8 @@ impl Sample {
                 pool: "p".into(),
                 size,
                 maxtasksperchild: None,
+                initializer: None,
+                queue: None,
             },
         );
         sample.returns(Value::None);
@@ -115,6 +118,7 @@ impl Sample {
             job: self.jobs,
             chunk: Some(chunk),
             callback,
+            initializer: false,
             fate: Fate::Never,
             value: None,
         });
@@ -131,6 +135,7 @@ impl Sample {
             handle: format!("h{key}"),
             callback: None,
             error_callback: None,
+            timeout: None,
         };
         self.call(&format!("apply_async f({key})"), command);
         self.log(Who::Main, What::Submit { key })

@@ -28,6 +28,7 @@ pub(super) fn submission(command: &Command) -> Option<(&String, Work, Option<&St
             handle,
             callback,
             error_callback,
+            timeout: _,
         } => {
             let work = Work {
                 callback: *callback,
@@ -53,6 +54,7 @@ pub(super) fn submission(command: &Command) -> Option<(&String, Work, Option<&St
             handle,
             callback,
             error_callback,
+            timeout: _,
         } => {
             let work = Work {
                 callback: *callback,
@@ -68,6 +70,7 @@ pub(super) fn submission(command: &Command) -> Option<(&String, Work, Option<&St
             handle,
             callback,
             error_callback,
+            timeout: _,
         } => {
             let work = Work {
                 callback: *callback,
@@ -128,7 +131,10 @@ impl<'c> Wish<'c> {
 /// How long a call may take.
 pub(super) fn limit(command: &Command) -> Option<Time> {
     match command {
-        Command::Next { timeout, .. }
+        Command::ApplyAsync { timeout, .. }
+        | Command::MapAsync { timeout, .. }
+        | Command::StarmapAsync { timeout, .. }
+        | Command::Next { timeout, .. }
         | Command::Get { timeout, .. }
         | Command::Wait { timeout, .. }
         | Command::Join { timeout, .. }

@@ -6,9 +6,9 @@ mod stream;
 use std::collections::BTreeMap;
 
 use super::command::Wish;
-use super::pool::{Begin, End, IterId, JobId, Outcome, Pool, Work};
+use super::pool::{Asked, Begin, End, IterId, JobId, Outcome, Pool, Work};
 use super::{Choices, raised};
-use crate::case::ast::Kind;
+use crate::case::ast::{Kind, Time};
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
 use crate::interp::Caller;
@@ -23,19 +23,26 @@ pub(super) struct Contract {
 }
 
 impl Contract {
-    pub(super) fn new(
-        kind: Kind,
-        size: Option<u64>,
-        share: Option<u64>,
-        choices: Choices,
-    ) -> Result<Contract, Raised> {
-        let jobs = Jobs::new(kind, size, share, choices)?;
+    pub(super) fn new(kind: Kind, asked: &Asked, choices: Choices) -> Result<Contract, Raised> {
+        let jobs = Jobs::new(kind, asked, choices)?;
         let streams = Vec::new();
         Ok(Contract { jobs, streams })
     }
 }
 
 impl Pool for Contract {
+    fn accepts(&self) -> Result<(), Raised> {
+        self.jobs.accepts()
+    }
+
+    fn has_place(&self, work: &Work, waits: bool) -> bool {
+        self.jobs.has_place(work, waits)
+    }
+
+    fn is_overfull(&self) -> bool {
+        self.jobs.is_overfull()
+    }
+
     fn submit(&mut self, work: Work) -> Result<JobId, Raised> {
         self.jobs.submit(work)
     }
@@ -119,8 +126,17 @@ impl Pool for Contract {
         self.jobs.is_gone() && !self.streams.iter().any(Stream::is_open)
     }
 
-    fn begin(&mut self, waits: &BTreeMap<Key, Option<usize>>) -> Vec<Begin> {
-        self.jobs.begin(waits)
+    fn begin(&mut self, waits: &BTreeMap<Key, Option<usize>>, next: &mut Key) -> Vec<Begin> {
+        let more = self.streams.iter().any(Stream::is_open);
+        self.jobs.begin(waits, more, next)
+    }
+
+    fn pauses(&mut self) -> Vec<Time> {
+        self.jobs.pauses()
+    }
+
+    fn pause_over(&mut self) {
+        self.jobs.pause_over();
     }
 
     fn ended(&mut self, key: Key, end: &End) -> bool {
@@ -156,6 +172,6 @@ impl Pool for Contract {
     }
 
     fn race(&self) -> Option<&'static str> {
-        None
+        self.jobs.race()
     }
 }

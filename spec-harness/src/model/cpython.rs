@@ -19,7 +19,7 @@ mod iterator;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::command::Wish;
-use super::pool::{Begin, End, IterId, JobId, Outcome, Pool, Work};
+use super::pool::{Asked, Begin, End, IterId, JobId, Outcome, Pool, Work};
 use super::staff::{Item, Rest, Staff};
 use super::{Choices, raised};
 use crate::case::ast::Kind;
@@ -101,13 +101,8 @@ struct Arrived {
 }
 
 impl CPython {
-    pub(super) fn new(
-        kind: Kind,
-        size: Option<u64>,
-        share: Option<u64>,
-        choices: Choices,
-    ) -> Result<CPython, Raised> {
-        let size = size.map_or(choices.default_size, |size| {
+    pub(super) fn new(kind: Kind, asked: &Asked, choices: Choices) -> Result<CPython, Raised> {
+        let size = asked.size.map_or(choices.default_size, |size| {
             size.try_into().unwrap_or(usize::MAX)
         });
         if size == 0 {
@@ -121,7 +116,7 @@ impl CPython {
             phase: Phase::Run,
             jobs: Vec::new(),
             iterators: Vec::new(),
-            staff: Staff::new(size, share, choices.spread),
+            staff: Staff::new(size, asked, choices.spread),
             arrived: VecDeque::new(),
             results: Results::Wait,
             terminator: None,
@@ -131,13 +126,6 @@ impl CPython {
             decisions: 0,
             race: None,
         })
-    }
-
-    fn accepts(&self) -> Result<(), Raised> {
-        match self.phase {
-            Phase::Run => Ok(()),
-            Phase::Close | Phase::Terminate => Err(raised("NotRunning", "Pool not running")),
-        }
     }
 
     /// Puts a job into the cache and its tasks into the queue.
@@ -232,6 +220,14 @@ impl CPython {
         self.decisions += 1;
         let job = &mut self.jobs[id];
         (job.ready, job.cached, job.decided) = (true, false, self.decisions);
+        self.look_after_threads();
+    }
+
+    /// That a thread has ended is seen only when somebody is told of something else.
+    fn look_after_threads(&mut self) {
+        if self.kind == Kind::Thread {
+            self.staff.refill(usize::MAX);
+        }
     }
 
     /// Whether a call from here is made by the thread of results.
@@ -263,6 +259,13 @@ impl CPython {
 }
 
 impl Pool for CPython {
+    fn accepts(&self) -> Result<(), Raised> {
+        match self.phase {
+            Phase::Run => Ok(()),
+            Phase::Close | Phase::Terminate => Err(raised("NotRunning", "Pool not running")),
+        }
+    }
+
     fn submit(&mut self, work: Work) -> Result<JobId, Raised> {
         self.accepts()?;
         let items = work.keys.len();
@@ -342,6 +345,7 @@ impl Pool for CPython {
     fn close(&mut self) {
         if self.phase == Phase::Run {
             self.phase = Phase::Close;
+            self.look_after_threads();
         }
     }
 
@@ -424,9 +428,13 @@ impl Pool for CPython {
         self.phase == Phase::Terminate && self.have_workers_ended()
     }
 
-    fn begin(&mut self, _waits: &BTreeMap<Key, Option<usize>>) -> Vec<Begin> {
+    fn begin(&mut self, _waits: &BTreeMap<Key, Option<usize>>, next: &mut Key) -> Vec<Begin> {
         let mut begins = self.staff.begin(0);
         begins.extend(self.take_results());
+        // One that has ended is followed by the next as long as somebody looks after them.
+        if self.is_maintained() {
+            begins.extend(self.staff.hire(0, next));
+        }
         begins
     }
 
@@ -441,6 +449,12 @@ impl Pool for CPython {
                 }
                 _ => Results::Failed,
             };
+            return true;
+        }
+        if self.staff.started(key, matches!(end, End::With(Ok(_)))) {
+            if self.kind == Kind::Process {
+                self.staff.refill(1);
+            }
             return true;
         }
         let Some(job) = self.staff.job(key) else {
@@ -487,7 +501,8 @@ impl Pool for CPython {
             Results::Call(_, key) => Some(key),
             Results::Wait | Results::Failed => None,
         };
-        self.staff.at_work().chain(calling).collect()
+        let at_work = self.staff.at_work().chain(self.staff.starts());
+        at_work.chain(calling).collect()
     }
 
     fn is_calling(&self, key: Key) -> bool {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::command::Wish;
+use crate::case::ast::Time;
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
 use crate::interp::Caller;
@@ -19,6 +20,18 @@ pub(super) type IterId = usize;
 
 /// A worker of a pool; one that takes another's place has a number of its own.
 pub(super) type Worker = i32;
+
+/// A pool as a program asks for it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Asked {
+    pub(super) size: Option<u64>,
+    /// W2: tasks (chunks) after which a worker leaves.
+    pub(super) share: Option<u64>,
+    /// W1: the number of what each worker runs first.
+    pub(super) initializer: Option<u64>,
+    /// C5: tasks (chunks) that may wait.
+    pub(super) queue: Option<u64>,
+}
 
 /// What is handed to a pool in one call.
 #[derive(Debug, Clone)]
@@ -54,8 +67,21 @@ impl Work {
 /// A body that begins now.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Begin {
-    Task { key: Key, worker: Worker, args: u32 },
-    Callback { key: Key, with: Outcome },
+    Task {
+        key: Key,
+        worker: Worker,
+        args: u32,
+    },
+    Callback {
+        key: Key,
+        with: Outcome,
+    },
+    /// W1: a worker starts, by this initializer.
+    Start {
+        key: Key,
+        worker: Worker,
+        initializer: u64,
+    },
 }
 
 /// How a body ended.
@@ -76,6 +102,20 @@ pub(super) enum End {
 /// A pool from its making to its end. Nothing in it waits: [`Pool::begin`] says what starts now, whoever plays the
 /// bodies says how they ended, and whoever is in a call asks again whenever something has happened.
 pub(super) trait Pool: std::fmt::Debug {
+    /// L2: whether it takes work in at all.
+    fn accepts(&self) -> Result<(), Raised>;
+
+    /// C5: whether a queue with a bound has a place for this work now; for a map whose caller waits, one is enough.
+    /// CPython's has no bound.
+    fn has_place(&self, _work: &Work, _waits: bool) -> bool {
+        true
+    }
+
+    /// C5: whether more waits than there are places, so that who has handed in a map waits.
+    fn is_overfull(&self) -> bool {
+        false
+    }
+
     /// Takes work in.
     fn submit(&mut self, work: Work) -> Result<JobId, Raised>;
 
@@ -130,8 +170,20 @@ pub(super) trait Pool: std::fmt::Debug {
 
     /// What begins now. Called when anything has happened, it leaves nobody idle beside work. `waits` says of bodies
     /// that are blocked until something of this very pool has happened which job's end, by its place among all
-    /// that were decided, lets them go on; none yet where they still wait.
-    fn begin(&mut self, waits: &BTreeMap<Key, Option<usize>>) -> Vec<Begin>;
+    /// that were decided, lets them go on; none yet where they still wait. `next` is the number that the next worker
+    /// to start by an initializer has.
+    ///
+    /// W1 is the same in CPython. R12 is not: a process that cannot start is followed by the next at once and for ever,
+    /// which ends where the stage sees no end of it; a thread that cannot is not missed before a result comes in.
+    fn begin(&mut self, waits: &BTreeMap<Key, Option<usize>>, next: &mut Key) -> Vec<Begin>;
+
+    /// R12: the pauses, not told yet, after which workers that could not start are tried again.
+    fn pauses(&mut self) -> Vec<Time> {
+        Vec::new()
+    }
+
+    /// R12: one of them is over.
+    fn pause_over(&mut self) {}
 
     /// A body of this pool ended; false when it has none of this number at work.
     fn ended(&mut self, key: Key, end: &End) -> bool;

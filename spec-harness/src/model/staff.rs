@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
-use super::pool::{Begin, JobId, Work, Worker};
+use super::pool::{Asked, Begin, JobId, Work, Worker};
 use crate::history::Key;
 
 /// A pool's workers, and what none of them has taken yet.
@@ -15,7 +15,6 @@ pub(super) struct Staff {
     share: Option<u64>,
     /// Whether a task goes to a worker that has not worked yet rather than to one that rests.
     spread: bool,
-    /// C5: it has no bound.
     queue: VecDeque<Chunk>,
     /// What each busy worker does.
     busy: Vec<Busy>,
@@ -26,6 +25,12 @@ pub(super) struct Staff {
     served: BTreeMap<Worker, u64>,
     /// Workers that do not listen to SIGTERM.
     deaf: BTreeSet<Worker>,
+    /// W1: what workers run first.
+    initializer: Option<u64>,
+    /// Workers that run it, each with the number of its start.
+    starting: Vec<(Worker, Key)>,
+    /// Places of workers that could not start.
+    vacant: usize,
 }
 
 /// O4: the unit that a worker takes.
@@ -80,10 +85,10 @@ pub(super) struct Item {
 }
 
 impl Staff {
-    pub(super) fn new(size: usize, share: Option<u64>, spread: bool) -> Staff {
+    pub(super) fn new(size: usize, asked: &Asked, spread: bool) -> Staff {
         Staff {
             size,
-            share,
+            share: asked.share,
             spread,
             queue: VecDeque::new(),
             busy: Vec::new(),
@@ -91,7 +96,20 @@ impl Staff {
             hired: 0,
             served: BTreeMap::new(),
             deaf: BTreeSet::new(),
+            initializer: asked.initializer,
+            starting: Vec::new(),
+            vacant: 0,
         }
+    }
+
+    /// Chunks that wait.
+    pub(super) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Jobs of chunks that wait, which nobody will do any more, one for each chunk.
+    pub(super) fn give_up(&mut self) -> Vec<JobId> {
+        self.queue.drain(..).map(|chunk| chunk.job).collect()
     }
 
     /// O2: items of a map in one chunk, where its caller did not say.
@@ -123,16 +141,16 @@ impl Staff {
 
     /// Whether nobody works, and nothing waits for somebody.
     pub(super) fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.busy.is_empty()
+        self.queue.is_empty() && !self.is_busy()
     }
 
     pub(super) fn is_busy(&self) -> bool {
-        !self.busy.is_empty()
+        !self.busy.is_empty() || !self.starting.is_empty()
     }
 
     /// Whether some worker is at rest: it waits for a task.
     pub(super) fn has_idle(&self) -> bool {
-        self.busy.len() < self.size
+        self.busy.len() + self.starting.len() < self.size
     }
 
     pub(super) fn is_at_work(&self, key: Key) -> bool {
@@ -145,9 +163,56 @@ impl Staff {
         begun.map(|busy| busy.chunk.key())
     }
 
+    /// Bodies of workers that start.
+    pub(super) fn starts(&self) -> impl Iterator<Item = Key> + '_ {
+        self.starting.iter().map(|(_, key)| *key)
+    }
+
+    /// W1: workers for the places that have none, where so many have lent theirs; each begins by the initializer.
+    /// Without one, nobody sees when a worker starts.
+    pub(super) fn hire(&mut self, lent: usize, next: &mut Key) -> Vec<Begin> {
+        let Some(initializer) = self.initializer else {
+            return Vec::new();
+        };
+        let staffed = self.busy.len() + self.resting.len() + self.starting.len() + self.vacant;
+        let missing = (self.size + lent).saturating_sub(staffed);
+        let start = |_| {
+            self.hired += 1;
+            let (worker, key) = (self.hired, *next);
+            *next += 1;
+            self.starting.push((worker, key));
+            Begin::Start {
+                key,
+                worker,
+                initializer,
+            }
+        };
+        (0..missing).map(start).collect()
+    }
+
+    /// A worker's start has ended; false where this is none. One that has failed leaves its place vacant.
+    pub(super) fn started(&mut self, key: Key, well: bool) -> bool {
+        let Some(at) = self.starting.iter().position(|(_, start)| *start == key) else {
+            return false;
+        };
+        let (worker, _) = self.starting.remove(at);
+        if well {
+            self.resting.push_back(worker);
+        } else {
+            self.vacant += 1;
+        }
+        true
+    }
+
+    /// So many places may be given to new workers.
+    pub(super) fn refill(&mut self, places: usize) {
+        self.vacant = self.vacant.saturating_sub(places);
+    }
+
     /// What begins where so many workers have lent their places. C1: at most its size. O5: first in, first out.
     pub(super) fn begin(&mut self, lent: usize) -> Vec<Begin> {
         while self.busy.len() < self.size + lent
+            && (self.initializer.is_none() || !self.resting.is_empty())
             && let Some(chunk) = self.queue.pop_front()
         {
             let worker = self.free_worker();
@@ -167,6 +232,16 @@ impl Staff {
 
     /// Which of several idle workers takes a task is nobody's promise.
     fn free_worker(&mut self) -> Worker {
+        if self.initializer.is_some() {
+            // All who rest have started.
+            let is_fresh = |worker: &Worker| !self.served.contains_key(worker);
+            let at = self
+                .resting
+                .iter()
+                .position(|worker| is_fresh(worker) == self.spread);
+            let rested = self.resting.remove(at.unwrap_or_default());
+            return rested.unwrap_or_default();
+        }
         let fresh = self.busy.len() + self.resting.len() < self.size;
         let rested = if fresh && self.spread {
             None
@@ -212,20 +287,32 @@ impl Staff {
         let (stopped, busy): (Vec<Busy>, Vec<Busy>) =
             busy.partition(|busy| all || !self.deaf.contains(&busy.worker));
         self.busy = busy;
+        let (ended, starting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.starting)
+            .into_iter()
+            .partition(|(worker, _)| all || !self.deaf.contains(worker));
+        self.starting = starting;
         let begun = stopped.iter().filter(|busy| busy.chunk.begun);
-        begun.map(|busy| busy.chunk.key()).collect()
+        let begun = begun.map(|busy| busy.chunk.key());
+        begun.chain(ended.into_iter().map(|(_, key)| key)).collect()
+    }
+
+    /// The worker that runs this body.
+    fn worker(&self, key: Key) -> Option<Worker> {
+        let busy = self.busy.iter().find(|busy| busy.runs(key));
+        let start = self.starting.iter().find(|(_, start)| *start == key);
+        busy.map(|busy| busy.worker)
+            .or(start.map(|(worker, _)| *worker))
     }
 
     /// Whether the worker of this body ignores SIGTERM.
     pub(super) fn is_deaf(&self, key: Key) -> bool {
-        let mut busy = self.busy.iter().filter(|busy| busy.runs(key));
-        busy.any(|busy| self.deaf.contains(&busy.worker))
+        self.worker(key)
+            .is_some_and(|worker| self.deaf.contains(&worker))
     }
 
     /// The worker of this body listens to SIGTERM, or does not; false where no such body is at work.
     pub(super) fn listens(&mut self, key: Key, listens: bool) -> bool {
-        let worker = self.busy.iter().find(|busy| busy.runs(key));
-        let Some(worker) = worker.map(|busy| busy.worker) else {
+        let Some(worker) = self.worker(key) else {
             return false;
         };
         if listens {

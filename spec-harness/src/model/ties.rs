@@ -313,7 +313,7 @@ fn any_step(steps: &[Step], is: &dyn Fn(&Action) -> bool) -> bool {
 
 fn calls_back(action: &Action) -> bool {
     match action {
-        Action::ApplyAsync(_, _, callbacks) | Action::MapAsync { callbacks, .. } => {
+        Action::ApplyAsync(_, _, callbacks, _) | Action::MapAsync { callbacks, .. } => {
             callbacks.ok.is_some() || callbacks.error.is_some()
         }
         _ => false,

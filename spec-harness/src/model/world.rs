@@ -6,7 +6,7 @@ mod perform;
 use std::collections::BTreeMap;
 
 use super::command::{held, limit};
-use super::pool::{Begin, End, IterId, JobId, Outcome, Pool, Worker};
+use super::pool::{Begin, End, IterId, JobId, Outcome, Pool, Work, Worker};
 use super::process::{Process, SIGKILL};
 use super::{Choices, Dialect, raised};
 use crate::case::ast::{Kind, Time};
@@ -30,6 +30,8 @@ pub(super) struct World {
     timers: u64,
     /// Timers of pools that were told to stop: when they ring, every worker is killed.
     graces: BTreeMap<u64, usize>,
+    /// Timers of pools whose workers could not start: when they ring, one is tried again.
+    pauses: BTreeMap<u64, usize>,
     leaving: bool,
     /// L10: children of bodies that nobody ends.
     orphans: usize,
@@ -61,6 +63,14 @@ pub(super) enum Seen {
     Spins,
 }
 
+/// What a call hands in: to which pool, what, and under which name the handle is kept; without one, for its value.
+#[derive(Debug)]
+struct Submission {
+    pool: usize,
+    work: Work,
+    handle: Option<String>,
+}
+
 #[derive(Debug)]
 struct OpenCall {
     awaits: Awaits,
@@ -76,6 +86,10 @@ struct OpenCall {
 enum Awaits {
     /// For nothing.
     No(Value),
+    /// For a place in the queue.
+    Place(Box<Submission>),
+    /// For places for the rest of a map.
+    Places(usize),
     /// `get`, `apply`, `map`: for the value.
     Value(Job),
     /// `next`: for the iterator's next result.
@@ -103,6 +117,7 @@ impl World {
             calls: BTreeMap::new(),
             timers: 0,
             graces: BTreeMap::new(),
+            pauses: BTreeMap::new(),
             leaving: false,
             orphans: 0,
             seen: Vec::new(),
@@ -147,6 +162,9 @@ impl World {
             if call.timer.take_if(|armed| *armed == timer).is_some() {
                 call.late = true;
             }
+        }
+        if let Some(pool) = self.pauses.remove(&timer) {
+            self.pools[pool].1.pause_over();
         }
         if let Some(pool) = self.graces.remove(&timer) {
             let dead = self.pools[pool].1.kill();
@@ -217,8 +235,9 @@ impl World {
         self.leaving = true;
     }
 
-    /// Everything that follows by itself from what has happened.
-    pub(super) fn settle(&mut self) -> Vec<Seen> {
+    /// Everything that follows by itself from what has happened. The next worker that starts by an initializer has
+    /// this number.
+    pub(super) fn settle(&mut self, mut next: Key) -> Vec<Seen> {
         if self.pools.iter_mut().any(|(_, pool)| pool.ran_dry()) {
             let why = "an endless input was read further than the case has items for";
             self.nonsense(why.to_owned());
@@ -230,11 +249,18 @@ impl World {
                 Dialect::Contract => self.leave(),
                 Dialect::CPython => self.leave_cpython(),
             }
+            self.let_in();
             for number in 0..self.pools.len() {
                 let waiting = self.waiting_inside(number);
-                let begins = self.pools[number].1.begin(&waiting).into_iter();
+                let pool = &mut self.pools[number].1;
+                let begins = pool.begin(&waiting, &mut next).into_iter();
                 self.seen
                     .extend(begins.map(|begin| beginning(number as i32, begin)));
+                for pause in pool.pauses() {
+                    self.timers += 1;
+                    self.pauses.insert(self.timers, number);
+                    self.seen.push(Seen::Armed(self.timers, pause));
+                }
             }
             if self.seen.len() == before {
                 break;
@@ -264,11 +290,62 @@ impl World {
         std::mem::take(&mut self.seen)
     }
 
+    /// C5: those who wait for a place hand in what finds one.
+    fn let_in(&mut self) {
+        for by in self.calls.keys().copied().collect::<Vec<_>>() {
+            let Some(call) = self.calls.get_mut(&by) else {
+                continue;
+            };
+            let Awaits::Place(submission) = &call.awaits else {
+                continue;
+            };
+            let pool = &self.pools[submission.pool].1;
+            if pool.accepts().is_err() || !pool.has_place(&submission.work, true) {
+                continue;
+            }
+            let Awaits::Place(submission) =
+                std::mem::replace(&mut call.awaits, Awaits::No(Value::None))
+            else {
+                continue;
+            };
+            let entered = self.enter(*submission);
+            match (entered, self.calls.get_mut(&by)) {
+                (Ok(awaits), Some(call)) => call.awaits = awaits,
+                (Err(raised), _) => {
+                    self.calls.remove(&by);
+                    self.seen.push(Seen::Returned(by, Err(raised)));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Hands in what has found a place.
+    fn enter(&mut self, submission: Submission) -> Result<Awaits, Raised> {
+        let Submission { pool, work, handle } = submission;
+        let job = (pool, self.pools[pool].1.submit(work)?);
+        // O1: apply is apply_async and get.
+        let Some(handle) = handle else {
+            return Ok(Awaits::Value(job));
+        };
+        self.handles.insert(handle, job);
+        Ok(Awaits::Places(pool))
+    }
+
     /// What a call returns with now, if it does.
     fn result(&self, by: Caller, awaits: &Awaits) -> Option<Outcome> {
         let none = || Ok(Value::None);
         match awaits {
             Awaits::No(value) => Some(Ok(value.clone())),
+            // C5: close and terminate wake who waits there.
+            Awaits::Place(submission) => {
+                let refused = self.pools[submission.pool].1.accepts().err();
+                refused.map(Err)
+            }
+            Awaits::Places(pool) => {
+                let pool = &self.pools[*pool].1;
+                (!pool.is_overfull() || pool.accepts().is_err()).then(none)
+            }
             Awaits::Value(job) => self.outcome(*job).cloned(),
             // R3: wait never fails.
             Awaits::Ready(job) => self.outcome(*job).map(|_| none()),
@@ -287,7 +364,8 @@ impl World {
         };
         match awaits {
             // P1: join of a process says nothing of whether it has ended.
-            Awaits::Ready(_) | Awaits::Ended(_) => Ok(Value::None),
+            Awaits::Ready(_) | Awaits::Ended(_) | Awaits::Places(_) => Ok(Value::None),
+            Awaits::Place(_) => Err(raised("QueueFull", "queue is full")),
             _ => Err(raised("TimedOut", text)),
         }
     }
@@ -303,6 +381,8 @@ impl World {
             Awaits::Value((pool, _)) | Awaits::Ready((pool, _)) | Awaits::Next((pool, _)) => {
                 Some(*pool)
             }
+            Awaits::Place(submission) => Some(submission.pool),
+            Awaits::Places(pool) => Some(*pool),
             Awaits::No(_) | Awaits::Gone(_) | Awaits::Terminated(_) | Awaits::Ended(_) => None,
         }
     }
@@ -414,23 +494,31 @@ const GRACE: Time = Time(1_000_000);
 const BARE: Worker = -1;
 
 fn beginning(pool: Worker, begin: Begin) -> Seen {
+    let body = |key: Key, worker: Worker| Beginning {
+        key,
+        on: (pool, worker),
+        in_parent: false,
+        args: 1,
+        given: None,
+        initializer: None,
+    };
     Seen::Began(match begin {
         Begin::Task { key, worker, args } => Beginning {
-            key,
-            on: (pool, worker),
-            in_parent: false,
             args,
-            given: None,
+            ..body(key, worker)
         },
-        Begin::Callback { key, with } => {
-            let given = Some(with.unwrap_or_else(|error| Value::Str(error.shown().to_owned())));
-            Beginning {
-                key,
-                on: (pool, 0),
-                in_parent: true,
-                args: 1,
-                given,
-            }
-        }
+        Begin::Callback { key, with } => Beginning {
+            in_parent: true,
+            given: Some(with.unwrap_or_else(|error| Value::Str(error.shown().to_owned()))),
+            ..body(key, 0)
+        },
+        Begin::Start {
+            key,
+            worker,
+            initializer,
+        } => Beginning {
+            initializer: Some(initializer),
+            ..body(key, worker)
+        },
     })
 }

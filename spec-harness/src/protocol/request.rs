@@ -38,6 +38,12 @@ pub enum Command {
         /// Tasks (chunks) after which a worker leaves and is replaced; `None` is no bound.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         maxtasksperchild: Option<u64>,
+        /// The number of what each worker runs before its first task; initializers are counted by themselves.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        initializer: Option<u64>,
+        /// Tasks (chunks) that may wait for a worker; `None` is no bound.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        queue: Option<u64>,
     },
     /// Runs one puppet and waits for its value.
     Apply {
@@ -58,6 +64,9 @@ pub enum Command {
         callback: Option<u64>,
         /// The puppet that is the error callback.
         error_callback: Option<u64>,
+        /// How long to wait for a place in the queue; `None` is until there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout: Option<f64>,
     },
     /// Runs one puppet per key and waits for the list of values.
     Map {
@@ -91,6 +100,9 @@ pub enum Command {
         callback: Option<u64>,
         /// The puppet that is the error callback.
         error_callback: Option<u64>,
+        /// How long to wait for a place in the queue; `None` is until there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout: Option<f64>,
     },
     /// As `map_async`; each item is a tuple of two, the key first, and is unpacked.
     StarmapAsync {
@@ -106,6 +118,9 @@ pub enum Command {
         callback: Option<u64>,
         /// The puppet that is the error callback.
         error_callback: Option<u64>,
+        /// How long to wait for a place in the queue; `None` is until there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        timeout: Option<f64>,
     },
     /// Runs one puppet per key; results are taken one by one, in the order of the input. The input is read as
     /// they are taken.

@@ -16,6 +16,7 @@ fn a_request_reads_as_it_was_written() {
             handle: "h1".into(),
             callback: Some(5),
             error_callback: None,
+            timeout: None,
         },
     };
     let line = request.to_line();
@@ -44,6 +45,7 @@ fn the_name_of_a_command_is_the_one_on_the_wire() {
             handle: "h".into(),
             callback: None,
             error_callback: None,
+            timeout: None,
         },
     ] {
         assert_eq!(

@@ -50,7 +50,11 @@ impl Uses {
         };
         let task = match action {
             Action::Apply(_, call) | Action::Process { call, .. } => &call.task,
-            Action::ApplyAsync(_, call, callbacks) => {
+            Action::Pool {
+                initializer: Some(call),
+                ..
+            } => &call.task,
+            Action::ApplyAsync(_, call, callbacks, _) => {
                 called_back(callbacks);
                 &call.task
             }
@@ -78,16 +82,35 @@ fn calls(task: &TaskDef) -> bool {
 
 fn of_step(step: &Step, add: &mut impl FnMut(&str)) {
     if let Action::Pool {
-        maxtasksperchild: Some(_),
+        maxtasksperchild,
+        initializer,
+        queue,
         ..
     } = &step.action
     {
-        add("maxtasksperchild");
+        let parts = [
+            ("maxtasksperchild", maxtasksperchild.is_some()),
+            ("initializer", initializer.is_some()),
+            ("queue", queue.is_some()),
+        ];
+        parts
+            .iter()
+            .filter(|(_, there)| *there)
+            .for_each(|(need, _)| add(need));
+    }
+    if let Action::ApplyAsync(.., Some(_))
+    | Action::MapAsync {
+        timeout: Some(_), ..
+    } = &step.action
+    {
+        // It is for a place that it waits.
+        add("queue");
     }
     if step.thread.is_some() {
         add("threads");
     }
-    if let Action::ApplyAsync(_, _, callbacks) | Action::MapAsync { callbacks, .. } = &step.action
+    if let Action::ApplyAsync(_, _, callbacks, _) | Action::MapAsync { callbacks, .. } =
+        &step.action
         && (callbacks.ok.is_some() || callbacks.error.is_some())
     {
         add("callback");

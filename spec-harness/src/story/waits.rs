@@ -11,7 +11,10 @@ use crate::protocol::Command;
 /// The longest that a call waits, where it says so.
 pub(super) fn limit(command: &Command) -> Option<Time> {
     match command {
-        Command::Get { timeout, .. }
+        Command::ApplyAsync { timeout, .. }
+        | Command::MapAsync { timeout, .. }
+        | Command::StarmapAsync { timeout, .. }
+        | Command::Get { timeout, .. }
         | Command::Wait { timeout, .. }
         | Command::Next { timeout, .. }
         | Command::Join { timeout, .. }
@@ -116,6 +119,9 @@ impl Teller<'_> {
                 });
                 made.map_or("a process".to_owned(), |key| self.states(&[key], moment))
             }
+            Command::ApplyAsync { .. }
+            | Command::MapAsync { .. }
+            | Command::StarmapAsync { .. } => "a place in the queue".to_owned(),
             _ => {
                 let open = self.open(&call.submits, moment);
                 if open.is_empty() {
@@ -273,9 +279,20 @@ impl Teller<'_> {
 
     /// Tasks that were handed to a pool, and taken.
     fn submitted(&self, moment: usize) -> Vec<Key> {
+        let outside = |call: &&Called<'_>| {
+            let hands_in = matches!(
+                call.command,
+                Command::ApplyAsync { .. }
+                    | Command::MapAsync { .. }
+                    | Command::StarmapAsync { .. }
+            );
+            hands_in && call.returned.is_none_or(|(at, _)| at >= moment)
+        };
         let calls = self.facts.calls.iter().filter(|call| call.at < moment);
+        let calls = calls.filter(|call| !outside(call));
         let taken = calls.filter(|call| {
-            let refused = |kind: &str| matches!(kind, "NotRunning" | "InvalidChunksize");
+            let refused =
+                |kind: &str| matches!(kind, "NotRunning" | "InvalidChunksize" | "QueueFull");
             !matches!(call.returned, Some((_, Err(raised))) if refused(&raised.kind))
         });
         taken

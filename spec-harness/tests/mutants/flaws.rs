@@ -113,6 +113,18 @@ pub(crate) enum Flaw {
     MapReadyEarly,
     ImapSkipsOne,
     ImapChunksIgnored,
+    InitializerForTheFirstOnly,
+    InitializerPerTask,
+    InitializerInTheParent,
+    InitializerFailureIgnored,
+    InitializerTriedForEver,
+    QueueBoundIgnored,
+    QueueOfOneMore,
+    QueueRefusesAtOnce,
+    QueueTimeoutIgnored,
+    QueueNotWokenByClose,
+    QueueNotWokenByTerminate,
+    QueueCountsJobs,
 }
 
 /// A broken pool.
@@ -255,6 +267,18 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(Flaw::MapReadyEarly, &["R1", "map_async"], BOTH, "a map is ready when its first chunk is"),
     mutant(Flaw::ImapSkipsOne, &["O9"], BOTH, "imap loses its third result"),
     mutant(Flaw::ImapChunksIgnored, &["O2", "imap", "chunksize"], BOTH, "an imap sends its items one by one"),
+    mutant(Flaw::InitializerForTheFirstOnly, &["W1"], BOTH, "a worker that replaces one does not run the initializer"),
+    mutant(Flaw::InitializerPerTask, &["W1"], BOTH, "the initializer runs before each task"),
+    mutant(Flaw::InitializerInTheParent, &["W1"], PROCESS, "the initializer runs in the parent"),
+    mutant(Flaw::InitializerFailureIgnored, &["R12", "W1"], BOTH, "a worker whose initializer has failed works all the same"),
+    mutant(Flaw::InitializerTriedForEver, &["R12"], BOTH, "workers that cannot start are started for ever"),
+    mutant(Flaw::QueueBoundIgnored, &["C5", "queue"], BOTH, "a queue with a bound takes everything"),
+    mutant(Flaw::QueueOfOneMore, &["C5", "queue"], BOTH, "a queue has one place more than its bound"),
+    mutant(Flaw::QueueRefusesAtOnce, &["C5", "queue"], BOTH, "a full queue refuses who would wait"),
+    mutant(Flaw::QueueTimeoutIgnored, &["C5", "queue"], BOTH, "who waits for a place waits longer than the timeout"),
+    mutant(Flaw::QueueNotWokenByClose, &["C5", "queue", "close"], BOTH, "close does not wake who waits for a place"),
+    mutant(Flaw::QueueNotWokenByTerminate, &["C5", "queue", "terminate"], BOTH, "terminate does not wake who waits for a place"),
+    mutant(Flaw::QueueCountsJobs, &["C5", "queue", "map_async"], BOTH, "a map takes one place, however many chunks it has"),
 ];
 
 impl Mutant {

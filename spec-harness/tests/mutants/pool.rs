@@ -40,6 +40,10 @@ pub(crate) struct Pool {
     pub(crate) size: usize,
     /// Chunks after which a worker makes room for another.
     pub(crate) share: Option<u64>,
+    /// What each worker runs before its first chunk.
+    pub(crate) initializer: Option<u64>,
+    /// Chunks that may wait.
+    bound: Option<usize>,
     timers: Timers,
     state: Mutex<State>,
     changed: Condvar,
@@ -76,7 +80,18 @@ pub(crate) struct State {
     /// The job, counted from 1, of which somebody was last told.
     woken: usize,
     deaths: usize,
+    /// Starts of workers that have failed one after the other.
+    failed_starts: u32,
     last_value: Option<Value>,
+}
+
+/// A pool as it is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asked {
+    pub(crate) size: Option<u64>,
+    pub(crate) share: Option<u64>,
+    pub(crate) initializer: Option<u64>,
+    pub(crate) queue: Option<u64>,
 }
 
 /// What is handed in by one call.
@@ -161,17 +176,24 @@ pub(crate) fn terminated() -> ErrorReply {
 impl Pool {
     pub(crate) fn new(
         nature: Nature,
-        size: Option<u64>,
-        share: Option<u64>,
+        asked: Asked,
         timers: Timers,
     ) -> Result<Arc<Pool>, ErrorReply> {
         let cpus = || thread::available_parallelism().map_or(1, usize::from);
-        let mut size = size.map_or_else(cpus, |size| usize::try_from(size).unwrap_or(usize::MAX));
+        let mut size = asked
+            .size
+            .map_or_else(cpus, |size| usize::try_from(size).unwrap_or(usize::MAX));
         if size == 0 && nature.flaw == Some(Flaw::ZeroWorkers) {
             size = 1;
         }
         if size == 0 {
             return Err(error("InvalidSize", "a pool has at least one worker"));
+        }
+        let bound = asked
+            .queue
+            .map(|places| usize::try_from(places).unwrap_or(usize::MAX));
+        if bound == Some(0) {
+            return Err(error("InvalidQueue", "a queue has at least one place"));
         }
         let staff = match nature.flaw {
             Some(Flaw::OneWorkerMore) => size + 1,
@@ -185,14 +207,22 @@ impl Pool {
         let pool = Arc::new(Pool {
             nature,
             size,
-            share: share.filter(|_| nature.flaw != Some(Flaw::ShareIgnored)),
+            share: asked
+                .share
+                .filter(|_| nature.flaw != Some(Flaw::ShareIgnored)),
+            initializer: asked.initializer,
+            bound: match nature.flaw {
+                Some(Flaw::QueueBoundIgnored) => None,
+                Some(Flaw::QueueOfOneMore) => bound.map(|bound| bound + 1),
+                _ => bound,
+            },
             timers,
             state: Mutex::new(state),
             changed: Condvar::new(),
         });
         for number in 0..staff {
             let (pool, hands) = (pool.clone(), worker::Hands::new(&pool));
-            thread::spawn(move || worker::work(&pool, number, hands));
+            thread::spawn(move || worker::begin(&pool, number, hands));
         }
         let lanes = if pool.has(Flaw::CallbackBesideAnother) {
             2
@@ -291,11 +321,13 @@ impl Pool {
 
     // --- submitting
 
-    pub(crate) fn submit(self: &Arc<Pool>, work: Work) -> Result<usize, ErrorReply> {
-        let mut state = self.lock();
-        self.accepts(&state, work.keys.is_empty())?;
-        let job = self.let_in(&mut state, work)?;
-        drop(state);
+    /// Hands work in; where the queue is full, it waits for a place, for no longer than the limit.
+    pub(crate) fn submit(
+        self: &Arc<Pool>,
+        work: Work,
+        limit: Option<Duration>,
+    ) -> Result<usize, ErrorReply> {
+        let job = self.enter(work, limit)?;
         if self.has(Flaw::QueueHasABound) {
             self.await_(|state| (state.queue.len() <= 8).then_some(()));
         }
@@ -303,6 +335,65 @@ impl Pool {
             self.await_(|state| state.jobs[job].ready.then_some(()));
         }
         Ok(job)
+    }
+
+    fn enter(self: &Arc<Pool>, work: Work, limit: Option<Duration>) -> Result<usize, ErrorReply> {
+        let limit = match self.nature.flaw {
+            Some(Flaw::QueueRefusesAtOnce) => Some(Duration::ZERO),
+            Some(Flaw::QueueTimeoutIgnored) => limit.filter(Duration::is_zero),
+            _ => limit,
+        };
+        let empty = work.keys.is_empty();
+        let wanted = match limit {
+            // Who does not wait needs a place for each chunk at once.
+            Some(Duration::ZERO) => work.keys.len().div_ceil(self.chunk_size(&work)?),
+            _ => 1,
+        };
+        let mut work = Some(work);
+        let mut first = true;
+        let entered = self.wait(limit, |state| {
+            let waits = !std::mem::take(&mut first);
+            let deaf = match state.phase {
+                Phase::Running => false,
+                Phase::Closed => waits && self.has(Flaw::QueueNotWokenByClose),
+                Phase::Terminated => waits && self.has(Flaw::QueueNotWokenByTerminate),
+            };
+            if deaf {
+                return None;
+            }
+            if let Err(refused) = self.accepts(state, empty) {
+                return Some(Err(refused));
+            }
+            let free = self.free_places(state);
+            if free.is_some_and(|free| free < wanted) {
+                return None;
+            }
+            Some(self.let_in(state, work.take()?))
+        });
+        let job = entered.ok_or_else(|| error("QueueFull", "the queue has no place"))??;
+        if limit != Some(Duration::ZERO) {
+            // The chunks behind the first wait for their places as well.
+            self.wait(limit, |state| {
+                let over = self.bound.is_none_or(|bound| self.waiting(state) <= bound);
+                (over || state.phase > Phase::Running).then_some(())
+            });
+        }
+        Ok(job)
+    }
+
+    /// Places that are left in a queue with a bound.
+    fn free_places(&self, state: &State) -> Option<usize> {
+        let bound = self.bound?;
+        Some(bound.saturating_sub(self.waiting(state)))
+    }
+
+    fn waiting(&self, state: &State) -> usize {
+        let jobs: BTreeSet<usize> = state.queue.iter().map(|chunk| chunk.job).collect();
+        if self.has(Flaw::QueueCountsJobs) {
+            jobs.len()
+        } else {
+            state.queue.len()
+        }
     }
 
     pub(crate) fn accepts(&self, state: &State, empty: bool) -> Result<(), ErrorReply> {
@@ -319,19 +410,24 @@ impl Pool {
             .ok_or_else(|| error("NotRunning", "the pool does not run"))
     }
 
-    pub(crate) fn let_in(&self, state: &mut State, work: Work) -> Result<usize, ErrorReply> {
+    /// How many items a chunk of it has.
+    fn chunk_size(&self, work: &Work) -> Result<usize, ErrorReply> {
         let items = work.keys.len();
         let asked = work
             .chunksize
             .map(|size| usize::try_from(size).unwrap_or(usize::MAX));
-        let size = match asked {
+        Ok(match asked {
             _ if !work.many || self.has(Flaw::ChunksizeIgnored) && !work.settled => 1,
             Some(0) if self.has(Flaw::ChunksOfNothing) => 1,
             Some(0) => return Err(error("InvalidChunksize", "a chunk has at least one item")),
             Some(size) => size,
             None if self.has(Flaw::DefaultChunksAreLarge) => items.div_ceil(self.size).max(1),
             None => items.div_ceil(4 * self.size).max(1),
-        };
+        })
+    }
+
+    pub(crate) fn let_in(&self, state: &mut State, work: Work) -> Result<usize, ErrorReply> {
+        let (items, size) = (work.keys.len(), self.chunk_size(&work)?);
         let id = state.jobs.len();
         let starts = (0..items).step_by(size);
         let chunks: Vec<Chunk> = starts

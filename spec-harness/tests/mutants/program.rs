@@ -13,7 +13,7 @@ use spec_harness::protocol::{Command, ErrorReply, Hello, WorkerKind};
 
 use crate::flaws::Flaw;
 use crate::imap::Wish;
-use crate::pool::{Nature, Pool, Work, error};
+use crate::pool::{Asked, Nature, Pool, Work, error};
 
 /// What the program has made, by name.
 struct Small {
@@ -42,7 +42,7 @@ pub(crate) fn main(nature: Nature) -> ExitCode {
 impl Program for Small {
     fn hello(&self, kind: WorkerKind) -> Option<Hello> {
         const CAN: &str = "pool apply apply_async map starmap map_async starmap_async imap imap_unordered next get wait \
-            ready successful close terminate join join_timeout drop exit timers threads callback maxtasksperchild raise panic allocate spawn_child";
+            ready successful close terminate join join_timeout drop exit timers threads callback maxtasksperchild initializer queue raise panic allocate spawn_child";
         const OF_PROCESSES: &str = "exit_self kill_self stop_self ignore_sigterm close_fds";
         let more = match self.nature.kind {
             Kind::Thread => "",
@@ -87,13 +87,21 @@ impl Small {
                 pool,
                 size,
                 maxtasksperchild,
+                initializer,
+                queue,
             } => {
-                let made = Pool::new(self.nature, size, maxtasksperchild, self.timers.clone())?;
+                let asked = Asked {
+                    size,
+                    share: maxtasksperchild,
+                    initializer,
+                    queue,
+                };
+                let made = Pool::new(self.nature, asked, self.timers.clone())?;
                 self.names().pools.push((pool, made));
             }
             Command::Apply { pool, key } => {
                 let pool = self.pool(&pool)?;
-                let job = pool.submit(one(key, None, None))?;
+                let job = pool.submit(one(key, None, None), None)?;
                 if !pool.has(Flaw::ApplyReturnsEarly) {
                     return pool.get(job, None);
                 }
@@ -104,7 +112,8 @@ impl Small {
                 handle,
                 callback,
                 error_callback,
-            } => self.keep(&pool, handle, one(key, callback, error_callback))?,
+                timeout,
+            } => self.keep(&pool, handle, one(key, callback, error_callback), timeout)?,
             Command::Map {
                 pool,
                 keys,
@@ -122,13 +131,14 @@ impl Small {
                 handle,
                 callback,
                 error_callback,
+                timeout,
             } => {
                 let work = Work {
                     callback,
                     error_callback,
                     ..many(keys, chunksize, false)
                 };
-                self.keep(&pool, handle, work)?;
+                self.keep(&pool, handle, work, timeout)?;
             }
             Command::StarmapAsync {
                 pool,
@@ -137,13 +147,14 @@ impl Small {
                 handle,
                 callback,
                 error_callback,
+                timeout,
             } => {
                 let work = Work {
                     callback,
                     error_callback,
                     ..many(keys, chunksize, true)
                 };
-                self.keep(&pool, handle, work)?;
+                self.keep(&pool, handle, work, timeout)?;
             }
             Command::Imap {
                 pool,
@@ -232,13 +243,19 @@ impl Small {
 
     fn map(&self, pool: &str, work: Work) -> Answer {
         let pool = self.pool(pool)?;
-        let job = pool.submit(work)?;
+        let job = pool.submit(work, None)?;
         pool.get(job, None)
     }
 
-    fn keep(&self, pool: &str, handle: String, work: Work) -> Result<(), ErrorReply> {
+    fn keep(
+        &self,
+        pool: &str,
+        handle: String,
+        work: Work,
+        timeout: Option<f64>,
+    ) -> Result<(), ErrorReply> {
         let pool = self.pool(pool)?;
-        let job = pool.submit(work)?;
+        let job = pool.submit(work, timeout.map(seconds))?;
         self.names().handles.insert(handle, (pool, job));
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
@@ -15,7 +16,7 @@ use nix::unistd::{Pid, getppid};
 use serde_json::{Value, json};
 use spec_harness::adapter::{Answer, puppet};
 use spec_harness::case::ast::Kind;
-use spec_harness::protocol::{Begin, FromAdapter, Order, SOCKET_VARIABLE, line};
+use spec_harness::protocol::{Begin, ErrorReply, FromAdapter, Order, SOCKET_VARIABLE, line};
 
 use crate::flaws::Flaw;
 use crate::pool::{Errand, Pool, error};
@@ -30,6 +31,20 @@ pub(crate) struct Worker {
     child: Child,
     orders: ChildStdin,
     answers: BufReader<ChildStdout>,
+}
+
+/// Starts that may fail one after the other.
+const TRIES: u32 = 5;
+
+/// The pause after the first of them; it doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// Who does the next errand.
+enum Next {
+    Same(Hands),
+    /// A new worker.
+    New(Hands),
+    Nobody,
 }
 
 /// How a body ended.
@@ -136,6 +151,11 @@ pub(crate) fn main() {
 fn perform(what: &str, key: u64, with: Answer) -> Answer {
     let body = || match what {
         "two" => puppet::task_of_two(key, "arg2".into()),
+        "initializer" => {
+            let made = puppet::initializer(key);
+            made.map(|()| Value::Null)
+                .map_err(|why| error("Raised", &why))
+        }
         "callback" => {
             puppet::callback(key, with);
             Ok(Value::Null)
@@ -157,6 +177,7 @@ fn in_disguise(key: u64, with: Answer) -> Option<Value> {
         name: "callbacks".into(),
         args: 1,
         callback: true,
+        initializer: false,
         value: with.as_ref().ok().cloned(),
         error: with.err(),
     };
@@ -176,16 +197,76 @@ pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
         .unwrap_or_default()
 }
 
-/// A worker's life.
-pub(crate) fn work(pool: &Arc<Pool>, number: usize, mut hands: Hands) {
+/// The life of one of the first workers.
+pub(crate) fn begin(pool: &Arc<Pool>, number: usize, hands: Hands) {
+    match start(pool, hands) {
+        Ok(hands) => work(pool, number, hands),
+        Err(why) => {
+            refuse(pool, number, &why);
+            pool.worker_gone();
+        }
+    }
+}
+
+/// The life of one that takes another's place.
+fn replace(pool: &Arc<Pool>, number: usize, hands: Hands) {
+    if pool.has(Flaw::InitializerForTheFirstOnly) {
+        work(pool, number, hands);
+    } else {
+        begin(pool, number, hands);
+    }
+}
+
+/// Runs the initializer, more than once where it fails.
+fn start(pool: &Arc<Pool>, mut hands: Hands) -> Result<Hands, ErrorReply> {
+    let Some(number) = pool.initializer else {
+        return Ok(hands);
+    };
+    loop {
+        let end = if pool.has(Flaw::InitializerInTheParent) {
+            Hands::Own.run("initializer", number, &Ok(Value::Null))
+        } else {
+            hands.run("initializer", number, &Ok(Value::Null))
+        };
+        let failed = !matches!(end, End::With(Ok(_)));
+        if !failed || pool.has(Flaw::InitializerFailureIgnored) {
+            pool.started();
+            return Ok(hands);
+        }
+        hands.bury(pool);
+        let tries = pool.start_failed();
+        let gives_up = tries >= TRIES && !pool.has(Flaw::InitializerTriedForEver);
+        if gives_up || !pool.pause(FIRST_PAUSE * 2_u32.pow((tries - 1).min(8))) {
+            return Err(error("WorkerLost", "the worker could not start"));
+        }
+        hands = Hands::new(pool);
+    }
+}
+
+/// Fails what nobody can do.
+fn refuse(pool: &Arc<Pool>, number: usize, why: &ErrorReply) {
+    while let Some(errand) = pool.next(number) {
+        let place = errand.chunk.items.start;
+        pool.chunk_ended(errand.chunk.job, Some((place, why.clone())));
+    }
+}
+
+/// A worker's life after its start.
+fn work(pool: &Arc<Pool>, number: usize, mut hands: Hands) {
     let (mut done, mut chunks) = (0, 0);
     while let Some(errand) = pool.next(number) {
+        if pool.has(Flaw::InitializerPerTask)
+            && let Some(initializer) = pool.initializer.filter(|_| chunks > 0)
+        {
+            hands.run("initializer", initializer, &Ok(Value::Null));
+        }
         let items = errand.keys.len() as u64;
         pool.nature.manner.dawdle();
-        let Some(next) = do_errand(pool, errand, hands, &mut done) else {
-            return pool.worker_gone();
+        hands = match do_errand(pool, errand, hands, &mut done) {
+            Next::Same(hands) => hands,
+            Next::New(hands) => return replace(pool, number, hands),
+            Next::Nobody => return pool.worker_gone(),
         };
-        hands = next;
         if chunks == 4 && pool.has(Flaw::WorkersWearOut) {
             hands.bury(pool);
             return pool.worker_gone();
@@ -197,11 +278,11 @@ pub(crate) fn work(pool: &Arc<Pool>, number: usize, mut hands: Hands) {
         };
         if pool.share.is_some_and(|share| chunks >= share) && !pool.is_terminated() {
             hands.bury(pool);
-            if pool.has(Flaw::ShareEndsTheWorker) {
+            if pool.has(Flaw::ShareEndsTheWorker) || pool.is_drained() {
                 return pool.worker_gone();
             }
             let (pool, hands) = (pool.clone(), Hands::new(pool));
-            thread::spawn(move || work(&pool, number, hands));
+            thread::spawn(move || replace(&pool, number, hands));
             return;
         }
     }
@@ -210,12 +291,7 @@ pub(crate) fn work(pool: &Arc<Pool>, number: usize, mut hands: Hands) {
 }
 
 /// Does a chunk; gives who does the next one.
-fn do_errand(
-    pool: &Arc<Pool>,
-    errand: Errand,
-    mut hands: Hands,
-    done: &mut usize,
-) -> Option<Hands> {
+fn do_errand(pool: &Arc<Pool>, errand: Errand, mut hands: Hands, done: &mut usize) -> Next {
     let job = errand.chunk.job;
     let what = if errand.star && !pool.has(Flaw::StarmapPacks) {
         "two"
@@ -238,7 +314,7 @@ fn do_errand(
                 if panicked && pool.has(Flaw::PanicLosesTheWorker) {
                     pool.chunk_ended(job, failed);
                     hands.bury(pool);
-                    return None;
+                    return Next::Nobody;
                 }
                 if !pool.has(Flaw::ChunkGoesOn) {
                     break;
@@ -250,12 +326,12 @@ fn do_errand(
                 rest.items.start = place + 1;
                 if pool.has(Flaw::ChunkChangesWorkers) && !rest.items.is_empty() {
                     pool.put_back(rest);
-                    return Some(hands);
+                    return Next::Same(hands);
                 }
             }
             End::Died => {
                 hands.bury(pool);
-                return after_death(pool, errand, place);
+                return after_death(pool, errand, place).map_or(Next::Nobody, Next::New);
             }
         }
     }
@@ -271,7 +347,7 @@ fn do_errand(
             pool.callback_returned(&callback);
         }
     }
-    Some(hands)
+    Next::Same(hands)
 }
 
 /// A process has died with what it did; gives who takes its place.
@@ -293,7 +369,7 @@ fn after_death(pool: &Arc<Pool>, errand: Errand, place: usize) -> Option<Hands> 
         return None;
     }
     let replaced = !pool.has(Flaw::DeathNotReplaced) && !pool.has(Flaw::DeathBreaksThePool);
-    let goes_on = pool.has(Flaw::TerminateKeepsTheQueue) || !pool.is_terminated();
+    let goes_on = pool.has(Flaw::TerminateKeepsTheQueue) || !pool.is_drained();
     (replaced && goes_on).then(|| Hands::new(pool))
 }
 

@@ -199,6 +199,18 @@ pub(in crate::case) const POOL: &[Word] = &[
         "tasks (of a map: chunks) after which a worker leaves and another takes its place",
         "{ size: 2, maxtasksperchild: 3 }",
     ),
+    word(
+        "initializer",
+        S::Call,
+        "the task that each worker runs before its first one, also a worker that takes another's place",
+        "{ size: 2, initializer: func(1) }",
+    ),
+    word(
+        "queue",
+        S::Expr,
+        "tasks (of a map: chunks) that may wait for a worker; who hands in more waits for a place. Without it, no bound",
+        "{ size: 2, queue: 3 }",
+    ),
 ];
 
 /// The keys of `raise`, where it is a mapping.

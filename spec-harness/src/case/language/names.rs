@@ -73,6 +73,11 @@ pub(crate) const ERRORS: &[Named] = &[
         "NotStarted",
         "`join_process` and the like before `start` (Python: `AssertionError`)",
     ),
+    named(
+        "QueueFull",
+        "a queue with a bound has no place, or had none in time (ours alone: Python's has no bound)",
+    ),
+    named("InvalidQueue", "a queue of no places (ours alone)"),
     named("StopIteration", "`next` after the last result"),
 ];
 
@@ -109,6 +114,8 @@ pub(in crate::case) const ABILITIES: &[Named] = &[
     named("threads", "is called by several threads at a time"),
     named("timers", "its deadlines follow the harness's clock"),
     named("maxtasksperchild", "a pool can bound its workers' tasks"),
+    named("initializer", "a pool's workers can begin by a task"),
+    named("queue", "a pool's queue can have a bound"),
     named(
         "return_unsendable",
         "a task's value can be such as cannot travel",

@@ -68,7 +68,14 @@ impl Form {
 
 const MAP: &[&str] = &["over", "chunksize", "on"];
 const IMAP: &[&str] = &["over", "endless", "chunksize", "read_ahead", "on"];
-const MAP_ASYNC: &[&str] = &["over", "chunksize", "on", "callback", "error_callback"];
+const MAP_ASYNC: &[&str] = &[
+    "over",
+    "chunksize",
+    "on",
+    "callback",
+    "error_callback",
+    "timeout",
+];
 const OVER: &[&str] = &["over"];
 
 /// Every kind of step, in the order in which a list of them is shown.
@@ -96,7 +103,7 @@ pub(in crate::case) const FORMS: &[Form] = &[
         "hands one task to the pool and goes on; the result is a handle",
         "- apply_async: func(1)\n  as: handle\n  takes: 0",
     )
-    .beside(&["on", "callback", "error_callback"])
+    .beside(&["on", "callback", "error_callback", "timeout"])
     .calls()
     .yields(),
     form(
@@ -407,7 +414,7 @@ pub(in crate::case) const BESIDE: &[Word] = &[
     word(
         "timeout",
         S::Expr,
-        "how long the step waits at most",
+        "how long the step waits at most; a submission, for a place in a queue that has a bound",
         "- get: r\n  timeout: 0.5\n  raises: TimedOut",
     ),
     word(

@@ -25,7 +25,8 @@ impl Lower {
             }
             "apply_async" => {
                 let (on, callbacks) = (self.on_pool(fields), self.callbacks(fields));
-                Action::ApplyAsync(on, self.task_call(key, value)?, callbacks)
+                let timeout = self.timeout(fields);
+                Action::ApplyAsync(on, self.task_call(key, value)?, callbacks, timeout)
             }
             "map" | "starmap" => {
                 let pool = self.on_pool(fields);
@@ -38,12 +39,14 @@ impl Lower {
             }
             "map_async" | "starmap_async" => {
                 let (pool, callbacks) = (self.on_pool(fields), self.callbacks(fields));
+                let timeout = self.timeout(fields);
                 let call = self.map_call(key, value, fields)?;
                 Action::MapAsync {
                     pool,
                     call,
                     star: form.name() == "starmap_async",
                     callbacks,
+                    timeout,
                 }
             }
             "imap" | "imap_unordered" => {
@@ -131,33 +134,37 @@ impl Lower {
 
     /// `pool`, `pool: 2`, `pool: {size: 2, name: p, maxtasksperchild: 3}`.
     fn new_pool(&mut self, value: Option<&Node>) -> Option<Action> {
-        let pool = |name: Option<Spanned<String>>, size, maxtasksperchild| Action::Pool {
-            name: name.map_or("pool".to_owned(), |name| name.value),
+        let plain = |size| Action::Pool {
+            name: "pool".to_owned(),
             size,
-            maxtasksperchild,
+            maxtasksperchild: None,
+            initializer: None,
+            queue: None,
         };
         let Some(node) = value else {
-            return Some(pool(None, None, None));
+            return Some(plain(None));
         };
         if !matches!(node.kind, Kind::Mapping(_)) {
             let size = self.expr(node, "the size of a pool")?;
-            return Some(pool(None, Some(size), None));
+            return Some(plain(Some(size)));
         }
         let mut fields = self.fields(node, "a pool")?;
-        let size = fields
-            .take("size")
-            .map(|node| self.expr(node, "the size of a pool"));
+        let mut number = |key: &str, what: &str| fields.take(key).map(|node| self.expr(node, what));
+        let size = number("size", "the size of a pool");
+        let share = number("maxtasksperchild", "`maxtasksperchild`");
+        let queue = number("queue", "`queue`");
         let name = fields
             .take("name")
             .map(|node| self.name(node, "the name of a pool"));
-        let share = fields
-            .take("maxtasksperchild")
-            .map(|node| self.expr(node, "`maxtasksperchild`"));
+        let initializer = fields.take("initializer").map(|node| self.called(node));
         self.finish(fields, POOL);
-        // What is there and wrong was reported: a pool without it would be another pool.
-        let whole = |part: Option<Option<Expr>>| part.map_or(Some(None), |part| part.map(Some));
-        let name = name.map_or(Some(None), |name| name.map(Some))?;
-        Some(pool(name, whole(size)?, whole(share)?))
+        Some(Action::Pool {
+            name: whole(name)?.map_or("pool".to_owned(), |name| name.value),
+            size: whole(size)?,
+            maxtasksperchild: whole(share)?,
+            initializer: whole(initializer)?,
+            queue: whole(queue)?,
+        })
     }
 
     fn on_pool(&mut self, fields: &mut Fields<'_>) -> Option<Spanned<String>> {
@@ -223,6 +230,10 @@ impl Lower {
             );
             return None;
         };
+        self.called(node)
+    }
+
+    fn called(&mut self, node: &Node) -> Option<TaskCall> {
         let scalar = self.scalar(node, "a call of a task")?;
         let (task, args) = self.accept(expr::call(&scalar.text, scalar.at))?;
         Some(TaskCall { task, args })
@@ -316,4 +327,14 @@ impl Lower {
             }
         }
     }
+}
+
+/// A part that may be left out. One that is there and wrong was reported: what is made without it would be
+/// another thing.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one says whether it is there"
+)]
+fn whole<T>(part: Option<Option<T>>) -> Option<Option<T>> {
+    part.map_or(Some(None), |part| part.map(Some))
 }

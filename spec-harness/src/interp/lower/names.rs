@@ -24,12 +24,17 @@ pub(in crate::interp) struct Names<'c> {
     jobs: u64,
     pub(in crate::interp) tasks: Vec<TaskInfo>,
     pub(in crate::interp) pools: Vec<PoolInfo>,
+    /// What the workers of pools begin by, each as it was asked for.
+    initializers: Vec<TaskInfo>,
     /// Tasks whose tuple the pool is to unpack.
     pub(in crate::interp) unpacked: BTreeSet<Key>,
 }
 
 /// Most workers that a pool may be asked for.
 const MOST_WORKERS: u64 = 1_000;
+
+/// Most starts of workers that may fail one after the other: a pool that goes on after so many never stops.
+const MOST_FAILED_STARTS: usize = 50;
 
 /// Most tasks and callbacks that a program may submit.
 const MOST_TASKS: usize = 10_000;
@@ -47,6 +52,7 @@ impl<'c> Names<'c> {
             jobs: 0,
             tasks: Vec::new(),
             pools: Vec::new(),
+            initializers: Vec::new(),
             unpacked: BTreeSet::new(),
         }
     }
@@ -54,23 +60,21 @@ impl<'c> Names<'c> {
     pub(super) fn pool(
         &mut self,
         name: &str,
-        size: Option<&Expr>,
-        maxtasksperchild: Option<&Expr>,
+        wish: &Wish<'_>,
         env: &Env,
     ) -> Result<Call, EvalError> {
         let number = |expr: Option<&Expr>| expr.map(|expr| whole::<u64>(expr, env)).transpose();
-        if let Some(share) = maxtasksperchild
-            && number(maxtasksperchild)? == Some(0)
-        {
+        let (size, maxtasksperchild) = (number(wish.size)?, number(wish.maxtasksperchild)?);
+        let queue = number(wish.queue)?;
+        if let (Some(share), Some(0)) = (wish.maxtasksperchild, maxtasksperchild) {
             return Err(wrong(share.span, "a worker's share is at least one task"));
         }
-        if let Some(asked) = size
-            && number(size)?.is_some_and(|size| size > MOST_WORKERS)
+        if let Some(asked) = wish.size
+            && size.is_some_and(|size| size > MOST_WORKERS)
         {
             let text = format!("a case asks for at most {MOST_WORKERS} workers");
             return Err(wrong(asked.span, text));
         }
-        let (size, maxtasksperchild) = (number(size)?, number(maxtasksperchild)?);
         let made = self
             .pools
             .iter()
@@ -79,22 +83,74 @@ impl<'c> Names<'c> {
             0 => name.to_owned(),
             n => format!("{name}#{}", n + 1),
         };
+        let mut text = size.map_or("pool".to_owned(), |size| format!("pool of {size}"));
+        if let Some(share) = maxtasksperchild {
+            text += &format!(", maxtasksperchild {share}");
+        }
+        if let Some(places) = queue {
+            text += &format!(", queue {places}");
+        }
+        let mut initializer = None;
+        if let Some(call) = wish.initializer {
+            let args: Result<Vec<Value>, EvalError> =
+                call.args.iter().map(|arg| arg.eval(env)).collect();
+            let start = self.unnumbered(Some(&unique), &call.task, args?, Role::Initializer)?;
+            text += &format!(", initializer {start}");
+            initializer = Some(self.initializers.len() as u64);
+            self.initializers.push(start);
+        }
         self.current.insert(name.to_owned(), unique.clone());
         self.last = Some(unique.clone());
         self.pools.push(PoolInfo {
             name: unique.clone(),
             size,
-        });
-        let text = size.map_or("pool".to_owned(), |size| format!("pool of {size}"));
-        let text = maxtasksperchild.map_or(text.clone(), |share| {
-            format!("{text}, maxtasksperchild {share}")
+            queue,
         });
         let command = Command::Pool {
             pool: unique,
             size,
             maxtasksperchild,
+            initializer,
+            queue,
         };
         Ok(plain(text, command))
+    }
+
+    /// The number that a worker's start by this initializer will have.
+    ///
+    /// # Errors
+    /// There is no such initializer, or workers are started without end.
+    pub(in crate::interp) fn next_start(&self, initializer: u64) -> Result<Key, String> {
+        let known = usize::try_from(initializer).ok();
+        let Some(start) = known.and_then(|number| self.initializers.get(number)) else {
+            return Err(format!(
+                "a puppet says it is the initializer {initializer}, which no pool was given"
+            ));
+        };
+        let of_pool = |task: &&TaskInfo| task.initializer && task.pool == start.pool;
+        // Of one that runs, or whose end is about to be told, nothing is known yet.
+        let starts = self.tasks.iter().rev().filter(of_pool);
+        let starts = starts.filter(|task| task.fate != Fate::Never);
+        let failed = starts.take_while(|task| matches!(task.fate, Fate::Raised | Fate::Lost));
+        if failed.count() >= MOST_FAILED_STARTS {
+            return Err(format!(
+                "workers are started without end: {start} has failed {MOST_FAILED_STARTS} times in a row"
+            ));
+        }
+        Ok(self.tasks.len() as Key)
+    }
+
+    /// A worker begins by this initializer.
+    pub(in crate::interp) fn starts(&mut self, initializer: u64) -> Result<Key, String> {
+        let key = self.next_start(initializer)?;
+        let start = self.initializers[initializer as usize].clone();
+        self.jobs += 1;
+        self.tasks.push(TaskInfo {
+            key,
+            job: self.jobs - 1,
+            ..start
+        });
+        Ok(key)
     }
 
     /// The pool that a task or a callback is of.
@@ -154,7 +210,7 @@ impl<'c> Names<'c> {
         let shown: Vec<String> = args.iter().map(Value::repr).collect();
         let text = format!("{}({})", call.task.value, shown.join(", "));
         self.jobs += 1;
-        Ok((self.number(pool, &call.task, args, false)?, text))
+        Ok((self.number(pool, &call.task, args, Role::Task)?, text))
     }
 
     /// Numbers the items of a map or an imap.
@@ -188,7 +244,7 @@ impl<'c> Names<'c> {
                     return Err(wrong(call.over.span, text));
                 }
             };
-            let key = self.number(Some(pool), &call.task, args, false)?;
+            let key = self.number(Some(pool), &call.task, args, Role::Task)?;
             if let Some(task) = self.tasks.last_mut() {
                 task.chunk = per_chunk.map(|items| index as u64 / items);
             }
@@ -215,7 +271,7 @@ impl<'c> Names<'c> {
         let mut one = |task: &Option<Spanned<String>>| {
             let numbered = task
                 .as_ref()
-                .map(|task| self.number(Some(pool), task, vec![], true));
+                .map(|task| self.number(Some(pool), task, vec![], Role::Callback));
             numbered.transpose()
         };
         Ok((one(&callbacks.ok)?, one(&callbacks.error)?))
@@ -226,8 +282,26 @@ impl<'c> Names<'c> {
         pool: Option<&str>,
         task: &Spanned<String>,
         args: Vec<Value>,
-        callback: bool,
+        role: Role,
     ) -> Result<Key, EvalError> {
+        if self.tasks.len() >= MOST_TASKS {
+            let text = format!("the program submits more than {MOST_TASKS} tasks");
+            return Err(wrong(task.span, text));
+        }
+        let key = self.tasks.len() as Key;
+        let unnumbered = self.unnumbered(pool, task, args, role)?;
+        self.tasks.push(TaskInfo { key, ..unnumbered });
+        Ok(key)
+    }
+
+    /// A body of the newest job, without a number of its own.
+    fn unnumbered(
+        &self,
+        pool: Option<&str>,
+        task: &Spanned<String>,
+        args: Vec<Value>,
+        role: Role,
+    ) -> Result<TaskInfo, EvalError> {
         let Some(def) = self.defs.get(task.value.as_str()) else {
             return Err(wrong(
                 task.span,
@@ -235,29 +309,29 @@ impl<'c> Names<'c> {
             ));
         };
         // A callback's argument comes from the pool.
-        let given = if callback { 1 } else { args.len() };
+        let given = if role == Role::Callback {
+            1
+        } else {
+            args.len()
+        };
         if def.params.len() != given {
             let (name, takes) = (&task.value, def.params.len());
             let text = format!("{name}() takes {takes} arguments and is given {given}");
             return Err(wrong(task.span, text));
         }
-        if self.tasks.len() >= MOST_TASKS {
-            let text = format!("the program submits more than {MOST_TASKS} tasks");
-            return Err(wrong(task.span, text));
-        }
-        let key = self.tasks.len() as Key;
-        self.tasks.push(TaskInfo {
-            key,
+        Ok(TaskInfo {
+            key: 0,
             task: task.value.clone(),
             args,
             pool: pool.map(str::to_owned),
-            job: self.jobs - 1,
-            chunk: Some(0),
-            callback,
+            job: self.jobs.saturating_sub(1),
+            // No queue has ever held an initializer.
+            chunk: (role != Role::Initializer).then_some(0),
+            callback: role == Role::Callback,
+            initializer: role == Role::Initializer,
             fate: Fate::Never,
             value: None,
-        });
-        Ok(key)
+        })
     }
 
     /// The name, as calls have it, of the pool or bare process that runs a task.
@@ -272,6 +346,22 @@ impl<'c> Names<'c> {
             process(bare.count() as u64)
         })
     }
+}
+
+/// What a body is to its pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Task,
+    Callback,
+    Initializer,
+}
+
+/// A pool as a step asks for it.
+pub(super) struct Wish<'c> {
+    pub(super) size: Option<&'c Expr>,
+    pub(super) maxtasksperchild: Option<&'c Expr>,
+    pub(super) initializer: Option<&'c TaskCall>,
+    pub(super) queue: Option<&'c Expr>,
 }
 
 /// In which way many items are handed to a pool.

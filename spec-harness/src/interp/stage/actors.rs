@@ -153,7 +153,10 @@ impl Stage<'_> {
 
 fn set_timeout(command: &mut Command, to: Option<f64>) {
     match command {
-        Command::Next { timeout, .. }
+        Command::ApplyAsync { timeout, .. }
+        | Command::MapAsync { timeout, .. }
+        | Command::StarmapAsync { timeout, .. }
+        | Command::Next { timeout, .. }
         | Command::Get { timeout, .. }
         | Command::Wait { timeout, .. }
         | Command::Join { timeout, .. }

@@ -18,6 +18,7 @@ impl<'c> Stage<'c> {
             in_parent,
             args,
             given,
+            initializer: _,
         } = beginning;
         let who = Who::Puppet(key);
         let Some(task) = self.program.task_mut(key) else {

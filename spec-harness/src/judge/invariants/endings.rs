@@ -26,7 +26,8 @@ pub(super) fn join_is_last(facts: &Facts<'_>) -> Result<(), Breach> {
                 return breach(moment.max(life.began), text);
             }
         }
-        if facts.stopped(pool).is_some_and(|stopped| stopped < moment) {
+        let stopped = facts.stopped(pool).is_some_and(|stopped| stopped < moment);
+        if stopped || facts.start_failed(pool, moment) {
             continue;
         }
         for submission in facts

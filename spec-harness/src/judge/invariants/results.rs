@@ -81,6 +81,10 @@ pub(super) fn ready_when_done(facts: &Facts<'_>) -> Result<(), Breach> {
         {
             continue;
         }
+        // So does one whose workers do not start.
+        if facts.start_failed(job.pool, call.at) {
+            continue;
+        }
         let unfinished =
             |key: &Key| facts.began_by(*key, call.at) && !facts.ended_by(*key, call.at);
         let waits = |key: &&Key| {

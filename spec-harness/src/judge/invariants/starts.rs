@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Breach, breach};
-use crate::history::{Key, What, Who};
+use crate::history::{Key, TaskInfo, What, Who};
 use crate::judge::facts::{Facts, Unit};
 
 /// The queue of a pool, or what one of its imaps has still to read.
@@ -23,8 +23,8 @@ pub(super) fn once(facts: &Facts<'_>) -> Result<(), Breach> {
                 if !begun.insert(*key) {
                     return breach(moment, format!("{name} began a second time"));
                 }
-                let callback = facts.task(*key).is_some_and(|task| task.callback);
-                if !callback && !submitted.contains(key) {
+                let by_itself = |task: &TaskInfo| task.callback || task.initializer;
+                if !facts.task(*key).is_some_and(by_itself) && !submitted.contains(key) {
                     return breach(moment, format!("{name} began before it was submitted"));
                 }
             }

@@ -104,6 +104,7 @@ pub(super) fn conserving(facts: &Facts<'_>) -> Result<(), Breach> {
                     continue;
                 };
                 let running = load.running.len().saturating_sub(load.blocked.len());
+                let running = running + load.starting.len() + load.pausing;
                 let idle = size.saturating_sub(running as u64);
                 if let (Some(key), true) = (load.queued.first(), idle > 0) {
                     let name = facts.name(*key);
@@ -126,6 +127,10 @@ struct Load {
     running: BTreeMap<Unit, BTreeSet<Key>>,
     /// Tasks that wait for work of this very pool: their places are lent.
     blocked: BTreeSet<Key>,
+    /// Initializers that run: their workers do not work yet.
+    starting: BTreeSet<Key>,
+    /// Workers that could not start, and have not tried again.
+    pausing: usize,
 }
 
 fn account<'f>(
@@ -142,6 +147,22 @@ fn account<'f>(
                 .filter(|(_, unit)| !facts.is_streamed(*unit));
             if let Some((pool, _)) = queued {
                 pools.entry(pool).or_default().queued.insert(*key);
+            }
+        }
+        (What::Begin { .. } | What::End { .. }, Who::Puppet(key)) if facts.is_start(*key) => {
+            let Some(pool) = facts.task(*key).and_then(|task| task.pool.as_deref()) else {
+                return;
+            };
+            let load = pools.entry(pool).or_default();
+            match event.what {
+                What::End { fate } => {
+                    load.starting.remove(key);
+                    load.pausing += usize::from(fate != Fate::Done);
+                }
+                _ => {
+                    load.starting.insert(*key);
+                    load.pausing = load.pausing.saturating_sub(1);
+                }
             }
         }
         (What::Begin { .. }, Who::Puppet(key)) => {
@@ -223,18 +244,18 @@ fn opens_a_step(events: &[Event], moment: usize) -> bool {
         }
 }
 
-/// Asynchronous submissions, and close, return in the instant of their call.
+/// Asynchronous submissions, and close, return in the instant of their call; a submission to a queue with a bound
+/// may wait for a place.
 pub(super) fn submission_takes_no_time(facts: &Facts<'_>) -> Result<(), Breach> {
     for call in &facts.calls {
-        if !matches!(
-            call.command,
-            Command::ApplyAsync { .. }
-                | Command::MapAsync { .. }
-                | Command::StarmapAsync { .. }
-                | Command::Imap { .. }
-                | Command::ImapUnordered { .. }
-                | Command::Close { .. }
-        ) {
+        let waits = match call.command {
+            Command::ApplyAsync { pool, .. }
+            | Command::MapAsync { pool, .. }
+            | Command::StarmapAsync { pool, .. } => facts.is_bounded(pool),
+            Command::Imap { .. } | Command::ImapUnordered { .. } | Command::Close { .. } => false,
+            _ => true,
+        };
+        if waits {
             continue;
         }
         let text = call.text;

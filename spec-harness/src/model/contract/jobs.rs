@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::case::ast::Kind;
+use crate::case::ast::{Kind, Time};
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
-use crate::model::pool::{Begin, End, JobId, Outcome, Work};
+use crate::model::pool::{Asked, Begin, End, JobId, Outcome, Work};
 use crate::model::staff::{Item, Rest, Staff};
 use crate::model::{Choices, raised};
 use crate::protocol;
@@ -25,7 +25,21 @@ pub(super) struct Jobs {
     looked: usize,
     /// The callback that runs, after those that wait for it: they are on one thread.
     calling: Vec<(JobId, Key)>,
+    /// C5: chunks that may wait.
+    bound: Option<usize>,
+    /// R12: starts of workers that have failed one after the other.
+    failed: u32,
+    /// R12: the pauses that follow, as long as nobody was told of them.
+    pauses: Vec<Time>,
+    /// R12: why nobody will start any more.
+    broken: Option<Raised>,
 }
+
+/// R12: so many starts of workers may fail one after the other.
+const TRIES: u32 = 5;
+
+/// R12: the pause after the first; it doubles with each.
+const FIRST_PAUSE: Time = Time(10_000);
 
 /// C4: never backwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,14 +66,9 @@ struct Job {
 
 impl Jobs {
     /// C2: a pool of nobody is refused.
-    pub(super) fn new(
-        kind: Kind,
-        size: Option<u64>,
-        share: Option<u64>,
-        choices: Choices,
-    ) -> Result<Jobs, Raised> {
+    pub(super) fn new(kind: Kind, asked: &Asked, choices: Choices) -> Result<Jobs, Raised> {
         // C1: the default depends on the machine, so that what a case shows must not depend on it.
-        let size = size.map_or(choices.default_size, |size| {
+        let size = asked.size.map_or(choices.default_size, |size| {
             size.try_into().unwrap_or(usize::MAX)
         });
         if size == 0 {
@@ -68,15 +77,25 @@ impl Jobs {
                 "number of workers must be at least 1",
             ));
         }
+        let bound = asked
+            .queue
+            .map(|places| places.try_into().unwrap_or(usize::MAX));
+        if bound == Some(0) {
+            return Err(raised("InvalidQueue", "a queue has at least one place"));
+        }
         Ok(Jobs {
             kind,
             phase: Phase::Running,
             jobs: Vec::new(),
-            staff: Staff::new(size, share, choices.spread),
+            staff: Staff::new(size, asked, choices.spread),
             due: VecDeque::new(),
             decisions: 0,
             looked: 0,
             calling: Vec::new(),
+            bound,
+            failed: 0,
+            pauses: Vec::new(),
+            broken: None,
         })
     }
 
@@ -93,7 +112,25 @@ impl Jobs {
         }
     }
 
-    /// Takes work in: never blocks (C5).
+    /// C5: of a map whose caller waits, the first chunk is let in when it finds a place.
+    pub(super) fn has_place(&self, work: &Work, waits: bool) -> bool {
+        let Some(bound) = self.bound else {
+            return true;
+        };
+        let wanted = match self.chunk_size(work) {
+            Ok(size) => work.keys.len().div_ceil(size),
+            // It is refused for that.
+            Err(_) => 0,
+        };
+        let wanted = if waits { wanted.min(1) } else { wanted };
+        wanted <= bound.saturating_sub(self.staff.queued())
+    }
+
+    pub(super) fn is_overfull(&self) -> bool {
+        self.bound.is_some_and(|bound| self.staff.queued() > bound)
+    }
+
+    /// Takes work in.
     pub(super) fn submit(&mut self, work: Work) -> Result<JobId, Raised> {
         self.accepts()?;
         self.let_in(work)
@@ -109,14 +146,7 @@ impl Jobs {
 
     fn let_in(&mut self, work: Work) -> Result<JobId, Raised> {
         let (items, id) = (work.keys.len(), self.jobs.len());
-        let size = match work.chunksize {
-            _ if !work.many => 1,
-            // O3
-            Some(0) => return Err(raised("InvalidChunksize", "chunk size must be at least 1")),
-            Some(size) => usize::try_from(size).unwrap_or(usize::MAX),
-            // O2
-            None => self.staff.chunksize(items),
-        };
+        let size = self.chunk_size(&work)?;
         let chunks_left = self.staff.enqueue(id, &work, size);
         let ends = vec![Ok(Value::None); items];
         self.jobs.push(Job {
@@ -134,6 +164,17 @@ impl Jobs {
             self.jobs[id].ready = true;
         }
         Ok(id)
+    }
+
+    fn chunk_size(&self, work: &Work) -> Result<usize, Raised> {
+        Ok(match work.chunksize {
+            _ if !work.many => 1,
+            // O3
+            Some(0) => return Err(raised("InvalidChunksize", "chunk size must be at least 1")),
+            Some(size) => usize::try_from(size).unwrap_or(usize::MAX),
+            // O2
+            None => self.staff.chunksize(work.keys.len()),
+        })
     }
 
     /// L1: what was accepted still runs. L8: any number of times, in any order with terminate.
@@ -219,11 +260,30 @@ impl Jobs {
     }
 
     /// See [`Pool::begin`](crate::model::pool::Pool::begin).
-    pub(super) fn begin(&mut self, waits: &BTreeMap<Key, Option<usize>>) -> Vec<Begin> {
+    pub(super) fn begin(
+        &mut self,
+        waits: &BTreeMap<Key, Option<usize>>,
+        more: bool,
+        next: &mut Key,
+    ) -> Vec<Begin> {
+        if let Some(why) = self.broken.clone() {
+            for job in self.staff.give_up() {
+                self.chunk_ended(job, Some(why.clone()));
+            }
+        }
         // R13: who is blocked has lent his place.
         let blocked = |key: &Key| waits.get(key).is_some_and(Option::is_none);
         let lent = self.staff.at_work().filter(blocked).count();
         let mut begins = self.staff.begin(lent);
+        // W1: also for a place that has become free; nobody is started for a pool that has nothing left to do.
+        let wanted = match self.phase {
+            Phase::Running => true,
+            Phase::Closed => more || self.staff.queued() > 0,
+            Phase::Terminated => false,
+        };
+        if wanted && self.broken.is_none() {
+            begins.extend(self.staff.hire(lent, next));
+        }
         // R5: callbacks one at a time. R7: while one waits, the next run inside of it, also one that is due a moment
         // before what it waits for has come.
         if let Some((job, key)) = self.due.front().copied()
@@ -243,6 +303,31 @@ impl Jobs {
         begins
     }
 
+    /// R12: a worker could not start. A place is filled anew after a pause, or never.
+    fn start_failed(&mut self, why: &str) {
+        self.failed += 1;
+        if self.failed == TRIES {
+            self.broken = Some(raised("WorkerLost", why));
+        } else if self.phase != Phase::Terminated {
+            let pause = FIRST_PAUSE.0 << (self.failed - 1).min(8);
+            self.pauses.push(Time(pause));
+        }
+    }
+
+    pub(super) fn pauses(&mut self) -> Vec<Time> {
+        std::mem::take(&mut self.pauses)
+    }
+
+    pub(super) fn pause_over(&mut self) {
+        self.staff.refill(1);
+    }
+
+    /// How several workers that cannot start share the tries is each pool's own affair.
+    pub(super) fn race(&self) -> Option<&'static str> {
+        (self.failed > 0 && self.staff.size > 1)
+            .then_some("in a pool of several workers, it is not said how often one that cannot start is tried again")
+    }
+
     /// Whether this callback runs: in the program itself, on workers of either kind.
     pub(super) fn is_calling(&self, key: Key) -> bool {
         self.calling.iter().any(|(_, calling)| *calling == key)
@@ -251,7 +336,8 @@ impl Jobs {
     /// Tasks and callbacks that have begun and not ended.
     pub(super) fn bodies(&self) -> Vec<Key> {
         let calling = self.calling.iter().map(|(_, key)| *key);
-        self.staff.at_work().chain(calling).collect()
+        let at_work = self.staff.at_work().chain(self.staff.starts());
+        at_work.chain(calling).collect()
     }
 
     /// Whether a callback can go on: others that began while it waited have ended.
@@ -273,6 +359,15 @@ impl Jobs {
         if let Some(place) = self.calling.iter().position(|(_, calling)| *calling == key) {
             let (job, _) = self.calling.remove(place);
             self.called_back(job, end);
+            return true;
+        }
+        if self.staff.started(key, matches!(end, End::With(Ok(_)))) {
+            match end {
+                End::With(Ok(_)) => self.failed = 0,
+                End::With(Err(error)) => self.start_failed(&error.to_string()),
+                End::Unsendable { .. } => self.start_failed(protocol::CANNOT_TRAVEL),
+                End::WorkerDied { cause, .. } => self.start_failed(cause),
+            }
             return true;
         }
         let Some(job) = self.staff.job(key) else {

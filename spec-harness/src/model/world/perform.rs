@@ -1,13 +1,14 @@
 //! What each command of the protocol does at once, and for what its caller waits then.
 
-use super::{Awaits, BARE, Job, World, beginning};
+use super::{Awaits, BARE, Job, Submission, World, beginning};
+use crate::case::ast::Time;
 use crate::case::expr::Value;
 use crate::history::Raised;
 use crate::interp::Caller;
-use crate::model::command::{Wish, submission};
+use crate::model::command::{Wish, limit, submission};
 use crate::model::contract::Contract;
 use crate::model::cpython::CPython;
-use crate::model::pool::{Begin, Pool};
+use crate::model::pool::{Asked, Begin, Pool};
 use crate::model::process::{Process, SIGKILL, SIGTERM};
 use crate::model::{Dialect, raised};
 use crate::protocol::Command;
@@ -16,14 +17,16 @@ impl World {
     /// Does what a call does at once, and says for what it waits.
     pub(super) fn perform(&mut self, by: Caller, command: &Command) -> Result<Awaits, Raised> {
         if let Some((pool, work, handle)) = submission(command) {
-            let pool = self.pool(pool)?;
-            let job = (pool, self.pools[pool].1.submit(work)?);
-            // O1: apply is apply_async and get.
-            let Some(handle) = handle else {
-                return Ok(Awaits::Value(job));
+            let (pool, handle) = (self.pool(pool)?, handle.cloned());
+            let waits = limit(command) != Some(Time(0));
+            self.pools[pool].1.accepts()?;
+            let place = self.pools[pool].1.has_place(&work, waits);
+            let submission = Submission { pool, work, handle };
+            return match (place, waits) {
+                (true, _) => self.enter(submission),
+                (false, true) => Ok(Awaits::Place(Box::new(submission))),
+                (false, false) => Err(raised("QueueFull", "queue is full")),
             };
-            self.handles.insert(handle.clone(), job);
-            return Ok(Awaits::No(Value::None));
         }
         if let Some(wish) = Wish::of(command) {
             let pool = self.pool(wish.pool)?;
@@ -44,15 +47,19 @@ impl World {
                 pool,
                 size,
                 maxtasksperchild,
+                initializer,
+                queue,
             } => {
+                let asked = Asked {
+                    size: *size,
+                    share: *maxtasksperchild,
+                    initializer: *initializer,
+                    queue: *queue,
+                };
                 let (kind, choices) = (self.kind, self.choices);
                 let made: Box<dyn Pool> = match choices.dialect {
-                    Dialect::Contract => {
-                        Box::new(Contract::new(kind, *size, *maxtasksperchild, choices)?)
-                    }
-                    Dialect::CPython => {
-                        Box::new(CPython::new(kind, *size, *maxtasksperchild, choices)?)
-                    }
+                    Dialect::Contract => Box::new(Contract::new(kind, &asked, choices)?),
+                    Dialect::CPython => Box::new(CPython::new(kind, &asked, choices)?),
                 };
                 self.pools.push((pool.clone(), made));
             }

@@ -126,7 +126,14 @@ impl Run<'_> {
                 begin.begin
             )));
         }
-        let key = begin.begin;
+        let initializer = begin.initializer.then_some(begin.begin);
+        let (key, first) = match initializer {
+            Some(number) => (self.stage.next_start(number).map_err(broken)?, true),
+            None => {
+                let first = self.stage.is_first(begin.begin, begin.callback);
+                (begin.begin, first.map_err(broken)?)
+            }
+        };
         let process = self.session.process(line).unwrap_or(begin.pid);
         if process != begin.pid {
             return Err(broken(format!(
@@ -134,7 +141,6 @@ impl Run<'_> {
                 begin.pid
             )));
         }
-        let first = self.stage.is_first(key, begin.callback).map_err(broken)?;
         let given = match (&begin.value, begin.error) {
             (_, Some(ErrorReply { kind, text })) => {
                 Some(Value::Str(Raised { kind, text }.shown().to_owned()))
@@ -148,6 +154,14 @@ impl Run<'_> {
             (None, None) => None,
         };
         let in_parent = begin.pid == self.adapter;
+        self.sees(Observed::Began(Beginning {
+            key,
+            on: (begin.pid, begin.tid),
+            in_parent,
+            args: begin.args,
+            given,
+            initializer,
+        }))?;
         if let (Some(pool), false) = (self.stage.pool_of(key), begin.callback) {
             let thread = if in_parent { begin.tid } else { begin.pid };
             let worker = Worker::met(begin.pid, thread);
@@ -156,13 +170,6 @@ impl Run<'_> {
                 .or_default()
                 .extend(worker);
         }
-        self.sees(Observed::Began(Beginning {
-            key,
-            on: (begin.pid, begin.tid),
-            in_parent,
-            args: begin.args,
-            given,
-        }))?;
         if first {
             self.lines.insert(line, Talk::Playing(key));
             self.bodies.insert(key, line);

@@ -1,6 +1,7 @@
 //! What workers ask of the pool, and what they tell it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use spec_harness::adapter::Answer;
@@ -31,12 +32,8 @@ impl Pool {
                 return Some(Some(errand));
             }
             let read = state.streams.iter().all(|stream| !stream.is_open());
-            let over = match state.phase {
-                Phase::Running => false,
-                Phase::Closed => read && (state.queue.is_empty() || self.has(Flaw::QueuePerWorker)),
-                Phase::Terminated => true,
-            };
-            over.then_some(None)
+            let dealt = state.phase == Phase::Closed && read && self.has(Flaw::QueuePerWorker);
+            (dealt || is_drained(state)).then_some(None)
         })
     }
 
@@ -220,6 +217,28 @@ impl Pool {
         state.deaths
     }
 
+    /// One more start of a worker has failed; gives how many that makes in a row.
+    pub(crate) fn start_failed(&self) -> u32 {
+        let mut state = self.lock();
+        state.failed_starts += 1;
+        state.failed_starts
+    }
+
+    pub(crate) fn started(&self) {
+        self.lock().failed_starts = 0;
+    }
+
+    /// Rests for so long; false when the pool has nothing more to do.
+    pub(crate) fn pause(self: &Arc<Pool>, time: Duration) -> bool {
+        let idle = self.wait(Some(time), |state| is_drained(state).then_some(()));
+        idle.is_none()
+    }
+
+    /// Whether nothing is left for a worker to take, and nothing will come.
+    pub(crate) fn is_drained(&self) -> bool {
+        is_drained(&self.lock())
+    }
+
     /// Fails the task that is next in the queue.
     pub(crate) fn fail_next(&self, error: &ErrorReply) {
         let mut state = self.lock();
@@ -230,5 +249,15 @@ impl Pool {
 
     pub(crate) fn is_terminated(&self) -> bool {
         self.lock().phase == Phase::Terminated
+    }
+}
+
+fn is_drained(state: &State) -> bool {
+    match state.phase {
+        Phase::Running => false,
+        Phase::Closed => {
+            state.queue.is_empty() && state.streams.iter().all(|stream| !stream.is_open())
+        }
+        Phase::Terminated => true,
     }
 }
