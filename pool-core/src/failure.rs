@@ -222,7 +222,8 @@ pub enum Cause {
     },
     /// It left with this exit code.
     Exit(i32),
-    /// It ended, and the system could not say how: this is why.
+    /// It ended, and the system could not say how: this is why. It is so on Linux before 6.15 alone, where the fork
+    /// server was lost before the worker, or another part of the program has taken the worker's status.
     Unknown(String),
     /// It broke the protocol and was stopped for it.
     Protocol(String),

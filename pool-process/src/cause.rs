@@ -19,7 +19,8 @@ pub(crate) fn of(status: Status) -> Cause {
             core_dumped,
         },
         Status::Unknown => Cause::Unknown(
-            "its exit status went to another part of the program, or with the fork server"
+            "its exit status went to another part of the program, or with the fork server, and this kernel does not \
+             keep it"
                 .to_owned(),
         ),
     }

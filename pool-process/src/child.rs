@@ -102,8 +102,31 @@ impl Child {
                 // A pidfd that is readable has a status, or never will.
                 sys::take_status(self.pidfd.as_fd()).unwrap_or(Status::Unknown)
             }
-            Parent::Server(server) => server.bury(self.pid).unwrap_or(Status::Unknown),
+            Parent::Server(server) => server
+                .bury(self.pid)
+                .unwrap_or_else(|| self.end_of_an_orphan()),
         }
+    }
+
+    /// How one ended whose server is gone: it was adopted, by this very process where that is the first of its
+    /// container. For the others the kernel shows it until whoever has adopted it has seen to it, and keeps it after
+    /// that from Linux 6.15 on.
+    fn end_of_an_orphan(&self) -> Status {
+        let known = |status: &Status| *status != Status::Unknown;
+        let pidfd = self.pidfd.as_fd();
+        sys::take_status(pidfd)
+            .filter(known)
+            .or_else(|| self.shown_status())
+            .or_else(|| sys::kept_status(pidfd))
+            .unwrap_or(Status::Unknown)
+    }
+
+    /// How one ended whose status nobody has taken yet.
+    fn shown_status(&self) -> Option<Status> {
+        let status = self.stat(49)?.parse().ok()?;
+        // A zero is also what is shown to those who may not know. And it was read by the number, which was its own if
+        // it still is.
+        (status != 0 && sys::is_unreaped(self.pidfd.as_fd())).then(|| Status::of(status))
     }
 
     /// Ends it and waits until it is gone.

@@ -18,7 +18,7 @@
 //! question continues it. One that hangs all the same is given up after some seconds, and replaced.
 //!
 //! Workers do not depend on it. Should it die, they go on, and their pools use another one for later workers;
-//! only how such an orphan ended can then not be told. That they all end with the owner is the kernel's doing:
+//! only how such an orphan ended may not be told by a kernel before Linux 6.15. That they all end with the owner is the kernel's doing:
 //! see [`lifeline`](crate::lifeline).
 //!
 //! # Safety

@@ -28,8 +28,21 @@ pub(crate) enum Status {
         /// Whether a core was dumped.
         core_dumped: bool,
     },
-    /// Somebody else took its status.
+    /// Somebody else took its status, and the kernel does not tell.
     Unknown,
+}
+
+impl Status {
+    /// What a status of `waitpid` says.
+    pub(crate) fn of(status: i32) -> Status {
+        match status & 0x7f {
+            0 => Status::Exited(status >> 8 & 0xff),
+            signal => Status::Killed {
+                signal,
+                core_dumped: status & 0x80 != 0,
+            },
+        }
+    }
 }
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
@@ -92,13 +105,49 @@ pub(crate) fn pidfd_signal(process: BorrowedFd<'_>, signal: Signal) -> io::Resul
 
 /// Takes the status of the child behind a descriptor; `None` while it runs.
 ///
-/// It says [`Status::Unknown`] where the status went elsewhere: to a `waitpid(-1)` in the same process, or
-/// nowhere because SIGCHLD is ignored.
+/// Where the status went elsewhere (to a `waitpid(-1)` in the same process, or nowhere because SIGCHLD is ignored),
+/// or the process is not a child, what the kernel keeps is told, or else [`Status::Unknown`].
 pub(crate) fn take_status(process: BorrowedFd<'_>) -> Option<Status> {
     let fd = process.as_raw_fd().unsigned_abs();
-    wait(libc::P_PIDFD, fd, libc::WEXITED | libc::WNOHANG).map_or(Some(Status::Unknown), |ended| {
-        ended.map(|(_, status)| status)
-    })
+    match wait(libc::P_PIDFD, fd, libc::WEXITED | libc::WNOHANG) {
+        Ok(ended) => ended.map(|(_, status)| status),
+        Err(_) => Some(kept_status(process).unwrap_or(Status::Unknown)),
+    }
+}
+
+/// How a process ended, by what the kernel keeps of one that was reaped for those who hold a descriptor of it: Linux
+/// from 6.15 on.
+pub(crate) fn kept_status(process: BorrowedFd<'_>) -> Option<Status> {
+    /// `struct pidfd_info` of the kernel's `<linux/pidfd.h>`, as it was first.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Info {
+        mask: u64,
+        cgroup: u64,
+        pids_and_ids: [u32; 11],
+        exit_code: i32,
+    }
+    /// `PIDFD_INFO_EXIT`.
+    const EXIT: u64 = 1 << 3;
+    /// `PIDFD_GET_INFO`, with the size of the above in it.
+    const GET_INFO: u32 = 0xc040_ff0b;
+    let mut info = Info {
+        mask: EXIT,
+        ..Info::default()
+    };
+    // SAFETY: a borrowed descriptor, and room of the size that is part of the request.
+    let told = unsafe { libc::ioctl(process.as_raw_fd(), GET_INFO as _, &raw mut info) };
+    (check(told).is_ok() && info.mask & EXIT != 0).then(|| Status::of(info.exit_code))
+}
+
+/// Whether nobody has taken the status of the process behind a descriptor: its number is still its own.
+pub(crate) fn is_unreaped(process: BorrowedFd<'_>) -> bool {
+    // SAFETY: a borrowed descriptor, no signal, and no information to go with it.
+    let sent = unsafe {
+        let none = ptr::null::<libc::siginfo_t>();
+        libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), 0, none, 0)
+    };
+    check(sent as libc::c_int).is_ok()
 }
 
 /// Takes the status of a child that has ended.

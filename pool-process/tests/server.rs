@@ -4,7 +4,7 @@ mod common;
 
 use std::hint::black_box;
 
-use common::{Outcome, Watch, kill, loss, parent, pid, raise, stop};
+use common::{Outcome, Watch, is_kept, kill, loss, parent, pid, raise, stop};
 use nix::sys::signal::Signal;
 use pool_process::{ProcessPool, StartMethod};
 
@@ -37,6 +37,31 @@ fn a_killed_server_costs_no_task_and_is_replaced() -> Outcome {
     assert_eq!(stats.start_reason, "a fork server before this one has died");
     pool.close();
     pool.join()?;
+    Ok(())
+}
+
+#[test]
+fn the_end_of_a_worker_whose_server_has_gone_is_told_by_the_kernel() -> Outcome {
+    use pool_process::Cause;
+    fn exit(code: i32) {
+        std::process::exit(code);
+    }
+    let killed = Cause::Signal {
+        signal: 9,
+        name: "SIGKILL".to_owned(),
+        core_dumped: false,
+    };
+    for _ in 0..10 {
+        let (pool, server) = own_server(|| {
+            black_box("orphans");
+        })?;
+        let watch = Watch::over(server);
+        kill(server, Signal::SIGKILL);
+        watch.ends();
+        // The first is an orphan; the second is another, or came from the server's successor.
+        is_kept(&loss(pool.apply(raise, 9)), &killed);
+        is_kept(&loss(pool.apply(exit, 7)), &Cause::Exit(7));
+    }
     Ok(())
 }
 
