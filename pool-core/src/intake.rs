@@ -32,6 +32,10 @@ where
         out.as_ref().err().map(in_words)
     }
 
+    fn settled(failure: Failure) -> Option<Self::Out> {
+        Some(Err(failure.map(|never| match never {})))
+    }
+
     fn call(&self, arg: A) -> Result<Self::Out, Never> {
         Ok(match panics::catch(|| self.0.call(arg)) {
             Ok(end) => end.map_err(Failure::Raised),

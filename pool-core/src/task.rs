@@ -46,6 +46,12 @@ pub trait Func<A> {
     fn failure_in(_out: &Self::Out) -> Option<Failure<String>> {
         None
     }
+
+    /// The value into which a failure of the way back is settled.
+    #[doc(hidden)]
+    fn settled(_failure: Failure) -> Option<Self::Out> {
+        None
+    }
 }
 
 /// A function whose return value is a plain value, also when it is a `Result`.

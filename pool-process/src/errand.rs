@@ -107,13 +107,43 @@ unsafe fn run_many<A: Portable, F: Errand<A>>(
     // SAFETY: the caller's promise.
     let pointer = unsafe { F::Pointer::from_address(address) };
     with_func(pointer, argument, reply, |func: F, argument, reply| {
-        work(argument, reply, |items: Vec<A>| {
+        let call = |items: Vec<A>| {
             items
                 .into_iter()
                 .map(|item| func.call(item))
                 .collect::<Result<Vec<_>, _>>()
-        })
+        };
+        work_as(argument, reply, call, encode_many::<A, F>)
     })
+}
+
+/// Encodes the values of a chunk. Where failures are values, as in an `imap`, one that cannot travel is a failure at its
+/// place.
+fn encode_many<A, F: Errand<A>>(
+    mut values: Vec<F::Out>,
+    reply: &mut Vec<u8>,
+) -> Result<(), CodecError> {
+    let start = reply.len();
+    let encoded = codec::encode(&values, reply);
+    if encoded.is_ok() || !F::SETTLES {
+        return encoded;
+    }
+    let mut lost = false;
+    for value in &mut values {
+        reply.truncate(start);
+        if let Err(error) = codec::encode(value, reply)
+            && let Some(settled) = F::settled(Failure::Encode(Box::new(error)))
+        {
+            *value = settled;
+            lost = true;
+        }
+    }
+    reply.truncate(start);
+    if lost {
+        codec::encode(&values, reply)
+    } else {
+        encoded
+    }
 }
 
 /// Puts a function together; the number of the context that it is lent, if it is, comes before its argument.
@@ -221,6 +251,18 @@ fn work<I: Portable, O: Portable, E: Portable>(
     reply: &mut Vec<u8>,
     call: impl FnOnce(I) -> Result<O, E>,
 ) -> Kind {
+    work_as(argument, reply, call, |output: O, reply| {
+        codec::encode(&output, reply)
+    })
+}
+
+/// The same with an encoding of its own.
+fn work_as<I: Portable, O, E: Portable>(
+    argument: &[u8],
+    reply: &mut Vec<u8>,
+    call: impl FnOnce(I) -> Result<O, E>,
+    encode: impl FnOnce(O, &mut Vec<u8>) -> Result<(), CodecError>,
+) -> Kind {
     let start = reply.len();
     // Decoding and encoding run the user's code as well, which may panic there.
     let ended = catch(|| {
@@ -229,7 +271,7 @@ fn work<I: Portable, O: Portable, E: Portable>(
             Err(error) => return Err((Kind::BadArgument, error)),
         };
         let (kind, encoded) = match call(input) {
-            Ok(output) => (Kind::Done, codec::encode(&output, reply)),
+            Ok(output) => (Kind::Done, encode(output, reply)),
             Err(raised) => (Kind::Raised, codec::encode(&raised, reply)),
         };
         encoded

@@ -37,6 +37,8 @@ use crate::replay::needs;
 use world::{Seen, World};
 
 pub use review::review;
+#[cfg(feature = "random")]
+pub(crate) use review::shows_its_size;
 pub use ties::{MOST_ORDERS, Ordered, Orders, by_order, orders};
 
 /// What the model says of a case on one kind of worker.

@@ -51,6 +51,16 @@ pub(super) fn names(table: &'static [Word]) -> Vec<&'static str> {
     table.iter().map(|word| word.name).collect()
 }
 
+/// The words of a program: steps, what stands beside them, operations of bodies.
+#[cfg(feature = "random")]
+pub(crate) fn of_programs() -> impl Iterator<Item = &'static str> {
+    let tables = [BESIDE, OPERATIONS, POOL];
+    let words = tables.into_iter().flatten().map(|word| word.name);
+    let all = Form::names().chain(words);
+    let unlike: std::collections::BTreeSet<&str> = all.collect();
+    unlike.into_iter()
+}
+
 /// Every ability that an adapter may say it has (`can`), and that a case may need; with what it means.
 pub fn abilities() -> impl Iterator<Item = (&'static str, &'static str)> + Clone {
     ABILITIES.iter().map(|ability| (ability.name, ability.says))

@@ -467,7 +467,7 @@ impl Pool for CPython {
             End::With(Ok(_)) | End::Unsendable { raised: false } => (Rest::GoesOn, None),
         };
         let is_deaf = self.staff.is_deaf(key);
-        let Some(Item { place, last }) = self.staff.ended(key, rest) else {
+        let Some(Item { place, last, .. }) = self.staff.ended(key, rest) else {
             return false;
         };
         match end {

@@ -182,6 +182,11 @@ fn depends_on_the_machine(case: &Case, kind: Kind, history: &History) -> Option<
     None
 }
 
+/// The step that makes a pool without a size, where what is seen depends on how large it is.
+pub(crate) fn shows_its_size(case: &Case, kind: Kind, history: &History) -> Option<Span> {
+    depends_on_the_machine(case, kind, history).map(|problem| problem.span)
+}
+
 /// The step that makes a pool without a size.
 fn default_pool(steps: &[Step]) -> Option<Span> {
     steps.iter().find_map(|step| match &step.action {

@@ -80,6 +80,8 @@ pub(super) enum Rest {
 pub(super) struct Item {
     /// Its place in its job.
     pub(super) place: usize,
+    /// That of the first item of its chunk.
+    pub(super) first: usize,
     /// Whether its chunk has ended with it.
     pub(super) last: bool,
 }
@@ -267,6 +269,7 @@ impl Staff {
         let (worker, place) = (*worker, chunk.items.start);
         chunk.items.start += 1;
         chunk.begun = false;
+        let first = chunk.items.end - chunk.keys.len();
         // O4: the items of a chunk one after the other, on one worker.
         let last = rest != Rest::GoesOn || chunk.items.is_empty();
         if last {
@@ -278,7 +281,7 @@ impl Staff {
                 self.resting.push_back(worker);
             }
         }
-        Some(Item { place, last })
+        Some(Item { place, first, last })
     }
 
     /// Ends the workers that are at work: all, or those that listen to SIGTERM. Gives the bodies that end by it.

@@ -250,6 +250,14 @@ impl World {
                 Dialect::CPython => self.leave_cpython(),
             }
             self.let_in();
+            // What has come for one who waits for it is his before anything else begins.
+            let awaited = self.calls.values().filter_map(|call| match call.awaits {
+                Awaits::Next(next) => Some(next),
+                _ => None,
+            });
+            for (pool, iterator) in awaited.collect::<Vec<_>>() {
+                self.pools[pool].1.advance(iterator);
+            }
             for number in 0..self.pools.len() {
                 let waiting = self.waiting_inside(number);
                 let pool = &mut self.pools[number].1;

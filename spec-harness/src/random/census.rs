@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::{Program, Rejected, Settled};
 use crate::case::ast::{Fate, Kind};
+use crate::case::language;
 use crate::history::{Event, History, Key, TaskInfo, What, Who};
 use crate::protocol::Command;
 
@@ -33,6 +34,8 @@ pub struct Census {
     pub steps: usize,
     /// Tasks and callbacks of all programs.
     pub bodies: usize,
+    /// Programs with each word of the language that a program can have.
+    pub words: BTreeMap<&'static str, usize>,
     /// How many programs touch each row of the contract.
     pub rows: BTreeMap<&'static str, usize>,
     /// Drafts that are no programs, and why.
@@ -56,6 +59,10 @@ impl Census {
         self.one_kind += usize::from(settled.len() == 1);
         self.steps += program.steps();
         self.bodies += facts.first().map_or(0, |f| f.history.tasks.len());
+        let said: BTreeSet<&str> = settled.iter().flat_map(|one| keys(&one.text)).collect();
+        for word in language::of_programs() {
+            *self.words.entry(word).or_default() += usize::from(said.contains(word));
+        }
         let rows: BTreeSet<&str> = facts.iter().flat_map(Facts::rows).collect();
         for row in rows {
             *self.rows.entry(row).or_default() += 1;
@@ -95,31 +102,38 @@ impl fmt::Display for Census {
         ] {
             writeln!(f, "{:>4} %  {what}", self.percent(count))?;
         }
-        let rows = self
-            .rows
-            .iter()
-            .map(|(row, count)| format!("{row} {count}"));
-        let rows: Vec<String> = rows.collect();
-        write!(
-            f,
-            "{} rows of the contract: {}",
-            rows.len(),
-            rows.join(", ")
-        )?;
+        for (what, counts) in [
+            ("words of the language", &self.words),
+            ("rows of the contract", &self.rows),
+        ] {
+            let counts = counts.iter().filter(|(_, count)| **count > 0);
+            let counts: Vec<String> = counts.map(|(of, count)| format!("{of} {count}")).collect();
+            writeln!(f, "{} {what}: {}", counts.len(), counts.join(", "))?;
+        }
         if !self.rejected.is_empty() {
             let why = self.rejected.iter().map(|(why, count)| match why {
                 Rejected::Inconsistent => {
-                    format!("{count} whose calls from inside end in several ways")
+                    format!("{count} that use what is not there yet")
                 }
                 Rejected::Senseless => format!("{count} that ask for what has no answer"),
                 Rejected::OtherKind => format!("{count} for other kinds of workers"),
                 Rejected::Malformed(why) => format!("{count} that are not in order: {why}"),
             });
             let why: Vec<String> = why.collect();
-            write!(f, "\nnot run: {}", why.join(", "))?;
+            writeln!(f, "not run: {}", why.join(", "))?;
         }
         Ok(())
     }
+}
+
+/// The keys of a case file, and the steps and operations that are one word.
+fn keys(text: &str) -> impl Iterator<Item = &str> {
+    let ends = text.match_indices([':', '\n']);
+    ends.map(|(end, _)| {
+        let before = &text[..end];
+        let start = before.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        &before[start.map_or(0, |start| start + 1)..]
+    })
 }
 
 /// What a run has in it.
@@ -235,7 +249,15 @@ impl<'h> Facts<'h> {
         };
         let deaf = self.text.contains("ignore_sigterm") || self.text.contains("stop_self");
         let failing_map = self.called(many) && fate(Fate::Raised);
+        let sizeless = |c: &C| matches!(c, C::Pool { size: None, .. });
+        let ended = |c: &C| matches!(c, C::Terminate { .. });
+        let reopened = self.calls.iter().skip_while(|(_, command)| !ended(command));
         let touched = [
+            ("C1", self.called(sizeless)),
+            (
+                "C4",
+                reopened.clone().any(|(_, c)| matches!(c, C::Close { .. })),
+            ),
             ("C2", self.raised("InvalidSize")),
             (
                 "C5",
@@ -253,6 +275,7 @@ impl<'h> Facts<'h> {
                 self.inside(true) && self.called(|c| matches!(c, C::Join { .. })),
             ),
             ("L9", self.called(|c| matches!(c, C::Drop { .. }))),
+            ("L10", self.text.contains("spawn_child")),
             ("O1", self.called(|c| matches!(c, C::Apply { .. }))),
             ("O2", self.called(many)),
             ("O3", self.raised("InvalidChunksize")),
@@ -279,9 +302,22 @@ impl<'h> Facts<'h> {
             ("R6", self.callbacks().any(|task| task.fate == Fate::Raised)),
             ("R7", self.inside(true)),
             ("R8", self.text.contains("panic:") && fate(Fate::Raised)),
+            ("R9", self.raised("Encode")),
             ("R10", fate(Fate::Lost)),
             ("R13", self.inside(false)),
             ("R15", self.text.contains("raise:") && fate(Fate::Raised)),
+            (
+                "W2",
+                self.called(|c| {
+                    matches!(
+                        c,
+                        C::Pool {
+                            maxtasksperchild: Some(_),
+                            ..
+                        }
+                    )
+                }),
+            ),
             ("P1", self.called(process)),
             ("P2", self.called(|c| matches!(c, C::Start { .. }))),
             ("P3", self.called(|c| matches!(c, C::Exitcode { .. }))),

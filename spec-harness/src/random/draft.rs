@@ -1,8 +1,12 @@
 //! A plan with names: every number means something that is there, and what a kind of worker lacks is replaced.
 
+mod body;
+
 use super::plan::{
-    Bare, Body, End, Finale, Inner, Last, Look, Op, Pick, Plan, Sort, Span, Submit, Way,
+    Bare, Body, End, Finale, Last, Look, NewPool, Pick, Plan, Planned, Sort, Span, Submit, Use,
+    Way, Worth,
 };
+use body::Place;
 
 /// A program whose names are all made before they are used.
 #[derive(Debug, Clone)]
@@ -10,6 +14,8 @@ pub(super) struct Draft {
     pub(super) sort: Sort,
     pub(super) functions: Vec<Function>,
     pub(super) steps: Vec<Step>,
+    /// Number of all steps, with those of loops and the calls from inside.
+    pub(super) count: usize,
 }
 
 /// A task function or a callback.
@@ -33,14 +39,22 @@ pub(super) enum Line {
 /// A step of main, or a call from inside.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Step {
+    /// Each has another.
+    pub(super) number: usize,
     /// `get: h0`.
     pub(super) head: String,
+    /// The same where a pool's size must not be the machine's.
+    pub(super) sized: Option<String>,
     /// `timeout: 1`.
     pub(super) beside: Vec<(&'static str, String)>,
     /// The name that its result gets.
     pub(super) makes: Option<String>,
+    /// The list that gets it.
+    pub(super) adds_to: Option<String>,
     /// The name that it cannot do without.
     pub(super) uses: Option<String>,
+    /// The steps of a loop or a branch, by their keys.
+    pub(super) inside: Vec<(&'static str, Vec<Step>)>,
 }
 
 /// Most submissions of one program.
@@ -48,25 +62,19 @@ const MOST_JOBS: usize = 12;
 
 /// Gives a plan its names.
 pub(super) fn draft(plan: &Plan) -> Draft {
-    let mut scribe = Scribe {
-        sort: plan.sort,
-        functions: Vec::new(),
-        steps: Vec::new(),
-        pools: Vec::new(),
-        things: Vec::new(),
-        processes: Vec::new(),
-        jobs: 0,
-    };
-    scribe.pool(plan.size);
-    for planned in &plan.steps {
-        scribe.step(&planned.pick, planned.apart);
-    }
+    let mut scribe = Scribe::of(plan.sort);
+    scribe.pool(plan.first);
+    scribe.steps(&plan.steps);
     scribe.finale(plan.finale);
-    Draft {
+    let mut draft = Draft {
         sort: scribe.sort,
         functions: scribe.functions,
         steps: scribe.steps,
-    }
+        count: 0,
+    };
+    draft.forget_what_nobody_uses();
+    draft.number();
+    draft
 }
 
 struct Scribe {
@@ -75,9 +83,23 @@ struct Scribe {
     steps: Vec<Step>,
     pools: Vec<Pool>,
     things: Vec<Thing>,
+    /// What main's calls have returned.
+    values: Vec<Kept>,
     /// How many processes there are, and which were started.
     processes: Vec<bool>,
     jobs: usize,
+    /// Names of values and loops so far.
+    names: usize,
+    /// The loop or branch that is written.
+    nest: Nest,
+}
+
+#[derive(Debug, Clone)]
+enum Nest {
+    Top,
+    Branch,
+    /// With the loop's variable.
+    Loop(String),
 }
 
 #[derive(Debug)]
@@ -87,99 +109,194 @@ struct Pool {
     shared: bool,
     /// It was told to end: what is handed to it from now on is refused.
     ended: bool,
+    terminated: bool,
     dropped: bool,
+    /// It may have an input without end, which nobody can wait for.
+    endless: bool,
 }
 
 /// What a submission gives.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Thing {
+    /// `h0`, `h0s[1]`.
     name: String,
+    /// The variable in it.
+    made: String,
     iterator: bool,
+    /// Results that come of it, where it has several.
+    items: u8,
+    /// What holds of its value `{}`, if that is known.
+    holds: Option<String>,
     /// Whose it is: main's things are everybody's, but an iterator is of who asked it first.
-    apart: Option<bool>,
+    by: Option<u8>,
 }
 
-/// What a body may do besides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Task,
-    Callback,
-    Bare,
+/// A value that main has.
+#[derive(Debug, Clone)]
+struct Kept {
+    name: String,
+    /// What holds of it.
+    holds: Option<String>,
+    /// It is True or False.
+    truth: bool,
 }
 
 impl Scribe {
-    fn push(&mut self, step: Step, apart: bool) {
+    fn of(sort: Sort) -> Scribe {
+        Scribe {
+            sort,
+            functions: Vec::new(),
+            steps: Vec::new(),
+            pools: Vec::new(),
+            things: Vec::new(),
+            values: Vec::new(),
+            processes: Vec::new(),
+            jobs: 0,
+            names: 0,
+            nest: Nest::Top,
+        }
+    }
+
+    fn push(&mut self, step: Step, by: u8) {
         let mut step = step;
-        if apart {
-            step.beside.push(("in", "t1".to_owned()));
+        if by > 0 {
+            step.beside.push(("in", format!("t{by}")));
         }
         self.steps.push(step);
     }
 
-    fn step(&mut self, pick: &Pick, apart: bool) {
-        match pick {
-            Pick::Submit(submit) => self.submit(submit, apart),
-            Pick::Look { of, how } => self.look(*of, *how, apart),
-            Pick::End { on, how } => self.end(*on, *how, apart),
-            Pick::Bare { of, how } => self.bare(*of, how),
-            Pick::Sleep(span) => self.push(Step::of("sleep", units(*span)), apart),
-            Pick::Pool(0) => self.push(Step::of("pool", "{size: 0, name: nobody}"), false),
-            Pick::Pool(size) => self.pool(*size),
+    fn steps(&mut self, steps: &[Planned]) {
+        for Planned { pick, by } in steps {
+            self.step(pick, *by);
         }
     }
 
-    fn pool(&mut self, size: u8) {
+    fn step(&mut self, pick: &Pick, by: u8) {
+        match pick {
+            Pick::Submit(submit) => self.submit(submit, by),
+            Pick::Look { of, how } => self.look(*of, *how, by),
+            Pick::Drain { of, timeout } => self.drain(*of, *timeout),
+            Pick::Use { of, how } => self.use_value(*of, *how, by),
+            Pick::End { on, how } => self.end(*on, *how, by),
+            Pick::Bare { of, how } => self.bare(*of, how),
+            Pick::Sleep(span) => self.push(Step::of("sleep", units(*span)), by),
+            Pick::Pool(new) => self.pool(*new),
+            Pick::Repeat { rounds, steps } => {
+                let var = self.name("k");
+                let inside = self.nested(Nest::Loop(var.clone()), *rounds, steps);
+                let head = format!("{var} in range({rounds})");
+                self.push(Step::of("for", head).with("do", inside), 0);
+            }
+            Pick::Branch {
+                of,
+                before,
+                then,
+                otherwise,
+            } => {
+                let truth: Vec<&Kept> = self.values.iter().filter(|value| value.truth).collect();
+                let value = usize::from(*of).checked_rem(truth.len());
+                let value = value.map(|which| truth[which].name.clone());
+                let condition = value.clone();
+                let condition = condition.unwrap_or(format!("clock < {}", units(*before)));
+                let then = self.nested(Nest::Branch, 1, then);
+                let otherwise = self.nested(Nest::Branch, 1, otherwise);
+                let mut step = Step::of("if", condition).with("then", then);
+                step = step.with("else", otherwise);
+                step.uses = value;
+                self.push(step, 0);
+            }
+        }
+    }
+
+    /// The steps of a loop or a branch. What they make is theirs, but for the handles of a loop, which are kept as a
+    /// list.
+    fn nested(&mut self, nest: Nest, rounds: u8, steps: &[Planned]) -> Vec<Step> {
+        let (things, values) = (self.things.len(), self.values.len());
+        let before = std::mem::take(&mut self.steps);
+        let is_loop = matches!(nest, Nest::Loop(_));
+        let outer = std::mem::replace(&mut self.nest, nest);
+        self.steps(steps);
+        self.nest = outer;
+        self.values.truncate(values);
+        let made = self.things.split_off(things);
+        let lists = made.into_iter().filter(|thing| is_loop && !thing.iterator);
+        for thing in lists {
+            self.things.extend((0..rounds).map(|round| Thing {
+                name: format!("{}s[{round}]", thing.made),
+                made: format!("{}s", thing.made),
+                ..thing.clone()
+            }));
+        }
+        std::mem::replace(&mut self.steps, before)
+    }
+
+    fn name(&mut self, letter: &str) -> String {
+        self.names += 1;
+        format!("{letter}{}", self.names)
+    }
+
+    /// Keeps what a step of main gives.
+    fn keep(&mut self, step: &mut Step, by: u8, holds: Option<String>, truth: bool) {
+        if by == 0 {
+            let name = self.name("v");
+            step.makes = Some(name.clone());
+            let holds = holds.map(|holds| holds.replace("{}", &name));
+            self.values.push(Kept { name, holds, truth });
+        }
+    }
+
+    fn pool(&mut self, new: NewPool) {
         let number = self.pools.len();
-        if number == 3 {
+        if number == 3 || !matches!(self.nest, Nest::Top) {
             return;
         }
+        if new.size == Some(0) {
+            return self.push(Step::of("pool", "{size: 0, name: nobody}"), 0);
+        }
         let name = format!("p{number}");
-        self.push(
-            Step::of("pool", format!("{{size: {size}, name: {name}}}")),
-            false,
+        let share = new
+            .share
+            .map(|share| format!(", maxtasksperchild: {share}"));
+        let share = share.unwrap_or_default();
+        let sized = |size| format!("{{size: {size}, name: {name}{share}}}");
+        let mut step = Step::of(
+            "pool",
+            new.size.map_or(format!("{{name: {name}{share}}}"), sized),
         );
+        step.sized = new.size.is_none().then(|| Step::of("pool", sized(2)).head);
+        self.push(step, 0);
         self.pools.push(Pool {
             name,
             shared: false,
             ended: false,
+            terminated: false,
             dropped: false,
+            endless: false,
         });
     }
 
     /// One of the pools that are there, and mostly one that was not told to end; and who uses it.
-    fn on(&mut self, number: u8, apart: bool) -> Option<String> {
+    fn on(&mut self, number: u8, by: u8) -> Option<usize> {
         let runs = self.pools.iter().any(|pool| !pool.ended);
         let whatever = number % 5 == 4 || !runs;
-        let open = self.pools.iter_mut();
-        let open = open.filter(|pool| !pool.dropped && (whatever || !pool.ended));
-        let mut open: Vec<&mut Pool> = open.collect();
-        let which = usize::from(number).checked_rem(open.len())?;
-        open[which].shared |= apart;
-        Some(open[which].name.clone())
+        let is_there = |which: &usize| {
+            let pool = &self.pools[*which];
+            !pool.dropped && (whatever || !pool.ended)
+        };
+        let open: Vec<usize> = (0..self.pools.len()).filter(is_there).collect();
+        let which = open[usize::from(number).checked_rem(open.len())?];
+        self.pools[which].shared |= by > 0;
+        Some(which)
     }
 
-    fn submit(&mut self, submit: &Submit, apart: bool) {
-        let Some(on) = self.on(submit.on, apart).filter(|_| self.jobs < MOST_JOBS) else {
+    fn submit(&mut self, submit: &Submit, by: u8) {
+        let Some(on) = self.on(submit.on, by).filter(|_| self.jobs < MOST_JOBS) else {
             return;
         };
         let number = self.jobs;
         self.jobs += 1;
-        let (verb, many, star) = match submit.way {
-            Way::Apply => ("apply", false, false),
-            Way::ApplyAsync => ("apply_async", false, false),
-            Way::Map => ("map", true, false),
-            Way::MapAsync => ("map_async", true, false),
-            Way::Starmap => ("starmap", true, true),
-            Way::StarmapAsync => ("starmap_async", true, true),
-            Way::Imap => ("imap", true, false),
-            Way::ImapUnordered => ("imap_unordered", true, false),
-        };
-        let iterator = matches!(submit.way, Way::Imap | Way::ImapUnordered);
-        let later = iterator
-            || matches!(
-                submit.way,
-                Way::ApplyAsync | Way::MapAsync | Way::StarmapAsync
-            );
+        let (verb, many, star) = submit.way.said();
+        let iterator = submit.way.iterates();
         let thing = format!("{}{number}", if iterator { "it" } else { "h" });
         let name = format!("f{number}");
         let params = if star { "i, j" } else { "i" };
@@ -190,14 +307,21 @@ impl Scribe {
             body.last = Last::Kill;
         }
         self.function(&name, params, &body, Place::Task, number);
-        let head = if many {
+        let endless = iterator && submit.endless;
+        let items = if endless { 12 } else { submit.items };
+        let mut step = if many {
             Step::of(verb, &name)
         } else {
-            Step::of(verb, format!("{name}(0)"))
+            let (arg, uses) = self.argument(submit.arg, by);
+            let mut step = Step::of(verb, format!("\"{name}({arg})\""));
+            step.uses = uses;
+            step
         };
-        let mut step = head.beside("on", on);
+        // Without a word on it, the last one is meant.
+        if on + 1 < self.pools.len() || submit.on.is_multiple_of(2) {
+            step = step.beside("on", self.pools[on].name.clone());
+        }
         if many {
-            let items = submit.items;
             let over = if star {
                 let pairs = (0..items).map(|i| format!("({i}, {})", i + 1));
                 format!("\"[{}]\"", pairs.collect::<Vec<_>>().join(", "))
@@ -205,22 +329,45 @@ impl Scribe {
                 format!("range({items})")
             };
             step = step.beside("over", over);
-            if let Some(chunksize) = submit.chunksize {
+            let chunksize = match submit.chunksize {
+                Some(3) if endless => None,
+                // A long queue is one of chunks.
+                None if items > 5 && items % 2 == 0 => Some(1),
+                given => given,
+            };
+            if let Some(chunksize) = chunksize {
                 step = step.beside("chunksize", chunksize.to_string());
             }
         }
-        if let Some(read_ahead) = submit.read_ahead.filter(|_| iterator) {
+        let read_ahead = match submit.read_ahead {
+            Some(3) | None if endless => Some(2),
+            given => given.filter(|_| iterator),
+        };
+        if let Some(read_ahead) = read_ahead {
             step = step.beside("read_ahead", read_ahead.to_string());
         }
-        if later {
+        if endless {
+            self.pools[on].endless = true;
+            step = step.beside("endless", "true".to_owned());
+        }
+        let holds = self.holds(&body, many, items, number, submit.arg);
+        if submit.way.blocks() {
+            self.keep(&mut step, by, holds, false);
+        } else {
+            if matches!(self.nest, Nest::Loop(_)) && !iterator {
+                step.adds_to = Some(format!("{thing}s"));
+            }
             self.things.push(Thing {
                 name: thing.clone(),
+                made: thing.clone(),
                 iterator,
-                apart: (apart || iterator).then_some(apart),
+                items: if endless { 3 } else { items },
+                holds,
+                by: (by > 0 || iterator).then_some(by),
             });
             step.makes = Some(thing);
         }
-        if later && !iterator {
+        if !submit.way.blocks() && !iterator {
             let both = [
                 ("callback", "c", &submit.callback),
                 ("error_callback", "e", &submit.error_callback),
@@ -233,54 +380,146 @@ impl Scribe {
                 }
             }
         }
-        self.push(step, apart);
+        self.push(step, by);
     }
 
-    fn look(&mut self, of: u8, how: Look, apart: bool) {
-        let mine = |thing: &&mut Thing| thing.apart.is_none_or(|other| other == apart);
-        let mut mine: Vec<&mut Thing> = self.things.iter_mut().filter(mine).collect();
-        let Some(which) = usize::from(of).checked_rem(mine.len()) else {
-            return;
-        };
-        // The latest first.
-        let place = mine.len() - 1 - which;
-        let thing = &mut mine[place];
-        let (verb, timeout) = match how {
-            Look::Get(timeout) | Look::Wait(timeout) if thing.iterator => ("next", timeout),
-            Look::Ready | Look::Successful if thing.iterator => ("next", None),
-            Look::Get(timeout) => ("get", timeout),
-            Look::Wait(timeout) => ("wait", timeout),
-            Look::Ready => ("ready", None),
-            Look::Successful => ("successful", None),
-        };
-        let step = Step::of(verb, &thing.name).timeout(timeout);
-        let step = step.using(thing.name.clone());
-        self.push(step, apart);
+    /// What a single task is given, and the value that it needs for that.
+    fn argument(&self, arg: u8, by: u8) -> (String, Option<String>) {
+        if let Nest::Loop(var) = &self.nest {
+            return (var.clone(), None);
+        }
+        let value = usize::from(arg).checked_rem(self.values.len());
+        match value.map(|which| self.values[which].name.clone()) {
+            Some(value) if arg % 8 == 7 && by == 0 => {
+                (format!("len(str({value})) % 5"), Some(value))
+            }
+            _ => ("0".to_owned(), None),
+        }
     }
 
-    fn end(&mut self, on: u8, how: End, apart: bool) {
-        let Some(name) = self.on(on, apart) else {
+    /// What holds of the value of a job.
+    fn holds(&self, body: &Body, many: bool, items: u8, number: usize, arg: u8) -> Option<String> {
+        if many {
+            return Some(format!("len({{}}) == {items}"));
+        }
+        let plain = matches!(self.nest, Nest::Loop(_)) || arg % 8 != 7;
+        match body.last {
+            Last::Return(Worth::Number) if plain && matches!(self.nest, Nest::Loop(_)) => {
+                Some(format!("{{}} % 10 == {}", number % 10))
+            }
+            Last::Return(Worth::Number) if plain => Some(format!("{{}} == {number}")),
+            _ => None,
+        }
+    }
+
+    fn look(&mut self, of: u8, how: Look, by: u8) {
+        let Some(thing) = self.thing(of, by, |_| true) else {
             return;
         };
-        let Some(pool) = self.pools.iter_mut().find(|pool| pool.name == name) else {
+        let (verb, timeout) = how.said(thing.iterator);
+        let mut step = Step::of(verb, &thing.name).timeout(timeout);
+        match verb {
+            "get" => self.keep(&mut step, by, thing.holds, false),
+            "next" => self.keep(&mut step, by, None, false),
+            "ready" | "successful" => self.keep(&mut step, by, None, true),
+            _ => {}
+        }
+        step.uses = Some(thing.made);
+        self.push(step, by);
+    }
+
+    /// One of the things that this thread may look at, the latest first.
+    fn thing(&self, of: u8, by: u8, is: impl Fn(&Thing) -> bool) -> Option<Thing> {
+        let mine = |thing: &&Thing| thing.by.is_none_or(|other| other == by) && is(thing);
+        let mine: Vec<&Thing> = self.things.iter().rev().filter(mine).collect();
+        let which = usize::from(of).checked_rem(mine.len())?;
+        Some(mine[which].clone())
+    }
+
+    fn drain(&mut self, of: u8, timeout: Option<Span>) {
+        let Some(thing) = self.thing(of, 0, |thing| thing.iterator) else {
             return;
+        };
+        let (var, list) = (self.name("k"), self.name("v"));
+        let mut next = Step::of("next", &thing.name).timeout(timeout);
+        next.adds_to = Some(list.clone());
+        let head = format!("{var} in range({})", thing.items.clamp(1, 8));
+        let drain = Step::of("for", head).with("do", vec![next]);
+        self.push(drain.using(thing.made.clone()), 0);
+        // The end repeats.
+        for _ in 0..of % 3 {
+            let next = Step::of("next", &thing.name).timeout(timeout);
+            self.push(next.using(thing.made.clone()), 0);
+        }
+        self.values.push(Kept {
+            name: list,
+            holds: None,
+            truth: false,
+        });
+    }
+
+    fn use_value(&mut self, of: u8, how: Use, by: u8) {
+        let Some(which) = usize::from(of).checked_rem(self.values.len()) else {
+            return;
+        };
+        let Kept { name, holds, truth } = self.values[self.values.len() - 1 - which].clone();
+        let step = match (how, holds) {
+            (Use::Check, Some(holds)) => Step::of("check", format!("\"{holds}\"")),
+            (Use::Let, _) => {
+                let new = self.name("v");
+                let value = if truth {
+                    format!("not {name}")
+                } else {
+                    format!("[{name}, clock]")
+                };
+                let mut step = Step::of("let", format!("{{ {new}: \"{value}\" }}"));
+                step.makes = Some(new.clone());
+                step.uses = Some(name);
+                self.values.push(Kept {
+                    name: new,
+                    holds: None,
+                    truth,
+                });
+                return self.push(step, 0);
+            }
+            _ => {
+                let step = Step::of("print", format!("\"{name} is {{{name}}}\""));
+                return self.push(step.using(name), by);
+            }
+        };
+        self.push(step.using(name), 0);
+    }
+
+    fn end(&mut self, number: u8, how: End, by: u8) {
+        let Some(on) = self.on(number, by) else {
+            return;
+        };
+        let looped = matches!(self.nest, Nest::Loop(_));
+        // Mostly, who waits for the end of a pool has told it to end.
+        if matches!(how, End::Join(_)) && !self.pools[on].ended && !number.is_multiple_of(4) {
+            self.push(End::Close.said(self.pools[on].name.clone()), by);
+            self.pools[on].ended = true;
+        }
+        let pool = &mut self.pools[on];
+        // Who drops a pool must be alone with it.
+        let alone = !pool.shared && by == 0 && !looped;
+        let name = pool.name.clone();
+        let how = match how {
+            // Who waits for an input without end waits for ever, and nobody says for what.
+            End::Join(_) if pool.endless && !pool.terminated => End::Terminate,
+            End::Drop if !alone => End::Close,
+            other => other,
         };
         pool.ended |= !matches!(how, End::Join(_));
-        // Who drops a pool must be alone with it.
-        let alone = !pool.shared && !apart;
-        pool.dropped = alone && matches!(how, End::Drop);
-        let step = match how {
-            End::Terminate => Step::of("terminate", &name),
-            End::Join(timeout) => Step::of("join", &name).timeout(timeout),
-            End::Drop if alone => Step::of("drop", &name),
-            End::Close | End::Drop => Step::of("close", &name),
-        };
-        self.push(step, apart);
+        pool.terminated |=
+            matches!(how, End::Terminate) && matches!(self.nest, Nest::Top) && by == 0;
+        pool.dropped |= matches!(how, End::Drop);
+        self.push(how.said(name), by);
     }
 
     fn bare(&mut self, of: u8, how: &Bare) {
         if let Bare::Make { body, daemon } = how {
-            if self.processes.len() == 3 {
+            if self.processes.len() == 3 || !matches!(self.nest, Nest::Top) {
                 return;
             }
             let (number, name) = (self.processes.len(), format!("b{}", self.processes.len()));
@@ -290,163 +529,152 @@ impl Scribe {
                 step = step.beside("daemon", "true".to_owned());
             }
             step.makes = Some(format!("q{number}"));
-            self.processes.push(false);
-            return self.push(step, false);
+            self.processes.push(!of.is_multiple_of(4));
+            self.push(step, 0);
+            if !of.is_multiple_of(4) {
+                let process = format!("q{number}");
+                self.push(Step::of("start", &process).using(process), 0);
+            }
+            return;
         }
         let Some(which) = usize::from(of).checked_rem(self.processes.len()) else {
             return;
         };
         let process = format!("q{which}");
         let started = std::mem::replace(&mut self.processes[which], true);
-        let step = match how {
+        let mut step = match how {
             // Once in a while what cannot be asked of it yet, or no more, is asked all the same.
             _ if !started && of % 8 != 7 => Step::of("start", &process),
             Bare::Start if started && of % 8 != 7 => Step::of("is_alive", &process),
             Bare::Make { .. } | Bare::Start => Step::of("start", &process),
             Bare::Join(timeout) => Step::of("join_process", &process).timeout(*timeout),
-            Bare::ExitCode => Step::of("exitcode", &process),
+            Bare::ExitCode if self.sort == Sort::Process => Step::of("exitcode", &process),
             Bare::Signal { kill } if self.sort == Sort::Process => {
                 let verb = if *kill { "kill" } else { "terminate_process" };
                 Step::of(verb, &process)
             }
-            Bare::IsAlive | Bare::Signal { .. } => Step::of("is_alive", &process),
+            Bare::IsAlive | Bare::ExitCode | Bare::Signal { .. } => Step::of("is_alive", &process),
         };
+        let verb = step.head.split(':').next().unwrap_or_default();
+        match verb {
+            "is_alive" => self.keep(&mut step, 0, None, true),
+            "exitcode" => self.keep(&mut step, 0, None, false),
+            _ => {}
+        }
         if !step.head.starts_with("start") {
             self.processes[which] = started;
         }
-        self.push(step.using(process), false);
+        self.push(step.using(process), 0);
     }
 
     fn finale(&mut self, finale: Finale) {
         let open = self.pools.iter().filter(|pool| !pool.dropped);
-        let open: Vec<String> = open.map(|pool| pool.name.clone()).collect();
-        let verb = match finale {
-            Finale::CloseAndJoin => "close",
-            Finale::TerminateAndJoin => "terminate",
+        let open: Vec<(String, bool)> =
+            open.map(|pool| (pool.name.clone(), pool.endless)).collect();
+        let how = match finale {
+            Finale::CloseAndJoin => End::Close,
+            Finale::TerminateAndJoin => End::Terminate,
             Finale::Nothing => return,
         };
-        for name in open {
-            self.push(Step::of(verb, &name), false);
-            self.push(Step::of("join", name), false);
+        for (name, endless) in open {
+            let how = if endless { End::Terminate } else { how };
+            self.push(how.said(name.clone()), 0);
+            self.push(End::Join(None).said(name), 0);
         }
     }
+}
 
-    fn function(&mut self, name: &str, params: &str, body: &Body, place: Place, number: usize) {
-        let arg = params.split(',').next().unwrap_or(params);
-        let dies = match place {
-            Place::Task => body.only.is_none() && matches!(body.last, Last::Exit(_) | Last::Kill),
-            Place::Callback => false,
-            Place::Bare => true,
-        };
-        let mut ops = Vec::new();
-        for op in &body.ops {
-            match op {
-                Op::Print => ops.push(Line::Text(format!("print: \"{name}({{{arg}}})\""))),
-                Op::Sleep(span) => ops.push(Line::Text(format!("sleep: {}", units(*span)))),
-                Op::Uneven(span, rising) if place == Place::Task => {
-                    let times = if *rising { "(i + 1)" } else { "(6 - i)" };
-                    let half = units(span / 2);
-                    ops.push(Line::Text(format!("sleep: {half} * {times}")));
+impl Draft {
+    /// Nothing has a name that nobody uses.
+    fn forget_what_nobody_uses(&mut self) {
+        fn walk(steps: &mut [Step], each: &mut impl FnMut(&mut Step)) {
+            for step in steps {
+                each(step);
+                for (_, inside) in &mut step.inside {
+                    walk(inside, each);
                 }
-                Op::Uneven(span, _) => ops.push(Line::Text(format!("sleep: {}", units(*span)))),
-                // A worker that lives on does not listen in later tasks either, and which tasks it gets is nobody's
-                // promise.
-                Op::IgnoreSigterm if self.sort == Sort::Process && dies => {
-                    ops.push(Line::Text("ignore_sigterm".to_owned()));
-                }
-                Op::Call(inner) if self.may_call(place) => {
-                    let count = ops.len();
-                    ops.extend(self.call(inner, name, count, number));
-                }
-                Op::IgnoreSigterm | Op::Call(_) => {}
             }
         }
-        let last = match body.last {
-            Last::Return if place == Place::Callback => None,
-            Last::Return => Some(format!("return: {arg} * 10 + {number}")),
-            Last::Nothing => None,
-            Last::Panic => Some(format!("panic: \"{name} of {{{arg}}}\"")),
-            Last::Exit(code) if self.sort == Sort::Process => Some(format!("exit: {code}")),
-            Last::Kill if self.sort == Sort::Process => Some("kill_self".to_owned()),
-            // What it means for a process that has nobody to be connected with is its own affair.
-            Last::CloseFds if self.sort == Sort::Process && place == Place::Task => {
-                Some("close_fds".to_owned())
-            }
-            Last::Stop if self.sort == Sort::Process => Some("stop_self".to_owned()),
-            _ => Some(format!("raise: \"ValueError: {name} of {{{arg}}}\"")),
-        };
-        let fails = !matches!(body.last, Last::Return | Last::Nothing);
-        match (last, body.only) {
-            (Some(last), Some(only)) if fails && place == Place::Task => {
-                ops.push(Line::Only(only, last));
-                ops.push(Line::Text(format!("return: {arg} * 10")));
-            }
-            (Some(last), _) => ops.push(Line::Text(last)),
-            (None, _) => {}
-        }
-        self.functions.push(Function {
-            signature: format!("{name}({params})"),
-            ops,
+        let mut used = std::collections::BTreeSet::new();
+        let calls = self.functions.iter().flat_map(|function| &function.ops);
+        used.extend(calls.filter_map(|op| match op {
+            Line::Call(step) => step.uses.clone(),
+            _ => None,
+        }));
+        walk(&mut self.steps, &mut |step| used.extend(step.uses.clone()));
+        walk(&mut self.steps, &mut |step| {
+            let needed = step.needs_a_name();
+            step.makes = step.makes.take_if(|name| needed || used.contains(name));
+            step.adds_to = step.adds_to.take_if(|name| used.contains(name));
         });
     }
 
-    fn may_call(&self, place: Place) -> bool {
-        match place {
-            Place::Task => self.sort == Sort::Thread,
-            Place::Callback => true,
-            Place::Bare => false,
+    fn number(&mut self) {
+        fn each(steps: &mut [Step], count: &mut usize) {
+            for step in steps {
+                step.number = *count;
+                *count += 1;
+                for (_, inside) in &mut step.inside {
+                    each(inside, count);
+                }
+            }
+        }
+        each(&mut self.steps, &mut self.count);
+        for function in &mut self.functions {
+            for op in &mut function.ops {
+                if let Line::Call(step) = op {
+                    each(std::slice::from_mut(step), &mut self.count);
+                }
+            }
+        }
+    }
+}
+
+impl Way {
+    /// The step, whether it is for many items, and whether they are unpacked.
+    fn said(self) -> (&'static str, bool, bool) {
+        match self {
+            Way::Apply => ("apply", false, false),
+            Way::ApplyAsync => ("apply_async", false, false),
+            Way::Map => ("map", true, false),
+            Way::MapAsync => ("map_async", true, false),
+            Way::Starmap => ("starmap", true, true),
+            Way::StarmapAsync => ("starmap_async", true, true),
+            Way::Imap => ("imap", true, false),
+            Way::ImapUnordered => ("imap_unordered", true, false),
         }
     }
 
-    /// A call from inside; what it submits is a function of its own.
-    fn call(&mut self, inner: &Inner, caller: &str, count: usize, number: usize) -> Vec<Line> {
-        let leaf = format!("{caller}g{count}");
-        let mut submitted = |span: Span| {
-            self.functions.push(Function {
-                signature: format!("{leaf}(i)"),
-                ops: vec![
-                    Line::Text(format!("sleep: {}", units(span))),
-                    Line::Text(format!("return: {number}")),
-                ],
-            });
-        };
-        let steps = match inner {
-            Inner::Apply(span) => {
-                submitted(*span);
-                vec![Step::of("apply", format!("\"{leaf}(0)\""))]
-            }
-            Inner::ApplyAsync(span, get) => {
-                submitted(*span);
-                let result = format!("r{leaf}");
-                let mut step = Step::of("apply_async", format!("\"{leaf}(0)\""));
-                step.makes = Some(result.clone());
-                let get = get.map(|timeout| Step::of("get", &result).timeout(timeout));
-                let get = get.map(|step| step.using(result));
-                std::iter::once(step).chain(get).collect()
-            }
-            Inner::Map(items, span) => {
-                submitted(*span);
-                vec![Step::of("map", &leaf).beside("over", format!("\"range({items})\""))]
-            }
-            Inner::Get(of, timeout) => self.look_inside("get", *of, *timeout),
-            Inner::Wait(of, timeout) => self.look_inside("wait", *of, *timeout),
-            Inner::Close => vec![Step::of("close", "")],
-            Inner::Terminate => vec![Step::of("terminate", "")],
-            Inner::Join => vec![Step::of("join", "")],
-        };
-        steps.into_iter().map(Line::Call).collect()
+    fn iterates(self) -> bool {
+        matches!(self, Way::Imap | Way::ImapUnordered)
     }
 
-    /// At a handle that main has made by now.
-    fn look_inside(&self, verb: &'static str, of: u8, timeout: Option<Span>) -> Vec<Step> {
-        let theirs = |thing: &&Thing| !thing.iterator && thing.apart.is_none();
-        let handles: Vec<&Thing> = self.things.iter().filter(theirs).collect();
-        let Some(which) = usize::from(of).checked_rem(handles.len()) else {
-            return Vec::new();
-        };
-        let name = &handles[handles.len() - 1 - which].name;
-        let step = Step::of(verb, name).timeout(timeout);
-        vec![step.using(name.clone())]
+    fn blocks(self) -> bool {
+        matches!(self, Way::Apply | Way::Map | Way::Starmap)
+    }
+}
+
+impl Look {
+    fn said(self, iterator: bool) -> (&'static str, Option<Span>) {
+        match self {
+            Look::Get(timeout) | Look::Wait(timeout) if iterator => ("next", timeout),
+            Look::Ready | Look::Successful if iterator => ("next", None),
+            Look::Get(timeout) => ("get", timeout),
+            Look::Wait(timeout) => ("wait", timeout),
+            Look::Ready => ("ready", None),
+            Look::Successful => ("successful", None),
+        }
+    }
+}
+
+impl End {
+    fn said(self, pool: impl Into<String>) -> Step {
+        match self {
+            End::Close => Step::of("close", pool),
+            End::Terminate => Step::of("terminate", pool),
+            End::Join(timeout) => Step::of("join", pool).timeout(timeout),
+            End::Drop => Step::of("drop", pool),
+        }
     }
 }
 
@@ -474,6 +702,21 @@ impl Step {
             Some(timeout) => self.beside("timeout", units(timeout)),
             None => self,
         }
+    }
+
+    fn with(mut self, key: &'static str, steps: Vec<Step>) -> Step {
+        self.inside.push((key, steps));
+        self
+    }
+
+    /// Whether the name that it makes stands in its head.
+    pub(super) fn names_in_its_head(&self) -> bool {
+        self.head.starts_with("let:")
+    }
+
+    /// Whether it is of no use without one.
+    fn needs_a_name(&self) -> bool {
+        self.head.starts_with("imap") || self.head.starts_with("process:")
     }
 
     fn using(mut self, name: String) -> Step {

@@ -2,18 +2,31 @@
 //!
 //! A plan has no wrong references: a number means one of the things that the program has made by then, counted
 //! round. So whatever is taken out of it, what is left is a plan.
+//!
+//! Every kind of step and every operation of a body is drawn, as are failures of every sort, calls from inside, two more
+//! threads of the program, loops, branches, and values that go from one task to the next. Not drawn are:
+//!
+//! - `takes`, and everything under `expect`: the model's transcript says it all, for every step;
+//! - `drop` from inside, and of a pool in which another thread may be: whoever uses the pool later asks for what has no
+//!   answer, so that next to nothing could follow;
+//! - a bound on workers or chunks that is no number, and other mistakes that `check` refuses;
+//! - an error of a task that is called as one of the pool's own: nobody could tell the two apart;
+//! - what ends the program itself: `exit` and the like in a callback, or in a task on a thread;
+//! - `ignore_sigterm` in a task that does not end its worker, and `close_fds` in a chunk of several items: who meets
+//!   that worker next, or how far the chunk comes, is chance;
+//! - a pool of default size where its size shows: that depends on the machine, and it gets a size instead.
 
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
+use proptest::strategy::Union;
 
 /// A program in outline.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub(super) sort: Sort,
-    /// Workers of the first pool.
-    pub(super) size: u8,
+    pub(super) first: NewPool,
     pub(super) steps: Vec<Planned>,
     pub(super) finale: Finale,
 }
@@ -28,11 +41,11 @@ pub(super) enum Sort {
     Process,
 }
 
-/// A step, and whether another thread than main does it.
+/// A step, and which thread does it: 0 is main.
 #[derive(Debug, Clone)]
 pub(super) struct Planned {
     pub(super) pick: Pick,
-    pub(super) apart: bool,
+    pub(super) by: u8,
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +56,16 @@ pub(super) enum Pick {
         of: u8,
         how: Look,
     },
+    /// Takes all results of an iterator, one after the other.
+    Drain {
+        of: u8,
+        timeout: Option<Span>,
+    },
+    /// Does something with a value that a call has returned.
+    Use {
+        of: u8,
+        how: Use,
+    },
     End {
         on: u8,
         how: End,
@@ -52,8 +75,28 @@ pub(super) enum Pick {
         how: Bare,
     },
     Sleep(Span),
-    /// Another pool, of nobody where the size is 0.
-    Pool(u8),
+    Pool(NewPool),
+    /// A loop.
+    Repeat {
+        rounds: u8,
+        steps: Vec<Planned>,
+    },
+    /// Either of two, by a value or by the clock.
+    Branch {
+        of: u8,
+        before: Span,
+        then: Vec<Planned>,
+        otherwise: Vec<Planned>,
+    },
+}
+
+/// A pool that is made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NewPool {
+    /// Its workers; of nobody where it is 0, and the default without it.
+    pub(super) size: Option<u8>,
+    /// Tasks of each worker.
+    pub(super) share: Option<u8>,
 }
 
 #[derive(Debug, Clone)]
@@ -61,8 +104,11 @@ pub(super) struct Submit {
     pub(super) way: Way,
     pub(super) on: u8,
     pub(super) items: u8,
+    /// The argument of a single task.
+    pub(super) arg: u8,
     pub(super) chunksize: Option<u8>,
     pub(super) read_ahead: Option<u8>,
+    pub(super) endless: bool,
     pub(super) body: Body,
     pub(super) callback: Option<Body>,
     pub(super) error_callback: Option<Body>,
@@ -89,6 +135,13 @@ pub(super) enum Look {
     Wait(Option<Span>),
     Ready,
     Successful,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Use {
+    Print,
+    Check,
+    Let,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -133,33 +186,71 @@ pub(super) enum Op {
     Sleep(Span),
     /// So long for each item before it, or after it.
     Uneven(Span, bool),
+    /// One thing or another, by the item.
+    Either(Span),
+    Allocate(u8),
+    SpawnChild,
     IgnoreSigterm,
     Call(Inner),
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Last {
-    Return,
+    Return(Worth),
     Nothing,
-    Raise,
+    Raise { key: bool },
     Panic,
     Exit(u8),
     Kill,
     CloseFds,
     Stop,
+    ReturnUnsendable,
+    RaiseUnsendable,
+}
+
+/// What a task returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Worth {
+    /// A number that says which task of which item it is of.
+    Number,
+    Truth,
+    /// What counts as false: of which sort.
+    Hollow(u8),
+    Mixed,
+    /// More than fits into a pipe.
+    Large,
 }
 
 /// A call from inside.
 #[derive(Debug, Clone)]
 pub(super) enum Inner {
-    Apply(Span),
-    ApplyAsync(Span, Option<Option<Span>>),
-    Map(u8, Span),
-    Get(u8, Option<Span>),
-    Wait(u8, Option<Span>),
-    Close,
-    Terminate,
-    Join,
+    Submit {
+        way: Way,
+        leaf: Leaf,
+        items: u8,
+        /// To another pool than the body's own.
+        elsewhere: bool,
+        callback: bool,
+        look: Option<Look>,
+    },
+    Look {
+        of: u8,
+        how: Look,
+    },
+    End {
+        how: End,
+        elsewhere: bool,
+    },
+}
+
+/// A task that is submitted from inside.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Leaf {
+    pub(super) prints: bool,
+    pub(super) span: Option<Span>,
+    pub(super) last: Last,
+    /// It has another one done first.
+    pub(super) deeper: Option<Span>,
 }
 
 /// Spans of which no few add up to the same.
@@ -179,40 +270,74 @@ fn timeout() -> impl Strategy<Value = Option<Span>> + Clone {
 /// Draws a program.
 pub(super) fn plan() -> impl Strategy<Value = Plan> {
     let sort = prop_oneof![
-        9 => Just(Sort::Both),
+        8 => Just(Sort::Both),
         3 => Just(Sort::Thread),
-        11 => Just(Sort::Process),
+        12 => Just(Sort::Process),
     ];
     let finale = prop_oneof![
         5 => Just(Finale::CloseAndJoin),
         2 => Just(Finale::TerminateAndJoin),
         2 => Just(Finale::Nothing),
     ];
-    (sort, 1..=3u8, vec(planned(), 1..29), finale).prop_map(|(sort, size, steps, finale)| Plan {
+    let steps = vec(planned(true), 1..27);
+    let plan = (sort, new_pool(), steps, finale);
+    plan.prop_map(|(sort, first, steps, finale)| Plan {
         sort,
-        size,
+        first,
         steps,
         finale,
     })
 }
 
-fn planned() -> impl Strategy<Value = Planned> {
-    (pick(), proptest::bool::weighted(0.15)).prop_map(|(pick, apart)| Planned { pick, apart })
+fn new_pool() -> impl Strategy<Value = NewPool> {
+    let size = prop_oneof![10 => (1..=3u8).prop_map(Some), 1 => Just(None)];
+    (size, option::weighted(0.2, 1..=3u8)).prop_map(|(size, share)| NewPool { size, share })
 }
 
-fn pick() -> impl Strategy<Value = Pick> {
+fn planned(at_top: bool) -> impl Strategy<Value = Planned> + Clone {
+    let by = prop_oneof![17 => Just(0), 2 => Just(1), 1 => Just(2u8)];
+    (pick(at_top), by).prop_map(|(pick, by)| Planned { pick, by })
+}
+
+fn pick(at_top: bool) -> impl Strategy<Value = Pick> + Clone {
+    let anywhere = prop_oneof![
+        16 => span().prop_map(Pick::Sleep),
+        36 => submit().prop_map(|submit| Pick::Submit(Box::new(submit))),
+        24 => (any::<u8>(), look()).prop_map(|(of, how)| Pick::Look { of, how }),
+        5 => (any::<u8>(), timeout()).prop_map(|(of, timeout)| Pick::Drain { of, timeout }),
+        7 => (any::<u8>(), select(&[Use::Print, Use::Check, Use::Let][..]))
+            .prop_map(|(of, how)| Pick::Use { of, how }),
+        10 => (any::<u8>(), end()).prop_map(|(on, how)| Pick::End { on, how }),
+        7 => (any::<u8>(), bare()).prop_map(|(of, how)| Pick::Bare { of, how }),
+    ];
+    if !at_top {
+        return anywhere.boxed();
+    }
+    let nobody = NewPool {
+        size: Some(0),
+        share: None,
+    };
+    let inside = || vec(planned(false), 1..4);
+    let repeat = (1..=3u8, inside()).prop_map(|(rounds, steps)| Pick::Repeat { rounds, steps });
+    let branch = (any::<u8>(), span(), inside(), inside());
+    let branch = branch.prop_map(|(of, before, then, otherwise)| Pick::Branch {
+        of,
+        before,
+        then,
+        otherwise,
+    });
+    let pool = prop_oneof![1 => Just(nobody), 4 => new_pool()].prop_map(Pick::Pool);
+    let pick = [
+        (96, anywhere.boxed()),
+        (3, pool.boxed()),
+        (3, repeat.boxed()),
+        (3, branch.boxed()),
+    ];
+    Union::new_weighted(pick.to_vec()).boxed()
+}
+
+fn way() -> impl Strategy<Value = Way> + Clone {
     prop_oneof![
-        8 => span().prop_map(Pick::Sleep),
-        18 => submit().prop_map(|submit| Pick::Submit(Box::new(submit))),
-        12 => (any::<u8>(), look()).prop_map(|(of, how)| Pick::Look { of, how }),
-        5 => (any::<u8>(), end()).prop_map(|(on, how)| Pick::End { on, how }),
-        3 => (any::<u8>(), bare()).prop_map(|(of, how)| Pick::Bare { of, how }),
-        1 => (0..=3u8).prop_map(Pick::Pool),
-    ]
-}
-
-fn submit() -> impl Strategy<Value = Submit> {
-    let way = prop_oneof![
         6 => Just(Way::ApplyAsync),
         2 => Just(Way::Apply),
         2 => Just(Way::Map),
@@ -221,23 +346,35 @@ fn submit() -> impl Strategy<Value = Submit> {
         1 => Just(Way::StarmapAsync),
         2 => Just(Way::Imap),
         2 => Just(Way::ImapUnordered),
-    ];
+    ]
+}
+
+fn submit() -> impl Strategy<Value = Submit> + Clone {
     let chunksize = option::weighted(0.4, prop_oneof![1 => Just(0), 20 => 1..=3u8]);
     let read_ahead = option::weighted(0.2, prop_oneof![1 => Just(0), 20 => 1..=3u8]);
-    let items = prop_oneof![1 => Just(0), 20 => 1..=5u8];
+    let items = prop_oneof![3 => Just(0), 38 => 1..=5u8, 1 => 6..=50u8];
     (
-        (way, any::<u8>(), items, chunksize, read_ahead),
+        (way(), any::<u8>(), items, any::<u8>()),
+        (chunksize, read_ahead, proptest::bool::weighted(0.1)),
         task(),
         option::weighted(0.5, callback()),
         option::weighted(0.5, callback()),
     )
         .prop_map(
-            |((way, on, items, chunksize, read_ahead), body, callback, error_callback)| Submit {
+            |(
+                (way, on, items, arg),
+                (chunksize, read_ahead, endless),
+                body,
+                callback,
+                error_callback,
+            )| Submit {
                 way,
                 on,
                 items,
+                arg,
                 chunksize,
                 read_ahead,
+                endless,
                 body,
                 callback,
                 error_callback,
@@ -245,7 +382,7 @@ fn submit() -> impl Strategy<Value = Submit> {
         )
 }
 
-fn look() -> impl Strategy<Value = Look> {
+fn look() -> impl Strategy<Value = Look> + Clone {
     prop_oneof![
         4 => timeout().prop_map(Look::Get),
         3 => timeout().prop_map(Look::Wait),
@@ -254,7 +391,7 @@ fn look() -> impl Strategy<Value = Look> {
     ]
 }
 
-fn end() -> impl Strategy<Value = End> {
+fn end() -> impl Strategy<Value = End> + Clone {
     prop_oneof![
         3 => Just(End::Close),
         3 => Just(End::Terminate),
@@ -263,47 +400,65 @@ fn end() -> impl Strategy<Value = End> {
     ]
 }
 
-fn bare() -> impl Strategy<Value = Bare> {
+fn bare() -> impl Strategy<Value = Bare> + Clone {
     prop_oneof![
         6 => (task(), any::<bool>()).prop_map(|(body, daemon)| Bare::Make { body, daemon }),
-        5 => Just(Bare::Start),
+        3 => Just(Bare::Start),
         3 => timeout().prop_map(Bare::Join),
         1 => Just(Bare::IsAlive),
-        1 => Just(Bare::ExitCode),
+        2 => Just(Bare::ExitCode),
         2 => any::<bool>().prop_map(|kill| Bare::Signal { kill }),
     ]
 }
 
 fn task() -> impl Strategy<Value = Body> + Clone {
     let op = prop_oneof![
-        4 => Just(Op::Print),
-        10 => span().prop_map(Op::Sleep),
-        4 => (span(), any::<bool>()).prop_map(|(span, rising)| Op::Uneven(span, rising)),
-        1 => Just(Op::IgnoreSigterm),
-        4 => inner().prop_map(Op::Call),
+        8 => Just(Op::Print),
+        18 => span().prop_map(Op::Sleep),
+        12 => (span(), any::<bool>()).prop_map(|(span, rising)| Op::Uneven(span, rising)),
+        2 => span().prop_map(Op::Either),
+        1 => (1..=3u8).prop_map(Op::Allocate),
+        1 => Just(Op::SpawnChild),
+        3 => Just(Op::IgnoreSigterm),
+        8 => inner().prop_map(Op::Call),
     ];
     let last = prop_oneof![
-        10 => Just(Last::Return),
+        10 => worth().prop_map(Last::Return),
         1 => Just(Last::Nothing),
-        3 => Just(Last::Raise),
+        3 => any::<bool>().prop_map(|key| Last::Raise { key }),
         1 => Just(Last::Panic),
-        4 => (0..=3u8).prop_map(Last::Exit),
-        4 => Just(Last::Kill),
+        5 => (0..=3u8).prop_map(Last::Exit),
+        5 => Just(Last::Kill),
         1 => Just(Last::CloseFds),
         1 => Just(Last::Stop),
+        1 => Just(Last::ReturnUnsendable),
+        1 => Just(Last::RaiseUnsendable),
     ];
     body(op, last)
 }
 
+fn worth() -> impl Strategy<Value = Worth> + Clone {
+    prop_oneof![
+        40 => Just(Worth::Number),
+        3 => Just(Worth::Truth),
+        4 => (0..=4u8).prop_map(Worth::Hollow),
+        4 => Just(Worth::Mixed),
+        1 => Just(Worth::Large),
+    ]
+}
+
 /// Mostly short, and without what would end the program itself.
-fn callback() -> impl Strategy<Value = Body> {
+fn callback() -> impl Strategy<Value = Body> + Clone {
     let op = prop_oneof![
         4 => Just(Op::Print),
         3 => span().prop_map(Op::Sleep),
         4 => inner().prop_map(Op::Call),
     ];
-    let last =
-        prop_oneof![8 => Just(Last::Nothing), 1 => Just(Last::Raise), 1 => Just(Last::Panic)];
+    let last = prop_oneof![
+        8 => Just(Last::Nothing),
+        1 => Just(Last::Raise { key: false }),
+        1 => Just(Last::Panic)
+    ];
     body(op, last)
 }
 
@@ -319,14 +474,46 @@ fn body(
 }
 
 fn inner() -> impl Strategy<Value = Inner> + Clone {
+    let look_at = prop_oneof![
+        1 => Just(None),
+        2 => look().prop_map(Some),
+    ];
+    let few = proptest::bool::weighted(0.2);
+    let submit = (way(), leaf(), 0..=3u8, few, few, look_at);
+    let submit = submit.prop_map(
+        |(way, leaf, items, elsewhere, callback, look)| Inner::Submit {
+            way,
+            leaf,
+            items,
+            elsewhere,
+            callback,
+            look,
+        },
+    );
     prop_oneof![
-        4 => span().prop_map(Inner::Apply),
-        4 => (span(), option::of(timeout())).prop_map(|(span, get)| Inner::ApplyAsync(span, get)),
-        2 => (0..=3u8, span()).prop_map(|(items, span)| Inner::Map(items, span)),
-        1 => (any::<u8>(), timeout()).prop_map(|(of, timeout)| Inner::Get(of, timeout)),
-        1 => (any::<u8>(), timeout()).prop_map(|(of, timeout)| Inner::Wait(of, timeout)),
-        1 => Just(Inner::Close),
-        1 => Just(Inner::Terminate),
-        1 => Just(Inner::Join),
+        10 => submit,
+        2 => (any::<u8>(), look()).prop_map(|(of, how)| Inner::Look { of, how }),
+        3 => (end(), few).prop_map(|(how, elsewhere)| Inner::End { how, elsewhere }),
     ]
+}
+
+fn leaf() -> impl Strategy<Value = Leaf> + Clone {
+    let last = prop_oneof![
+        8 => Just(Last::Return(Worth::Number)),
+        1 => Just(Last::Raise { key: true }),
+        1 => Just(Last::Kill),
+    ];
+    let prints = proptest::bool::weighted(0.4);
+    let parts = (
+        prints,
+        option::weighted(0.8, span()),
+        last,
+        option::weighted(0.1, span()),
+    );
+    parts.prop_map(|(prints, span, last, deeper)| Leaf {
+        prints,
+        span,
+        last,
+        deeper,
+    })
 }

@@ -1,12 +1,15 @@
 //! A draft becomes a case: the model says which of its calls fail, and which never return.
 //!
 //! A step has to say how it ends where it does not end well, and what comes after it depends on that. So the
-//! model plays the draft, the first call that fails is noted on its step, and the model plays it again.
+//! model plays the draft, the first call that fails is noted on its step, and the model plays it again. A step that
+//! ends in several ways, in the rounds of a loop or in a body that runs more than once, is left out; a pool of
+//! default size that shows how large it is gets a size.
 
 use super::draft::{Draft, Line, Step};
 use crate::case::Diagnostic;
-use crate::case::ast::{Action, Case, Kind, Op, OpKind, Span};
+use crate::case::ast::{self, Action, Case, Kind, Op, OpKind, Span};
 use crate::history::{Ending, History, What};
+use crate::model;
 
 /// A program on one kind of worker: every step says how it ends, by the model.
 #[derive(Debug, Clone)]
@@ -24,7 +27,7 @@ pub struct Settled {
 /// Why a draft is no program.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rejected {
-    /// A call from inside does not end the same way each time, or uses what is not there yet.
+    /// It uses what is not there yet, or ends by something else than a step that never returns.
     Inconsistent,
     /// It asks for what has no answer, such as a pool that was dropped.
     Senseless,
@@ -34,21 +37,26 @@ pub enum Rejected {
     Malformed(String),
 }
 
-/// What is known of a call.
+/// What is known of a step.
 #[derive(Debug, Clone, Default)]
 struct Note {
     raises: Option<String>,
     blocks: bool,
+    /// It ends in several ways.
+    left_out: bool,
+    /// How large the pool is shows.
+    sized: bool,
 }
 
-/// A text, and which calls its steps are, in the order of the file.
+/// A text, and the numbers of its steps in the order of the file.
+#[derive(Default)]
 struct Written {
     text: String,
     calls: Vec<usize>,
 }
 
-/// Most calls of a program that may fail.
-const MOST_ROUNDS: usize = 100;
+/// Most notes that a program may need.
+const MOST_ROUNDS: usize = 150;
 
 /// Notes on every step how it ends. `predict` is the model.
 pub(super) fn settle(
@@ -56,21 +64,23 @@ pub(super) fn settle(
     kind: Kind,
     predict: impl Fn(&Case) -> Result<History, Rejected>,
 ) -> Result<Settled, Rejected> {
-    let inner = draft.functions.iter().flat_map(|function| &function.ops);
-    let inner = inner.filter(|line| matches!(line, Line::Call(_))).count();
-    let mut notes = vec![Note::default(); draft.steps.len() + inner];
+    let mut notes = vec![Note::default(); draft.count];
     for _ in 0..MOST_ROUNDS {
         let written = write(draft, &notes);
         let case = Case::parse("random", &written.text)
             .map_err(|problems| malformed(&problems, &written.text))?;
-        let spans: Vec<Span> = calls(&case).collect();
+        let spans = calls(&case);
         let history = predict(&case)?;
         let called = |span: &Span| {
             let place = spans.iter().position(|known| known == span)?;
             written.calls.get(place).copied()
         };
-        if !note(&history, called, &mut notes) {
-            return finished(kind, written.text, case, history);
+        if note(&history, called, &mut notes) {
+            continue;
+        }
+        match model::shows_its_size(&case, kind, &history).and_then(|pool| called(&pool)) {
+            Some(pool) if !notes[pool].sized => notes[pool].sized = true,
+            _ => return finished(kind, written.text, case, history),
         }
     }
     Err(Rejected::Inconsistent)
@@ -95,7 +105,11 @@ fn note(history: &History, called: impl Fn(&Span) -> Option<usize>, notes: &mut 
                     return true;
                 }
             }
-            What::Unmet { .. } => return false,
+            What::Unmet { span, .. } => {
+                let call = called(span);
+                return call
+                    .is_some_and(|call| !std::mem::replace(&mut notes[call].left_out, true));
+            }
             _ => {}
         }
     }
@@ -130,103 +144,166 @@ fn malformed(problems: &[Diagnostic], text: &str) -> Rejected {
     Rejected::Malformed(shown.collect())
 }
 
-/// The places of all calls and steps, in the order in which [`write`] has them.
-fn calls(case: &Case) -> impl Iterator<Item = Span> + '_ {
-    let inner = case.tasks.iter().flat_map(|task| inner(&task.body));
-    let main = case.main.iter();
-    inner.chain(
-        main.inspect(|step| {
-            debug_assert!(!matches!(step.action, Action::For { .. } | Action::If(..)));
-        })
-        .map(|step| step.span),
-    )
-}
-
-fn inner(ops: &[Op]) -> impl Iterator<Item = Span> + '_ {
-    ops.iter().filter_map(|op| match &op.what {
-        OpKind::Call(step) => Some(step.span),
-        _ => None,
-    })
-}
-
-/// The case file, without the steps that need what an earlier one has failed to make.
-fn write(draft: &Draft, notes: &[Note]) -> Written {
-    let mut notes = notes.iter().enumerate();
-    let mut dead: Vec<&String> = Vec::new();
-    // Main's notes come first, so that bodies know what is not there.
-    let main: Vec<(&Step, usize, &Note)> = draft
-        .steps
-        .iter()
-        .zip(&mut notes)
-        .map(|(step, (number, note))| (step, number, note))
-        .collect();
-    for (step, _, note) in &main {
-        dead.extend(step.makes.as_ref().filter(|_| note.raises.is_some()));
+/// The places of all steps, in the order in which [`write`] has them.
+fn calls(case: &Case) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for task in &case.tasks {
+        inner(&task.body, &mut spans);
     }
-    let mut calls = Vec::new();
-    let mut text = "spec: 1\ntitle: a random program\n".to_owned();
+    main(&case.main, &mut spans);
+    spans
+}
+
+fn inner(ops: &[Op], spans: &mut Vec<Span>) {
+    for op in ops {
+        match &op.what {
+            OpKind::Call(step) => spans.push(step.span),
+            OpKind::If(_, then, otherwise) => {
+                inner(then, spans);
+                inner(otherwise, spans);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn main(steps: &[ast::Step], spans: &mut Vec<Span>) {
+    for step in steps {
+        spans.push(step.span);
+        match &step.action {
+            Action::For { body, .. } => main(body, spans),
+            Action::If(_, then, otherwise) => {
+                main(then, spans);
+                main(otherwise, spans);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The case file, without the steps that are left out or need what an earlier one has failed to make.
+fn write(draft: &Draft, notes: &[Note]) -> Written {
+    let mut dead = Vec::new();
+    unmade(&draft.steps, notes, false, &mut dead);
+    let mut written = Written {
+        text: "spec: 1\ntitle: a random program\n".to_owned(),
+        calls: Vec::new(),
+    };
     if !draft.functions.is_empty() {
-        text += "tasks:\n";
+        written.text += "tasks:\n";
     }
     for function in &draft.functions {
-        text += &format!("  {}:\n", function.signature);
-        let mut fails: Vec<&String> = Vec::new();
-        let mut lines = 0;
+        written.text += &format!("  {}:\n", function.signature);
+        let mut fails = dead.clone();
+        let before = written.text.len();
         for op in &function.ops {
             match op {
-                Line::Text(op) => text += &format!("    - {op}\n"),
+                Line::Text(op) => written.text += &format!("    - {op}\n"),
                 Line::Only(item, op) => {
-                    text += &format!("    - if: i == {item}\n      then:\n        - {op}\n");
+                    let then = format!("    - if: i == {item}\n      then:\n        - {op}\n");
+                    written.text += &then;
                 }
                 Line::Call(step) => {
-                    let Some((number, note)) = notes.next() else {
-                        continue;
-                    };
-                    let absent = |name: &String| dead.contains(&name) || fails.contains(&name);
-                    if step.uses.as_ref().is_some_and(absent) {
+                    let note = &notes[step.number];
+                    if is_out(step, note, &fails) {
                         continue;
                     }
-                    let (head, beside) = said(step, note);
+                    let beside = said(step, note);
                     let beside = beside
                         .iter()
                         .map(|(key, value)| format!(", {key}: {value}"));
-                    text += &format!("    - call: {{{head}{}}}\n", beside.collect::<String>());
+                    let (head, beside) = (&step.head, beside.collect::<String>());
+                    written.text += &format!("    - call: {{{head}{beside}}}\n");
                     fails.extend(step.makes.as_ref().filter(|_| note.raises.is_some()));
-                    calls.push(number);
+                    written.calls.push(step.number);
                 }
             }
-            lines += 1;
         }
-        if lines == 0 {
-            text.truncate(text.len() - 1);
-            text += " []\n";
+        if written.text.len() == before {
+            written.text.truncate(before - 1);
+            written.text += " []\n";
         }
     }
-    text += "main:\n";
-    for (step, number, note) in main {
-        if step.uses.as_ref().is_some_and(|name| dead.contains(&name)) {
-            continue;
-        }
-        let (head, beside) = said(step, note);
-        text += &format!("  - {head}\n");
-        for (key, value) in beside {
-            text += &format!("    {key}: {value}\n");
-        }
-        calls.push(number);
-    }
-    Written { text, calls }
+    written.text += "main:\n";
+    write_steps(&draft.steps, notes, &dead, 2, &mut written);
+    written
 }
 
-/// A step with its note.
-fn said(step: &Step, note: &Note) -> (String, Vec<(&'static str, String)>) {
+/// The names that steps fail to make: all of main's first, so that bodies know what is not there.
+fn unmade<'d>(steps: &'d [Step], notes: &[Note], all: bool, dead: &mut Vec<&'d String>) {
+    for step in steps {
+        let note = &notes[step.number];
+        let out = all || is_out(step, note, dead);
+        if out || note.raises.is_some() {
+            dead.extend(&step.makes);
+            dead.extend(&step.adds_to);
+        }
+        for (_, inside) in &step.inside {
+            unmade(inside, notes, out, dead);
+        }
+    }
+}
+
+fn is_out(step: &Step, note: &Note, dead: &[&String]) -> bool {
+    let absent = |name: &String| dead.contains(&name);
+    note.left_out || step.uses.as_ref().is_some_and(absent)
+}
+
+fn write_steps(
+    steps: &[Step],
+    notes: &[Note],
+    dead: &[&String],
+    indent: usize,
+    written: &mut Written,
+) {
+    let mark = format!("{:indent$}- ", "");
+    for step in steps {
+        let note = &notes[step.number];
+        // A loop without steps is none.
+        let body = |(key, inside): &(&'static str, Vec<Step>)| {
+            let mut body = Written::default();
+            write_steps(inside, notes, dead, indent + 4, &mut body);
+            (*key, body)
+        };
+        let inside: Vec<(&str, Written)> = step.inside.iter().map(body).collect();
+        let inside: Vec<_> = inside
+            .iter()
+            .filter(|(_, body)| !body.text.is_empty())
+            .collect();
+        let hollow = !step.inside.is_empty()
+            && !inside.iter().any(|(key, _)| *key == "do" || *key == "then");
+        if hollow || is_out(step, note, dead) {
+            continue;
+        }
+        let head = match &step.sized {
+            Some(sized) if note.sized => sized,
+            _ => &step.head,
+        };
+        written.text += &format!("{mark}{head}\n");
+        written.calls.push(step.number);
+        for (key, value) in said(step, note) {
+            written.text += &format!("{:indent$}  {key}: {value}\n", "");
+        }
+        for (key, body) in inside {
+            written.text += &format!("{:indent$}  {key}:\n{}", "", body.text);
+            written.calls.extend(&body.calls);
+        }
+    }
+}
+
+/// What stands beside a step with this note.
+fn said(step: &Step, note: &Note) -> Vec<(&'static str, String)> {
     let mut beside = step.beside.clone();
-    match (&note.raises, &step.makes) {
-        (Some(kind), _) => beside.push(("raises", kind.clone())),
-        (None, Some(name)) => beside.push(("as", name.clone())),
-        (None, None) => {}
+    match &note.raises {
+        Some(kind) => beside.push(("raises", kind.clone())),
+        None => {
+            let made = step.makes.iter().filter(|_| !step.names_in_its_head());
+            beside.extend(made.map(|name| ("as", name.clone())));
+            beside.extend(step.adds_to.iter().map(|name| ("into", name.clone())));
+        }
     }
     if note.blocks {
         beside.push(("blocks", "forever".to_owned()));
     }
-    (step.head.clone(), beside)
+    beside
 }

@@ -4,10 +4,12 @@
 //! one place where it is told to (`flaws`). This program is the test, the pool's adapter and its workers.
 //!
 //! `cargo test -p spec-harness --test mutants` tries, for each broken pool, the cases of the rows that it breaks
-//! first, until one fails. `-- --ignored` tries every case on each and counts. What must hold also when the pool is slow,
-//! polls, or has no CPU of its own is in `circumstances`.
+//! first, until one fails. `-- --ignored killed_by` tries every case on each and counts, `-- --ignored at_random` tries
+//! random programs (`drawn`). What must hold also when the pool is slow, polls, or has no CPU of its own is in
+//! `circumstances`.
 
 mod circumstances;
+mod drawn;
 mod flaws;
 mod imap;
 mod manner;
@@ -79,6 +81,7 @@ fn test() -> ExitCode {
             trials.extend([some, all.with_ignored_flag(true)]);
         }
     }
+    trials.extend(drawn::trials(&table));
     trials.extend(circumstances::trials());
     let arguments = Arguments::from_args();
     let conclusion = libtest_mimic::run(&arguments, trials);

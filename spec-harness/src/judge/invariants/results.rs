@@ -74,11 +74,9 @@ pub(super) fn ready_when_done(facts: &Facts<'_>) -> Result<(), Breach> {
         let Some(job) = facts.job(handle) else {
             continue;
         };
-        // A stopped pool resolves its handles.
-        if facts
-            .stopped(job.pool)
-            .is_some_and(|stopped| stopped < call.at)
-        {
+        // A stopped pool resolves its handles; the end of the program stops it, too.
+        let told = facts.stopped(job.pool);
+        if told.map_or(facts.last_step, |told| told.min(facts.last_step)) < call.at {
             continue;
         }
         // So does one whose workers do not start.

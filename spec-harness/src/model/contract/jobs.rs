@@ -379,11 +379,9 @@ impl Jobs {
             End::WorkerDied { cause, .. } => {
                 (Err(raised("WorkerLost", cause.as_str())), Rest::Lost)
             }
-            // R9
-            End::Unsendable { .. } => (
-                Err(raised("Encode", protocol::CANNOT_TRAVEL)),
-                Rest::Skipped,
-            ),
+            // R9: the function has returned, and its chunk goes on to its end before anything travels.
+            End::Unsendable { raised: false } => (cannot_travel(), Rest::GoesOn),
+            End::Unsendable { raised: true } => (cannot_travel(), Rest::Skipped),
             // R8, R15: the worker goes on.
             End::With(end) => (
                 end.clone(),
@@ -400,15 +398,17 @@ impl Jobs {
         } else {
             rest
         };
-        let Some(Item { place, last }) = self.staff.ended(key, rest) else {
+        let Some(Item { place, first, last }) = self.staff.ended(key, rest) else {
             return false;
         };
         let error = match end {
             Err(error) if rest != Rest::GoesOn => Some(error),
             // O6: by place, whenever it comes.
             end => {
-                self.jobs[job].ends[place] = end;
-                None
+                let ends = &mut self.jobs[job].ends;
+                ends[place] = end;
+                let stuck = ends[first..=place].iter().find_map(|end| end.clone().err());
+                stuck.filter(|_| !settled)
             }
         };
         if last {
@@ -475,4 +475,8 @@ impl Jobs {
         }
         job.ready = true;
     }
+}
+
+fn cannot_travel() -> Outcome {
+    Err(raised("Encode", protocol::CANNOT_TRAVEL))
 }
