@@ -59,18 +59,15 @@ impl<S: Subject> Program for Calls<S> {
 
     /// The last pool first.
     fn leave(&self) {
-        // A callback may call its pool until it has gone, so that main is not the only one who holds it: what a drop
-        // would do is done by name.
-        loop {
-            // Not under the lock: this may wait for a call that another thread makes.
-            let Some(last) = lock(&self.pools).last().map(|(_, pool)| pool.clone()) else {
-                break;
-            };
-            last.terminate();
+        // Tasks and callbacks may call any pool until the last one has gone, so that main is not the only one who
+        // holds them: what a drop would do is done by name. Not under the lock: it may wait for such a call.
+        let pools = lock(&self.pools).clone();
+        for (_, pool) in pools.iter().rev() {
+            pool.terminate();
             // Terminated, and by main: nothing is left to refuse.
-            let _ = last.join();
-            lock(&self.pools).pop();
+            let _ = pool.join();
         }
+        lock(&self.pools).clear();
         lock(&self.handles).clear();
         lock(&self.iterators).clear();
         lock(&self.processes).clear();
