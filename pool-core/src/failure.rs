@@ -71,6 +71,32 @@ impl<E> Failure<E> {
     }
 }
 
+impl<E: Clone> Failure<&E> {
+    /// The same failure with the task's own error cloned: one that borrows nothing, and so goes by `?` where a
+    /// `Box<dyn Error>` is wanted.
+    ///
+    /// An error that cannot be cloned can be told: `failure.map(|error| Report::of(error))`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::{Failure, Report};
+    ///
+    /// fn checked(end: Result<&u32, Failure<&std::io::Error>>) -> Result<u32, Box<dyn std::error::Error>> {
+    ///     Ok(*end.map_err(|failure| failure.map(|error| Report::of(error)))?)
+    /// }
+    /// let error = std::io::Error::other("no paper");
+    /// let told = checked(Err(Failure::Raised(&error))).map_err(|error| error.to_string());
+    /// assert_eq!(told, Err("task failed: no paper".to_owned()));
+    ///
+    /// let lent = Failure::Raised(&7);
+    /// assert_eq!(lent.cloned(), Failure::Raised(7));
+    /// ```
+    pub fn cloned(self) -> Failure<E> {
+        self.map(E::clone)
+    }
+}
+
 impl Failure {
     /// A failure that no function raised, as one of any task.
     pub fn widen<E>(self) -> Failure<E> {

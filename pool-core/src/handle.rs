@@ -167,7 +167,8 @@ impl<T, E> AsyncResult<T, E> {
     ///
     /// # Errors
     ///
-    /// As for [`get`](Self::get), with the task's own error lent.
+    /// As for [`get`](Self::get), with the task's own error lent; what is to outlive the handle is
+    /// [`cloned`](Failure::cloned).
     ///
     /// # Examples
     ///
@@ -176,6 +177,8 @@ impl<T, E> AsyncResult<T, E> {
     /// let handle = pool.apply_async(|x| vec![x; 3], 1)?;
     /// assert_eq!(handle.get_ref(), Ok(&vec![1, 1, 1]));
     /// assert_eq!(handle.get_ref().map(Vec::len), Ok(3));
+    /// let ones: &Vec<i32> = handle.get_ref().map_err(pool_thread::Failure::cloned)?;
+    /// assert_eq!(ones.len(), 3);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn get_ref(&self) -> Result<&T, Failure<&E>> {
