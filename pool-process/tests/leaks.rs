@@ -5,25 +5,8 @@ mod common;
 
 use std::fs;
 
-use common::{Outcome, descendants, never_end, pid};
+use common::{Outcome, descendants, never_end, pid, threads};
 use pool_process::ProcessPool;
-
-/// Threads that live. One that was joined may stand in /proc for a moment yet: the kernel wakes the joiner before it
-/// takes the thread off its list, but after it has marked it as leaving.
-fn threads() -> Result<usize, Box<dyn std::error::Error>> {
-    const PF_EXITING: u64 = 0x4;
-    let mut living = 0;
-    for task in fs::read_dir("/proc/self/task")? {
-        // A thread that goes between the two looks is not counted.
-        let Ok(stat) = fs::read_to_string(task?.path().join("stat")) else {
-            continue;
-        };
-        let fields = stat.rsplit_once(')').ok_or("no name in stat")?.1;
-        let flags = fields.split_whitespace().nth(6).ok_or("no flags in stat")?;
-        living += usize::from(flags.parse::<u64>()? & PF_EXITING == 0);
-    }
-    Ok(living)
-}
 
 /// Descriptors, threads, descendants, resident memory in KiB, pieces of shared memory. These are counted where they are
 /// mapped: what lies in /dev/shm may be anybody's.
@@ -42,7 +25,7 @@ fn have() -> Result<[usize; 5], Box<dyn std::error::Error>> {
         .filter(|line| line.contains("/dev/shm/") || line.contains("/memfd:"));
     Ok([
         entries("/proc/self/fd")?,
-        threads()?,
+        threads(),
         family,
         memory,
         shared.count(),

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::sync::Arc;
@@ -117,6 +117,17 @@ impl Watch {
                 .map(|fd| OwnedFd::from_raw_fd(fd))
         };
         Watch(pid, fd)
+    }
+
+    /// Signals it, if it is there.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Watch(_, Some(fd)) = self {
+            // SAFETY: a descriptor of a process, a number, and no information to go with it.
+            unsafe {
+                let (fd, none) = (fd.as_raw_fd(), std::ptr::null::<nix::libc::siginfo_t>());
+                nix::libc::syscall(nix::libc::SYS_pidfd_send_signal, fd, signal as i32, none, 0);
+            }
+        }
     }
 
     /// Waits until it has ended, which it must.
@@ -243,6 +254,24 @@ pub(crate) fn descendants(of: u32) -> BTreeSet<u32> {
         }
     }
     found
+}
+
+/// Threads of this process that live. One that was joined may stand in /proc for a moment yet: the kernel wakes the
+/// joiner before it takes the thread off its list, but after it has marked it as leaving.
+pub(crate) fn threads() -> usize {
+    const PF_EXITING: u64 = 0x4;
+    let tasks = fs::read_dir("/proc/self/task").expect("/proc");
+    let lives = |task: fs::DirEntry| {
+        // A thread that goes between the two looks is not counted.
+        let stat = fs::read_to_string(task.path().join("stat")).ok()?;
+        let flags = stat.rsplit_once(')')?.1.split_whitespace().nth(6)?;
+        Some(flags.parse::<u64>().ok()? & PF_EXITING == 0)
+    };
+    tasks
+        .flatten()
+        .filter_map(lives)
+        .filter(|lives| *lives)
+        .count()
 }
 
 /// Field of a process's line in /proc, counted from its state.
