@@ -149,8 +149,8 @@ fn conforms(name: &str, text: &str, column: &Column) -> Result<Completion, Faile
             Ok(Completion::ignored_with(format!("not applicable: {why}")))
         }
         Verdict::NotHere(why) => Ok(Completion::ignored_with(format!("not here: {why}"))),
-        Verdict::Without(declines) => {
-            let told = declines.iter().map(|(row, why)| format!("{row} ({why})"));
+        Verdict::Without { declined, .. } => {
+            let told = declined.iter().map(|(row, why)| format!("{row} ({why})"));
             let told: Vec<String> = told.collect();
             Ok(Completion::ignored_with(format!(
                 "pass without {}",

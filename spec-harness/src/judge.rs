@@ -38,8 +38,13 @@ pub enum Verdict {
     Pass,
     /// Something was not: everything that was found, what explains most first. Never empty.
     Fail(Vec<Reason>),
-    /// Everything was as it must be but for rows of the contract that the implementation declines: which, and why.
-    Without(Declines),
+    /// Everything was as it must be but for rows of the contract that the implementation declines.
+    Without {
+        /// Which, and why.
+        declined: Declines,
+        /// What was not as it must be, and is excused by them. Never empty.
+        excused: Vec<Reason>,
+    },
     /// It differs in a way that is on record.
     Known(Quirk),
     /// The case does not concern this implementation: why.

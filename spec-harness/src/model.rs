@@ -36,6 +36,7 @@ use crate::interp::{Deviations, Move, Options, Stage, Taken};
 use crate::replay::needs;
 use world::{Seen, World};
 
+pub(crate) use command::limit;
 pub use review::review;
 #[cfg(feature = "random")]
 pub(crate) use review::shows_its_size;

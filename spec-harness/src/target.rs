@@ -238,7 +238,7 @@ impl Column {
             Some(hello) => (hello.version.as_str(), &hello.declines),
             None => ("", &none),
         };
-        let verdict = declined::excused(verdict, case, &ran.history, declines);
+        let verdict = declined::excused(verdict, case, self.target.kind, &ran.history, declines);
         self.known
             .applied(verdict, &case.name, self.target.kind, version)
     }

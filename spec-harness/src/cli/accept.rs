@@ -138,7 +138,7 @@ fn agreed(
             }
             Verdict::Unknown(why) | Verdict::NotHere(why) => why,
             Verdict::Known(quirk) => quirk.id,
-            Verdict::Without(_) => "it declines a part of the contract".to_owned(),
+            Verdict::Without { .. } => "it declines a part of the contract".to_owned(),
         };
         let mark = paint(BAD, "not accepted");
         out.line(format_args!(

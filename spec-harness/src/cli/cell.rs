@@ -28,6 +28,8 @@ pub(super) struct Cell {
     pub(super) known: Option<Quirk>,
     /// Rows that it passes without.
     pub(super) without: Declines,
+    /// What they excuse.
+    pub(super) excused: Option<Vec<Reason>>,
     pub(super) absent: Option<Absent>,
     /// What was judged is a record of this version.
     pub(super) recorded: Option<String>,
@@ -153,7 +155,10 @@ impl Cell {
                     });
                 }
             }
-            Verdict::Without(declines) => self.without.extend(declines),
+            Verdict::Without { declined, excused } => {
+                self.without.extend(declined);
+                self.excused.get_or_insert(excused);
+            }
             Verdict::Known(quirk) => self.known = Some(quirk),
             Verdict::NotApplicable(why) => self.absent = Some(Absent::NotApplicable(why)),
             Verdict::NotHere(why) => self.absent = Some(Absent::NotHere(why)),

@@ -9,8 +9,9 @@ use spec_harness::target::{Column, Tried};
 use super::cell::{Absent, Cell, Word, median_and_p99, millis};
 use super::failures::explain;
 use super::output::{BAD, Output, STRONG, paint};
+use super::rows::{self, first_of};
 use super::select::Chosen;
-use super::{Came, RunArgs, rows};
+use super::{Came, RunArgs};
 
 /// Rows of a long table, about, after which a new topic begins with the names of the columns again.
 const SCREEN: usize = 20;
@@ -56,6 +57,7 @@ impl Matrix {
                 explain(row, case, columns, repeat, out);
             }
             self.notes(columns, out);
+            self.excuses(cases, columns, out);
         }
         rows::hold_after_all(self, cases, columns, out);
         self.summary(columns, repeat, out)
@@ -168,6 +170,34 @@ impl Matrix {
             out.line(format_args!("{word}: {}: {note}", names.join(", ")));
         }
         if !said.is_empty() {
+            out.line("");
+        }
+    }
+
+    /// What the declined rows excuse, case by case.
+    fn excuses(&self, cases: &[Chosen], columns: &[Column], out: &mut Output) {
+        let mut any = false;
+        for (index, cell) in self.cells.iter().enumerate() {
+            let Some(reasons) = cell
+                .excused
+                .as_ref()
+                .filter(|_| cell.word() == Word::Without)
+            else {
+                continue;
+            };
+            let (case, column) = (&cases[index / self.columns], index % self.columns);
+            let rows: Vec<&str> = cell.without.keys().map(String::as_str).collect();
+            let first = first_of(reasons, case);
+            let first = first.lines().next().unwrap_or_default();
+            out.line(format_args!(
+                "without {}: {} on {}: {first}",
+                rows.join(", "),
+                case.case.name,
+                columns[column].target.name
+            ));
+            any = true;
+        }
+        if any {
             out.line("");
         }
     }

@@ -164,7 +164,7 @@ fn first_difference(
             Verdict::Fail(reasons) => return Some((place, report::failure(&reasons, source))),
             Verdict::Unknown(why) => *unknown = Some(format!("{}: {why}", column.target.name)),
             Verdict::NotHere(why) => *unknown = Some(format!("{}: {why}", column.target.name)),
-            Verdict::Pass | Verdict::Known(_) | Verdict::Without(_) => *runs += 1,
+            Verdict::Pass | Verdict::Known(_) | Verdict::Without { .. } => *runs += 1,
             Verdict::NotApplicable(_) => {}
         }
     }

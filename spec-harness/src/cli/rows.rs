@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use spec_harness::contract::{Contract, Row};
+use spec_harness::judge::Reason;
 use spec_harness::judge::report::{self, Source, width};
 use spec_harness::target::Column;
 
@@ -111,18 +112,19 @@ fn one_reason(matrix: &Matrix, cases: &[Chosen], column: usize) -> Option<String
     (same && distinct.len() == 1).then(|| reasons[0].clone())
 }
 
-fn first_reason(case: &Chosen, cell: &Cell) -> String {
+/// The first of these reasons, in words.
+pub(super) fn first_of(reasons: &[Reason], case: &Chosen) -> String {
     let source = Source {
         file: &case.file,
         text: &case.text,
     };
+    let first = report::failure(&reasons[..reasons.len().min(1)], source);
+    first.trim_end().to_owned()
+}
+
+fn first_reason(case: &Chosen, cell: &Cell) -> String {
     match (&cell.failed, &cell.unknown) {
-        (Some(failed), _) => {
-            let reasons = failed.reasons.as_slice();
-            report::failure(&reasons[..reasons.len().min(1)], source)
-        }
-        .trim_end()
-        .to_owned(),
+        (Some(failed), _) => first_of(&failed.reasons, case),
         (None, Some((why, _))) => why.clone(),
         (None, None) => String::new(),
     }

@@ -129,7 +129,7 @@ impl<'c> Wish<'c> {
 }
 
 /// How long a call may take.
-pub(super) fn limit(command: &Command) -> Option<Time> {
+pub(crate) fn limit(command: &Command) -> Option<Time> {
     match command {
         Command::ApplyAsync { timeout, .. }
         | Command::MapAsync { timeout, .. }

@@ -177,7 +177,11 @@ fn run(chosen: &Chosen, column: &Column, cell: &Cell, transcript: Option<usize>)
         }
         _ => None,
     };
-    let failed = cell.failed.as_ref();
+    let reasons = match (&cell.failed, cell.word()) {
+        (Some(failed), _) => failed.reasons.as_slice(),
+        (None, Word::Without) => cell.excused.as_deref().unwrap_or_default(),
+        (None, _) => &[],
+    };
     RunReport {
         on: column.target.name.clone(),
         verdict: word(cell.word()),
@@ -185,13 +189,10 @@ fn run(chosen: &Chosen, column: &Column, cell: &Cell, transcript: Option<usize>)
         recorded: cell.recorded.clone(),
         drift: cell.drift.clone(),
         times_ms: cell.times.iter().copied().map(millis).collect(),
-        reasons: failed.map_or(vec![], |failed| {
-            failed
-                .reasons
-                .iter()
-                .map(|reason| reason_of(reason, chosen))
-                .collect()
-        }),
+        reasons: reasons
+            .iter()
+            .map(|reason| reason_of(reason, chosen))
+            .collect(),
         transcript,
         again: again::command(chosen, &[&column.target.name], cell.order(), 1),
     }

@@ -98,6 +98,7 @@ impl Page {
         } else {
             run.reasons.as_slice()
         };
+        let excused = if run.is_wrong() { "" } else { " excused" };
         for reason in reasons {
             // A sentence is broken where the window ends, what is in columns is not.
             let class = if reason.text.contains('\n') {
@@ -106,7 +107,7 @@ impl Page {
                 " class=\"line\""
             };
             self.put(format_args!(
-                "<div class=\"reason\"><pre{class}>{}</pre>",
+                "<div class=\"reason{excused}\"><pre{class}>{}</pre>",
                 escaped(&reason.text)
             ));
             if !reason.expected.is_empty() || !reason.seen.is_empty() {
