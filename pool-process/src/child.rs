@@ -110,8 +110,10 @@ impl Child {
 
     /// How one ended whose server is gone: it was adopted, by this very process where that is the first of its
     /// container. For the others the kernel shows it until whoever has adopted it has seen to it, and keeps it after
-    /// that from Linux 6.15 on.
+    /// that from Linux 6.15 on. Its group ends with it.
     fn end_of_an_orphan(&self) -> Status {
+        // A kernel that cannot be asked for it leaves its group to the end of the program.
+        let _ = sys::pidfd_kill_group(self.pidfd.as_fd());
         let known = |status: &Status| *status != Status::Unknown;
         let pidfd = self.pidfd.as_fd();
         sys::take_status(pidfd)

@@ -86,21 +86,32 @@ pub(crate) fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
 
 /// Sends a signal to the process behind a descriptor; one that has ended already is no error.
 pub(crate) fn pidfd_signal(process: BorrowedFd<'_>, signal: Signal) -> io::Result<()> {
-    // SAFETY: a borrowed descriptor, a number, and no information to go with it.
-    let sent = unsafe {
-        let none = ptr::null::<libc::siginfo_t>();
-        libc::syscall(
-            libc::SYS_pidfd_send_signal,
-            process.as_raw_fd(),
-            signal as i32,
-            none,
-            0,
-        )
-    };
-    match check(sent as libc::c_int) {
+    match pidfd_send(process, signal as i32, 0) {
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
-        other => other.map(drop),
+        other => other,
     }
+}
+
+/// Kills what is left of the group that the process behind a descriptor leads, or has led: Linux from 6.9 on, others
+/// refuse it. No other group is ever meant, also where the number of the process is somebody else's by now.
+pub(crate) fn pidfd_kill_group(process: BorrowedFd<'_>) -> io::Result<()> {
+    /// `PIDFD_SIGNAL_PROCESS_GROUP` of the kernel's `<linux/pidfd.h>`.
+    const GROUP: libc::c_uint = 1 << 2;
+    pidfd_send(process, libc::SIGKILL, GROUP)
+}
+
+/// Whether nobody has taken the status of the process behind a descriptor: its number is still its own.
+pub(crate) fn is_unreaped(process: BorrowedFd<'_>) -> bool {
+    pidfd_send(process, 0, 0).is_ok()
+}
+
+fn pidfd_send(process: BorrowedFd<'_>, signal: i32, flags: libc::c_uint) -> io::Result<()> {
+    // SAFETY: a borrowed descriptor, numbers, and no information to go with them.
+    let sent = unsafe {
+        let (fd, none) = (process.as_raw_fd(), ptr::null::<libc::siginfo_t>());
+        libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, none, flags)
+    };
+    check(sent as libc::c_int).map(drop)
 }
 
 /// Takes the status of the child behind a descriptor; `None` while it runs.
@@ -138,16 +149,6 @@ pub(crate) fn kept_status(process: BorrowedFd<'_>) -> Option<Status> {
     // SAFETY: a borrowed descriptor, and room of the size that is part of the request.
     let told = unsafe { libc::ioctl(process.as_raw_fd(), GET_INFO as _, &raw mut info) };
     (check(told).is_ok() && info.mask & EXIT != 0).then(|| Status::of(info.exit_code))
-}
-
-/// Whether nobody has taken the status of the process behind a descriptor: its number is still its own.
-pub(crate) fn is_unreaped(process: BorrowedFd<'_>) -> bool {
-    // SAFETY: a borrowed descriptor, no signal, and no information to go with it.
-    let sent = unsafe {
-        let none = ptr::null::<libc::siginfo_t>();
-        libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), 0, none, 0)
-    };
-    check(sent as libc::c_int).is_ok()
 }
 
 /// Takes the status of a child that has ended.

@@ -4,7 +4,7 @@ mod common;
 
 use std::hint::black_box;
 
-use common::{Outcome, Watch, is_kept, kill, loss, parent, pid, raise, stop};
+use common::{Outcome, Watch, is_kept, kernel, kill, linger, loss, parent, pid, raise, stop};
 use nix::sys::signal::Signal;
 use pool_process::{ProcessPool, StartMethod};
 
@@ -62,6 +62,26 @@ fn the_end_of_a_worker_whose_server_has_gone_is_told_by_the_kernel() -> Outcome 
         is_kept(&loss(pool.apply(raise, 9)), &killed);
         is_kept(&loss(pool.apply(exit, 7)), &Cause::Exit(7));
     }
+    Ok(())
+}
+
+#[test]
+fn grandchildren_end_with_a_worker_whose_server_has_gone() -> Outcome {
+    // Before, the kernel cannot be asked for it: they end with the program.
+    if kernel() < (6, 9) {
+        return Ok(());
+    }
+    let builder = ProcessPool::builder().size(1).preload(|| {
+        black_box("grandchildren");
+    });
+    let pool = builder.build()?;
+    let server = parent(pool.apply(pid, ())?);
+    let watch = Watch::over(server);
+    kill(server, Signal::SIGKILL);
+    watch.ends();
+    let grandchild = Watch::over(pool.apply(linger, ())?);
+    loss(pool.apply(raise, 9));
+    grandchild.ends();
     Ok(())
 }
 

@@ -50,14 +50,18 @@ pub(crate) fn signal_of(lost: &WorkerLost) -> &str {
 
 /// Checks the cause of a death whose status went elsewhere: what the kernel keeps, if it is one that does.
 pub(crate) fn is_kept(lost: &WorkerLost, cause: &Cause) {
+    if kernel() >= (6, 15) || !matches!(lost.cause, Cause::Unknown(_)) {
+        assert_eq!(lost.cause, *cause, "{lost}");
+    }
+}
+
+/// The version of the kernel, as far as it decides what it can be asked for.
+pub(crate) fn kernel() -> (u32, u32) {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("/proc");
     let mut parts = release
         .split(['.', '-'])
         .map_while(|part| part.parse().ok());
-    let version: (u32, u32) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-    if version >= (6, 15) || !matches!(lost.cause, Cause::Unknown(_)) {
-        assert_eq!(lost.cause, *cause, "{lost}");
-    }
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
 
 pub(crate) fn pid(_: ()) -> u32 {
