@@ -173,7 +173,7 @@ def hello(protocol, socket, kind):
     by_signal = {"pid", "kill", "terminate_process"}
     can = set(COMMANDS) - {"hello"} - (by_signal if kind == "thread" else set())
     of_threads, of_processes = {"call_from_task"}, BY_PROCESSES_ALONE
-    more = {"callback", "call_from_callback", "initializer", "threads", "spawn_child", "allocate"}
+    more = {"callback", "call_from_callback", "initializer", "worker_name", "threads", "spawn_child", "allocate"}
     more |= of_processes if kind == "process" else of_threads
     return {
         "name": "multiprocessing.Pool (fork)" if kind == "process" else "multiprocessing.pool.ThreadPool",

@@ -72,6 +72,11 @@ pub enum What {
         /// Expected and seen, for people.
         text: String,
     },
+    /// The worker that ran this task was sent SIGKILL by the program.
+    KillsWorker {
+        /// The task.
+        of: Key,
+    },
     /// A task was handed to a pool (logged for each item of a map, in order).
     Submit {
         /// The task.

@@ -162,6 +162,7 @@ fn play(
                 order,
                 last: false,
             } => world.detour(key, &order),
+            Move::Kill(key) => world.kill_worker(key),
             Move::Fire(timer) => world.fire(timer),
             Move::Exit => world.exit(),
             Move::Stuck | Move::Late(_) => {

@@ -91,6 +91,8 @@ enum Seen {
         given: Vec<Json>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         initializer: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
     },
     Done(u64),
     Gone(u64),
@@ -371,6 +373,7 @@ fn in_full(stage: &Stage<'_>, made: &Move) -> Json {
             json!({ name(stage, *caller): command })
         }
         Move::Order { key, order, .. } => json!({ key.to_string(): order }),
+        Move::Kill(key) => json!({ "kill": key }),
         Move::Fire(timer) => json!({ "fire": timer }),
         Move::Exit => json!("exit"),
         Move::Late(number) => json!({ "late": number }),
@@ -395,6 +398,7 @@ fn seen(stage: &Stage<'_>, observed: &Observed) -> Seen {
             args,
             given,
             initializer,
+            name,
         }) => Seen::Began {
             key: *key,
             on: *on,
@@ -402,6 +406,7 @@ fn seen(stage: &Stage<'_>, observed: &Observed) -> Seen {
             args: *args,
             given: given.iter().map(Value::to_json).collect(),
             initializer: *initializer,
+            name: name.clone(),
         },
         Observed::Done(key) => Seen::Done(*key),
         Observed::Gone(key) => Seen::Gone(*key),
@@ -428,6 +433,7 @@ fn observed(stage: &Stage<'_>, seen: &Seen) -> Result<Observed, String> {
             args,
             given,
             initializer,
+            name,
         } => Observed::Began(Beginning {
             key: *key,
             on: *on,
@@ -435,6 +441,7 @@ fn observed(stage: &Stage<'_>, seen: &Seen) -> Result<Observed, String> {
             args: *args,
             given: given.first().map(Value::from_json).transpose()?,
             initializer: *initializer,
+            name: name.clone(),
         }),
         Seen::Done(key) => Observed::Done(*key),
         Seen::Gone(key) => Observed::Gone(*key),

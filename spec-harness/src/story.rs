@@ -112,6 +112,11 @@ impl<'h> Teller<'h> {
                         ),
                     });
                 }
+                What::KillsWorker { of } => told.push(format!(
+                    "{} kills the worker that ran {}",
+                    self.who(&event.who),
+                    self.facts.name(*of)
+                )),
                 What::Left(worker) => told.push(format!("{worker} is still there after join")),
                 What::Exit { code: 0 } => told.push("the program ends".to_owned()),
                 What::Exit { code } => told.push(format!("the program ends with code {code}")),

@@ -31,7 +31,12 @@ pub(super) fn hello<S: Subject>() -> Hello {
         "timers",
         "threads",
     ];
-    const BODIES: &[&str] = &["spawn_child", "allocate", "call_from_callback"];
+    const BODIES: &[&str] = &[
+        "spawn_child",
+        "allocate",
+        "call_from_callback",
+        "worker_name",
+    ];
     // A task that runs in a process of its own does not reach the pool; on a thread, it would end the program.
     let by_kind: &[&str] = match S::KIND {
         WorkerKind::Thread => &["call_from_task"],

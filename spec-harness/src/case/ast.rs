@@ -309,6 +309,8 @@ pub enum Action {
         /// True for `kill`.
         kill: bool,
     },
+    /// Kills the worker that ran the task of a handle, as a program does that knows its number.
+    KillWorker(Expr),
     /// Appends a line to the transcript.
     Print(Template),
     /// Waits in virtual time.

@@ -119,7 +119,7 @@ impl<'c> Check<'c> {
 
     /// A task, whose calls see what main makes anywhere.
     fn task(&mut self, task: &'c TaskDef, program: &Scope) {
-        let mut variables = Names::with(["clock", "worker"]);
+        let mut variables = Names::with(["clock", "worker", "worker_name"]);
         variables.extend(task.params.iter().map(String::as_str));
         self.ops(&task.body, &mut variables, program);
     }
@@ -250,6 +250,7 @@ impl<'c> Check<'c> {
             | Action::Successful(object)
             | Action::Start(object)
             | Action::IsAlive(object)
+            | Action::KillWorker(object)
             | Action::ExitCode(object)
             | Action::Signal {
                 process: object, ..

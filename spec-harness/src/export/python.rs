@@ -275,6 +275,10 @@ impl Export<'_> {
             );
         }
         match &step.action {
+            Action::KillWorker(_) => self.refuse(
+                step.span,
+                "a worker that is killed from outside: CPython's pool may wait for ever for its lock",
+            ),
             Action::Print(text) => self.print(text),
             Action::Sleep(time) => {
                 let time = self.words.expr(time);
@@ -492,7 +496,8 @@ impl Export<'_> {
                 let name = if *kill { "kill" } else { "terminate" };
                 format!("{}.{name}()", words.factor(process))
             }
-            Action::Print(_)
+            Action::KillWorker(_)
+            | Action::Print(_)
             | Action::Sleep(_)
             | Action::Let(_)
             | Action::Check(_)

@@ -166,6 +166,7 @@ impl Words {
     fn word(&self, word: &str) -> String {
         match word {
             "clock" | "worker" => format!("{word}()"),
+            "worker_name" => "worker()".to_owned(),
             // A list in a case, and shown as one.
             "range" => "numbers".to_owned(),
             "and" | "or" | "not" | "in" | "is" | "True" | "False" | "None" => word.to_owned(),

@@ -59,7 +59,12 @@ impl<'c> Body<'c> {
     ///
     /// # Errors
     /// The number of arguments is wrong.
-    pub fn new(task: &'c TaskDef, args: &[Value], worker: &str) -> Result<Body<'c>, String> {
+    pub fn new(
+        task: &'c TaskDef,
+        args: &[Value],
+        worker: &str,
+        worker_name: Option<&str>,
+    ) -> Result<Body<'c>, String> {
         if task.params.len() != args.len() {
             let (name, takes) = (&task.name.value, task.params.len());
             return Err(format!(
@@ -68,6 +73,9 @@ impl<'c> Body<'c> {
             ));
         }
         let mut env = Env::new().with("worker", worker);
+        if let Some(name) = worker_name {
+            env.set("worker_name", name);
+        }
         for (name, value) in task.params.iter().zip(args) {
             env.set(name, value.clone());
         }

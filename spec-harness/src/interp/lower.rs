@@ -81,7 +81,7 @@ impl Names<'_> {
                 let pool = self.find(step, pool)?;
                 let (key, text) = self.task(Some(&pool), task, env)?;
                 let (callback, error_callback) = self.callbacks(&pool, callbacks)?;
-                let handle = self.handle();
+                let handle = self.handle(key);
                 let call = timed(format!("apply_async {text}"), timeout, env, |timeout| {
                     Command::ApplyAsync {
                         pool,
@@ -127,7 +127,10 @@ impl Names<'_> {
                 let pool = self.find(step, pool)?;
                 let (keys, chunksize, text) = self.items(&pool, call, Way::map(*star), env)?;
                 let (callback, error_callback) = self.callbacks(&pool, callbacks)?;
-                let (handle, submits) = (self.handle(), keys.clone());
+                let (handle, submits) = (
+                    self.handle(keys.first().copied().unwrap_or_default()),
+                    keys.clone(),
+                );
                 let verb = if *star { "starmap_async" } else { "map_async" };
                 let call = timed(format!("{verb} {text}"), timeout, env, |timeout| {
                     if *star {
@@ -280,7 +283,8 @@ impl Names<'_> {
             } => self.on_process("terminate", process, env, |process| {
                 Command::TerminateProcess { process }
             }),
-            Action::Print(_)
+            Action::KillWorker(_)
+            | Action::Print(_)
             | Action::Sleep(_)
             | Action::Let(_)
             | Action::Check(_)

@@ -33,6 +33,8 @@ pub enum Demand {
     Sleep(Time),
     /// Calls the implementation and goes on with what it returned.
     Call(Box<Call>),
+    /// Kills the worker that ran this task, and goes on.
+    Kill(Key),
     /// Something was not as the step said; it goes on (or not, which the next demand shows).
     Unmet {
         /// The step.
@@ -322,6 +324,9 @@ impl<'c> Program<'c> {
                     });
                 }
                 Begun::Demand(Demand::Print(line))
+            }
+            Action::KillWorker(handle) => {
+                Begun::Demand(Demand::Kill(self.names.of_handle(handle, &env)?))
             }
             Action::Sleep(time) => Begun::Demand(Demand::Sleep(duration(time, &env)?)),
             Action::Let(bindings) => {

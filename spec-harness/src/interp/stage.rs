@@ -140,6 +140,8 @@ pub enum Move {
         /// Whether the body ends with it; otherwise [`Stage::done`] when it is carried out.
         last: bool,
     },
+    /// Kill the worker that ran this body, as the program does that knows its number; it goes on at once.
+    Kill(Key),
     /// The time of this timer has come.
     Fire(u64),
     /// Main has returned: end the program.
@@ -191,6 +193,8 @@ pub struct Beginning {
     /// The number of the initializer that it is; every worker that begins by it is a body of its own, whose key is
     /// [`Stage::next_start`].
     pub initializer: Option<u64>,
+    /// What its worker calls itself, where somebody asks for it.
+    pub name: Option<String>,
 }
 
 /// A call that has not returned.

@@ -73,6 +73,7 @@ impl Model {
                     args: 1,
                     given: None,
                     initializer: None,
+                    name: None,
                 })
                 .expect("it is a task");
         }
@@ -112,6 +113,7 @@ impl Model {
                 Move::Order {
                     key, last: false, ..
                 } => stage.done(key),
+                Move::Kill(_) => panic!("no case here kills"),
                 Move::Fire(timer) => {
                     let caller = model.timers[&timer];
                     model.waiting.retain(|(waiting, _)| *waiting != caller);
@@ -397,6 +399,7 @@ fn a_task_that_begins_twice_is_recorded_twice_and_performed_once() {
                 args: 1,
                 given: None,
                 initializer: None,
+                name: None,
             })
             .expect("it is a task");
     }

@@ -49,6 +49,10 @@ pub fn of(history: &History) -> Vec<Moment> {
                 open.insert(who, text);
                 continue;
             }
+            What::KillsWorker { of } => {
+                let task = task(history, *of).map(label).unwrap_or_default();
+                (format!("kills the worker of {task}"), None)
+            }
             What::Submit { .. } | What::Left(_) => continue,
             What::Return { result, span } => {
                 let (call, came) = (open.remove(who).unwrap_or_default(), outcome(result));

@@ -95,6 +95,10 @@ fn lines(history: &History) -> Vec<Line> {
                 open.insert(who, (at, lines.len()));
                 text.clone()
             }
+            What::KillsWorker { of } => {
+                let task = task(history, *of).map(label).unwrap_or_default();
+                format!("kills the worker of {task}")
+            }
             What::Submit { .. } | What::Left(_) => continue,
             What::Return { result, .. } => {
                 let Some((since, line)) = open.remove(who) else {

@@ -143,6 +143,10 @@ impl Pool for Contract {
         self.jobs.ended(key, end)
     }
 
+    fn kill_worker(&mut self, key: Key) -> Option<Key> {
+        self.jobs.kill_worker(key)
+    }
+
     fn deafen(&mut self, key: Key) -> bool {
         self.jobs.deafen(key)
     }

@@ -49,6 +49,8 @@ pub(super) struct CPython {
     stranded: [usize; 2],
     /// The thread that hands out tasks waits for an input without end.
     feeding: bool,
+    /// A worker died that had the lock of the queue: nobody takes a task any more.
+    robbed: bool,
     decisions: usize,
     /// What comes next depends on who is faster, and why.
     race: Option<&'static str>,
@@ -123,6 +125,7 @@ impl CPython {
             refused: false,
             stranded: [0, 0],
             feeding: false,
+            robbed: false,
             decisions: 0,
             race: None,
         })
@@ -429,7 +432,10 @@ impl Pool for CPython {
     }
 
     fn begin(&mut self, _waits: &BTreeMap<Key, Option<usize>>, next: &mut Key) -> Vec<Begin> {
-        let mut begins = self.staff.begin(0);
+        let mut begins = match self.robbed {
+            true => Vec::new(),
+            false => self.staff.begin(0),
+        };
         begins.extend(self.take_results());
         // One that has ended is followed by the next as long as somebody looks after them.
         if self.is_maintained() {
@@ -486,6 +492,20 @@ impl Pool for CPython {
             }
         }
         true
+    }
+
+    /// One that rests alone has the lock of the queue; of several, who has it is chance.
+    fn kill_worker(&mut self, key: Key) -> Option<Key> {
+        let rested = self.staff.has_idle();
+        let body = self.staff.kill_worker(key)?;
+        if body.is_none() && rested {
+            self.robbed = true;
+            if self.staff.size > 1 {
+                self.race =
+                    Some("whether the worker that was killed had the lock of the queue is chance");
+            }
+        }
+        body
     }
 
     fn deafen(&mut self, key: Key) -> bool {

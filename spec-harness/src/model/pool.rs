@@ -188,6 +188,12 @@ pub(super) trait Pool: std::fmt::Debug {
     /// A body of this pool ended; false when it has none of this number at work.
     fn ended(&mut self, key: Key, end: &End) -> bool;
 
+    /// R11: the worker that ran this body, if it is one of this pool's, is killed from outside. Gives the body that it
+    /// is at now.
+    ///
+    /// In CPython one that rests may have the lock of the queue, which nobody gives back then.
+    fn kill_worker(&mut self, key: Key) -> Option<Key>;
+
     /// The worker of this body ignores SIGTERM from now on; false where the pool has no such body at work.
     fn deafen(&mut self, key: Key) -> bool;
 

@@ -23,6 +23,8 @@ pub(super) struct Staff {
     hired: Worker,
     /// Tasks that workers have had.
     served: BTreeMap<Worker, u64>,
+    /// The worker of each task.
+    ran: BTreeMap<Key, Worker>,
     /// Workers that do not listen to SIGTERM.
     deaf: BTreeSet<Worker>,
     /// W1: what workers run first.
@@ -97,6 +99,7 @@ impl Staff {
             resting: VecDeque::new(),
             hired: 0,
             served: BTreeMap::new(),
+            ran: BTreeMap::new(),
             deaf: BTreeSet::new(),
             initializer: asked.initializer,
             starting: Vec::new(),
@@ -223,6 +226,7 @@ impl Staff {
         let waiting = self.busy.iter_mut().filter(|busy| !busy.chunk.begun);
         let begin = |Busy { worker, chunk }: &mut Busy| {
             chunk.begun = true;
+            self.ran.insert(chunk.key(), *worker);
             Begin::Task {
                 key: chunk.key(),
                 worker: *worker,
@@ -311,6 +315,24 @@ impl Staff {
     pub(super) fn is_deaf(&self, key: Key) -> bool {
         self.worker(key)
             .is_some_and(|worker| self.deaf.contains(&worker))
+    }
+
+    /// The worker that ran this body is gone; gives what it is at now. Nothing where it is not there any more.
+    pub(super) fn kill_worker(&mut self, key: Key) -> Option<Option<Key>> {
+        let worker = *self.ran.get(&key)?;
+        if let Some(at) = self.resting.iter().position(|resting| *resting == worker) {
+            self.resting.remove(at);
+            return Some(None);
+        }
+        let start = self
+            .starting
+            .iter()
+            .find(|(starting, _)| *starting == worker);
+        let busy = self.busy.iter().find(|busy| busy.worker == worker);
+        let body = busy
+            .map(|busy| busy.chunk.key())
+            .or(start.map(|(_, key)| *key));
+        body.map(Some)
     }
 
     /// The worker of this body listens to SIGTERM, or does not; false where no such body is at work.

@@ -280,7 +280,7 @@ fn body_of(who: &Who) -> Option<Key> {
 fn did(made: &Move) -> Did {
     match made {
         Move::Stuck => Did::Nothing,
-        Move::Exit => Did::Kill,
+        Move::Exit | Move::Kill(_) => Did::Kill,
         Move::Order {
             order, last: true, ..
         } => match order {

@@ -230,6 +230,21 @@ impl World {
         }
     }
 
+    /// R11: the worker that ran this body is killed from outside; with it, what it is at now.
+    pub(super) fn kill_worker(&mut self, key: Key) {
+        let end = End::WorkerDied {
+            cause: "killed by SIGKILL".to_owned(),
+            code: -SIGKILL,
+        };
+        for (_, pool) in &mut self.pools {
+            if let Some(body) = pool.kill_worker(key)
+                && pool.ended(body, &end)
+            {
+                self.seen.push(Seen::Gone(body));
+            }
+        }
+    }
+
     /// Main has returned: the program ends.
     pub(super) fn exit(&mut self) {
         self.leaving = true;
@@ -262,8 +277,9 @@ impl World {
                 let waiting = self.waiting_inside(number);
                 let pool = &mut self.pools[number].1;
                 let begins = pool.begin(&waiting, &mut next).into_iter();
+                let names = (self.choices.dialect, self.kind);
                 self.seen
-                    .extend(begins.map(|begin| beginning(number as i32, begin)));
+                    .extend(begins.map(|begin| beginning(number as i32, begin, names)));
                 for pause in pool.pauses() {
                     self.timers += 1;
                     self.pauses.insert(self.timers, number);
@@ -501,7 +517,7 @@ const GRACE: Time = Time(1_000_000);
 /// Workers are told apart by their pool and number; bare processes are of no pool.
 const BARE: Worker = -1;
 
-fn beginning(pool: Worker, begin: Begin) -> Seen {
+fn beginning(pool: Worker, begin: Begin, names: (Dialect, Kind)) -> Seen {
     let body = |key: Key, worker: Worker| Beginning {
         key,
         on: (pool, worker),
@@ -509,6 +525,13 @@ fn beginning(pool: Worker, begin: Begin) -> Seen {
         args: 1,
         given: None,
         initializer: None,
+        // C6
+        name: Some(match names {
+            (Dialect::Contract, Kind::Thread) => format!("ThreadPoolWorker-{worker}"),
+            (Dialect::Contract, Kind::Process) => format!("ProcessPoolWorker-{worker}"),
+            (Dialect::CPython, Kind::Thread) => format!("Thread-{worker} (worker)"),
+            (Dialect::CPython, Kind::Process) => format!("ForkPoolWorker-{worker}"),
+        }),
     };
     Seen::Began(match begin {
         Begin::Task { key, worker, args } => Beginning {

@@ -189,7 +189,10 @@ impl<'h> Builder<'h> {
             What::Return { result, .. } => {
                 let raised = result.as_ref().err().map(|_| outcome(result));
                 if let (Err(error), Some(open)) = (result, self.open_calls.get(who))
-                    && matches!(error.kind.as_str(), "NotRunning" | "InvalidChunksize")
+                    && matches!(
+                        error.kind.as_str(),
+                        "NotRunning" | "InvalidChunksize" | "QueueFull"
+                    )
                 {
                     // What was refused never waited for its turn.
                     for key in &open.submits {
@@ -212,6 +215,18 @@ impl<'h> Builder<'h> {
             }
             What::Begin { .. } => self.began(who, &row),
             What::End { fate } => self.ended(who, &row, Ink::of(*fate)),
+            What::KillsWorker { of } => {
+                let task = task(self.history, *of).map(label).unwrap_or_default();
+                let text = format!("kills the worker of {task}");
+                self.mark(&row, &text, false);
+                let who = self.name(who);
+                self.calls.push(Said {
+                    at: here,
+                    who,
+                    text,
+                    bad: false,
+                });
+            }
             What::Left(worker) => {
                 let text = format!("! {worker} is left");
                 self.mark(&Row::Main, &text, true);

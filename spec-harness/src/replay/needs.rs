@@ -24,7 +24,12 @@ pub fn needs(case: &Case) -> BTreeSet<String> {
         });
     }
     for task in &case.tasks {
-        visit_ops(&task.body, &mut |op| of_op(op, &mut add));
+        visit_ops(&task.body, &mut |op| {
+            of_op(op, &mut add);
+            if names(op).contains(&"worker_name") {
+                add("worker_name");
+            }
+        });
         if calls(task) && uses.tasks.contains(&task.name.value) {
             add("call_from_task");
         }
@@ -146,6 +151,8 @@ fn of_step(step: &Step, add: &mut impl FnMut(&str)) {
         Action::ExitCode(_) => "exitcode",
         Action::Signal { kill: true, .. } => "kill",
         Action::Signal { kill: false, .. } => "terminate_process",
+        // It takes a process, and one of a task that is known by its handle.
+        Action::KillWorker(_) => "kill_self",
         Action::Print(_)
         | Action::Sleep(_)
         | Action::Let(_)
@@ -169,6 +176,21 @@ fn of_op(op: &Op, add: &mut impl FnMut(&str)) {
         OpKind::Allocate(_) => "allocate",
         _ => return,
     });
+}
+
+/// The variables that an operation reads, but for those of a call.
+fn names(op: &Op) -> Vec<&str> {
+    let names = match &op.what {
+        OpKind::Print(text) | OpKind::Panic(text) | OpKind::Raise { text, .. } => text.names(),
+        OpKind::Sleep(expr)
+        | OpKind::Return(expr)
+        | OpKind::Set(_, expr)
+        | OpKind::If(expr, ..)
+        | OpKind::Exit(expr)
+        | OpKind::Allocate(expr) => expr.names(),
+        _ => Vec::new(),
+    };
+    names.into_iter().map(|(name, _)| name).collect()
 }
 
 fn visit_steps(steps: &[Step], see: &mut impl FnMut(&Step)) {

@@ -65,6 +65,8 @@ pub(super) fn once(
         lines: BTreeMap::new(),
         bodies: BTreeMap::new(),
         staff: BTreeMap::new(),
+        ran: BTreeMap::new(),
+        asks_names: false,
         joined: Vec::new(),
         adapter: 0,
         timers: false,
@@ -120,6 +122,10 @@ struct Run<'c> {
     lines: BTreeMap<Line, Talk>,
     /// Workers that have begun a task, by pool.
     staff: BTreeMap<String, BTreeSet<Worker>>,
+    /// The worker of each task that has begun.
+    ran: BTreeMap<Key, Worker>,
+    /// Somebody asks for names of workers.
+    asks_names: bool,
     /// Pools of which a call to join has returned since the last rest.
     joined: Vec<String>,
     /// Where the body of a task is.
@@ -251,9 +257,9 @@ impl Run<'_> {
                 word(kind)
             )));
         }
-        let lacking = needs::needs(case)
-            .into_iter()
-            .find(|need| !hello.can.contains(need));
+        let needs = needs::needs(case);
+        self.asks_names = needs.contains("worker_name");
+        let lacking = needs.into_iter().find(|need| !hello.can.contains(need));
         if let Some(need) = lacking {
             return Err(Fault::NotApplicable(format!(
                 "{} cannot `{need}`",
@@ -382,6 +388,11 @@ impl Run<'_> {
                 order,
                 last: false,
             } => self.order(key, &order, Talk::Detour(key)),
+            Move::Kill(key) => {
+                if let Some(worker) = self.ran.get(&key) {
+                    worker.kill();
+                }
+            }
             Move::Fire(timer) => self.ask(Asked::Timer, "clock", Command::Fire { timer }),
             Move::Exit => {
                 self.ask(Asked::Exit, "main", Command::Exit {});

@@ -54,6 +54,15 @@ impl Worker {
         Some(Worker { pid, tid, start })
     }
 
+    /// Kills its process, where it is there.
+    pub(super) fn kill(&self) {
+        let stat = procfs::thread_stat(self.pid, self.tid);
+        if stat.is_some_and(|stat| stat.start == self.start) {
+            // It may have gone in this very moment, which is what is wanted.
+            let _ = kill(Pid::from_raw(self.pid), Signal::SIGKILL);
+        }
+    }
+
     /// What is to be said of it while the kernel knows it, be it as a zombie.
     pub(super) fn left(&self) -> Option<String> {
         let stat =

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
-use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{Pid, getppid};
 use serde_json::{Value, json};
 use spec_harness::adapter::{Answer, puppet};
@@ -76,6 +76,16 @@ impl Hands {
                 }))
             }
         }
+    }
+
+    /// Whether the process has ended, though nobody has told it to.
+    fn have_died(&self) -> bool {
+        let Hands::Process(worker) = self else {
+            return false;
+        };
+        let pid = Pid::from_raw(worker.child.id().cast_signed());
+        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
+        !matches!(waitid(Id::Pid(pid), look), Ok(WaitStatus::StillAlive))
     }
 
     fn run(&mut self, what: &str, key: u64, with: &Answer) -> End {
@@ -255,6 +265,15 @@ fn refuse(pool: &Arc<Pool>, number: usize, why: &ErrorReply) {
 fn work(pool: &Arc<Pool>, number: usize, mut hands: Hands) {
     let (mut done, mut chunks) = (0, 0);
     while let Some(errand) = pool.next(number) {
+        if hands.have_died() && !pool.has(Flaw::IdleDeathLosesTheNext) {
+            // It never began.
+            pool.put_back_first(errand.chunk);
+            hands.bury(pool);
+            if pool.has(Flaw::IdleDeathNotReplaced) {
+                return pool.worker_gone();
+            }
+            return replace(pool, number, Hands::new(pool));
+        }
         if pool.has(Flaw::InitializerPerTask)
             && let Some(initializer) = pool.initializer.filter(|_| chunks > 0)
         {

@@ -84,7 +84,7 @@ pub fn reference() -> String {
     page.section(
         "Expressions",
         "A subset of Python's. YAML's numbers, truth values and lists are expressions too. Everywhere there is `clock`, in a \
-         body also its parameters and `worker`, the name of the worker that runs it.",
+         body also its parameters, `worker` (`w0`, `w1`, ...), the worker that runs it, and `worker_name`, what that calls itself.",
     );
     page.ways("expression", WAYS);
     page.0 += "### Functions\n\n";

@@ -290,6 +290,12 @@ pub(in crate::case) const FORMS: &[Form] = &[
     .calls(),
     form("kill", S::Expr, "sends SIGKILL to a process", "- kill: p").calls(),
     form(
+        "kill_worker",
+        S::Expr,
+        "sends SIGKILL to the worker that ran the task of a handle, whatever it does now",
+        "- kill_worker: r",
+    ),
+    form(
         "print",
         S::Template,
         "prints a line",

@@ -111,6 +111,7 @@ impl Lower {
                     kill: form.name() == "kill",
                 }
             }
+            "kill_worker" => Action::KillWorker(self.operand(key, value, "a handle")?),
             "print" => Action::Print(match value {
                 Some(node) => self.template(node, "what is printed")?,
                 None => {

@@ -21,6 +21,8 @@ pub(in crate::interp) struct Names<'c> {
     pub(super) handles: u64,
     pub(super) processes: u64,
     pub(super) iterators: u64,
+    /// The first task of each handle's job.
+    first_keys: Vec<Key>,
     jobs: u64,
     pub(in crate::interp) tasks: Vec<TaskInfo>,
     pub(in crate::interp) pools: Vec<PoolInfo>,
@@ -49,6 +51,7 @@ impl<'c> Names<'c> {
             handles: 0,
             processes: 0,
             iterators: 0,
+            first_keys: Vec::new(),
             jobs: 0,
             tasks: Vec::new(),
             pools: Vec::new(),
@@ -192,7 +195,20 @@ impl<'c> Names<'c> {
         }
     }
 
-    pub(super) fn handle(&mut self) -> String {
+    /// The task of a handle, of a map the first.
+    pub(in crate::interp) fn of_handle(&self, expr: &Expr, env: &Env) -> Result<Key, EvalError> {
+        let value = expr.eval(env)?;
+        let known = match value {
+            Value::Handle(number) => usize::try_from(number).ok(),
+            _ => None,
+        };
+        let key = known.and_then(|number| self.first_keys.get(number));
+        key.copied()
+            .ok_or_else(|| wrong(expr.span, format!("{} is no handle of a job", value.repr())))
+    }
+
+    pub(super) fn handle(&mut self, first: Key) -> String {
+        self.first_keys.push(first);
         self.handles += 1;
         handle(self.handles - 1)
     }

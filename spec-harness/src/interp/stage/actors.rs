@@ -36,6 +36,11 @@ impl Stage<'_> {
                         self.enqueue(self.now, Ready::Actor(other, Input::Go));
                     }
                 }
+                Demand::Kill(key) => {
+                    self.log(self.program.who(actor), What::KillsWorker { of: key });
+                    self.enqueue(self.now, Ready::Actor(actor, Input::Go));
+                    return Some(Move::Kill(key));
+                }
                 Demand::Call(call) => return Some(self.call(Caller::Actor(actor), call)),
                 Demand::Idle => {
                     self.idle.insert(actor);

@@ -19,6 +19,7 @@ impl<'c> Stage<'c> {
             args,
             given,
             initializer: _,
+            name: own_name,
         } = beginning;
         let who = Who::Puppet(key);
         let Some(task) = self.program.task_mut(key) else {
@@ -49,7 +50,7 @@ impl<'c> Stage<'c> {
         } else {
             "parent".to_owned()
         };
-        match Body::new(def, &arguments, &worker_name) {
+        match Body::new(def, &arguments, &worker_name, own_name.as_deref()) {
             Ok(body) => {
                 self.bodies.insert(
                     key,

@@ -213,6 +213,11 @@ impl Jobs {
         self.kind == Kind::Process && self.phase == Phase::Terminated && self.staff.is_busy()
     }
 
+    /// R11: it is replaced, and nobody notices.
+    pub(super) fn kill_worker(&mut self, key: Key) -> Option<Key> {
+        self.staff.kill_worker(key).flatten()
+    }
+
     /// The worker of this body ignores SIGTERM from now on; false where the pool has no such body at work.
     pub(super) fn deafen(&mut self, key: Key) -> bool {
         self.staff.listens(key, false)

@@ -130,7 +130,8 @@ impl World {
                     worker: number as i32,
                     args: 1,
                 };
-                self.seen.push(beginning(BARE, begin));
+                let names = (self.choices.dialect, self.kind);
+                self.seen.push(beginning(BARE, begin, names));
             }
             Command::JoinProcess { process, .. } => {
                 return Ok(Awaits::Ended(self.started(process)?));

@@ -161,10 +161,12 @@ impl Run<'_> {
             args: begin.args,
             given,
             initializer,
+            name: self.asks_names.then_some(begin.name),
         }))?;
         if let (Some(pool), false) = (self.stage.pool_of(key), begin.callback) {
             let thread = if in_parent { begin.tid } else { begin.pid };
             let worker = Worker::met(begin.pid, thread);
+            self.ran.extend(worker.map(|worker| (key, worker)));
             self.staff
                 .entry(pool.to_owned())
                 .or_default()

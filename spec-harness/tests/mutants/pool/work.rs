@@ -72,6 +72,14 @@ impl Pool {
         self.tell();
     }
 
+    /// Puts a chunk back where it was taken from.
+    pub(crate) fn put_back_first(&self, chunk: Chunk) {
+        let mut state = self.lock();
+        state.jobs[chunk.job].started = false;
+        state.queue.push_front(chunk);
+        self.tell();
+    }
+
     /// An item has ended.
     pub(crate) fn item_ended(&self, job: usize, place: usize, answer: Answer) {
         let mut state = self.lock();
