@@ -6,7 +6,7 @@
 //!   │
 //! draft   the same with names, for a kind of worker
 //!   │     ▲
-//! settle  └── the model says which calls fail and which never return
+//! settle  └── a model says which calls fail and which never return
 //!   │
 //! case    a case file like any other
 //! ```
@@ -21,7 +21,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::case::ast::Kind;
-use crate::model::{Prediction, predict};
+use crate::model::{Dialect, Prediction, predict_in};
 use draft::Draft;
 use plan::{Plan, Sort};
 
@@ -101,9 +101,19 @@ impl Program {
     /// # Errors
     /// It is no program that a case can be.
     pub fn settled(&self, kind: Kind) -> Result<Settled, Rejected> {
-        settle::settle(&self.0, kind, |case| match predict(case, kind) {
-            Prediction::Ran(history) => Ok(*history),
-            Prediction::NotApplicable(_) => Err(Rejected::OtherKind),
+        self.settled_in(Dialect::Contract, kind)
+    }
+
+    /// The same for the pools of this dialect: its steps end as they do there.
+    ///
+    /// # Errors
+    /// It is no program that a case can be.
+    pub fn settled_in(&self, dialect: Dialect, kind: Kind) -> Result<Settled, Rejected> {
+        settle::settle(&self.0, dialect, kind, |case| {
+            match predict_in(dialect, case, kind) {
+                Prediction::Ran(history) => Ok(*history),
+                Prediction::NotApplicable(_) => Err(Rejected::OtherKind),
+            }
         })
     }
 

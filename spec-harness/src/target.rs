@@ -12,7 +12,7 @@ use crate::interp::Deviations;
 use crate::judge::{
     Declines, Judged, Known, Verdict, declined, held_against, judge, report, transcript,
 };
-use crate::model;
+use crate::model::{self, Dialect};
 use crate::protocol::Hello;
 use crate::record::{Recalled, Record};
 use crate::replay::{self, Outcome, Ran, Runner, Target};
@@ -39,6 +39,8 @@ pub struct Column {
     pub hello: Option<Hello>,
     /// Runs of it that are on record.
     pub records: Records,
+    /// The model that says what it does with a program that no case is about.
+    pub dialect: Dialect,
 }
 
 /// What the records of an implementation are for; they are called as the folder that holds them.
@@ -96,6 +98,7 @@ impl Column {
             foreign: false,
             hello: None,
             records: Records::None,
+            dialect: Dialect::Contract,
         }
     }
 
@@ -245,19 +248,24 @@ impl Column {
 }
 
 impl Column {
-    /// Runs a case once by another order of same-instant events, and holds it against the model's run by the same
-    /// order.
-    pub fn try_order(&self, runner: &Runner, case: &Case, by: &model::Ordered) -> Tried {
+    /// Runs a case once by an order of same-instant events, and holds it against a model's run by the same order.
+    pub fn try_order(
+        &self,
+        runner: &Runner,
+        case: &Case,
+        order: &Deviations,
+        predicted: &History,
+    ) -> Tried {
         let without_run = |verdict| Tried {
-            order: by.order.clone(),
+            order: order.clone(),
             ..Tried::without_run(verdict)
         };
-        let ran = match runner.run_by(&by.order, case, &self.target) {
+        let ran = match runner.run_by(order, case, &self.target) {
             Outcome::Ran(ran) => ran,
             Outcome::NotApplicable(why) => return without_run(Verdict::NotApplicable(why)),
             Outcome::NotHere(why) => return without_run(Verdict::NotHere(why)),
         };
-        let verdict = match held_against(&by.history, &ran.history) {
+        let verdict = match held_against(predicted, &ran.history) {
             verdict @ (Verdict::Pass | Verdict::Unknown(_)) => return without_run(verdict),
             verdict => verdict,
         };
@@ -335,6 +343,7 @@ pub fn cpython(kind: Kind) -> Result<Column, String> {
     Ok(Column {
         known,
         records: Records::WhereAbsent("cpython"),
+        dialect: Dialect::CPython,
         ..Column::of(format!("cpython:{kind}"), command, kind)
     })
 }

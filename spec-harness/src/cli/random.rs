@@ -1,14 +1,17 @@
 //! `random`: programs drawn from a seed, each on every implementation, held against the model; a difference is made
 //! small and written down as a case.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
+use spec_harness::interp::Deviations;
 use spec_harness::judge::report::{self, Source};
 use spec_harness::judge::{Verdict, judge};
+use spec_harness::model::Dialect;
 use spec_harness::random::{Census, Program, Rejected, Settled, draw};
 use spec_harness::replay::{self, Runner};
 use spec_harness::target::Column;
@@ -17,8 +20,13 @@ use super::output::{BAD, GOOD, Output, paint};
 use super::run::{jobs_at_a_time, prepare, progress};
 use super::{Came, RandomArgs, Refusal};
 
+/// CPU time after which whoever computes is spinning.
+const SPINNING: Duration = Duration::from_secs(1);
+
 pub(super) fn random(args: &RandomArgs, out: &mut Output) -> Result<Came, Refusal> {
-    let (runner, columns) = prepare(&args.replaying, out)?;
+    let (mut runner, columns) = prepare(&args.replaying, out)?;
+    // CPython's threads spin in many of them, and nothing in a program computes.
+    runner.limits.busy = SPINNING;
     let end = args.first.saturating_add(args.programs);
     let (next, stop) = (AtomicU64::new(args.first), AtomicBool::new(false));
     let (results, received) = mpsc::channel();
@@ -65,9 +73,17 @@ struct Tried {
     number: u64,
     program: Program,
     settled: Result<Vec<Settled>, Rejected>,
-    runs: usize,
+    seen: Seen,
     difference: Option<Difference>,
+}
+
+/// What came of running it.
+#[derive(Default)]
+struct Seen {
+    runs: usize,
     unknown: Option<String>,
+    /// Columns that it was not put to, and why.
+    without: Vec<(String, String)>,
 }
 
 /// A program that does something else than the model says.
@@ -87,6 +103,8 @@ struct Told {
     runs: usize,
     differences: Vec<(u64, PathBuf)>,
     unknown: BTreeSet<(u64, String)>,
+    /// How many programs were not put to a column, by the reason.
+    without: BTreeMap<(String, String), usize>,
 }
 
 fn try_program(args: &RandomArgs, number: u64, runner: &Runner, columns: &[Column]) -> Tried {
@@ -96,27 +114,28 @@ fn try_program(args: &RandomArgs, number: u64, runner: &Runner, columns: &[Colum
         number,
         settled: settled(&program),
         program,
-        runs: 0,
+        seen: Seen::default(),
         difference: None,
-        unknown: None,
     };
     let Ok(all) = &tried.settled else {
         return tried;
     };
-    let Some(of) = first_difference(all, runner, columns, &mut tried.runs, &mut tried.unknown)
-    else {
+    let Some(of) = first_difference(&tried.program, all, runner, columns, &mut tried.seen) else {
         return tried;
     };
     // It is made small where it was found.
     let found = std::slice::from_ref(&columns[of.0]);
+    let again = |program: &Program, all: &[Settled]| {
+        first_difference(program, all, runner, found, &mut Seen::default())
+    };
     let smallest = drawn.smallest(args.tries, |smaller| {
         let Ok(all) = settled(smaller) else {
             return false;
         };
-        !replay::interrupted() && first_difference(&all, runner, found, &mut 0, &mut None).is_some()
+        !replay::interrupted() && again(smaller, &all).is_some()
     });
     let mut all = settled(&smallest).unwrap_or_default();
-    let told = first_difference(&all, runner, found, &mut 0, &mut None).map_or(of.1, |of| of.1);
+    let told = again(&smallest, &all).map_or(of.1, |of| of.1);
     let on = &columns[of.0].target;
     all.sort_by_key(|settled| settled.kind != on.kind);
     let title = format!(
@@ -131,7 +150,7 @@ fn try_program(args: &RandomArgs, number: u64, runner: &Runner, columns: &[Colum
     tried
 }
 
-/// A program on each kind of worker that it is for.
+/// A program on each kind of worker that it is for, by the contract.
 fn settled(program: &Program) -> Result<Vec<Settled>, Rejected> {
     let kinds = program.kinds().iter();
     kinds.map(|kind| program.settled(*kind)).collect()
@@ -139,41 +158,77 @@ fn settled(program: &Program) -> Result<Vec<Settled>, Rejected> {
 
 /// The first of the columns on which the program is not what the model says, and what it is.
 fn first_difference(
+    program: &Program,
     all: &[Settled],
     runner: &Runner,
     columns: &[Column],
-    runs: &mut usize,
-    unknown: &mut Option<String>,
+    seen: &mut Seen,
 ) -> Option<(usize, String)> {
     for (place, column) in columns.iter().enumerate() {
-        let Some(settled) = all.iter().find(|one| one.kind == column.target.kind) else {
+        let (name, kind) = (&column.target.name, column.target.kind);
+        let Some(settled) = all.iter().find(|one| one.kind == kind) else {
             continue;
         };
-        let source = Source {
-            file: "random.yaml",
-            text: &settled.text,
+        let verdict = match column.dialect {
+            Dialect::Contract => by_the_contract(settled, runner, column),
+            dialect => match program.settled_in(dialect, kind) {
+                Ok(settled) => by_prediction(&settled, runner, column),
+                Err(why) => {
+                    seen.without.push((name.clone(), why.to_string()));
+                    continue;
+                }
+            },
         };
-        // The model keeps the contract, too.
-        let own = judge(&settled.case, settled.kind, &settled.history, None);
-        if let Verdict::Fail(reasons) = own.verdict {
-            let told = format!("the model itself:\n{}", report::failure(&reasons, source));
-            return Some((place, told));
-        }
-        let tried = column.try_case(runner, &settled.case, None);
-        match tried.verdict {
-            Verdict::Fail(reasons) => return Some((place, report::failure(&reasons, source))),
-            Verdict::Unknown(why) => *unknown = Some(format!("{}: {why}", column.target.name)),
-            Verdict::NotHere(why) => *unknown = Some(format!("{}: {why}", column.target.name)),
-            Verdict::Pass | Verdict::Known(_) | Verdict::Without { .. } => *runs += 1,
-            Verdict::NotApplicable(_) => {}
+        match verdict {
+            Ok(Verdict::Fail(reasons)) => {
+                let told = report::failure(&reasons, source(&settled.text));
+                return Some((place, told));
+            }
+            Err(told) => return Some((place, told)),
+            Ok(Verdict::Unknown(why)) => seen.unknown = Some(format!("{name}: {why}")),
+            Ok(Verdict::NotHere(why) | Verdict::NotApplicable(why)) => {
+                seen.without.push((name.clone(), format!("because {why}")));
+            }
+            Ok(Verdict::Pass | Verdict::Known(_) | Verdict::Without { .. }) => seen.runs += 1,
         }
     }
     None
 }
 
+fn source(text: &str) -> Source<'_> {
+    let file = "random.yaml";
+    Source { file, text }
+}
+
+/// A pool that is to keep the contract: by its rules, and by the model. An error is where the model itself does not.
+fn by_the_contract(settled: &Settled, runner: &Runner, column: &Column) -> Result<Verdict, String> {
+    let own = judge(&settled.case, settled.kind, &settled.history, None);
+    if let Verdict::Fail(reasons) = own.verdict {
+        let told = report::failure(&reasons, source(&settled.text));
+        return Err(format!("the model itself:\n{told}"));
+    }
+    Ok(column.try_case(runner, &settled.case, None).verdict)
+}
+
+/// A pool that has a model of its own. An error is where they differ.
+fn by_prediction(settled: &Settled, runner: &Runner, column: &Column) -> Result<Verdict, String> {
+    let order = Deviations::default();
+    let tried = column.try_order(runner, &settled.case, &order, &settled.history);
+    match tried.verdict {
+        Verdict::Fail(reasons) => {
+            let told = report::failure(&reasons, source(&settled.text));
+            Err(format!("{told}\nthe program there:\n{}", settled.text))
+        }
+        verdict => Ok(verdict),
+    }
+}
+
 impl Told {
     fn note(&mut self, tried: Tried, args: &RandomArgs, out: &mut Output) {
-        self.runs += tried.runs;
+        self.runs += tried.seen.runs;
+        for without in tried.seen.without {
+            *self.without.entry(without).or_default() += 1;
+        }
         match tried.settled {
             Ok(settled) => self.census.note(&tried.program, &settled),
             Err(why) => self.census.reject(why),
@@ -181,7 +236,7 @@ impl Told {
         if replay::interrupted() {
             return;
         }
-        if let Some(why) = tried.unknown {
+        if let Some(why) = tried.seen.unknown {
             self.unknown.insert((tried.number, why));
         }
         let Some(difference) = tried.difference else {
@@ -201,7 +256,8 @@ impl Told {
         out.block("  ", &difference.told);
         match written {
             Ok(()) => out.line(format_args!(
-                "  again: spec-harness run {} --on {on}",
+                "  again: spec-harness random --seed {} --first {number} --programs 1 --on {on}; as a case: {}",
+                args.seed,
                 file.display()
             )),
             Err(error) => {
@@ -219,6 +275,9 @@ impl Told {
         out.block("", &self.census.to_string());
         for (number, why) in &self.unknown {
             out.line(format_args!("unknown: program {number} on {why}"));
+        }
+        for ((name, why), count) in &self.without {
+            out.line(format_args!("not on {name}: {count} {why}"));
         }
         let verdict = match self.differences.len() {
             0 => paint(GOOD, "no difference"),

@@ -185,7 +185,7 @@ fn replay_all(
                     let (case, column) = (*case, *column);
                     let (chosen, on) = (&cases[case], &columns[column]);
                     let tried = match by {
-                        By::Order(by) => on.try_order(runner, &chosen.case, by),
+                        By::Order(by) => on.try_order(runner, &chosen.case, &by.order, &by.history),
                         By::None(why) => {
                             Tried::without_run(Verdict::NotApplicable((*why).to_owned()))
                         }

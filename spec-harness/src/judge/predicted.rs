@@ -13,7 +13,10 @@ pub fn held_against(predicted: &History, seen: &History) -> Verdict {
     };
     let (mut predicted_lines, mut seen_lines) = (lines(predicted), lines(seen));
     let same = match (&predicted.ending, &seen.ending) {
-        (Ending::Unknown(_), Ending::Unknown(_)) => one_way(&predicted_lines, &seen_lines),
+        // Who spins is proven to be at work, or was only ever found at it.
+        (Ending::Unknown(_), Ending::Unknown(_) | Ending::Broken(_)) => {
+            one_way(&predicted_lines, &seen_lines)
+        }
         (_, Ending::Unknown(why)) => return Verdict::Unknown(why.clone()),
         (Ending::Finished, Ending::Finished)
         | (Ending::Deadlock(_), Ending::Deadlock(_))

@@ -60,9 +60,8 @@ impl Pool for Contract {
         Ok(self.streams.len() - 1)
     }
 
-    fn asked(&mut self, iterator: IterId, _limited: bool) -> Result<(), Raised> {
+    fn asked(&mut self, iterator: IterId) {
         self.streams[iterator].asked(&mut self.jobs);
-        Ok(())
     }
 
     fn advance(&mut self, iterator: IterId) {
@@ -169,10 +168,6 @@ impl Pool for Contract {
 
     fn waits_for_itself(&self, key: Key, job: JobId) -> bool {
         self.jobs.waits_for_itself(key, job)
-    }
-
-    fn spins(&self) -> bool {
-        false
     }
 
     fn race(&self) -> Option<&'static str> {

@@ -29,6 +29,9 @@ use crate::interp::Caller;
 use crate::protocol;
 use iterator::ResultIterator;
 
+/// Errors of its own for which cases have no name.
+pub(crate) const NAMELESS: [&str; 2] = ["AssertionError", "AttributeError"];
+
 /// A pool of CPython's.
 #[derive(Debug)]
 pub(super) struct CPython {
@@ -133,7 +136,7 @@ impl CPython {
 
     /// Puts a job into the cache and its tasks into the queue.
     fn let_in(&mut self, work: Work, chunksize: usize, iterator: Option<IterId>) -> JobId {
-        let id = self.jobs.len();
+        let (id, items) = (self.jobs.len(), work.keys.len());
         // What comes behind an endless input is never handed out.
         if !self.feeding && chunksize > 0 {
             self.staff.enqueue(id, &work, chunksize);
@@ -141,12 +144,8 @@ impl CPython {
         self.jobs.push(Job {
             chunksize,
             iterator,
-            chunks_left: work
-                .keys
-                .len()
-                .checked_div(chunksize)
-                .map_or(0, |_| work.keys.len().div_ceil(chunksize)),
-            values: vec![Value::None; work.keys.len()],
+            chunks_left: items.div_ceil(chunksize.max(1)),
+            values: vec![Value::None; items],
             stuck: BTreeSet::new(),
             error: None,
             outcome: None,
@@ -182,10 +181,7 @@ impl CPython {
                 }
                 continue;
             };
-            let Job {
-                chunksize, values, ..
-            } = &self.jobs[job];
-            let mut values = values.chunks(*chunksize);
+            let mut values = self.jobs[job].values.chunks(self.jobs[job].chunksize);
             let values = values.nth(chunk).unwrap_or_default().to_vec();
             let iterator = &mut self.iterators[iterator];
             iterator.came(chunk, error.map_or(Ok(values), Err));
@@ -320,14 +316,6 @@ impl Pool for CPython {
         Ok(id)
     }
 
-    fn asked(&mut self, iterator: IterId, limited: bool) -> Result<(), Raised> {
-        if limited && self.iterators[iterator].is_generator() {
-            let text = "'generator' object has no attribute 'next'";
-            return Err(raised("AttributeError", text));
-        }
-        Ok(())
-    }
-
     fn advance(&mut self, iterator: IterId) {
         self.iterators[iterator].advance();
     }
@@ -340,9 +328,10 @@ impl Pool for CPython {
         self.iterators[iterator].taken();
     }
 
-    /// Who reads further waits for ever.
-    fn ran_dry(&mut self) -> bool {
-        false
+    fn unlimited(&self, iterator: IterId) -> Option<Raised> {
+        let text = "'generator' object has no attribute 'next'";
+        let is_generator = self.iterators[iterator].is_generator();
+        is_generator.then(|| raised("AttributeError", text))
     }
 
     fn close(&mut self) {
@@ -384,11 +373,6 @@ impl Pool for CPython {
         let results = self.is_in_results(by) || self.have_results_ended();
         let workers = self.kind == Kind::Thread || self.have_workers_ended();
         (results && workers).then_some(Ok(Value::None))
-    }
-
-    /// SIGTERM is all there is.
-    fn has_grace(&self) -> bool {
-        false
     }
 
     fn kill(&mut self) -> Vec<Key> {
@@ -527,14 +511,6 @@ impl Pool for CPython {
 
     fn is_calling(&self, key: Key) -> bool {
         matches!(self.results, Results::Call(_, called) if called == key)
-    }
-
-    fn can_go_on(&self, _key: Key) -> bool {
-        true
-    }
-
-    fn waits_for_itself(&self, _key: Key, _job: JobId) -> bool {
-        false
     }
 
     /// The thread that looks after the workers wakes up for every result that the other one does not take.

@@ -128,8 +128,8 @@ pub(super) trait Pool: std::fmt::Debug {
     /// Takes an input in that is read bit by bit.
     fn imap(&mut self, wish: &Wish<'_>) -> Result<IterId, Raised>;
 
-    /// Somebody asks an iterator for its next result, with a time limit or without.
-    fn asked(&mut self, iterator: IterId, limited: bool) -> Result<(), Raised>;
+    /// Somebody asks an iterator for its next result.
+    fn asked(&mut self, _iterator: IterId) {}
 
     /// Lets an iterator take in what has come, for one who waits.
     fn advance(&mut self, iterator: IterId);
@@ -140,8 +140,15 @@ pub(super) trait Pool: std::fmt::Debug {
     /// The result was given.
     fn taken(&mut self, iterator: IterId);
 
+    /// The error of one who has asked an iterator with a time limit, where that cannot be done.
+    fn unlimited(&self, _iterator: IterId) -> Option<Raised> {
+        None
+    }
+
     /// Whether more was read of an endless input than the case has items for; said once.
-    fn ran_dry(&mut self) -> bool;
+    fn ran_dry(&mut self) -> bool {
+        false
+    }
 
     /// No further work.
     fn close(&mut self);
@@ -153,7 +160,9 @@ pub(super) trait Pool: std::fmt::Debug {
     fn terminated(&self, by: Caller) -> Option<Outcome>;
 
     /// Whether there are workers that are given a time to listen (L7).
-    fn has_grace(&self) -> bool;
+    fn has_grace(&self) -> bool {
+        false
+    }
 
     /// Ends what did not listen to terminate, or did not get to hear of it; gives the tasks that are stopped in the
     /// middle.
@@ -207,14 +216,22 @@ pub(super) trait Pool: std::fmt::Debug {
     fn is_calling(&self, key: Key) -> bool;
 
     /// Whether a body can go on when what it waits for has come.
-    fn can_go_on(&self, key: Key) -> bool;
+    fn can_go_on(&self, _key: Key) -> bool {
+        true
+    }
 
     /// Whether a body that waits for this job would wait for itself, and is told so.
-    fn waits_for_itself(&self, key: Key, job: JobId) -> bool;
+    fn waits_for_itself(&self, _key: Key, _job: JobId) -> bool {
+        false
+    }
 
     /// Whether a thread of it is at work without end, so that nobody sees what comes next.
-    fn spins(&self) -> bool;
+    fn spins(&self) -> bool {
+        false
+    }
 
     /// Why what comes next depends on who is faster, where it does.
-    fn race(&self) -> Option<&'static str>;
+    fn race(&self) -> Option<&'static str> {
+        None
+    }
 }

@@ -382,16 +382,17 @@ impl World {
 
     /// What a call returns with when its time is over.
     fn too_late(&self, awaits: &Awaits) -> Outcome {
-        let text = match self.choices.dialect {
-            Dialect::Contract => "timed out",
-            Dialect::CPython => "",
-        };
-        match awaits {
+        let refused = match awaits {
             // P1: join of a process says nothing of whether it has ended.
-            Awaits::Ready(_) | Awaits::Ended(_) | Awaits::Places(_) => Ok(Value::None),
-            Awaits::Place(_) => Err(raised("QueueFull", "queue is full")),
-            _ => Err(raised("TimedOut", text)),
-        }
+            Awaits::Ready(_) | Awaits::Ended(_) | Awaits::Places(_) => return Ok(Value::None),
+            Awaits::Place(_) => return Err(raised("QueueFull", "queue is full")),
+            Awaits::Next((pool, iterator)) => self.pools[*pool].1.unlimited(*iterator),
+            _ => None,
+        };
+        Err(refused.unwrap_or_else(|| match self.choices.dialect {
+            Dialect::Contract => raised("TimedOut", "timed out"),
+            Dialect::CPython => raised("TimedOut", ""),
+        }))
     }
 
     /// Whether a call is made by a task or a callback of this pool.

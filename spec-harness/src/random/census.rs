@@ -111,15 +111,8 @@ impl fmt::Display for Census {
             writeln!(f, "{} {what}: {}", counts.len(), counts.join(", "))?;
         }
         if !self.rejected.is_empty() {
-            let why = self.rejected.iter().map(|(why, count)| match why {
-                Rejected::Inconsistent => {
-                    format!("{count} that use what is not there yet")
-                }
-                Rejected::Senseless => format!("{count} that ask for what has no answer"),
-                Rejected::OtherKind => format!("{count} for other kinds of workers"),
-                Rejected::Malformed(why) => format!("{count} that are not in order: {why}"),
-            });
-            let why: Vec<String> = why.collect();
+            let why = self.rejected.iter();
+            let why: Vec<String> = why.map(|(why, count)| format!("{count} {why}")).collect();
             writeln!(f, "not run: {}", why.join(", "))?;
         }
         Ok(())

@@ -5,15 +5,19 @@
 //! ends in several ways, in the rounds of a loop or in a body that runs more than once, is left out; a pool of
 //! default size that shows how large it is gets a size.
 
+use std::fmt;
+
 use super::draft::{Draft, Line, Step};
 use crate::case::Diagnostic;
 use crate::case::ast::{self, Action, Case, Kind, Op, OpKind, Span};
-use crate::history::{Ending, History, What};
-use crate::model;
+use crate::history::{Ending, Event, History, What};
+use crate::model::{self, Dialect, NAMELESS};
 
 /// A program on one kind of worker: every step says how it ends, by the model.
 #[derive(Debug, Clone)]
 pub struct Settled {
+    /// Whose model.
+    pub dialect: Dialect,
     /// The kind.
     pub kind: Kind,
     /// The case as a file, without expectations.
@@ -35,6 +39,18 @@ pub enum Rejected {
     OtherKind,
     /// The case file is not in order: a mistake of the generator.
     Malformed(String),
+}
+
+impl fmt::Display for Rejected {
+    /// Which programs were rejected: "that ask for..".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rejected::Inconsistent => f.write_str("that use what is not there yet"),
+            Rejected::Senseless => f.write_str("that ask for what has no answer"),
+            Rejected::OtherKind => f.write_str("for other kinds of workers"),
+            Rejected::Malformed(why) => write!(f, "that are not in order: {why}"),
+        }
+    }
 }
 
 /// What is known of a step.
@@ -61,12 +77,18 @@ const MOST_ROUNDS: usize = 150;
 /// Notes on every step how it ends. `predict` is the model.
 pub(super) fn settle(
     draft: &Draft,
+    dialect: Dialect,
     kind: Kind,
     predict: impl Fn(&Case) -> Result<History, Rejected>,
 ) -> Result<Settled, Rejected> {
-    let mut notes = vec![Note::default(); draft.count];
+    // CPython asks the machine how large a pool of default size is.
+    let note = Note {
+        sized: dialect == Dialect::CPython,
+        ..Note::default()
+    };
+    let mut notes = vec![note; draft.count];
     for _ in 0..MOST_ROUNDS {
-        let written = write(draft, &notes);
+        let written = write(draft, dialect, &notes);
         let case = Case::parse("random", &written.text)
             .map_err(|problems| malformed(&problems, &written.text))?;
         let spans = calls(&case);
@@ -75,27 +97,32 @@ pub(super) fn settle(
             let place = spans.iter().position(|known| known == span)?;
             written.calls.get(place).copied()
         };
-        if note(&history, called, &mut notes) {
+        if take_note(&history, called, &mut notes) {
             continue;
         }
         match model::shows_its_size(&case, kind, &history).and_then(|pool| called(&pool)) {
             Some(pool) if !notes[pool].sized => notes[pool].sized = true,
-            _ => return finished(kind, written.text, case, history),
+            _ => return finished(dialect, kind, written.text, case, history),
         }
     }
     Err(Rejected::Inconsistent)
 }
 
 /// Takes over the first thing that is not noted yet; false where there is none.
-fn note(history: &History, called: impl Fn(&Span) -> Option<usize>, notes: &mut [Note]) -> bool {
+fn take_note(
+    history: &History,
+    called: impl Fn(&Span) -> Option<usize>,
+    notes: &mut [Note],
+) -> bool {
     for event in &history.events {
         match &event.what {
             What::Return {
                 span,
                 result: Err(raised),
             } => {
-                // It asked for what is not there: no pool answers that.
-                if raised.kind == "Protocol" {
+                // It asked for what is not there: no pool answers that. Or no step can expect it: main, or the body,
+                // ends with it.
+                if raised.kind == "Protocol" || NAMELESS.contains(&raised.kind.as_str()) {
                     return false;
                 }
                 if let Some(call) = called(span)
@@ -124,19 +151,29 @@ fn note(history: &History, called: impl Fn(&Span) -> Option<usize>, notes: &mut 
     noted
 }
 
-fn finished(kind: Kind, text: String, case: Case, history: History) -> Result<Settled, Rejected> {
-    let unmet = |what: &What| matches!(what, What::Unmet { .. });
-    match &history.ending {
-        Ending::Broken(_) | Ending::Leaked(_) | Ending::Unknown(_) => Err(Rejected::Senseless),
-        _ if history.events.iter().any(|event| unmet(&event.what)) => Err(Rejected::Inconsistent),
-        Ending::Finished => Ok(Settled {
-            kind,
-            text,
-            case,
-            history,
-        }),
-        Ending::Deadlock(_) => Err(Rejected::Inconsistent),
+fn finished(
+    dialect: Dialect,
+    kind: Kind,
+    text: String,
+    case: Case,
+    history: History,
+) -> Result<Settled, Rejected> {
+    let unmet = |event: &Event| matches!(event.what, What::Unmet { .. });
+    match (&history.ending, dialect) {
+        (Ending::Broken(_), _) => return Err(Rejected::Senseless),
+        // There, a program may well come to a bad end.
+        (_, Dialect::CPython) => {}
+        (Ending::Leaked(_) | Ending::Unknown(_), _) => return Err(Rejected::Senseless),
+        (Ending::Finished, _) if !history.events.iter().any(unmet) => {}
+        _ => return Err(Rejected::Inconsistent),
     }
+    Ok(Settled {
+        dialect,
+        kind,
+        text,
+        case,
+        history,
+    })
 }
 
 fn malformed(problems: &[Diagnostic], text: &str) -> Rejected {
@@ -182,7 +219,7 @@ fn main(steps: &[ast::Step], spans: &mut Vec<Span>) {
 }
 
 /// The case file, without the steps that are left out or need what an earlier one has failed to make.
-fn write(draft: &Draft, notes: &[Note]) -> Written {
+fn write(draft: &Draft, dialect: Dialect, notes: &[Note]) -> Written {
     let mut dead = Vec::new();
     unmade(&draft.steps, notes, false, &mut dead);
     let mut written = Written {
@@ -208,7 +245,7 @@ fn write(draft: &Draft, notes: &[Note]) -> Written {
                     if is_out(step, note, &fails) {
                         continue;
                     }
-                    let beside = said(step, note);
+                    let beside = said(step, dialect, note);
                     let beside = beside
                         .iter()
                         .map(|(key, value)| format!(", {key}: {value}"));
@@ -225,7 +262,7 @@ fn write(draft: &Draft, notes: &[Note]) -> Written {
         }
     }
     written.text += "main:\n";
-    write_steps(&draft.steps, notes, &dead, 2, &mut written);
+    write_steps(&draft.steps, dialect, notes, &dead, 2, &mut written);
     written
 }
 
@@ -251,6 +288,7 @@ fn is_out(step: &Step, note: &Note, dead: &[&String]) -> bool {
 
 fn write_steps(
     steps: &[Step],
+    dialect: Dialect,
     notes: &[Note],
     dead: &[&String],
     indent: usize,
@@ -262,7 +300,7 @@ fn write_steps(
         // A loop without steps is none.
         let body = |(key, inside): &(&'static str, Vec<Step>)| {
             let mut body = Written::default();
-            write_steps(inside, notes, dead, indent + 4, &mut body);
+            write_steps(inside, dialect, notes, dead, indent + 4, &mut body);
             (*key, body)
         };
         let inside: Vec<(&str, Written)> = step.inside.iter().map(body).collect();
@@ -281,7 +319,7 @@ fn write_steps(
         };
         written.text += &format!("{mark}{head}\n");
         written.calls.push(step.number);
-        for (key, value) in said(step, note) {
+        for (key, value) in said(step, dialect, note) {
             written.text += &format!("{:indent$}  {key}: {value}\n", "");
         }
         for (key, body) in inside {
@@ -292,8 +330,12 @@ fn write_steps(
 }
 
 /// What stands beside a step with this note.
-fn said(step: &Step, note: &Note) -> Vec<(&'static str, String)> {
+fn said(step: &Step, dialect: Dialect, note: &Note) -> Vec<(&'static str, String)> {
     let mut beside = step.beside.clone();
+    // Nobody waits for a pool of CPython's with a time limit.
+    if dialect == Dialect::CPython && step.head.starts_with("join:") {
+        beside.retain(|(key, _)| *key != "timeout");
+    }
     match &note.raises {
         Some(kind) => beside.push(("raises", kind.clone())),
         None => {

@@ -35,11 +35,11 @@ impl World {
             return Ok(Awaits::No(Value::None));
         }
         match command {
-            Command::Next { iterator, timeout } => {
+            Command::Next { iterator, .. } => {
                 let Some((pool, iterator)) = self.iterators.get(iterator).copied() else {
                     return Err(self.nonsense(format!("the iterator `{iterator}` was never made")));
                 };
-                self.pools[pool].1.asked(iterator, timeout.is_some())?;
+                self.pools[pool].1.asked(iterator);
                 self.pools[pool].1.advance(iterator);
                 return Ok(Awaits::Next((pool, iterator)));
             }
