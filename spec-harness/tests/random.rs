@@ -1,10 +1,11 @@
-//! Random programs on our pools, and what is claimed of the programs.
+//! Random programs on our pools, and what is claimed of the programs. With `CPYTHON=live` they run on CPython, too.
 
 use std::path::Path;
 use std::process::Command;
 
 use spec_harness::author::reviewed;
 use spec_harness::case::ast::Kind;
+use spec_harness::model::Dialect;
 use spec_harness::random::{Census, Program, Rejected, Settled, draw};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spec-harness");
@@ -21,7 +22,13 @@ fn settled(program: &Program) -> Result<Vec<Settled>, Rejected> {
 fn our_pools_do_what_the_model_says() {
     let into = Path::new(env!("CARGO_TARGET_TMPDIR")).join("random");
     let mut command = Command::new(PROGRAM);
-    command.args(["random", "--on", "thread,process", "--programs", "40"]);
+    let live = std::env::var("CPYTHON").is_ok_and(|cpython| cpython == "live");
+    let on = if live {
+        "thread,process,cpython"
+    } else {
+        "thread,process"
+    };
+    command.args(["random", "--on", on, "--programs", "40"]);
     command
         .args(["--seed", &SEED.to_string(), "--into"])
         .arg(into);
@@ -29,6 +36,35 @@ fn our_pools_do_what_the_model_says() {
     let out = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success(), "{out}");
     assert!(out.contains("no difference"), "{out}");
+}
+
+/// Nearly every program can be put to CPython: its model says how each step ends there, and that differs in many.
+#[test]
+fn cpython_s_model_has_an_answer_to_the_programs() {
+    let (mut programs, mut answered, mut other) = (0, 0, 0);
+    for number in 0..60 {
+        let program = draw(SEED, number).program();
+        for kind in program.kinds() {
+            let Ok(contract) = program.settled(*kind) else {
+                continue;
+            };
+            programs += 1;
+            match program.settled_in(Dialect::CPython, *kind) {
+                Ok(settled) => {
+                    answered += 1;
+                    other += usize::from(settled.history.events != contract.history.events);
+                }
+                Err(Rejected::Malformed(why)) => panic!("program {number}: {why}"),
+                Err(_) => {}
+            }
+        }
+    }
+    assert!(programs > 60, "{programs}");
+    assert!(answered * 100 >= programs * 95, "{answered} of {programs}");
+    assert!(
+        other * 100 >= programs * 20 && other < answered,
+        "{other} of {programs}"
+    );
 }
 
 /// `check` holds every case against the model in all orders up to the bound; here our pools are, in those that lead

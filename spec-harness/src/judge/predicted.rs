@@ -20,6 +20,7 @@ pub fn held_against(predicted: &History, seen: &History) -> Verdict {
         (_, Ending::Unknown(why)) => return Verdict::Unknown(why.clone()),
         (Ending::Finished, Ending::Finished)
         | (Ending::Deadlock(_), Ending::Deadlock(_))
+        | (Ending::Broken(_), Ending::Broken(_))
         | (Ending::Leaked(_), Ending::Leaked(_)) => predicted_lines == seen_lines,
         // Where both are given up for the same reason, such as starts without end.
         (Ending::Broken(one), Ending::Broken(other)) => {
