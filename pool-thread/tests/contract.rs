@@ -668,6 +668,51 @@ fn all_results_of_workers_with_a_share_arrive_also_when_the_pool_is_closed_early
 }
 
 #[test]
+fn nobody_is_started_for_a_pool_that_has_nothing_left_to_do() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let counter = made.clone();
+    let (task, arrived, open) = door();
+    let pool = ThreadPool::builder()
+        .size(1)
+        .initializer(move || counter.fetch_add(1, Ordering::SeqCst))
+        .maxtasksperchild(NonZeroUsize::MIN)
+        .build()
+        .expect("a pool");
+    let last = pool.apply_async(task, 7).expect("a running pool");
+    assert_eq!(arrived.recv(), Ok(7));
+    pool.close();
+    drop(open);
+    pool.join().expect("closed");
+    assert_eq!(last.get().expect("a value"), 7);
+    assert_eq!(made.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_worker_that_cannot_start_at_once_tries_again_for_what_a_closed_pool_has() {
+    let tries = Arc::new(AtomicUsize::new(0));
+    let counter = tries.clone();
+    let (closed, waits) = unbounded::<()>();
+    let pool = ThreadPool::builder()
+        .size(1)
+        .try_initializer(move || {
+            // Until the pool has been closed, the first one has not failed.
+            let _ = waits.recv();
+            match counter.fetch_add(1, Ordering::SeqCst) {
+                0 => Err("not yet"),
+                _ => Ok(()),
+            }
+        })
+        .build()
+        .expect("a pool");
+    let value = pool.apply_async(|x: u32| x + 1, 1).expect("a running pool");
+    pool.close();
+    drop(closed);
+    assert_eq!(value.get().expect("a value"), 2);
+    pool.join().expect("closed");
+    assert_eq!(tries.load(Ordering::SeqCst), 2);
+}
+
+#[test]
 fn an_initializer_that_fails_every_time_fails_what_is_queued_with_its_own_words() {
     let tries = Arc::new(AtomicUsize::new(0));
     let counter = tries.clone();

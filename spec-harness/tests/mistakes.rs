@@ -96,6 +96,7 @@ mistakes! {
     an_expectation_for_a_kind_the_case_is_not_for_is_refused
     an_expectation_that_contradicts_the_model_is_refused
     an_expression_that_cannot_have_a_value_is_refused
+    an_initializer_is_a_call
     an_instant_that_stands_twice_is_refused
     an_iterator_is_no_list
     an_iterator_without_a_name_is_refused
@@ -140,4 +141,5 @@ mistakes! {
     two_steps_in_one_item_are_refused
     what_depends_on_an_idle_worker_is_refused
     what_depends_on_the_machine_is_refused
+    who_has_no_handle_kills_no_worker
 }

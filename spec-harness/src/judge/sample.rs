@@ -125,6 +125,27 @@ impl Sample {
         key
     }
 
+    /// Gives the pool an initializer.
+    pub(super) fn initialized(&mut self) -> &mut Sample {
+        for event in &mut self.history.events {
+            if let What::Call { command, .. } = &mut event.what
+                && let Command::Pool { initializer, .. } = command
+            {
+                *initializer = Some(0);
+            }
+        }
+        self
+    }
+
+    /// A worker begins by the initializer, which has the next number, given for the reader.
+    pub(super) fn starts(&mut self, key: Key, worker: WorkerId) -> &mut Sample {
+        assert_eq!(self.task(0, false), key, "bodies are numbered one by one");
+        self.jobs += 1;
+        let start = &mut self.history.tasks[key as usize];
+        (start.initializer, start.chunk, start.task) = (true, None, "init".into());
+        self.begin(key, worker)
+    }
+
     /// Submits the next task, whose number is given for the reader; the call has not returned.
     pub(super) fn submit(&mut self, key: Key) -> &mut Sample {
         assert_eq!(self.task(0, false), key, "tasks are numbered one by one");

@@ -50,3 +50,63 @@ pub(super) fn comes_first(facts: &Facts<'_>) -> Result<(), Breach> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{verdict, work};
+    use super::*;
+    use crate::judge::sample::Sample;
+
+    fn initialized() -> Sample {
+        let mut run = Sample::pool(1);
+        run.initialized();
+        run
+    }
+
+    #[test]
+    fn a_worker_starts_before_its_first_task_and_once() {
+        let mut run = initialized();
+        run.starts(0, 0).end(0).apply_async(1).begin(1, 0).end(1);
+        assert_eq!(verdict(comes_first, &run), None);
+        run.starts(2, 0);
+        assert_eq!(
+            verdict(comes_first, &run).as_deref(),
+            Some("init(2) began on a worker that had run it")
+        );
+    }
+
+    #[test]
+    fn each_replacement_starts_as_well() {
+        let mut run = initialized();
+        run.starts(0, 0).end(0).apply_async(1).begin(1, 0).end(1);
+        run.apply_async(2).begin(2, 1);
+        assert_eq!(
+            verdict(comes_first, &run).as_deref(),
+            Some("f(2) began on a worker that had not run the initializer")
+        );
+    }
+
+    #[test]
+    fn a_start_that_failed_is_none_and_may_be_tried_again() {
+        let mut run = initialized();
+        run.starts(0, 0).ends(0, Fate::Raised);
+        run.starts(1, 0).end(1).apply_async(2).begin(2, 0).end(2);
+        assert_eq!(verdict(comes_first, &run), None);
+        let mut bad = initialized();
+        bad.starts(0, 0).ends(0, Fate::Raised);
+        bad.apply_async(1).begin(1, 0);
+        assert!(verdict(comes_first, &bad).is_some());
+    }
+
+    #[test]
+    fn a_worker_that_starts_or_pauses_is_not_idle() {
+        let mut run = initialized();
+        run.starts(0, 0).apply_async(1).clock(1);
+        run.ends(0, Fate::Raised).clock(2).starts(2, 0).clock(3);
+        run.end(2).begin(1, 0).end(1).close();
+        assert_eq!(verdict(work::conserving, &run), None);
+        let mut idle = initialized();
+        idle.starts(0, 0).end(0).apply_async(1).clock(1).close();
+        assert!(verdict(work::conserving, &idle).is_some());
+    }
+}
