@@ -312,6 +312,16 @@ mod listing {
     }
 
     #[test]
+    fn a_row_that_there_is_not_is_refused() {
+        harness(&["list", "--row", "O5,Z9"])
+            .ends_with(2)
+            .complains("`Z9` is no row of the contract");
+        // Each is there, but not together: no slip to guess at.
+        let said = harness(&["list", "S004-1", "--row", "C2"]).ends_with(2);
+        assert!(!said.err.contains("did you mean"), "{}", said.err);
+    }
+
+    #[test]
     fn a_reader_that_goes_away_is_no_error() {
         let mut child = Command::new(PROGRAM)
             .arg("list")

@@ -29,8 +29,8 @@ main:
 pub(super) fn new(args: &NewArgs, out: &mut Output) -> Result<Came, Refusal> {
     let path = args.path.as_path();
     let shown = path.display();
-    if path.extension().is_none_or(|ending| ending != "yaml") {
-        return Err(format!("{shown}: a case file ends with .yaml"));
+    if !select::is_path(path) {
+        return Err(format!("{shown}: a case file ends with .yaml or .yml"));
     }
     let there = path
         .try_exists()

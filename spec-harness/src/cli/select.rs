@@ -7,6 +7,7 @@ use std::path::Path;
 use spec_harness::case::ast::{Case, Kind};
 use spec_harness::case::suggest::did_you_mean;
 use spec_harness::case::{Diagnostic, MAX_BYTES};
+use spec_harness::contract::Contract;
 use spec_harness::judge::transcript;
 
 use super::{Refusal, Selection};
@@ -47,8 +48,10 @@ pub(super) struct Bad {
 
 /// The selected cases; or those that are not in order.
 pub(super) fn select(selection: &Selection) -> Result<Result<Vec<Chosen>, Vec<Bad>>, Refusal> {
-    let (paths, filters): (Vec<&String>, Vec<&String>) =
-        selection.filters.iter().partition(|filter| is_path(filter));
+    let (paths, filters): (Vec<&String>, Vec<&String>) = selection
+        .filters
+        .iter()
+        .partition(|filter| is_path(Path::new(filter)));
     let mut read = Vec::new();
     for path in &paths {
         read.push(from_file(Path::new(path))?);
@@ -66,6 +69,17 @@ pub(super) fn select(selection: &Selection) -> Result<Result<Vec<Chosen>, Vec<Ba
         };
         let built_in = spec_cases::CASES.iter().filter(|(name, _)| named(name));
         read.extend(built_in.map(|(name, text)| built_in_case(name, text)));
+    }
+    let contract = match selection.row.as_slice() {
+        [] => None,
+        _ => Some(Contract::ours()?),
+    };
+    let is_row = |name: &String| {
+        let mut rows = contract.iter().flat_map(Contract::rows);
+        rows.any(|row| row.name == *name)
+    };
+    if let Some(row) = selection.row.iter().find(|row| !is_row(row)) {
+        return Err(format!("`{row}` is no row of the contract"));
     }
     let (mut chosen, mut bad) = (Vec::new(), Vec::new());
     for result in read {
@@ -110,15 +124,17 @@ fn nothing(selection: &Selection) -> Refusal {
     let text = format!("no case matches {}", asked.join(" "));
     let names = || spec_cases::CASES.iter().map(|(name, _)| *name);
     let last = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
-    let help = selection.filters.iter().find_map(|filter| {
+    // What is a part of some name is no slip.
+    let unknown = |filter: &&String| !names().any(|name| name.contains(filter.as_str()));
+    let help = selection.filters.iter().filter(unknown).find_map(|filter| {
         did_you_mean(filter, names()).or_else(|| did_you_mean(filter, names().map(last)))
     });
     help.map_or(text.clone(), |help| format!("{text}; {help}"))
 }
 
-/// A filter that ends like a case file is one.
-fn is_path(filter: &str) -> bool {
-    let ending = Path::new(filter).extension();
+/// What ends like a case file is one.
+pub(super) fn is_path(path: &Path) -> bool {
+    let ending = path.extension();
     ending.is_some_and(|ending| ending == "yaml" || ending == "yml")
 }
 
@@ -167,7 +183,7 @@ pub(super) fn from_file(path: &Path) -> Result<Result<Chosen, Bad>, Refusal> {
 /// The one case that is meant: a file by its path, a built-in one by its name, the last part of it, or any part that no
 /// other has.
 pub(super) fn one(name: &str) -> Result<Result<Chosen, Bad>, Refusal> {
-    if is_path(name) {
+    if is_path(Path::new(name)) {
         return from_file(Path::new(name));
     }
     let last = |case: &Chosen| case.case.name.rsplit('/').next() == Some(name);

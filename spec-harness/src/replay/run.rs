@@ -239,7 +239,7 @@ impl Run<'_> {
                 && self.session.pump(&mut self.heard)? == Pumped::Nothing
             {
                 return Err(broken(
-                    "the adapter fell asleep without answering hello".to_owned(),
+                    "the adapter fell asleep without answering hello (is its answer still in a buffer? each line is to be flushed)".to_owned(),
                 ));
             }
         };

@@ -103,6 +103,13 @@ impl Session {
             .stderr(Stdio::piped());
         let mut child = sys::spawn(&mut command).map_err(|e| match e.kind() {
             ErrorKind::NotFound => Fault::NotHere(format!("{} is not here", program.display())),
+            ErrorKind::PermissionDenied => broken(
+                &format!(
+                    "{} cannot be started (is it executable?)",
+                    program.display()
+                ),
+                e,
+            ),
             _ => broken(&format!("{} cannot be started", program.display()), e),
         })?;
         let pid = child.id() as i32;

@@ -70,7 +70,7 @@ fn one_reason_is_one_line() {
     fails_at_once(
         &adapter("is-silent"),
         "everything",
-        "the adapter fell asleep without answering hello",
+        "the adapter fell asleep without answering hello (is its answer still in a buffer?",
     );
     fails_at_once(
         &adapter("refuses"),
@@ -117,6 +117,17 @@ fn changed(this: &str, that: &str, name: &str) -> File {
     let file = File::new(name, &text.replace(this, that));
     fs::set_permissions(file.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
     file
+}
+
+#[test]
+fn a_time_limit_that_is_not_kept_is_named() {
+    if !python() {
+        return;
+    }
+    let file = changed("result(timeout)", "result()", "for-ever.py");
+    harness(&["adapter-test", file.path(), "timeout", "--patience", "1"])
+        .ends_with(1)
+        .says("everything sleeps without one: is its `timeout` kept?");
 }
 
 #[test]

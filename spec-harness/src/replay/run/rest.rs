@@ -69,6 +69,9 @@ impl Run<'_> {
                 timed: Some(who), ..
             } => who,
             Rest::Asleep { timed: None, .. } if self.noisy => "it writes to stderr".to_owned(),
+            Rest::Asleep { timed: None, .. } if self.stage.awaits_real_timeout() => {
+                "a call was given a time limit, and everything sleeps without one: is its `timeout` kept?".to_owned()
+            }
             Rest::Asleep { timed: None, .. } => "nobody was found awake".to_owned(),
         };
         if self.is_over() {
