@@ -18,10 +18,12 @@
 
 mod lines;
 mod request;
+mod submission;
 
 pub use crate::case::language::{abilities, errors};
 pub use lines::{LineBuffer, LineError, MAX_LINE, read_line};
 pub use request::{Command, Request};
+pub use submission::{Job, Later, Stream, Tasks};
 
 use std::collections::BTreeMap;
 use std::fmt;

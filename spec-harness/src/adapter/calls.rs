@@ -7,16 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use pool_core::{AsyncResult, Imap, Pool, Submission, Timers, TryStar, Trying};
+use pool_core::{Imap, Pool, Submission, Timers, TryStar, Trying};
 use serde_json::Value;
 
-use super::handle::{Callbacks, Handle, list, one};
+use super::clock::seconds;
+use super::handle::{Handle, enter, list, one};
 use super::hello::hello;
 use super::named::{Answer, bad, error, misused, named, not_started, unknown};
 use super::parcel::Parcel;
 use super::puppet::Ended;
 use super::{Bare, PoolWish, Program, Subject, puppet};
-use crate::protocol::{Command, ErrorReply, Hello, WorkerKind};
+use crate::protocol::{Command, ErrorReply, Hello, Job, Later, Stream, Tasks, WorkerKind};
 
 /// Everything that the program under test has made, by name.
 pub(super) struct Calls<S: Subject> {
@@ -30,23 +31,6 @@ pub(super) struct Calls<S: Subject> {
 
 /// The results of an `imap`, one by one.
 type Results = Imap<Parcel<Value>, Parcel<ErrorReply>>;
-
-/// An `imap` as it is submitted.
-struct Flow {
-    keys: Vec<u64>,
-    endless: bool,
-    chunksize: Option<u64>,
-    read_ahead: Option<u64>,
-    unordered: bool,
-}
-
-/// A map as it is submitted.
-struct Items {
-    keys: Vec<u64>,
-    chunksize: Option<u64>,
-    /// Whether each item is a tuple that is to be unpacked.
-    star: bool,
-}
 
 impl<S: Subject> Program for Calls<S> {
     fn hello(&self, kind: WorkerKind) -> Option<Hello> {
@@ -86,6 +70,12 @@ impl<S: Subject> Calls<S> {
     }
 
     fn make(&self, command: Command) -> Answer {
+        if let Some(job) = command.job() {
+            return self.submit(job);
+        }
+        if let Some(stream) = command.stream() {
+            return self.imap(stream);
+        }
         match command {
             Command::Pool {
                 pool,
@@ -104,138 +94,6 @@ impl<S: Subject> Calls<S> {
                 lock(&self.pools).push((pool, Arc::new(made)));
                 nothing()
             }
-            Command::Apply { pool, key } => self
-                .pool(&pool)?
-                .try_apply(puppet::parcel, key)
-                .map(|parcel| parcel.content)
-                .map_err(|e| named(&e)),
-            Command::ApplyAsync {
-                pool,
-                key,
-                handle,
-                callback,
-                error_callback,
-                timeout,
-            } => {
-                let callbacks = Callbacks {
-                    ok: callback,
-                    error: error_callback,
-                };
-                let pool = self.pool(&pool)?;
-                let submission = pool.try_task(TASK, key);
-                let made = callbacks.enter(&key, submission, one, timeout.map(seconds))?;
-                self.keep(handle, Handle::One(made))
-            }
-            Command::Map {
-                pool,
-                keys,
-                chunksize,
-            } => self.map(
-                &pool,
-                Items {
-                    keys,
-                    chunksize,
-                    star: false,
-                },
-            ),
-            Command::Starmap {
-                pool,
-                keys,
-                chunksize,
-            } => self.map(
-                &pool,
-                Items {
-                    keys,
-                    chunksize,
-                    star: true,
-                },
-            ),
-            Command::MapAsync {
-                pool,
-                keys,
-                chunksize,
-                handle,
-                callback,
-                error_callback,
-                timeout,
-            } => {
-                let calls = Callbacks {
-                    ok: callback,
-                    error: error_callback,
-                };
-                let made = self.submit(
-                    &pool,
-                    Items {
-                        keys,
-                        chunksize,
-                        star: false,
-                    },
-                    calls,
-                    timeout,
-                )?;
-                self.keep(handle, Handle::Many(made))
-            }
-            Command::StarmapAsync {
-                pool,
-                keys,
-                chunksize,
-                handle,
-                callback,
-                error_callback,
-                timeout,
-            } => {
-                let calls = Callbacks {
-                    ok: callback,
-                    error: error_callback,
-                };
-                let made = self.submit(
-                    &pool,
-                    Items {
-                        keys,
-                        chunksize,
-                        star: true,
-                    },
-                    calls,
-                    timeout,
-                )?;
-                self.keep(handle, Handle::Many(made))
-            }
-            Command::Imap {
-                pool,
-                keys,
-                chunksize,
-                read_ahead,
-                endless,
-                iterator,
-            } => self.imap(
-                &pool,
-                iterator,
-                Flow {
-                    keys,
-                    endless,
-                    chunksize,
-                    read_ahead,
-                    unordered: false,
-                },
-            ),
-            Command::ImapUnordered {
-                pool,
-                keys,
-                chunksize,
-                read_ahead,
-                endless,
-                iterator,
-            } => self.imap(
-                &pool,
-                iterator,
-                Flow {
-                    keys,
-                    endless,
-                    chunksize,
-                    read_ahead,
-                    unordered: true,
-                },
-            ),
             Command::Next { iterator, timeout } => self.next(&iterator, timeout.map(seconds)),
             Command::Get { handle, timeout } => self.handle(&handle)?.get(timeout.map(seconds)),
             Command::Wait { handle, timeout } => {
@@ -299,76 +157,87 @@ impl<S: Subject> Calls<S> {
             Command::TerminateProcess { process } => {
                 self.process(&process)?.terminate().map(Value::from)
             }
-            Command::Hello { .. } | Command::Fire { .. } | Command::Exit {} => {
-                Err(bad("not a call".into()))
+            other => Err(bad(format!("{} is no call", other.name()))),
+        }
+    }
+
+    fn submit(&self, Job { pool, tasks, later }: Job<'_>) -> Answer {
+        let pool = self.pool(pool)?;
+        match tasks {
+            Tasks::One(&key) => match later {
+                None => {
+                    let end = pool.try_apply(TASK, key);
+                    end.map(|value| one(&value)).map_err(|e| named(&e))
+                }
+                Some(later) => {
+                    let made = enter(&later, &key, pool.try_task(TASK, key), one)?;
+                    self.keep(&later, Handle::One(made))
+                }
+            },
+            Tasks::Many {
+                keys,
+                chunksize,
+                star: false,
+            } => {
+                let chunksize = chunksize.map(saturating);
+                let submission = Submission::new(keys.to_vec(), |keys, (), terms| {
+                    pool.submit_map(Trying(TASK), keys, chunksize, terms)
+                });
+                self.submit_map(later, keys.to_vec(), submission)
+            }
+            Tasks::Many {
+                keys,
+                chunksize,
+                star: true,
+            } => {
+                let chunksize = chunksize.map(saturating);
+                let items = keys.iter().map(|key| (*key, "arg2".to_owned()));
+                let items: Vec<(u64, String)> = items.collect();
+                let submission = Submission::new(items.clone(), |items, (), terms| {
+                    pool.submit_map(TryStar(TASK_OF_TWO), items, chunksize, terms)
+                });
+                self.submit_map(later, items, submission)
             }
         }
     }
 
-    fn map(&self, pool: &str, items: Items) -> Answer {
-        self.submit(pool, items, Callbacks::default(), None)?
-            .get()
-            .map(|parcels| list(&parcels))
-            .map_err(|e| named(&e))
-    }
-
-    fn submit(
+    fn submit_map<A: Clone + PartialEq>(
         &self,
-        pool: &str,
-        Items {
-            keys,
-            chunksize,
-            star,
-        }: Items,
-        callbacks: Callbacks,
-        limit: Option<f64>,
-    ) -> Result<AsyncResult<Vec<Parcel<Value>>, Parcel<ErrorReply>>, ErrorReply> {
-        let pool = self.pool(pool)?;
-        let (chunksize, limit) = (chunksize.map(saturating), limit.map(seconds));
-        if star {
-            let items = keys.into_iter().map(|key| (key, "arg2".to_owned()));
-            let items: Vec<(u64, String)> = items.collect();
-            let submission = Submission::new(items.clone(), |items, (), terms| {
-                pool.submit_map(TryStar(TASK_OF_TWO), items, chunksize, terms)
-            });
-            callbacks.enter(&items, submission, list, limit)
-        } else {
-            let submission = Submission::new(keys.clone(), |keys, (), terms| {
-                pool.submit_map(Trying(TASK), keys, chunksize, terms)
-            });
-            callbacks.enter(&keys, submission, list, limit)
+        later: Option<Later<'_>>,
+        items: A,
+        submission: Submission<'_, A, Vec<Parcel<Value>>, Parcel<ErrorReply>>,
+    ) -> Answer {
+        match later {
+            None => {
+                let end = submission.submit().map_err(misused)?.get();
+                end.map(|values| list(&values)).map_err(|e| named(&e))
+            }
+            Some(later) => {
+                let made = enter(&later, &items, submission, list)?;
+                self.keep(&later, Handle::Many(made))
+            }
         }
     }
 
-    fn imap(
-        &self,
-        pool: &str,
-        name: String,
-        Flow {
-            keys,
-            endless,
-            chunksize,
-            read_ahead,
-            unordered,
-        }: Flow,
-    ) -> Answer {
-        let pool = self.pool(pool)?;
-        let items = if endless { usize::MAX } else { 0 };
+    fn imap(&self, stream: Stream<'_>) -> Answer {
+        let pool = self.pool(stream.pool)?;
+        let items = if stream.endless { usize::MAX } else { 0 };
         let rest = iter::repeat_with(wait_for_ever).take(items);
+        let keys = stream.keys.to_vec();
         let mut submission = pool.try_imap_task(TASK, keys.into_iter().chain(rest));
-        if let Some(items) = chunksize {
+        if let Some(items) = stream.chunksize {
             submission = submission.chunksize(saturating(items));
         }
-        if let Some(chunks) = read_ahead {
+        if let Some(chunks) = stream.read_ahead {
             submission = submission.read_ahead(saturating(chunks));
         }
-        let made = if unordered {
+        let made = if stream.unordered {
             submission.unordered()
         } else {
             submission.ordered()
         };
         let made = made.map_err(misused)?;
-        lock(&self.iterators).insert(name, Arc::new(Mutex::new(made)));
+        lock(&self.iterators).insert(stream.iterator.to_owned(), Arc::new(Mutex::new(made)));
         nothing()
     }
 
@@ -408,8 +277,8 @@ impl<S: Subject> Calls<S> {
             .ok_or_else(|| unknown("process", name))
     }
 
-    fn keep(&self, name: String, handle: Handle) -> Answer {
-        lock(&self.handles).insert(name, Arc::new(handle));
+    fn keep(&self, later: &Later<'_>, handle: Handle) -> Answer {
+        lock(&self.handles).insert(later.handle.to_owned(), Arc::new(handle));
         nothing()
     }
 }
@@ -428,15 +297,6 @@ fn nothing() -> Answer {
     Ok(Value::Null)
 }
 
-/// Seconds of the protocol; what is less than nothing is nothing, what is too much is for ever.
-fn seconds(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or(if seconds > 0.0 {
-        Duration::MAX
-    } else {
-        Duration::ZERO
-    })
-}
-
 fn saturating(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
@@ -444,18 +304,4 @@ fn saturating(count: u64) -> usize {
 /// No panic happens under these locks; a poisoned one would still hold whole values.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::seconds;
-
-    #[test]
-    fn any_number_of_seconds_is_a_time() {
-        assert_eq!(seconds(0.5), Duration::from_millis(500));
-        assert_eq!(seconds(-1.0), Duration::ZERO);
-        assert_eq!(seconds(f64::INFINITY), Duration::MAX);
-    }
 }

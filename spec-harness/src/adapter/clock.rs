@@ -69,6 +69,15 @@ impl TimeSource for HarnessClock {
     }
 }
 
+/// Seconds of the protocol; what is less than nothing is nothing, what is too much is for ever.
+pub(super) fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(if seconds > 0.0 {
+        Duration::MAX
+    } else {
+        Duration::ZERO
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{BufRead, BufReader, PipeReader, pipe};
@@ -79,7 +88,7 @@ mod tests {
 
     use pool_core::{Armed, Timers};
 
-    use super::HarnessClock;
+    use super::{HarnessClock, seconds};
     use crate::adapter::wire::Replies;
 
     fn clock() -> (Arc<HarnessClock>, BufReader<PipeReader>) {
@@ -124,5 +133,12 @@ mod tests {
         assert_eq!(rang.iter().count(), 0);
         assert_eq!(line(&mut harness), "{\"after\":2.0,\"timer\":1}\n");
         assert_eq!(line(&mut harness), "{\"cancel\":1}\n");
+    }
+
+    #[test]
+    fn any_number_of_seconds_is_a_time() {
+        assert_eq!(seconds(0.5), Duration::from_millis(500));
+        assert_eq!(seconds(-1.0), Duration::ZERO);
+        assert_eq!(seconds(f64::INFINITY), Duration::MAX);
     }
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use pool_core::{AsyncResult, Misuse, Submission};
 use serde_json::Value;
 
+use super::clock::seconds;
 use super::named::{Answer, bad, misused, named};
 use super::parcel::Parcel;
 use super::puppet;
-use crate::protocol::ErrorReply;
+use crate::protocol::{ErrorReply, Later};
 
 /// A handle of one call or of a map.
 pub(super) enum Handle {
@@ -75,40 +76,30 @@ pub(super) fn list(parcels: &Vec<Parcel<Value>>) -> Value {
     parcels.iter().map(one).collect()
 }
 
-/// Keys of the puppets that a job calls back.
-#[derive(Default)]
-pub(super) struct Callbacks {
-    pub(super) ok: Option<u64>,
-    pub(super) error: Option<u64>,
-}
-
-impl Callbacks {
-    /// Hands a submission over, with these callbacks; `show` makes a value of the job's own. Where it may wait for
-    /// so long alone, what is not let in must come back.
-    pub(super) fn enter<A: Clone + PartialEq, T: 'static, O>(
-        self,
-        argument: &A,
-        mut submission: Submission<'_, A, T, Parcel<ErrorReply>, O>,
-        show: fn(&T) -> Value,
-        limit: Option<Duration>,
-    ) -> Result<AsyncResult<T, Parcel<ErrorReply>>, ErrorReply> {
-        if let Some(key) = self.ok {
-            submission = submission.callback(move |value| puppet::callback(key, Ok(show(value))));
-        }
-        if let Some(key) = self.error {
-            submission = submission
-                .error_callback(move |failure| puppet::callback(key, Err(named(failure))));
-        }
-        let Some(limit) = limit else {
-            return submission.submit().map_err(misused);
-        };
-        submission.submit_timeout(limit).map_err(|refused| {
-            let misuse = refused.misuse();
-            if refused.into_argument() == *argument {
-                misused(misuse)
-            } else {
-                bad("a refused submission gives another argument back".into())
-            }
-        })
+/// Hands a submission over, with its callbacks; `show` makes a value of the job's own. Where it may wait for so long
+/// alone, what is not let in must come back.
+pub(super) fn enter<A: Clone + PartialEq, T: 'static, O>(
+    later: &Later<'_>,
+    argument: &A,
+    mut submission: Submission<'_, A, T, Parcel<ErrorReply>, O>,
+    show: fn(&T) -> Value,
+) -> Result<AsyncResult<T, Parcel<ErrorReply>>, ErrorReply> {
+    if let Some(key) = later.callback {
+        submission = submission.callback(move |value| puppet::callback(key, Ok(show(value))));
     }
+    if let Some(key) = later.error_callback {
+        submission =
+            submission.error_callback(move |failure| puppet::callback(key, Err(named(failure))));
+    }
+    let Some(limit) = later.timeout.map(seconds) else {
+        return submission.submit().map_err(misused);
+    };
+    submission.submit_timeout(limit).map_err(|refused| {
+        let misuse = refused.misuse();
+        if refused.into_argument() == *argument {
+            misused(misuse)
+        } else {
+            bad("a refused submission gives another argument back".into())
+        }
+    })
 }

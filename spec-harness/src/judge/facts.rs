@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::case::ast::{Fate, Time};
 use crate::case::expr::Value;
 use crate::history::{Event, History, Key, Raised, TaskInfo, What, Who};
-use crate::protocol::Command;
+use crate::protocol::{Command, Stream, Tasks};
 
 /// An index into the events of a history: a moment in its order.
 pub(crate) type Moment = usize;
@@ -106,7 +106,7 @@ impl<'h> Facts<'h> {
             }
         }
         let first = |stream: Stream<'_>| task(history, *stream.keys.first()?).map(|task| task.job);
-        let streams = facts.calls.iter().filter_map(Stream::of);
+        let streams = facts.calls.iter().filter_map(stream);
         facts.streamed = streams.filter_map(first).collect();
         facts
     }
@@ -152,7 +152,7 @@ impl<'h> Facts<'h> {
                 self.job(handle).is_some_and(|job| job.pool == own)
             }
             Command::Next { iterator, .. } => {
-                let mut streams = self.calls.iter().filter_map(Stream::of);
+                let mut streams = self.calls.iter().filter_map(stream);
                 streams.any(|stream| stream.iterator == iterator && stream.pool == own)
             }
             _ => false,
@@ -232,96 +232,23 @@ pub(crate) struct Job<'f> {
 impl<'f> Job<'f> {
     /// The job that a call submitted.
     pub(crate) fn of(call: &Called<'f>) -> Option<Job<'f>> {
-        match call.command {
-            Command::ApplyAsync {
-                pool,
-                key,
-                handle,
-                callback,
-                error_callback,
-                ..
-            } => Some(Job {
-                pool,
-                handle,
-                keys: std::slice::from_ref(key),
-                callback: *callback,
-                error_callback: *error_callback,
-                many: false,
-            }),
-            Command::MapAsync {
-                pool,
-                keys,
-                handle,
-                callback,
-                error_callback,
-                ..
-            }
-            | Command::StarmapAsync {
-                pool,
-                keys,
-                handle,
-                callback,
-                error_callback,
-                ..
-            } => Some(Job {
-                pool,
-                handle,
-                keys,
-                callback: *callback,
-                error_callback: *error_callback,
-                many: true,
-            }),
-            _ => None,
-        }
+        let job = call.command.job()?;
+        let later = job.later?;
+        Some(Job {
+            pool: job.pool,
+            handle: later.handle,
+            keys: job.tasks.keys(),
+            callback: later.callback,
+            error_callback: later.error_callback,
+            many: matches!(job.tasks, Tasks::Many { .. }),
+        })
     }
 }
 
-/// An `imap`.
-#[derive(Debug)]
-pub(crate) struct Stream<'f> {
-    pub(crate) pool: &'f str,
-    pub(crate) iterator: &'f str,
-    pub(crate) keys: &'f [Key],
-    /// Items per chunk.
-    pub(crate) chunksize: u64,
-    pub(crate) read_ahead: Option<u64>,
-    pub(crate) unordered: bool,
-}
-
-impl<'f> Stream<'f> {
-    /// The `imap` that a call began; nothing where it was refused.
-    pub(crate) fn of(call: &Called<'f>) -> Option<Stream<'f>> {
-        if matches!(call.returned, Some((_, Err(_)))) {
-            return None;
-        }
-        let unordered = matches!(call.command, Command::ImapUnordered { .. });
-        match call.command {
-            Command::Imap {
-                pool,
-                keys,
-                chunksize,
-                read_ahead,
-                iterator,
-                ..
-            }
-            | Command::ImapUnordered {
-                pool,
-                keys,
-                chunksize,
-                read_ahead,
-                iterator,
-                ..
-            } => Some(Stream {
-                pool,
-                iterator,
-                keys,
-                chunksize: chunksize.unwrap_or(1),
-                read_ahead: *read_ahead,
-                unordered,
-            }),
-            _ => None,
-        }
-    }
+/// The `imap` that a call began; nothing where it was refused.
+pub(crate) fn stream<'f>(call: &Called<'f>) -> Option<Stream<'f>> {
+    let refused = matches!(call.returned, Some((_, Err(_))));
+    call.command.stream().filter(|_| !refused)
 }
 
 /// A task by its number.

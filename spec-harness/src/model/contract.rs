@@ -5,13 +5,13 @@ mod stream;
 
 use std::collections::BTreeMap;
 
-use super::command::Wish;
 use super::pool::{Asked, Begin, End, IterId, JobId, Outcome, Pool, Work};
 use super::{Choices, raised};
 use crate::case::ast::{Kind, Time};
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
 use crate::interp::Caller;
+use crate::protocol;
 use jobs::Jobs;
 use stream::Stream;
 
@@ -55,7 +55,7 @@ impl Pool for Contract {
         self.jobs.done(job)
     }
 
-    fn imap(&mut self, wish: &Wish<'_>) -> Result<IterId, Raised> {
+    fn imap(&mut self, wish: &protocol::Stream<'_>) -> Result<IterId, Raised> {
         self.streams.push(Stream::new(wish, &mut self.jobs)?);
         Ok(self.streams.len() - 1)
     }

@@ -18,7 +18,6 @@ mod iterator;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::command::Wish;
 use super::pool::{Asked, Begin, End, IterId, JobId, Outcome, Pool, Work};
 use super::staff::{Item, Rest, Staff};
 use super::{Choices, raised};
@@ -294,7 +293,7 @@ impl Pool for CPython {
     }
 
     /// The whole input is read at once, whatever may wait.
-    fn imap(&mut self, wish: &Wish<'_>) -> Result<IterId, Raised> {
+    fn imap(&mut self, wish: &protocol::Stream<'_>) -> Result<IterId, Raised> {
         self.accepts()?;
         let chunksize = wish.chunksize.unwrap_or(1);
         if chunksize == 0 {

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::command::Wish;
 use crate::case::ast::Time;
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
 use crate::interp::Caller;
+use crate::protocol;
 
 /// What came of a task, of a job, or of a call.
 pub(super) type Outcome = Result<Value, Raised>;
@@ -126,7 +126,7 @@ pub(super) trait Pool: std::fmt::Debug {
     fn done(&self, job: JobId) -> Option<usize>;
 
     /// Takes an input in that is read bit by bit.
-    fn imap(&mut self, wish: &Wish<'_>) -> Result<IterId, Raised>;
+    fn imap(&mut self, wish: &protocol::Stream<'_>) -> Result<IterId, Raised>;
 
     /// Somebody asks an iterator for its next result.
     fn asked(&mut self, _iterator: IterId) {}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Teller, listed, tasks};
 use crate::case::ast::{Fate, Time};
 use crate::history::{Key, What, Who};
-use crate::judge::facts::{Called, Stream};
+use crate::judge::facts::{Called, stream};
 use crate::protocol::Command;
 
 /// The longest that a call waits, where it says so.
@@ -134,7 +134,7 @@ impl Teller<'_> {
 
     /// The item that an iterator gives next.
     fn next_item(&self, iterator: &str, moment: usize) -> String {
-        let streams = self.facts.calls.iter().filter_map(Stream::of);
+        let streams = self.facts.calls.iter().filter_map(stream);
         let Some(stream) = streams
             .into_iter()
             .find(|stream| stream.iterator == iterator)

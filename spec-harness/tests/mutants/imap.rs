@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use spec_harness::adapter::Answer;
-use spec_harness::protocol::ErrorReply;
+use spec_harness::protocol::{self, ErrorReply};
 
 use crate::flaws::Flaw;
 use crate::pool::{Pool, State, Work, error, terminated};
@@ -26,16 +26,6 @@ pub(crate) struct Stream {
     ended: bool,
     told: bool,
     given: usize,
-}
-
-/// An `imap` as it is asked for.
-#[derive(Debug)]
-pub(crate) struct Wish {
-    pub(crate) keys: Vec<u64>,
-    pub(crate) endless: bool,
-    pub(crate) chunksize: Option<u64>,
-    pub(crate) read_ahead: Option<u64>,
-    pub(crate) unordered: bool,
 }
 
 impl Stream {
@@ -60,7 +50,7 @@ impl Stream {
 }
 
 impl Pool {
-    pub(crate) fn imap(&self, wish: Wish) -> Result<usize, ErrorReply> {
+    pub(crate) fn imap(&self, wish: &protocol::Stream<'_>) -> Result<usize, ErrorReply> {
         let mut state = self.lock();
         self.accepts(&state, wish.keys.is_empty())?;
         let chunksize = match wish.chunksize {

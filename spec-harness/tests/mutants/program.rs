@@ -9,10 +9,9 @@ use pool_core::Timers;
 use serde_json::Value;
 use spec_harness::adapter::{Answer, Program, serve};
 use spec_harness::case::ast::Kind;
-use spec_harness::protocol::{Command, ErrorReply, Hello, WorkerKind};
+use spec_harness::protocol::{Command, ErrorReply, Hello, Job, Tasks, WorkerKind};
 
 use crate::flaws::Flaw;
-use crate::imap::Wish;
 use crate::pool::{Asked, Nature, Pool, Work, error};
 
 /// What the program has made, by name.
@@ -82,6 +81,16 @@ impl Small {
     }
 
     fn make(&self, command: Command) -> Answer {
+        if let Some(job) = command.job() {
+            return self.submit(&job);
+        }
+        if let Some(stream) = command.stream() {
+            let pool = self.pool(stream.pool)?;
+            let made = pool.imap(&stream)?;
+            let iterator = stream.iterator.to_owned();
+            self.names().iterators.insert(iterator, (pool, made));
+            return Ok(Value::Null);
+        }
         match command {
             Command::Pool {
                 pool,
@@ -99,99 +108,6 @@ impl Small {
                 let made = Pool::new(self.nature, asked, self.timers.clone())?;
                 self.names().pools.push((pool, made));
             }
-            Command::Apply { pool, key } => {
-                let pool = self.pool(&pool)?;
-                let job = pool.submit(one(key, None, None), None)?;
-                if !pool.has(Flaw::ApplyReturnsEarly) {
-                    return pool.get(job, None);
-                }
-            }
-            Command::ApplyAsync {
-                pool,
-                key,
-                handle,
-                callback,
-                error_callback,
-                timeout,
-            } => self.keep(&pool, handle, one(key, callback, error_callback), timeout)?,
-            Command::Map {
-                pool,
-                keys,
-                chunksize,
-            } => return self.map(&pool, many(keys, chunksize, false)),
-            Command::Starmap {
-                pool,
-                keys,
-                chunksize,
-            } => return self.map(&pool, many(keys, chunksize, true)),
-            Command::MapAsync {
-                pool,
-                keys,
-                chunksize,
-                handle,
-                callback,
-                error_callback,
-                timeout,
-            } => {
-                let work = Work {
-                    callback,
-                    error_callback,
-                    ..many(keys, chunksize, false)
-                };
-                self.keep(&pool, handle, work, timeout)?;
-            }
-            Command::StarmapAsync {
-                pool,
-                keys,
-                chunksize,
-                handle,
-                callback,
-                error_callback,
-                timeout,
-            } => {
-                let work = Work {
-                    callback,
-                    error_callback,
-                    ..many(keys, chunksize, true)
-                };
-                self.keep(&pool, handle, work, timeout)?;
-            }
-            Command::Imap {
-                pool,
-                keys,
-                chunksize,
-                read_ahead,
-                endless,
-                iterator,
-            } => self.imap(
-                &pool,
-                iterator,
-                Wish {
-                    keys,
-                    endless,
-                    chunksize,
-                    read_ahead,
-                    unordered: false,
-                },
-            )?,
-            Command::ImapUnordered {
-                pool,
-                keys,
-                chunksize,
-                read_ahead,
-                endless,
-                iterator,
-            } => self.imap(
-                &pool,
-                iterator,
-                Wish {
-                    keys,
-                    endless,
-                    chunksize,
-                    read_ahead,
-                    unordered: true,
-                },
-            )?,
             Command::Next { iterator, timeout } => {
                 let found = self.names().iterators.get(&iterator).cloned();
                 let (pool, id) = found.ok_or_else(|| unknown(&iterator))?;
@@ -241,30 +157,19 @@ impl Small {
         Ok(Value::Null)
     }
 
-    fn map(&self, pool: &str, work: Work) -> Answer {
-        let pool = self.pool(pool)?;
-        let job = pool.submit(work, None)?;
-        pool.get(job, None)
-    }
-
-    fn keep(
-        &self,
-        pool: &str,
-        handle: String,
-        work: Work,
-        timeout: Option<f64>,
-    ) -> Result<(), ErrorReply> {
-        let pool = self.pool(pool)?;
-        let job = pool.submit(work, timeout.map(seconds))?;
-        self.names().handles.insert(handle, (pool, job));
-        Ok(())
-    }
-
-    fn imap(&self, pool: &str, iterator: String, wish: Wish) -> Result<(), ErrorReply> {
-        let pool = self.pool(pool)?;
-        let stream = pool.imap(wish)?;
-        self.names().iterators.insert(iterator, (pool, stream));
-        Ok(())
+    fn submit(&self, job: &Job<'_>) -> Answer {
+        let pool = self.pool(job.pool)?;
+        let limit = job.later.and_then(|later| later.timeout);
+        let made = pool.submit(work(job), limit.map(seconds))?;
+        match job.later {
+            None if pool.has(Flaw::ApplyReturnsEarly) && matches!(job.tasks, Tasks::One(_)) => {}
+            None => return pool.get(made, None),
+            Some(later) => {
+                let handle = later.handle.to_owned();
+                self.names().handles.insert(handle, (pool, made));
+            }
+        }
+        Ok(Value::Null)
     }
 
     fn pool(&self, name: &str) -> Result<Arc<Pool>, ErrorReply> {
@@ -284,22 +189,21 @@ impl Small {
     }
 }
 
-fn one(key: u64, callback: Option<u64>, error_callback: Option<u64>) -> Work {
+fn work(job: &Job<'_>) -> Work {
+    let (many, chunksize, star) = match job.tasks {
+        Tasks::One(_) => (false, None, false),
+        Tasks::Many {
+            chunksize, star, ..
+        } => (true, chunksize, star),
+    };
     Work {
-        keys: vec![key],
-        callback,
-        error_callback,
-        ..Work::default()
-    }
-}
-
-fn many(keys: Vec<u64>, chunksize: Option<u64>, star: bool) -> Work {
-    Work {
-        keys,
-        chunksize,
+        keys: job.tasks.keys().to_vec(),
         star,
-        many: true,
-        ..Work::default()
+        many,
+        settled: false,
+        chunksize,
+        callback: job.later.and_then(|later| later.callback),
+        error_callback: job.later.and_then(|later| later.error_callback),
     }
 }
 

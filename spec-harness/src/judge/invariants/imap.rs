@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::{Breach, breach};
 use crate::case::ast::Fate;
 use crate::history::Key;
-use crate::judge::facts::{Called, Facts, Moment, Stream};
-use crate::protocol::Command;
+use crate::judge::facts::{Called, Facts, Moment, stream};
+use crate::protocol::{Command, Stream};
 
 /// What one taken result tells: of which item it should be, and the call that took it.
 struct Taken<'f, 'h> {
@@ -42,7 +42,7 @@ fn taken<'f, 'h>(facts: &'f Facts<'h>, stream: &Stream<'_>) -> Vec<Taken<'f, 'h>
 /// Results come in the order of the input, or of completion: the value of an item that returned, the error of one
 /// that failed, and the end after the last.
 pub(super) fn gives_each_at_its_place(facts: &Facts<'_>) -> Result<(), Breach> {
-    for stream in facts.calls.iter().filter_map(Stream::of) {
+    for stream in facts.calls.iter().filter_map(stream) {
         let stopped = |moment: Moment| facts.stopped(stream.pool).is_some_and(|at| at < moment);
         let order = order(facts, &stream);
         for taken in taken(facts, &stream) {
@@ -102,7 +102,7 @@ pub(super) fn gives_each_at_its_place(facts: &Facts<'_>) -> Result<(), Breach> {
 
 /// Nobody waits for a result that is there: `next` returns in the instant at which its chunk has ended.
 pub(super) fn gives_as_soon_as_it_is_there(facts: &Facts<'_>) -> Result<(), Breach> {
-    for stream in facts.calls.iter().filter_map(Stream::of) {
+    for stream in facts.calls.iter().filter_map(stream) {
         let order = order(facts, &stream);
         for taken in taken(facts, &stream) {
             let Some(key) = order.get(taken.place) else {
@@ -129,7 +129,7 @@ pub(super) fn gives_as_soon_as_it_is_there(facts: &Facts<'_>) -> Result<(), Brea
 
 /// So many chunks at most have begun beyond those of which a result was taken, as long as nobody joins the pool.
 pub(super) fn reads_no_further_than_told(facts: &Facts<'_>) -> Result<(), Breach> {
-    for stream in facts.calls.iter().filter_map(Stream::of) {
+    for stream in facts.calls.iter().filter_map(stream) {
         let Some(bound) = stream.read_ahead else {
             continue;
         };
@@ -150,7 +150,7 @@ pub(super) fn reads_no_further_than_told(facts: &Facts<'_>) -> Result<(), Breach
                 .iter()
                 .take_while(|taken| taken.returned < life.began)
                 .count() as u64;
-            let chunks = items.div_ceil(stream.chunksize.max(1));
+            let chunks = items.div_ceil(stream.chunksize.unwrap_or(1).max(1));
             if chunk >= bound.saturating_add(chunks) {
                 let text = format!(
                     "{} began when {items} results had been taken: more than {bound} chunks ahead",

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use super::jobs::Jobs;
 use crate::history::{Key, Raised};
-use crate::model::command::Wish;
 use crate::model::pool::{JobId, Outcome, Work};
 use crate::model::raised;
+use crate::protocol;
 
 /// The input of one `imap`, and the results that are on their way.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(super) struct Stream {
 
 impl Stream {
     /// O10: at first, as much is read as may wait.
-    pub(super) fn new(wish: &Wish<'_>, pool: &mut Jobs) -> Result<Stream, Raised> {
+    pub(super) fn new(wish: &protocol::Stream<'_>, pool: &mut Jobs) -> Result<Stream, Raised> {
         // L2
         pool.accepts()?;
         // O2, O3

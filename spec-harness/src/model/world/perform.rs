@@ -5,7 +5,7 @@ use crate::case::ast::Time;
 use crate::case::expr::Value;
 use crate::history::Raised;
 use crate::interp::Caller;
-use crate::model::command::{Wish, limit, submission};
+use crate::model::command::{limit, submission};
 use crate::model::contract::Contract;
 use crate::model::cpython::CPython;
 use crate::model::pool::{Asked, Begin, Pool};
@@ -17,7 +17,7 @@ impl World {
     /// Does what a call does at once, and says for what it waits.
     pub(super) fn perform(&mut self, by: Caller, command: &Command) -> Result<Awaits, Raised> {
         if let Some((pool, work, handle)) = submission(command) {
-            let (pool, handle) = (self.pool(pool)?, handle.cloned());
+            let (pool, handle) = (self.pool(pool)?, handle.map(str::to_owned));
             let waits = limit(command) != Some(Time(0));
             self.pools[pool].1.accepts()?;
             let place = self.pools[pool].1.has_place(&work, waits);
@@ -28,10 +28,10 @@ impl World {
                 (false, false) => Err(raised("QueueFull", "queue is full")),
             };
         }
-        if let Some(wish) = Wish::of(command) {
+        if let Some(wish) = command.stream() {
             let pool = self.pool(wish.pool)?;
             let iterator = (pool, self.pools[pool].1.imap(&wish)?);
-            self.iterators.insert(wish.iterator.clone(), iterator);
+            self.iterators.insert(wish.iterator.to_owned(), iterator);
             return Ok(Awaits::No(Value::None));
         }
         match command {

@@ -1,0 +1,188 @@
+//! What a pool is handed by a command, whichever of them it is.
+
+use std::slice;
+
+use super::Command;
+
+/// A call or a map: what `apply`, `map`, `starmap` and their asynchronous forms hand in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Job<'c> {
+    /// The pool.
+    pub pool: &'c str,
+    /// Its puppets.
+    pub tasks: Tasks<'c>,
+    /// What is to follow, where the call does not wait for the value.
+    pub later: Option<Later<'c>>,
+}
+
+/// The puppets of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tasks<'c> {
+    /// The one of a call.
+    One(&'c u64),
+    /// Those of a map, whose value is the list of theirs.
+    Many {
+        /// One for each item, in order.
+        keys: &'c [u64],
+        /// Items per chunk; `None` is the pool's own choice.
+        chunksize: Option<u64>,
+        /// Whether each item is a tuple of two, the key first, and is unpacked.
+        star: bool,
+    },
+}
+
+/// What follows a job that nobody waits for yet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Later<'c> {
+    /// Name of its handle.
+    pub handle: &'c str,
+    /// The puppet that is the callback.
+    pub callback: Option<u64>,
+    /// The puppet that is the error callback.
+    pub error_callback: Option<u64>,
+    /// How long to wait for a place in the queue; `None` is until there is one.
+    pub timeout: Option<f64>,
+}
+
+/// What `imap` and `imap_unordered` hand in, as their results are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stream<'c> {
+    /// The pool.
+    pub pool: &'c str,
+    /// Name of the iterator.
+    pub iterator: &'c str,
+    /// The puppets, one for each item, in order.
+    pub keys: &'c [u64],
+    /// Items per chunk; `None` is the pool's own choice.
+    pub chunksize: Option<u64>,
+    /// Chunks that may be in the pool, or done and not yet taken; `None` is the pool's own choice.
+    pub read_ahead: Option<u64>,
+    /// The input does not end with the keys: who reads further waits for ever.
+    pub endless: bool,
+    /// Whether results are taken in the order of completion.
+    pub unordered: bool,
+}
+
+impl<'c> Tasks<'c> {
+    /// The puppets, in order.
+    pub fn keys(self) -> &'c [u64] {
+        match self {
+            Tasks::One(key) => slice::from_ref(key),
+            Tasks::Many { keys, .. } => keys,
+        }
+    }
+}
+
+impl Command {
+    /// The call or the map that it hands in.
+    pub fn job(&self) -> Option<Job<'_>> {
+        let star = matches!(self, Command::Starmap { .. } | Command::StarmapAsync { .. });
+        let (pool, tasks, later) = match self {
+            Command::Apply { pool, key } => (pool, Tasks::One(key), None),
+            Command::ApplyAsync {
+                pool,
+                key,
+                handle,
+                callback,
+                error_callback,
+                timeout,
+            } => {
+                let later = later(handle, callback, error_callback, timeout);
+                (pool, Tasks::One(key), Some(later))
+            }
+            Command::Map {
+                pool,
+                keys,
+                chunksize,
+            }
+            | Command::Starmap {
+                pool,
+                keys,
+                chunksize,
+            } => {
+                let chunksize = *chunksize;
+                let tasks = Tasks::Many {
+                    keys,
+                    chunksize,
+                    star,
+                };
+                (pool, tasks, None)
+            }
+            Command::MapAsync {
+                pool,
+                keys,
+                chunksize,
+                handle,
+                callback,
+                error_callback,
+                timeout,
+            }
+            | Command::StarmapAsync {
+                pool,
+                keys,
+                chunksize,
+                handle,
+                callback,
+                error_callback,
+                timeout,
+            } => {
+                let chunksize = *chunksize;
+                let tasks = Tasks::Many {
+                    keys,
+                    chunksize,
+                    star,
+                };
+                let later = later(handle, callback, error_callback, timeout);
+                (pool, tasks, Some(later))
+            }
+            _ => return None,
+        };
+        Some(Job { pool, tasks, later })
+    }
+
+    /// The `imap` that it begins.
+    pub fn stream(&self) -> Option<Stream<'_>> {
+        let unordered = matches!(self, Command::ImapUnordered { .. });
+        match self {
+            Command::Imap {
+                pool,
+                keys,
+                chunksize,
+                read_ahead,
+                endless,
+                iterator,
+            }
+            | Command::ImapUnordered {
+                pool,
+                keys,
+                chunksize,
+                read_ahead,
+                endless,
+                iterator,
+            } => Some(Stream {
+                pool,
+                iterator,
+                keys,
+                chunksize: *chunksize,
+                read_ahead: *read_ahead,
+                endless: *endless,
+                unordered,
+            }),
+            _ => None,
+        }
+    }
+}
+
+fn later<'c>(
+    handle: &'c str,
+    callback: &Option<u64>,
+    error_callback: &Option<u64>,
+    timeout: &Option<f64>,
+) -> Later<'c> {
+    Later {
+        handle,
+        callback: *callback,
+        error_callback: *error_callback,
+        timeout: *timeout,
+    }
+}
