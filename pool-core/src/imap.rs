@@ -7,9 +7,11 @@
 #[cfg(feature = "stream")]
 mod stream;
 
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::panic::Location;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::Duration;
@@ -202,12 +204,20 @@ struct Bell {
     waker: Mutex<Option<Waker>>,
     /// The place that a worker of the pool lends while it waits for news.
     loan: Mutex<Option<Arc<Loan>>>,
+    /// A callback has waited for news: the lane on which it runs must be nudged.
+    lane_waits: AtomicBool,
+    hub: Arc<Hub>,
 }
 
 impl Bell {
     fn tell(&self, news: News) {
         // One who has dropped the iterator need not be told.
         let _ = self.sender.send(news);
+        // Beside the other fence: either the callback sees the news, or this thread that it waits.
+        fence(Ordering::SeqCst);
+        if self.lane_waits.load(Ordering::Relaxed) {
+            self.hub.lane.nudge();
+        }
         let waker = lock(&self.waker).take();
         if let Some(waker) = waker {
             // A waker is the caller's code: its panic is not that of the one who tells.
@@ -256,6 +266,8 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
             sender,
             waker: Mutex::default(),
             loan: Mutex::default(),
+            lane_waits: AtomicBool::new(false),
+            hub: hub.clone(),
         });
         let ends = bell.clone();
         intake.tell_ends(move |number| Waker::from(Arc::new(Teller(ends.clone(), number))));
@@ -410,6 +422,7 @@ impl<R: 'static, E: 'static> Flying<R, E> {
             let news = match self.news.try_recv() {
                 Ok(news) => Ok(news),
                 Err(_) if look => return Waited::TimedOut,
+                Err(_) if context::on_lane(hub.pool) => self.receive_on_lane(hub),
                 Err(_) => match context::lend(hub.pool) {
                     Ok(lent) => self.receive(lent),
                     // Nobody can take this worker's place: it waits until its time is over.
@@ -438,6 +451,21 @@ impl<R: 'static, E: 'static> Flying<R, E> {
         // A chunk may have ended before the loan lay there: then there are news already.
         // The sender beside the receiver keeps the channel open.
         self.news.recv()
+    }
+
+    /// As [`receive`](Self::receive), from a callback: others that are due run meanwhile, nested.
+    fn receive_on_lane(&self, hub: &Hub) -> Result<News, RecvError> {
+        self.bell.lane_waits.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let news = Cell::new(None);
+        hub.lane.run_until(|| {
+            let told = news.take().or_else(|| self.news.try_recv().ok());
+            let has_come = told.is_some();
+            news.set(told);
+            has_come
+        });
+        // Where callbacks have no thread of their own, there is nothing else to run meanwhile.
+        news.take().map_or_else(|| self.news.recv(), Ok)
     }
 
     /// The chunk that was sent first, which cannot be waited for.

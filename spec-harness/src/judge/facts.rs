@@ -148,6 +148,10 @@ impl<'h> Facts<'h> {
             Command::Apply { pool, .. }
             | Command::Map { pool, .. }
             | Command::Starmap { pool, .. } => pool == own,
+            // For a place in its queue.
+            Command::ApplyAsync { pool, .. }
+            | Command::MapAsync { pool, .. }
+            | Command::StarmapAsync { pool, .. } => pool == own && self.is_bounded(pool),
             Command::Get { handle, .. } | Command::Wait { handle, .. } => {
                 self.job(handle).is_some_and(|job| job.pool == own)
             }

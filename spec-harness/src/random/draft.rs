@@ -63,7 +63,7 @@ const MOST_JOBS: usize = 12;
 /// Gives a plan its names.
 pub(super) fn draft(plan: &Plan) -> Draft {
     let mut scribe = Scribe::of(plan.sort);
-    scribe.pool(plan.first);
+    scribe.pool(&plan.first);
     scribe.steps(&plan.steps);
     scribe.finale(plan.finale);
     let mut draft = Draft {
@@ -82,6 +82,8 @@ struct Scribe {
     functions: Vec<Function>,
     steps: Vec<Step>,
     pools: Vec<Pool>,
+    /// The last one that was asked for could not be made.
+    refused: bool,
     things: Vec<Thing>,
     /// What main's calls have returned.
     values: Vec<Kept>,
@@ -113,6 +115,8 @@ struct Pool {
     dropped: bool,
     /// It may have an input without end, which nobody can wait for.
     endless: bool,
+    /// Its queue has a bound.
+    bounded: bool,
 }
 
 /// What a submission gives.
@@ -148,6 +152,7 @@ impl Scribe {
             functions: Vec::new(),
             steps: Vec::new(),
             pools: Vec::new(),
+            refused: false,
             things: Vec::new(),
             values: Vec::new(),
             processes: Vec::new(),
@@ -180,7 +185,7 @@ impl Scribe {
             Pick::End { on, how } => self.end(*on, *how, by),
             Pick::Bare { of, how } => self.bare(*of, how),
             Pick::Sleep(span) => self.push(Step::of("sleep", units(*span)), by),
-            Pick::Pool(new) => self.pool(*new),
+            Pick::Pool(new) => self.pool(new),
             Pick::Repeat { rounds, steps } => {
                 let var = self.name("k");
                 let inside = self.nested(Nest::Loop(var.clone()), *rounds, steps);
@@ -245,26 +250,39 @@ impl Scribe {
         }
     }
 
-    fn pool(&mut self, new: NewPool) {
+    fn pool(&mut self, new: &NewPool) {
         let number = self.pools.len();
         if number == 3 || !matches!(self.nest, Nest::Top) {
             return;
         }
-        if new.size == Some(0) {
-            return self.push(Step::of("pool", "{size: 0, name: nobody}"), 0);
+        let refused = match (new.size, new.queue) {
+            (Some(0), _) => Some("size: 0"),
+            (_, Some(0)) => Some("size: 1, queue: 0"),
+            _ => None,
+        };
+        if let Some(refused) = refused {
+            self.refused = true;
+            return self.push(Step::of("pool", format!("{{{refused}, name: nobody}}")), 0);
         }
         let name = format!("p{number}");
-        let share = new
-            .share
-            .map(|share| format!(", maxtasksperchild: {share}"));
-        let share = share.unwrap_or_default();
-        let sized = |size| format!("{{size: {size}, name: {name}{share}}}");
-        let mut step = Step::of(
-            "pool",
-            new.size.map_or(format!("{{name: {name}{share}}}"), sized),
-        );
+        let mut keys = vec![format!("name: {name}")];
+        // Which worker has its share first is chance, and where workers begin by a task, it shows.
+        let shows = new.initializer.is_some() && new.size != Some(1);
+        let share = new.share.filter(|_| !shows);
+        keys.extend(share.map(|share| format!("maxtasksperchild: {share}")));
+        keys.extend(new.queue.map(|places| format!("queue: {places}")));
+        if let Some(body) = &new.initializer {
+            let initializer = format!("n{number}");
+            self.function(&initializer, "i", body, Place::Initializer, number);
+            keys.push(format!("initializer: {initializer}(0)"));
+        }
+        let keys = keys.join(", ");
+        let sized = |size| format!("{{size: {size}, {keys}}}");
+        let plain = format!("{{{keys}}}");
+        let mut step = Step::of("pool", new.size.map_or(plain, sized));
         step.sized = new.size.is_none().then(|| Step::of("pool", sized(2)).head);
         self.push(step, 0);
+        self.refused = false;
         self.pools.push(Pool {
             name,
             shared: false,
@@ -272,6 +290,7 @@ impl Scribe {
             terminated: false,
             dropped: false,
             endless: false,
+            bounded: new.queue.is_some(),
         });
     }
 
@@ -318,7 +337,7 @@ impl Scribe {
             step
         };
         // Without a word on it, the last one is meant.
-        if on + 1 < self.pools.len() || submit.on.is_multiple_of(2) {
+        if on + 1 < self.pools.len() || self.refused || submit.on.is_multiple_of(2) {
             step = step.beside("on", self.pools[on].name.clone());
         }
         if many {
@@ -379,6 +398,9 @@ impl Scribe {
                     step = step.beside(key, name);
                 }
             }
+        }
+        if self.pools[on].bounded && !submit.way.blocks() && !iterator {
+            step = step.timeout(submit.patience);
         }
         self.push(step, by);
     }

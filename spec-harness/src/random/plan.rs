@@ -91,12 +91,15 @@ pub(super) enum Pick {
 }
 
 /// A pool that is made.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct NewPool {
     /// Its workers; of nobody where it is 0, and the default without it.
     pub(super) size: Option<u8>,
     /// Tasks of each worker.
     pub(super) share: Option<u8>,
+    /// Places of its queue; of none, nobody's pool where it is 0.
+    pub(super) queue: Option<u8>,
+    pub(super) initializer: Option<Body>,
 }
 
 #[derive(Debug, Clone)]
@@ -109,6 +112,8 @@ pub(super) struct Submit {
     pub(super) chunksize: Option<u8>,
     pub(super) read_ahead: Option<u8>,
     pub(super) endless: bool,
+    /// How long it waits for a place in a queue.
+    pub(super) patience: Option<Span>,
     pub(super) body: Body,
     pub(super) callback: Option<Body>,
     pub(super) error_callback: Option<Body>,
@@ -272,7 +277,7 @@ pub(super) fn plan() -> impl Strategy<Value = Plan> {
     let sort = prop_oneof![
         8 => Just(Sort::Both),
         3 => Just(Sort::Thread),
-        12 => Just(Sort::Process),
+        13 => Just(Sort::Process),
     ];
     let finale = prop_oneof![
         5 => Just(Finale::CloseAndJoin),
@@ -289,9 +294,32 @@ pub(super) fn plan() -> impl Strategy<Value = Plan> {
     })
 }
 
-fn new_pool() -> impl Strategy<Value = NewPool> {
+fn new_pool() -> impl Strategy<Value = NewPool> + Clone {
     let size = prop_oneof![10 => (1..=3u8).prop_map(Some), 1 => Just(None)];
-    (size, option::weighted(0.2, 1..=3u8)).prop_map(|(size, share)| NewPool { size, share })
+    let share = option::weighted(0.2, 1..=3u8);
+    let queue = option::weighted(0.08, 1..=4u8);
+    let made = (size, share, queue, option::weighted(0.08, initializer()));
+    made.prop_map(|(size, share, queue, initializer)| NewPool {
+        size,
+        share,
+        queue,
+        initializer,
+    })
+}
+
+/// Mostly one that ends well.
+fn initializer() -> impl Strategy<Value = Body> + Clone {
+    let op = prop_oneof![
+        2 => Just(Op::Print),
+        1 => span().prop_map(Op::Sleep),
+    ];
+    let last = prop_oneof![
+        12 => Just(Last::Nothing),
+        1 => Just(Last::Raise { key: false }),
+        1 => Just(Last::Panic),
+        1 => Just(Last::Exit(1)),
+    ];
+    body(op, last)
 }
 
 fn planned(at_top: bool) -> impl Strategy<Value = Planned> + Clone {
@@ -308,15 +336,17 @@ fn pick(at_top: bool) -> impl Strategy<Value = Pick> + Clone {
         7 => (any::<u8>(), select(&[Use::Print, Use::Check, Use::Let][..]))
             .prop_map(|(of, how)| Pick::Use { of, how }),
         10 => (any::<u8>(), end()).prop_map(|(on, how)| Pick::End { on, how }),
-        7 => (any::<u8>(), bare()).prop_map(|(of, how)| Pick::Bare { of, how }),
+        8 => (any::<u8>(), bare()).prop_map(|(of, how)| Pick::Bare { of, how }),
     ];
     if !at_top {
         return anywhere.boxed();
     }
-    let nobody = NewPool {
-        size: Some(0),
+    let nobody = any::<bool>().prop_map(|queue| NewPool {
+        size: Some(u8::from(queue)),
         share: None,
-    };
+        queue: queue.then_some(0),
+        initializer: None,
+    });
     let inside = || vec(planned(false), 1..4);
     let repeat = (1..=3u8, inside()).prop_map(|(rounds, steps)| Pick::Repeat { rounds, steps });
     let branch = (any::<u8>(), span(), inside(), inside());
@@ -326,7 +356,7 @@ fn pick(at_top: bool) -> impl Strategy<Value = Pick> + Clone {
         then,
         otherwise,
     });
-    let pool = prop_oneof![1 => Just(nobody), 4 => new_pool()].prop_map(Pick::Pool);
+    let pool = prop_oneof![1 => nobody, 4 => new_pool()].prop_map(Pick::Pool);
     let pick = [
         (96, anywhere.boxed()),
         (3, pool.boxed()),
@@ -355,15 +385,20 @@ fn submit() -> impl Strategy<Value = Submit> + Clone {
     let items = prop_oneof![3 => Just(0), 38 => 1..=5u8, 1 => 6..=50u8];
     (
         (way(), any::<u8>(), items, any::<u8>()),
-        (chunksize, read_ahead, proptest::bool::weighted(0.1)),
+        (
+            chunksize,
+            read_ahead,
+            proptest::bool::weighted(0.1),
+            timeout(),
+        ),
         task(),
-        option::weighted(0.5, callback()),
-        option::weighted(0.5, callback()),
+        option::weighted(0.7, callback()),
+        option::weighted(0.6, callback()),
     )
         .prop_map(
             |(
                 (way, on, items, arg),
-                (chunksize, read_ahead, endless),
+                (chunksize, read_ahead, endless, patience),
                 body,
                 callback,
                 error_callback,
@@ -375,6 +410,7 @@ fn submit() -> impl Strategy<Value = Submit> + Clone {
                 chunksize,
                 read_ahead,
                 endless,
+                patience,
                 body,
                 callback,
                 error_callback,
@@ -402,12 +438,12 @@ fn end() -> impl Strategy<Value = End> + Clone {
 
 fn bare() -> impl Strategy<Value = Bare> + Clone {
     prop_oneof![
-        6 => (task(), any::<bool>()).prop_map(|(body, daemon)| Bare::Make { body, daemon }),
-        3 => Just(Bare::Start),
+        4 => (task(), any::<bool>()).prop_map(|(body, daemon)| Bare::Make { body, daemon }),
+        2 => Just(Bare::Start),
         3 => timeout().prop_map(Bare::Join),
-        1 => Just(Bare::IsAlive),
-        2 => Just(Bare::ExitCode),
-        2 => any::<bool>().prop_map(|kill| Bare::Signal { kill }),
+        2 => Just(Bare::IsAlive),
+        4 => Just(Bare::ExitCode),
+        4 => any::<bool>().prop_map(|kill| Bare::Signal { kill }),
     ]
 }
 
@@ -427,8 +463,8 @@ fn task() -> impl Strategy<Value = Body> + Clone {
         1 => Just(Last::Nothing),
         3 => any::<bool>().prop_map(|key| Last::Raise { key }),
         1 => Just(Last::Panic),
-        5 => (0..=3u8).prop_map(Last::Exit),
-        5 => Just(Last::Kill),
+        7 => (0..=3u8).prop_map(Last::Exit),
+        7 => Just(Last::Kill),
         1 => Just(Last::CloseFds),
         1 => Just(Last::Stop),
         1 => Just(Last::ReturnUnsendable),

@@ -243,6 +243,7 @@ fn write(draft: &Draft, dialect: Dialect, notes: &[Note]) -> Written {
                 Line::Call(step) => {
                     let note = &notes[step.number];
                     if is_out(step, note, &fails) {
+                        fails.extend(&step.makes);
                         continue;
                     }
                     let beside = said(step, dialect, note);

@@ -71,6 +71,11 @@ pub(super) fn gives_each_at_its_place(facts: &Facts<'_>) -> Result<(), Breach> {
                     || chunk_end(facts, &stream, **key).filter(|_| chunk_failed(facts, **key));
                 facts.ended_by(**key, returned) || died().is_some_and(|end| end < returned)
             });
+            let lost = matches!(result, Err(raised) if raised.kind == "WorkerLost");
+            if ended.is_none() && lost && facts.start_failed(stream.pool, returned) {
+                // Given up by a pool whose workers do not start.
+                continue;
+            }
             let Some(key) = ended else {
                 let text = format!(
                     "`{}` gave a result, and {place} at most could be there",

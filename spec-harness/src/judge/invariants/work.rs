@@ -78,7 +78,8 @@ pub(super) fn at_most_its_size(facts: &Facts<'_>) -> Result<(), Breach> {
                 }
             }
             What::Return { .. } => {
-                if let Some(pool) = pool {
+                // Who waited for a place in the queue goes on because another has begun: both are at work.
+                if let Some(pool) = pool.filter(|pool| !facts.is_bounded(pool)) {
                     crews.entry(pool).or_default().blocked.remove(&key);
                 }
             }

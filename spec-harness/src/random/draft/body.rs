@@ -9,6 +9,7 @@ pub(super) enum Place {
     Task,
     Callback,
     Bare,
+    Initializer,
 }
 
 impl Scribe {
@@ -23,7 +24,7 @@ impl Scribe {
         let arg = params.split(',').next().unwrap_or(params);
         let dies = match place {
             Place::Task => body.only.is_none() && matches!(body.last, Last::Exit(_) | Last::Kill),
-            Place::Callback => false,
+            Place::Callback | Place::Initializer => false,
             Place::Bare => true,
         };
         let mut ops = Vec::new();
@@ -111,7 +112,7 @@ impl Scribe {
         match place {
             Place::Task => self.sort == Sort::Thread,
             Place::Callback => true,
-            Place::Bare => false,
+            Place::Bare | Place::Initializer => false,
         }
     }
 
