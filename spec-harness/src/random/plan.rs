@@ -3,7 +3,7 @@
 //! A plan has no wrong references: a number means one of the things that the program has made by then, counted
 //! round. So whatever is taken out of it, what is left is a plan.
 //!
-//! Every kind of step and every operation of a body is drawn, as are failures of every sort, calls from inside, two more
+//! Nearly every kind of step and every operation of a body is drawn, as are failures of every sort, calls from inside, two more
 //! threads of the program, loops, branches, and values that go from one task to the next. Not drawn are:
 //!
 //! - `takes`, and everything under `expect`: the model's transcript says it all, for every step;
@@ -14,6 +14,8 @@
 //! - what ends the program itself: `exit` and the like in a callback, or in a task on a thread;
 //! - `ignore_sigterm` in a task that does not end its worker, and `close_fds` in a chunk of several items: who meets
 //!   that worker next, or how far the chunk comes, is chance;
+//! - `kill_worker`; and several who wait for a place in a queue: who is let in first is nobody's promise;
+//! - `maxtasksperchild` beside an initializer where there are several workers: which one has had its share is chance;
 //! - a pool of default size where its size shows: that depends on the machine, and it gets a size instead.
 
 use proptest::collection::vec;

@@ -146,7 +146,12 @@ fn take_note(
     });
     let mut noted = false;
     for call in blocked {
-        noted |= !std::mem::replace(&mut notes[call].blocks, true);
+        let note = &mut notes[call];
+        let said = match note.raises {
+            Some(_) => &mut note.left_out,
+            None => &mut note.blocks,
+        };
+        noted |= !std::mem::replace(said, true);
     }
     noted
 }
