@@ -39,8 +39,15 @@ impl World {
                 let Some((pool, iterator)) = self.iterators.get(iterator).copied() else {
                     return Err(self.nonsense(format!("the iterator `{iterator}` was never made")));
                 };
-                self.pools[pool].1.asked(iterator);
-                self.pools[pool].1.advance(iterator);
+                let of = &mut self.pools[pool].1;
+                // A look is asked for as such; of a limit that is kept, the pool never hears.
+                if limit(command) == Some(Time(0))
+                    && let Some(refused) = of.unlimited(iterator)
+                {
+                    return Err(refused);
+                }
+                of.asked(iterator);
+                of.advance(iterator);
                 return Ok(Awaits::Next((pool, iterator)));
             }
             Command::Pool {
