@@ -44,6 +44,8 @@ pub(super) struct CPython {
     results: Results,
     /// Who called terminate first; whoever is second returns at once.
     terminator: Option<Caller>,
+    /// Terminate waits for a lock that nobody gives back.
+    locked_out: bool,
     /// Terminate failed, because the thread of results had.
     refused: bool,
     /// Workers that have outlived terminate: they wait for a lock that nobody gives back, and listen to SIGTERM or
@@ -124,6 +126,7 @@ impl CPython {
             arrived: VecDeque::new(),
             results: Results::Wait,
             terminator: None,
+            locked_out: false,
             refused: false,
             stranded: [0, 0],
             feeding: false,
@@ -347,7 +350,8 @@ impl Pool for CPython {
         }
         self.terminator = Some(by);
         // Who rests has the lock of the queue until the thread that hands out tasks says that none is to come.
-        if self.feeding && self.kind == Kind::Process && self.staff.has_idle() {
+        self.locked_out = self.feeding && self.kind == Kind::Process && self.staff.has_idle();
+        if self.locked_out {
             return Vec::new();
         }
         self.staff.drop_queue();
@@ -362,12 +366,12 @@ impl Pool for CPython {
         if self.terminator != Some(by) {
             return Some(Ok(Value::None));
         }
-        if self.feeding {
-            return None;
-        }
         if self.refused {
             let text = "Cannot have cache with result_hander not alive";
             return Some(Err(raised("AssertionError", text)));
+        }
+        if self.feeding || self.locked_out {
+            return None;
         }
         let results = self.is_in_results(by) || self.have_results_ended();
         let workers = self.kind == Kind::Thread || self.have_workers_ended();
@@ -408,6 +412,12 @@ impl Pool for CPython {
             return itself();
         }
         self.have_workers_ended().then_some(Ok(Value::None))
+    }
+
+    /// A job holds its pool until its result has come; one of no chunks for ever.
+    fn is_kept(&self) -> bool {
+        let holds = |job: &Job| job.cached || job.iterator.is_none() && job.chunksize == 0;
+        self.jobs.iter().any(holds)
     }
 
     fn is_gone(&self) -> bool {

@@ -174,6 +174,11 @@ pub(super) trait Pool: std::fmt::Debug {
     /// What this caller's `join` returns with now, if it does.
     fn joined(&self, by: Caller) -> Option<Outcome>;
 
+    /// Whether it goes on when its program lets go of it.
+    fn is_kept(&self) -> bool {
+        false
+    }
+
     /// Whether nothing of it is left.
     fn is_gone(&self) -> bool;
 

@@ -64,6 +64,34 @@ struct Note {
     sized: bool,
 }
 
+/// Whose pools a program is written for.
+#[derive(Debug, Clone, Copy)]
+struct On {
+    dialect: Dialect,
+    kind: Kind,
+}
+
+impl On {
+    /// The step without what these pools cannot be asked for: with CPython no queue has a bound, nobody waits for a pool
+    /// with a time limit, and threads are never replaced.
+    fn known(self, head: &str) -> String {
+        let lacks: &[&str] = match (self.dialect, self.kind) {
+            (Dialect::Contract, _) => &[],
+            (Dialect::CPython, Kind::Process) => &["queue: "],
+            (Dialect::CPython, Kind::Thread) => &["queue: ", "maxtasksperchild: "],
+        };
+        let Some(keys) = head
+            .strip_prefix("pool: {")
+            .and_then(|keys| keys.strip_suffix('}'))
+        else {
+            return head.to_owned();
+        };
+        let has = |key: &&str| !lacks.iter().any(|lack| key.starts_with(lack));
+        let keys: Vec<&str> = keys.split(", ").filter(has).collect();
+        format!("pool: {{{}}}", keys.join(", "))
+    }
+}
+
 /// A text, and the numbers of its steps in the order of the file.
 #[derive(Default)]
 struct Written {
@@ -87,8 +115,9 @@ pub(super) fn settle(
         ..Note::default()
     };
     let mut notes = vec![note; draft.count];
+    let on = On { dialect, kind };
     for _ in 0..MOST_ROUNDS {
-        let written = write(draft, dialect, &notes);
+        let written = write(draft, on, &notes);
         let case = Case::parse("random", &written.text)
             .map_err(|problems| malformed(&problems, &written.text))?;
         let spans = calls(&case);
@@ -224,7 +253,7 @@ fn main(steps: &[ast::Step], spans: &mut Vec<Span>) {
 }
 
 /// The case file, without the steps that are left out or need what an earlier one has failed to make.
-fn write(draft: &Draft, dialect: Dialect, notes: &[Note]) -> Written {
+fn write(draft: &Draft, on: On, notes: &[Note]) -> Written {
     let mut dead = Vec::new();
     unmade(&draft.steps, notes, false, &mut dead);
     let mut written = Written {
@@ -251,7 +280,7 @@ fn write(draft: &Draft, dialect: Dialect, notes: &[Note]) -> Written {
                         fails.extend(&step.makes);
                         continue;
                     }
-                    let beside = said(step, dialect, note);
+                    let beside = said(step, on, note);
                     let beside = beside
                         .iter()
                         .map(|(key, value)| format!(", {key}: {value}"));
@@ -268,7 +297,7 @@ fn write(draft: &Draft, dialect: Dialect, notes: &[Note]) -> Written {
         }
     }
     written.text += "main:\n";
-    write_steps(&draft.steps, dialect, notes, &dead, 2, &mut written);
+    write_steps(&draft.steps, on, notes, &dead, 2, &mut written);
     written
 }
 
@@ -294,7 +323,7 @@ fn is_out(step: &Step, note: &Note, dead: &[&String]) -> bool {
 
 fn write_steps(
     steps: &[Step],
-    dialect: Dialect,
+    on: On,
     notes: &[Note],
     dead: &[&String],
     indent: usize,
@@ -306,7 +335,7 @@ fn write_steps(
         // A loop without steps is none.
         let body = |(key, inside): &(&'static str, Vec<Step>)| {
             let mut body = Written::default();
-            write_steps(inside, dialect, notes, dead, indent + 4, &mut body);
+            write_steps(inside, on, notes, dead, indent + 4, &mut body);
             (*key, body)
         };
         let inside: Vec<(&str, Written)> = step.inside.iter().map(body).collect();
@@ -323,9 +352,9 @@ fn write_steps(
             Some(sized) if note.sized => sized,
             _ => &step.head,
         };
-        written.text += &format!("{mark}{head}\n");
+        written.text += &format!("{mark}{}\n", on.known(head));
         written.calls.push(step.number);
-        for (key, value) in said(step, dialect, note) {
+        for (key, value) in said(step, on, note) {
             written.text += &format!("{:indent$}  {key}: {value}\n", "");
         }
         for (key, body) in inside {
@@ -336,10 +365,10 @@ fn write_steps(
 }
 
 /// What stands beside a step with this note.
-fn said(step: &Step, dialect: Dialect, note: &Note) -> Vec<(&'static str, String)> {
+fn said(step: &Step, on: On, note: &Note) -> Vec<(&'static str, String)> {
     let mut beside = step.beside.clone();
-    // Nobody waits for a pool of CPython's with a time limit.
-    if dialect == Dialect::CPython && step.head.starts_with("join:") {
+    let limited = ["join:", "apply_async:", "map_async:", "starmap_async:"];
+    if on.dialect == Dialect::CPython && limited.iter().any(|verb| step.head.starts_with(verb)) {
         beside.retain(|(key, _)| *key != "timeout");
     }
     match &note.raises {

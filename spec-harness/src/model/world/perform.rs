@@ -110,9 +110,13 @@ impl World {
                     return Err(self.nonsense(why));
                 }
                 self.dropped.push(name.clone());
-                // There, who lets go of a pool lets it work on, and it ends when nothing of it is to come.
+                // There, who lets go of a pool that has still to do lets it work on.
                 if self.choices.dialect == Dialect::CPython {
-                    return Ok(Awaits::No(Value::None));
+                    if self.pools[pool].1.is_kept() {
+                        return Ok(Awaits::No(Value::None));
+                    }
+                    self.terminate(pool, by);
+                    return Ok(Awaits::Terminated(pool));
                 }
                 self.terminate(pool, by);
                 // L8: from inside, without waiting.
