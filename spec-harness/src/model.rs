@@ -37,6 +37,7 @@ use crate::replay::needs;
 use world::{Seen, World};
 
 pub(crate) use command::limit;
+#[cfg(feature = "random")]
 pub(crate) use cpython::NAMELESS;
 pub use review::review;
 #[cfg(feature = "random")]

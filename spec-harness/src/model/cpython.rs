@@ -29,6 +29,7 @@ use crate::protocol;
 use iterator::ResultIterator;
 
 /// Errors of its own for which cases have no name.
+#[cfg(feature = "random")]
 pub(crate) const NAMELESS: [&str; 2] = ["AssertionError", "AttributeError"];
 
 /// A pool of CPython's.

@@ -183,6 +183,7 @@ fn depends_on_the_machine(case: &Case, kind: Kind, history: &History) -> Option<
 }
 
 /// The step that makes a pool without a size, where what is seen depends on how large it is.
+#[cfg(feature = "random")]
 pub(crate) fn shows_its_size(case: &Case, kind: Kind, history: &History) -> Option<Span> {
     depends_on_the_machine(case, kind, history).map(|problem| problem.span)
 }
