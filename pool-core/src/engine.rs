@@ -126,10 +126,7 @@ impl<B: Backend> Engine<B> {
         let entry = terms.entry;
         let cell = Cell::new(&self.0.hub, work, false, terms);
         match self.0.queue(&cell, entry) {
-            Ok(()) => {
-                self.0.see_it_in(entry);
-                Ok(AsyncResult::new(cell))
-            }
+            Ok(()) => Ok(AsyncResult::new(cell)),
             Err(why) => match Arc::into_inner(cell) {
                 Some(cell) => Err(Refused::new(why, cell.into_work())),
                 // What `Carry::load` made of it was dropped, and nobody else ever had it.
@@ -340,18 +337,17 @@ impl<B: Backend> Shared<B> {
             if why != NoEntry::Full || entry == Entry::Now {
                 return Err(why);
             }
-            self.waiting(entry, |over| self.feed.push_waiting(job, over))??;
+            return self.waiting(entry, |over| {
+                self.feed.push_waiting(job, over)?;
+                self.backend.wake();
+                // The rest of a map that was let in finds places one by one; its submitter waits for them, within the
+                // same time.
+                self.feed.wait_for_places(over);
+                Ok(())
+            })?;
         }
         self.backend.wake();
         Ok(())
-    }
-
-    /// The rest of a map that was let in finds places one by one; its submitter waits for them.
-    fn see_it_in(&self, entry: Entry) {
-        if entry != Entry::Now && self.feed.is_overfull() {
-            // Where it cannot wait, the map is in all the same.
-            let _ = self.waiting(entry, |over| self.feed.wait_for_places(over));
-        }
     }
 
     /// Waits for places, until the entry's time is over. A worker of the pool lends its own place meanwhile.

@@ -274,11 +274,6 @@ impl<J: ?Sized + Erased> Feed<J> {
         Ok(())
     }
 
-    /// Whether more units wait than have places: the rest of a map.
-    pub(crate) fn is_overfull(&self) -> bool {
-        self.overfull(&self.lock())
-    }
-
     /// Waits until all units have places, the pool takes no more, or it is `over`.
     pub(crate) fn wait_for_places(&self, over: impl Fn() -> bool) {
         let mut inner = self.lock();

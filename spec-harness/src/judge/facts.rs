@@ -212,6 +212,12 @@ impl<'h> Facts<'h> {
         stops.map(|call| call.at)
     }
 
+    /// When a pool stops: when it was told to, or at the end of its program.
+    pub(crate) fn stops(&self, pool: &str) -> Moment {
+        let told = self.stopped(pool).unwrap_or(self.last_step);
+        told.min(self.last_step)
+    }
+
     /// The job behind a handle.
     pub(crate) fn job(&self, handle: &str) -> Option<Job<'_>> {
         self.calls

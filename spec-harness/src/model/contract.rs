@@ -72,6 +72,10 @@ impl Pool for Contract {
         self.streams[iterator].next()
     }
 
+    fn came(&self, iterator: IterId) -> usize {
+        self.streams[iterator].came()
+    }
+
     fn taken(&mut self, iterator: IterId) {
         self.streams[iterator].taken();
     }

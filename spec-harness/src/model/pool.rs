@@ -137,6 +137,11 @@ pub(super) trait Pool: std::fmt::Debug {
     /// The result that an iterator is to give, if there is one.
     fn next(&self, iterator: IterId) -> Option<Outcome>;
 
+    /// The place of the job that its next result came of, in the order in which jobs were decided.
+    fn came(&self, _iterator: IterId) -> usize {
+        0
+    }
+
     /// The result was given.
     fn taken(&mut self, iterator: IterId);
 

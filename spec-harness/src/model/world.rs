@@ -422,6 +422,10 @@ impl World {
             }
             let until = match &call.awaits {
                 Awaits::Value((_, job)) | Awaits::Ready((_, job)) => self.pools[pool].1.done(*job),
+                Awaits::Next((_, iterator)) => {
+                    let came = self.pools[pool].1.came(*iterator);
+                    self.result(*by, &call.awaits).map(|_| came)
+                }
                 // Some result that has come lets it go on.
                 _ => self.result(*by, &call.awaits).map(|_| 0),
             };

@@ -271,7 +271,9 @@ impl Scribe {
         let share = new.share.filter(|_| !shows);
         keys.extend(share.map(|share| format!("maxtasksperchild: {share}")));
         keys.extend(new.queue.map(|places| format!("queue: {places}")));
-        if let Some(body) = &new.initializer {
+        // A worker that stands in for one that waits leaves when it likes; the next begins by the task again.
+        let initializer = new.initializer.as_ref();
+        if let Some(body) = initializer.filter(|_| self.sort != Sort::Thread) {
             let initializer = format!("n{number}");
             self.function(&initializer, "i", body, Place::Initializer, number);
             keys.push(format!("initializer: {initializer}(0)"));
@@ -323,6 +325,10 @@ impl Scribe {
         let params = if star { "i, j" } else { "i" };
         let mut body = submit.body.clone();
         body.only = body.only.filter(|_| many);
+        // A list of such values would be more than a case may have.
+        if many && submit.items > 5 && matches!(body.last, Last::Return(Worth::Large)) {
+            body.last = Last::Return(Worth::Number);
+        }
         // What an item that has closed its worker's connection leaves undone of its chunk is a race.
         if many && submit.chunksize != Some(1) && matches!(body.last, Last::CloseFds) {
             body.last = Last::Kill;

@@ -17,9 +17,7 @@ pub(super) fn between_job_and_handle(facts: &Facts<'_>) -> Result<(), Breach> {
             };
             // A pool that is told to stop, or whose program ends, ends its jobs, whatever becomes of the
             // functions that still run.
-            let told = facts.stopped(job.pool);
-            let stopped = told.map_or(facts.last_step, |told| told.min(facts.last_step));
-            if !wants_value && stopped < life.began {
+            if !wants_value && facts.stops(job.pool) < life.began {
                 continue;
             }
             let name = callback.map_or(String::new(), |key| facts.name(key));
@@ -88,13 +86,7 @@ fn finished<'f>(facts: &'f Facts<'_>, call: &Called<'_>) -> (Option<usize>, Opti
     };
     match facts.job(handle) {
         // A stopped pool resolves its handles, and nobody is owed a callback.
-        Some(job)
-            if facts
-                .stopped(job.pool)
-                .is_some_and(|stopped| stopped < moment) =>
-        {
-            nothing
-        }
+        Some(job) if facts.stops(job.pool) < moment => nothing,
         job => (Some(moment), job),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Breach, breach};
 use crate::case::ast::Fate;
-use crate::history::Key;
+use crate::history::{Key, Who};
 use crate::judge::facts::{Called, Facts, Moment, stream};
 use crate::protocol::{Command, Stream};
 
@@ -43,7 +43,7 @@ fn taken<'f, 'h>(facts: &'f Facts<'h>, stream: &Stream<'_>) -> Vec<Taken<'f, 'h>
 /// that failed, and the end after the last.
 pub(super) fn gives_each_at_its_place(facts: &Facts<'_>) -> Result<(), Breach> {
     for stream in facts.calls.iter().filter_map(stream) {
-        let stopped = |moment: Moment| facts.stopped(stream.pool).is_some_and(|at| at < moment);
+        let stopped = |moment: Moment| facts.stops(stream.pool) < moment;
         let order = order(facts, &stream);
         for taken in taken(facts, &stream) {
             let Taken {
@@ -120,7 +120,9 @@ pub(super) fn gives_as_soon_as_it_is_there(facts: &Facts<'_>) -> Result<(), Brea
                 facts.at(taken.returned),
                 facts.at(there).max(facts.at(taken.call.at)),
             );
-            if at > due {
+            // A callback goes on when those that run inside of it have ended.
+            let nests = matches!(taken.call.who, Who::Puppet(key) if facts.task(*key).is_some_and(|task| task.callback));
+            if at > due && !nests {
                 let (text, name) = (taken.call.text, facts.name(*key));
                 return breach(
                     taken.returned,

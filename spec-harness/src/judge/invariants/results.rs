@@ -74,9 +74,8 @@ pub(super) fn ready_when_done(facts: &Facts<'_>) -> Result<(), Breach> {
         let Some(job) = facts.job(handle) else {
             continue;
         };
-        // A stopped pool resolves its handles; the end of the program stops it, too.
-        let told = facts.stopped(job.pool);
-        if told.map_or(facts.last_step, |told| told.min(facts.last_step)) < call.at {
+        // A stopped pool resolves its handles.
+        if facts.stops(job.pool) < call.at {
             continue;
         }
         // So does one whose workers do not start.

@@ -17,6 +17,8 @@ pub(super) struct Stream {
     sent: Vec<JobId>,
     /// Results of the chunk that is being taken.
     ready: VecDeque<Outcome>,
+    /// The place of that chunk in the order in which jobs were decided.
+    came: usize,
     read_ahead: usize,
     unordered: bool,
     /// The input does not end where the items do.
@@ -49,6 +51,7 @@ impl Stream {
             unread: wish.keys.chunks(chunksize).map(<[Key]>::to_vec).collect(),
             sent: Vec::new(),
             ready: VecDeque::new(),
+            came: 0,
             read_ahead,
             unordered: wish.unordered,
             endless: wish.endless,
@@ -112,7 +115,9 @@ impl Stream {
                 }
                 return;
             };
-            let ends = pool.ends(self.sent.remove(place));
+            let chunk = self.sent.remove(place);
+            self.came = pool.done(chunk).unwrap_or_default();
+            let ends = pool.ends(chunk);
             if ends.iter().any(|end| *end == terminated()) {
                 // O12: once, then the end.
                 self.ended = true;
@@ -138,6 +143,11 @@ impl Stream {
         let end = || Err(raised("StopIteration", "there is no further result"));
         let ready = self.ready.front().cloned();
         ready.or_else(|| self.ended.then(end))
+    }
+
+    /// The place of the chunk that it is of in the order in which jobs were decided.
+    pub(super) fn came(&self) -> usize {
+        self.came
     }
 
     /// The result was given.
