@@ -77,7 +77,7 @@ impl ThreadPool {
     /// returns, or unwinds, none of them is left.
     ///
     /// In a task of the same pool, where no thread can be had to take its place while the scope waits (see
-    /// [`stand_ins`](Builder::stand_ins)), those that have not begun are not run: each is an error of the pool's
+    /// [`stand_ins`](crate::Builder::stand_ins)), those that have not begun are not run: each is an error of the pool's
     /// [`Tally`](crate::Tally).
     ///
     /// # Examples

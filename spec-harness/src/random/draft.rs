@@ -344,8 +344,8 @@ impl Scribe {
             step.uses = uses;
             step
         };
-        // Without a word on it, the last one is meant.
-        if on + 1 < self.pools.len() || self.refused || submit.on.is_multiple_of(2) {
+        // Without a word on it, the last one is meant; of another thread's step, the last one by then.
+        if by != 0 || on + 1 < self.pools.len() || self.refused || submit.on.is_multiple_of(2) {
             step = step.beside("on", self.pools[on].name.clone());
         }
         if many {

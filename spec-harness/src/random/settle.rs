@@ -313,7 +313,21 @@ fn unmade<'d>(steps: &'d [Step], notes: &[Note], all: bool, dead: &mut Vec<&'d S
         for (_, inside) in &step.inside {
             unmade(inside, notes, out, dead);
         }
+        if !out && is_hollow(step, notes, dead) {
+            for (_, inside) in &step.inside {
+                unmade(inside, notes, true, dead);
+            }
+        }
     }
+}
+
+/// Whether nothing is left of what a loop or a condition is for: it is left out, with what is done otherwise.
+fn is_hollow(step: &Step, notes: &[Note], dead: &[&String]) -> bool {
+    let stays = |inside: &Step| {
+        !is_out(inside, &notes[inside.number], dead) && !is_hollow(inside, notes, dead)
+    };
+    let mut bodies = step.inside.iter().filter(|(key, _)| *key != "else");
+    !step.inside.is_empty() && !bodies.any(|(_, body)| body.iter().any(stays))
 }
 
 fn is_out(step: &Step, note: &Note, dead: &[&String]) -> bool {
@@ -332,7 +346,9 @@ fn write_steps(
     let mark = format!("{:indent$}- ", "");
     for step in steps {
         let note = &notes[step.number];
-        // A loop without steps is none.
+        if is_out(step, note, dead) || is_hollow(step, notes, dead) {
+            continue;
+        }
         let body = |(key, inside): &(&'static str, Vec<Step>)| {
             let mut body = Written::default();
             write_steps(inside, on, notes, dead, indent + 4, &mut body);
@@ -343,11 +359,6 @@ fn write_steps(
             .iter()
             .filter(|(_, body)| !body.text.is_empty())
             .collect();
-        let hollow = !step.inside.is_empty()
-            && !inside.iter().any(|(key, _)| *key == "do" || *key == "then");
-        if hollow || is_out(step, note, dead) {
-            continue;
-        }
         let head = match &step.sized {
             Some(sized) if note.sized => sized,
             _ => &step.head,
