@@ -36,7 +36,6 @@ use crate::interp::{Deviations, Move, Options, Stage, Taken};
 use crate::replay::needs;
 use world::{Seen, World};
 
-pub(crate) use command::limit;
 #[cfg(feature = "random")]
 pub(crate) use cpython::NAMELESS;
 pub use review::review;

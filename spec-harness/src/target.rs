@@ -241,7 +241,17 @@ impl Column {
             Some(hello) => (hello.version.as_str(), &hello.declines),
             None => ("", &none),
         };
-        let verdict = declined::excused(verdict, case, self.target.kind, &ran.history, declines);
+        let verdict =
+            declined::excused(
+                verdict,
+                case,
+                &ran.history,
+                declines,
+                || match model::predict(case, self.target.kind) {
+                    model::Prediction::Ran(due) => Some(*due),
+                    model::Prediction::NotApplicable(_) => None,
+                },
+            );
         self.known
             .applied(verdict, &case.name, self.target.kind, version)
     }

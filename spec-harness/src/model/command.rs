@@ -1,7 +1,6 @@
 //! What the commands of the protocol hand to the model's pools.
 
 use super::pool::Work;
-use crate::case::ast::Time;
 use crate::protocol::{Command, Tasks};
 
 /// The pool, the work and the handle of a command that submits something.
@@ -24,21 +23,6 @@ pub(super) fn submission(command: &Command) -> Option<(&str, Work, Option<&str>)
         error_callback: job.later.and_then(|later| later.error_callback),
     };
     Some((job.pool, work, job.later.map(|later| later.handle)))
-}
-
-/// How long a call may take.
-pub(crate) fn limit(command: &Command) -> Option<Time> {
-    match command {
-        Command::ApplyAsync { timeout, .. }
-        | Command::MapAsync { timeout, .. }
-        | Command::StarmapAsync { timeout, .. }
-        | Command::Next { timeout, .. }
-        | Command::Get { timeout, .. }
-        | Command::Wait { timeout, .. }
-        | Command::Join { timeout, .. }
-        | Command::JoinProcess { timeout, .. } => timeout.and_then(Time::from_units),
-        _ => None,
-    }
 }
 
 /// The pool in whose own method the caller waits; for a handle's, no pool is needed.

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeSet;
 
-use super::command::limit;
 use super::{Choices, not_applicable, play};
 use crate::case::ast::{Action, Case, Kind, Step, Time};
 use crate::history::{History, Key, What, Who};
@@ -296,7 +295,7 @@ fn did(made: &Move) -> Did {
             | Command::Successful { .. }
             | Command::IsAlive { .. }
             | Command::Exitcode { .. } => Did::Something,
-            _ if limit(command) == Some(Time(0)) => Did::Something,
+            _ if command.limit() == Some(Time(0)) => Did::Something,
             _ => Did::Patient,
         },
         Move::Order { .. } | Move::Fire(_) | Move::Late(_) => Did::Something,

@@ -5,7 +5,7 @@ mod perform;
 
 use std::collections::BTreeMap;
 
-use super::command::{held, limit};
+use super::command::held;
 use super::pool::{Begin, End, IterId, JobId, Outcome, Pool, Work, Worker};
 use super::process::{Process, SIGKILL};
 use super::{Choices, Dialect, raised};
@@ -131,7 +131,7 @@ impl World {
             Err(raised) => return self.seen.push(Seen::Returned(by, Err(raised))),
         };
         // R3: a timeout of zero is a look.
-        let limit = limit(command);
+        let limit = command.limit();
         let late = limit == Some(Time(0));
         if !late && self.waits_for_itself(by, &awaits) {
             // R3: wait never fails.

@@ -3,6 +3,7 @@
 use std::slice;
 
 use super::Command;
+use crate::case::ast::Time;
 
 /// A call or a map: what `apply`, `map`, `starmap` and their asynchronous forms hand in.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,6 +75,21 @@ impl<'c> Tasks<'c> {
 }
 
 impl Command {
+    /// How long the call may take; `None` as long as it takes.
+    pub fn limit(&self) -> Option<Time> {
+        match self {
+            Command::ApplyAsync { timeout, .. }
+            | Command::MapAsync { timeout, .. }
+            | Command::StarmapAsync { timeout, .. }
+            | Command::Next { timeout, .. }
+            | Command::Get { timeout, .. }
+            | Command::Wait { timeout, .. }
+            | Command::Join { timeout, .. }
+            | Command::JoinProcess { timeout, .. } => timeout.and_then(Time::from_units),
+            _ => None,
+        }
+    }
+
     /// The call or the map that it hands in.
     pub fn job(&self) -> Option<Job<'_>> {
         let star = matches!(self, Command::Starmap { .. } | Command::StarmapAsync { .. });

@@ -117,6 +117,8 @@ struct Pool {
     endless: bool,
     /// Its queue has a bound.
     bounded: bool,
+    /// Its workers begin by a function.
+    initialized: bool,
 }
 
 /// What a submission gives.
@@ -293,6 +295,7 @@ impl Scribe {
             dropped: false,
             endless: false,
             bounded: new.queue.is_some(),
+            initialized: initializer.is_some(),
         });
     }
 
@@ -537,6 +540,8 @@ impl Scribe {
         let how = match how {
             // Who waits for an input without end waits for ever, and nobody says for what.
             End::Join(_) if pool.endless && !pool.terminated => End::Terminate,
+            // What is left of an imap fails in a pool whose workers do not start; whether it has by now is a race.
+            End::Join(Some(0)) if pool.initialized => End::Join(None),
             End::Drop if !alone => End::Close,
             other => other,
         };

@@ -5,7 +5,7 @@ use crate::case::ast::Time;
 use crate::case::expr::Value;
 use crate::history::Raised;
 use crate::interp::Caller;
-use crate::model::command::{limit, submission};
+use crate::model::command::submission;
 use crate::model::contract::Contract;
 use crate::model::cpython::CPython;
 use crate::model::pool::{Asked, Begin, Pool};
@@ -18,7 +18,7 @@ impl World {
     pub(super) fn perform(&mut self, by: Caller, command: &Command) -> Result<Awaits, Raised> {
         if let Some((pool, work, handle)) = submission(command) {
             let (pool, handle) = (self.pool(pool)?, handle.map(str::to_owned));
-            let waits = limit(command) != Some(Time(0));
+            let waits = command.limit() != Some(Time(0));
             self.pools[pool].1.accepts()?;
             let place = self.pools[pool].1.has_place(&work, waits);
             let submission = Submission { pool, work, handle };
@@ -41,7 +41,7 @@ impl World {
                 };
                 let of = &mut self.pools[pool].1;
                 // A look is asked for as such; of a limit that is kept, the pool never hears.
-                if limit(command) == Some(Time(0))
+                if command.limit() == Some(Time(0))
                     && let Some(refused) = of.unlimited(iterator)
                 {
                     return Err(refused);
