@@ -277,7 +277,7 @@ fn cases_are_listed_by_row_with_what_they_show() {
         said.text
     );
     let refused = folder.run(&["list", "--row", "Z9"]).ends_with(2);
-    refused.says("no case matches --row Z9");
+    refused.says("`Z9` is no row of the contract");
 }
 
 #[test]
