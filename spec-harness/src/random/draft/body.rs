@@ -1,7 +1,8 @@
 //! Task functions and callbacks, and what they call from inside.
 
 use super::super::plan::{Body, End, Inner, Last, Leaf, Look, Op, Sort, Way, Worth};
-use super::{Function, Line, Scribe, Step, Thing, units};
+use super::words::units;
+use super::{Function, Line, Scribe, Step, Thing};
 
 /// What a body may do besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
