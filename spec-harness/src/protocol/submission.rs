@@ -93,6 +93,11 @@ impl Command {
     /// The call or the map that it hands in.
     pub fn job(&self) -> Option<Job<'_>> {
         let star = matches!(self, Command::Starmap { .. } | Command::StarmapAsync { .. });
+        let many = |keys, chunksize| Tasks::Many {
+            keys,
+            chunksize,
+            star,
+        };
         let (pool, tasks, later) = match self {
             Command::Apply { pool, key } => (pool, Tasks::One(key), None),
             Command::ApplyAsync {
@@ -115,15 +120,7 @@ impl Command {
                 pool,
                 keys,
                 chunksize,
-            } => {
-                let chunksize = *chunksize;
-                let tasks = Tasks::Many {
-                    keys,
-                    chunksize,
-                    star,
-                };
-                (pool, tasks, None)
-            }
+            } => (pool, many(keys, *chunksize), None),
             Command::MapAsync {
                 pool,
                 keys,
@@ -142,14 +139,8 @@ impl Command {
                 error_callback,
                 timeout,
             } => {
-                let chunksize = *chunksize;
-                let tasks = Tasks::Many {
-                    keys,
-                    chunksize,
-                    star,
-                };
                 let later = later(handle, callback, error_callback, timeout);
-                (pool, tasks, Some(later))
+                (pool, many(keys, *chunksize), Some(later))
             }
             _ => return None,
         };
