@@ -270,7 +270,11 @@ impl Column {
             order: order.clone(),
             ..Tried::without_run(verdict)
         };
-        let ran = match runner.run_by(order, case, &self.target) {
+        let outcome = match self.records {
+            Records::Instead(_) => Outcome::NotHere("no run of it is on record".to_owned()),
+            _ => runner.run_by(order, case, &self.target),
+        };
+        let ran = match outcome {
             Outcome::Ran(ran) => ran,
             Outcome::NotApplicable(why) => return without_run(Verdict::NotApplicable(why)),
             Outcome::NotHere(why) => return without_run(Verdict::NotHere(why)),

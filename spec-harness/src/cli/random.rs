@@ -280,6 +280,7 @@ impl Told {
             out.line(format_args!("not on {name}: {count} {why}"));
         }
         let verdict = match self.differences.len() {
+            0 if self.runs == 0 => "nothing was compared".to_owned(),
             0 => paint(GOOD, "no difference"),
             1 => paint(BAD, "1 difference"),
             more => paint(BAD, format!("{more} differences")),
