@@ -326,8 +326,9 @@ def read_requests(callers):
             if name not in callers:
                 callers[name] = queue.SimpleQueue()
                 threading.Thread(target=perform, args=(callers[name],), name=name, daemon=True).start()
-            callers[name].put(request)
-            if request["cmd"] == "exit":
+            is_last = request["cmd"] == "exit"
+            callers[name].put(request)  # it is that thread's from here on
+            if is_last:
                 return
     os._exit(70)  # the harness has gone
 

@@ -83,6 +83,8 @@ pub struct Run {
     pub took: Duration,
     /// How the implementation introduced itself, if it came to that.
     pub hello: Option<Hello>,
+    /// The last of what the adapter and its workers wrote to stderr.
+    pub stderr: String,
 }
 
 impl Column {
@@ -228,6 +230,7 @@ impl Column {
                 history: ran.history,
                 took: ran.took,
                 hello: ran.hello,
+                stderr: ran.stderr,
             }),
             record: ran.record,
             ..Tried::without_run(verdict)
@@ -290,6 +293,7 @@ impl Column {
                 history: ran.history,
                 took: ran.took,
                 hello: ran.hello,
+                stderr: ran.stderr,
             }),
             ..without_run(verdict)
         }

@@ -385,6 +385,11 @@ mod bad_adapters {
     }
 
     #[test]
+    fn what_it_says_before_it_hangs_is_told() {
+        fails("hangs", IDLE, "no words for that");
+    }
+
+    #[test]
     fn one_that_does_not_introduce_itself() {
         fails("is-silent", IDLE, "without answering hello");
     }

@@ -224,8 +224,9 @@ def read():
         if request["by"] not in callers:
             callers[request["by"]] = calls = queue.SimpleQueue()
             threading.Thread(target=perform, args=(calls,), daemon=True).start()
-        callers[request["by"]].put(request)
-        if request["cmd"] == "exit":
+        is_last = request["cmd"] == "exit"
+        callers[request["by"]].put(request)  # it is that thread's from here on
+        if is_last:
             return
     os._exit(70)
 

@@ -1,5 +1,6 @@
 //! What was wrong, case by case, and the command that shows it again.
 
+use spec_harness::history::Ending;
 use spec_harness::interp::Deviations;
 use spec_harness::judge::report::{self, Source};
 use spec_harness::picture::Picture;
@@ -14,6 +15,9 @@ use super::select::Chosen;
 
 /// Lines of a picture's lanes, and of the calls and the output below them.
 const LANES: usize = 8;
+
+/// Lines of what was written to stderr.
+const WORDS: usize = 12;
 
 /// Shows what was wrong with a case, each wrong once for all implementations that share it, and how to see it
 /// again.
@@ -79,9 +83,19 @@ fn show(failed: &Failed, chosen: &Chosen, recorded: Option<&str>, out: &mut Outp
         "  ",
         &report::brief(&failed.reasons, source, recorded, seen),
     );
-    let Some(run) = run.filter(|run| !run.history.events.is_empty()) else {
+    let Some(run) = run else { return };
+    // Who does not go on may have said why; of one that broke off it stands above.
+    let stays = matches!(run.history.ending, Ending::Deadlock(_) | Ending::Leaked(_));
+    if stays && !run.stderr.is_empty() {
+        out.line("");
+        out.line("  on stderr:");
+        let lines: Vec<&str> = run.stderr.lines().collect();
+        let last = &lines[lines.len().saturating_sub(WORDS)..];
+        out.block("    ", &last.join("\n"));
+    }
+    if run.history.events.is_empty() {
         return;
-    };
+    }
     out.line("");
     let mut drawn = Picture::of(&run.history);
     // Told above.
