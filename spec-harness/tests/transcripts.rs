@@ -1,4 +1,5 @@
-//! One transcript per case, the same on every implementation, and the same as the one on record.
+//! One transcript per case, the same on every implementation, and the same as the one on record. CPython's part is its
+//! recorded runs; with `CPYTHON=live` it is CPython itself.
 //!
 //! This is the only place that calls insta: `cargo insta review`, or `INSTA_UPDATE=always cargo test`, is how a
 //! transcript gets on record. The files are part of `spec-cases`, which embeds them for everybody else.
@@ -14,15 +15,17 @@ use spec_harness::judge::report::{self, Source, beside};
 use spec_harness::judge::{Verdict, transcript};
 use spec_harness::model::{Prediction, predict};
 use spec_harness::replay::Runner;
-use spec_harness::target::{Column, Run, Tried, cpython, ours};
+use spec_harness::target::{Column, Run, Tried, cpython, cpython_recorded, ours};
 
 fn main() -> ExitCode {
     let program = Path::new(env!("CARGO_BIN_EXE_spec-harness"));
     let mut columns = vec![ours(program, Kind::Process), ours(program, Kind::Thread)];
+    let live = std::env::var("CPYTHON").is_ok_and(|cpython| cpython == "live");
+    let of_python = if live { cpython } else { cpython_recorded };
     columns.extend(
         [Kind::Process, Kind::Thread]
             .into_iter()
-            .filter_map(|kind| cpython(kind).ok()),
+            .filter_map(|kind| of_python(kind).ok()),
     );
     let columns: Arc<[Column]> = columns.into();
     let trials = spec_cases::CASES.iter().map(|(name, text)| {
