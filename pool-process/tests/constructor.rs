@@ -77,15 +77,16 @@ fn a_thread_started_before_main_has_workers_re_executed() -> Outcome {
     })
 }
 
-fn deaths(name: &str, what: &str) -> Result<String, Box<dyn std::error::Error>> {
-    let path = std::env::temp_dir().join(format!("pool-process-{name}-{}", std::process::id()));
-    std::fs::write(&path, what)?;
-    Ok(path.to_string_lossy().into_owned())
+/// Runs this in a process of its own, where workers die as often as said at their start.
+fn where_workers_die(deaths: &str, check: fn((String, String)) -> ()) -> Outcome {
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(&file, deaths)?;
+    apart(DEATHS, file.path().to_string_lossy().into_owned(), check)
 }
 
 #[test]
 fn workers_that_die_at_their_start_are_tried_again() -> Outcome {
-    apart(DEATHS, deaths("some", "xxxx")?, |variable| {
+    where_workers_die("xxxx", |variable| {
         set(variable);
         let pool = ProcessPool::builder()
             .size(1)
@@ -99,7 +100,7 @@ fn workers_that_die_at_their_start_are_tried_again() -> Outcome {
 
 #[test]
 fn a_pool_whose_workers_never_start_says_so() -> Outcome {
-    apart(DEATHS, deaths("many", ALWAYS)?, |variable| {
+    where_workers_die(ALWAYS, |variable| {
         set(variable);
         for builder in [ProcessPool::builder(), ProcessPool::builder().reexec()] {
             let pool = builder.size(2).build().expect("a pool");

@@ -141,8 +141,7 @@ fn a_death_is_told_by_the_kernel_and_waits_for_no_timer() -> Outcome {
 #[test]
 fn of_a_map_only_the_chunk_that_died_fails_and_the_others_run() -> Outcome {
     each_way(2, |pool| {
-        let file = std::env::temp_dir().join(format!("pool-process-map-{}", std::process::id()));
-        File::create(&file)?;
+        let file = tempfile::NamedTempFile::new()?;
         // Each item leaves a byte, which needs no worker to tell of it.
         let died = |(path, x): (String, i32)| {
             if x == 3 {
@@ -151,12 +150,11 @@ fn of_a_map_only_the_chunk_that_died_fails_and_the_others_run() -> Outcome {
             let file = File::options().append(true).open(path).expect("there");
             { file }.write_all(b".").expect("written");
         };
-        let path = file.to_string_lossy().into_owned();
+        let path = file.path().to_string_lossy().into_owned();
         let items = (0..8).map(|x| (path.clone(), x));
         let lost = loss(pool.map_task(died, items).chunksize(1).submit()?.get());
         assert!(lost.task.contains(", item 3 "), "{lost}");
         assert_eq!(std::fs::read(&file)?.len(), 7);
-        std::fs::remove_file(&file)?;
         Ok(())
     })
 }
@@ -331,12 +329,11 @@ fn ten_megabytes_of_output_block_nobody_and_none_is_lost() -> Outcome {
         nix::unistd::dup2_stdout(File::create(path).expect("a file")).expect("stdout");
         each_way(1, |pool| Ok(pool.apply(print, ())?)).expect("they print");
     };
-    let file = std::env::temp_dir().join(format!("pool-process-{}", std::process::id()));
-    let process = Process::new(print_in_a_pool, file.to_string_lossy().into_owned());
+    let file = tempfile::NamedTempFile::new()?;
+    let process = Process::new(print_in_a_pool, file.path().to_string_lossy().into_owned());
     process.start()?;
     process.join()?;
     let length = std::fs::metadata(&file)?.len();
-    std::fs::remove_file(&file)?;
     assert_eq!((process.exitcode()?, length), (Some(0), 2 * 10_000 * 1_001));
     Ok(())
 }

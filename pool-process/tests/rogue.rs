@@ -176,13 +176,13 @@ fn an_initializer_that_ends_the_first_thread_is_a_failed_start() -> Outcome {
             unsafe { nix::libc::syscall(nix::libc::SYS_exit, 0) };
         }
     };
-    let mark = std::env::temp_dir().join(format!("pool-process-first-{}", std::process::id()));
+    let folder = tempfile::tempdir()?;
+    let mark = folder.path().join("mark");
     let pool = ProcessPool::builder()
         .size(1)
         .initializer(initializer, mark.to_string_lossy().into_owned())
         .build()?;
     assert_eq!(pool.apply(|x: u8| x, 1)?, 1);
-    std::fs::remove_file(&mark)?;
     assert_eq!(pool.stats().lost, 1);
     Ok(())
 }

@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::io::{Read, Seek};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -122,8 +123,7 @@ fn masks_limits_and_cpus_are_those_of_the_pools_beginning() -> Outcome {
 #[test]
 fn output_goes_where_it_went_at_the_pools_beginning() -> Outcome {
     apart(|()| {
-        let first = std::env::temp_dir().join(format!("pool-process-out-{}", std::process::id()));
-        let file = fs::File::create(&first).expect("a file");
+        let mut file = tempfile::tempfile().expect("a file");
         nix::unistd::dup2_stdout(file.as_fd()).expect("stdout");
         let print = |text: String| {
             println!("{text}");
@@ -137,11 +137,10 @@ fn output_goes_where_it_went_at_the_pools_beginning() -> Outcome {
             Ok(())
         })
         .expect("they print");
-        assert_eq!(
-            fs::read_to_string(&first).expect("a file"),
-            "hello\nhello\n"
-        );
-        fs::remove_file(&first).expect("a file");
+        let mut printed = String::new();
+        file.rewind().expect("a file");
+        file.read_to_string(&mut printed).expect("a file");
+        assert_eq!(printed, "hello\nhello\n");
     })
 }
 

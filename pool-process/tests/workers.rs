@@ -37,8 +37,8 @@ fn the_initializer_runs_once_in_each_worker_and_in_each_replacement() -> Outcome
 
 #[test]
 fn an_initializer_that_fails_at_first_is_tried_again() -> Outcome {
-    let file =
-        std::env::temp_dir().join(format!("pool-process-initializer-{}", std::process::id()));
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("state");
     let make = |path: String| match std::fs::read_to_string(&path) {
         Ok(state) => Ok(state),
         Err(error) => std::fs::write(&path, "there")
@@ -55,7 +55,6 @@ fn an_initializer_that_fails_at_first_is_tried_again() -> Outcome {
             .as_deref(),
         Some("there")
     );
-    std::fs::remove_file(&file)?;
     Ok(())
 }
 
