@@ -6,7 +6,7 @@
 //!
 //! 1. [`Stage::next_move`] gives one [`Move`]: a call for the pool, an order for a running body, a timer that is due.
 //! 2. The pool does it, and everything that follows from it, until nothing more can happen by itself.
-//!    It tells the stage what it saw: [`Stage::returned`], [`Stage::began`], [`Stage::gone`], ...
+//!    It tells the stage what it saw ([`Stage::observe`]): a call returned, a body began, another is gone.
 //! 3. Again from 1, until there is no move left.
 //!
 //! The replay drives it with a real implementation and asks the kernel when step 2 is over; a model of a pool
@@ -16,16 +16,15 @@
 
 mod body;
 mod lower;
-mod observed;
+mod order;
 mod outcome;
 mod program;
-mod rank;
 mod stage;
 #[cfg(test)]
 mod tests;
 
 pub use body::{Act, Body, Ended};
 pub use lower::Call;
-pub use observed::Observed;
+pub use order::Deviations;
 pub use program::{ActorId, Demand, Input, MAIN, Program};
-pub use stage::{Beginning, Caller, Deviations, Move, Options, Stage, Taken, Turn, Waiting};
+pub use stage::{Beginning, Caller, Move, Observed, Options, Stage, Taken, Turn, Waiting};

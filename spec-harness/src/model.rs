@@ -34,7 +34,7 @@ use crate::case::ast::{Case, Kind};
 use crate::history::{Ending, History, Raised};
 use crate::interp::{Deviations, Move, Options, Stage, Taken};
 use crate::replay::needs;
-use world::{Seen, World};
+use world::{Over, World};
 
 #[cfg(feature = "random")]
 pub(crate) use cpython::NAMELESS;
@@ -167,70 +167,25 @@ fn play(
             Move::Fire(timer) => world.fire(timer),
             Move::Exit => world.exit(),
             Move::Stuck | Move::Late(_) => {
-                let ending = stuck(&mut stage);
+                let ending = stage.stuck("");
                 return stage.finish(ending);
             }
         }
         let seen = world.settle(stage.next_key());
-        if let Some(ending) = tell(&mut stage, seen) {
-            return stage.finish(ending);
-        }
-    }
-}
-
-/// Tells the stage what was seen; the ending, where that was the last.
-fn tell(stage: &mut Stage<'_>, seen: Vec<Seen>) -> Option<Ending> {
-    let mut ending = None;
-    for seen in seen {
-        match seen {
-            Seen::Returned(caller, result) => {
-                if let Err(why) = stage.returned(caller, result) {
-                    ending = Some(Ending::Broken(why));
-                }
-            }
-            Seen::Began(beginning) => {
-                if let Err(why) = stage.began(beginning) {
-                    ending = Some(Ending::Broken(why));
-                }
-            }
-            Seen::Did(key) => stage.done(key),
-            Seen::Gone(key) => stage.gone(key),
-            Seen::Armed(timer, after) => stage.timer(timer, after),
-            Seen::Disarmed(timer) => stage.cancel(timer),
-            Seen::Ended => {
-                stage.absorb();
-                stage.ended(0);
-                ending = Some(Ending::Finished);
-            }
-            Seen::Leaked => {
-                stage.absorb();
+        let told: Result<(), String> = seen.into_iter().try_for_each(|seen| stage.observe(seen));
+        let over = told.map_or_else(|why| Some(Over::Nonsense(why)), |()| world.over());
+        let ending = match over {
+            None => continue,
+            Some(Over::Ended) => stage.over(0),
+            Some(Over::Leaked) => {
                 let why = "the program has ended and left children of its workers";
-                ending = Some(Ending::Leaked(why.to_owned()));
+                Ending::Leaked(why.to_owned())
             }
-            Seen::Nonsense(why) => ending = Some(Ending::Broken(why)),
-            Seen::Spins => {
-                stage.absorb();
-                ending = Some(Ending::Unknown("a thread of a pool spins".to_owned()));
-            }
-        }
+            Some(Over::Nonsense(why)) => Ending::Broken(why),
+            Some(Over::Spins) => Ending::Unknown("a thread of a pool spins".to_owned()),
+        };
+        return stage.finish(ending);
     }
-    ending
-}
-
-/// Nobody can move any more: as a case expects, or a deadlock.
-fn stuck(stage: &mut Stage<'_>) -> Ending {
-    let waiting = stage.waiting();
-    if waiting.is_empty() {
-        return Ending::Deadlock("main has returned and the program does not end".to_owned());
-    }
-    if stage.note_blocked() {
-        return Ending::Finished;
-    }
-    let calls = waiting.iter().map(|waiting| {
-        let (who, text, since) = (&waiting.name, &waiting.text, waiting.since);
-        format!("{who} waits in `{text}` since {since}")
-    });
-    Ending::Deadlock(calls.collect::<Vec<_>>().join(", "))
 }
 
 /// An error by its portable name.

@@ -22,7 +22,7 @@ mod submission;
 
 pub use crate::case::language::{abilities, errors};
 pub use lines::{LineBuffer, LineError, MAX_LINE, read_line};
-pub use request::{Command, Request};
+pub use request::{Command, Imap, Map, MapAsync, Request};
 pub use submission::{Job, Later, Stream, Tasks};
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// The version of the protocol that this program speaks.
 pub const VERSION: u32 = 1;
@@ -350,7 +350,7 @@ pub fn parse_order(text: &str) -> Result<Order, Breach> {
     serde_json::from_str(text).map_err(|e| Breach::new(e.to_string(), text))
 }
 
-fn object(text: &str) -> Result<Map<String, Value>, Breach> {
+fn object(text: &str) -> Result<serde_json::Map<String, Value>, Breach> {
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Breach::new("the line is not a JSON object", text)),
@@ -358,13 +358,17 @@ fn object(text: &str) -> Result<Map<String, Value>, Breach> {
     }
 }
 
-fn take_number(object: &mut Map<String, Value>, key: &str, text: &str) -> Result<u64, Breach> {
+fn take_number(
+    object: &mut serde_json::Map<String, Value>,
+    key: &str,
+    text: &str,
+) -> Result<u64, Breach> {
     let number = object.remove(key).as_ref().and_then(Value::as_u64);
     number.ok_or_else(|| Breach::new(format!("the message has no number `{key}`"), text))
 }
 
 fn take_result(
-    object: &mut Map<String, Value>,
+    object: &mut serde_json::Map<String, Value>,
     text: &str,
 ) -> Result<Result<Value, ErrorReply>, Breach> {
     match (object.remove("ok"), object.remove("error")) {
@@ -377,7 +381,7 @@ fn take_result(
     }
 }
 
-fn refuse_rest(object: &Map<String, Value>, text: &str) -> Result<(), Breach> {
+fn refuse_rest(object: &serde_json::Map<String, Value>, text: &str) -> Result<(), Breach> {
     match object.keys().next() {
         Some(key) => Err(Breach::new(
             format!("the message has an unknown field `{key}`"),

@@ -31,6 +31,9 @@ const VERSION: u32 = 1;
 /// Bytes of a move that is kept as it is; of a longer one its length and a number that stands for it.
 const LONGEST: usize = 4096;
 
+/// How a replay knows that nobody will ever move again.
+pub(crate) const ALL_ASLEEP: &str = "; every thread sleeps and no timer is left";
+
 /// A run that is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
@@ -239,7 +242,7 @@ impl Record {
                     let now = asked(&stage, &made);
                     return Recalled::Stale(format!("it ends where the case now asks {now}"));
                 }
-                stage.stuck()
+                stage.stuck(ALL_ASLEEP)
             }
             End::Leaked(what) => Ending::Leaked(what.clone()),
             End::Broken(why) => Ending::Broken(why.clone()),

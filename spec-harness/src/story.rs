@@ -323,7 +323,8 @@ impl<'h> Teller<'h> {
         let woken: Vec<String> = woken.map(|(who, _)| self.who(who)).collect();
         let late = first.values().filter_map(|event| {
             let call = self.open_call(&event.who, end)?;
-            waits::limit(call.command)
+            call.command
+                .limit()
                 .is_some_and(|limit| self.facts.at(call.at) + limit == at)
                 .then(|| {
                     format!(

@@ -377,11 +377,7 @@ mod bad_adapters {
 
     #[test]
     fn one_that_answers_nothing() {
-        fails(
-            "hangs",
-            IDLE,
-            "deadlock: main has waited in `pool of 3` since 0",
-        );
+        fails("hangs", IDLE, "deadlock: main waits in `pool of 3` since 0");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::body::{duration, whole};
 use crate::case::ast::{Action, Span, Spanned, Step, Time};
 use crate::case::expr::{Env, EvalError, Expr, Value};
 use crate::history::Key;
-use crate::protocol::Command;
+use crate::protocol::{Command, Imap, Map, MapAsync};
 pub(super) use names::Names;
 use names::{Way, Wish, handle, iterator, process};
 
@@ -35,23 +35,16 @@ impl Names<'_> {
         step: &Step,
         env: &Env,
     ) -> Result<Call, EvalError> {
-        let own = body.and_then(|key| self.pool_of(key));
+        let own = body.and_then(|key| self.task_of(key)?.pool.clone());
         let last = own.map(|own| self.last.replace(own));
         let call = self.action(step, env);
         if let Some(last) = last {
             self.last = last;
         }
-        let mut call = call?;
-        call.span = step.span;
-        call.makes = match &step.action {
-            Action::ApplyAsync(..) | Action::MapAsync { .. } => {
-                Some(Value::Handle(self.handles - 1))
-            }
-            Action::Process { .. } => Some(Value::Process(self.processes - 1)),
-            Action::Imap { .. } => Some(Value::Iterator(self.iterators - 1)),
-            _ => None,
-        };
-        Ok(call)
+        Ok(Call {
+            span: step.span,
+            ..call?
+        })
     }
 
     fn action(&mut self, step: &Step, env: &Env) -> Result<Call, EvalError> {
@@ -81,12 +74,12 @@ impl Names<'_> {
                 let pool = self.find(step, pool)?;
                 let (key, text) = self.task(Some(&pool), task, env)?;
                 let (callback, error_callback) = self.callbacks(&pool, callbacks)?;
-                let handle = self.handle(key);
+                let number = self.new_handle(key);
                 let call = timed(format!("apply_async {text}"), timeout, env, |timeout| {
                     Command::ApplyAsync {
                         pool,
                         key,
-                        handle,
+                        handle: handle(number),
                         callback,
                         error_callback,
                         timeout,
@@ -94,28 +87,23 @@ impl Names<'_> {
                 })?;
                 Ok(Call {
                     submits: vec![key],
+                    makes: Some(Value::Handle(number)),
                     ..call
                 })
             }
             Action::Map { pool, call, star } => {
                 let pool = self.find(step, pool)?;
                 let (keys, chunksize, text) = self.items(&pool, call, Way::map(*star), env)?;
-                let submits = keys.clone();
-                Ok(if *star {
-                    let command = Command::Starmap {
-                        pool,
-                        keys,
-                        chunksize,
-                    };
-                    submit(format!("starmap {text}"), command, submits)
-                } else {
-                    let command = Command::Map {
-                        pool,
-                        keys,
-                        chunksize,
-                    };
-                    submit(format!("map {text}"), command, submits)
-                })
+                let (verb, command) = match star {
+                    true => ("starmap", Command::Starmap as fn(Map) -> Command),
+                    false => ("map", Command::Map as _),
+                };
+                let map = Map {
+                    pool,
+                    keys: keys.clone(),
+                    chunksize,
+                };
+                Ok(submit(format!("{verb} {text}"), command(map), keys))
             }
             Action::MapAsync {
                 pool,
@@ -127,35 +115,31 @@ impl Names<'_> {
                 let pool = self.find(step, pool)?;
                 let (keys, chunksize, text) = self.items(&pool, call, Way::map(*star), env)?;
                 let (callback, error_callback) = self.callbacks(&pool, callbacks)?;
-                let (handle, submits) = (
-                    self.handle(keys.first().copied().unwrap_or_default()),
-                    keys.clone(),
-                );
-                let verb = if *star { "starmap_async" } else { "map_async" };
+                let number = self.new_handle(keys.first().copied().unwrap_or_default());
+                let submits = keys.clone();
+                let (verb, command) = match star {
+                    true => (
+                        "starmap_async",
+                        Command::StarmapAsync as fn(MapAsync) -> Command,
+                    ),
+                    false => ("map_async", Command::MapAsync as _),
+                };
                 let call = timed(format!("{verb} {text}"), timeout, env, |timeout| {
-                    if *star {
-                        Command::StarmapAsync {
-                            pool,
-                            keys,
-                            chunksize,
-                            handle,
-                            callback,
-                            error_callback,
-                            timeout,
-                        }
-                    } else {
-                        Command::MapAsync {
-                            pool,
-                            keys,
-                            chunksize,
-                            handle,
-                            callback,
-                            error_callback,
-                            timeout,
-                        }
-                    }
+                    command(MapAsync {
+                        pool,
+                        keys,
+                        chunksize,
+                        handle: handle(number),
+                        callback,
+                        error_callback,
+                        timeout,
+                    })
                 })?;
-                Ok(Call { submits, ..call })
+                Ok(Call {
+                    submits,
+                    makes: Some(Value::Handle(number)),
+                    ..call
+                })
             }
             Action::Imap {
                 pool,
@@ -170,28 +154,25 @@ impl Names<'_> {
                     .map(|chunks| whole::<u64>(chunks, env))
                     .transpose()?;
                 let (keys, chunksize, text) = self.items(&pool, call, Way::Imap, env)?;
-                let (iterator, submits) = (iterator(self.iterators), keys.clone());
-                self.iterators += 1;
-                Ok(if *unordered {
-                    let command = Command::ImapUnordered {
-                        pool,
-                        keys,
-                        chunksize,
-                        read_ahead,
-                        endless: *endless,
-                        iterator,
-                    };
-                    submit(format!("imap_unordered {text}"), command, submits)
-                } else {
-                    let command = Command::Imap {
-                        pool,
-                        keys,
-                        chunksize,
-                        read_ahead,
-                        endless: *endless,
-                        iterator,
-                    };
-                    submit(format!("imap {text}"), command, submits)
+                let (verb, command) = match unordered {
+                    true => (
+                        "imap_unordered",
+                        Command::ImapUnordered as fn(Imap) -> Command,
+                    ),
+                    false => ("imap", Command::Imap as _),
+                };
+                let number = self.new_iterator();
+                let imap = Imap {
+                    pool,
+                    keys: keys.clone(),
+                    chunksize,
+                    read_ahead,
+                    endless: *endless,
+                    iterator: iterator(number),
+                };
+                Ok(Call {
+                    makes: Some(Value::Iterator(number)),
+                    ..submit(format!("{verb} {text}"), command(imap), keys)
                 })
             }
             Action::Next(iterator, timeout) => {
@@ -213,22 +194,13 @@ impl Names<'_> {
                 })
             }
             Action::Ready(handle) => {
-                let text = format!("ready {}", shown(handle));
-                Ok(plain(
-                    text,
-                    Command::Ready {
-                        handle: of_handle(handle, env)?,
-                    },
-                ))
+                let (handle, text) = (of_handle(handle, env)?, shown(handle));
+                Ok(plain(format!("ready {text}"), Command::Ready { handle }))
             }
             Action::Successful(handle) => {
-                let text = format!("successful {}", shown(handle));
-                Ok(plain(
-                    text,
-                    Command::Successful {
-                        handle: of_handle(handle, env)?,
-                    },
-                ))
+                let (handle, text) = (of_handle(handle, env)?, shown(handle));
+                let command = Command::Successful { handle };
+                Ok(plain(format!("successful {text}"), command))
             }
             Action::Close(pool) => {
                 self.on_pool(step, "close", pool, |pool| Command::Close { pool })
@@ -245,14 +217,16 @@ impl Names<'_> {
             }
             Action::Process { call, daemon } => {
                 let (key, text) = self.task(None, call, env)?;
-                let process = process(self.processes);
-                self.processes += 1;
+                let number = self.new_process();
                 let command = Command::Process {
-                    process,
+                    process: process(number),
                     key,
                     daemon: *daemon,
                 };
-                Ok(plain(format!("Process {text}"), command))
+                Ok(Call {
+                    makes: Some(Value::Process(number)),
+                    ..plain(format!("Process {text}"), command)
+                })
             }
             Action::Start(process) => {
                 let text = format!("start {}", shown(process));
@@ -273,16 +247,14 @@ impl Names<'_> {
             Action::ExitCode(process) => self.on_process("exitcode", process, env, |process| {
                 Command::Exitcode { process }
             }),
-            Action::Signal {
-                process,
-                kill: true,
-            } => self.on_process("kill", process, env, |process| Command::Kill { process }),
-            Action::Signal {
-                process,
-                kill: false,
-            } => self.on_process("terminate", process, env, |process| {
-                Command::TerminateProcess { process }
-            }),
+            Action::Signal { process, kill } if *kill => {
+                self.on_process("kill", process, env, |process| Command::Kill { process })
+            }
+            Action::Signal { process, .. } => {
+                self.on_process("terminate", process, env, |process| {
+                    Command::TerminateProcess { process }
+                })
+            }
             Action::KillWorker(_)
             | Action::Print(_)
             | Action::Sleep(_)

@@ -214,7 +214,12 @@ impl<'c> Program<'c> {
         self.names.starts(initializer)
     }
 
-    /// One of them, to note what became of it.
+    /// One of them.
+    pub(super) fn task(&self, key: Key) -> Option<&TaskInfo> {
+        self.names.task_of(key)
+    }
+
+    /// The same, to note what became of it.
     pub(super) fn task_mut(&mut self, key: Key) -> Option<&mut TaskInfo> {
         self.names.tasks.get_mut(usize::try_from(key).ok()?)
     }

@@ -21,6 +21,10 @@ struct Model {
     timers: BTreeMap<u64, Caller>,
 }
 
+fn see(stage: &mut Stage<'_>, observed: Observed) {
+    stage.observe(observed).expect("it can be");
+}
+
 impl Model {
     fn call(&mut self, stage: &mut Stage<'_>, caller: Caller, command: Command) {
         let mut result = Ok(Value::None);
@@ -34,7 +38,8 @@ impl Model {
                 if let Some(timeout) = timeout {
                     let timer = self.timers.len() as u64;
                     self.timers.insert(timer, caller);
-                    stage.timer(timer, crate::case::ast::Time::from_units(timeout).unwrap());
+                    let after = crate::case::ast::Time::from_units(timeout).unwrap();
+                    see(stage, Observed::Timer(timer, after));
                 }
                 return self.waiting.push((caller, Some(self.handles[&handle])));
             }
@@ -46,7 +51,9 @@ impl Model {
             }
             Command::Terminate { .. } => {
                 self.queue.clear();
-                self.running.drain(..).for_each(|key| stage.gone(key));
+                self.running
+                    .drain(..)
+                    .for_each(|key| see(stage, Observed::Gone(key)));
             }
             Command::Close { .. } => {}
             _ => {
@@ -56,7 +63,7 @@ impl Model {
                 })
             }
         }
-        stage.returned(caller, result).unwrap();
+        see(stage, Observed::Returned(caller, result));
     }
 
     /// What happens by itself.
@@ -65,8 +72,9 @@ impl Model {
             && let Some(key) = self.queue.pop_front()
         {
             self.running.push(key);
-            stage
-                .began(Beginning {
+            see(
+                stage,
+                Observed::Began(Beginning {
                     key,
                     on: (1, key as i32),
                     in_parent: false,
@@ -74,8 +82,8 @@ impl Model {
                     given: None,
                     initializer: None,
                     name: None,
-                })
-                .expect("it is a task");
+                }),
+            );
         }
         let busy = !self.running.is_empty();
         self.waiting.retain(|(caller, key)| {
@@ -85,10 +93,10 @@ impl Model {
             };
             let waits = result.is_none();
             let mine = self.timers.iter().filter(|(_, of)| !waits && *of == caller);
-            mine.for_each(|(timer, _)| stage.cancel(*timer));
+            mine.for_each(|(timer, _)| see(stage, Observed::Cancelled(*timer)));
             result
                 .into_iter()
-                .for_each(|value| stage.returned(*caller, Ok(value)).unwrap());
+                .for_each(|value| see(stage, Observed::Returned(*caller, Ok(value))));
             waits
         });
     }
@@ -108,11 +116,11 @@ impl Model {
                         model.results.insert(key, Value::from_json(&value).unwrap());
                     }
                     model.running.retain(|running| *running != key);
-                    stage.gone(key);
+                    see(&mut stage, Observed::Gone(key));
                 }
                 Move::Order {
                     key, last: false, ..
-                } => stage.done(key),
+                } => see(&mut stage, Observed::Done(key)),
                 Move::Kill(_) => panic!("no case here kills"),
                 Move::Fire(timer) => {
                     let caller = model.timers[&timer];
@@ -121,9 +129,11 @@ impl Model {
                         kind: "TimedOut".into(),
                         text: "late".into(),
                     };
-                    stage.returned(caller, Err(late)).unwrap();
+                    see(&mut stage, Observed::Returned(caller, Err(late)));
                 }
-                Move::Exit => stage.ended(0),
+                Move::Exit => {
+                    stage.over(0);
+                }
                 end @ (Move::Late(_) | Move::Stuck) => {
                     return (stage.finish(Ending::Finished), end);
                 }
@@ -361,7 +371,7 @@ fn a_late_answer_is_held_until_its_deadline() {
     };
     for _ in 0..2 {
         let (caller, _) = next(&mut stage);
-        stage.returned(caller, Ok(Value::None)).unwrap();
+        see(&mut stage, Observed::Returned(caller, Ok(Value::None)));
     }
     let (caller, command) = next(&mut stage);
     assert!(matches!(command, Command::Get { timeout: Some(short), .. } if short < 0.1));
@@ -370,7 +380,7 @@ fn a_late_answer_is_held_until_its_deadline() {
         kind: "TimedOut".into(),
         text: String::new(),
     };
-    stage.returned(caller, Err(late)).unwrap();
+    see(&mut stage, Observed::Returned(caller, Err(late)));
     assert!(!stage.awaits_real_timeout());
     let (_, command) = next(&mut stage);
     assert_eq!(stage.now().to_string(), "0.5");
@@ -387,12 +397,13 @@ fn a_task_that_begins_twice_is_recorded_twice_and_performed_once() {
         let Move::Call { caller, .. } = stage.next_move() else {
             panic!("no call")
         };
-        stage.returned(caller, Ok(Value::None)).unwrap();
+        see(&mut stage, Observed::Returned(caller, Ok(Value::None)));
     }
     assert_eq!(stage.is_first(0, false), Ok(true));
     for worker in [7, 8] {
-        stage
-            .began(Beginning {
+        see(
+            &mut stage,
+            Observed::Began(Beginning {
                 key: 0,
                 on: (worker, worker),
                 in_parent: false,
@@ -400,8 +411,8 @@ fn a_task_that_begins_twice_is_recorded_twice_and_performed_once() {
                 given: None,
                 initializer: None,
                 name: None,
-            })
-            .expect("it is a task");
+            }),
+        );
     }
     assert_eq!(stage.is_first(0, false), Ok(false));
     assert!(stage.is_first(1, false).is_err());

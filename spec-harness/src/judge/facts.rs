@@ -144,14 +144,12 @@ impl<'h> Facts<'h> {
     pub(crate) fn lends(&self, key: Key, command: &Command) -> Option<&'h str> {
         let own = self.task(key).filter(|task| !task.callback)?;
         let own = own.pool.as_deref()?;
+        if let Some(job) = command.job() {
+            // Whoever does not wait for the value may wait for a place in the queue.
+            let waits = job.later.is_none() || self.is_bounded(job.pool);
+            return (job.pool == own && waits).then_some(own);
+        }
         let lends = match command {
-            Command::Apply { pool, .. }
-            | Command::Map { pool, .. }
-            | Command::Starmap { pool, .. } => pool == own,
-            // For a place in its queue.
-            Command::ApplyAsync { pool, .. }
-            | Command::MapAsync { pool, .. }
-            | Command::StarmapAsync { pool, .. } => pool == own && self.is_bounded(pool),
             Command::Get { handle, .. } | Command::Wait { handle, .. } => {
                 self.job(handle).is_some_and(|job| job.pool == own)
             }

@@ -5,7 +5,7 @@ use crate::case::expr::Value;
 use crate::history::{
     Ending, Event, History, Key, PoolInfo, Raised, TaskInfo, What, Who, WorkerId,
 };
-use crate::protocol::Command;
+use crate::protocol::{Command, Imap, Map};
 
 /// The first number that callbacks' threads in the parent have.
 pub(super) const PARENT: WorkerId = crate::history::FIRST_PARENT_THREAD;
@@ -203,11 +203,11 @@ impl Sample {
             .map(|index| self.task(index / per_chunk, false))
             .collect();
         self.jobs += 1;
-        let command = Command::Map {
+        let command = Command::Map(Map {
             pool: "p".into(),
             keys: keys.clone(),
             chunksize: Some(per_chunk),
-        };
+        });
         self.call(&format!("map f over {count} items"), command);
         for key in keys {
             self.log(Who::Main, What::Submit { key });
@@ -224,29 +224,20 @@ impl Sample {
     ) -> &mut Sample {
         let keys: Vec<Key> = (0..count).map(|index| self.task(index, false)).collect();
         self.jobs += 1;
-        let (pool, iterator, chunksize) = ("p".to_owned(), "i0".to_owned(), None);
-        let submitted = keys.clone();
-        let command = if unordered {
-            Command::ImapUnordered {
-                pool,
-                keys,
-                chunksize,
-                read_ahead,
-                endless: false,
-                iterator,
-            }
-        } else {
-            Command::Imap {
-                pool,
-                keys,
-                chunksize,
-                read_ahead,
-                endless: false,
-                iterator,
-            }
+        let command = match unordered {
+            true => Command::ImapUnordered,
+            false => Command::Imap,
         };
-        self.call(&format!("imap f over {count} items"), command);
-        for key in submitted {
+        let imap = Imap {
+            pool: "p".into(),
+            keys: keys.clone(),
+            chunksize: None,
+            read_ahead,
+            endless: false,
+            iterator: "i0".into(),
+        };
+        self.call(&format!("imap f over {count} items"), command(imap));
+        for key in keys {
             self.log(Who::Main, What::Submit { key });
         }
         self.returns(Value::None)

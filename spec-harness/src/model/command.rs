@@ -26,12 +26,10 @@ pub(super) fn submission(command: &Command) -> Option<(&str, Work, Option<&str>)
 }
 
 /// The pool in whose own method the caller waits; for a handle's, no pool is needed.
-pub(super) fn held(command: &Command) -> Option<&String> {
-    match command {
-        Command::Apply { pool, .. }
-        | Command::Map { pool, .. }
-        | Command::Starmap { pool, .. }
-        | Command::Join { pool, .. } => Some(pool),
-        _ => None,
+pub(super) fn held(command: &Command) -> Option<&str> {
+    if let Command::Join { pool, .. } = command {
+        return Some(pool);
     }
+    let job = command.job().filter(|job| job.later.is_none())?;
+    Some(job.pool)
 }

@@ -12,7 +12,7 @@ use super::{Choices, Dialect, raised};
 use crate::case::ast::{Kind, Time};
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
-use crate::interp::{Beginning, Caller};
+use crate::interp::{Beginning, Caller, Observed};
 use crate::protocol::{Command, Order};
 
 /// A program's pools, handles and processes.
@@ -35,7 +35,9 @@ pub(super) struct World {
     leaving: bool,
     /// L10: children of bodies that nobody ends.
     orphans: usize,
-    seen: Vec<Seen>,
+    /// What the program's interpreter was not told yet.
+    seen: Vec<Observed>,
+    over: Option<Over>,
 }
 
 /// A pool, and a job of it.
@@ -44,15 +46,9 @@ type Job = (usize, JobId);
 /// A pool, and an iterator of it.
 type Results = (usize, IterId);
 
-/// What the program's interpreter is to be told.
+/// Why nothing follows any more.
 #[derive(Debug)]
-pub(super) enum Seen {
-    Returned(Caller, Outcome),
-    Began(Beginning),
-    Did(Key),
-    Gone(Key),
-    Armed(u64, Time),
-    Disarmed(u64),
+pub(super) enum Over {
     /// The program has ended, and nothing of it is left.
     Ended,
     /// The program has ended, and processes of it are left.
@@ -121,6 +117,7 @@ impl World {
             leaving: false,
             orphans: 0,
             seen: Vec::new(),
+            over: None,
         }
     }
 
@@ -128,7 +125,7 @@ impl World {
     pub(super) fn call(&mut self, by: Caller, command: &Command) {
         let awaits = match self.perform(by, command) {
             Ok(awaits) => awaits,
-            Err(raised) => return self.seen.push(Seen::Returned(by, Err(raised))),
+            Err(raised) => return self.seen.push(Observed::Returned(by, Err(raised))),
         };
         // R3: a timeout of zero is a look.
         let limit = command.limit();
@@ -139,19 +136,19 @@ impl World {
                 Awaits::Ready(_) => Ok(Value::None),
                 _ => Err(raised("WouldDeadlock", "call would wait for itself")),
             };
-            return self.seen.push(Seen::Returned(by, outcome));
+            return self.seen.push(Observed::Returned(by, outcome));
         }
         let timer = limit.filter(|_| !late && self.result(by, &awaits).is_none());
         let timer = timer.map(|after| {
             self.timers += 1;
-            self.seen.push(Seen::Armed(self.timers, after));
+            self.seen.push(Observed::Timer(self.timers, after));
             self.timers
         });
         let call = OpenCall {
             awaits,
             timer,
             late,
-            holds: held(command).cloned(),
+            holds: held(command).map(str::to_owned),
         };
         self.calls.insert(by, call);
     }
@@ -168,7 +165,7 @@ impl World {
         }
         if let Some(pool) = self.graces.remove(&timer) {
             let dead = self.pools[pool].1.kill();
-            self.seen.extend(dead.into_iter().map(Seen::Gone));
+            self.seen.extend(dead.into_iter().map(Observed::Gone));
         }
     }
 
@@ -186,7 +183,7 @@ impl World {
         if matches!(order, Order::SpawnChild(_)) && self.choices.dialect == Dialect::CPython {
             self.orphans += 1;
         }
-        self.seen.push(Seen::Did(key));
+        self.seen.push(Observed::Done(key));
     }
 
     /// A body was given its last order.
@@ -195,7 +192,10 @@ impl World {
         let end = match order {
             Order::Return(value) => match Value::from_json(value) {
                 Ok(value) => End::With(Ok(value)),
-                Err(why) => return self.seen.push(Seen::Nonsense(why)),
+                Err(why) => {
+                    self.nonsense(why);
+                    return;
+                }
             },
             Order::Raise(error) => End::With(Err(raised(&error.kind, error.text.clone()))),
             Order::ReturnUnsendable(_) => End::Unsendable { raised: false },
@@ -213,13 +213,12 @@ impl World {
                 return self.detour(key, order);
             }
         };
-        self.seen.push(Seen::Gone(key));
+        self.seen.push(Observed::Gone(key));
         if let End::WorkerDied { cause, .. } = &end
             && self.is_in_program(key)
         {
-            return self
-                .seen
-                .push(Seen::Nonsense(format!("the program itself {cause}")));
+            self.nonsense(format!("the program itself {cause}"));
+            return;
         }
         let mut pools = self.pools.iter_mut();
         if pools.any(|(_, pool)| pool.ended(key, &end)) {
@@ -240,7 +239,7 @@ impl World {
             if let Some(body) = pool.kill_worker(key)
                 && pool.ended(body, &end)
             {
-                self.seen.push(Seen::Gone(body));
+                self.seen.push(Observed::Gone(body));
             }
         }
     }
@@ -250,9 +249,14 @@ impl World {
         self.leaving = true;
     }
 
+    /// Why nothing follows any more, where that is so.
+    pub(super) fn over(&mut self) -> Option<Over> {
+        self.over.take()
+    }
+
     /// Everything that follows by itself from what has happened. The next worker that starts by an initializer has
     /// this number.
-    pub(super) fn settle(&mut self, mut next: Key) -> Vec<Seen> {
+    pub(super) fn settle(&mut self, mut next: Key) -> Vec<Observed> {
         if self.pools.iter_mut().any(|(_, pool)| pool.ran_dry()) {
             let why = "an endless input was read further than the case has items for";
             self.nonsense(why.to_owned());
@@ -283,7 +287,7 @@ impl World {
                 for pause in pool.pauses() {
                     self.timers += 1;
                     self.pauses.insert(self.timers, number);
-                    self.seen.push(Seen::Armed(self.timers, pause));
+                    self.seen.push(Observed::Timer(self.timers, pause));
                 }
             }
             if self.seen.len() == before {
@@ -294,7 +298,7 @@ impl World {
             self.nonsense(why.to_owned());
         }
         if self.pools.iter().any(|(_, pool)| pool.spins()) {
-            self.seen.push(Seen::Spins);
+            self.over = Some(Over::Spins);
         }
         for (by, call) in std::mem::take(&mut self.calls) {
             if !self.can_go_on(by) {
@@ -304,8 +308,8 @@ impl World {
             self.advance(&call.awaits);
             let late = || call.late.then(|| self.too_late(&call.awaits));
             if let Some(result) = self.result(by, &call.awaits).or_else(late) {
-                self.seen.extend(call.timer.map(Seen::Disarmed));
-                self.seen.push(Seen::Returned(by, result));
+                self.seen.extend(call.timer.map(Observed::Cancelled));
+                self.seen.push(Observed::Returned(by, result));
                 self.taken(&call.awaits);
             } else {
                 self.calls.insert(by, call);
@@ -337,7 +341,7 @@ impl World {
                 (Ok(awaits), Some(call)) => call.awaits = awaits,
                 (Err(raised), _) => {
                     self.calls.remove(&by);
-                    self.seen.push(Seen::Returned(by, Err(raised)));
+                    self.seen.push(Observed::Returned(by, Err(raised)));
                 }
                 _ => {}
             }
@@ -473,18 +477,18 @@ impl World {
     /// L7: workers that do not listen are given some time.
     fn terminate(&mut self, pool: usize, by: Caller) {
         let dead = self.pools[pool].1.terminate(by);
-        self.seen.extend(dead.into_iter().map(Seen::Gone));
+        self.seen.extend(dead.into_iter().map(Observed::Gone));
         if self.pools[pool].1.has_grace() && !self.graces.values().any(|of| *of == pool) {
             self.timers += 1;
             self.graces.insert(self.timers, pool);
-            self.seen.push(Seen::Armed(self.timers, GRACE));
+            self.seen.push(Observed::Timer(self.timers, GRACE));
         }
     }
 
     fn signal(&mut self, process: usize, signal: i64) {
         let process = &mut self.processes[process].1;
         if process.signal(signal) {
-            self.seen.push(Seen::Gone(process.key));
+            self.seen.push(Observed::Gone(process.key));
         }
     }
 
@@ -511,7 +515,7 @@ impl World {
     }
 
     fn nonsense(&mut self, why: String) -> Raised {
-        self.seen.push(Seen::Nonsense(why.clone()));
+        self.over = Some(Over::Nonsense(why.clone()));
         raised("Protocol", why)
     }
 }
@@ -522,7 +526,7 @@ const GRACE: Time = Time(1_000_000);
 /// Workers are told apart by their pool and number; bare processes are of no pool.
 const BARE: Worker = -1;
 
-fn beginning(pool: Worker, begin: Begin, names: (Dialect, Kind)) -> Seen {
+fn beginning(pool: Worker, begin: Begin, names: (Dialect, Kind)) -> Observed {
     let body = |key: Key, worker: Worker| Beginning {
         key,
         on: (pool, worker),
@@ -538,7 +542,7 @@ fn beginning(pool: Worker, begin: Begin, names: (Dialect, Kind)) -> Seen {
             (Dialect::CPython, Kind::Process) => format!("ForkPoolWorker-{worker}"),
         }),
     };
-    Seen::Began(match begin {
+    Observed::Began(match begin {
         Begin::Task { key, worker, args } => Beginning {
             args,
             ..body(key, worker)

@@ -1,7 +1,7 @@
 //! What the harness asks of an adapter.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Breach, WorkerKind, line, object, take_number};
 
@@ -69,93 +69,18 @@ pub enum Command {
         timeout: Option<f64>,
     },
     /// Runs one puppet per key and waits for the list of values.
-    Map {
-        /// The pool.
-        pool: String,
-        /// The items, in order.
-        keys: Vec<u64>,
-        /// Items per chunk; `None` is the pool's own choice.
-        chunksize: Option<u64>,
-    },
+    Map(Map),
     /// As `map`; each item is a tuple of two, the key first, and is unpacked.
-    Starmap {
-        /// The pool.
-        pool: String,
-        /// The items, in order.
-        keys: Vec<u64>,
-        /// Items per chunk; `None` is the pool's own choice.
-        chunksize: Option<u64>,
-    },
+    Starmap(Map),
     /// Submits one puppet per key as one job.
-    MapAsync {
-        /// The pool.
-        pool: String,
-        /// The items, in order.
-        keys: Vec<u64>,
-        /// Items per chunk; `None` is the pool's own choice.
-        chunksize: Option<u64>,
-        /// Name of the handle from now on.
-        handle: String,
-        /// The puppet that is the callback.
-        callback: Option<u64>,
-        /// The puppet that is the error callback.
-        error_callback: Option<u64>,
-        /// How long to wait for a place in the queue; `None` is until there is one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        timeout: Option<f64>,
-    },
+    MapAsync(MapAsync),
     /// As `map_async`; each item is a tuple of two, the key first, and is unpacked.
-    StarmapAsync {
-        /// The pool.
-        pool: String,
-        /// The items, in order.
-        keys: Vec<u64>,
-        /// Items per chunk; `None` is the pool's own choice.
-        chunksize: Option<u64>,
-        /// Name of the handle from now on.
-        handle: String,
-        /// The puppet that is the callback.
-        callback: Option<u64>,
-        /// The puppet that is the error callback.
-        error_callback: Option<u64>,
-        /// How long to wait for a place in the queue; `None` is until there is one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        timeout: Option<f64>,
-    },
+    StarmapAsync(MapAsync),
     /// Runs one puppet per key; results are taken one by one, in the order of the input. The input is read as
     /// they are taken.
-    Imap {
-        /// The pool.
-        pool: String,
-        /// The items, in order.
-        keys: Vec<u64>,
-        /// Items per chunk; `None` is the pool's own choice.
-        chunksize: Option<u64>,
-        /// Chunks that may be in the pool, or done and not yet taken; `None` is the pool's own choice. A pool
-        /// that has no such bound ignores it.
-        read_ahead: Option<u64>,
-        /// The input does not end with the keys: who reads further waits for ever.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        endless: bool,
-        /// Name of the iterator from now on.
-        iterator: String,
-    },
+    Imap(Imap),
     /// As `imap`; results are taken in the order of completion.
-    ImapUnordered {
-        /// The pool.
-        pool: String,
-        /// The items, in order.
-        keys: Vec<u64>,
-        /// Items per chunk; `None` is the pool's own choice.
-        chunksize: Option<u64>,
-        /// As for `imap`.
-        read_ahead: Option<u64>,
-        /// As for `imap`.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        endless: bool,
-        /// Name of the iterator from now on.
-        iterator: String,
-    },
+    ImapUnordered(Imap),
     /// The next value of an iterator, waited for; the error of an item that failed; `StopIteration` at the end.
     Next {
         /// The iterator.
@@ -264,6 +189,59 @@ pub enum Command {
     Exit {},
 }
 
+/// What `map` and `starmap` are given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Map {
+    /// The pool.
+    pub pool: String,
+    /// The items, in order.
+    pub keys: Vec<u64>,
+    /// Items per chunk; `None` is the pool's own choice.
+    pub chunksize: Option<u64>,
+}
+
+/// What `map_async` and `starmap_async` are given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MapAsync {
+    /// The pool.
+    pub pool: String,
+    /// The items, in order.
+    pub keys: Vec<u64>,
+    /// Items per chunk; `None` is the pool's own choice.
+    pub chunksize: Option<u64>,
+    /// Name of the handle from now on.
+    pub handle: String,
+    /// The puppet that is the callback.
+    pub callback: Option<u64>,
+    /// The puppet that is the error callback.
+    pub error_callback: Option<u64>,
+    /// How long to wait for a place in the queue, in seconds; `None` is until there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<f64>,
+}
+
+/// What `imap` and `imap_unordered` are given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Imap {
+    /// The pool.
+    pub pool: String,
+    /// The items, in order.
+    pub keys: Vec<u64>,
+    /// Items per chunk; `None` is the pool's own choice.
+    pub chunksize: Option<u64>,
+    /// Chunks that may be in the pool, or done and not yet taken; `None` is the pool's own choice. A pool that has no
+    /// such bound ignores it.
+    pub read_ahead: Option<u64>,
+    /// The input does not end with the keys: who reads further waits for ever.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub endless: bool,
+    /// Name of the iterator from now on.
+    pub iterator: String,
+}
+
 impl Command {
     /// The name it has on the wire, which is also the ability (`can`) it needs.
     pub fn name(&self) -> &'static str {
@@ -307,7 +285,7 @@ impl Request {
         let mut object = match serde_json::to_value(&self.command) {
             Ok(Value::Object(object)) => object,
             // A command holds numbers, texts and lists of them: it is always an object.
-            _ => Map::new(),
+            _ => serde_json::Map::new(),
         };
         object.insert("id".into(), self.id.into());
         object.insert("by".into(), self.by.as_str().into());

@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use super::Command;
+use super::{Command, Imap, Map, MapAsync};
 use crate::case::ast::Time;
 
 /// A call or a map: what `apply`, `map`, `starmap` and their asynchronous forms hand in.
@@ -79,14 +79,29 @@ impl Command {
     pub fn limit(&self) -> Option<Time> {
         match self {
             Command::ApplyAsync { timeout, .. }
-            | Command::MapAsync { timeout, .. }
-            | Command::StarmapAsync { timeout, .. }
+            | Command::MapAsync(MapAsync { timeout, .. })
+            | Command::StarmapAsync(MapAsync { timeout, .. })
             | Command::Next { timeout, .. }
             | Command::Get { timeout, .. }
             | Command::Wait { timeout, .. }
             | Command::Join { timeout, .. }
             | Command::JoinProcess { timeout, .. } => timeout.and_then(Time::from_units),
             _ => None,
+        }
+    }
+
+    /// Has the call take at most so many seconds, where it is one that can.
+    pub(crate) fn set_limit(&mut self, seconds: Option<f64>) {
+        match self {
+            Command::ApplyAsync { timeout, .. }
+            | Command::MapAsync(MapAsync { timeout, .. })
+            | Command::StarmapAsync(MapAsync { timeout, .. })
+            | Command::Next { timeout, .. }
+            | Command::Get { timeout, .. }
+            | Command::Wait { timeout, .. }
+            | Command::Join { timeout, .. }
+            | Command::JoinProcess { timeout, .. } => *timeout = seconds,
+            _ => {}
         }
     }
 
@@ -111,34 +126,24 @@ impl Command {
                 let later = later(handle, callback, error_callback, timeout);
                 (pool, Tasks::One(key), Some(later))
             }
-            Command::Map {
-                pool,
-                keys,
-                chunksize,
+            Command::Map(map) | Command::Starmap(map) => {
+                let Map {
+                    pool,
+                    keys,
+                    chunksize,
+                } = map;
+                (pool, many(keys, *chunksize), None)
             }
-            | Command::Starmap {
-                pool,
-                keys,
-                chunksize,
-            } => (pool, many(keys, *chunksize), None),
-            Command::MapAsync {
-                pool,
-                keys,
-                chunksize,
-                handle,
-                callback,
-                error_callback,
-                timeout,
-            }
-            | Command::StarmapAsync {
-                pool,
-                keys,
-                chunksize,
-                handle,
-                callback,
-                error_callback,
-                timeout,
-            } => {
+            Command::MapAsync(map) | Command::StarmapAsync(map) => {
+                let MapAsync {
+                    pool,
+                    keys,
+                    chunksize,
+                    handle,
+                    callback,
+                    error_callback,
+                    timeout,
+                } = map;
                 let later = later(handle, callback, error_callback, timeout);
                 (pool, many(keys, *chunksize), Some(later))
             }
@@ -149,34 +154,28 @@ impl Command {
 
     /// The `imap` that it begins.
     pub fn stream(&self) -> Option<Stream<'_>> {
-        let unordered = matches!(self, Command::ImapUnordered { .. });
-        match self {
-            Command::Imap {
-                pool,
-                keys,
-                chunksize,
-                read_ahead,
-                endless,
-                iterator,
-            }
-            | Command::ImapUnordered {
-                pool,
-                keys,
-                chunksize,
-                read_ahead,
-                endless,
-                iterator,
-            } => Some(Stream {
-                pool,
-                iterator,
-                keys,
-                chunksize: *chunksize,
-                read_ahead: *read_ahead,
-                endless: *endless,
-                unordered,
-            }),
-            _ => None,
-        }
+        let (imap, unordered) = match self {
+            Command::Imap(imap) => (imap, false),
+            Command::ImapUnordered(imap) => (imap, true),
+            _ => return None,
+        };
+        let Imap {
+            pool,
+            keys,
+            chunksize,
+            read_ahead,
+            endless,
+            iterator,
+        } = imap;
+        Some(Stream {
+            pool,
+            iterator,
+            keys,
+            chunksize: *chunksize,
+            read_ahead: *read_ahead,
+            endless: *endless,
+            unordered,
+        })
     }
 }
 

@@ -9,7 +9,7 @@ fn a_request_reads_as_it_was_written() {
     let request = Request {
         id: 4,
         by: "t1".into(),
-        command: Command::MapAsync {
+        command: Command::MapAsync(MapAsync {
             pool: "p0".into(),
             keys: vec![3, 4],
             chunksize: None,
@@ -17,7 +17,7 @@ fn a_request_reads_as_it_was_written() {
             callback: Some(5),
             error_callback: None,
             timeout: None,
-        },
+        }),
     };
     let line = request.to_line();
     assert_eq!(
@@ -38,7 +38,7 @@ fn the_name_of_a_command_is_the_one_on_the_wire() {
         Command::TerminateProcess {
             process: "q0".into(),
         },
-        Command::StarmapAsync {
+        Command::StarmapAsync(MapAsync {
             pool: "p".into(),
             keys: vec![],
             chunksize: None,
@@ -46,7 +46,7 @@ fn the_name_of_a_command_is_the_one_on_the_wire() {
             callback: None,
             error_callback: None,
             timeout: None,
-        },
+        }),
     ] {
         assert_eq!(
             serde_json::to_value(&command).unwrap()["cmd"],

@@ -225,20 +225,12 @@ impl<'h> Facts<'h> {
             )
         };
         let star = |c: &C| matches!(c, C::Starmap { .. } | C::StarmapAsync { .. });
-        let imap = |c: &C| matches!(c, C::Imap { .. } | C::ImapUnordered { .. });
+        let imap = |c: &C| c.stream().is_some();
         let process = |c: &C| matches!(c, C::Process { .. });
         let fate = |fate: Fate| self.tasks().any(|task| task.fate == fate);
         let read_ahead = |c: &C| {
-            matches!(
-                c,
-                C::Imap {
-                    read_ahead: Some(_),
-                    ..
-                } | C::ImapUnordered {
-                    read_ahead: Some(_),
-                    ..
-                }
-            )
+            let stream = c.stream();
+            stream.is_some_and(|stream| stream.read_ahead.is_some())
         };
         let deaf = self.text.contains("ignore_sigterm") || self.text.contains("stop_self");
         let failing_map = self.called(many) && fate(Fate::Raised);

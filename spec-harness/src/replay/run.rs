@@ -14,7 +14,7 @@ use crate::case::ast::Case;
 use crate::history::{Ending, History, Key, Who};
 use crate::interp::{ActorId, Caller, Deviations, Move, Observed, Options, Stage};
 use crate::protocol::{Command, FromAdapter, Hello, Order, Request, VERSION};
-use crate::record::{Record, Talk as Talked};
+use crate::record::{ALL_ASLEEP, Record, Talk as Talked};
 
 /// Waits between failed looks: the first is about what a message through a pipe takes.
 const FIRST_WAIT: Duration = Duration::from_micros(100);
@@ -183,11 +183,11 @@ enum Talk {
     Double,
 }
 
-impl Run<'_> {
+impl<'c> Run<'c> {
     /// Greets the adapter and finds out whether the case is for it.
     fn prepare(
         &mut self,
-        case: &Case,
+        case: &'c Case,
         target: &Target,
         options: Options,
         seen: &mut Seen,
@@ -280,7 +280,7 @@ impl Run<'_> {
         self.timers = timers;
         // The stage has not been touched: it can still be made anew with what is known now.
         self.kept.options = Options { timers, ..options };
-        self.stage.set_options(self.kept.options.clone());
+        self.stage = Stage::new(case, self.kept.options.clone());
         self.adapter = self.session.tree.root();
         Ok(())
     }
@@ -312,7 +312,7 @@ impl Run<'_> {
                 if spoken != Pumped::Noise {
                     self.moved();
                     if spoken == Pumped::Nothing {
-                        self.look_after_joins();
+                        self.look_after_joins()?;
                         if let Some(ending) = self.advance()? {
                             return Ok(ending);
                         }
@@ -329,16 +329,14 @@ impl Run<'_> {
     }
 
     /// Who has been joined is gone.
-    fn look_after_joins(&mut self) {
+    fn look_after_joins(&mut self) -> Result<(), Fault> {
         for pool in std::mem::take(&mut self.joined) {
             let staff = self.staff.get(&pool).into_iter().flatten();
-            for who in staff.filter_map(Worker::left) {
-                self.kept
-                    .talk
-                    .sees(&self.stage, &Observed::Left(who.clone()));
-                self.stage.left(who);
+            for who in staff.filter_map(Worker::left).collect::<Vec<_>>() {
+                self.sees(Observed::Left(who))?;
             }
         }
+        Ok(())
     }
 
     /// Tells the stage what was seen.
@@ -414,7 +412,7 @@ impl Run<'_> {
             // The last of them may have gone since the last look.
             return self.over();
         }
-        self.stage.stuck()
+        self.stage.stuck(ALL_ASLEEP)
     }
 
     /// The adapter has ended: was it time, and who is left?

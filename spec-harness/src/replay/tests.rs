@@ -187,10 +187,7 @@ fn a_call_that_never_returns_is_a_proven_deadlock() {
     let Ending::Deadlock(text) = &ran.history.ending else {
         panic!("{ran:?}");
     };
-    assert!(
-        text.contains("main has waited in `join pool` since 0"),
-        "{text}"
-    );
+    assert!(text.contains("main waits in `join pool` since 0"), "{text}");
 }
 
 #[test]

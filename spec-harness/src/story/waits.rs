@@ -8,19 +8,9 @@ use crate::history::{Key, What, Who};
 use crate::judge::facts::{Called, stream};
 use crate::protocol::Command;
 
-/// The longest that a call waits, where it says so.
-pub(super) fn limit(command: &Command) -> Option<Time> {
-    match command {
-        Command::ApplyAsync { timeout, .. }
-        | Command::MapAsync { timeout, .. }
-        | Command::StarmapAsync { timeout, .. }
-        | Command::Get { timeout, .. }
-        | Command::Wait { timeout, .. }
-        | Command::Next { timeout, .. }
-        | Command::Join { timeout, .. }
-        | Command::JoinProcess { timeout, .. } => timeout.and_then(Time::from_units),
-        _ => None,
-    }
+/// Whether a call hands work in and does not wait for its value.
+fn is_async(command: &Command) -> bool {
+    command.job().is_some_and(|job| job.later.is_some())
 }
 
 impl Teller<'_> {
@@ -77,7 +67,7 @@ impl Teller<'_> {
     }
 
     fn waits_in(&self, who: &Who, call: &Called<'_>, moment: usize) -> String {
-        let until = match limit(call.command) {
+        let until = match call.command.limit() {
             Some(limit) => format!(", until {} at the latest", self.facts.at(call.at) + limit),
             None => String::new(),
         };
@@ -119,9 +109,7 @@ impl Teller<'_> {
                 });
                 made.map_or("a process".to_owned(), |key| self.states(&[key], moment))
             }
-            Command::ApplyAsync { .. }
-            | Command::MapAsync { .. }
-            | Command::StarmapAsync { .. } => "a place in the queue".to_owned(),
+            command if is_async(command) => "a place in the queue".to_owned(),
             _ => {
                 let open = self.open(&call.submits, moment);
                 if open.is_empty() {
@@ -280,13 +268,7 @@ impl Teller<'_> {
     /// Tasks that were handed to a pool, and taken.
     fn submitted(&self, moment: usize) -> Vec<Key> {
         let outside = |call: &&Called<'_>| {
-            let hands_in = matches!(
-                call.command,
-                Command::ApplyAsync { .. }
-                    | Command::MapAsync { .. }
-                    | Command::StarmapAsync { .. }
-            );
-            hands_in && call.returned.is_none_or(|(at, _)| at >= moment)
+            is_async(call.command) && call.returned.is_none_or(|(at, _)| at >= moment)
         };
         let calls = self.facts.calls.iter().filter(|call| call.at < moment);
         let calls = calls.filter(|call| !outside(call));

@@ -70,10 +70,7 @@ fn each_is_told_what_it_did() {
         ),
         ("a-huge-line", "a line is longer than 16777216 bytes"),
         ("not-text", "a line is not UTF-8"),
-        (
-            "cut",
-            "deadlock: main has waited in `apply func(4)` since 0",
-        ),
+        ("cut", "deadlock: main waits in `apply func(4)` since 0"),
         ("leaves", "the program has ended and left sh"),
     ];
     for (mode, reason) in reasons {

@@ -18,11 +18,10 @@ pub(in crate::interp) struct Names<'c> {
     current: BTreeMap<String, String>,
     /// The pool made last.
     pub(super) last: Option<String>,
-    pub(super) handles: u64,
-    pub(super) processes: u64,
-    pub(super) iterators: u64,
+    processes: u64,
+    iterators: u64,
     /// The first task of each handle's job.
-    first_keys: Vec<Key>,
+    handles: Vec<Key>,
     jobs: u64,
     pub(in crate::interp) tasks: Vec<TaskInfo>,
     pub(in crate::interp) pools: Vec<PoolInfo>,
@@ -48,10 +47,9 @@ impl<'c> Names<'c> {
             defs: defs.collect(),
             current: BTreeMap::new(),
             last: None,
-            handles: 0,
             processes: 0,
             iterators: 0,
-            first_keys: Vec::new(),
+            handles: Vec::new(),
             jobs: 0,
             tasks: Vec::new(),
             pools: Vec::new(),
@@ -156,10 +154,9 @@ impl<'c> Names<'c> {
         Ok(key)
     }
 
-    /// The pool that a task or a callback is of.
-    pub(super) fn pool_of(&self, key: Key) -> Option<String> {
-        let task = self.tasks.get(usize::try_from(key).ok()?)?;
-        task.pool.clone()
+    /// A task or a callback.
+    pub(in crate::interp) fn task_of(&self, key: Key) -> Option<&TaskInfo> {
+        self.tasks.get(usize::try_from(key).ok()?)
     }
 
     pub(super) fn find(
@@ -202,15 +199,27 @@ impl<'c> Names<'c> {
             Value::Handle(number) => usize::try_from(number).ok(),
             _ => None,
         };
-        let key = known.and_then(|number| self.first_keys.get(number));
+        let key = known.and_then(|number| self.handles.get(number));
         key.copied()
             .ok_or_else(|| wrong(expr.span, format!("{} is no handle of a job", value.repr())))
     }
 
-    pub(super) fn handle(&mut self, first: Key) -> String {
-        self.first_keys.push(first);
-        self.handles += 1;
-        handle(self.handles - 1)
+    /// The number of a new handle, whose job begins with this task.
+    pub(super) fn new_handle(&mut self, first: Key) -> u64 {
+        self.handles.push(first);
+        self.handles.len() as u64 - 1
+    }
+
+    /// The number of a new iterator.
+    pub(super) fn new_iterator(&mut self) -> u64 {
+        self.iterators += 1;
+        self.iterators - 1
+    }
+
+    /// The number of a new process.
+    pub(super) fn new_process(&mut self) -> u64 {
+        self.processes += 1;
+        self.processes - 1
     }
 
     /// Numbers a task; the job is a new one.
@@ -352,8 +361,7 @@ impl<'c> Names<'c> {
 
     /// The name, as calls have it, of the pool or bare process that runs a task.
     pub(in crate::interp) fn owner(&self, key: Key) -> String {
-        let task = self.tasks.iter().find(|task| task.key == key);
-        let pool = task.and_then(|task| task.pool.clone());
+        let pool = self.task_of(key).and_then(|task| task.pool.clone());
         pool.unwrap_or_else(|| {
             let bare = self
                 .tasks

@@ -1,21 +1,35 @@
 //! Main and its threads on the stage: what they do between two calls, and their calls.
 
-use super::{Caller, Class, OpenCall, Ready, Stage};
+use super::Stage;
+use super::queue::Ready;
+use super::talk::{Caller, Move};
 use crate::case::ast::Time;
 use crate::case::expr::Value;
 use crate::history::{Raised, What};
 use crate::interp::lower::Call;
+use crate::interp::order::Rank;
 use crate::interp::program::{ActorId, Demand, Input, MAIN};
-use crate::interp::stage::Move;
 use crate::protocol::Command;
 
 /// The real timeout, in seconds, of a call that is known to lose against its virtual deadline.
 const SHORT: f64 = 0.001;
 
+#[derive(Debug)]
+pub(super) struct OpenCall {
+    pub(super) call: Box<Call>,
+    pub(super) since: Time,
+    /// The place of its deadline in the queue.
+    pub(super) deadline: Option<Rank>,
+    /// It is known to lose against its deadline: the answer is held until then.
+    pub(super) late: bool,
+    number: u64,
+    pub(super) held: Option<Result<Value, Raised>>,
+}
+
 impl Stage<'_> {
     /// Goes on with main or a thread until it calls, sleeps or ends.
     pub(super) fn act(&mut self, actor: ActorId, input: Input) -> Option<Move> {
-        let mut demand = self.program.resume(actor, self.now, input);
+        let mut demand = self.program.resume(actor, self.queue.now(), input);
         loop {
             match demand {
                 Demand::Print(line) => self.log(self.program.who(actor), What::Print(line)),
@@ -23,22 +37,19 @@ impl Stage<'_> {
                     self.log(self.program.who(actor), What::Unmet { span, text });
                 }
                 Demand::Sleep(time) => {
-                    self.enqueue(self.now + time, Ready::Actor(actor, Input::Go));
+                    self.queue.add(time, Ready::Actor(actor, Input::Go));
                     return None;
                 }
                 Demand::Wake(other) => {
                     let known = self.calls.contains_key(&Caller::Actor(other))
-                        || self
-                            .queue
-                            .values()
-                            .any(|r| matches!(r, Ready::Actor(a, _) if *a == other));
+                        || self.queue.actors().any(|actor| actor == other);
                     if self.idle.remove(&other) || !known {
-                        self.enqueue(self.now, Ready::Actor(other, Input::Go));
+                        self.queue.add(Time(0), Ready::Actor(other, Input::Go));
                     }
                 }
                 Demand::Kill(key) => {
                     self.log(self.program.who(actor), What::KillsWorker { of: key });
-                    self.enqueue(self.now, Ready::Actor(actor, Input::Go));
+                    self.queue.add(Time(0), Ready::Actor(actor, Input::Go));
                     return Some(Move::Kill(key));
                 }
                 Demand::Call(call) => return Some(self.call(Caller::Actor(actor), call)),
@@ -51,15 +62,14 @@ impl Stage<'_> {
                     return self.exit_if_over();
                 }
             }
-            demand = self.program.resume(actor, self.now, Input::Go);
+            demand = self.program.resume(actor, self.queue.now(), Input::Go);
         }
     }
 
     /// As a language waits for its threads, main's end waits for them.
     pub(super) fn exit_if_over(&mut self) -> Option<Move> {
         let calls = |caller: &Caller| matches!(caller, Caller::Actor(_));
-        let busy = self.calls.keys().any(calls)
-            || self.queue.values().any(|r| matches!(r, Ready::Actor(..)));
+        let busy = self.calls.keys().any(calls) || self.queue.actors().next().is_some();
         if !self.main_ended || busy || self.exited {
             return None;
         }
@@ -96,14 +106,12 @@ impl Stage<'_> {
         let mut deadline = None;
         let mut late = false;
         // A timeout of zero is a look that needs no clock.
-        if let Some(timeout) = call.timeout.filter(|t| !self.options.timers && t.0 > 0) {
-            late = self.options.late.contains(&number);
-            set_timeout(&mut command, late.then_some(SHORT));
-            let rank = self.rank(self.now + timeout, Class::Timer, caller.number());
-            self.queue.insert(rank, Ready::Deadline(caller));
-            deadline = Some(rank);
+        if let Some(timeout) = call.timeout.filter(|t| !self.has_timers && t.0 > 0) {
+            late = self.late.contains(&number);
+            command.set_limit(late.then_some(SHORT));
+            deadline = Some(self.queue.add(timeout, Ready::Deadline(caller)));
         }
-        let since = self.now;
+        let since = self.queue.now();
         self.calls.insert(
             caller,
             OpenCall {
@@ -122,9 +130,7 @@ impl Stage<'_> {
         let Some(open) = self.calls.remove(&caller) else {
             return;
         };
-        if let Some(rank) = open.deadline {
-            self.queue.remove(&rank);
-        }
+        self.queue.remove(open.deadline);
         let what = What::Return {
             span: open.call.span,
             result: result.clone(),
@@ -132,14 +138,15 @@ impl Stage<'_> {
         self.log(self.who(caller), what);
         match caller {
             Caller::Actor(actor) => {
-                self.enqueue(self.now, Ready::Actor(actor, Input::Returned(result)));
+                self.queue
+                    .add(Time(0), Ready::Actor(actor, Input::Returned(result)));
             }
             Caller::Body(key) => {
-                let took = Time(self.now.0 - open.since.0);
+                let took = Time(self.queue.now().0 - open.since.0);
                 if let Some(playing) = self.bodies.get_mut(&key) {
                     playing.returned = Some((took, result));
                 }
-                self.enqueue_body(key, self.now);
+                self.body_goes_on(key, Time(0));
             }
         }
     }
@@ -153,19 +160,5 @@ impl Stage<'_> {
                 None
             }
         }
-    }
-}
-
-fn set_timeout(command: &mut Command, to: Option<f64>) {
-    match command {
-        Command::ApplyAsync { timeout, .. }
-        | Command::MapAsync { timeout, .. }
-        | Command::StarmapAsync { timeout, .. }
-        | Command::Next { timeout, .. }
-        | Command::Get { timeout, .. }
-        | Command::Wait { timeout, .. }
-        | Command::Join { timeout, .. }
-        | Command::JoinProcess { timeout, .. } => *timeout = to,
-        _ => {}
     }
 }

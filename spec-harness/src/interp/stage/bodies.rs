@@ -1,13 +1,28 @@
 //! Tasks and callbacks on the stage: how they begin, go on and end.
 
-use super::{Beginning, Caller, Move, Playing, Stage};
-use crate::case::ast::{Fate, Span, Step};
+use super::Stage;
+use super::queue::Ready;
+use super::talk::{Beginning, Caller, Move};
+use crate::case::ast::{Fate, Span, Step, Time};
 use crate::case::expr::Value;
-use crate::history::{FIRST_PARENT_THREAD, Key, What, Who};
+use crate::history::{FIRST_PARENT_THREAD, Key, Raised, What, Who};
 use crate::interp::body::{Act, Body, Ended};
-use crate::interp::program::Input;
-use crate::interp::program::MOST_TEXT;
+use crate::interp::order::Rank;
+use crate::interp::program::{Input, MOST_TEXT};
 use crate::protocol::{ErrorReply, Order};
+
+#[derive(Debug)]
+pub(super) struct Playing<'c> {
+    body: Body<'c>,
+    /// Its place in the queue, while it has one.
+    rank: Option<Rank>,
+    /// The step whose call it makes, and what the call makes.
+    pub(super) calling: Option<(&'c Step, Option<Value>)>,
+    /// Its call has returned after so long.
+    pub(super) returned: Option<(Time, Result<Value, Raised>)>,
+    /// What is known of its end, once it was given its last order.
+    ended: Option<Ended>,
+}
 
 impl<'c> Stage<'c> {
     /// A body has begun: a second time it is recorded and not performed.
@@ -62,9 +77,16 @@ impl<'c> Stage<'c> {
                         ended: None,
                     },
                 );
-                self.enqueue_body(key, self.now);
+                self.body_goes_on(key, Time(0));
             }
             Err(text) => self.log(who, What::Unmet { span, text }),
+        }
+    }
+
+    /// A body has its turn after so long.
+    pub(super) fn body_goes_on(&mut self, key: Key, after: Time) {
+        if let Some(playing) = self.bodies.get_mut(&key) {
+            playing.rank = Some(self.queue.add(after, Ready::Body(key)));
         }
     }
 
@@ -85,7 +107,7 @@ impl<'c> Stage<'c> {
                 }
                 continue;
             }
-            match playing.body.resume(self.now) {
+            match playing.body.resume(self.queue.now()) {
                 Act::Print { span, line } => {
                     self.printed += line.len();
                     if self.printed > MOST_TEXT {
@@ -95,7 +117,7 @@ impl<'c> Stage<'c> {
                     self.log(who.clone(), What::Print(line));
                 }
                 Act::Sleep(time) => {
-                    self.enqueue_body(key, self.now + time);
+                    self.body_goes_on(key, time);
                     return None;
                 }
                 Act::Detour(order) => {
@@ -171,13 +193,9 @@ impl<'c> Stage<'c> {
         let Some(playing) = self.bodies.remove(&key) else {
             return;
         };
-        if let Some(rank) = playing.rank {
-            self.queue.remove(&rank);
-        }
-        let deadline = self.calls.remove(&Caller::Body(key));
-        if let Some(rank) = deadline.and_then(|open| open.deadline) {
-            self.queue.remove(&rank);
-        }
+        let call = self.calls.remove(&Caller::Body(key));
+        self.queue.remove(playing.rank);
+        self.queue.remove(call.and_then(|open| open.deadline));
         let stopped = self.exited || self.stopped.contains(&self.program.owner(key));
         match playing.ended {
             Some(Ended::As(_)) => {}

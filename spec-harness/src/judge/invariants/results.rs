@@ -6,7 +6,7 @@ use crate::case::ast::Fate;
 use crate::case::expr::Value;
 use crate::history::Key;
 use crate::judge::facts::{Called, Facts};
-use crate::protocol::Command;
+use crate::protocol::{Command, Tasks};
 
 /// A value that a call gives is what its task returned; of many tasks, the list in the order of the input.
 pub(super) fn are_those_of_the_tasks(facts: &Facts<'_>) -> Result<(), Breach> {
@@ -50,12 +50,11 @@ pub(super) fn are_those_of_the_tasks(facts: &Facts<'_>) -> Result<(), Breach> {
 
 /// The tasks whose result a call gives, and whether it gives a list.
 fn waited_for<'f>(facts: &'f Facts<'_>, call: &'f Called<'_>) -> Option<(&'f [Key], bool)> {
-    match call.command {
-        Command::Apply { key, .. } => Some((std::slice::from_ref(key), false)),
-        Command::Map { keys, .. } | Command::Starmap { keys, .. } => Some((keys, true)),
-        Command::Get { handle, .. } => facts.job(handle).map(|job| (job.keys, job.many)),
-        _ => None,
+    if let Command::Get { handle, .. } = call.command {
+        return facts.job(handle).map(|job| (job.keys, job.many));
     }
+    let job = call.command.job().filter(|job| job.later.is_none())?;
+    Some((job.tasks.keys(), matches!(job.tasks, Tasks::Many { .. })))
 }
 
 fn failed(facts: &Facts<'_>, key: Key) -> bool {

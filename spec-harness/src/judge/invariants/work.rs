@@ -249,12 +249,10 @@ fn opens_a_step(events: &[Event], moment: usize) -> bool {
 /// may wait for a place.
 pub(super) fn submission_takes_no_time(facts: &Facts<'_>) -> Result<(), Breach> {
     for call in &facts.calls {
-        let waits = match call.command {
-            Command::ApplyAsync { pool, .. }
-            | Command::MapAsync { pool, .. }
-            | Command::StarmapAsync { pool, .. } => facts.is_bounded(pool),
-            Command::Imap { .. } | Command::ImapUnordered { .. } | Command::Close { .. } => false,
-            _ => true,
+        let waits = match (call.command, call.command.job()) {
+            (_, Some(job)) => job.later.is_none() || facts.is_bounded(job.pool),
+            (Command::Imap(_) | Command::ImapUnordered(_) | Command::Close { .. }, None) => false,
+            (_, None) => true,
         };
         if waits {
             continue;

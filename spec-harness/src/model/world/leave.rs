@@ -1,8 +1,8 @@
 //! How programs end, once main has returned.
 
-use super::{Seen, World};
+use super::{Over, World};
 use crate::case::ast::Kind;
-use crate::interp::{Caller, MAIN};
+use crate::interp::{Caller, MAIN, Observed};
 use crate::model::process::{SIGKILL, SIGTERM};
 
 impl World {
@@ -23,7 +23,7 @@ impl World {
         }
         if !self.processes.iter().any(|(_, process)| process.is_alive()) {
             self.leaving = false;
-            self.seen.push(Seen::Ended);
+            self.over = Some(Over::Ended);
         }
     }
 
@@ -44,7 +44,7 @@ impl World {
         if self.kind == Kind::Process {
             for number in 0..self.pools.len() {
                 let dead = self.pools[number].1.kill();
-                self.seen.extend(dead.into_iter().map(Seen::Gone));
+                self.seen.extend(dead.into_iter().map(Observed::Gone));
             }
             for number in 0..self.processes.len() {
                 if self.processes[number].1.daemon {
@@ -58,14 +58,14 @@ impl World {
         }
         // What still runs ends with the program.
         let bodies = self.pools.iter().flat_map(|(_, pool)| pool.bodies());
-        self.seen.extend(bodies.map(Seen::Gone));
+        self.seen.extend(bodies.map(Observed::Gone));
         for number in 0..self.processes.len() {
             self.signal(number, SIGKILL);
         }
         self.leaving = false;
-        self.seen.push(match self.orphans {
-            0 => Seen::Ended,
-            _ => Seen::Leaked,
+        self.over = Some(match self.orphans {
+            0 => Over::Ended,
+            _ => Over::Leaked,
         });
     }
 }

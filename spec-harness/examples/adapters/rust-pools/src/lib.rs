@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use spec_harness::adapter::{Answer, Program, puppet, serve};
-use spec_harness::protocol::{Command, ErrorReply, Hello, WorkerKind};
+use spec_harness::protocol::{Command, Map, ErrorReply, Hello, WorkerKind};
 
 /// Something to run.
 pub type Work = Box<dyn FnOnce() + Send>;
@@ -155,7 +155,7 @@ impl<R: Rival> Program for Pools<R> {
                 let made = self.submit(&pool, key)?;
                 lock(&self.handles).insert(handle, made);
             }
-            Command::Map { pool, keys, .. } => {
+            Command::Map(Map { pool, keys, .. }) => {
                 let pool = self.pool(&pool)?;
                 let answers = catch_unwind(AssertUnwindSafe(|| pool.map(&keys)));
                 let answers = answers.map_err(panicked)?;
