@@ -296,9 +296,9 @@ fn a_case_is_exported_or_refused_at_the_step_that_cannot_be() {
         .says("written: a.py");
     assert!(folder.read("a.py").contains("p1 = Pool(2)"));
     folder
-        .run(&["export", "--python", "two-threads-share-a-pool"])
+        .run(&["export", "--python", "a-callback-runs-a-map"])
         .ends_with(2)
-        .says("this cannot be exported: a step of a second thread");
+        .says("this cannot be exported: the thread that runs callbacks is the one");
     folder
         .run(&["export", "S004-1"])
         .ends_with(2)

@@ -6,7 +6,7 @@ use crate::case::ast::Case;
 use crate::case::expr::{Expr, Function, Piece, Template, Value};
 
 /// Names that a program has a use of its own for.
-const TAKEN: [&str; 50] = [
+const TAKEN: [&str; 51] = [
     "and",
     "as",
     "assert",
@@ -57,6 +57,7 @@ const TAKEN: [&str; 50] = [
     "Pool",
     "Process",
     "UNIT",
+    "after",
 ];
 
 /// What everything is called in the program.
@@ -64,12 +65,18 @@ const TAKEN: [&str; 50] = [
 pub(super) struct Words {
     tasks: BTreeSet<String>,
     variables: BTreeSet<String>,
+    pools: BTreeSet<String>,
 }
 
 impl Words {
-    /// The words for a case with these variables.
-    pub(super) fn of(case: &Case, variables: BTreeSet<String>) -> Words {
+    /// The words for a case with these variables and pools.
+    pub(super) fn of<'p>(
+        case: &Case,
+        variables: BTreeSet<String>,
+        pools: impl Iterator<Item = &'p &'p str>,
+    ) -> Words {
         Words {
+            pools: pools.map(|name| (*name).to_owned()).collect(),
             tasks: case
                 .tasks
                 .iter()
@@ -96,6 +103,16 @@ impl Words {
     pub(super) fn pool(&self, name: &str) -> String {
         if self.tasks.contains(name) || self.variables.contains(name) {
             format!("{name}_pool")
+        } else {
+            free(name)
+        }
+    }
+
+    /// A second thread: it may have the name of anything else.
+    pub(super) fn thread(&self, name: &str) -> String {
+        let sets = [&self.tasks, &self.variables, &self.pools];
+        if sets.iter().any(|names| names.contains(name)) {
+            format!("{name}_thread")
         } else {
             free(name)
         }
