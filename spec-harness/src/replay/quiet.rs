@@ -18,6 +18,12 @@
 //! the count was read, and announced its next sleep before the state was read. The tests interleave both looks
 //! with a model of the kernel in every possible way, and show that this and other shortcuts are wrong.
 //!
+//! # Who is looked at
+//! A thread that is being started cannot be seen at first, and runs once it can. Whoever starts it is awake until
+//! then. So threads are searched for between the two looks, while all who are known sleep: nobody is on the way then,
+//! and where the search meets somebody new there is no rest yet. The kernel numbers threads before they can be seen,
+//! which is why a search before the first look, with the number read beside it, would miss one for good.
+//!
 //! # Timed waits
 //! A thread that waits with a timeout will run again by itself: being asleep proves nothing about it. Its run
 //! count is not compared, and whoever uses such waits has to declare its period, so that rest can be demanded

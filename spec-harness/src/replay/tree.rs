@@ -3,7 +3,7 @@
 //! A process belongs to the run when it descends from the adapter, or carries the run's mark in its
 //! environment, or is of the adapter's session. The harness is the subreaper: whoever loses its parent becomes
 //! its child, and is found there. Looking through `/proc` for new processes is dear, and only done when the
-//! kernel has given out a new number since the last time.
+//! kernel has given out a new number since everybody was known.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -25,8 +25,8 @@ pub(super) struct Tree {
     threads: BTreeMap<(i32, i32), ThreadFiles>,
     processes: BTreeMap<i32, Process>,
     last_pid: LastPid,
-    /// What `last_pid` was before the last search.
-    searched_at: Option<u64>,
+    /// What `last_pid` was when everybody was known.
+    complete_at: Option<u64>,
     /// Children of the harness that belong to others.
     strangers: BTreeSet<(i32, u64)>,
     /// How the adapter itself ended.
@@ -111,7 +111,7 @@ impl Tree {
             threads: BTreeMap::new(),
             processes: BTreeMap::new(),
             last_pid: LastPid::open(),
-            searched_at: None,
+            complete_at: None,
             strangers: BTreeSet::new(),
             root_ended: None,
         }
@@ -139,9 +139,6 @@ impl Tree {
     /// Whether all threads of all processes are at rest, by the two looks of [`quiet`].
     pub(super) fn look(&mut self) -> Rest {
         let before = self.last_pid.read();
-        if before.is_none() || before != self.searched_at {
-            self.search();
-        }
         let mut asleep = Vec::with_capacity(self.threads.len());
         let mut ended = Vec::new();
         let mut timed = None;
@@ -159,6 +156,12 @@ impl Tree {
         for id in ended {
             self.ended(id);
         }
+        // Between the looks: who is being started has a number already and cannot be seen yet, but whoever starts it is
+        // awake until then.
+        let known = before.is_some() && before == self.complete_at;
+        if !known && self.search() {
+            return Rest::Awake("a process or thread was started".to_owned());
+        }
         for (id, runs) in &asleep {
             let slept = self
                 .threads
@@ -171,6 +174,7 @@ impl Tree {
         if self.last_pid.read() != before {
             return Rest::Awake("a process or thread was started".to_owned());
         }
+        self.complete_at = before;
         let timed =
             timed.map(|(id, call)| self.describe(id, &format!("waits with a time limit ({call})")));
         Rest::Asleep {
@@ -205,7 +209,6 @@ impl Tree {
     pub(super) fn kill_all(&mut self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         loop {
-            self.searched_at = None;
             self.search();
             for (pid, process) in &self.processes {
                 // The number may have been given to somebody else by now.
@@ -244,29 +247,40 @@ impl Tree {
             Err(Errno::ECHILD) => Some(0),
             _ => None,
         };
-        self.searched_at = None;
+        self.complete_at = None;
     }
 
-    /// Finds processes and threads that are new, forgets those that are gone.
-    fn search(&mut self) {
-        self.searched_at = self.last_pid.read();
+    /// Finds processes and threads that are new, forgets those that are gone; says whether it met anybody new, who may
+    /// have gone meanwhile.
+    fn search(&mut self) -> bool {
+        let mut anybody = false;
         let mut work: Vec<i32> = self.processes.keys().copied().collect();
         if self.root_ended.is_none() {
             work.push(self.root);
         }
-        work.extend(self.orphans());
         let mut met = BTreeSet::new();
-        while let Some(pid) = work.pop() {
+        loop {
+            let Some(pid) = work.pop() else {
+                // Last, as a parent that ends meanwhile leaves its children there.
+                work = self.orphans();
+                work.retain(|pid| !met.contains(pid));
+                if work.is_empty() {
+                    return anybody;
+                }
+                continue;
+            };
             if !met.insert(pid) {
                 continue;
             }
+            let known = self.processes.get(&pid);
             let Some(stat) = procfs::stat(pid) else {
+                anybody |= known.is_none();
                 self.forget(pid);
                 continue;
             };
-            let known = self.processes.get(&pid);
             if known.is_some_and(|process| process.start != stat.start) {
                 // Somebody else has got the number.
+                anybody = true;
                 self.forget(pid);
                 continue;
             }
@@ -283,9 +297,11 @@ impl Tree {
             );
             for tid in procfs::threads(pid) {
                 work.extend(procfs::children(pid, tid).unwrap_or_default());
-                if !self.threads.contains_key(&(pid, tid))
-                    && let Ok(files) = ThreadFiles::open(pid, tid)
-                {
+                if self.threads.contains_key(&(pid, tid)) {
+                    continue;
+                }
+                anybody = true;
+                if let Ok(files) = ThreadFiles::open(pid, tid) {
                     self.threads.insert((pid, tid), files);
                 }
             }
@@ -344,7 +360,7 @@ impl Tree {
             Some(stat) => self.buried(pid, &stat),
             None => self.forget(pid),
         }
-        self.searched_at = None;
+        self.complete_at = None;
     }
 
     fn forget(&mut self, pid: i32) {

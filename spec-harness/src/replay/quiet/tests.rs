@@ -1,4 +1,4 @@
-//! Every interleaving of the two looks with a model of two threads on one kernel.
+//! Every interleaving of the two looks, and of a search for threads, with a model of two threads on one kernel.
 
 use super::*;
 
@@ -9,6 +9,8 @@ struct Thread {
     on_cpu: bool,
     queued: bool,
     asleep: bool,
+    /// It can be seen.
+    there: bool,
 }
 
 impl Thread {
@@ -17,20 +19,31 @@ impl Thread {
         on_cpu: false,
         queued: false,
         asleep: true,
+        there: true,
     };
     const RUNNING: Thread = Thread {
         runs: 5,
         on_cpu: true,
         queued: true,
         asleep: false,
+        there: true,
+    };
+    /// It is being started by the other one.
+    const UNBORN: Thread = Thread {
+        there: false,
+        ..Thread::SLEEPING
     };
 }
 
 /// What the kernel does next.
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    /// Thread `0` becomes runnable.
+    /// This thread becomes runnable.
     Wake(usize),
+    /// It can be seen from now on, and is runnable.
+    Appear(usize),
+    /// It ends and cannot be seen any more.
+    Vanish(usize),
     /// It gets a CPU.
     Run(usize),
     /// It says that it will sleep, still on the CPU.
@@ -44,6 +57,11 @@ enum Step {
 fn apply(threads: &mut [Thread; 2], step: Step) {
     match step {
         Step::Wake(t) => (threads[t].queued, threads[t].asleep) = (true, false),
+        Step::Appear(t) => {
+            threads[t].there = true;
+            apply(threads, Step::Wake(t));
+        }
+        Step::Vanish(t) => threads[t] = Thread::UNBORN,
         Step::Run(t) => (threads[t].on_cpu, threads[t].runs) = (true, threads[t].runs + 1),
         Step::Announce(t) => threads[t].asleep = true,
         Step::Leave(t) => (threads[t].on_cpu, threads[t].queued) = (false, false),
@@ -77,6 +95,8 @@ enum Read {
     Runs,
     Wait,
     State,
+    /// Whether it can be seen: there is no rest where it can and was not known.
+    There,
 }
 
 const FIRST: &[Read] = &[Read::Runs, Read::Wait, Read::State];
@@ -99,10 +119,18 @@ impl Judge {
         Judge { reads }
     }
 
+    /// The two looks, with a search for the second thread before the reading with this number.
+    fn searching(at: usize) -> Judge {
+        let mut judge = Judge::new(FIRST, SECOND);
+        judge.reads.insert(at, (1, Read::There));
+        judge
+    }
+
     /// Plays every interleaving of the readings with `steps`; says whether some interleaving is called quiet
     /// although there was no instant, from the first reading to the last, at which both slept.
     fn is_wrong(&self, start: [Thread; 2], steps: &[Step]) -> bool {
-        self.explore(start, steps, 0, [None; 2], false)
+        let known = start.map(|thread| thread.there);
+        self.explore(start, steps, 0, (known, [None; 2]), false)
     }
 
     fn explore(
@@ -110,7 +138,7 @@ impl Judge {
         threads: [Thread; 2],
         steps: &[Step],
         at: usize,
-        seen: [Option<u64>; 2],
+        (known, seen): ([bool; 2], [Option<u64>; 2]),
         rest: bool,
     ) -> bool {
         let rest = rest || threads.iter().all(|t| !t.queued && !t.on_cpu);
@@ -121,7 +149,7 @@ impl Judge {
             let mut next = threads;
             apply(&mut next, *step);
             // An instant between two readings counts only once the reading has begun.
-            if self.explore(next, later, at, seen, rest && at > 0) {
+            if self.explore(next, later, at, (known, seen), rest && at > 0) {
                 return true;
             }
         }
@@ -129,11 +157,13 @@ impl Judge {
         let mut thread = threads[t];
         let mut seen = seen;
         let goes_on = match read {
+            Read::There => known[t] || !thread.there,
+            _ if !known[t] => true,
             Read::Runs => *seen[t].get_or_insert(thread.runs) == thread.runs,
             Read::Wait => thread.wait() == Some(Wait::Untimed),
             Read::State => thread.state() == Some(State::Asleep),
         };
-        goes_on && self.explore(threads, steps, at + 1, seen, rest)
+        goes_on && self.explore(threads, steps, at + 1, (known, seen), rest)
     }
 }
 
@@ -188,6 +218,26 @@ fn two_looks_are_never_wrong() {
     for (start, steps) in restless() {
         assert!(!judge.is_wrong(start, &steps), "{steps:?}");
     }
+}
+
+#[test]
+fn who_is_being_started_is_found_between_the_looks_and_only_there() {
+    use Step::*;
+    let story = [Appear(1), Announce(0), Leave(0), Run(1), Wake(0)];
+    let mut ends = story.to_vec();
+    ends.push(Vanish(1));
+    let mut goes_on = story.to_vec();
+    goes_on.extend([Announce(1), Leave(1), Run(0)]);
+    let stories = [ends, goes_on];
+    let is_wrong = |at: usize| {
+        let judge = Judge::searching(at);
+        let start = [Thread::RUNNING, Thread::UNBORN];
+        stories.iter().any(|steps| judge.is_wrong(start, steps))
+    };
+    let (first, both) = (2 * FIRST.len(), 2 * (FIRST.len() + SECOND.len()));
+    assert!(is_wrong(0), "before the looks");
+    assert!(!is_wrong(first), "between them");
+    assert!(is_wrong(both), "after them");
 }
 
 #[test]
