@@ -234,24 +234,54 @@ fn accept_fills_in_what_expects_nothing_and_strikes_out_the_remark() {
 }
 
 #[test]
-fn accept_leaves_to_the_author_what_is_not_an_expectation() {
+fn accept_leaves_to_the_author_what_only_the_author_knows() {
     let folder = Folder::new("refuse");
-    let wrong = TERMINATED.replace("  - sleep: 1\n", "  - sleep: 1\n  - close:\n    takes: 1\n");
+    // That the program is stopped by an error is no expectation that is out of date.
+    let wrong = TERMINATED.replace("  - sleep: 1\n", "  - join\n");
     let wrong = format!("{wrong}expect:\n  elapsed: 7\n");
     folder.write("a.yaml", &wrong);
     folder
         .run(&["accept", "a.yaml", "--yes"])
         .ends_with(1)
         .says("something else than its expectation is wrong")
-        .says("a.yaml:11:");
+        .says("a.yaml:10:5")
+        .says("if that is what the case shows, say `raises: StillRunning` here");
     assert_eq!(folder.read("a.yaml"), wrong);
-    let ordered = format!("{TERMINATED}expect:\n  order: [end func < start func]\n  elapsed: 7\n");
-    folder.write("b.yaml", &ordered);
+    // What can be told is brought up to date; what the case is for is named, and stays.
+    let claimed = "expect:\n  order: [end func < start func]\n  elapsed: 7\n  claims:\n    - says: x\n      verdict: true\n";
+    folder.write("b.yaml", &format!("{TERMINATED}{claimed}"));
+    let accept = folder.run(&["accept", "b.yaml", "--yes"]).ends_with(1);
+    accept
+        .says("accepted: b.yaml")
+        .says("`claims` stay as they are")
+        .says("left to you: `order` and `ties`")
+        .says("b.yaml:14:");
+    let now = claimed.replace("7", "1");
+    let now = format!("{TERMINATED}{now}on:\n  thread:\n    expect:\n      elapsed: 2\n");
+    assert_eq!(folder.read("b.yaml"), now);
+    let again = folder.run(&["accept", "b.yaml", "--yes"]).ends_with(1);
+    assert!(!again.text.contains("accepted"), "{}", again.text);
+}
+
+#[test]
+fn accept_brings_what_stands_on_steps_up_to_date() {
+    let folder = Folder::new("steps");
+    let old = TERMINATED.replace(
+        "  - sleep: 1\n",
+        "  - sleep: 1\n  - close:\n    takes: 1 # hm\n",
+    );
+    let old = format!("{old}expect:\n  elapsed: 7\n");
+    folder.write("a.yaml", &old);
     folder
-        .run(&["accept", "b.yaml", "--yes"])
-        .ends_with(1)
-        .says("the rest is for you to decide");
-    assert_eq!(folder.read("b.yaml"), ordered);
+        .run(&["accept", "a.yaml", "--yes"])
+        .ends_with(0)
+        .says("-     takes: 1 # hm")
+        .says("+     takes: 0 # hm");
+    assert!(
+        folder
+            .read("a.yaml")
+            .contains("  - close:\n    takes: 0 # hm\n")
+    );
 }
 
 #[test]

@@ -127,6 +127,34 @@ pub(super) fn add_entry(
     }
 }
 
+/// Takes an entry out of a mapping that has others: with its line, where it has one of its own.
+pub(super) fn remove_entry(text: &str, mapping: &Node, name: &str, edits: &mut Edits) {
+    let Kind::Mapping(entries) = &mapping.kind else {
+        return;
+    };
+    let is = |(key, _): &(Node, Node)| key.scalar().is_some_and(|scalar| scalar.text == name);
+    let Some(index) = entries.iter().position(is) else {
+        return;
+    };
+    let (key, value) = &entries[index];
+    let end = extent(text, value).end.max(key.span.end);
+    let before = index.checked_sub(1).and_then(|index| entries.get(index));
+    let next = entries.get(index + 1);
+    let start = line_start(text, key.span.start);
+    let own_line = text[start..key.span.start].trim().is_empty();
+    match (before, next) {
+        _ if own_line && !in_brackets(text, mapping) => {
+            edits.replace(start..(line_end(text, end) + 1).min(text.len()), "");
+        }
+        // It is the first one, behind a dash or a bracket: the next one comes there.
+        (None, Some((next, _))) => edits.replace(key.span.start..next.span.start, ""),
+        (Some((key, value)), _) => {
+            edits.replace(extent(text, value).end.max(key.span.end)..end, "");
+        }
+        (None, None) => {}
+    }
+}
+
 /// Puts a part of an expectation in the place of what stands there, and leaves what is so already.
 pub(super) fn part(text: &str, key: &Node, old: &Node, new: &Part<'_>, edits: &mut Edits) {
     match (new, &old.kind) {

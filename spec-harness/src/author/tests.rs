@@ -285,3 +285,67 @@ fn lines_of_any_kind_are_written_so_that_they_are_read_as_they_are() {
         }
     }
 }
+
+/// What becomes of the steps of a program that makes a pool of one worker, `p`.
+#[track_caller]
+fn steps_become(steps: &str, new: &str) {
+    let before = "spec: 1\ntitle: t\ntasks:\n  func(i):\n    - sleep: 2\n    - return: i\n  fails(i):\n    - raise: ValueError\nmain:\n  - pool: { size: 1, name: p }\n";
+    let text = format!("{before}{steps}");
+    let (settled, text) = settled(&case(&text), &text);
+    assert_eq!(text, format!("{before}{new}"));
+    // They are the same case, but for places.
+    assert_eq!(case(&text).main.len(), settled.main.len());
+    assert!(model::review(&case(&text)).is_empty(), "{text}");
+}
+
+#[test]
+fn a_step_says_how_long_it_takes() {
+    steps_become(
+        "  - apply: func(1)\n    takes: 3 # long\n    as: x\n  - { close: , takes: 1 }\n",
+        "  - apply: func(1)\n    takes: 2 # long\n    as: x\n  - { close: , takes: 0 }\n",
+    );
+}
+
+#[test]
+fn a_step_says_by_which_error_it_ends() {
+    steps_become(
+        "  - apply: fails(1)\n    raises: NotRunning # so\n  - join:\n    raises: NotReady\n",
+        "  - apply: fails(1)\n    raises: ValueError # so\n  - join:\n    raises: StillRunning\n",
+    );
+}
+
+#[test]
+fn a_step_that_raises_nothing_says_nothing_wherever_it_stood() {
+    steps_become(
+        "  - raises: NotRunning\n    apply: func(1)\n  - apply: func(2)\n    # why\n    raises: NotRunning # oh\n    takes: 2\n",
+        "  - apply: func(1)\n  - apply: func(2)\n    # why\n    takes: 2\n",
+    );
+    steps_become(
+        "  - { raises: NotRunning, close: p }\n  - { close: p, raises: NotRunning, takes: 0 }\n  - { join: p, raises: NotRunning }\n",
+        "  - { close: p }\n  - { close: p, takes: 0 }\n  - { join: p }\n",
+    );
+}
+
+#[test]
+fn a_step_that_comes_back_does_not_block() {
+    steps_become(
+        "  - apply: func(1)\n    blocks: forever # no\n  - close\n  - apply: func(1)\n    blocks: forever # no\n",
+        "  - apply: func(1)\n  - close\n  - apply: func(1)\n    raises: NotRunning # no\n",
+    );
+}
+
+#[test]
+fn what_comes_out_now_so_and_now_otherwise_is_the_authors() {
+    let text = "spec: 1\ntitle: t\ntasks:\n  func(i):\n    - sleep: i\nmain:\n  - pool: 1\n  - for: i in range(2)\n    do:\n      - apply: func(i)\n        takes: 7\n";
+    let before = case(text);
+    let (settled, new) = settled(&before, text);
+    assert_eq!((settled, new.as_str()), (before, text));
+}
+
+#[test]
+fn a_call_from_inside_is_a_step_too() {
+    let text = "spec: 1\ntitle: t\ntasks:\n  func(i):\n    - call: { join: p, raises: NotReady, takes: 1 } # not\nmain:\n  - pool: { size: 1, name: p }\n  - apply: func(1)\n";
+    let (_, new) = settled(&case(text), text);
+    let now = text.replace("NotReady, takes: 1", "StillRunning, takes: 0");
+    assert_eq!(new, now);
+}

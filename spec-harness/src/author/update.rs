@@ -68,8 +68,8 @@ impl Run {
 }
 
 /// The text of a case with its expectation as its runs were, one on each kind of worker that it is for. Comments, order
-/// and style of the rest stay; so do the parts that hold, and what is not there is not added. Of orders, claims, ties and
-/// what stands on steps nothing is changed: they are what the author says.
+/// and style of the rest stay; so do the parts that hold, and what is not there is not added. Of orders, claims
+/// and ties nothing is changed: they are what the author says.
 ///
 /// Where kinds of workers differ, what a case expects on all is what holds on one of them (processes, if on none), and
 /// the other gets a part under `on:`.

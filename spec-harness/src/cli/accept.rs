@@ -4,7 +4,8 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 
 use spec_harness::author;
-use spec_harness::case::ast::Kind;
+use spec_harness::case::Diagnostic;
+use spec_harness::case::ast::{Case, Kind};
 use spec_harness::judge::Verdict;
 use spec_harness::judge::report::{self, Source};
 use spec_harness::model;
@@ -44,15 +45,11 @@ fn one(args: &AcceptArgs, path: &Path, chosen: &Chosen, out: &mut Output) -> Res
         ));
         Came::Wrong
     };
-    let bare = author::without_expectation(case);
+    let (settled, stepped) = author::settled(case, old);
+    let bare = author::without_expectation(&settled);
     let mut problems = model::review(&bare);
     // What `ties` says is held against what is expected: that is judged at the end.
-    problems.retain(|problem| {
-        case.expect
-            .ties
-            .as_ref()
-            .is_none_or(|ties| ties.span != problem.span)
-    });
+    problems.retain(|problem| !is_claimed(&settled, problem));
     if !problems.is_empty() {
         refuse("something else than its expectation is wrong", out);
         return Ok(shown(chosen, problems, old.clone(), out));
@@ -60,54 +57,98 @@ fn one(args: &AcceptArgs, path: &Path, chosen: &Chosen, out: &mut Output) -> Res
     if !args.model && !agreed(args, &bare, chosen, out)? {
         return Ok(Came::Wrong);
     }
-    let new = if author::expects_nothing(case) {
-        match author::prefilled(case, old, false) {
-            Ok(new) => new,
-            Err((text, problems)) => return Ok(shown(chosen, problems, text, out)),
-        }
-    } else {
-        author::read(&author::update(case, old, &author::predicted(case)))
+    let new = match brought_up(&case.name, &stepped) {
+        Ok(new) => new,
+        Err((text, problems)) => return Ok(shown(chosen, problems, text, out)),
     };
-    if new == *old {
+    let problems = author::reviewed(&case.name, &new);
+    if new == *old && problems.is_empty() {
         out.line(format_args!(
             "{}: {file} is as it was seen",
             paint(GOOD, "ok")
         ));
         return Ok(Came::Well);
     }
-    out.line(file);
-    diff::show(old, &new, out);
-    let problems = author::reviewed(&case.name, &new);
-    if !problems.is_empty() {
-        refuse(
-            "so changed, it would not be in order; the rest is for you to decide",
-            out,
-        );
+    if new != *old {
+        out.line(file);
+        diff::show(old, &new, out);
+    }
+    let after = Case::parse(&case.name, &new);
+    let claimed = |problem: &Diagnostic| {
+        let after = after.as_ref();
+        after.is_ok_and(|after| is_claimed(after, problem))
+    };
+    if !problems.iter().all(claimed) {
+        refuse("so changed, it would not be in order", out);
         return Ok(shown(chosen, problems, new, out));
     }
-    if args.dry_run {
-        out.line(format_args!(
-            "{}: {file} would be changed",
-            paint(ODD, "dry run")
-        ));
-        return Ok(Came::Wrong);
+    if new != *old {
+        if args.dry_run {
+            out.line(format_args!(
+                "{}: {file} would be changed",
+                paint(ODD, "dry run")
+            ));
+        } else if args.yes || asked(file, out)? {
+            new::write(path, &new)?;
+            out.line(format_args!("{}: {file}", paint(GOOD, "accepted")));
+        } else {
+            out.line(format_args!(
+                "{}: {file} stays as it is; --yes writes it",
+                paint(ODD, "not accepted")
+            ));
+            return Ok(Came::Wrong);
+        }
+        if has_claims(&settled) {
+            out.line("`claims` stay as they are: whether what a document says is so, people judge");
+        }
     }
-    if !args.yes && !asked(file, out)? {
+    if !problems.is_empty() {
         out.line(format_args!(
-            "{}: {file} stays as it is; --yes writes it",
-            paint(ODD, "not accepted")
+            "{}: `order` and `ties` say what the case is for, and do not hold any more: they are yours to change",
+            paint(ODD, "left to you")
         ));
-        return Ok(Came::Wrong);
+        return Ok(shown(chosen, problems, new, out));
     }
-    new::write(path, &new)?;
-    out.line(format_args!("{}: {file}", paint(GOOD, "accepted")));
-    Ok(Came::Well)
+    Ok(if args.dry_run {
+        Came::Wrong
+    } else {
+        Came::Well
+    })
+}
+
+/// A text with its expectation as the model has it.
+fn brought_up(name: &str, text: &str) -> Result<String, (String, Vec<Diagnostic>)> {
+    let case = Case::parse(name, text).map_err(|problems| (text.to_owned(), problems))?;
+    if author::expects_nothing(&case) {
+        return author::prefilled(&case, text, false);
+    }
+    let new = author::update(&case, text, &author::predicted(&case));
+    Ok(author::read(&new))
+}
+
+/// Whether a problem is with what only the author can say: orders, and that there are ties.
+fn is_claimed(case: &Case, problem: &Diagnostic) -> bool {
+    let mut expects = [&case.expect]
+        .into_iter()
+        .chain(case.on.iter().map(|(_, expect)| expect));
+    expects.any(|expect| {
+        let orders = expect.order.iter().map(|order| order.text.span);
+        let mut spans = orders.chain(expect.ties.iter().map(|ties| ties.span));
+        spans.any(|span| span == problem.span)
+    })
+}
+
+fn has_claims(case: &Case) -> bool {
+    let mut expects = [&case.expect]
+        .into_iter()
+        .chain(case.on.iter().map(|(_, expect)| expect));
+    expects.any(|expect| !expect.claims.is_empty())
 }
 
 /// Whether our pools do what the model predicts, on each kind of worker that the case is for.
 fn agreed(
     args: &AcceptArgs,
-    bare: &spec_harness::case::ast::Case,
+    bare: &Case,
     chosen: &Chosen,
     out: &mut Output,
 ) -> Result<bool, Refusal> {
@@ -150,12 +191,7 @@ fn agreed(
     Ok(all)
 }
 
-fn shown(
-    chosen: &Chosen,
-    mut problems: Vec<spec_harness::case::Diagnostic>,
-    text: String,
-    out: &mut Output,
-) -> Came {
+fn shown(chosen: &Chosen, mut problems: Vec<Diagnostic>, text: String, out: &mut Output) -> Came {
     for problem in &mut problems {
         problem.file.clone_from(&chosen.file);
     }

@@ -88,7 +88,9 @@ fn contradiction(case: &Case, history: &History, reason: &Reason) -> Diagnostic 
                 Diagnostic::new(place, format!("no program can do this: {why}"))
             }
         },
-        Reason::Step { span, at, text } => Diagnostic::new(*span, text).label(format!("at {at}")),
+        Reason::Step { span, at, text } => Diagnostic::new(*span, text)
+            .label(format!("at {at}"))
+            .maybe_help(uncaught(history, *span)),
         Reason::Mismatch {
             what,
             span,
@@ -110,6 +112,18 @@ fn contradiction(case: &Case, history: &History, reason: &Reason) -> Diagnostic 
             Diagnostic::new(beginning(case), "the prediction differs from a record")
         }
     }
+}
+
+/// What a step says that may end by the error by which this one ends.
+fn uncaught(history: &History, step: Span) -> Option<String> {
+    let error = history.events.iter().find_map(|event| match &event.what {
+        What::Return { span, result } if *span == step => result.as_ref().err(),
+        _ => None,
+    })?;
+    let kind = &error.kind;
+    Some(format!(
+        "if that is what the case shows, say `raises: {kind}` here"
+    ))
 }
 
 /// The step of the last of these events.

@@ -1,0 +1,210 @@
+//! Brings what stands on steps (`takes`, `raises`, `blocks`) up to what the model sees.
+
+use std::collections::BTreeMap;
+
+use super::edit::{self, Edits};
+use super::predicted;
+use crate::case::ast::{Action, Case, Kind, Op, OpKind, Span, Spanned, Step, Time};
+use crate::case::yaml::{self, Node};
+use crate::history::{History, What, Who};
+
+/// How a step came out: after so long, with an error or without; `None` where it never did.
+type Came = Option<(Time, Option<String>)>;
+
+/// The case with what stands on its steps as the model sees it. Only what was said is changed, and only where a step
+/// comes out the same way each time and on each kind of worker: a step that says nothing goes on saying nothing.
+pub(super) fn settled(case: &Case) -> Case {
+    let mut settled = case.clone();
+    let mut said = 0;
+    each(&mut settled, &mut |step| said += count(step));
+    // What one step does decides what is seen of those behind it. Each round mends one at least, for good.
+    for _ in 0..=said {
+        let came = came(&predicted(&settled));
+        let mut changed = false;
+        each(&mut settled, &mut |step| {
+            if let Some(came) = came.get(&step.span.start).and_then(|came| same(came)) {
+                changed |= mend(step, came);
+            }
+        });
+        if !changed {
+            break;
+        }
+    }
+    settled
+}
+
+/// The text of a case with what stands on its steps as in `settled`, which is the same case otherwise.
+pub(super) fn written(case: &Case, text: &str, settled: &Case) -> String {
+    let Ok(tree) = yaml::parse(text) else {
+        return text.to_owned();
+    };
+    let mut new: BTreeMap<usize, Step> = BTreeMap::new();
+    each(&mut settled.clone(), &mut |step| {
+        new.insert(step.span.start, step.clone());
+    });
+    let mut edits = Edits::default();
+    each(&mut case.clone(), &mut |old| {
+        let (Some(new), Some(node)) = (new.get(&old.span.start), at(&tree, old.span)) else {
+            return;
+        };
+        if let (Some(was), Some(is)) = (&old.takes, &new.takes)
+            && was.value != is.value
+        {
+            edits.replace(was.span.start..was.span.end, is.value.to_string());
+        }
+        match (&old.raises, &new.raises) {
+            (Some(was), Some(is)) if was.value != is.value => {
+                edits.replace(was.span.start..was.span.end, is.value.clone());
+            }
+            (Some(_), None) => edit::remove_entry(text, node, "raises", &mut edits),
+            _ => {}
+        }
+        match (old.blocks && !new.blocks, &new.raises) {
+            (true, Some(is)) => {
+                if let Some((key, value)) = edit::entry(node, "blocks") {
+                    let place = key.span.start..value.span.end;
+                    edits.replace(place, format!("raises: {}", is.value));
+                }
+            }
+            (true, None) => edit::remove_entry(text, node, "blocks", &mut edits),
+            _ => {}
+        }
+    });
+    edits.apply(text)
+}
+
+/// How many things stand on a step.
+fn count(step: &Step) -> usize {
+    usize::from(step.takes.is_some())
+        + usize::from(step.raises.is_some())
+        + usize::from(step.blocks)
+}
+
+/// How each step came out, each time, by its place.
+fn came(runs: &[(Kind, History)]) -> BTreeMap<usize, Vec<Came>> {
+    let mut all: BTreeMap<usize, Vec<Came>> = BTreeMap::new();
+    for (_, history) in runs {
+        let mut open: BTreeMap<&Who, Time> = BTreeMap::new();
+        for event in &history.events {
+            let (span, came) = match &event.what {
+                What::Call { .. } => {
+                    open.insert(&event.who, event.at);
+                    continue;
+                }
+                What::Blocked { span } => (span, None),
+                What::Return { span, result } => {
+                    let since = open.remove(&event.who).unwrap_or(event.at);
+                    let took = Time(event.at.0.saturating_sub(since.0));
+                    let error = result.as_ref().err().map(|raised| raised.kind.clone());
+                    (span, Some((took, error)))
+                }
+                _ => continue,
+            };
+            all.entry(span.start).or_default().push(came);
+        }
+    }
+    all
+}
+
+/// What is the same each time.
+#[derive(Debug, Clone, PartialEq)]
+struct Same {
+    took: Option<Time>,
+    /// The error by which it ends, or that it ends by none.
+    error: Option<Option<String>>,
+}
+
+/// What all of these have in common; nothing can be said of a step that does not come out.
+fn same(came: &[Came]) -> Option<Same> {
+    let all: Vec<&(Time, Option<String>)> =
+        came.iter().map(Option::as_ref).collect::<Option<_>>()?;
+    let (took, error) = all.first()?;
+    Some(Same {
+        took: all.iter().all(|(other, _)| other == took).then_some(*took),
+        error: all
+            .iter()
+            .all(|(_, other)| other == error)
+            .then(|| error.clone()),
+    })
+}
+
+/// Changes what a step says to what it does; whether that is something else.
+fn mend(step: &mut Step, came: Same) -> bool {
+    let mut changed = false;
+    if let (Some(takes), Some(took)) = (&mut step.takes, came.took) {
+        changed |= takes.value != took;
+        takes.value = took;
+    }
+    let Some(error) = came.error else {
+        return changed;
+    };
+    if step.blocks {
+        step.blocks = false;
+        step.raises = error.map(|value| Spanned {
+            value,
+            span: step.span,
+        });
+        return true;
+    }
+    if let Some(raises) = &mut step.raises
+        && error.as_ref() != Some(&raises.value)
+    {
+        match error {
+            Some(error) => raises.value = error,
+            None => step.raises = None,
+        }
+        changed = true;
+    }
+    changed
+}
+
+/// Every step of main, and every call of a body.
+fn each(case: &mut Case, see: &mut impl FnMut(&mut Step)) {
+    for task in &mut case.tasks {
+        each_call(&mut task.body, see);
+    }
+    each_step(&mut case.main, see);
+}
+
+fn each_step(steps: &mut [Step], see: &mut impl FnMut(&mut Step)) {
+    for step in steps {
+        see(step);
+        match &mut step.action {
+            Action::For { body, .. } => each_step(body, see),
+            Action::If(_, then, otherwise) => {
+                each_step(then, see);
+                each_step(otherwise, see);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn each_call(ops: &mut [Op], see: &mut impl FnMut(&mut Step)) {
+    for op in ops {
+        match &mut op.what {
+            OpKind::Call(step) => see(step),
+            OpKind::If(_, then, otherwise) => {
+                each_call(then, see);
+                each_call(otherwise, see);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The mapping of a step, by the place of its action.
+fn at(node: &Node, step: Span) -> Option<&Node> {
+    match &node.kind {
+        yaml::Kind::Scalar(_) => None,
+        yaml::Kind::List(items) => items.iter().find_map(|item| at(item, step)),
+        yaml::Kind::Mapping(entries) => {
+            let here = entries
+                .iter()
+                .any(|(key, _)| key.span.start == step.start && key.scalar().is_some());
+            // A call inside of a body begins where its own mapping does.
+            let inner = entries.iter().find_map(|(_, value)| at(value, step));
+            inner.or(here.then_some(node))
+        }
+    }
+}
