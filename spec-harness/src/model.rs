@@ -195,3 +195,8 @@ fn raised(kind: &str, text: impl Into<String>) -> Raised {
         text: text.into(),
     }
 }
+
+/// A number of a program's; what is too large is as large as can be.
+fn saturating(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

@@ -1,71 +1,184 @@
-//! The contract's pool: the reference that every pool is held against.
+//! The contract's pool, as a program: every row that a case can show, where it is decided.
+//!
+//! A pool is submitted jobs, whose chunks its staff does; a job is decided when its last chunk has ended, and ready when
+//! its callback has. What is told of it here is in the order of its life: it is made, takes work in, gives results, is
+//! told to end, and is waited for; then what its workers and its callbacks do meanwhile.
 
 mod jobs;
 mod stream;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::pool::{Asked, Begin, End, IterId, JobId, Outcome, Pool, Work};
-use super::{Choices, raised};
+use super::staff::Staff;
+use super::{Choices, raised, saturating};
 use crate::case::ast::{Kind, Time};
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
 use crate::interp::Caller;
 use crate::protocol;
-use jobs::Jobs;
+use jobs::Job;
 use stream::Stream;
+
+/// R12: so many starts of workers may fail one after the other.
+const TRIES: u32 = 5;
+
+/// R12: the pause after the first; it doubles with each.
+const FIRST_PAUSE: Time = Time(10_000);
 
 /// A pool that does what the contract says, and nothing else.
 #[derive(Debug)]
 pub(super) struct Contract {
-    jobs: Jobs,
+    kind: Kind,
+    phase: Phase,
+    jobs: Vec<Job>,
     streams: Vec<Stream>,
+    staff: Staff,
+    /// Callbacks that are due, in the order in which their jobs were decided.
+    due: VecDeque<(JobId, Key)>,
+    /// How many jobs have been decided.
+    decisions: usize,
+    /// How many had been when somebody last looked for a callback.
+    looked: usize,
+    /// The callback that runs, after those that wait for it: they are on one thread.
+    calling: Vec<(JobId, Key)>,
+    /// C5: chunks that may wait.
+    bound: Option<usize>,
+    /// R12: starts of workers that have failed one after the other.
+    failed: u32,
+    /// R12: the pauses that follow, as long as nobody was told of them.
+    pauses: Vec<Time>,
+    /// R12: why nobody will start any more.
+    broken: Option<Raised>,
+}
+
+/// C4: never backwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Running,
+    Closed,
+    Terminated,
 }
 
 impl Contract {
     pub(super) fn new(kind: Kind, asked: &Asked, choices: Choices) -> Result<Contract, Raised> {
-        let jobs = Jobs::new(kind, asked, choices)?;
-        let streams = Vec::new();
-        Ok(Contract { jobs, streams })
+        // C1: the default depends on the machine, so that what a case shows must not depend on it.
+        let size = asked.size.map_or(choices.default_size, saturating);
+        // C2
+        if size == 0 {
+            let text = "number of workers must be at least 1";
+            return Err(raised("InvalidSize", text));
+        }
+        // C5
+        let bound = asked.queue.map(saturating);
+        if bound == Some(0) {
+            return Err(raised("InvalidQueue", "a queue has at least one place"));
+        }
+        Ok(Contract {
+            kind,
+            phase: Phase::Running,
+            jobs: Vec::new(),
+            streams: Vec::new(),
+            staff: Staff::new(size, asked, choices.spread),
+            due: VecDeque::new(),
+            decisions: 0,
+            looked: 0,
+            calling: Vec::new(),
+            bound,
+            failed: 0,
+            pauses: Vec::new(),
+            broken: None,
+        })
+    }
+
+    /// Whether some imap has still to read.
+    fn has_input(&self) -> bool {
+        self.streams.iter().any(Stream::is_open)
+    }
+
+    /// R12: a worker could not start. A place is filled anew after a pause, or never.
+    fn start_failed(&mut self, why: &str) {
+        self.failed += 1;
+        if self.failed == TRIES {
+            self.broken = Some(raised("WorkerLost", why));
+        } else if self.phase != Phase::Terminated {
+            let pause = FIRST_PAUSE.0 << (self.failed - 1).min(8);
+            self.pauses.push(Time(pause));
+        }
+    }
+
+    /// R5: callbacks run one at a time. R7: while one waits, the next run inside of it, also one that is due a moment
+    /// before what it waits for has come.
+    fn next_callback(&mut self, waits: &BTreeMap<Key, Option<usize>>) -> Option<Begin> {
+        let (job, key) = self.due.front().copied()?;
+        let Job {
+            outcome, decided, ..
+        } = &self.jobs[job];
+        let lets_in = |innermost: &Key| {
+            let until = waits.get(innermost);
+            let just_before = |until: usize| (self.looked + 1..until).contains(decided);
+            until.is_some_and(|until| until.is_none_or(just_before))
+        };
+        if !self.calling.last().is_none_or(|(_, key)| lets_in(key)) {
+            return None;
+        }
+        let with = outcome.clone()?;
+        self.due.pop_front();
+        self.calling.push((job, key));
+        Some(Begin::Callback { key, with })
     }
 }
 
 impl Pool for Contract {
+    /// L2: before anything else, also for a map of nothing.
     fn accepts(&self) -> Result<(), Raised> {
-        self.jobs.accepts()
+        match self.phase {
+            Phase::Running => Ok(()),
+            Phase::Closed | Phase::Terminated => Err(raised("NotRunning", "pool not running")),
+        }
     }
 
     fn has_place(&self, work: &Work, waits: bool) -> bool {
-        self.jobs.has_place(work, waits)
+        let Some(bound) = self.bound else {
+            return true;
+        };
+        let wanted = match self.chunk_size(work) {
+            Ok(size) => work.keys.len().div_ceil(size),
+            // It is refused for that.
+            Err(_) => 0,
+        };
+        let wanted = if waits { wanted.min(1) } else { wanted };
+        wanted <= bound.saturating_sub(self.staff.queued())
     }
 
     fn is_overfull(&self) -> bool {
-        self.jobs.is_overfull()
+        self.bound.is_some_and(|bound| self.staff.queued() > bound)
     }
 
     fn submit(&mut self, work: Work) -> Result<JobId, Raised> {
-        self.jobs.submit(work)
+        self.accepts()?;
+        self.let_in(work)
     }
 
     fn outcome(&self, job: JobId) -> Option<&Outcome> {
-        self.jobs.outcome(job)
+        let job = &self.jobs[job];
+        job.outcome.as_ref().filter(|_| job.ready)
     }
 
     fn done(&self, job: JobId) -> Option<usize> {
-        self.jobs.done(job)
+        self.outcome(job).map(|_| self.jobs[job].decided)
     }
 
     fn imap(&mut self, wish: &protocol::Stream<'_>) -> Result<IterId, Raised> {
-        self.streams.push(Stream::new(wish, &mut self.jobs)?);
-        Ok(self.streams.len() - 1)
+        self.open_stream(wish)
     }
 
     fn asked(&mut self, iterator: IterId) {
-        self.streams[iterator].asked(&mut self.jobs);
+        self.asked_stream(iterator);
     }
 
     fn advance(&mut self, iterator: IterId) {
-        self.streams[iterator].advance(&self.jobs);
+        self.advance_stream(iterator);
     }
 
     fn next(&self, iterator: IterId) -> Option<Outcome> {
@@ -84,15 +197,25 @@ impl Pool for Contract {
         self.streams.iter_mut().any(Stream::ran_dry)
     }
 
+    /// L1: what was accepted still runs. L8: any number of times, in any order with terminate.
     fn close(&mut self) {
-        self.jobs.close();
+        self.phase = self.phase.max(Phase::Closed);
     }
 
+    /// L5: the queue is dropped. Tasks on processes are stopped in the middle; a function on a thread cannot be
+    /// stopped, so that it runs on, with the rest of its chunk, for nothing.
     fn terminate(&mut self, _by: Caller) -> Vec<Key> {
-        for stream in &mut self.streams {
-            stream.stop();
+        self.phase = Phase::Terminated;
+        self.streams.iter_mut().for_each(Stream::stop);
+        self.staff.drop_queue();
+        // L6: every open handle has its answer.
+        for id in 0..self.jobs.len() {
+            self.decide(id, jobs::terminated());
         }
-        self.jobs.terminate()
+        match self.kind {
+            Kind::Process => self.staff.stop(false),
+            Kind::Thread => Vec::new(),
+        }
     }
 
     /// It returns at once.
@@ -100,22 +223,28 @@ impl Pool for Contract {
         Some(Ok(Value::None))
     }
 
+    /// L7
     fn has_grace(&self) -> bool {
-        self.jobs.has_grace()
+        self.kind == Kind::Process && self.phase == Phase::Terminated && self.staff.is_busy()
     }
 
+    /// L7
     fn kill(&mut self) -> Vec<Key> {
-        self.jobs.kill()
+        self.staff.stop(true)
     }
 
     fn join(&mut self, by: Caller) -> Result<(), Raised> {
-        self.jobs.join()?;
+        // L3: nobody may wait for the end of a pool that was not told to end.
+        if self.phase == Phase::Running {
+            return Err(raised("StillRunning", "pool is still running"));
+        }
         // L8: it would wait for itself.
         if matches!(by, Caller::Body(key) if self.bodies().contains(&key)) {
             return Err(raised("WouldDeadlock", "call would wait for itself"));
         }
-        for stream in &mut self.streams {
-            stream.read_all(&mut self.jobs);
+        // O10: who joins a closed pool reads what is left.
+        for iterator in 0..self.streams.len() {
+            self.read(iterator, usize::MAX);
         }
         Ok(())
     }
@@ -124,57 +253,101 @@ impl Pool for Contract {
         self.is_gone().then_some(Ok(Value::None))
     }
 
-    /// L4: also what an imap has still to read keeps a pool.
+    /// L4: every task, every callback, and what an imap has still to read keep a pool.
     fn is_gone(&self) -> bool {
-        self.jobs.is_gone() && !self.streams.iter().any(Stream::is_open)
+        let idle = self.staff.is_idle() && self.due.is_empty() && self.calling.is_empty();
+        idle && self.phase != Phase::Running && !self.has_input()
     }
 
     fn begin(&mut self, waits: &BTreeMap<Key, Option<usize>>, next: &mut Key) -> Vec<Begin> {
-        let more = self.streams.iter().any(Stream::is_open);
-        self.jobs.begin(waits, more, next)
+        // R12
+        if let Some(why) = self.broken.clone() {
+            for job in self.staff.give_up() {
+                self.chunk_ended(job, Some(why.clone()));
+            }
+        }
+        // R13: who is blocked has lent his place.
+        let blocked = |key: &Key| waits.get(key).is_some_and(Option::is_none);
+        let lent = self.staff.at_work().filter(blocked).count();
+        let mut begins = self.staff.begin(lent);
+        // W1: also for a place that has become free; nobody is started for a pool that has nothing left to do.
+        let wanted = match self.phase {
+            Phase::Running => true,
+            Phase::Closed => self.staff.queued() > 0 || self.has_input(),
+            Phase::Terminated => false,
+        };
+        if wanted && self.broken.is_none() {
+            begins.extend(self.staff.hire(lent, next));
+        }
+        begins.extend(self.next_callback(waits));
+        self.looked = self.decisions;
+        begins
     }
 
     fn pauses(&mut self) -> Vec<Time> {
-        self.jobs.pauses()
+        std::mem::take(&mut self.pauses)
     }
 
     fn pause_over(&mut self) {
-        self.jobs.pause_over();
+        self.staff.refill(1);
     }
 
     fn ended(&mut self, key: Key, end: &End) -> bool {
-        self.jobs.ended(key, end)
+        if let Some(place) = self.calling.iter().position(|(_, calling)| *calling == key) {
+            let (job, _) = self.calling.remove(place);
+            self.called_back(job, end);
+            return true;
+        }
+        if self.staff.started(key, matches!(end, End::With(Ok(_)))) {
+            match end {
+                End::With(Ok(_)) => self.failed = 0,
+                End::With(Err(error)) => self.start_failed(&error.to_string()),
+                End::Unsendable { .. } => self.start_failed(protocol::CANNOT_TRAVEL),
+                End::WorkerDied { cause, .. } => self.start_failed(cause),
+            }
+            return true;
+        }
+        self.task_ended(key, end).is_some()
     }
 
+    /// R11: it is replaced, and nobody notices.
     fn kill_worker(&mut self, key: Key) -> Option<Key> {
-        self.jobs.kill_worker(key)
+        self.staff.kill_worker(key).flatten()
     }
 
     fn deafen(&mut self, key: Key) -> bool {
-        self.jobs.deafen(key)
+        self.staff.listens(key, false)
     }
 
+    /// As terminate lets it go on, it leaves, deaf or not.
     fn stopped(&mut self, key: Key) {
-        self.jobs.stopped(key);
+        self.staff.listens(key, true);
     }
 
     fn bodies(&self) -> Vec<Key> {
-        self.jobs.bodies()
+        let calling = self.calling.iter().map(|(_, key)| *key);
+        let at_work = self.staff.at_work().chain(self.staff.starts());
+        at_work.chain(calling).collect()
     }
 
     fn is_calling(&self, key: Key) -> bool {
-        self.jobs.is_calling(key)
+        self.calling.iter().any(|(_, calling)| *calling == key)
     }
 
+    /// R7: a callback not before others that began while it waited have ended.
     fn can_go_on(&self, key: Key) -> bool {
-        self.jobs.is_innermost(key)
+        let innermost = self.calling.last().map(|(_, key)| *key);
+        !self.is_calling(key) || innermost == Some(key)
     }
 
+    /// R7
     fn waits_for_itself(&self, key: Key, job: JobId) -> bool {
-        self.jobs.waits_for_itself(key, job)
+        self.is_calling(key) && self.calling.iter().any(|(of, _)| *of == job)
     }
 
+    /// How several workers that cannot start share the tries is each pool's own affair.
     fn race(&self) -> Option<&'static str> {
-        self.jobs.race()
+        (self.failed > 0 && self.staff.size > 1)
+            .then_some("in a pool of several workers, it is not said how often one that cannot start is tried again")
     }
 }

@@ -15,18 +15,20 @@
 //! [`Lib/multiprocessing/pool.py`]: https://github.com/python/cpython/blob/3.11/Lib/multiprocessing/pool.py
 
 mod iterator;
+mod jobs;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::pool::{Asked, Begin, End, IterId, JobId, Outcome, Pool, Work};
-use super::staff::{Item, Rest, Staff};
-use super::{Choices, raised};
+use super::staff::Staff;
+use super::{Choices, raised, saturating};
 use crate::case::ast::Kind;
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
 use crate::interp::Caller;
 use crate::protocol;
 use iterator::ResultIterator;
+use jobs::{Arrived, Job};
 
 /// Errors of its own for which cases have no name.
 #[cfg(feature = "random")]
@@ -79,44 +81,12 @@ enum Results {
     Failed,
 }
 
-#[derive(Debug)]
-struct Job {
-    work: Work,
-    /// Items of a chunk.
-    chunksize: usize,
-    /// The iterator that its results go to; otherwise they are its own.
-    iterator: Option<IterId>,
-    chunks_left: usize,
-    values: Vec<Value>,
-    /// Chunks with a value that cannot travel: each is found out when it is done.
-    stuck: BTreeSet<usize>,
-    error: Option<Raised>,
-    /// What it comes to, before its callback.
-    outcome: Option<Outcome>,
-    ready: bool,
-    /// What waits for the end of all jobs waits for it.
-    cached: bool,
-    decided: usize,
-}
-
-/// A chunk's result on its way.
-#[derive(Debug)]
-struct Arrived {
-    job: JobId,
-    chunk: usize,
-    error: Option<Raised>,
-}
-
 impl CPython {
     pub(super) fn new(kind: Kind, asked: &Asked, choices: Choices) -> Result<CPython, Raised> {
-        let size = asked.size.map_or(choices.default_size, |size| {
-            size.try_into().unwrap_or(usize::MAX)
-        });
+        let size = asked.size.map_or(choices.default_size, saturating);
         if size == 0 {
-            return Err(raised(
-                "InvalidSize",
-                "Number of processes must be at least 1",
-            ));
+            let text = "Number of processes must be at least 1";
+            return Err(raised("InvalidSize", text));
         }
         Ok(CPython {
             kind,
@@ -137,29 +107,6 @@ impl CPython {
         })
     }
 
-    /// Puts a job into the cache and its tasks into the queue.
-    fn let_in(&mut self, work: Work, chunksize: usize, iterator: Option<IterId>) -> JobId {
-        let (id, items) = (self.jobs.len(), work.keys.len());
-        // What comes behind an endless input is never handed out.
-        if !self.feeding && chunksize > 0 {
-            self.staff.enqueue(id, &work, chunksize);
-        }
-        self.jobs.push(Job {
-            chunksize,
-            iterator,
-            chunks_left: items.div_ceil(chunksize.max(1)),
-            values: vec![Value::None; items],
-            stuck: BTreeSet::new(),
-            error: None,
-            outcome: None,
-            ready: false,
-            cached: true,
-            decided: 0,
-            work,
-        });
-        id
-    }
-
     fn is_cache_empty(&self) -> bool {
         !self.jobs.iter().any(|job| job.cached)
     }
@@ -171,58 +118,6 @@ impl CPython {
             Phase::Close => !self.is_cache_empty(),
             Phase::Terminate => false,
         }
-    }
-
-    /// The thread of results takes what has arrived, until a callback keeps it.
-    fn take_results(&mut self) -> Option<Begin> {
-        while self.results == Results::Wait && self.phase != Phase::Terminate {
-            let Arrived { job, chunk, error } = self.arrived.pop_front()?;
-            let Some(iterator) = self.jobs[job].iterator else {
-                if let Some((key, with)) = self.came(job, error) {
-                    self.results = Results::Call(job, key);
-                    return Some(Begin::Callback { key, with });
-                }
-                continue;
-            };
-            let mut values = self.jobs[job].values.chunks(self.jobs[job].chunksize);
-            let values = values.nth(chunk).unwrap_or_default().to_vec();
-            let iterator = &mut self.iterators[iterator];
-            iterator.came(chunk, error.map_or(Ok(values), Err));
-            self.jobs[job].cached = !iterator.is_complete();
-        }
-        None
-    }
-
-    /// A chunk's result comes to its job. Gives the callback that is to run, and with what.
-    fn came(&mut self, id: JobId, error: Option<Raised>) -> Option<(Key, Outcome)> {
-        let job = &mut self.jobs[id];
-        job.chunks_left -= 1;
-        job.error = job.error.take().or(error);
-        if job.chunks_left > 0 {
-            return None;
-        }
-        let outcome = match job.error.take() {
-            Some(error) => Err(error),
-            None if job.work.many => Ok(Value::List(std::mem::take(&mut job.values))),
-            None => Ok(job.values.pop().unwrap_or(Value::None)),
-        };
-        let callback = if outcome.is_ok() {
-            job.work.callback
-        } else {
-            job.work.error_callback
-        };
-        job.outcome = Some(outcome.clone());
-        if callback.is_none() {
-            self.ready(id);
-        }
-        callback.map(|key| (key, outcome))
-    }
-
-    fn ready(&mut self, id: JobId) {
-        self.decisions += 1;
-        let job = &mut self.jobs[id];
-        (job.ready, job.cached, job.decided) = (true, false, self.decisions);
-        self.look_after_threads();
     }
 
     /// That a thread has ended is seen only when somebody is told of something else.
@@ -250,14 +145,6 @@ impl CPython {
     fn have_workers_ended(&self) -> bool {
         !self.staff.is_busy() && self.stranded == [0, 0]
     }
-
-    /// A worker has done what it had taken.
-    fn chunk_ended(&mut self, job: JobId, place: usize, error: Option<Raised>) {
-        let chunk = place / self.jobs[job].chunksize;
-        let stuck = self.jobs[job].stuck.contains(&chunk).then(cannot_travel);
-        let error = error.or(stuck);
-        self.arrived.push_back(Arrived { job, chunk, error });
-    }
 }
 
 impl Pool for CPython {
@@ -274,7 +161,7 @@ impl Pool for CPython {
         let chunksize = match work.chunksize {
             _ if !work.many => 1,
             _ if items == 0 => 0,
-            Some(size) => usize::try_from(size).unwrap_or(usize::MAX),
+            Some(size) => saturating(size),
             None => self.staff.chunksize(items),
         };
         let id = self.let_in(work, chunksize, None);
@@ -299,16 +186,12 @@ impl Pool for CPython {
     /// The whole input is read at once, whatever may wait.
     fn imap(&mut self, wish: &protocol::Stream<'_>) -> Result<IterId, Raised> {
         self.accepts()?;
-        let chunksize = wish.chunksize.unwrap_or(1);
-        if chunksize == 0 {
+        let size = saturating(wish.chunksize.unwrap_or(1));
+        if size == 0 {
             return Err(raised("InvalidChunksize", "Chunksize must be 1+"));
         }
-        let size = usize::try_from(chunksize).unwrap_or(usize::MAX);
         let id = self.iterators.len();
-        let work = Work {
-            args: 1,
-            ..Work::settled(wish.keys.to_vec())
-        };
+        let work = Work::settled(wish.keys.to_vec());
         let is_fed = !self.feeding;
         let job = self.let_in(work, size, Some(id));
         let length = (is_fed && !wish.endless).then(|| wish.keys.len().div_ceil(size));
@@ -457,35 +340,7 @@ impl Pool for CPython {
             }
             return true;
         }
-        let Some(job) = self.staff.job(key) else {
-            return false;
-        };
-        let (rest, error) = match end {
-            End::WorkerDied { .. } => (Rest::Lost, None),
-            End::With(Err(error)) => (Rest::Skipped, Some(error.clone())),
-            End::Unsendable { raised: true } => (Rest::Skipped, Some(cannot_travel())),
-            End::With(Ok(_)) | End::Unsendable { raised: false } => (Rest::GoesOn, None),
-        };
-        let is_deaf = self.staff.is_deaf(key);
-        let Some(Item { place, last, .. }) = self.staff.ended(key, rest) else {
-            return false;
-        };
-        match end {
-            End::With(Ok(value)) => self.jobs[job].values[place] = value.clone(),
-            End::Unsendable { raised: false } => {
-                let chunk = place / self.jobs[job].chunksize;
-                self.jobs[job].stuck.insert(chunk);
-            }
-            _ => {}
-        }
-        // The result of a worker that has died never comes.
-        if last && rest != Rest::Lost {
-            self.chunk_ended(job, place, error);
-            if self.phase == Phase::Terminate && self.kind == Kind::Process {
-                self.stranded[usize::from(is_deaf)] += 1;
-            }
-        }
-        true
+        self.task_ended(key, end).is_some()
     }
 
     /// One that rests alone has the lock of the queue; of several, who has it is chance.
@@ -534,8 +389,4 @@ impl Pool for CPython {
     fn race(&self) -> Option<&'static str> {
         self.race
     }
-}
-
-fn cannot_travel() -> Raised {
-    raised("Encode", protocol::CANNOT_TRAVEL)
 }

@@ -50,6 +50,14 @@ pub(super) struct Work {
 }
 
 impl Work {
+    /// R5: the one callback of a job that has come to this.
+    pub(super) fn callback_for(&self, outcome: &Outcome) -> Option<Key> {
+        match outcome {
+            Ok(_) => self.callback,
+            Err(_) => self.error_callback,
+        }
+    }
+
     /// A chunk of an imap.
     pub(super) fn settled(keys: Vec<Key>) -> Work {
         Work {

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::jobs::Jobs;
+use super::Contract;
+use super::jobs::terminated;
 use crate::history::{Key, Raised};
-use crate::model::pool::{JobId, Outcome, Work};
-use crate::model::raised;
+use crate::model::pool::{IterId, JobId, Outcome, Pool, Work};
+use crate::model::{raised, saturating};
 use crate::protocol;
 
 /// The input of one `imap`, and the results that are on their way.
@@ -30,24 +31,22 @@ pub(super) struct Stream {
     ended: bool,
 }
 
-impl Stream {
+impl Contract {
     /// O10: at first, as much is read as may wait.
-    pub(super) fn new(wish: &protocol::Stream<'_>, pool: &mut Jobs) -> Result<Stream, Raised> {
+    pub(super) fn open_stream(&mut self, wish: &protocol::Stream<'_>) -> Result<IterId, Raised> {
         // L2
-        pool.accepts()?;
+        self.accepts()?;
         // O2, O3
-        let chunksize = wish.chunksize.unwrap_or(1);
+        let chunksize = saturating(wish.chunksize.unwrap_or(1));
         if chunksize == 0 {
             return Err(raised("InvalidChunksize", "chunk size must be at least 1"));
         }
-        if wish.read_ahead == Some(0) {
+        let read_ahead = wish.read_ahead.map_or(4 * self.staff.size, saturating);
+        if read_ahead == 0 {
             return Err(raised("InvalidReadAhead", "read-ahead must be at least 1"));
         }
-        let chunksize = usize::try_from(chunksize).unwrap_or(usize::MAX);
-        let read_ahead = wish.read_ahead.map_or(4 * pool.size(), |chunks| {
-            usize::try_from(chunks).unwrap_or(usize::MAX)
-        });
-        let mut stream = Stream {
+        let iterator = self.streams.len();
+        self.streams.push(Stream {
             unread: wish.keys.chunks(chunksize).map(<[Key]>::to_vec).collect(),
             sent: Vec::new(),
             ready: VecDeque::new(),
@@ -58,30 +57,77 @@ impl Stream {
             ran_dry: false,
             cut_short: false,
             ended: false,
-        };
-        stream.read(pool, read_ahead);
-        Ok(stream)
+        });
+        self.read(iterator, read_ahead);
+        Ok(iterator)
     }
 
     /// Sends chunks until so many are on their way.
-    fn read(&mut self, pool: &mut Jobs, wanted: usize) {
-        while self.sent.len() < wanted {
-            let Some(keys) = self.unread.pop_front() else {
-                self.ran_dry |= self.endless && !self.cut_short;
+    pub(super) fn read(&mut self, iterator: IterId, wanted: usize) {
+        while self.streams[iterator].sent.len() < wanted {
+            let stream = &mut self.streams[iterator];
+            let Some(keys) = stream.unread.pop_front() else {
+                stream.ran_dry |= stream.endless && !stream.cut_short;
                 return;
             };
-            match pool.submit_settled(Work::settled(keys)) {
-                Ok(job) => self.sent.push(job),
-                Err(_) => self.cut_short = true,
+            let sent = self.submit_settled(Work::settled(keys));
+            let stream = &mut self.streams[iterator];
+            match sent {
+                Ok(job) => stream.sent.push(job),
+                Err(_) => stream.cut_short = true,
             }
         }
     }
 
-    /// O10: who joins a closed pool reads what is left.
-    pub(super) fn read_all(&mut self, pool: &mut Jobs) {
-        self.read(pool, usize::MAX);
+    /// Somebody asks for the next result: where none is at hand, more is read.
+    pub(super) fn asked_stream(&mut self, iterator: IterId) {
+        let stream = &self.streams[iterator];
+        if stream.ready.is_empty() && !stream.ended {
+            self.read(iterator, stream.read_ahead);
+        }
     }
 
+    /// Takes in what has come, for one who waits.
+    pub(super) fn advance_stream(&mut self, iterator: IterId) {
+        while self.streams[iterator].ready.is_empty() && !self.streams[iterator].ended {
+            let next = self.next_done(iterator);
+            let stream = &mut self.streams[iterator];
+            let Some(place) = next else {
+                if stream.sent.is_empty() && !stream.is_open() {
+                    stream.ended = true;
+                    stream.ready.extend(stream.cut_short.then(terminated));
+                }
+                return;
+            };
+            let chunk = stream.sent.remove(place);
+            let (came, ends) = (self.done(chunk), self.ends(chunk));
+            let stream = &mut self.streams[iterator];
+            stream.came = came.unwrap_or_default();
+            if ends.iter().any(|end| *end == terminated()) {
+                // O12: once, then the end.
+                stream.ended = true;
+                stream.ready.push_back(terminated());
+            } else {
+                stream.ready.extend(ends);
+            }
+        }
+    }
+
+    /// O9: the chunk that was sent first, or that was done first, where it is done.
+    fn next_done(&self, iterator: IterId) -> Option<usize> {
+        let Stream {
+            sent, unordered, ..
+        } = &self.streams[iterator];
+        if !unordered {
+            return self.done(*sent.first()?).map(|_| 0);
+        }
+        let done = sent.iter().enumerate();
+        let done = done.filter_map(|(place, job)| Some((self.done(*job)?, place)));
+        done.min().map(|(_, place)| place)
+    }
+}
+
+impl Stream {
     /// O12: nothing more is read.
     pub(super) fn stop(&mut self) {
         self.cut_short |= self.is_open();
@@ -96,46 +142,6 @@ impl Stream {
     /// Whether more was read of an endless input than the case has items for; said once.
     pub(super) fn ran_dry(&mut self) -> bool {
         std::mem::take(&mut self.ran_dry)
-    }
-
-    /// Somebody asks for the next result: where none is at hand, more is read.
-    pub(super) fn asked(&mut self, pool: &mut Jobs) {
-        if self.ready.is_empty() && !self.ended {
-            self.read(pool, self.read_ahead);
-        }
-    }
-
-    /// Takes in what has come, for one who waits.
-    pub(super) fn advance(&mut self, pool: &Jobs) {
-        while self.ready.is_empty() && !self.ended {
-            let Some(place) = self.next_done(pool) else {
-                if self.sent.is_empty() && !self.is_open() {
-                    self.ended = true;
-                    self.ready.extend(self.cut_short.then(terminated));
-                }
-                return;
-            };
-            let chunk = self.sent.remove(place);
-            self.came = pool.done(chunk).unwrap_or_default();
-            let ends = pool.ends(chunk);
-            if ends.iter().any(|end| *end == terminated()) {
-                // O12: once, then the end.
-                self.ended = true;
-                self.ready.push_back(terminated());
-            } else {
-                self.ready.extend(ends);
-            }
-        }
-    }
-
-    /// O9: the chunk that was sent first, or that was done first, where it is done.
-    fn next_done(&self, pool: &Jobs) -> Option<usize> {
-        if !self.unordered {
-            return pool.done(*self.sent.first()?).map(|_| 0);
-        }
-        let done = self.sent.iter().enumerate();
-        let done = done.filter_map(|(place, job)| Some((pool.done(*job)?, place)));
-        done.min().map(|(_, place)| place)
     }
 
     /// The result that is to be given, if there is one.
@@ -154,11 +160,4 @@ impl Stream {
     pub(super) fn taken(&mut self) {
         self.ready.pop_front();
     }
-}
-
-fn terminated() -> Outcome {
-    Err(raised(
-        "Terminated",
-        "pool was terminated before the task had finished",
-    ))
 }

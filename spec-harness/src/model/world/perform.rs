@@ -1,6 +1,8 @@
 //! What each command of the protocol does at once, and for what its caller waits then.
 
-use super::{Awaits, BARE, Job, Submission, World, beginning};
+use super::World;
+use super::bodies::BARE;
+use super::calls::{Awaits, Job, Submission};
 use crate::case::ast::Time;
 use crate::case::expr::Value;
 use crate::history::Raised;
@@ -19,8 +21,8 @@ impl World {
         if let Some((pool, work, handle)) = submission(command) {
             let (pool, handle) = (self.pool(pool)?, handle.map(str::to_owned));
             let waits = command.limit() != Some(Time(0));
-            self.pools[pool].1.accepts()?;
-            let place = self.pools[pool].1.has_place(&work, waits);
+            self.pools[pool].accepts()?;
+            let place = self.pools[pool].has_place(&work, waits);
             let submission = Submission { pool, work, handle };
             return match (place, waits) {
                 (true, _) => self.enter(submission),
@@ -30,7 +32,7 @@ impl World {
         }
         if let Some(wish) = command.stream() {
             let pool = self.pool(wish.pool)?;
-            let iterator = (pool, self.pools[pool].1.imap(&wish)?);
+            let iterator = (pool, self.pools[pool].imap(&wish)?);
             self.iterators.insert(wish.iterator.to_owned(), iterator);
             return Ok(Awaits::No(Value::None));
         }
@@ -39,7 +41,7 @@ impl World {
                 let Some((pool, iterator)) = self.iterators.get(iterator).copied() else {
                     return Err(self.nonsense(format!("the iterator `{iterator}` was never made")));
                 };
-                let of = &mut self.pools[pool].1;
+                let of = &mut self.pools[pool];
                 // A look is asked for as such; of a limit that is kept, the pool never hears.
                 if command.limit() == Some(Time(0))
                     && let Some(refused) = of.unlimited(iterator)
@@ -68,7 +70,8 @@ impl World {
                     Dialect::Contract => Box::new(Contract::new(kind, &asked, choices)?),
                     Dialect::CPython => Box::new(CPython::new(kind, &asked, choices)?),
                 };
-                self.pools.push((pool.clone(), made));
+                self.pool_names.insert(pool.clone(), Some(self.pools.len()));
+                self.pools.push(made);
             }
             Command::Get { handle, .. } => return Ok(Awaits::Value(self.handle(handle)?)),
             Command::Wait { handle, .. } => return Ok(Awaits::Ready(self.handle(handle)?)),
@@ -86,7 +89,7 @@ impl World {
             }
             Command::Close { pool } => {
                 let pool = self.pool(pool)?;
-                self.pools[pool].1.close();
+                self.pools[pool].close();
             }
             Command::Terminate { pool } => {
                 let pool = self.pool(pool)?;
@@ -95,7 +98,7 @@ impl World {
             }
             Command::Join { pool, .. } => {
                 let pool = self.pool(pool)?;
-                self.pools[pool].1.join(by)?;
+                self.pools[pool].join(by)?;
                 return Ok(Awaits::Gone(pool));
             }
             Command::Drop { pool: name } => {
@@ -109,10 +112,10 @@ impl World {
                     let why = format!("the pool `{name}` is dropped while another thread is in it");
                     return Err(self.nonsense(why));
                 }
-                self.dropped.push(name.clone());
+                self.pool_names.insert(name.clone(), None);
                 // There, who lets go of a pool that has still to do lets it work on.
                 if self.choices.dialect == Dialect::CPython {
-                    if self.pools[pool].1.is_kept() {
+                    if self.pools[pool].is_kept() {
                         return Ok(Awaits::No(Value::None));
                     }
                     self.terminate(pool, by);
@@ -129,31 +132,31 @@ impl World {
                 key,
                 daemon,
             } => {
-                self.processes
-                    .push((process.clone(), Process::new(*key, *daemon)));
+                self.process_names
+                    .insert(process.clone(), self.processes.len());
+                self.processes.push(Process::new(*key, *daemon));
             }
             Command::Start { process } => {
                 let number = self.process(process)?;
-                let process = &mut self.processes[number].1;
+                let process = &mut self.processes[number];
                 process.start()?;
                 let begin = Begin::Task {
                     key: process.key,
                     worker: number as i32,
                     args: 1,
                 };
-                let names = (self.choices.dialect, self.kind);
-                self.seen.push(beginning(BARE, begin, names));
+                self.begins(BARE, begin);
             }
             Command::JoinProcess { process, .. } => {
                 return Ok(Awaits::Ended(self.started(process)?));
             }
             Command::IsAlive { process } => {
                 let number = self.process(process)?;
-                return Ok(Awaits::No(Value::Bool(self.processes[number].1.is_alive())));
+                return Ok(Awaits::No(Value::Bool(self.processes[number].is_alive())));
             }
             Command::Exitcode { process } => {
                 let number = self.process(process)?;
-                return Ok(Awaits::No(self.processes[number].1.exitcode()));
+                return Ok(Awaits::No(self.processes[number].exitcode()));
             }
             Command::Kill { process } => {
                 let number = self.signalled(process, "kill")?;
@@ -169,11 +172,11 @@ impl World {
     }
 
     fn pool(&mut self, name: &str) -> Result<usize, Raised> {
-        if self.dropped.iter().any(|dropped| dropped == name) {
-            return Err(self.nonsense(format!("the pool `{name}` was dropped")));
+        match self.pool_names.get(name) {
+            Some(Some(pool)) => Ok(*pool),
+            Some(None) => Err(self.nonsense(format!("the pool `{name}` was dropped"))),
+            None => Err(self.nonsense(format!("the pool `{name}` was never made"))),
         }
-        let found = self.pools.iter().position(|(known, _)| known == name);
-        found.ok_or_else(|| self.nonsense(format!("the pool `{name}` was never made")))
     }
 
     fn handle(&mut self, name: &str) -> Result<Job, Raised> {
@@ -182,13 +185,13 @@ impl World {
     }
 
     fn process(&mut self, name: &str) -> Result<usize, Raised> {
-        let found = self.processes.iter().position(|(known, _)| known == name);
+        let found = self.process_names.get(name).copied();
         found.ok_or_else(|| self.nonsense(format!("the process `{name}` was never made")))
     }
 
     fn started(&mut self, name: &str) -> Result<usize, Raised> {
         let process = self.process(name)?;
-        self.processes[process].1.started()?;
+        self.processes[process].started()?;
         Ok(process)
     }
 

@@ -1,0 +1,209 @@
+//! Who is in a call: for what it waits, and what it returns with.
+
+use std::collections::BTreeMap;
+
+use super::World;
+use crate::case::expr::Value;
+use crate::history::{Key, Raised};
+use crate::interp::{Caller, Observed};
+use crate::model::pool::{IterId, JobId, Outcome, Work};
+use crate::model::{Dialect, raised};
+
+/// A pool, and a job of it.
+pub(super) type Job = (usize, JobId);
+
+/// A pool, and an iterator of it.
+pub(super) type Results = (usize, IterId);
+
+/// What a call hands in: to which pool, what, and under which name the handle is kept; without one, for its value.
+#[derive(Debug)]
+pub(super) struct Submission {
+    pub(super) pool: usize,
+    pub(super) work: Work,
+    pub(super) handle: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct OpenCall {
+    pub(super) awaits: Awaits,
+    pub(super) timer: Option<u64>,
+    /// Its time is over.
+    pub(super) late: bool,
+    /// The pool that the caller holds meanwhile.
+    pub(super) holds: Option<String>,
+}
+
+/// What a call returns with, or for what it waits.
+#[derive(Debug)]
+pub(super) enum Awaits {
+    /// For nothing.
+    No(Value),
+    /// For a place in the queue.
+    Place(Box<Submission>),
+    /// For places for the rest of a map.
+    Places(usize),
+    /// `get`, `apply`, `map`: for the value.
+    Value(Job),
+    /// `next`: for the iterator's next result.
+    Next(Results),
+    /// `wait`.
+    Ready(Job),
+    /// `join`, `drop`: for the pool's last worker.
+    Gone(usize),
+    /// `terminate`, where that takes its time.
+    Terminated(usize),
+    /// `join` of a process.
+    Ended(usize),
+}
+
+impl World {
+    /// C5: those who wait for a place hand in what finds one.
+    pub(super) fn let_in(&mut self) {
+        for (by, mut call) in std::mem::take(&mut self.calls) {
+            call.awaits = match call.awaits {
+                Awaits::Place(submission) if self.finds_place(&submission) => {
+                    match self.enter(*submission) {
+                        Ok(awaits) => awaits,
+                        Err(raised) => {
+                            self.seen.push(Observed::Returned(by, Err(raised)));
+                            continue;
+                        }
+                    }
+                }
+                awaits => awaits,
+            };
+            self.calls.insert(by, call);
+        }
+    }
+
+    fn finds_place(&self, submission: &Submission) -> bool {
+        let pool = &self.pools[submission.pool];
+        pool.accepts().is_ok() && pool.has_place(&submission.work, true)
+    }
+
+    /// Hands in what has found a place.
+    pub(super) fn enter(&mut self, submission: Submission) -> Result<Awaits, Raised> {
+        let Submission { pool, work, handle } = submission;
+        let job = (pool, self.pools[pool].submit(work)?);
+        // O1: apply is apply_async and get.
+        let Some(handle) = handle else {
+            return Ok(Awaits::Value(job));
+        };
+        self.handles.insert(handle, job);
+        Ok(Awaits::Places(pool))
+    }
+
+    /// What a call returns with now, if it does.
+    pub(super) fn result(&self, by: Caller, awaits: &Awaits) -> Option<Outcome> {
+        let none = || Ok(Value::None);
+        match awaits {
+            Awaits::No(value) => Some(Ok(value.clone())),
+            // C5: close and terminate wake who waits there.
+            Awaits::Place(submission) => {
+                let refused = self.pools[submission.pool].accepts().err();
+                refused.map(Err)
+            }
+            Awaits::Places(pool) => {
+                let pool = &self.pools[*pool];
+                (!pool.is_overfull() || pool.accepts().is_err()).then(none)
+            }
+            Awaits::Value(job) => self.outcome(*job).cloned(),
+            // R3: wait never fails.
+            Awaits::Ready(job) => self.outcome(*job).map(|_| none()),
+            Awaits::Next((pool, iterator)) => self.pools[*pool].next(*iterator),
+            Awaits::Gone(pool) => self.pools[*pool].joined(by),
+            Awaits::Terminated(pool) => self.pools[*pool].terminated(by),
+            Awaits::Ended(process) => self.processes[*process].has_ended().then(none),
+        }
+    }
+
+    /// What a call returns with when its time is over.
+    pub(super) fn too_late(&self, awaits: &Awaits) -> Outcome {
+        let refused = match awaits {
+            // P1: join of a process says nothing of whether it has ended.
+            Awaits::Ready(_) | Awaits::Ended(_) | Awaits::Places(_) => return Ok(Value::None),
+            Awaits::Place(_) => return Err(raised("QueueFull", "queue is full")),
+            Awaits::Next((pool, iterator)) => self.pools[*pool].unlimited(*iterator),
+            _ => None,
+        };
+        Err(refused.unwrap_or_else(|| match self.choices.dialect {
+            Dialect::Contract => raised("TimedOut", "timed out"),
+            Dialect::CPython => raised("TimedOut", ""),
+        }))
+    }
+
+    /// Whether a call is made by a task or a callback of this pool.
+    pub(super) fn is_inside(&self, by: Caller, pool: usize) -> bool {
+        matches!(by, Caller::Body(key) if self.pools[pool].bodies().contains(&key))
+    }
+
+    /// The pool for whose work a call waits.
+    fn waited_for(&self, awaits: &Awaits) -> Option<usize> {
+        match awaits {
+            Awaits::Value((pool, _)) | Awaits::Ready((pool, _)) | Awaits::Next((pool, _)) => {
+                Some(*pool)
+            }
+            Awaits::Place(submission) => Some(submission.pool),
+            Awaits::Places(pool) => Some(*pool),
+            Awaits::No(_) | Awaits::Gone(_) | Awaits::Terminated(_) | Awaits::Ended(_) => None,
+        }
+    }
+
+    /// The bodies that are blocked until something of this pool has happened: which job's end, by its place among
+    /// all, lets them go on.
+    pub(super) fn waiting_inside(&self, pool: usize) -> BTreeMap<Key, Option<usize>> {
+        let waiting = self.calls.iter().filter_map(|(by, call)| {
+            let Caller::Body(key) = by else { return None };
+            if call.late || self.waited_for(&call.awaits) != Some(pool) {
+                return None;
+            }
+            let until = match &call.awaits {
+                Awaits::Value((_, job)) | Awaits::Ready((_, job)) => self.pools[pool].done(*job),
+                Awaits::Next((_, iterator)) => {
+                    let came = self.pools[pool].came(*iterator);
+                    self.result(*by, &call.awaits).map(|_| came)
+                }
+                // Some result that has come lets it go on.
+                _ => self.result(*by, &call.awaits).map(|_| 0),
+            };
+            Some((*key, until))
+        });
+        waiting.collect()
+    }
+
+    /// R7: whether a callback waits for the job whose callback it is, or for one whose callback waits for it.
+    pub(super) fn waits_for_itself(&self, by: Caller, awaits: &Awaits) -> bool {
+        let (Caller::Body(key), Awaits::Value((pool, job)) | Awaits::Ready((pool, job))) =
+            (by, awaits)
+        else {
+            return false;
+        };
+        self.pools[*pool].waits_for_itself(key, *job) && self.result(by, awaits).is_none()
+    }
+
+    /// Whether whoever calls can go on when the call returns: a callback not before those that run inside of it.
+    pub(super) fn can_go_on(&self, by: Caller) -> bool {
+        match by {
+            Caller::Actor(_) => true,
+            Caller::Body(key) => self.pools.iter().all(|pool| pool.can_go_on(key)),
+        }
+    }
+
+    /// Lets an iterator take in what has come, where somebody waits for it.
+    pub(super) fn advance(&mut self, awaits: &Awaits) {
+        if let Awaits::Next((pool, iterator)) = awaits {
+            self.pools[*pool].advance(*iterator);
+        }
+    }
+
+    /// A call was given what it waited for.
+    pub(super) fn taken(&mut self, awaits: &Awaits) {
+        if let Awaits::Next((pool, iterator)) = awaits {
+            self.pools[*pool].taken(*iterator);
+        }
+    }
+
+    pub(super) fn outcome(&self, (pool, job): Job) -> Option<&Outcome> {
+        self.pools[pool].outcome(job)
+    }
+}
