@@ -15,7 +15,7 @@ pub use update::{REMARK, expects_nothing, fill, program, read, update};
 use crate::case::Diagnostic;
 use crate::case::ast::{Case, Expect, Kind};
 use crate::history::History;
-use crate::model::{self, Prediction};
+use crate::model;
 
 /// A text as a YAML scalar, in quotes where it needs them.
 pub fn scalar(text: &str) -> String {
@@ -25,10 +25,7 @@ pub fn scalar(text: &str) -> String {
 /// The model's run on each kind of worker that a case is for.
 pub fn predicted(case: &Case) -> Vec<(Kind, History)> {
     let kinds = [Kind::Thread, Kind::Process].into_iter();
-    let runs = kinds.filter_map(|kind| match model::predict(case, kind) {
-        Prediction::Ran(history) => Some((kind, *history)),
-        Prediction::NotApplicable(_) => None,
-    });
+    let runs = kinds.filter_map(|kind| Some((kind, model::predict(case, kind).ran()?)));
     runs.collect()
 }
 

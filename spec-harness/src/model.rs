@@ -33,7 +33,7 @@ mod world;
 use crate::case::ast::{Case, Kind};
 use crate::history::{Ending, History, Raised};
 use crate::interp::{Deviations, Move, Options, Stage, Taken};
-use crate::replay::needs;
+use crate::replay::{concerns, needs};
 use world::{Over, World};
 
 #[cfg(feature = "random")]
@@ -50,6 +50,16 @@ pub enum Prediction {
     Ran(Box<History>),
     /// The case is not for this kind: why.
     NotApplicable(String),
+}
+
+impl Prediction {
+    /// What happens, where the case is for this kind.
+    pub fn ran(self) -> Option<History> {
+        match self {
+            Prediction::Ran(history) => Some(*history),
+            Prediction::NotApplicable(_) => None,
+        }
+    }
 }
 
 /// Whose pools are modelled.
@@ -107,8 +117,8 @@ fn by_the_rule(case: &Case, kind: Kind, choices: Choices) -> History {
 
 /// What no worker of a kind has.
 fn not_applicable(case: &Case, kind: Kind) -> Option<String> {
-    if let Some(only) = case.only.as_ref().filter(|only| only.value != kind) {
-        return Some(format!("the case is for {} workers only", only.value));
+    if let Err(why) = concerns(case, kind) {
+        return Some(why);
     }
     // P4: threads have no signals, nor an end of their own; a task in a process of its own does not reach the pool.
     let lacks: &[&str] = match kind {

@@ -2,15 +2,12 @@
 
 use spec_harness::case::ast::{Case, Kind, Time};
 use spec_harness::history::{History, What};
-use spec_harness::model::{Prediction, predict};
+use spec_harness::model::predict;
 use spec_harness::story;
 
 fn predicted(text: &str, kind: Kind) -> Option<History> {
     let case = Case::parse("case", text).expect("it is in order");
-    match predict(&case, kind) {
-        Prediction::Ran(history) => Some(*history),
-        Prediction::NotApplicable(_) => None,
-    }
+    predict(&case, kind).ran()
 }
 
 #[test]

@@ -28,10 +28,7 @@ fn shown(problems: &[Diagnostic], text: &str) -> String {
 }
 
 fn history(case: &Case, kind: Kind) -> Option<History> {
-    match predict(case, kind) {
-        Prediction::Ran(history) => Some(*history),
-        Prediction::NotApplicable(_) => None,
-    }
+    predict(case, kind).ran()
 }
 
 #[test]

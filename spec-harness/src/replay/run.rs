@@ -1,5 +1,8 @@
 //! The loop of one run: what the stage asks for is done, what follows is awaited, and heard.
 
+mod ask;
+mod end;
+mod greet;
 mod hear;
 mod rest;
 
@@ -9,22 +12,16 @@ use std::time::{Duration, Instant};
 use super::procfs::{Level, ThreadFiles};
 use super::session::{Heard, Line, Pumped, Session, broken};
 use super::tree::{RunCounts, Worker};
-use super::{Fault, Limits, Target, needs, sys, word};
+use super::{Fault, Limits, Target, sys};
 use crate::case::ast::Case;
-use crate::history::{Ending, History, Key, Who};
-use crate::interp::{ActorId, Caller, Deviations, Move, Observed, Options, Stage};
-use crate::protocol::{Command, FromAdapter, Hello, Order, Request, VERSION};
-use crate::record::{ALL_ASLEEP, Record, Talk as Talked};
+use crate::history::{Ending, History, Key};
+use crate::interp::{ActorId, Deviations, Observed, Options, Stage};
+use crate::protocol::Hello;
+use crate::record::{Record, Talk as Talked};
 
 /// Waits between failed looks: the first is about what a message through a pipe takes.
 const FIRST_WAIT: Duration = Duration::from_micros(100);
 const LONGEST_WAIT: Duration = Duration::from_millis(2);
-
-/// Between looks at an adapter that has not answered hello.
-const STARTING: Duration = Duration::from_millis(20);
-
-/// Where the kernel hides what threads wait for, rest has to last this long to count.
-const BLIND_SETTLE: Duration = Duration::from_millis(20);
 
 /// What was learnt of the adapter, whatever came of the run.
 #[derive(Debug, Default)]
@@ -183,108 +180,7 @@ enum Talk {
     Double,
 }
 
-impl<'c> Run<'c> {
-    /// Greets the adapter and finds out whether the case is for it.
-    fn prepare(
-        &mut self,
-        case: &'c Case,
-        target: &Target,
-        options: Options,
-        seen: &mut Seen,
-    ) -> Result<(), Fault> {
-        let kind = target.kind.into();
-        let socket = self.session.socket();
-        self.ask(
-            Asked::Hello,
-            "main",
-            Command::Hello {
-                protocol: VERSION,
-                socket,
-                kind,
-            },
-        );
-        let hello = loop {
-            self.session.pump(&mut self.heard)?;
-            if let Some(heard) = self.heard.pop() {
-                match heard {
-                    Heard::Adapter(FromAdapter::Reply {
-                        id: 0,
-                        result: Ok(value),
-                    }) => break value,
-                    Heard::Adapter(FromAdapter::Reply {
-                        id: 0,
-                        result: Err(error),
-                    }) => {
-                        let text =
-                            format!("the adapter refuses hello: {}: {}", error.kind, error.text);
-                        return Err(broken(text));
-                    }
-                    other => {
-                        return Err(broken(format!(
-                            "the adapter does not answer hello but says {other:?}"
-                        )));
-                    }
-                }
-            }
-            if let Some(code) = self.session.tree.root_ended() {
-                return Err(broken(format!(
-                    "the adapter ended ({}) before it answered hello",
-                    ended(code)
-                )));
-            }
-            self.watch()?;
-            // A program takes its time to start; one that sleeps with all its threads has read the request.
-            self.session.wait(STARTING);
-            if self.session.tree.look().is_proven()
-                && self.session.pump(&mut self.heard)? == Pumped::Nothing
-            {
-                return Err(broken(
-                    "the adapter fell asleep without answering hello (is its answer still in a buffer? each line is to be flushed)".to_owned(),
-                ));
-            }
-        };
-        self.open.clear();
-        let hello: Hello = serde_json::from_value(hello)
-            .map_err(|e| broken(format!("the adapter's answer to hello: {e}")))?;
-        let polls = hello
-            .polling_period()
-            .map_err(|e| broken(format!("the adapter's answer to hello: {e}")))?;
-        seen.hello = Some(hello.clone());
-        if !hello.kinds.contains(&kind) {
-            return Err(Fault::NotApplicable(format!(
-                "{} has no {} workers",
-                hello.name,
-                word(kind)
-            )));
-        }
-        let needs = needs::needs(case);
-        self.asks_names = needs.contains("worker_name");
-        let lacking = needs.into_iter().find(|need| !hello.can.contains(need));
-        if let Some(need) = lacking {
-            return Err(Fault::NotApplicable(format!(
-                "{} cannot `{need}`",
-                hello.name
-            )));
-        }
-        self.settle = match (self.session.tree.level(), polls) {
-            (Level::Nothing, _) => {
-                return Err(Fault::Ends(Ending::Unknown(
-                    "the kernel tells nothing about the adapter's threads".to_owned(),
-                )));
-            }
-            (_, Some(period)) => 3 * period,
-            (Level::Full, None) => Duration::ZERO,
-            (Level::Switches, None) => BLIND_SETTLE,
-        };
-        let timers = hello.can.iter().any(|can| can == "timers");
-        self.timers = timers;
-        // The stage has not been touched: it can still be made anew with what is known now.
-        self.kept.options = Options { timers, ..options };
-        self.stage = Stage::new(case, self.kept.options.clone());
-        self.adapter = self.session.tree.root();
-        Ok(())
-    }
-
+impl Run<'_> {
     /// From the first step to the last process.
     fn drive(&mut self) -> Result<Ending, Fault> {
         self.moved();
@@ -356,150 +252,11 @@ impl<'c> Run<'c> {
         Some(Record::of_run(hello, &options, talk, ending, exit))
     }
 
-    /// Does the stage's next move.
-    fn advance(&mut self) -> Result<Option<Ending>, Fault> {
-        self.unasked = 0;
-        let made = self.stage.next_move();
-        self.kept.talk.asks(&self.stage, &made);
-        match made {
-            Move::Call {
-                caller: Caller::Actor(actor),
-                command,
-            } => {
-                let by = match self.stage.who(Caller::Actor(actor)) {
-                    Who::Thread(name) => name,
-                    _ => "main".to_owned(),
-                };
-                self.ask(Asked::Actor(actor), &by, command);
-            }
-            Move::Call {
-                caller: Caller::Body(key),
-                command,
-            } => self.order(key, &Order::Call(command), Talk::Calling(key)),
-            Move::Order {
-                key,
-                order,
-                last: true,
-            } => self.order(key, &order, Talk::Ending(key)),
-            Move::Order {
-                key,
-                order,
-                last: false,
-            } => self.order(key, &order, Talk::Detour(key)),
-            Move::Kill(key) => {
-                if let Some(worker) = self.ran.get(&key) {
-                    worker.kill();
-                }
-            }
-            Move::Fire(timer) => self.ask(Asked::Timer, "clock", Command::Fire { timer }),
-            Move::Exit => {
-                self.ask(Asked::Exit, "main", Command::Exit {});
-                if !self.timers {
-                    self.session.hang_up_after_writing();
-                }
-            }
-            Move::Late(number) => return Err(Fault::Late(number)),
-            // There is nothing left to say: some adapters end when they hear nothing more.
-            Move::Stuck if self.stage.exited() && self.session.hang_up_after_writing() => {}
-            Move::Stuck => return Ok(Some(self.stuck())),
-        }
-        Ok(None)
-    }
-
-    /// Everything sleeps and no time will wake it.
-    fn stuck(&mut self) -> Ending {
-        if self.session.tree.root_ended().is_some() {
-            // The last of them may have gone since the last look.
-            return self.over();
-        }
-        self.stage.stuck(ALL_ASLEEP)
-    }
-
-    /// The adapter has ended: was it time, and who is left?
-    fn after_the_adapter(&mut self) -> Result<Option<Ending>, Fault> {
-        let code = self.session.tree.root_ended().unwrap_or_default();
-        // It may have said something before it ended.
-        self.listen()?;
-        if !self.stage.exited() {
-            let waiting = self.stage.waiting();
-            let during = waiting
-                .first()
-                .map_or(String::new(), |w| format!(" during `{}`", w.text));
-            return Err(broken(format!(
-                "the adapter ended ({}) in the middle of the program{during}",
-                ended(code)
-            )));
-        }
-        Ok(self.session.tree.is_empty().then(|| self.over()))
-    }
-
-    /// Whether the program has ended, as it was told to.
-    fn is_over(&self) -> bool {
-        self.stage.exited() && self.session.tree.root_ended().is_some()
-    }
-
-    /// The ending of a program that has ended and of which nothing moves any more.
-    fn over(&mut self) -> Ending {
-        let left = self.session.tree.left();
-        if !left.is_empty() {
-            let left = left.join(", ");
-            return Ending::Leaked(format!("the program has ended and left {left}"));
-        }
-        let code = self.session.tree.root_ended().unwrap_or_default();
-        self.kept.exit = Some(code);
-        self.stage.over(code)
-    }
-
     fn moved(&mut self) {
         self.progress = Instant::now();
         self.noisy = false;
         self.settling = None;
         self.troubled = None;
         self.sample = None;
-    }
-
-    /// Tells a body what to do.
-    fn order(&mut self, key: Key, order: &Order, talk: Talk) {
-        if let Some(line) = self.bodies.get(&key).copied() {
-            self.session.order(line, order);
-            self.lines.insert(line, talk);
-        }
-    }
-
-    fn ask(&mut self, asked: Asked, by: &str, command: Command) {
-        let id = self.next_id;
-        self.next_id += 1;
-        self.open.insert(id, asked);
-        self.session.request(&Request {
-            id,
-            by: by.to_owned(),
-            command,
-        });
-    }
-
-    /// Ends every process; an ending that says too little gets the tail of stderr.
-    fn close(&mut self, ending: Ending) -> Ending {
-        let gone = self.session.tree.kill_all(self.limits.burial);
-        // What was written last is what explains it.
-        let _ = self.session.pump(&mut self.heard);
-        match ending {
-            Ending::Broken(text) => match self.session.stderr().as_str() {
-                "" => Ending::Broken(text),
-                tail => Ending::Broken(format!("{text}\nstderr: {tail}")),
-            },
-            Ending::Finished if !gone => Ending::Leaked("a process cannot be killed".to_owned()),
-            other => other,
-        }
-    }
-}
-
-/// How a process ended, in words.
-fn ended(code: i32) -> String {
-    match code {
-        0.. => format!("exit code {code}"),
-        _ => match nix::sys::signal::Signal::try_from(-code) {
-            Ok(signal) => format!("by {signal}"),
-            Err(_) => format!("by signal {}", -code),
-        },
     }
 }

@@ -1,0 +1,387 @@
+//! Every kind of step there is, and every key that stands beside one.
+
+use super::{Form, form};
+use crate::case::language::{Shape as S, Word, word};
+
+const MAP: &[&str] = &["over", "chunksize", "on"];
+const IMAP: &[&str] = &["over", "endless", "chunksize", "read_ahead", "on"];
+const MAP_ASYNC: &[&str] = &[
+    "over",
+    "chunksize",
+    "on",
+    "callback",
+    "error_callback",
+    "timeout",
+];
+const OVER: &[&str] = &["over"];
+
+/// Every kind of step, in the order in which a list of them is shown.
+pub(in crate::case) const FORMS: &[Form] = &[
+    form(
+        "pool",
+        S::NewPool,
+        "makes a pool of so many workers; it is the one that steps without `on` mean from now on",
+        "- pool: { size: 2, name: p }",
+    )
+    .calls()
+    .bare(),
+    form(
+        "apply",
+        S::Call,
+        "runs one task and waits for its value, which is the result",
+        "- apply: func(1)\n  as: value",
+    )
+    .beside(&["on"])
+    .calls()
+    .yields(),
+    form(
+        "apply_async",
+        S::Call,
+        "hands one task to the pool and goes on; the result is a handle",
+        "- apply_async: func(1)\n  as: handle\n  takes: 0",
+    )
+    .beside(&["on", "callback", "error_callback", "timeout"])
+    .calls()
+    .yields(),
+    form(
+        "map",
+        S::Task,
+        "runs a task for each item and waits; the result is the list of values, in the order of the items",
+        "- map: func\n  over: range(6)\n  as: values",
+    )
+    .beside(MAP)
+    .must(OVER)
+    .calls()
+    .yields(),
+    form(
+        "map_async",
+        S::Task,
+        "hands a task for each item to the pool and goes on; the result is one handle for the list of values",
+        "- map_async: func\n  over: \"[3, 1, 2]\"\n  as: handle",
+    )
+    .beside(MAP_ASYNC)
+    .must(OVER)
+    .calls()
+    .yields(),
+    form(
+        "starmap",
+        S::Task,
+        "as `map`, and each item is a tuple of arguments",
+        "- starmap: add\n  over: \"[(0, 1), (2, 3)]\"\n  as: sums",
+    )
+    .beside(MAP)
+    .must(OVER)
+    .calls()
+    .yields(),
+    form(
+        "starmap_async",
+        S::Task,
+        "as `map_async`, and each item is a tuple of arguments",
+        "- starmap_async: add\n  over: \"[(0, 1), (2, 3)]\"\n  as: handle",
+    )
+    .beside(MAP_ASYNC)
+    .must(OVER)
+    .calls()
+    .yields(),
+    form(
+        "imap",
+        S::Task,
+        "runs a task for each item; the result is an iterator over the values, in the order of the items",
+        "- imap: func\n  over: range(6)\n  as: iterator",
+    )
+    .beside(IMAP)
+    .must(OVER)
+    .calls()
+    .yields()
+    .kept(),
+    form(
+        "imap_unordered",
+        S::Task,
+        "as `imap`, and the values come as tasks end",
+        "- imap_unordered: func\n  over: range(6)\n  as: iterator",
+    )
+    .beside(IMAP)
+    .must(OVER)
+    .calls()
+    .yields()
+    .kept(),
+    form(
+        "next",
+        S::Expr,
+        "waits for the next value of an iterator, which is the result",
+        "- next: it\n  as: value",
+    )
+    .beside(&["timeout"])
+    .calls()
+    .yields(),
+    form(
+        "get",
+        S::Expr,
+        "waits for what a handle stands for: the value is the result, an error ends the step",
+        "- get: r\n  timeout: 1\n  raises: TimedOut",
+    )
+    .beside(&["timeout"])
+    .calls()
+    .yields(),
+    form(
+        "wait",
+        S::Expr,
+        "waits until a handle has its value or error; never fails",
+        "- wait: r\n  timeout: 1",
+    )
+    .beside(&["timeout"])
+    .calls(),
+    form(
+        "ready",
+        S::Expr,
+        "whether a handle has its value or error",
+        "- ready: r\n  as: there",
+    )
+    .calls()
+    .yields(),
+    form(
+        "successful",
+        S::Expr,
+        "whether a handle has its value, not an error; `NotReady` where it has neither",
+        "- successful: r\n  raises: NotReady",
+    )
+    .calls()
+    .yields(),
+    form(
+        "close",
+        S::PoolName,
+        "the pool takes no more work; what it has still runs",
+        "- close",
+    )
+    .beside(&["on"])
+    .calls()
+    .bare(),
+    form(
+        "terminate",
+        S::PoolName,
+        "the pool drops what waits, and stops what runs where its workers can be stopped",
+        "- terminate",
+    )
+    .beside(&["on"])
+    .calls()
+    .bare(),
+    form(
+        "join",
+        S::PoolName,
+        "waits until all workers have left; refused before `close` or `terminate`",
+        "- join:\n  raises: StillRunning",
+    )
+    .beside(&["on", "timeout"])
+    .calls()
+    .bare(),
+    form(
+        "drop",
+        S::PoolName,
+        "lets go of a pool, as the end of its scope does",
+        "- drop",
+    )
+    .beside(&["on"])
+    .calls()
+    .bare(),
+    form(
+        "process",
+        S::Call,
+        "makes a bare `Process` (on threads, its twin) that will run one task; the result is the process",
+        "- process: func(1)\n  as: other",
+    )
+    .beside(&["daemon"])
+    .calls()
+    .yields()
+    .kept(),
+    form("start", S::Expr, "starts a process", "- start: p").calls(),
+    form(
+        "join_process",
+        S::Expr,
+        "waits until a process has ended",
+        "- join_process: p\n  timeout: 1",
+    )
+    .beside(&["timeout"])
+    .calls(),
+    form(
+        "is_alive",
+        S::Expr,
+        "whether a process runs",
+        "- is_alive: p\n  as: alive",
+    )
+    .calls()
+    .yields(),
+    form(
+        "exitcode",
+        S::Expr,
+        "how a process ended: `None` before its end, its code, or minus the signal",
+        "- exitcode: p\n  as: code",
+    )
+    .calls()
+    .yields(),
+    form(
+        "terminate_process",
+        S::Expr,
+        "sends SIGTERM to a process",
+        "- terminate_process: p",
+    )
+    .calls(),
+    form("kill", S::Expr, "sends SIGKILL to a process", "- kill: p").calls(),
+    form(
+        "kill_worker",
+        S::Expr,
+        "sends SIGKILL to the worker that ran the task of a handle, whatever it does now",
+        "- kill_worker: r",
+    ),
+    form(
+        "print",
+        S::Template,
+        "prints a line",
+        "- print: \"{r} at {clock}\"",
+    ),
+    form(
+        "sleep",
+        S::Expr,
+        "waits so many units of virtual time",
+        "- sleep: 1.5",
+    ),
+    form(
+        "let",
+        S::Bindings,
+        "gives variables their values",
+        "- let: { results: [], name: \"'Ann'\" }",
+    ),
+    form(
+        "check",
+        S::Expr,
+        "fails the case unless the expression is true",
+        "- check: 1 < 2",
+    ),
+    form(
+        "for",
+        S::Loop,
+        "does the steps under `do` once for each element of a list",
+        "- for: i in range(3)\n  do:\n    - apply_async: func(i)",
+    )
+    .beside(&["do"])
+    .must(&["do"]),
+    form(
+        "if",
+        S::Expr,
+        "does one of two lists of steps; `else` may be left out",
+        "- if: 1 < 2\n  then:\n    - print: less\n  else:\n    - print: more",
+    )
+    .beside(&["then", "else"])
+    .must(&["then"]),
+];
+
+/// Keys that stand beside a step's own key, never alone.
+pub(in crate::case) const BESIDE: &[Word] = &[
+    word(
+        "as",
+        S::Name,
+        "the variable that keeps the result",
+        "- apply: func(1)\n  as: value",
+    ),
+    word(
+        "into",
+        S::Name,
+        "the list that the result is added to, made where there is none",
+        "- for: i in range(3)\n  do:\n    - apply_async: func(i)\n      into: handles",
+    ),
+    word(
+        "takes",
+        S::Time,
+        "how long the step must take; 0 says that it does not block",
+        "- close:\n  takes: 0",
+    ),
+    word(
+        "raises",
+        S::Error,
+        "the error that the step must end with: one of a pool's, or one that a task raises",
+        "- join:\n  raises: StillRunning",
+    ),
+    word(
+        "blocks",
+        S::Forever,
+        "that the step must never return",
+        "- get: r\n  blocks: forever",
+    ),
+    word(
+        "in",
+        S::Name,
+        "the thread of the program that does the step, made at its first; main goes on at once",
+        "- apply: func(1)\n  in: other",
+    ),
+    word(
+        "on",
+        S::Name,
+        "the pool that is meant; without it, the one made last",
+        "- close:\n  on: pool",
+    ),
+    word(
+        "over",
+        S::Expr,
+        "the items, a list",
+        "- map: func\n  over: range(6)",
+    ),
+    word(
+        "chunksize",
+        S::Expr,
+        "items per chunk, which one worker does in one go; without it, the pool's own choice",
+        "- map: func\n  over: range(6)\n  chunksize: 2",
+    ),
+    word(
+        "endless",
+        S::Bool,
+        "that the input does not end with these items: who reads further waits for ever",
+        "- imap: func\n  over: range(12)\n  endless: true\n  as: iterator",
+    ),
+    word(
+        "read_ahead",
+        S::Expr,
+        "chunks that may be in the pool, or done and not yet taken; without it, the pool's own choice",
+        "- imap: func\n  over: range(6)\n  read_ahead: 2\n  as: iterator",
+    ),
+    word(
+        "callback",
+        S::Task,
+        "the task that gets the value, in the program itself, before the handle is ready",
+        "- apply_async: func(1)\n  callback: func",
+    ),
+    word(
+        "error_callback",
+        S::Task,
+        "the task that gets the error's message instead",
+        "- apply_async: func(1)\n  error_callback: func",
+    ),
+    word(
+        "timeout",
+        S::Expr,
+        "how long the step waits at most; a submission, for a place in a queue that has a bound",
+        "- get: r\n  timeout: 0.5\n  raises: TimedOut",
+    ),
+    word(
+        "daemon",
+        S::Bool,
+        "that the program's end ends the process instead of waiting for it",
+        "- process: func(1)\n  daemon: true\n  as: other",
+    ),
+    word(
+        "do",
+        S::Steps,
+        "the steps of a `for`",
+        "- for: i in [1, 2]\n  do:\n    - print: \"{i}\"",
+    ),
+    word(
+        "then",
+        S::Steps,
+        "the steps of an `if` whose condition holds",
+        "- if: 1 < 2\n  then:\n    - close",
+    ),
+    word(
+        "else",
+        S::Steps,
+        "the steps of an `if` whose condition does not hold",
+        "- if: 1 > 2\n  then:\n    - close\n  else:\n    - terminate",
+    ),
+];

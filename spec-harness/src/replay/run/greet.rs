@@ -1,0 +1,119 @@
+//! The first words: who the adapter is, and whether the case is for it.
+
+use std::time::Duration;
+
+use super::end::ended;
+use super::{Asked, Run, Seen};
+use crate::case::ast::Case;
+use crate::history::Ending;
+use crate::interp::{Options, Stage};
+use crate::protocol::{Command, FromAdapter, Hello, VERSION};
+use crate::replay::procfs::Level;
+use crate::replay::session::{Heard, Pumped, broken};
+use crate::replay::{Fault, Target, needs, word};
+
+/// Between looks at an adapter that has not answered hello.
+const STARTING: Duration = Duration::from_millis(20);
+
+/// Where the kernel hides what threads wait for, rest has to last this long to count.
+const BLIND_SETTLE: Duration = Duration::from_millis(20);
+
+impl<'c> Run<'c> {
+    /// Greets the adapter and finds out whether the case is for it.
+    pub(super) fn prepare(
+        &mut self,
+        case: &'c Case,
+        target: &Target,
+        options: Options,
+        seen: &mut Seen,
+    ) -> Result<(), Fault> {
+        let kind = target.kind.into();
+        let socket = self.session.socket();
+        self.ask(
+            Asked::Hello,
+            "main",
+            Command::Hello {
+                protocol: VERSION,
+                socket,
+                kind,
+            },
+        );
+        let hello = self.answer()?;
+        self.open.clear();
+        let hello: Hello = serde_json::from_value(hello)
+            .map_err(|e| broken(format!("the adapter's answer to hello: {e}")))?;
+        let polls = hello
+            .polling_period()
+            .map_err(|e| broken(format!("the adapter's answer to hello: {e}")))?;
+        seen.hello = Some(hello.clone());
+        if !hello.kinds.contains(&kind) {
+            return Err(Fault::NotApplicable(format!(
+                "{} has no {} workers",
+                hello.name,
+                word(kind)
+            )));
+        }
+        let needs = needs::needs(case);
+        self.asks_names = needs.contains("worker_name");
+        let lacking = needs.into_iter().find(|need| !hello.can.contains(need));
+        if let Some(need) = lacking {
+            return Err(Fault::NotApplicable(format!(
+                "{} cannot `{need}`",
+                hello.name
+            )));
+        }
+        self.settle = match (self.session.tree.level(), polls) {
+            (Level::Nothing, _) => {
+                return Err(Fault::Ends(Ending::Unknown(
+                    "the kernel tells nothing about the adapter's threads".to_owned(),
+                )));
+            }
+            (_, Some(period)) => 3 * period,
+            (Level::Full, None) => Duration::ZERO,
+            (Level::Switches, None) => BLIND_SETTLE,
+        };
+        let timers = hello.can.iter().any(|can| can == "timers");
+        self.timers = timers;
+        // The stage has not been touched: it can still be made anew with what is known now.
+        self.kept.options = Options { timers, ..options };
+        self.stage = Stage::new(case, self.kept.options.clone());
+        self.adapter = self.session.tree.root();
+        Ok(())
+    }
+
+    /// The answer to hello.
+    fn answer(&mut self) -> Result<serde_json::Value, Fault> {
+        loop {
+            self.session.pump(&mut self.heard)?;
+            if let Some(heard) = self.heard.pop() {
+                return match heard {
+                    Heard::Adapter(FromAdapter::Reply { id: 0, result }) => {
+                        result.map_err(|error| {
+                            let (kind, text) = (error.kind, error.text);
+                            broken(format!("the adapter refuses hello: {kind}: {text}"))
+                        })
+                    }
+                    other => Err(broken(format!(
+                        "the adapter does not answer hello but says {other:?}"
+                    ))),
+                };
+            }
+            if let Some(code) = self.session.tree.root_ended() {
+                return Err(broken(format!(
+                    "the adapter ended ({}) before it answered hello",
+                    ended(code)
+                )));
+            }
+            self.watch()?;
+            // A program takes its time to start; one that sleeps with all its threads has read the request.
+            self.session.wait(STARTING);
+            if self.session.tree.look().is_proven()
+                && self.session.pump(&mut self.heard)? == Pumped::Nothing
+            {
+                return Err(broken(
+                    "the adapter fell asleep without answering hello (is its answer still in a buffer? each line is to be flushed)".to_owned(),
+                ));
+            }
+        }
+    }
+}
