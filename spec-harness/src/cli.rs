@@ -49,7 +49,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 everything is as it must be, 1 something is not (or is unknown), \
-2 usage or a bad case file: nothing was run.";
+2 usage, a bad case file, or a file that cannot be read or written.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -194,13 +194,9 @@ struct SchemaArgs {
 /// On what cases are replayed, and how.
 #[derive(Debug, Args)]
 struct Replaying {
-    /// Implementations: thread, process, cpython, cpython:thread, cpython:process (and @recorded), or an adapter's path
-    #[arg(
-        long,
-        value_name = "TARGETS",
-        value_delimiter = ',',
-        default_value = "thread,process,cpython"
-    )]
+    /// Implementations: thread, process, cpython, cpython:thread, cpython:process (and @recorded), or an adapter's
+    /// path; one that is named and not here is wrong [default: thread,process,cpython]
+    #[arg(long, value_name = "TARGETS", value_delimiter = ',')]
     on: Vec<String>,
     /// Runs at a time [default: the number of CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -343,6 +339,20 @@ impl Selection {
     }
 }
 
+impl Replaying {
+    /// Whether somebody said on what.
+    fn named(&self) -> bool {
+        !self.on.is_empty()
+    }
+
+    fn names(&self) -> Vec<&str> {
+        match self.named() {
+            true => self.on.iter().map(String::as_str).collect(),
+            false => vec!["thread", "process", "cpython"],
+        }
+    }
+}
+
 impl RunArgs {
     /// Every built-in case once, by the rule's order.
     fn of_all(replaying: Replaying) -> RunArgs {
@@ -364,7 +374,7 @@ impl RunArgs {
 enum Came {
     Well,
     Wrong,
-    /// Nothing was run.
+    /// A case file is not in order.
     Unusable,
 }
 
@@ -397,6 +407,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Adapter {
             kind: Ours::Process,
         } => return adapter_main::<ours::Processes>(),
+    };
+    let came = match out.trouble() {
+        Some(error) => came.and(Err(format!("standard output: {error}"))),
+        None => came,
     };
     match came {
         Ok(Came::Well) => ExitCode::SUCCESS,

@@ -178,17 +178,19 @@ pub(crate) fn concerns(case: &Case, kind: Kind) -> Result<(), String> {
     }
 }
 
-/// Makes SIGINT, SIGTERM and SIGHUP end every run with [`Ending::Unknown`], so that nothing is left behind when
-/// the program is interrupted; a second signal acts as if this had not been called. For command lines:
-/// [`interrupted`] then says that it is time to stop.
+/// Makes this process ready for runs. SIGINT, SIGTERM and SIGHUP end every run with [`Ending::Unknown`], so that nothing
+/// is left behind when the program is interrupted; a second signal acts as if this had not been called. For command
+/// lines: [`interrupted`] then says that it is time to stop.
 ///
 /// # Errors
-/// The kernel refuses.
-pub fn catch_signals() -> std::io::Result<()> {
-    sys::catch_signals()
+/// The kernel refuses, or there is no place for the runs' sockets.
+pub fn get_ready() -> Result<(), String> {
+    sys::catch_signals().map_err(|error| format!("signals cannot be caught: {error}"))?;
+    sys::allow_descriptors();
+    session::place().map(drop)
 }
 
-/// Whether a signal of [`catch_signals`] came.
+/// Whether a signal of [`get_ready`] came.
 pub fn interrupted() -> bool {
     sys::interrupted()
 }

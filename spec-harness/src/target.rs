@@ -53,14 +53,23 @@ pub struct Tried {
     pub verdict: Verdict,
     /// The run; `None` when there was none, or nothing is to be told of it.
     pub run: Option<Run>,
-    /// It was no run but a record, of this version.
-    pub recorded: Option<String>,
+    /// It was no run but a record.
+    pub recorded: Option<Recorded>,
     /// How it differs from the record of the same version.
     pub drift: Option<String>,
     /// The run as it can be kept.
     pub record: Option<Record>,
     /// The order of same-instant events, where it was not the rule's.
     pub order: Deviations,
+}
+
+/// That a record was judged, and no run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// The version that is on record.
+    pub version: String,
+    /// Why the implementation was not run; nothing where nobody wanted it.
+    pub why: Option<String>,
 }
 
 /// A run that took place.

@@ -159,15 +159,22 @@ mod running {
     }
 
     #[test]
-    fn what_is_neither_here_nor_on_record_fails_nothing() {
+    fn what_is_neither_here_nor_on_record_fails_nothing_unless_it_was_named() {
         let case = File::new("new.yaml", "spec: 1\ntitle: new\nmain:\n  - print: one\n");
-        let said = with(&["run", case.path(), "--on", "cpython,thread"], |command| {
-            command.env("PATH", "/nowhere");
-        });
-        said.ends_with(0)
+        let without_python = |arguments: &[&str]| {
+            with(arguments, |command| {
+                command.env("PATH", "/nowhere");
+            })
+        };
+        without_python(&["run", case.path()])
+            .ends_with(0)
             .says("cpython:process: 1 not here")
             .says("thread: 1 pass")
             .says("python3");
+        without_python(&["run", case.path(), "--on", "cpython:process,thread"])
+            .ends_with(1)
+            .says("thread: 1 pass")
+            .says("cpython:process was asked for, and nothing was run on it");
     }
 
     #[test]
@@ -454,6 +461,8 @@ mod hostile;
 mod killed;
 #[path = "command_line/orders.rs"]
 mod orders;
+#[path = "command_line/wanting.rs"]
+mod wanting;
 
 #[test]
 fn doctor_says_what_is_here() {

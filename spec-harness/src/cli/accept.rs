@@ -25,7 +25,7 @@ pub(super) fn accept(args: &AcceptArgs, out: &mut Output) -> Result<Came, Refusa
         }
     }
     if !args.model {
-        replay::catch_signals().map_err(|error| format!("signals cannot be caught: {error}"))?;
+        replay::get_ready()?;
     }
     let mut all = Came::Well;
     for (path, chosen) in &chosen {

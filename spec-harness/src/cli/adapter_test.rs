@@ -52,7 +52,7 @@ pub(super) fn test(args: &AdapterTestArgs, out: &mut Output) -> std::result::Res
             ..Limits::default()
         },
     };
-    replay::catch_signals().map_err(|error| format!("signals cannot be caught: {error}"))?;
+    replay::get_ready()?;
     out.line(doctor::evidence(replay::level()));
     let checks = chosen(checks()?, &args.about)?;
     let mut came = Came::Well;

@@ -7,7 +7,7 @@ use clap::builder::styling::Style;
 use spec_harness::interp::Deviations;
 use spec_harness::judge::{Declines, Quirk, Reason, Verdict};
 use spec_harness::record::Record;
-use spec_harness::target::{Run, Tried};
+use spec_harness::target::{Recorded, Run, Tried};
 
 use super::output::{BAD, FAINT, GOOD, ODD};
 
@@ -31,8 +31,8 @@ pub(super) struct Cell {
     /// What they excuse.
     pub(super) excused: Option<Vec<Reason>>,
     pub(super) absent: Option<Absent>,
-    /// What was judged is a record of this version.
-    pub(super) recorded: Option<String>,
+    /// What was judged is a record.
+    pub(super) recorded: Option<Recorded>,
     pub(super) drift: Option<String>,
     /// The last run as it can be kept.
     pub(super) record: Option<Record>,
@@ -174,7 +174,7 @@ impl Cell {
         for row in self.without.keys().filter(|_| word == Word::Without) {
             text += &format!(" {row}");
         }
-        if let Some(version) = &self.recorded {
+        if let Some(Recorded { version, .. }) = &self.recorded {
             text += &format!(" @{version}");
         }
         if let Some((median, p99)) = median_and_p99(&self.times) {

@@ -13,6 +13,7 @@ pub(super) fn doctor(out: &mut Output) -> Result<Came, Refusal> {
     out.line(evidence(level));
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     out.line(format_args!("CPUs: {cpus}"));
+    replay::get_ready()?;
     let program =
         std::env::current_exe().map_err(|error| format!("where this program lies: {error}"))?;
     let runner = Runner::default();

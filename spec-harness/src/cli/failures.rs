@@ -77,7 +77,9 @@ fn show(failed: &Failed, chosen: &Chosen, recorded: Option<&str>, out: &mut Outp
     };
     let run = failed.run.as_ref();
     // By another order the record has no say.
-    let recorded = recorded.filter(|_| run.is_some() && failed.order.is_empty());
+    // Nor has it where nothing was done.
+    let any = run.is_some_and(|run| !run.history.events.is_empty());
+    let recorded = recorded.filter(|_| any && failed.order.is_empty());
     let seen = run.map(|run| run.transcript.as_str());
     out.block(
         "  ",

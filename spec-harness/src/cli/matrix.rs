@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use spec_harness::judge::report::width;
-use spec_harness::target::{Column, Tried};
+use spec_harness::target::{Column, Recorded, Tried};
 
 use super::cell::{Absent, Cell, Word, median_and_p99, millis};
 use super::failures::explain;
@@ -60,7 +60,11 @@ impl Matrix {
             self.excuses(cases, columns, out);
         }
         rows::hold_after_all(self, cases, columns, out);
-        self.summary(columns, repeat, out)
+        let came = self.summary(columns, repeat, out);
+        if args.replaying.named() && self.missing(columns, out) {
+            return Came::Wrong;
+        }
+        came
     }
 
     fn table(&self, cases: &[Chosen], columns: &[Column], repeat: u32, out: &mut Output) {
@@ -154,8 +158,11 @@ impl Matrix {
                 };
                 say("known", name, format!("{}: {}{newer}", quirk.id, quirk.why));
             }
-            if let Some(version) = &cell.recorded {
-                let note = format!("not run here, but judged as recorded with {version}");
+            if let Some(Recorded { version, why }) = &cell.recorded {
+                let judged = format!("judged as recorded with {version}");
+                let note = why.as_ref().map_or(judged.clone(), |why| {
+                    format!("not run here, but {judged}: {why}")
+                });
                 say("recorded", name, note);
             }
             for (row, why) in &cell.without {
@@ -200,6 +207,22 @@ impl Matrix {
         if any {
             out.line("");
         }
+    }
+
+    /// Says of which columns nothing could be judged because they are not here.
+    fn missing(&self, columns: &[Column], out: &mut Output) -> bool {
+        let mut any = false;
+        for (at, column) in columns.iter().enumerate() {
+            let mut cells = self.cells.iter().skip(at).step_by(self.columns);
+            if cells.all(|cell| cell.word() == Word::NotHere) {
+                let name = &column.target.name;
+                out.line(format_args!(
+                    "{name} was asked for, and nothing was run on it"
+                ));
+                any = true;
+            }
+        }
+        any
     }
 
     fn summary(&self, columns: &[Column], repeat: u32, out: &mut Output) -> Came {

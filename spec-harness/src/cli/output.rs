@@ -1,7 +1,7 @@
 //! Where output goes: colour only on a terminal that wants it, and no fuss when nobody reads any more.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anstream::AutoStream;
 use clap::builder::styling::{AnsiColor, Style};
@@ -19,7 +19,7 @@ pub(super) const STRONG: Style = Style::new().bold();
 pub(super) struct Output {
     to: AutoStream<io::Stdout>,
     colour: bool,
-    closed: bool,
+    lost: Option<io::Error>,
 }
 
 impl Output {
@@ -33,7 +33,7 @@ impl Output {
         Output {
             to: AutoStream::new(io::stdout(), choice),
             colour,
-            closed: false,
+            lost: None,
         }
     }
 
@@ -42,16 +42,21 @@ impl Output {
         self.colour
     }
 
-    /// Whether nobody reads any more.
+    /// Whether nothing more can be written.
     pub(super) fn closed(&self) -> bool {
-        self.closed
+        self.lost.is_some()
+    }
+
+    /// What became of the output, unless all of it was taken or nobody wanted more.
+    pub(super) fn trouble(self) -> Option<io::Error> {
+        let gone = |error: &io::Error| error.kind() == ErrorKind::BrokenPipe;
+        self.lost.filter(|error| !gone(error))
     }
 
     /// Writes one line.
     pub(super) fn line(&mut self, text: impl Display) {
-        self.closed |= writeln!(self.to, "{text}")
-            .and_then(|()| self.to.flush())
-            .is_err();
+        let written = writeln!(self.to, "{text}").and_then(|()| self.to.flush());
+        self.lost = self.lost.take().or(written.err());
     }
 
     /// Writes a block of lines, each after this indent; lines that mark a difference are coloured.

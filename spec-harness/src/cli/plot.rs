@@ -1,6 +1,5 @@
 //! `plot`: a case as a picture, on the terminal or as SVG.
 
-use std::io::Write;
 use std::path::Path;
 
 use spec_harness::picture::{Picture, svg};
@@ -24,7 +23,7 @@ pub(super) fn plot(args: &PlotArgs, out: &mut Output) -> Result<Came, Refusal> {
         }
     }
     if let Some(file) = &args.svg {
-        return write(file, &case.title, &pictures);
+        return write(file, &case.title, &pictures, out);
     }
     let look = picture::look(args.columns, args.ascii);
     out.line(paint(STRONG, &case.title));
@@ -40,7 +39,12 @@ pub(super) fn plot(args: &PlotArgs, out: &mut Output) -> Result<Came, Refusal> {
     Ok(Came::Well)
 }
 
-fn write(file: &Path, title: &str, pictures: &[(String, Picture)]) -> Result<Came, Refusal> {
+fn write(
+    file: &Path,
+    title: &str,
+    pictures: &[(String, Picture)],
+    out: &mut Output,
+) -> Result<Came, Refusal> {
     let [(on, picture)] = pictures else {
         let on: Vec<&str> = pictures.iter().map(|(on, _)| on.as_str()).collect();
         return Err(format!(
@@ -49,11 +53,10 @@ fn write(file: &Path, title: &str, pictures: &[(String, Picture)]) -> Result<Cam
         ));
     };
     let text = svg::standalone(picture, title, on);
-    let written = if file == Path::new("-") {
-        std::io::stdout().write_all(text.as_bytes())
+    if file == Path::new("-") {
+        out.line(text.trim_end());
     } else {
-        std::fs::write(file, text)
-    };
-    written.map_err(|error| format!("{}: {error}", file.display()))?;
+        std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+    }
     Ok(Came::Well)
 }

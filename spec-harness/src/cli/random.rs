@@ -17,7 +17,7 @@ use spec_harness::replay::{self, Runner};
 use spec_harness::target::Column;
 
 use super::output::{BAD, GOOD, Output, paint};
-use super::run::{jobs_at_a_time, prepare, progress};
+use super::run::{jobs_at_a_time, prepare, progress, start};
 use super::{Came, RandomArgs, Refusal};
 
 /// CPU time after which whoever computes is spinning.
@@ -33,23 +33,20 @@ pub(super) fn random(args: &RandomArgs, out: &mut Output) -> Result<Came, Refusa
     let progress = progress(usize::try_from(args.programs).unwrap_or(usize::MAX));
     let mut told = Told::default();
     thread::scope(|scope| {
-        for _ in 0..jobs_at_a_time(&args.replaying) {
-            let (results, next, stop) = (results.clone(), &next, &stop);
-            let (runner, columns) = (&runner, &columns);
-            scope.spawn(move || {
-                while !stop.load(Ordering::Relaxed) && !replay::interrupted() {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= end {
-                        return;
-                    }
-                    let tried = try_program(args, number, runner, columns);
-                    if results.send(tried).is_err() {
-                        return;
-                    }
+        let (next, stop) = (&next, &stop);
+        let (runner, columns) = (&runner, &columns);
+        start(scope, jobs_at_a_time(&args.replaying), move || {
+            while !stop.load(Ordering::Relaxed) && !replay::interrupted() {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= end {
+                    return;
                 }
-            });
-        }
-        drop(results);
+                let tried = try_program(args, number, runner, columns);
+                if results.send(tried).is_err() {
+                    return;
+                }
+            }
+        })?;
         for tried in received {
             progress.inc(1);
             told.note(tried, args, out);
@@ -57,7 +54,8 @@ pub(super) fn random(args: &RandomArgs, out: &mut Output) -> Result<Came, Refusa
                 stop.store(true, Ordering::Relaxed);
             }
         }
-    });
+        Ok::<(), Refusal>(())
+    })?;
     progress.finish_and_clear();
     told.show(out);
     if replay::interrupted() {
@@ -65,6 +63,7 @@ pub(super) fn random(args: &RandomArgs, out: &mut Output) -> Result<Came, Refusa
         return Ok(Came::Wrong);
     }
     let well = told.differences.is_empty() && told.unknown.is_empty();
+    let well = well && !(args.replaying.named() && told.missing(&columns, out));
     Ok(if well { Came::Well } else { Came::Wrong })
 }
 
@@ -80,7 +79,8 @@ struct Tried {
 /// What came of running it.
 #[derive(Default)]
 struct Seen {
-    runs: usize,
+    /// How many, by column.
+    runs: BTreeMap<String, usize>,
     unknown: Option<String>,
     /// Columns that it was not put to, and why.
     without: Vec<(String, String)>,
@@ -100,7 +100,8 @@ struct Difference {
 #[derive(Default)]
 struct Told {
     census: Census,
-    runs: usize,
+    /// How many, by column.
+    runs: BTreeMap<String, usize>,
     differences: Vec<(u64, PathBuf)>,
     unknown: BTreeSet<(u64, String)>,
     /// How many programs were not put to a column, by the reason.
@@ -189,7 +190,9 @@ fn first_difference(
             Ok(Verdict::NotHere(why) | Verdict::NotApplicable(why)) => {
                 seen.without.push((name.clone(), format!("because {why}")));
             }
-            Ok(Verdict::Pass | Verdict::Known(_) | Verdict::Without { .. }) => seen.runs += 1,
+            Ok(Verdict::Pass | Verdict::Known(_) | Verdict::Without { .. }) => {
+                *seen.runs.entry(name.clone()).or_default() += 1;
+            }
         }
     }
     None
@@ -225,7 +228,9 @@ fn by_prediction(settled: &Settled, runner: &Runner, column: &Column) -> Result<
 
 impl Told {
     fn note(&mut self, tried: Tried, args: &RandomArgs, out: &mut Output) {
-        self.runs += tried.seen.runs;
+        for (name, runs) in tried.seen.runs {
+            *self.runs.entry(name).or_default() += runs;
+        }
         for without in tried.seen.without {
             *self.without.entry(without).or_default() += 1;
         }
@@ -279,12 +284,29 @@ impl Told {
         for ((name, why), count) in &self.without {
             out.line(format_args!("not on {name}: {count} {why}"));
         }
+        let runs: usize = self.runs.values().sum();
         let verdict = match self.differences.len() {
-            0 if self.runs == 0 => "nothing was compared".to_owned(),
+            0 if runs == 0 => "nothing was compared".to_owned(),
             0 => paint(GOOD, "no difference"),
             1 => paint(BAD, "1 difference"),
             more => paint(BAD, format!("{more} differences")),
         };
-        out.line(format_args!("{} runs, {verdict}", self.runs));
+        let noun = if runs == 1 { "run" } else { "runs" };
+        out.line(format_args!("{runs} {noun}, {verdict}"));
+    }
+
+    /// Says on which columns nothing was compared.
+    fn missing(&self, columns: &[Column], out: &mut Output) -> bool {
+        let mut any = false;
+        for name in columns.iter().map(|column| &column.target.name) {
+            let put_aside = || self.without.keys().any(|(of, _)| of == name);
+            if !self.runs.contains_key(name) && put_aside() {
+                out.line(format_args!(
+                    "{name} was asked for, and nothing was run on it"
+                ));
+                any = true;
+            }
+        }
+        any
     }
 }

@@ -10,6 +10,7 @@ mod junit;
 
 pub(super) use data::{ClaimReport, DocumentReport, JudgedClaim};
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
@@ -69,6 +70,24 @@ pub(super) struct Came<'r> {
     pub(super) matrix: &'r Matrix,
     pub(super) began: SystemTime,
     pub(super) took: Duration,
+}
+
+/// Says whether the files can be written, before there is anything to write.
+pub(super) fn fits(wanted: &[Wanted]) -> Result<(), Refusal> {
+    // A pipe that is opened and closed would have been read to its end.
+    let plain = |file: &PathBuf| file.is_file() || !file.exists();
+    for file in wanted
+        .iter()
+        .map(|Wanted { file, .. }| file)
+        .filter(|file| plain(file))
+    {
+        File::options()
+            .append(true)
+            .create(true)
+            .open(file)
+            .map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    Ok(())
 }
 
 /// Writes the reports that are asked for.

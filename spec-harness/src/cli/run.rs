@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::thread;
+use std::thread::{self, Scope};
 use std::time::{Instant, SystemTime};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -30,6 +30,7 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
     if args.record.is_some() {
         keep::fits(&columns)?;
     }
+    report::fits(&args.report)?;
     let explored = match (&args.order, args.ties) {
         (Some(order), _) => Explored::only(order, &cases, &columns)?,
         (None, Ties::Rule) => Explored::default(),
@@ -41,7 +42,7 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
     };
     let jobs = jobs(args.repeat, &cases, &columns, &explored);
     let (began, clock) = (SystemTime::now(), Instant::now());
-    let matrix = replay_all(&args.replaying, &runner, &jobs, &cases, &columns, out);
+    let matrix = replay_all(&args.replaying, &runner, &jobs, &cases, &columns, out)?;
     let took = clock.elapsed();
     let came = matrix.show(&cases, &columns, args, out);
     let reported = report::Came {
@@ -71,7 +72,7 @@ pub(super) fn each_once(
     let (runner, columns) = prepare(replaying, out)?;
     let explored = Explored::default();
     let jobs = jobs(1, cases, &columns, &explored);
-    let matrix = replay_all(replaying, &runner, &jobs, cases, &columns, out);
+    let matrix = replay_all(replaying, &runner, &jobs, cases, &columns, out)?;
     Ok((matrix, columns))
 }
 
@@ -86,16 +87,16 @@ pub(super) fn prepare(
             ..Limits::default()
         },
     };
+    replay::get_ready()?;
     let program = program()?;
     let mut columns: Vec<Column> = Vec::new();
-    for name in &replaying.on {
+    for name in replaying.names() {
         for column in target::columns(name, &program, &runner)? {
             if !columns.iter().any(|known| known.target == column.target) {
                 columns.push(column);
             }
         }
     }
-    replay::catch_signals().map_err(|error| format!("signals cannot be caught: {error}"))?;
     out.line(doctor::evidence(replay::level()));
     Ok((runner, columns))
 }
@@ -166,7 +167,7 @@ fn replay_all(
     cases: &[Chosen],
     columns: &[Column],
     out: &Output,
-) -> Matrix {
+) -> Result<Matrix, Refusal> {
     let total = todo.len();
     let jobs = jobs_at_a_time(replaying).min(total.max(1));
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -174,32 +175,25 @@ fn replay_all(
     let mut matrix = Matrix::new(cases.len(), columns.len());
     let progress = progress(total);
     thread::scope(|scope| {
-        for _ in 0..jobs {
-            let (results, next, stop) = (results.clone(), &next, &stop);
-            scope.spawn(move || {
-                while !stop.load(Ordering::Relaxed) && !replay::interrupted() {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(Job { case, column, by }) = todo.get(number) else {
-                        return;
-                    };
-                    let (case, column) = (*case, *column);
-                    let (chosen, on) = (&cases[case], &columns[column]);
-                    let tried = match by {
-                        By::Order(by) => on.try_order(runner, &chosen.case, &by.order, &by.history),
-                        By::None(why) => {
-                            Tried::without_run(Verdict::NotApplicable((*why).to_owned()))
-                        }
-                        By::Rule => {
-                            on.try_case(runner, &chosen.case, chosen.record(on.target.kind))
-                        }
-                    };
-                    if results.send((case, column, tried)).is_err() {
-                        return;
-                    }
+        let (next, stop) = (&next, &stop);
+        start(scope, jobs, move || {
+            while !stop.load(Ordering::Relaxed) && !replay::interrupted() {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let Some(Job { case, column, by }) = todo.get(number) else {
+                    return;
+                };
+                let (case, column) = (*case, *column);
+                let (chosen, on) = (&cases[case], &columns[column]);
+                let tried = match by {
+                    By::Order(by) => on.try_order(runner, &chosen.case, &by.order, &by.history),
+                    By::None(why) => Tried::without_run(Verdict::NotApplicable((*why).to_owned())),
+                    By::Rule => on.try_case(runner, &chosen.case, chosen.record(on.target.kind)),
+                };
+                if results.send((case, column, tried)).is_err() {
+                    return;
                 }
-            });
-        }
-        drop(results);
+            }
+        })?;
         for (case, column, tried) in received {
             progress.set_message(format!(
                 "{} on {}",
@@ -214,9 +208,29 @@ fn replay_all(
                 stop.store(true, Ordering::Relaxed);
             }
         }
-    });
+        Ok::<(), Refusal>(())
+    })?;
     progress.finish_and_clear();
-    matrix
+    Ok(matrix)
+}
+
+/// Has this many threads do the work, or as many of them as the system allows.
+///
+/// # Errors
+/// It allows none.
+pub(super) fn start<'s>(
+    scope: &'s Scope<'s, '_>,
+    threads: usize,
+    work: impl Fn() + Clone + Send + 's,
+) -> Result<(), Refusal> {
+    for number in 0..threads {
+        match thread::Builder::new().spawn_scoped(scope, work.clone()) {
+            Ok(_) => {}
+            Err(error) if number == 0 => return Err(format!("no thread can be started: {error}")),
+            Err(_) => break,
+        }
+    }
+    Ok(())
 }
 
 /// How many runs are made at a time.

@@ -77,7 +77,7 @@ fn replayed(case: &Case, name: &str, refused: &mut Vec<String>) -> Result<Vec<Se
     let runner = Runner::default();
     let program =
         std::env::current_exe().map_err(|error| format!("where this program lies: {error}"))?;
-    replay::catch_signals().map_err(|error| format!("signals cannot be caught: {error}"))?;
+    replay::get_ready()?;
     let mut seen = Vec::new();
     let columns = target::columns(name, &program, &runner)
         .map_err(|why| why.replace("write thread,", "write model, thread,"))?;

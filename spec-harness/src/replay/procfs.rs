@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use nix::libc;
 
 use super::quiet::{Evidence, State, Wait};
+use super::sys::noted;
 
 /// How much the kernel tells about other processes here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub(super) struct Stat {
 
 impl ThreadFiles {
     pub(super) fn open(pid: i32, tid: i32) -> io::Result<ThreadFiles> {
-        let file = |name: &str| File::open(format!("/proc/{pid}/task/{tid}/{name}"));
+        let file = |name: &str| noted(File::open(format!("/proc/{pid}/task/{tid}/{name}")));
         let stat = file("stat")?;
         let (schedstat, syscall) = (file("schedstat").ok(), file("syscall").ok());
         let status = if schedstat.is_none() || syscall.is_none() {
@@ -148,7 +149,7 @@ pub(super) struct LastPid(Option<File>);
 
 impl LastPid {
     pub(super) fn open() -> LastPid {
-        LastPid(File::open("/proc/loadavg").ok())
+        LastPid(noted(File::open("/proc/loadavg")).ok())
     }
 
     pub(super) fn read(&self) -> Option<u64> {
@@ -168,7 +169,9 @@ pub(super) fn threads(pid: i32) -> Vec<i32> {
 
 /// The children of a thread.
 pub(super) fn children(pid: i32, tid: i32) -> io::Result<Vec<i32>> {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/children"))?;
+    let text = noted(fs::read_to_string(format!(
+        "/proc/{pid}/task/{tid}/children"
+    )))?;
     Ok(text
         .split_ascii_whitespace()
         .filter_map(|n| n.parse().ok())
@@ -178,23 +181,24 @@ pub(super) fn children(pid: i32, tid: i32) -> io::Result<Vec<i32>> {
 /// Whether a process was started with this variable set to this value; `None` when it has no environment at
 /// this moment: it is calling exec, or has ended.
 pub(super) fn has_marker(pid: i32, marker: &str) -> Option<bool> {
-    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let environment = noted(fs::read(format!("/proc/{pid}/environ"))).unwrap_or_default();
     let mut variables = environment.split(|byte| *byte == 0);
     (!environment.is_empty()).then(|| variables.any(|variable| variable == marker.as_bytes()))
 }
 
 /// What the kernel says about a process.
 pub(super) fn stat(pid: i32) -> Option<Stat> {
-    parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    parse_stat(&noted(fs::read_to_string(format!("/proc/{pid}/stat"))).ok()?)
 }
 
 /// What the kernel says about a thread of a process.
 pub(super) fn thread_stat(pid: i32, tid: i32) -> Option<Stat> {
-    parse_stat(&fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).ok()?)
+    let stat = fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat"));
+    parse_stat(&noted(stat).ok()?)
 }
 
 fn numbers(directory: &str) -> Vec<i32> {
-    let Ok(entries) = fs::read_dir(directory) else {
+    let Ok(entries) = noted(fs::read_dir(directory)) else {
         return Vec::new();
     };
     entries

@@ -88,7 +88,13 @@ pub(super) fn once(
     seen.connections = run.session.connections();
     let result = match result {
         Ok(ending) | Err(Fault::Ends(ending)) => {
-            let ending = run.close(ending);
+            let mut ending = run.close(ending);
+            if sys::was_short() {
+                ending = Ending::Unknown(
+                    "the harness has too few descriptors to see everything: raise `ulimit -n`"
+                        .to_owned(),
+                );
+            }
             seen.record = run.record(&seen, &ending);
             Ok(run.stage.finish(ending))
         }

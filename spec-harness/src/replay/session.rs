@@ -8,6 +8,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
@@ -65,6 +66,25 @@ pub(super) struct Session {
     scratch: Scratch,
 }
 
+/// A directory for one run, and the socket in it.
+///
+/// # Errors
+/// Says why there can be none, and where it was to be.
+pub(super) fn place() -> Result<(Scratch, UnixListener), String> {
+    let made = Scratch::new().and_then(|scratch| {
+        let listener = UnixListener::bind(scratch.socket())?;
+        listener.set_nonblocking(true)?;
+        Ok((scratch, listener))
+    });
+    made.map_err(|error| {
+        let parent = std::env::temp_dir();
+        format!(
+            "there is no place for sockets in {}, where TMPDIR says: {error}",
+            parent.display()
+        )
+    })
+}
+
 /// Connections that may be open without a word. A task says who it is as soon as it has one.
 const MOST_SILENT: usize = 256;
 
@@ -81,13 +101,11 @@ struct Puppet {
 impl Session {
     pub(super) fn start(target: &Target) -> Result<Session, Fault> {
         let broken = |what: &str, e: io::Error| Fault::Ends(Ending::Broken(format!("{what}: {e}")));
+        // What the harness itself lacks says nothing about the adapter.
+        let lacking = |what: &str, e: io::Error| unknown(format!("{what}: {e}"));
         nix::sys::prctl::set_child_subreaper(true)
-            .map_err(|e| broken("the harness cannot become a subreaper", e.into()))?;
-        let scratch =
-            Scratch::new().map_err(|e| broken("there is no place for the run's socket", e))?;
-        let listener = UnixListener::bind(scratch.socket())
-            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-            .map_err(|e| broken("the run's socket cannot be made", e))?;
+            .map_err(|e| lacking("the harness cannot become a subreaper", e.into()))?;
+        let (scratch, listener) = place().map_err(unknown)?;
         let Some((program, arguments)) = target.command.split_first() else {
             return Err(Fault::NotHere("the target has no command".to_owned()));
         };
@@ -110,6 +128,7 @@ impl Session {
                 ),
                 e,
             ),
+            _ if is_shortage(&e) => lacking(&format!("{} cannot be started", program.display()), e),
             _ => broken(&format!("{} cannot be started", program.display()), e),
         })?;
         let pid = child.id() as i32;
@@ -123,7 +142,7 @@ impl Session {
                 "the adapter has no pipes".to_owned(),
             )));
         };
-        let pidfd = sys::pidfd(pid).map_err(|e| broken("the adapter cannot be watched", e))?;
+        let pidfd = sys::pidfd(pid).map_err(|e| lacking("the adapter cannot be watched", e))?;
         set_nonblocking(&stdin)
             .and_then(|()| set_nonblocking(&stdout))
             .and_then(|()| set_nonblocking(&stderr))
@@ -267,7 +286,7 @@ impl Session {
 
     fn accept(&mut self) -> Result<bool, Fault> {
         let mut some = false;
-        while let Ok((stream, _)) = self.listener.accept() {
+        while let Ok((stream, _)) = sys::noted(self.listener.accept()) {
             some = true;
             if stream.set_nonblocking(true).is_ok() {
                 let peer = getsockopt(&stream, PeerCredentials);
@@ -327,6 +346,17 @@ fn is_readable(fd: &OwnedFd) -> bool {
         None,
     )
     .is_ok_and(|n| n > 0)
+}
+
+/// Whether the system has no more of something at this moment.
+fn is_shortage(error: &io::Error) -> bool {
+    let short = [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE];
+    let number = error.raw_os_error();
+    number.is_some_and(|number| short.contains(&Errno::from_raw(number)))
+}
+
+pub(super) fn unknown(text: String) -> Fault {
+    Fault::Ends(Ending::Unknown(text))
 }
 
 pub(super) fn broken(text: String) -> Fault {

@@ -17,6 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::libc;
 use nix::sys::prctl::set_pdeathsig;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork, getpid, getppid, pause, setsid};
@@ -93,6 +94,37 @@ impl Drop for Sleeper {
         let _ = kill(self.child, Signal::SIGKILL);
         let _ = waitpid(self.child, None);
     }
+}
+
+/// More than a few runs need.
+const DESCRIPTORS: u64 = 4096;
+
+/// Raises the soft limit of descriptors, where it is low and may be raised. Whoever is started has it, too.
+pub(super) fn allow_descriptors() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < DESCRIPTORS.min(hard)
+    {
+        // Where this fails, the runs say what they lack.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, DESCRIPTORS.min(hard), hard);
+    }
+}
+
+static SHORT: AtomicBool = AtomicBool::new(false);
+
+/// A result, with a note of it where it is an error for want of descriptors: what cannot be opened is taken to have
+/// gone, and what is not accepted never to have called.
+pub(super) fn noted<T>(result: io::Result<T>) -> io::Result<T> {
+    if let Err(error) = &result
+        && matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+    {
+        SHORT.store(true, Ordering::Relaxed);
+    }
+    result
+}
+
+/// Whether there has ever been a want of descriptors.
+pub(super) fn was_short() -> bool {
+    SHORT.load(Ordering::Relaxed)
 }
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Column, Records, Run, Tried};
+use super::{Column, Recorded, Records, Run, Tried};
 use crate::case::ast::{Case, Kind};
 use crate::history::{Ending, History};
 use crate::interp::Deviations;
@@ -24,21 +24,49 @@ impl Column {
         match (outcome, record) {
             (Outcome::Ran(ran), record) => {
                 let mut tried = self.judged(case, recorded, *ran);
-                tried.drift = record.and_then(|record| self.drift(case, &tried, record));
+                // Of what the machine does not let be known there is nothing to compare.
+                if !matches!(tried.verdict, Verdict::Unknown(_)) {
+                    tried.drift = record.and_then(|record| self.drift(case, &tried, record));
+                }
                 tried
             }
             (Outcome::NotApplicable(why), _) => Tried::without_run(Verdict::NotApplicable(why)),
             (Outcome::NotHere(why), None) => Tried::without_run(Verdict::NotHere(why)),
-            (Outcome::NotHere(_), Some(record)) => self.recalled(case, recorded, record),
+            (Outcome::NotHere(why), Some(record)) => {
+                let mut tried = self.recalled(case, recorded, record);
+                if let Some(recorded) = &mut tried.recorded {
+                    recorded.why = matches!(self.records, Records::WhereAbsent(_)).then_some(why);
+                }
+                tried
+            }
         }
     }
 
-    /// Runs a case, unless its records stand for the implementation.
+    /// Runs a case, unless its records stand for the implementation. One that is on record and does not come as far as
+    /// hello is as good as not here: a python3 that is too old for its adapter, say.
     fn outcome(&self, runner: &Runner, case: &Case, order: &Deviations) -> Outcome {
+        let run = || runner.run_by(order, case, &self.target);
         match self.records {
             Records::Instead(_) => Outcome::NotHere("no run of it is on record".to_owned()),
-            Records::None | Records::WhereAbsent(_) => runner.run_by(order, case, &self.target),
+            Records::None => run(),
+            Records::WhereAbsent(_) => match run() {
+                Outcome::Ran(ran) if ran.hello.is_none() => self.of_no_use(ran),
+                outcome => outcome,
+            },
         }
+    }
+
+    /// What is to be said of a run that broke off before hello.
+    fn of_no_use(&self, ran: Box<Ran>) -> Outcome {
+        let Ending::Broken(why) = &ran.history.ending else {
+            return Outcome::Ran(ran);
+        };
+        let program = self.target.command.first();
+        let program = program.map_or_else(String::new, |name| name.display().to_string());
+        let first = why.lines().next().unwrap_or_default();
+        let last = ran.stderr.lines().last().map(str::trim);
+        let last = last.map_or_else(String::new, |line| format!(" ({line})"));
+        Outcome::NotHere(format!("{program} is of no use: {first}{last}"))
     }
 
     /// The record of a case, if there is one.
@@ -92,7 +120,10 @@ impl Column {
             record: None,
         };
         let mut tried = self.judged(case, recorded, ran);
-        tried.recorded = Some(record.version().to_owned());
+        tried.recorded = Some(Recorded {
+            version: record.version().to_owned(),
+            why: None,
+        });
         tried
     }
 

@@ -186,7 +186,7 @@ fn run(chosen: &Chosen, column: &Column, cell: &Cell, transcript: Option<usize>)
         on: column.target.name.clone(),
         verdict: word(cell.word()),
         why,
-        recorded: cell.recorded.clone(),
+        recorded: cell.recorded.as_ref().map(|of| of.version.clone()),
         drift: cell.drift.clone(),
         times_ms: cell.times.iter().copied().map(millis).collect(),
         reasons: reasons

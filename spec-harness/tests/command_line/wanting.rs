@@ -1,0 +1,102 @@
+//! A machine that lacks something: what the harness then says, and that it is nobody's failure.
+
+use super::*;
+
+/// A folder with a program called python3 in it, for the length of a test.
+struct Python(PathBuf);
+
+impl Python {
+    fn new(test: &str, script: &str) -> Python {
+        use std::os::unix::fs::OpenOptionsExt;
+        let name = format!("wanting-{}-{test}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder).expect("there is a place for files");
+        let mut new = fs::File::options();
+        let file = new.write(true).create(true).truncate(true).mode(0o755);
+        let file = file.open(folder.join("python3"));
+        let mut file = file.expect("the file can be made");
+        std::io::Write::write_all(&mut file, script.as_bytes()).expect("the file can be written");
+        Python(folder)
+    }
+}
+
+impl Drop for Python {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn where_there_is_no_place_for_sockets_nothing_is_run() {
+    for command in [&["run", "--on", "thread"][..], &["random"], &["doctor"]] {
+        let said = with(command, |command| {
+            command.env("TMPDIR", "/nowhere");
+        });
+        let said = said.ends_with(2).does_not_say("FAIL");
+        said.complains("there is no place for sockets in /nowhere, where TMPDIR says: ");
+    }
+}
+
+#[test]
+fn without_descriptors_nothing_is_claimed() {
+    for most in ["8", "12", "16"] {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", most, PROGRAM]);
+        command.args(["run", "--exact", APPLY, "--on", "thread"]);
+        command.args(["--patience", "2"]).stdin(Stdio::null());
+        let said = said(command).ends_with(1);
+        said.says("thread: 1 unknown").does_not_say("FAIL");
+    }
+}
+
+#[test]
+fn a_python_that_is_of_no_use_is_as_good_as_none() {
+    let python = Python::new(
+        "old",
+        "#!/bin/sh\necho 'SyntaxError: invalid syntax' >&2\nexit 1\n",
+    );
+    let on = |arguments: &[&str]| {
+        with(arguments, |command| {
+            command.env("PATH", &python.0);
+        })
+    };
+    on(&["run", "--exact", IDLE, "--on", "cpython"])
+        .ends_with(0)
+        .says("cpython:process: 1 pass")
+        .says("not run here, but judged as recorded with 3.")
+        .says("(exit code 1) before it answered hello (SyntaxError: invalid syntax)");
+    on(&["random", "--programs", "2", "--on", "thread,cpython"])
+        .ends_with(1)
+        .says("cpython:process was asked for, and nothing was run on it")
+        .does_not_say("DIFFERS")
+        .does_not_say("thread was asked for");
+    on(&["random", "--programs", "2"])
+        .ends_with(0)
+        .says("no difference");
+}
+
+#[test]
+fn output_that_is_lost_is_no_success() {
+    let lists = [
+        "list",
+        "schema",
+        "plot S004-1 --on model:thread --svg -",
+        "run --exact lifecycle/an-idle-pool-ends --on thread",
+    ];
+    for arguments in lists {
+        let mut command = Command::new("sh");
+        command.args(["-c", "exec \"$@\" > /dev/full", "sh", PROGRAM]);
+        command.args(arguments.split(' ')).stdin(Stdio::null());
+        said(command)
+            .ends_with(2)
+            .complains("standard output: No space left on device");
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_anything_is_run() {
+    let run = ["run", "--exact", IDLE, "--on", "thread", "--report"];
+    let said = harness(&[&run[..], &["json=/nowhere/report.json"]].concat()).ends_with(2);
+    said.does_not_say("pass")
+        .complains("/nowhere/report.json: ");
+}
