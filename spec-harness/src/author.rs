@@ -4,12 +4,14 @@
 mod edit;
 mod seen;
 mod steps;
+mod suite;
 #[cfg(test)]
 mod tests;
 mod update;
 mod write;
 
 pub use seen::Seen;
+pub use suite::{lacking, transcripts};
 pub use update::{REMARK, expects_nothing, fill, program, read, update};
 
 use crate::case::Diagnostic;

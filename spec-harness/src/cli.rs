@@ -28,6 +28,7 @@ mod run;
 mod schema;
 mod select;
 mod subject;
+mod suite;
 mod ties;
 
 use std::path::PathBuf;

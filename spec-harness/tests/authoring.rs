@@ -285,6 +285,86 @@ fn accept_brings_what_stands_on_steps_up_to_date() {
 }
 
 #[test]
+fn accept_writes_what_a_suite_keeps_of_a_case() {
+    let folder = Folder::new("suite");
+    for part in ["cases/topic", "transcripts"] {
+        fs::create_dir_all(folder.0.join(part)).expect(part);
+    }
+    let case = "cases/topic/a.yaml";
+    folder.write(case, &TERMINATED.replace("terminate", "close"));
+    let first = folder.run(&["accept", case, "--yes"]).ends_with(0);
+    first
+        .says("+   elapsed: 2")
+        .says("new: transcripts/topic/a.snap");
+    let kept = folder.read("transcripts/topic/a.snap");
+    assert!(kept.contains("description: t\n---\n"), "{kept}");
+    assert!(kept.contains("main  close pool"), "{kept}");
+    folder
+        .run(&["accept", case, "--yes"])
+        .ends_with(0)
+        .says("is as it was seen");
+    // Threads and processes differ from now on: each kind that `on` speaks of has a transcript of its own.
+    folder.write(case, TERMINATED);
+    let parted = folder.run(&["accept", case, "--yes"]).ends_with(0);
+    parted
+        .says("-   1  main  close pool")
+        .says("new: transcripts/topic/a.thread.snap");
+    // And no longer.
+    folder.write(case, &TERMINATED.replace("terminate", "close"));
+    let again = folder
+        .run(&["accept", case, "--yes", "--model"])
+        .ends_with(0);
+    again.says("goes: transcripts/topic/a.thread.snap");
+    assert_eq!(folder.read("transcripts/topic/a.snap"), kept);
+}
+
+#[test]
+fn accept_records_cpython_where_it_is_and_says_what_is_left_to_do() {
+    let folder = Folder::new("records");
+    for part in ["cases", "transcripts", "recorded/cpython"] {
+        fs::create_dir_all(folder.0.join(part)).expect(part);
+    }
+    // With CPython's pools whoever waits when a pool is terminated waits for ever.
+    let waits = TERMINATED
+        .replace("func(1)\n", "func(1)\n    as: r\n")
+        .replace(
+            "  - join\n",
+            "  - join\n  - get: r\n    raises: Terminated\n",
+        );
+    folder.write("cases/a.yaml", &format!("{waits}only: process\n"));
+    let said = folder
+        .run(&["accept", "cases/a.yaml", "--yes"])
+        .ends_with(1);
+    let said = said.says("accepted: cases/a.yaml");
+    let here = Command::new("python3").arg("--version").output().is_ok();
+    if here {
+        said.says("left to you: CPython's process workers do otherwise:")
+            .says("main waits in `get r`")
+            .says("cases: [a]");
+        let record = "recorded/cpython/process/a.jsonl";
+        assert!(folder.read(record).starts_with('{'));
+        // What is on record is not asked for again.
+        let again = folder
+            .run(&["accept", "cases/a.yaml", "--yes"])
+            .ends_with(1);
+        assert!(!again.text.contains("anew"), "{}", again.text);
+        folder.write(
+            "cases/a.yaml",
+            &format!("{waits}only: process\n")
+                .replace("  - terminate\n", "  - close\n  - terminate\n"),
+        );
+        let anew = folder
+            .run(&["accept", "cases/a.yaml", "--yes"])
+            .ends_with(1);
+        anew.says(&format!("anew: {record}"));
+    } else {
+        eprintln!("not done, for there is no python3: recording a case");
+        said.says("CPython's process workers are not on record");
+    }
+    assert!(!folder.0.join("recorded/cpython/thread/a.jsonl").exists());
+}
+
+#[test]
 fn the_schema_and_the_reference_are_printed() {
     let folder = Folder::new("schema");
     folder.run(&["schema"]).ends_with(0).says("\"$schema\"");

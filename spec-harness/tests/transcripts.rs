@@ -1,8 +1,9 @@
 //! One transcript per case, the same on every implementation, and the same as the one on record. CPython's part is its
 //! recorded runs; with `CPYTHON=live` it is CPython itself.
 //!
-//! This is the only place that calls insta: `cargo insta review`, or `INSTA_UPDATE=always cargo test`, is how a
-//! transcript gets on record. The files are part of `spec-cases`, which embeds them for everybody else.
+//! `spec-harness accept FILE` puts the transcript of a case on record. This is the only place that calls insta: by
+//! `INSTA_UPDATE=always cargo test` all of them are written, as after a change that many cases see. The files are part of
+//! `spec-cases`, which embeds them for everybody else.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use spec_harness::author::lacking;
 use spec_harness::case::ast::{Case, Kind};
 use spec_harness::judge::report::{self, Source, beside};
 use spec_harness::judge::{Verdict, transcript};
@@ -49,6 +51,14 @@ struct Shown {
 fn one_transcript(name: &str, text: &str, columns: &[Column]) -> Result<(), Failed> {
     let case = Case::parse(name, text)
         .map_err(|_| "the case is not in order: see `spec-harness check`")?;
+    let lacking = lacking(&case);
+    let updates = std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always");
+    if !lacking.is_empty() && !updates {
+        let (lacking, path) = (lacking.join(", "), format!("spec-cases/cases/{name}.yaml"));
+        return Err(
+            format!("{lacking}: write it by\ncargo run -p spec-harness -- accept {path}").into(),
+        );
+    }
     let mut records: BTreeMap<String, Vec<Shown>> = BTreeMap::new();
     for column in columns {
         // What is known to differ has no say in what is right, and one that is not here has none at all.

@@ -349,3 +349,16 @@ fn a_call_from_inside_is_a_step_too() {
     let now = text.replace("NotReady, takes: 1", "StillRunning, takes: 0");
     assert_eq!(new, now);
 }
+
+#[test]
+fn every_transcript_on_record_is_as_accept_writes_it() {
+    for (name, text) in spec_cases::CASES {
+        let case = Case::parse(name, text).expect(name);
+        for (record, new) in transcripts(&case, &predicted(&case)).expect(name) {
+            let found = spec_cases::TRANSCRIPTS
+                .iter()
+                .find(|(known, _)| *known == record);
+            assert_eq!(found.map(|(_, text)| *text), Some(new.as_str()), "{record}");
+        }
+    }
+}

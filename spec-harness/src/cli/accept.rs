@@ -1,4 +1,5 @@
-//! `accept`: what was seen becomes what a case file expects, when everybody has seen the same.
+//! `accept`: what was seen becomes what a case file expects, when everybody has seen the same, and what its suite keeps
+//! of it.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
@@ -14,6 +15,7 @@ use spec_harness::target;
 
 use super::output::{BAD, GOOD, ODD, Output, paint};
 use super::select::{self, Bad, Chosen};
+use super::suite::{Change, Suite};
 use super::{AcceptArgs, Came, Refusal, check, diff, new, run};
 
 pub(super) fn accept(args: &AcceptArgs, out: &mut Output) -> Result<Came, Refusal> {
@@ -62,45 +64,48 @@ fn one(args: &AcceptArgs, path: &Path, chosen: &Chosen, out: &mut Output) -> Res
         Err((text, problems)) => return Ok(shown(chosen, problems, text, out)),
     };
     let problems = author::reviewed(&case.name, &new);
-    if new == *old && problems.is_empty() {
-        out.line(format_args!(
-            "{}: {file} is as it was seen",
-            paint(GOOD, "ok")
-        ));
-        return Ok(Came::Well);
-    }
-    if new != *old {
-        out.line(file);
-        diff::show(old, &new, out);
-    }
     let after = Case::parse(&case.name, &new);
     let claimed = |problem: &Diagnostic| {
         let after = after.as_ref();
         after.is_ok_and(|after| is_claimed(after, problem))
     };
     if !problems.iter().all(claimed) {
+        out.line(file);
+        diff::show(old, &new, out);
         refuse("so changed, it would not be in order", out);
         return Ok(shown(chosen, problems, new, out));
     }
+    let mut changes = Vec::new();
     if new != *old {
-        if args.dry_run {
-            out.line(format_args!(
-                "{}: {file} would be changed",
-                paint(ODD, "dry run")
-            ));
-        } else if args.yes || asked(file, out)? {
-            new::write(path, &new)?;
-            out.line(format_args!("{}: {file}", paint(GOOD, "accepted")));
-        } else {
-            out.line(format_args!(
-                "{}: {file} stays as it is; --yes writes it",
-                paint(ODD, "not accepted")
-            ));
-            return Ok(Came::Wrong);
-        }
-        if has_claims(&settled) {
-            out.line("`claims` stay as they are: whether what a document says is so, people judge");
-        }
+        changes.push(Change {
+            path: path.to_owned(),
+            old: Some(old.clone()),
+            new: Some(new.clone()),
+        });
+    }
+    let mut left = Vec::new();
+    if let (Some(suite), Ok(after), true) = (Suite::of(path), &after, problems.is_empty()) {
+        let runner = (!args.model).then(|| runner(args));
+        let kept = suite.kept(after, &new, file, runner.as_ref())?;
+        changes.extend(kept.changes);
+        left = kept.left;
+    }
+    if changes.is_empty() && problems.is_empty() && left.is_empty() {
+        out.line(format_args!(
+            "{}: {file} is as it was seen",
+            paint(GOOD, "ok")
+        ));
+        return Ok(Came::Well);
+    }
+    let written = changes.is_empty() || written(args, path, &changes, out)?;
+    if new != *old && has_claims(&settled) {
+        out.line("`claims` stay as they are: whether what a document says is so, people judge");
+    }
+    for left in &left {
+        let mut lines = left.lines();
+        let first = lines.next().unwrap_or_default();
+        out.line(format_args!("{}: {first}", paint(ODD, "left to you")));
+        out.block("  ", &lines.collect::<Vec<_>>().join("\n"));
     }
     if !problems.is_empty() {
         out.line(format_args!(
@@ -109,11 +114,59 @@ fn one(args: &AcceptArgs, path: &Path, chosen: &Chosen, out: &mut Output) -> Res
         ));
         return Ok(shown(chosen, problems, new, out));
     }
-    Ok(if args.dry_run {
-        Came::Wrong
-    } else {
+    Ok(if written && left.is_empty() {
         Came::Well
+    } else {
+        Came::Wrong
     })
+}
+
+/// Shows what is to be changed, and changes it where somebody says so; whether that was done.
+fn written(
+    args: &AcceptArgs,
+    path: &Path,
+    changes: &[Change],
+    out: &mut Output,
+) -> Result<bool, Refusal> {
+    let file = path.display();
+    for change in changes {
+        let shown = change.path.display();
+        let is_record = change
+            .path
+            .extension()
+            .is_some_and(|ending| ending == "jsonl");
+        match (&change.old, &change.new) {
+            // A record is for programs to read.
+            (Some(old), Some(new)) if !is_record => {
+                out.line(shown);
+                diff::show(old, new, out);
+            }
+            (Some(_), Some(_)) => out.line(format_args!("anew: {shown}")),
+            (None, _) => out.line(format_args!("new: {shown}")),
+            (_, None) => out.line(format_args!("goes: {shown}")),
+        }
+    }
+    if args.dry_run {
+        let mark = paint(ODD, "dry run");
+        out.line(format_args!("{mark}: {file} would be changed"));
+        return Ok(false);
+    }
+    if !args.yes && !asked(changes, out)? {
+        out.line(format_args!(
+            "{}: {file} stays as it is; --yes writes it",
+            paint(ODD, "not accepted")
+        ));
+        return Ok(false);
+    }
+    for Change { path, new, .. } in changes {
+        match new {
+            Some(new) => new::write(path, new)?,
+            None => std::fs::remove_file(path)
+                .map_err(|error| format!("{}: {error}", path.display()))?,
+        }
+    }
+    out.line(format_args!("{}: {file}", paint(GOOD, "accepted")));
+    Ok(true)
 }
 
 /// A text with its expectation as the model has it.
@@ -145,6 +198,15 @@ fn has_claims(case: &Case) -> bool {
     expects.any(|expect| !expect.claims.is_empty())
 }
 
+fn runner(args: &AcceptArgs) -> Runner {
+    Runner {
+        limits: Limits {
+            silence: args.patience,
+            ..Limits::default()
+        },
+    }
+}
+
 /// Whether our pools do what the model predicts, on each kind of worker that the case is for.
 fn agreed(
     args: &AcceptArgs,
@@ -152,13 +214,7 @@ fn agreed(
     chosen: &Chosen,
     out: &mut Output,
 ) -> Result<bool, Refusal> {
-    let program = run::program()?;
-    let runner = Runner {
-        limits: Limits {
-            silence: args.patience,
-            ..Limits::default()
-        },
-    };
+    let (program, runner) = (run::program()?, runner(args));
     let mut all = true;
     for kind in [Kind::Thread, Kind::Process] {
         let why = match target::ours(&program, kind)
@@ -200,13 +256,17 @@ fn shown(chosen: &Chosen, mut problems: Vec<Diagnostic>, text: String, out: &mut
 }
 
 /// Whether somebody at a terminal says yes.
-fn asked(file: &str, out: &mut Output) -> Result<bool, Refusal> {
+fn asked(changes: &[Change], out: &mut Output) -> Result<bool, Refusal> {
     if !io::stdin().is_terminal() || out.closed() {
         return Ok(false);
     }
     let wrong = |error: io::Error| format!("the answer cannot be read: {error}");
     let mut err = anstream::stderr();
-    write!(err, "write {file}? [y/N] ")
+    let files = match changes {
+        [change] => change.path.display().to_string(),
+        _ => format!("these {} files", changes.len()),
+    };
+    write!(err, "write {files}? [y/N] ")
         .and_then(|()| err.flush())
         .map_err(wrong)?;
     let mut answer = String::new();

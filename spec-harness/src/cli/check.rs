@@ -7,6 +7,7 @@ use spec_harness::model;
 
 use super::output::{GOOD, Output, paint};
 use super::select::{self, Bad, Chosen};
+use super::suite;
 use super::{Came, CheckArgs, Refusal, Selection, documents};
 
 pub(super) fn check(args: &CheckArgs, out: &mut Output) -> Result<Came, Refusal> {
@@ -20,11 +21,15 @@ fn check_cases(files: &[PathBuf], out: &mut Output) -> Result<Came, Refusal> {
     let mut bad = Vec::new();
     let mut good = 0;
     let mut silent = Vec::new();
+    let mut lacking = Vec::new();
     if files.is_empty() {
         match select::select(&Selection::all())? {
-            Ok(chosen) => chosen
-                .into_iter()
-                .for_each(|chosen| review(chosen, &mut good, &mut bad)),
+            Ok(chosen) => {
+                for chosen in chosen {
+                    lacking.extend(suite::lacking(&chosen.case));
+                    review(chosen, &mut good, &mut bad);
+                }
+            }
             Err(found) => bad = found,
         }
     }
@@ -47,6 +52,9 @@ fn check_cases(files: &[PathBuf], out: &mut Output) -> Result<Came, Refusal> {
         "{}: {good} {cases} in order",
         paint(GOOD, "ok")
     ));
+    for lacking in lacking {
+        out.line(lacking);
+    }
     for file in silent {
         out.line(format_args!(
             "{file} expects nothing yet: `spec-harness new {file}` fills in what the model predicts"

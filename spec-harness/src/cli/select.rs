@@ -214,7 +214,8 @@ pub(super) fn one(name: &str) -> Result<Result<Chosen, Bad>, Refusal> {
 
 /// The name of the case in a file: below a folder `cases` its path, elsewhere the file's name.
 pub(super) fn name(path: &Path) -> String {
-    let path = path.with_extension("");
+    let whole = std::path::absolute(path);
+    let path = whole.as_deref().unwrap_or(path).with_extension("");
     let parts: Vec<String> = path
         .components()
         .map(|part| part.as_os_str().to_string_lossy().into_owned())

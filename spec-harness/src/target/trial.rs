@@ -69,6 +69,11 @@ impl Column {
         Outcome::NotHere(format!("{program} is of no use: {first}{last}"))
     }
 
+    /// Judges what was kept of a run as if it were the run, with the transcript that the model predicts.
+    pub fn try_record(&self, case: &Case, record: Record) -> Tried {
+        self.recalled(case, None, Ok(record))
+    }
+
     /// The record of a case, if there is one.
     fn record_of(&self, case: &Case) -> Option<Result<Record, String>> {
         let (Records::Instead(folder) | Records::WhereAbsent(folder)) = self.records else {
