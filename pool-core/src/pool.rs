@@ -229,6 +229,34 @@ pub trait Pool: Sized {
         ImapSubmission::new(move |flow| self.submit_imap(Plain(func), items, flow))
     }
 
+    /// As [`imap`](Self::imap), for a function that may fail: an item's `Err` is [`Failure::Raised`] at its place.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    fn try_imap<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+    ) -> Result<Imap<R, E>, Misuse> {
+        self.try_imap_task(func, items).ordered()
+    }
+
+    /// As [`try_imap`](Self::try_imap), in the order of completion.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    fn try_imap_unordered<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+    ) -> Result<Imap<R, E>, Misuse> {
+        self.try_imap_task(func, items).unordered()
+    }
+
     /// As [`imap_task`](Self::imap_task), for a function that may fail.
     fn try_imap_task<'p, A: Portable, R: Portable, E: Portable>(
         &'p self,

@@ -166,7 +166,7 @@ impl<A, R, E, F: FnOnce(A) -> Result<R, E>> Task for TryOnce<F, A> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot travel between processes",
     note = "arguments, results, errors and contexts need `serde::Serialize`, `serde::de::DeserializeOwned`, `Send` and `'static`",
-    note = "an error that has none of it becomes a `Report` by `?`"
+    note = "for an error without them, let the function return `Result<_, Report>`: `?` makes the `Report`"
 )]
 pub trait Portable: Serialize + DeserializeOwned + Send + 'static {}
 

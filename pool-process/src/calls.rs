@@ -205,7 +205,8 @@ impl ProcessPool {
     }
 
     /// As [`map`](Self::map), with each item a tuple of the function's arguments; `func` captures nothing:
-    /// [`starmap_with`](Self::starmap_with) hands it more.
+    /// [`starmap_with`](Self::starmap_with) hands it more. A named function is given as `|a, b| func(a, b)`: what its
+    /// arguments are would have to be known before the items are.
     ///
     /// # Errors
     ///
@@ -216,6 +217,7 @@ impl ProcessPool {
     /// ```
     /// # let pool = pool_process::ProcessPool::new(2)?;
     /// assert_eq!(pool.starmap(|a, b| a * b, [(2, 3), (4, 5)])?, [6, 20]);
+    /// assert_eq!(pool.starmap(|a, b| u64::pow(a, b), [(2, 3), (4, 5)])?, [8, 1024]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[track_caller]

@@ -1,15 +1,61 @@
 //! The `try_` twins: for functions that may fail, and say so by `Err`.
 
 use pool_core::{
-    AsyncResult, Chunks, Failure, ImapSubmission, Misuse, Pool, Portable, Submission, Tuple,
+    AsyncResult, Chunks, Failure, Imap, ImapSubmission, Misuse, Pool, Portable, Submission, Tuple,
 };
 
 use crate::pool::ProcessPool;
 
 /// For functions that may fail: an `Err` is what a raised exception is in Python.
 impl ProcessPool {
-    /// As [`imap_task`](Self::imap_task), for a function that may fail: an item's `Err` is
-    /// [`Failure::Raised`] at its place, and later items still come.
+    /// As [`imap`](Self::imap), for a function that may fail: an item's `Err` is [`Failure::Raised`] at its place, and
+    /// later items still come.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let halves = pool.try_imap(|x: u32| if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) }, 2..5)?;
+    /// assert_eq!(halves.map(|half| half.ok()).collect::<Vec<_>>(), [Some(1), None, Some(2)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn try_imap<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+    ) -> Result<Imap<R, E>, Misuse> {
+        Pool::try_imap(self, func, items)
+    }
+
+    /// As [`try_imap`](Self::try_imap), in the order of completion.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let halves = pool.try_imap_unordered(|x: u32| if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) }, 2..5)?;
+    /// assert_eq!(halves.filter_map(Result::ok).sum::<u32>(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn try_imap_unordered<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+    ) -> Result<Imap<R, E>, Misuse> {
+        Pool::try_imap_unordered(self, func, items)
+    }
+
+    /// As [`imap_task`](Self::imap_task), for a function that may fail.
     ///
     /// # Examples
     ///

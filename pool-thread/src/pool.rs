@@ -120,6 +120,9 @@ impl ThreadPool {
     /// Stops the pool and returns at once: queued work is dropped, running functions finish with their results
     /// dropped, and every open handle resolves to [`Failure::Terminated`]. It may be repeated.
     ///
+    /// What runs of a map is a chunk, all of it, and a call that borrows returns only then: smaller
+    /// [chunks](crate::Submission::chunksize) end sooner.
+    ///
     /// In Python, `get()` on such a handle blocks for ever.
     ///
     /// # Examples

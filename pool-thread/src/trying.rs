@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pool_core::{
-    AsyncResult, Chunks, Failure, ImapSubmission, Misuse, Single, StarFn, Submission, Terms,
+    AsyncResult, Chunks, Failure, Imap, ImapSubmission, Misuse, Single, StarFn, Submission, Terms,
     TryOnce, TryStar, Trying,
 };
 
@@ -11,8 +11,54 @@ use crate::pool::ThreadPool;
 
 /// For functions that may fail: an `Err` is what a raised exception is in Python.
 impl ThreadPool {
-    /// As [`imap_task`](Self::imap_task), for a function that may fail: an item's `Err` is
-    /// [`Failure::Raised`] at its place, and later items still come.
+    /// As [`imap`](Self::imap), for a function that may fail: an item's `Err` is [`Failure::Raised`] at its place, and
+    /// later items still come.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let halves = pool.try_imap(|x: u32| if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) }, 2..5)?;
+    /// assert_eq!(halves.map(|half| half.ok()).collect::<Vec<_>>(), [Some(1), None, Some(2)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn try_imap<A: Send + 'static, R: Send + 'static, E: Send + 'static>(
+        &self,
+        func: impl Fn(A) -> Result<R, E> + Send + Sync + 'static,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+    ) -> Result<Imap<R, E>, Misuse> {
+        self.try_imap_task(func, items).ordered()
+    }
+
+    /// As [`try_imap`](Self::try_imap), in the order of completion.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let halves = pool.try_imap_unordered(|x: u32| if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) }, 2..5)?;
+    /// assert_eq!(halves.filter_map(Result::ok).sum::<u32>(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn try_imap_unordered<A: Send + 'static, R: Send + 'static, E: Send + 'static>(
+        &self,
+        func: impl Fn(A) -> Result<R, E> + Send + Sync + 'static,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+    ) -> Result<Imap<R, E>, Misuse> {
+        self.try_imap_task(func, items).unordered()
+    }
+
+    /// As [`imap_task`](Self::imap_task), for a function that may fail.
     ///
     /// # Examples
     ///
