@@ -1,87 +1,12 @@
 //! Writing a case: what `new`, `accept` and `schema` do to files, and that "your first case" is as it is told.
 
+mod program;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_spec-harness");
-
-/// A folder that is there for the length of a test.
-struct Folder(PathBuf);
-
-/// What a command came to.
-#[derive(Debug)]
-struct Said {
-    code: Option<i32>,
-    text: String,
-}
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("authoring-{name}"));
-        // What an earlier run has left may be there or not.
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).expect("a place for files");
-        Folder(path)
-    }
-
-    /// Runs the harness here.
-    fn run(&self, arguments: &[&str]) -> Said {
-        let mut command = Command::new(PROGRAM);
-        command
-            .args(arguments)
-            .current_dir(&self.0)
-            .stdin(Stdio::null());
-        let output = command.output().expect("the program can be started");
-        let text = [output.stdout, output.stderr].concat();
-        Said {
-            code: output.status.code(),
-            text: String::from_utf8_lossy(&text).into_owned(),
-        }
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.0.join(name), text).expect(name);
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.0.join(name)).expect(name)
-    }
-
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.0).expect("the folder");
-        let name = |entry: std::io::Result<fs::DirEntry>| {
-            entry
-                .expect("an entry")
-                .file_name()
-                .to_string_lossy()
-                .into_owned()
-        };
-        let mut names: Vec<String> = entries.map(name).collect();
-        names.sort();
-        names
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-impl Said {
-    #[track_caller]
-    fn ends_with(self, code: i32) -> Said {
-        assert_eq!(self.code, Some(code), "{}", self.text);
-        self
-    }
-
-    #[track_caller]
-    fn says(self, text: &str) -> Said {
-        assert!(self.text.contains(text), "no {text:?} in:\n{}", self.text);
-        self
-    }
-}
+use program::Folder;
 
 /// A program whose running task is stopped where it can be.
 const TERMINATED: &str = "spec: 1 # a remark
@@ -100,7 +25,7 @@ main:
 
 #[test]
 fn a_new_case_is_in_order_and_passes() {
-    let folder = Folder::new("new");
+    let folder = Folder::new();
     folder
         .run(&["new", "sub/a-new-case.yaml"])
         .ends_with(0)
@@ -117,17 +42,17 @@ fn a_new_case_is_in_order_and_passes() {
 
 #[test]
 fn nothing_is_overwritten_without_force() {
-    let folder = Folder::new("force");
+    let folder = Folder::new();
     let mine = format!("{TERMINATED}expect:\n  elapsed: 1\n");
     folder.write("a.yaml", &mine);
     folder
         .run(&["new", "a.yaml"])
         .ends_with(2)
-        .says("--force writes the file anew");
+        .complains("--force writes the file anew");
     folder
         .run(&["new", "a.yaml", "--from", "S004-1"])
         .ends_with(2)
-        .says("--force");
+        .complains("--force");
     assert_eq!(folder.read("a.yaml"), mine);
     folder.run(&["new", "a.yaml", "--force"]).ends_with(0);
     assert_ne!(folder.read("a.yaml"), mine);
@@ -136,7 +61,7 @@ fn nothing_is_overwritten_without_force() {
 
 #[test]
 fn a_new_case_can_begin_with_the_program_of_another() {
-    let folder = Folder::new("from");
+    let folder = Folder::new();
     folder
         .run(&["new", "a.yaml", "--from", "S004-1", "--title", "mine: it"])
         .ends_with(0);
@@ -150,23 +75,23 @@ fn a_new_case_can_begin_with_the_program_of_another() {
     folder
         .run(&["new", "b.yaml", "--from", "S004"])
         .ends_with(2)
-        .says("3 cases match S004");
+        .complains("3 cases match S004");
     folder
         .run(&["new", "b.yaml", "--from", "S004-l"])
         .ends_with(2)
-        .says("did you mean");
+        .complains("did you mean");
     folder
         .run(&["new", "b.yaml", "--from", "a.yaml"])
         .ends_with(0);
     folder
         .run(&["new", "b.txt"])
         .ends_with(2)
-        .says("ends with .yaml");
+        .complains("ends with .yaml");
 }
 
 #[test]
 fn a_program_without_expectation_is_filled_in_where_it_stands() {
-    let folder = Folder::new("fill");
+    let folder = Folder::new();
     folder.write("a.yaml", TERMINATED);
     folder
         .run(&["check", "a.yaml"])
@@ -191,7 +116,7 @@ fn a_program_without_expectation_is_filled_in_where_it_stands() {
 
 #[test]
 fn accept_changes_what_is_expected_and_nothing_else() {
-    let folder = Folder::new("accept");
+    let folder = Folder::new();
     let (old, new) = (
         "expect: # mine\n  elapsed: 5 # about\n",
         "expect: # mine\n  elapsed: 1 # about\non:\n  thread:\n    expect:\n      elapsed: 2\n",
@@ -222,7 +147,7 @@ fn accept_changes_what_is_expected_and_nothing_else() {
 
 #[test]
 fn accept_fills_in_what_expects_nothing_and_strikes_out_the_remark() {
-    let folder = Folder::new("remark");
+    let folder = Folder::new();
     folder.write("a.yaml", TERMINATED);
     folder.write("b.yaml", TERMINATED);
     folder.run(&["new", "a.yaml"]).ends_with(0);
@@ -235,7 +160,7 @@ fn accept_fills_in_what_expects_nothing_and_strikes_out_the_remark() {
 
 #[test]
 fn accept_leaves_to_the_author_what_only_the_author_knows() {
-    let folder = Folder::new("refuse");
+    let folder = Folder::new();
     // That the program is stopped by an error is no expectation that is out of date.
     let wrong = TERMINATED.replace("  - sleep: 1\n", "  - join\n");
     let wrong = format!("{wrong}expect:\n  elapsed: 7\n");
@@ -260,12 +185,12 @@ fn accept_leaves_to_the_author_what_only_the_author_knows() {
     let now = format!("{TERMINATED}{now}on:\n  thread:\n    expect:\n      elapsed: 2\n");
     assert_eq!(folder.read("b.yaml"), now);
     let again = folder.run(&["accept", "b.yaml", "--yes"]).ends_with(1);
-    assert!(!again.text.contains("accepted"), "{}", again.text);
+    again.does_not_say("accepted");
 }
 
 #[test]
 fn accept_brings_what_stands_on_steps_up_to_date() {
-    let folder = Folder::new("steps");
+    let folder = Folder::new();
     let old = TERMINATED.replace(
         "  - sleep: 1\n",
         "  - sleep: 1\n  - close:\n    takes: 1 # hm\n",
@@ -286,9 +211,9 @@ fn accept_brings_what_stands_on_steps_up_to_date() {
 
 #[test]
 fn accept_writes_what_a_suite_keeps_of_a_case() {
-    let folder = Folder::new("suite");
+    let folder = Folder::new();
     for part in ["cases/topic", "transcripts"] {
-        fs::create_dir_all(folder.0.join(part)).expect(part);
+        fs::create_dir_all(folder.path().join(part)).expect(part);
     }
     let case = "cases/topic/a.yaml";
     folder.write(case, &TERMINATED.replace("terminate", "close"));
@@ -320,9 +245,9 @@ fn accept_writes_what_a_suite_keeps_of_a_case() {
 
 #[test]
 fn accept_records_cpython_where_it_is_and_says_what_is_left_to_do() {
-    let folder = Folder::new("records");
+    let folder = Folder::new();
     for part in ["cases", "transcripts", "recorded/cpython"] {
-        fs::create_dir_all(folder.0.join(part)).expect(part);
+        fs::create_dir_all(folder.path().join(part)).expect(part);
     }
     // With CPython's pools whoever waits when a pool is terminated waits for ever.
     let waits = TERMINATED
@@ -347,7 +272,7 @@ fn accept_records_cpython_where_it_is_and_says_what_is_left_to_do() {
         let again = folder
             .run(&["accept", "cases/a.yaml", "--yes"])
             .ends_with(1);
-        assert!(!again.text.contains("anew"), "{}", again.text);
+        again.does_not_say("anew");
         folder.write(
             "cases/a.yaml",
             &format!("{waits}only: process\n")
@@ -361,12 +286,12 @@ fn accept_records_cpython_where_it_is_and_says_what_is_left_to_do() {
         eprintln!("not done, for there is no python3: recording a case");
         said.says("CPython's process workers are not on record");
     }
-    assert!(!folder.0.join("recorded/cpython/thread/a.jsonl").exists());
+    assert!(!folder.path().join("recorded/cpython/thread/a.jsonl").exists());
 }
 
 #[test]
 fn the_schema_and_the_reference_are_printed() {
-    let folder = Folder::new("schema");
+    let folder = Folder::new();
     folder.run(&["schema"]).ends_with(0).says("\"$schema\"");
     folder
         .run(&["schema", "--reference"])
@@ -376,30 +301,26 @@ fn the_schema_and_the_reference_are_printed() {
 
 #[test]
 fn cases_are_listed_by_row_with_what_they_show() {
-    let folder = Folder::new("list");
+    let folder = Folder::new();
     let said = folder.run(&["list", "--rows", "L5", "--long"]).ends_with(0);
     let said = said
         .says("tutorial/S004-1 ")
         .says("L1 L4 L5; apply_async close terminate join");
-    assert!(
-        !said.text.contains("map/results-are-in-input-order"),
-        "{}",
-        said.text
-    );
+    said.does_not_say("map/results-are-in-input-order");
     let refused = folder.run(&["list", "--row", "Z9"]).ends_with(2);
-    refused.says("`Z9` is no row of the contract");
+    refused.complains("`Z9` is no row of the contract");
 }
 
 #[test]
 fn a_file_without_end_is_refused() {
-    let folder = Folder::new("endless");
+    let folder = Folder::new();
     let refused = folder.run(&["check", "/dev/zero"]).ends_with(2);
     refused.says("the file has more than 1048576 bytes");
 }
 
 #[test]
 fn a_case_is_exported_or_refused_at_the_step_that_cannot_be() {
-    let folder = Folder::new("export");
+    let folder = Folder::new();
     folder
         .run(&["export", "--python", "S004-1", "-o", "a.py"])
         .ends_with(0)
@@ -412,7 +333,7 @@ fn a_case_is_exported_or_refused_at_the_step_that_cannot_be() {
     folder
         .run(&["export", "S004-1"])
         .ends_with(2)
-        .says("--python");
+        .complains("--python");
 }
 
 mod tutorial {
@@ -466,7 +387,10 @@ mod tutorial {
     fn does(folder: &Folder, command: &str) -> String {
         let mut words = command.split_whitespace();
         match (words.next(), words.collect::<Vec<_>>()) {
-            (Some("spec-harness"), arguments) => folder.run(&arguments).text,
+            (Some("spec-harness"), arguments) => {
+                let said = folder.run(&arguments);
+                said.out + &said.err
+            }
             (Some("cat"), files) => files.iter().map(|file| folder.read(file)).collect(),
             _ => panic!("{command} is not done here"),
         }
@@ -503,7 +427,7 @@ mod tutorial {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec-cases/FIRST-CASE.md");
         let page = fs::read_to_string(&path).expect("FIRST-CASE.md");
         let update = std::env::var_os("UPDATE_PAGES").is_some();
-        let folder = Folder::new("tutorial");
+        let folder = Folder::new();
         let file = "waves.yaml";
         let mut new = String::new();
         for piece in pieces(&page) {

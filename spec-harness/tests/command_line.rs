@@ -1,105 +1,19 @@
 //! The command line as people meet it: what it prints, its exit codes, and what becomes of bad adapters.
 
+mod program;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_spec-harness");
+use program::{File, Folder, PROGRAM, Said, adapter, harness, said, with};
 
 /// A small case that every implementation runs at once.
 const IDLE: &str = "lifecycle/an-idle-pool-ends";
 
 /// A case in which tasks run and results matter.
 const APPLY: &str = "submit/apply-waits-for-its-own-task";
-
-/// What a command came to.
-#[derive(Debug)]
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Said {
-    #[track_caller]
-    fn ends_with(self, code: i32) -> Said {
-        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
-        self
-    }
-
-    #[track_caller]
-    fn says(self, text: &str) -> Said {
-        assert!(
-            self.out.contains(text),
-            "no {text:?} in:\n{}{}",
-            self.out,
-            self.err
-        );
-        self
-    }
-
-    #[track_caller]
-    fn complains(self, text: &str) -> Said {
-        assert!(self.err.contains(text), "no {text:?} in:\n{}", self.err);
-        self
-    }
-
-    #[track_caller]
-    fn does_not_say(self, text: &str) -> Said {
-        assert!(!self.out.contains(text), "{text:?} in:\n{}", self.out);
-        self
-    }
-}
-
-fn harness(arguments: &[&str]) -> Said {
-    with(arguments, |_| {})
-}
-
-fn with(arguments: &[&str], change: impl FnOnce(&mut Command)) -> Said {
-    let mut command = Command::new(PROGRAM);
-    command.args(arguments).stdin(Stdio::null());
-    change(&mut command);
-    said(command)
-}
-
-fn said(mut command: Command) -> Said {
-    let output = command.output().expect("the program can be started");
-    Said {
-        code: output.status.code(),
-        out: String::from_utf8_lossy(&output.stdout).into_owned(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
-/// A file that is there for the length of a test.
-struct File(PathBuf);
-
-impl File {
-    fn new(name: &str, text: &str) -> File {
-        let folder = std::env::temp_dir().join(format!("spec-harness-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("there is a place for files");
-        let path = folder.join(name);
-        fs::write(&path, text).expect("the file can be written");
-        File(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().expect("the path is text")
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        // Other tests may still have files in the folder.
-        let _ = fs::remove_file(&self.0);
-        let _ = self.0.parent().map(fs::remove_dir);
-    }
-}
-
-fn adapter(name: &str) -> String {
-    format!("{}/tests/adapters/{name}.sh", env!("CARGO_MANIFEST_DIR"))
-}
 
 mod running {
     use super::*;
@@ -179,19 +93,19 @@ mod running {
 
     #[test]
     fn runs_are_kept_in_a_folder() {
-        let folder = File::new("kept", "");
-        fs::remove_file(folder.path()).expect("it is there");
+        let folder = Folder::new();
+        let into = folder.path().join("kept");
+        let into = into.to_str().expect("the path is text");
         let run = ["run", "--exact", IDLE, "--on", "thread,process"];
-        let said = harness(&[&run[..], &["--record", folder.path()]].concat()).ends_with(0);
+        let said = harness(&[&run[..], &["--record", into]].concat()).ends_with(0);
         said.says("recorded: thread: 1 runs");
-        let kept = Path::new(folder.path()).join(format!("thread/{IDLE}.jsonl"));
+        let kept = Path::new(into).join(format!("thread/{IDLE}.jsonl"));
         let text = fs::read_to_string(kept).expect("it was written");
         assert!(
             text.starts_with(r#"{"record":1,"name":"pool-thread""#),
             "{text}"
         );
         assert!(text.ends_with("[\"exit\"]\n{\"exit\":0}\n"), "{text}");
-        fs::remove_dir_all(folder.path()).expect("it can be removed");
         let said = harness(&[&run[..4], &["thread,cpython:thread", "--record", "x"]].concat());
         said.ends_with(2).complains("cpython:thread is one more");
     }

@@ -1,16 +1,13 @@
 //! The documents that cases are taken from, asked about on the command line.
 
-use std::path::Path;
-use std::process::Command;
+mod program;
+
+use program::{Folder, Said};
 
 /// The exit code and the output of the command line.
 fn harness(arguments: &[&str]) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_spec-harness"))
-        .args(arguments)
-        .output()
-        .expect("it starts");
-    let text = String::from_utf8(output.stdout).expect("it is text");
-    (output.status.code(), text)
+    let Said { code, out, .. } = program::harness(arguments);
+    (code, out)
 }
 
 #[test]
@@ -36,11 +33,10 @@ fn what_documents_claim_is_told_with_what_happens() {
 
 #[test]
 fn documents_that_are_missing_or_others_are_named() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("documents");
-    std::fs::create_dir_all(&folder).expect("a folder can be made");
-    let other = folder.join("004_398ff41119c5c887.txt");
-    std::fs::write(other, "another text\n").expect("a file can be written");
-    let (code, told) = harness(&["check", "--documents", &folder.display().to_string()]);
+    let folder = Folder::new();
+    folder.write("004_398ff41119c5c887.txt", "another text\n");
+    let place = folder.path().display().to_string();
+    let (code, told) = harness(&["check", "--documents", &place]);
     assert_eq!(code, Some(1), "{told}");
     assert!(
         told.contains("000_a363e7e60176ce51.txt: No such file"),

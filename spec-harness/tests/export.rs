@@ -2,7 +2,6 @@
 //! is run.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use spec_harness::author::Seen;
@@ -16,15 +15,6 @@ fn case(name: &str) -> Case {
     let found = spec_cases::CASES.iter().find(|(known, _)| *known == name);
     let (name, text) = found.unwrap_or_else(|| panic!("there is no case {name}"));
     Case::parse(name, text).expect(name)
-}
-
-/// Where a program is written to.
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    // What an earlier run has left may be there or not.
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).expect("a place for programs");
-    folder
 }
 
 /// Whether there is a Python to try; says so where there is none.
@@ -82,19 +72,20 @@ fn every_program_is_python() {
     if !python_is_here("compiling every exported case") {
         return;
     }
-    let folder = folder("export-all");
+    let folder = tempfile::tempdir().expect("a place for programs");
     for (number, (name, text)) in spec_cases::CASES.iter().enumerate() {
         let case = Case::parse(name, text).expect(name);
         for kind in KINDS {
             if let Ok(program) = python(&case, kind) {
-                fs::write(folder.join(format!("{number}-{kind}.py")), program).expect("a program");
+                let path = folder.path().join(format!("{number}-{kind}.py"));
+                fs::write(path, program).expect("a program");
             }
         }
     }
     let compile = "import pathlib, sys\nfor path in pathlib.Path(sys.argv[1]).glob('*.py'):\n    compile(path.read_text('utf-8'), str(path), 'exec')\n";
     let done = Command::new("python3")
         .args(["-IS", "-W", "error", "-c", compile])
-        .arg(&folder)
+        .arg(folder.path())
         .output()
         .expect("python3");
     assert!(
@@ -239,7 +230,8 @@ fn prints_what_the_model_predicts(case: &Case, kind: Kind) {
     let name = &case.title;
     let program = python(case, kind).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
     assert!(program.contains("UNIT = 0.2 "), "{program}");
-    let path = folder("export-run").join("program.py");
+    let folder = tempfile::tempdir().expect("a place for the program");
+    let path = folder.path().join("program.py");
     fs::write(&path, program.replace("UNIT = 0.2 ", "UNIT = 0.01 ")).expect("a program");
     let done = Command::new("python3")
         .args(["-IS"])

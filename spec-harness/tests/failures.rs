@@ -1,10 +1,8 @@
 //! What a failure shows: expected beside seen, the first broken rule, the run's picture, and how to see it again.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+mod program;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_spec-harness");
+use program::{Folder, Said, adapter, harness, with};
 
 /// Lines that a failure may take.
 const MOST: usize = 40;
@@ -27,26 +25,15 @@ expect:
   tasks: { "work(5)": raised }
 "#;
 
-fn folder() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("failures");
-    fs::create_dir_all(&folder).expect("a place for files");
-    fs::write(folder.join("wrong.yaml"), WRONG).expect("a case");
-    folder
-}
-
 /// What `run` says of the failures, each from its headline to the command that repeats it.
 fn failures(arguments: &[&str]) -> Vec<String> {
-    let run = Command::new(PROGRAM)
-        .arg("run")
-        .args(arguments)
-        .current_dir(folder())
-        .env("COLUMNS", "90")
-        .env("LC_ALL", "C.UTF-8")
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program can be started");
-    let said = String::from_utf8_lossy(&run.stdout).into_owned();
-    assert_eq!(run.status.code(), Some(1), "{said}");
+    let folder = Folder::new();
+    folder.write("wrong.yaml", WRONG);
+    let said = with(&[&["run"], arguments].concat(), |command| {
+        command.current_dir(folder.path());
+        command.env("COLUMNS", "90").env("LC_ALL", "C.UTF-8");
+    });
+    let said = said.ends_with(1).out;
     let mut failures: Vec<String> = Vec::new();
     let mut open = false;
     for line in said.lines() {
@@ -75,11 +62,8 @@ fn a_failure_looks_like_this() {
 
 #[test]
 fn a_failure_fits_a_screen_whatever_is_wrong() {
-    let adapter = format!(
-        "thread:{}/tests/adapters/answers-wrongly.sh",
-        env!("CARGO_MANIFEST_DIR")
-    );
-    let shown = failures(&["submit", "lifecycle", "--on", &adapter]);
+    let on = format!("thread:{}", adapter("answers-wrongly"));
+    let shown = failures(&["submit", "lifecycle", "--on", &on]);
     assert!(shown.len() > 3, "{shown:?}");
     for failure in shown {
         assert!(failure.lines().count() <= MOST, "{failure}");
@@ -92,25 +76,12 @@ fn a_failure_fits_a_screen_whatever_is_wrong() {
 
 #[test]
 fn one_order_of_what_happens_in_an_instant_can_be_repeated() {
-    let run = |order: &str| {
-        let arguments = [
-            "run",
-            "--exact",
-            "tutorial/S004-1",
-            "--on",
-            "thread",
-            "--order",
-            order,
-        ];
-        let run = Command::new(PROGRAM).args(arguments).output();
-        let run = run.expect("the program can be started");
-        (
-            run.status.code(),
-            String::from_utf8_lossy(&run.stderr).into_owned(),
-        )
+    let run = |order: &str| -> Said {
+        let run = ["run", "--exact", "tutorial/S004-1", "--on", "thread"];
+        harness(&[&run[..], &["--order", order]].concat())
     };
-    assert_eq!(run("3:1").0, Some(0));
-    let (code, said) = run("3:1,2:1");
-    assert_eq!(code, Some(2));
-    assert!(said.contains("`2:1` is not a later turn"), "{said}");
+    run("3:1").ends_with(0);
+    run("3:1,2:1")
+        .ends_with(2)
+        .complains("`2:1` is not a later turn");
 }

@@ -1,14 +1,12 @@
 //! Random programs on our pools, and what is claimed of the programs. With `CPYTHON=live` they run on CPython, too.
 
-use std::path::Path;
-use std::process::Command;
+mod program;
 
+use program::{Folder, harness};
 use spec_harness::author::reviewed;
 use spec_harness::case::ast::Kind;
 use spec_harness::model::Dialect;
 use spec_harness::random::{Census, Program, Rejected, Settled, draw};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_spec-harness");
 
 /// A seed for the tests alone; what differed once has a case of its own.
 const SEED: u64 = 11;
@@ -20,35 +18,25 @@ fn settled(program: &Program) -> Result<Vec<Settled>, Rejected> {
 
 #[test]
 fn our_pools_do_what_the_model_says() {
-    let into = Path::new(env!("CARGO_TARGET_TMPDIR")).join("random");
-    let mut command = Command::new(PROGRAM);
     let live = std::env::var("CPYTHON").is_ok_and(|cpython| cpython == "live");
     let on = if live {
         "thread,process,cpython"
     } else {
         "thread,process"
     };
-    command.args(["random", "--on", on, "--programs", "40"]);
-    command
-        .args(["--seed", &SEED.to_string(), "--into"])
-        .arg(into);
-    let ran = command.output().expect("the program can be run");
-    let out = String::from_utf8_lossy(&ran.stdout);
-    assert!(ran.status.success(), "{out}");
-    assert!(out.contains("no difference"), "{out}");
+    let run = ["random", "--on", on, "--programs", "40", "--seed"];
+    let said = Folder::new().run(&[&run[..], &[&SEED.to_string()]].concat());
+    said.ends_with(0).says("no difference");
 }
 
 /// No record knows a program that was just drawn: nothing is run instead, nothing is claimed, and that is not what was
 /// asked for.
 #[test]
 fn a_record_is_not_asked_for_a_random_program() {
-    let mut command = Command::new(PROGRAM);
-    command.args(["random", "--on", "cpython@recorded", "--programs", "3"]);
-    let ran = command.output().expect("the program can be run");
-    let out = String::from_utf8_lossy(&ran.stdout);
-    assert_eq!(ran.status.code(), Some(1), "{out}");
-    assert!(out.contains("because no run of it is on record"), "{out}");
-    assert!(out.contains("0 runs, nothing was compared"), "{out}");
+    harness(&["random", "--on", "cpython@recorded", "--programs", "3"])
+        .ends_with(1)
+        .says("because no run of it is on record")
+        .says("0 runs, nothing was compared");
 }
 
 /// Nearly every program can be put to CPython: its model says how each step ends there, and that differs in many.
@@ -84,13 +72,10 @@ fn cpython_s_model_has_an_answer_to_the_programs() {
 /// to something else. `.ci/random` does so with all cases.
 #[test]
 fn in_other_orders_of_an_instant_our_pools_do_what_the_model_says() {
-    let mut command = Command::new(PROGRAM);
-    command.args(["run", "--ties", "all", "--on", "thread,process"]);
-    command.args(["callback/", "found/", "inside/"]);
-    let ran = command.output().expect("the program can be run");
-    let out = String::from_utf8_lossy(&ran.stdout);
-    assert!(ran.status.success(), "{out}");
-    assert!(out.contains(" orders of same-instant events"), "{out}");
+    let run = ["run", "--ties", "all", "--on", "thread,process"];
+    harness(&[&run[..], &["callback/", "found/", "inside/"]].concat())
+        .ends_with(0)
+        .says(" orders of same-instant events");
 }
 
 #[test]

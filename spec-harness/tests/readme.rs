@@ -1,8 +1,12 @@
 //! The README says what is so: its programs run in an empty project, its case passes, its commands are the check's.
 
+mod program;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use program::{File, harness};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -38,13 +42,16 @@ fn the_programs_run_in_an_empty_project_that_depends_on_the_crates_by_path() {
     fs::copy(root().join("Cargo.lock"), project.join("Cargo.lock")).expect("the lock file");
     let programs = blocks("rust");
     assert!(programs.len() >= 2, "a program for each backend");
+    // What is built already is not built again.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
+    let target = target.expect("it is in a folder");
     for (number, program) in programs.iter().enumerate() {
-        let name = format!("program-{number}");
+        let name = format!("readme-{number}");
         fs::write(bins.join(format!("{name}.rs")), program).expect("a program");
         let run = Command::new(env!("CARGO"))
             .args(["run", "--quiet", "--offline", "--bin", &name])
             .current_dir(&project)
-            .env("CARGO_TARGET_DIR", project.join("target"))
+            .env("CARGO_TARGET_DIR", target)
             .output()
             .expect("cargo");
         let said = String::from_utf8_lossy(&run.stderr);
@@ -57,18 +64,8 @@ fn the_case_passes_on_both_backends() {
     let cases = blocks("yaml");
     assert!(!cases.is_empty(), "a case");
     for (number, case) in cases.iter().enumerate() {
-        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("readme-{number}.yaml"));
-        fs::write(&file, format!("{case}\n")).expect("a case file");
-        let run = Command::new(env!("CARGO_BIN_EXE_spec-harness"))
-            .args(["run", "--on", "thread,process"])
-            .arg(&file)
-            .output()
-            .expect("the harness");
-        assert!(
-            run.status.success(),
-            "{}",
-            String::from_utf8_lossy(&run.stdout)
-        );
+        let file = File::new(&format!("readme-{number}.yaml"), &format!("{case}\n"));
+        harness(&["run", "--on", "thread,process", file.path()]).ends_with(0);
     }
 }
 

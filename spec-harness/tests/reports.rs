@@ -1,11 +1,11 @@
 //! Reports: the page holds together and harms nobody, the XML and the JSON can be read, and the JSON is as documented.
 
+mod program;
+
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
+use program::{Folder, harness};
 use quick_junit::{NonSuccessKind, TestCaseStatus};
 use serde_json::Value;
 
@@ -36,35 +36,20 @@ struct Written {
 }
 
 static WRITTEN: LazyLock<Written> = LazyLock::new(|| {
-    let folder = folder();
+    let folder = Folder::new();
     let evil = format!("{EVIL_NAME}.yaml");
-    fs::write(folder.join(&evil), EVIL).expect("a case");
-    let run = Command::new(env!("CARGO_BIN_EXE_spec-harness"))
-        .args(["run", "/", &evil, "--on", "thread", "--report"])
-        .arg("html,junit=out.xml,json=out.json")
-        .current_dir(&folder)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program can be started");
-    let said = String::from_utf8_lossy(&run.stdout);
-    assert_eq!(run.status.code(), Some(1), "{said}");
-    assert!(
-        said.contains("report: spec-report.html\nreport: out.xml\nreport: out.json"),
-        "{said}"
-    );
-    let read = |name: &str| fs::read_to_string(folder.join(name)).expect("it was written");
+    folder.write(&evil, EVIL);
+    let formats = "html,junit=out.xml,json=out.json";
+    folder
+        .run(&["run", "/", &evil, "--on", "thread", "--report", formats])
+        .ends_with(1)
+        .says("report: spec-report.html\nreport: out.xml\nreport: out.json");
     Written {
-        html: read("spec-report.html"),
-        xml: read("out.xml"),
-        json: serde_json::from_str(&read("out.json")).expect("it is JSON"),
+        html: folder.read("spec-report.html"),
+        xml: folder.read("out.xml"),
+        json: serde_json::from_str(&folder.read("out.json")).expect("it is JSON"),
     }
 });
-
-fn folder() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("reports");
-    fs::create_dir_all(&folder).expect("a place for files");
-    folder
-}
 
 /// What stands between each pair of these.
 fn between<'t>(text: &'t str, before: &str, after: &str) -> Vec<&'t str> {
@@ -230,8 +215,9 @@ mod json {
 
     #[test]
     fn its_fields_are_those_that_are_documented() {
-        let documented =
-            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/report.md"));
+        let documented = std::fs::read_to_string(
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/report.md"),
+        );
         let documented = documented.expect("docs/report.md");
         let documented: BTreeSet<String> = between(&documented, "\n| `", "` |")
             .into_iter()
@@ -263,17 +249,14 @@ mod json {
 
 #[test]
 fn a_report_that_cannot_be_written_is_said() {
-    let run = Command::new(env!("CARGO_BIN_EXE_spec-harness"))
-        .args([
-            "run",
-            "--exact",
-            "lifecycle/an-idle-pool-ends",
-            "--on",
-            "thread",
-        ])
-        .args(["--report", "json=/nowhere/report.json"])
-        .output()
-        .expect("the program can be started");
-    assert_eq!(run.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&run.stderr).contains("/nowhere/report.json: "));
+    let run = [
+        "run",
+        "--exact",
+        "lifecycle/an-idle-pool-ends",
+        "--on",
+        "thread",
+    ];
+    harness(&[&run[..], &["--report", "json=/nowhere/report.json"]].concat())
+        .ends_with(2)
+        .complains("/nowhere/report.json: ");
 }

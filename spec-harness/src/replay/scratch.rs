@@ -106,28 +106,10 @@ fn remove(path: &Path) {
 mod tests {
     use super::*;
 
-    /// A folder that is there for the length of a test.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(test: &str) -> Folder {
-            let name = format!("scratch-test-{}-{test}", std::process::id());
-            let path = std::env::temp_dir().join(name);
-            fs::create_dir_all(&path).expect("there is a place for files");
-            Folder(path)
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
     #[test]
     fn what_nobody_owns_any_more_is_swept_and_nothing_else() {
-        let folder = Folder::new("swept");
-        let parent = folder.0.as_path();
+        let folder = tempfile::tempdir().expect("there is a place for files");
+        let parent = folder.path();
         let live = Scratch::below(parent).expect("it can be made");
         let dead = parent.join(format!("{PREFIX}{}-999", std::process::id()));
         fs::create_dir(&dead).expect("it can be made");
@@ -158,8 +140,8 @@ mod tests {
 
     #[test]
     fn a_name_that_is_taken_is_passed_over() {
-        let folder = Folder::new("passed-over");
-        let parent = folder.0.as_path();
+        let folder = tempfile::tempdir().expect("there is a place for files");
+        let parent = folder.path();
         let first = Scratch::below(parent).expect("it can be made");
         let last = first.name().rsplit('-').next().expect("there is a number");
         let last: u64 = last.parse().expect("it is a number");

@@ -52,9 +52,7 @@ fn the_minimal_adapter_passes() {
 fn our_own_adapters_pass_every_check_that_is_for_their_kind() {
     for kind in ["thread", "process"] {
         let text = format!("#!/bin/sh\nexec {PROGRAM} adapter {kind}\n");
-        let file = File::new(&format!("ours-{kind}.sh"), &text);
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let file = File::program(&format!("ours-{kind}.sh"), &text);
         let said = test(&format!("{kind}:{}", file.path())).ends_with(0);
         said.does_not_say("\nnote").does_not_say("FAIL");
     }
@@ -111,12 +109,9 @@ fn an_adapter_that_is_not_there_is_a_matter_of_usage() {
 
 /// The minimal adapter, with this in place of that.
 fn changed(this: &str, that: &str, name: &str) -> File {
-    use std::os::unix::fs::PermissionsExt;
     let text = include_str!("../../examples/adapters/minimal.py");
     assert!(text.contains(this), "{this}");
-    let file = File::new(name, &text.replace(this, that));
-    fs::set_permissions(file.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
-    file
+    File::program(name, &text.replace(this, that))
 }
 
 #[test]
