@@ -286,7 +286,12 @@ fn accept_records_cpython_where_it_is_and_says_what_is_left_to_do() {
         eprintln!("not done, for there is no python3: recording a case");
         said.says("CPython's process workers are not on record");
     }
-    assert!(!folder.path().join("recorded/cpython/thread/a.jsonl").exists());
+    assert!(
+        !folder
+            .path()
+            .join("recorded/cpython/thread/a.jsonl")
+            .exists()
+    );
 }
 
 #[test]

@@ -215,8 +215,13 @@ impl Session {
     pub(super) fn pump(&mut self, heard: &mut Vec<Heard>) -> Result<Pumped, Fault> {
         self.flush();
         let noise = self.errors.fill(&mut self.stderr);
-        let mut some = self.accept()?;
+        let mut some = self.accept();
         some |= self.hear_puppets(heard)?;
+        if self.puppets.values().filter(|puppet| puppet.silent).count() > MOST_SILENT {
+            return Err(broken(format!(
+                "more than {MOST_SILENT} connections to the socket are open and say nothing"
+            )));
+        }
         some |= self.from.fill(&mut self.stdout);
         let breach = |e: String| broken(format!("the adapter broke the protocol: {e}"));
         while let Some(line) = self.from.line().map_err(|e| breach(e.to_string()))? {
@@ -284,9 +289,13 @@ impl Session {
         self.puppets.get(&line)?.process
     }
 
-    fn accept(&mut self) -> Result<bool, Fault> {
+    /// Takes in whoever has connected; of those who come without end, so many that it shows.
+    fn accept(&mut self) -> bool {
         let mut some = false;
-        while let Ok((stream, _)) = sys::noted(self.listener.accept()) {
+        for _ in 0..=MOST_SILENT {
+            let Ok((stream, _)) = sys::noted(self.listener.accept()) else {
+                break;
+            };
             some = true;
             if stream.set_nonblocking(true).is_ok() {
                 let peer = getsockopt(&stream, PeerCredentials);
@@ -302,12 +311,7 @@ impl Session {
                 self.next += 1;
             }
         }
-        if some && self.puppets.values().filter(|puppet| puppet.silent).count() > MOST_SILENT {
-            return Err(broken(format!(
-                "more than {MOST_SILENT} connections to the socket are open and say nothing"
-            )));
-        }
-        Ok(some)
+        some
     }
 
     fn hear_puppets(&mut self, heard: &mut Vec<Heard>) -> Result<bool, Fault> {

@@ -2,28 +2,9 @@
 
 use super::*;
 
-/// A folder with a program called python3 in it, for the length of a test.
-struct Python(PathBuf);
-
-impl Python {
-    fn new(test: &str, script: &str) -> Python {
-        use std::os::unix::fs::OpenOptionsExt;
-        let name = format!("wanting-{}-{test}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        fs::create_dir_all(&folder).expect("there is a place for files");
-        let mut new = fs::File::options();
-        let file = new.write(true).create(true).truncate(true).mode(0o755);
-        let file = file.open(folder.join("python3"));
-        let mut file = file.expect("the file can be made");
-        std::io::Write::write_all(&mut file, script.as_bytes()).expect("the file can be written");
-        Python(folder)
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// A program called python3, in a folder of its own.
+fn python3(script: &str) -> File {
+    File::program("python3", script)
 }
 
 #[test]
@@ -51,13 +32,10 @@ fn without_descriptors_nothing_is_claimed() {
 
 #[test]
 fn a_python_that_is_of_no_use_is_as_good_as_none() {
-    let python = Python::new(
-        "old",
-        "#!/bin/sh\necho 'SyntaxError: invalid syntax' >&2\nexit 1\n",
-    );
+    let python = python3("#!/bin/sh\necho 'SyntaxError: invalid syntax' >&2\nexit 1\n");
     let on = |arguments: &[&str]| {
         with(arguments, |command| {
-            command.env("PATH", &python.0);
+            command.env("PATH", python.folder());
         })
     };
     on(&["run", "--exact", IDLE, "--on", "cpython"])

@@ -116,7 +116,7 @@ impl Folder {
 
 /// A file in a folder of its own, for the length of a test.
 pub(crate) struct File {
-    _folder: Folder,
+    folder: Folder,
     path: PathBuf,
 }
 
@@ -124,10 +124,7 @@ impl File {
     pub(crate) fn new(name: &str, text: &str) -> File {
         let folder = Folder::new();
         let path = folder.write(name, text);
-        File {
-            _folder: folder,
-            path,
-        }
+        File { folder, path }
     }
 
     /// One that can be run.
@@ -136,6 +133,10 @@ impl File {
         let file = File::new(name, text);
         fs::set_permissions(&file.path, fs::Permissions::from_mode(0o755)).expect("it is ours");
         file
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn path(&self) -> &str {
