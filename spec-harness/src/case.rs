@@ -46,7 +46,16 @@ impl Case {
                     start,
                     end: start + 1,
                 };
-                let mut problem = Diagnostic::new(span, "the file is not UTF-8 text");
+                let help = match bytes {
+                    [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+                        "it begins as UTF-16 does: save it as UTF-8".to_owned()
+                    }
+                    _ => {
+                        let byte = bytes.get(start).copied().unwrap_or_default();
+                        format!("save it as UTF-8: here stands the byte {byte:#04x}")
+                    }
+                };
+                let mut problem = Diagnostic::new(span, "the file is not UTF-8 text").help(help);
                 problem.file = format!("{name}.yaml");
                 Err(vec![problem])
             }

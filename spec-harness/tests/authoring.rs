@@ -324,6 +324,29 @@ fn a_file_without_end_is_refused() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_named_with_what_was_meant() {
+    let folder = Folder::new("unreadable");
+    folder.write("waves.yaml", TERMINATED);
+    fs::create_dir(folder.0.join("cases")).expect("a folder");
+    let missing = folder.run(&["check", "wave.yaml"]).ends_with(2);
+    missing.says("there is no file wave.yaml; did you mean `waves.yaml`?");
+    let refused = folder.run(&["check", "cases"]).ends_with(2);
+    refused.says("cases is a folder, not a case file: name the files in it, as cases/*.yaml");
+    let latin = [
+        b"spec: 1\ntitle: caf\xe9\n".as_slice(),
+        b"\xff\xfes\0p\0".as_slice(),
+    ];
+    for (bytes, help) in latin
+        .into_iter()
+        .zip(["here stands the byte 0xe9", "as UTF-16 does"])
+    {
+        fs::write(folder.0.join("latin.yaml"), bytes).expect("a file");
+        let refused = folder.run(&["check", "latin.yaml"]).ends_with(2);
+        refused.says("the file is not UTF-8 text").says(help);
+    }
+}
+
+#[test]
 fn a_case_is_exported_or_refused_at_the_step_that_cannot_be() {
     let folder = Folder::new();
     folder

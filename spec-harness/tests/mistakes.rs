@@ -58,46 +58,76 @@ mistakes! {
     a_callback_takes_one_parameter
     a_claim_needs_a_verdict
     a_fate_of_an_unknown_task_is_refused
+    a_file_of_two_characters_a_line_end_is_shown_without_them
+    a_file_with_a_byte_order_mark_has_its_columns
+    a_key_among_items_is_shown_where_it_belongs
+    a_key_between_two_columns_is_shown_where_it_belongs
     a_key_that_stands_twice_is_refused
     a_kind_of_error_is_one_word
+    a_kind_of_worker_under_on_is_known
     a_line_that_depends_on_who_is_first_needs_any
     a_line_that_yaml_reads_as_a_mapping_is_refused
+    a_list_is_no_case
     a_loop_without_steps_is_refused
     a_map_of_a_task_with_two_parameters_is_refused
     a_map_with_arguments_is_refused
     a_map_without_items_is_refused
+    a_merge_key_is_refused
+    a_method_of_a_pool_is_a_step
     a_missing_version_title_and_program_are_all_reported
+    a_misspelt_key_is_not_missing_as_well
     a_modifier_as_a_step_of_its_own_is_refused
     a_modifier_that_does_not_go_with_the_step_is_refused
+    a_number_of_workers_is_not_negative
+    a_number_of_workers_is_whole
+    a_number_that_is_too_large_is_refused
+    a_parameter_has_no_default
     a_parameter_that_is_no_name_is_refused
     a_parameter_that_stands_twice_is_refused
     a_pool_is_no_value
+    a_pool_of_too_many_workers_is_refused
     a_pool_that_was_dropped_is_refused
     a_process_without_a_name_is_refused
     a_program_that_hangs_is_shown_where
     a_program_that_is_no_list_is_refused
+    a_quote_that_is_not_closed_is_shown_where_it_begins
     a_race_is_shown_where_the_results_part
     a_range_is_written_as_a_call
+    a_range_that_is_too_long_is_refused
     a_result_is_kept_by_as
     a_starmap_with_tuples_of_the_wrong_length_is_refused
     a_step_before_any_pool_is_refused
     a_step_that_raises_and_blocks_is_refused
     a_step_that_raises_has_no_result
     a_step_that_takes_another_time_is_refused
+    a_step_without_its_dash_is_refused
+    a_tab_that_indents_is_shown
+    a_task_is_named_alone
     a_task_that_stands_twice_is_refused
+    a_time_that_nobody_can_wait_is_refused
     a_title_of_the_wrong_type_is_refused
+    a_truth_is_no_number_of_workers
     a_value_in_quotes_is_an_expression_all_the_same
     a_variable_of_main_is_unknown_in_a_task
+    a_version_in_quotes_is_no_number
+    an_alias_is_refused
     an_anchor_is_refused
+    an_argument_has_no_name
+    an_assignment_is_a_let
     an_empty_file_is_refused
     an_empty_range_of_tasks_is_refused
     an_error_has_the_name_of_this_language
+    an_error_of_a_body_is_told_once
+    an_error_that_is_not_caught_says_what_to_write
+    an_escape_that_yaml_has_not_is_refused
     an_exception_is_no_call
     an_expectation_for_a_kind_the_case_is_not_for_is_refused
     an_expectation_that_contradicts_the_model_is_refused
     an_expression_that_cannot_have_a_value_is_refused
     an_initializer_is_a_call
     an_instant_that_stands_twice_is_refused
+    an_item_among_keys_is_refused
+    an_item_between_two_columns_is_shown_where_it_belongs
     an_iterator_is_no_list
     an_iterator_without_a_name_is_refused
     an_order_that_gives_something_else_is_shown

@@ -183,9 +183,9 @@ impl<'c> Check<'c> {
                 initializer,
                 queue,
             } => {
-                self.exprs(size, &scope.variables);
-                self.exprs(maxtasksperchild, &scope.variables);
-                self.exprs(queue, &scope.variables);
+                self.count(size, "workers", &scope.variables);
+                self.count(maxtasksperchild, "tasks", &scope.variables);
+                self.count(queue, "tasks", &scope.variables);
                 if let Some(call) = initializer {
                     self.call(call, scope);
                 }
@@ -204,7 +204,7 @@ impl<'c> Check<'c> {
             Action::Map { pool, call, star } => {
                 self.pool(pool.as_ref(), step.span, scope);
                 self.map(&call.task, &call.over, *star, scope);
-                self.exprs(&call.chunksize, &scope.variables);
+                self.count(&call.chunksize, "items", &scope.variables);
             }
             Action::MapAsync {
                 pool,
@@ -215,7 +215,7 @@ impl<'c> Check<'c> {
             } => {
                 self.pool(pool.as_ref(), step.span, scope);
                 self.map(&call.task, &call.over, *star, scope);
-                self.exprs(&call.chunksize, &scope.variables);
+                self.count(&call.chunksize, "items", &scope.variables);
                 self.callbacks(callbacks);
                 self.timeout(timeout, scope);
             }
@@ -227,8 +227,8 @@ impl<'c> Check<'c> {
             } => {
                 self.pool(pool.as_ref(), step.span, scope);
                 self.map(&call.task, &call.over, false, scope);
-                self.exprs(&call.chunksize, &scope.variables);
-                self.exprs(read_ahead, &scope.variables);
+                self.count(&call.chunksize, "items", &scope.variables);
+                self.count(read_ahead, "chunks", &scope.variables);
                 if step.bind.is_none() && step.into.is_none() && step.raises.is_none() {
                     self.problems.push(
                         Diagnostic::new(

@@ -82,6 +82,8 @@ impl Diagnostic {
         } else {
             Renderer::plain()
         };
+        // The end of a line is no part of it; every place stays what it was.
+        let text = &text.replace("\r\n", " \n");
         let title = Level::ERROR.primary_title(self.message.as_str());
         let mut report = match self.snippet(text) {
             Some(snippet) => title.element(snippet),

@@ -9,8 +9,8 @@ mod task;
 
 use super::ast::{Case, Expect, Kind, Spanned};
 use super::diagnostic::Diagnostic;
-use super::language::{DOCUMENT, ON};
-use super::suggest::did_you_mean;
+use super::language::{self, DOCUMENT, ON};
+use super::suggest::{did_you_mean, nearest};
 use super::yaml::{self, Node};
 use fields::Fields;
 
@@ -92,6 +92,7 @@ impl Lower {
                     case.title = title.value;
                 }
             }
+            None if is_misspelt(&fields, "title") => {}
             None => self.report(
                 Diagnostic::new(fields.head(), "a case needs a `title`")
                     .help("say in one line what the case shows"),
@@ -121,6 +122,7 @@ impl Lower {
                     ));
                 }
             }
+            None if is_misspelt(&fields, "main") => {}
             None => self.report(
                 Diagnostic::new(fields.head(), "a case needs a program")
                     .help("write its steps as a list under `main:`"),
@@ -149,11 +151,15 @@ impl Lower {
             .scalar()
             .is_some_and(|scalar| scalar.value == yaml::Plain::Int(VERSION));
         if !known {
-            let seen = node
-                .scalar()
-                .map_or(node.describe(), |scalar| scalar.text.as_str());
+            let message = match node.scalar() {
+                Some(scalar) if scalar.text.parse() == Ok(VERSION) => {
+                    "the version of case files is a number, not text".to_owned()
+                }
+                Some(scalar) => format!("unknown version `{}` of case files", scalar.text),
+                None => format!("unknown version `{}` of case files", node.describe()),
+            };
             self.report(
-                Diagnostic::new(node.span, format!("unknown version `{seen}` of case files"))
+                Diagnostic::new(node.span, message)
                     .label("this program reads version 1")
                     .help("write `spec: 1`"),
             );
@@ -217,4 +223,13 @@ impl Lower {
         }
         on
     }
+}
+
+/// Whether a key was probably meant to be this one: then that is said, and not that it is missing.
+fn is_misspelt(fields: &Fields<'_>, name: &str) -> bool {
+    let known = language::names(DOCUMENT);
+    let mut unknown = fields
+        .keys()
+        .filter(|key| !known.contains(&key.value.as_str()));
+    unknown.any(|key| nearest(&key.value, known.iter().copied()) == Some(name))
 }

@@ -1,9 +1,10 @@
 //! Reads YAML into a tree whose every node knows its place; the only module that knows the YAML crate.
 
+mod slips;
+
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 
 use super::ast::Span;
@@ -126,7 +127,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, Box<Diagnostic>> {
     };
     match serde_saphyr::from_str_with_options::<Spanned>(text, options) {
         Ok(tree) => Ok(node(text, tree)),
-        Err(error) => Err(Box::new(diagnostic(text, &error))),
+        Err(error) => Err(Box::new(slips::diagnostic(text, &error))),
     }
 }
 
@@ -302,123 +303,4 @@ fn place(text: &str, location: &serde_saphyr::Location) -> Span {
         bytes.nth(len - 1).unwrap_or(text.len())
     };
     Span { start, end }
-}
-
-/// The anchor that belongs to what stands at this place: it stands before it.
-fn anchor(text: &str, span: Span) -> Span {
-    let found = text[..span.start]
-        .rfind('&')
-        .filter(|_| !text[span.start..].starts_with(['&', '*']));
-    let name = |at: usize| text[at..].find(char::is_whitespace).map(|len| at + len);
-    match found.and_then(|at| Some((at, name(at)?))) {
-        // An anchor glued to what it names has no name of its own that could be shown.
-        Some((start, end))
-            if text
-                .get(end..span.start)
-                .is_some_and(|between| between.trim_start_matches([' ', '\n', '-']).is_empty()) =>
-        {
-            Span { start, end }
-        }
-        _ => span,
-    }
-}
-
-/// What the YAML crate found, in our words where we have better ones.
-fn diagnostic(text: &str, error: &serde_saphyr::Error) -> Diagnostic {
-    let span = error
-        .location()
-        .map_or(Span::default(), |location| place(text, &location));
-    let (message, help) = match error.without_snippet() {
-        serde_saphyr::Error::Budget {
-            breach: BudgetBreach::Anchors { .. },
-            ..
-        } => {
-            let message = "a case file has no YAML anchors or aliases";
-            return Diagnostic::new(anchor(text, span), message).help(NO_ANCHORS);
-        }
-        serde_saphyr::Error::Budget { breach, .. } => match breach {
-            BudgetBreach::Depth { .. } => (
-                format!("the file is nested deeper than {MAX_DEPTH} levels"),
-                None,
-            ),
-            BudgetBreach::Aliases { .. } => (
-                "a case file has no YAML anchors or aliases".to_owned(),
-                Some(NO_ANCHORS),
-            ),
-            BudgetBreach::Documents { .. } => (
-                "the file holds more than one document".to_owned(),
-                Some(ONE_CASE),
-            ),
-            _ => (
-                "the file holds more values than a case may have".to_owned(),
-                None,
-            ),
-        },
-        serde_saphyr::Error::MultipleDocuments { .. } => (
-            "the file holds more than one document".to_owned(),
-            Some(ONE_CASE),
-        ),
-        serde_saphyr::Error::UnknownAnchor { .. } => (
-            "a case file has no YAML anchors or aliases".to_owned(),
-            Some(NO_ANCHORS),
-        ),
-        other => {
-            let said = other.to_string();
-            let message = said
-                .rsplit_once(" at line ")
-                .map_or(said.as_str(), |(message, _)| message);
-            let help = advice(message, text, span);
-            let help = help.map(str::to_owned).or_else(|| half_quoted(text, span));
-            let message = format!("this is no YAML: {message}");
-            return Diagnostic::new(span, message).maybe_help(help);
-        }
-    };
-    Diagnostic::new(span, message).maybe_help(help.map(str::to_owned))
-}
-
-const NO_ANCHORS: &str =
-    "say it again where it is meant; text that begins with `*` or `&` stands in quotes";
-
-const ONE_CASE: &str = "one file is one case";
-
-/// Advice for the slips that text in YAML invites.
-fn advice(message: &str, text: &str, span: Span) -> Option<&'static str> {
-    let here = text[span.start..].chars().next();
-    if message.contains("mapping values are not allowed") {
-        Some("put quotes around text that contains `: `")
-    } else if message.contains("alias") || message.contains("anchor") {
-        Some(NO_ANCHORS)
-    } else if matches!(here, Some('%' | '@' | '`' | '*' | '&' | '!')) {
-        Some("put quotes around text that begins with a special character")
-    } else if here == Some('\t') || message.contains("tab") {
-        Some("indent with spaces")
-    } else {
-        None
-    }
-}
-
-/// Advice for `print: {i} is done` and `print: "a" and b`: YAML takes the beginning for the whole.
-fn half_quoted(text: &str, span: Span) -> Option<String> {
-    let start = text[..span.start]
-        .rfind('\n')
-        .map_or(0, |newline| newline + 1);
-    let line = text[start..].lines().next()?;
-    let item = line.trim_start().trim_start_matches("- ");
-    let value = item
-        .split_once(": ")
-        .map_or(item, |(_, value)| value)
-        .trim();
-    let close = match value.chars().next()? {
-        '{' => '}',
-        '[' => ']',
-        quote @ ('"' | '\'') => quote,
-        _ => return None,
-    };
-    let (_, rest) = value[1..].split_once(close)?;
-    if rest.trim().is_empty() {
-        return None;
-    }
-    let quote = if value.contains('"') { '\'' } else { '"' };
-    let whole = !value.contains(quote);
-    whole.then(|| format!("put quotes around the whole text: `{quote}{value}{quote}`"))
 }

@@ -1,7 +1,7 @@
 //! Which cases are meant: built-in ones by parts of their names, files by their paths.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 
 use spec_harness::case::ast::{Case, Kind};
@@ -161,7 +161,7 @@ pub(super) fn from_file(path: &Path) -> Result<Result<Chosen, Bad>, Refusal> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|error| format!("{shown}: {error}"))?;
+        .map_err(|error| not_read(path, &error))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Ok(match Case::parse_bytes(&name(path), &bytes) {
         Ok(case) => Ok(Chosen {
@@ -178,6 +178,35 @@ pub(super) fn from_file(path: &Path) -> Result<Result<Chosen, Bad>, Refusal> {
             Err(Bad { problems, text })
         }
     })
+}
+
+/// Why there is nothing to read, and what was meant.
+fn not_read(path: &Path, error: &io::Error) -> Refusal {
+    let shown = path.display();
+    match error.kind() {
+        io::ErrorKind::NotFound => {}
+        io::ErrorKind::IsADirectory => {
+            return format!(
+                "{shown} is a folder, not a case file: name the files in it, as {shown}/*.yaml"
+            );
+        }
+        _ => return format!("{shown}: {error}"),
+    }
+    let message = format!("there is no file {shown}");
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let names = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names: Vec<String> = names
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| is_path(Path::new(name)))
+        .collect();
+    let wanted = path.file_name().unwrap_or_default().to_string_lossy();
+    match did_you_mean(&wanted, names.iter().map(String::as_str)) {
+        Some(help) => format!("{message}; {help}"),
+        None => message,
+    }
 }
 
 /// The one case that is meant: a file by its path, a built-in one by its name, the last part of it, or any part that no

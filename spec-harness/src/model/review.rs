@@ -3,7 +3,8 @@
 use super::ties::{Orders, instants, orders};
 use super::{Choices, Prediction, by_the_rule, not_applicable, predict};
 use crate::case::Diagnostic;
-use crate::case::ast::{Action, Case, Expect, Kind, Span, Step};
+use crate::case::ast::{Action, Case, Expect, Kind, Op, OpKind, Span, Step};
+use crate::case::language;
 use crate::history::{Ending, History, What};
 use crate::judge::moments::{self, Moment};
 use crate::judge::report::beside;
@@ -67,10 +68,19 @@ fn contradictions(case: &Case, kind: Kind, history: &History) -> Vec<Diagnostic>
     let Verdict::Fail(reasons) = judge::judge(case, kind, history, None).verdict else {
         return Vec::new();
     };
-    reasons
-        .iter()
+    // What is wrong with a body is said at its place; that its caller is told so, too, is an echo.
+    let echo = |reason: &&Reason| matches!(reason, Reason::Step { text, .. } if text.starts_with("uncaught error: CaseError"));
+    let first_hand = reasons.iter().filter(|reason| !echo(reason));
+    let problems: Vec<Diagnostic> = first_hand
         .map(|reason| contradiction(case, history, reason))
-        .collect()
+        .collect();
+    if problems.is_empty() {
+        let all = reasons.iter();
+        return all
+            .map(|reason| contradiction(case, history, reason))
+            .collect();
+    }
+    problems
 }
 
 fn contradiction(case: &Case, history: &History, reason: &Reason) -> Diagnostic {
@@ -90,7 +100,7 @@ fn contradiction(case: &Case, history: &History, reason: &Reason) -> Diagnostic 
         },
         Reason::Step { span, at, text } => Diagnostic::new(*span, text)
             .label(format!("at {at}"))
-            .maybe_help(uncaught(history, *span)),
+            .maybe_help(uncaught(case, history, *span)),
         Reason::Mismatch {
             what,
             span,
@@ -115,15 +125,25 @@ fn contradiction(case: &Case, history: &History, reason: &Reason) -> Diagnostic 
 }
 
 /// What a step says that may end by the error by which this one ends.
-fn uncaught(history: &History, step: Span) -> Option<String> {
+fn uncaught(case: &Case, history: &History, step: Span) -> Option<String> {
     let error = history.events.iter().find_map(|event| match &event.what {
         What::Return { span, result } if *span == step => result.as_ref().err(),
         _ => None,
     })?;
     let kind = &error.kind;
-    Some(format!(
-        "if that is what the case shows, say `raises: {kind}` here"
-    ))
+    let is_known = language::all(language::ERRORS).any(|known| known == kind);
+    let is_raised = || case.tasks.iter().any(|task| raises(&task.body, kind));
+    (is_known || is_raised())
+        .then(|| format!("if that is what the case shows, say `raises: {kind}` here"))
+}
+
+/// Whether a body raises an error of this kind.
+fn raises(ops: &[Op], wanted: &str) -> bool {
+    ops.iter().any(|op| match &op.what {
+        OpKind::Raise { kind, .. } => kind == wanted,
+        OpKind::If(_, then, otherwise) => raises(then, wanted) || raises(otherwise, wanted),
+        _ => false,
+    })
 }
 
 /// The step of the last of these events.

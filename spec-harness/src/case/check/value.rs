@@ -2,18 +2,12 @@
 
 use super::names::Names;
 use super::{Check, Scope};
-use crate::case::ast::Span;
+use crate::case::ast::{Span, Time};
 use crate::case::diagnostic::Diagnostic;
 use crate::case::expr::{Env, Expr, Template, Value};
 use crate::case::suggest::did_you_mean;
 
 impl Check<'_> {
-    pub(super) fn exprs(&mut self, expr: &Option<Expr>, variables: &Names) {
-        if let Some(expr) = expr {
-            self.expr(expr, variables);
-        }
-    }
-
     pub(super) fn timeout(&mut self, timeout: &Option<Expr>, scope: &Scope) {
         if let Some(timeout) = timeout {
             self.time(timeout, &scope.variables);
@@ -68,14 +62,14 @@ impl Check<'_> {
 
     pub(super) fn time(&mut self, expr: &Expr, variables: &Names) {
         if let Some(value) = self.value(expr, variables)
-            && !value
-                .as_f64()
-                .is_some_and(|units| units >= 0.0 && units.is_finite())
+            && (matches!(value, Value::Bool(_))
+                || value.as_f64().and_then(Time::from_units).is_none())
         {
-            self.problems.push(Diagnostic::new(
-                expr.span,
-                format!("{} is no time", value.repr()),
-            ));
+            let message = format!("{} is no time", value.repr());
+            let most = u64::MAX / 1_000_000;
+            let help = format!("a time is a number of units between 0 and {most}");
+            self.problems
+                .push(Diagnostic::new(expr.span, message).help(help));
         }
     }
 
@@ -87,6 +81,18 @@ impl Check<'_> {
                 expr.span,
                 format!("{} is no whole number", value.repr()),
             ));
+        }
+    }
+
+    /// How many there are of something.
+    pub(super) fn count(&mut self, expr: &Option<Expr>, what: &str, variables: &Names) {
+        let Some(expr) = expr else { return };
+        if let Some(value) = self.value(expr, variables)
+            && (matches!(value, Value::Bool(_)) || value.as_int().is_none_or(|count| count < 0))
+        {
+            let message = format!("{} is no number of {what}", value.repr());
+            self.problems
+                .push(Diagnostic::new(expr.span, message).help("write a whole number, 0 or more"));
         }
     }
 

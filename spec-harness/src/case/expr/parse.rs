@@ -133,6 +133,12 @@ impl<'a> Parser<'a> {
         &self.tokens[self.next.min(self.tokens.len() - 1)]
     }
 
+    /// The token before the next one.
+    fn before(&self) -> Option<&Kind> {
+        let at = self.next.min(self.tokens.len()).checked_sub(1)?;
+        self.tokens.get(at).map(|token| &token.kind)
+    }
+
     fn advance(&mut self) -> Token {
         let token = self.peek().clone();
         self.next += 1;
@@ -170,7 +176,13 @@ impl<'a> Parser<'a> {
             }
         };
         let help = match &token.kind {
+            Kind::Symbol("=") if wanted.contains("`,`") => {
+                Some("arguments have places, not names; to compare, write `==`".to_owned())
+            }
             Kind::Symbol("=") => Some("compare with `==`".to_owned()),
+            Kind::Symbol(".") if matches!(self.before(), Some(Kind::Name(_))) => {
+                Some("nothing has a method here: name the task or the handle alone".to_owned())
+            }
             _ => None,
         };
         SyntaxError::new(self.span(token), format!("expected {wanted}, found {seen}")).help(help)

@@ -132,7 +132,7 @@ impl Lower {
                         names.clone().collect::<Vec<_>>().join(", ")
                     ))
                     .maybe_help(did_you_mean(&key.value, names))
-                    .maybe_help(assignment(&key.value))
+                    .maybe_help(pythons(&key.value))
             };
             self.report(problem);
         }
@@ -239,12 +239,25 @@ impl Lower {
     }
 }
 
-/// Advice for `r = apply_async`.
-fn assignment(key: &str) -> Option<String> {
-    let (name, step) = key.split_once('=')?;
-    let (name, step) = (name.trim(), step.trim());
-    (is_name(name) && Form::named(step).is_some())
-        .then(|| format!("write `- {step}: ...`, and `as: {name}` on a line below it"))
+/// Advice for `r = apply_async`, `x = 1` and `pool.close()`.
+fn pythons(key: &str) -> Option<String> {
+    if let Some((name, value)) = key.split_once('=') {
+        let (name, value) = (name.trim(), value.trim());
+        return is_name(name).then(|| match Form::named(value) {
+            Some(_) => format!("write `- {value}: ...`, and `as: {name}` on a line below it"),
+            None => format!("write `- let: {{ {name}: {value} }}`"),
+        });
+    }
+    let (object, call) = key.split_once('.')?;
+    let (method, arguments) = call.split_once('(')?;
+    let form = Form::named(method).filter(|_| is_name(object))?;
+    Some(if form.bare && arguments == ")" {
+        format!("write `- {method}: {object}`")
+    } else if form.others().contains(&"on") {
+        format!("write `- {method}: ...`, and `on: {object}` on a line below it")
+    } else {
+        format!("write `- {method}: {object}`")
+    })
 }
 
 /// A step that says nothing but what it does.
