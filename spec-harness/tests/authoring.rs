@@ -325,9 +325,9 @@ fn a_file_without_end_is_refused() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_named_with_what_was_meant() {
-    let folder = Folder::new("unreadable");
+    let folder = Folder::new();
     folder.write("waves.yaml", TERMINATED);
-    fs::create_dir(folder.0.join("cases")).expect("a folder");
+    fs::create_dir(folder.path().join("cases")).expect("a folder");
     let missing = folder.run(&["check", "wave.yaml"]).ends_with(2);
     missing.says("there is no file wave.yaml; did you mean `waves.yaml`?");
     let refused = folder.run(&["check", "cases"]).ends_with(2);
@@ -340,7 +340,7 @@ fn a_file_that_cannot_be_read_is_named_with_what_was_meant() {
         .into_iter()
         .zip(["here stands the byte 0xe9", "as UTF-16 does"])
     {
-        fs::write(folder.0.join("latin.yaml"), bytes).expect("a file");
+        fs::write(folder.path().join("latin.yaml"), bytes).expect("a file");
         let refused = folder.run(&["check", "latin.yaml"]).ends_with(2);
         refused.says("the file is not UTF-8 text").says(help);
     }
