@@ -329,9 +329,9 @@ fn a_file_that_cannot_be_read_is_named_with_what_was_meant() {
     folder.write("waves.yaml", TERMINATED);
     fs::create_dir(folder.path().join("cases")).expect("a folder");
     let missing = folder.run(&["check", "wave.yaml"]).ends_with(2);
-    missing.says("there is no file wave.yaml; did you mean `waves.yaml`?");
+    missing.complains("there is no file wave.yaml; did you mean `waves.yaml`?");
     let refused = folder.run(&["check", "cases"]).ends_with(2);
-    refused.says("cases is a folder, not a case file: name the files in it, as cases/*.yaml");
+    refused.complains("cases is a folder, not a case file: name the files in it, as cases/*.yaml");
     let latin = [
         b"spec: 1\ntitle: caf\xe9\n".as_slice(),
         b"\xff\xfes\0p\0".as_slice(),
