@@ -5,7 +5,7 @@ use std::fmt;
 use crate::case::ast::{Fate, Span, Time};
 use crate::case::expr::Value;
 use crate::case::language;
-use crate::protocol::Command;
+use crate::protocol::{Command, ErrorReply};
 
 /// Number of a task in a run: main's submissions counted from 0, a callback included.
 pub type Key = u64;
@@ -124,6 +124,20 @@ impl Raised {
         } else {
             &self.text
         }
+    }
+}
+
+impl From<ErrorReply> for Raised {
+    fn from(error: ErrorReply) -> Raised {
+        let ErrorReply { kind, text } = error;
+        Raised { kind, text }
+    }
+}
+
+impl From<Raised> for ErrorReply {
+    fn from(raised: Raised) -> ErrorReply {
+        let Raised { kind, text } = raised;
+        ErrorReply { kind, text }
     }
 }
 

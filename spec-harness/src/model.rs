@@ -33,6 +33,7 @@ mod world;
 use crate::case::ast::{Case, Kind};
 use crate::history::{Ending, History, Raised};
 use crate::interp::{Deviations, Move, Options, Stage, Taken};
+use crate::protocol::WorkerKind;
 use crate::replay::{concerns, needs};
 use world::{Over, World};
 
@@ -120,22 +121,12 @@ fn not_applicable(case: &Case, kind: Kind) -> Option<String> {
     if let Err(why) = concerns(case, kind) {
         return Some(why);
     }
-    // P4: threads have no signals, nor an end of their own; a task in a process of its own does not reach the pool.
-    let lacks: &[&str] = match kind {
-        Kind::Thread => &[
-            "kill",
-            "pid",
-            "terminate_process",
-            "return_unsendable",
-            "raise_unsendable",
-            "exit_self",
-            "kill_self",
-            "stop_self",
-            "ignore_sigterm",
-            "close_fds",
-        ],
-        Kind::Process => &["call_from_task"],
+    // P4: threads have no signals, nor an end of their own.
+    let (other, bare): (_, &[&str]) = match kind {
+        Kind::Thread => (WorkerKind::Process, &["kill", "pid", "terminate_process"]),
+        Kind::Process => (WorkerKind::Thread, &[]),
     };
+    let lacks = [bare, other.alone_can()].concat();
     let mut needs = needs(case).into_iter();
     let lacking = needs.find(|need| lacks.contains(&need.as_str()));
     lacking.map(|need| format!("no pool of {kind} workers can `{need}`"))

@@ -75,6 +75,25 @@ pub enum WorkerKind {
     Process,
 }
 
+impl WorkerKind {
+    /// What only bodies on workers of this kind can do: a task that runs in a process of its own does not reach the
+    /// pool; on a thread, it would end the program.
+    pub(crate) fn alone_can(self) -> &'static [&'static str] {
+        match self {
+            WorkerKind::Thread => &["call_from_task"],
+            WorkerKind::Process => &[
+                "return_unsendable",
+                "raise_unsendable",
+                "exit_self",
+                "kill_self",
+                "stop_self",
+                "ignore_sigterm",
+                "close_fds",
+            ],
+        }
+    }
+}
+
 impl From<crate::case::ast::Kind> for WorkerKind {
     fn from(kind: crate::case::ast::Kind) -> WorkerKind {
         match kind {

@@ -21,7 +21,7 @@ use serde_json::{Value as Json, json};
 
 use crate::case::ast::{Case, Time};
 use crate::case::expr::Value;
-use crate::history::{Ending, History, Raised, Who};
+use crate::history::{Ending, History, Who};
 use crate::interp::{Beginning, Caller, Move, Observed, Options, Stage};
 use crate::protocol::{ErrorReply, Hello};
 
@@ -387,13 +387,9 @@ fn in_full(stage: &Stage<'_>, made: &Move) -> Json {
 fn seen(stage: &Stage<'_>, observed: &Observed) -> Seen {
     match observed {
         Observed::Returned(caller, Ok(value)) => Seen::Ok(name(stage, *caller), value.to_json()),
-        Observed::Returned(caller, Err(Raised { kind, text })) => Seen::Error(
-            name(stage, *caller),
-            ErrorReply {
-                kind: kind.clone(),
-                text: text.clone(),
-            },
-        ),
+        Observed::Returned(caller, Err(raised)) => {
+            Seen::Error(name(stage, *caller), raised.clone().into())
+        }
         Observed::Began(Beginning {
             key,
             on,
@@ -422,13 +418,7 @@ fn seen(stage: &Stage<'_>, observed: &Observed) -> Seen {
 fn observed(stage: &Stage<'_>, seen: &Seen) -> Result<Observed, String> {
     Ok(match seen {
         Seen::Ok(by, value) => Observed::Returned(caller(stage, by)?, Ok(Value::from_json(value)?)),
-        Seen::Error(by, ErrorReply { kind, text }) => {
-            let raised = Raised {
-                kind: kind.clone(),
-                text: text.clone(),
-            };
-            Observed::Returned(caller(stage, by)?, Err(raised))
-        }
+        Seen::Error(by, error) => Observed::Returned(caller(stage, by)?, Err(error.clone().into())),
         Seen::Began {
             key,
             on,

@@ -36,7 +36,7 @@ use std::time::Duration;
 use crate::case::ast::{Case, Kind};
 use crate::history::{Ending, History};
 use crate::interp::{Deviations, Options, Stage};
-use crate::protocol::{Hello, WorkerKind};
+use crate::protocol::Hello;
 use crate::record::Record;
 
 pub use needs::needs;
@@ -171,8 +171,7 @@ impl Runner {
 pub(crate) fn concerns(case: &Case, kind: Kind) -> Result<(), String> {
     match &case.only {
         Some(only) if only.value != kind => {
-            let only = WorkerKind::from(only.value);
-            Err(format!("the case is for {} workers only", word(only)))
+            Err(format!("the case is for {} workers only", only.value))
         }
         _ => Ok(()),
     }
@@ -198,11 +197,4 @@ pub fn interrupted() -> bool {
 /// How much the kernel tells about processes here, found out on a child that does nothing.
 pub fn level() -> Level {
     run::level()
-}
-
-fn word(kind: WorkerKind) -> &'static str {
-    match kind {
-        WorkerKind::Thread => "thread",
-        WorkerKind::Process => "process",
-    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Subject;
-use crate::protocol::{Hello, WorkerKind};
+use crate::protocol::Hello;
 
 /// What this adapter is and can do.
 pub(super) fn hello<S: Subject>() -> Hello {
@@ -37,19 +37,6 @@ pub(super) fn hello<S: Subject>() -> Hello {
         "call_from_callback",
         "worker_name",
     ];
-    // A task that runs in a process of its own does not reach the pool; on a thread, it would end the program.
-    let by_kind: &[&str] = match S::KIND {
-        WorkerKind::Thread => &["call_from_task"],
-        WorkerKind::Process => &[
-            "return_unsendable",
-            "raise_unsendable",
-            "exit_self",
-            "kill_self",
-            "stop_self",
-            "ignore_sigterm",
-            "close_fds",
-        ],
-    };
     let wishes = [
         ("maxtasksperchild", S::SHARES),
         ("initializer", S::INITIALIZES),
@@ -57,7 +44,7 @@ pub(super) fn hello<S: Subject>() -> Hello {
     ];
     let wishes = wishes.into_iter().filter(|(_, granted)| *granted);
     let wishes: Vec<&str> = wishes.map(|(wish, _)| wish).collect();
-    let can = [CALLS, BODIES, S::BARE, by_kind, &wishes].concat();
+    let can = [CALLS, BODIES, S::BARE, S::KIND.alone_can(), &wishes].concat();
     Hello {
         name: S::NAME.into(),
         version: S::VERSION.into(),

@@ -44,10 +44,7 @@ impl Outcome {
                     Some(expected) => format!("{} was expected, {raised} came", expected.value),
                     None => format!("uncaught error: {raised}"),
                 });
-                outcome.uncaught = Some(ErrorReply {
-                    kind: raised.kind,
-                    text: raised.text,
-                });
+                outcome.uncaught = Some(raised.into());
             }
         }
         outcome

@@ -4,6 +4,35 @@ use std::io::{self, ErrorKind, Read, Write};
 
 use crate::protocol::{LineBuffer, LineError};
 
+/// At most so many reads at a time: a peer that writes without end leaves the harness time for everything else.
+const READS: usize = 4;
+
+/// Reads what is there, or a good part of it; true if anything was.
+fn read(stream: &mut impl Read, ended: &mut bool, mut take: impl FnMut(&[u8])) -> bool {
+    let mut some = false;
+    let mut buffer = [0; 16 * 1024];
+    for _ in 0..READS {
+        if *ended {
+            break;
+        }
+        match stream.read(&mut buffer) {
+            Ok(0) => *ended = true,
+            Ok(n) => {
+                take(&buffer[..n]);
+                some = true;
+                if n < buffer.len() {
+                    break;
+                }
+            }
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+            // A peer that was killed resets the connection: that is its end.
+            Err(_) => *ended = true,
+        }
+    }
+    some
+}
+
 /// The reading side of a stream.
 #[derive(Debug, Default)]
 pub(super) struct Inlet {
@@ -11,36 +40,12 @@ pub(super) struct Inlet {
     ended: bool,
 }
 
-/// At most so many reads at a time: a peer that writes without end leaves the harness time for everything else.
-const READS: usize = 4;
-
 impl Inlet {
     /// Reads what is there, or a good part of it; true if anything was, the end included.
     pub(super) fn fill(&mut self, stream: &mut impl Read) -> bool {
-        let mut some = false;
-        let mut buffer = [0; 16 * 1024];
-        for _ in 0..READS {
-            if self.ended {
-                break;
-            }
-            match stream.read(&mut buffer) {
-                Ok(0) => self.ended = true,
-                Ok(n) => {
-                    self.lines.push(&buffer[..n]);
-                    some = true;
-                    if n < buffer.len() {
-                        break;
-                    }
-                    continue;
-                }
-                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
-                // A peer that was killed resets the connection: that is its end.
-                Err(_) => self.ended = true,
-            }
-            some = true;
-        }
-        some
+        let before = self.ended;
+        let some = read(stream, &mut self.ended, |bytes| self.lines.push(bytes));
+        some || self.ended != before
     }
 
     /// The next whole line.
@@ -100,28 +105,14 @@ impl Tail {
 
     /// Reads what is there, or a good part of it; true if anything was.
     pub(super) fn fill(&mut self, stream: &mut impl Read) -> bool {
-        let mut some = false;
-        let mut buffer = [0; 8 * 1024];
-        for _ in 0..READS {
-            if self.ended {
-                break;
+        let Tail { bytes, cut, ended } = self;
+        read(stream, ended, |read| {
+            bytes.extend_from_slice(read);
+            if bytes.len() > 2 * Tail::KEPT {
+                bytes.drain(..bytes.len() - Tail::KEPT);
+                *cut = true;
             }
-            match stream.read(&mut buffer) {
-                Ok(0) => self.ended = true,
-                Ok(n) => {
-                    some = true;
-                    self.bytes.extend_from_slice(&buffer[..n]);
-                    if self.bytes.len() > 2 * Tail::KEPT {
-                        self.bytes.drain(..self.bytes.len() - Tail::KEPT);
-                        self.cut = true;
-                    }
-                }
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
-                Err(_) => self.ended = true,
-            }
-        }
-        some
+        })
     }
 
     /// Whether nothing more will come.

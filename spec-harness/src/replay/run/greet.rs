@@ -10,7 +10,7 @@ use crate::interp::{Options, Stage};
 use crate::protocol::{Command, FromAdapter, Hello, VERSION};
 use crate::replay::procfs::Level;
 use crate::replay::session::{Heard, Pumped, broken};
-use crate::replay::{Fault, Target, needs, word};
+use crate::replay::{Fault, Target, needs};
 
 /// Between looks at an adapter that has not answered hello.
 const STARTING: Duration = Duration::from_millis(20);
@@ -49,8 +49,7 @@ impl<'c> Run<'c> {
         if !hello.kinds.contains(&kind) {
             return Err(Fault::NotApplicable(format!(
                 "{} has no {} workers",
-                hello.name,
-                word(kind)
+                hello.name, kind
             )));
         }
         let needs = needs::needs(case);

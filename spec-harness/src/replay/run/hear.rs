@@ -108,10 +108,7 @@ impl Run<'_> {
             Ok(value) => Ok(Value::from_json(&value)
                 .map_err(|e| broken(format!("the adapter returns what is no value: {e}")))?),
             Err(error) if error.kind == "Protocol" => return Err(not_understood(&error)),
-            Err(error) => Err(Raised {
-                kind: error.kind,
-                text: error.text,
-            }),
+            Err(error) => Err(error.into()),
         };
         if let (Some(pool), Ok(_)) = (self.stage.joins(caller), &result) {
             self.joined.push(pool.to_owned());
@@ -142,9 +139,7 @@ impl Run<'_> {
             )));
         }
         let given = match (&begin.value, begin.error) {
-            (_, Some(ErrorReply { kind, text })) => {
-                Some(Value::Str(Raised { kind, text }.shown().to_owned()))
-            }
+            (_, Some(error)) => Some(Value::Str(Raised::from(error).shown().to_owned())),
             (Some(value), None) => {
                 let value = Value::from_json(value);
                 Some(value.map_err(|e| {
