@@ -153,7 +153,7 @@ struct NewArgs {
 
 #[derive(Debug, Args)]
 struct AcceptArgs {
-    /// Case files
+    /// Case files; in a checkout, cases of the collection by their names, too
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Take what the model predicts, and run nothing; without it, both of our pools must do what the model predicts

@@ -330,6 +330,8 @@ fn a_file_that_cannot_be_read_is_named_with_what_was_meant() {
     fs::create_dir(folder.path().join("cases")).expect("a folder");
     let missing = folder.run(&["check", "wave.yaml"]).ends_with(2);
     missing.complains("there is no file wave.yaml; did you mean `waves.yaml`?");
+    let unnamed = folder.run(&["plot", "waves"]).ends_with(2);
+    unnamed.complains("no case matches waves; the file is called `waves.yaml`");
     let refused = folder.run(&["check", "cases"]).ends_with(2);
     refused.complains("cases is a folder, not a case file: name the files in it, as cases/*.yaml");
     let latin = [

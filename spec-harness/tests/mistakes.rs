@@ -106,6 +106,7 @@ mistakes! {
     a_task_that_stands_twice_is_refused
     a_time_that_nobody_can_wait_is_refused
     a_title_of_the_wrong_type_is_refused
+    a_tuple_in_brackets_of_yaml_needs_quotes
     a_truth_is_no_number_of_workers
     a_value_in_quotes_is_an_expression_all_the_same
     a_variable_of_main_is_unknown_in_a_task

@@ -54,9 +54,9 @@ fn one_transcript(name: &str, text: &str, columns: &[Column]) -> Result<(), Fail
     let lacking = lacking(&case);
     let updates = std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always");
     if !lacking.is_empty() && !updates {
-        let (lacking, path) = (lacking.join(", "), format!("spec-cases/cases/{name}.yaml"));
+        let lacking = lacking.join(", ");
         return Err(
-            format!("{lacking}: write it by\ncargo run -p spec-harness -- accept {path}").into(),
+            format!("{lacking}: write it by\ncargo run -p spec-harness -- accept {name}").into(),
         );
     }
     let mut records: BTreeMap<String, Vec<Shown>> = BTreeMap::new();

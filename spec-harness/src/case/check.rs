@@ -366,7 +366,7 @@ impl<'c> Check<'c> {
                 None => {
                     self.problems.push(
                         Diagnostic::new(over.span, format!("`{}` is no tuple", item.repr()))
-                            .help("starmap unpacks each item: write `[(0, 1), (2, 3)]`"),
+                            .help("starmap unpacks each item: write `over: \"[(0, 1), (2, 3)]\"`"),
                     );
                     return;
                 }

@@ -21,8 +21,9 @@ use super::{AcceptArgs, Came, Refusal, check, diff, new, run};
 pub(super) fn accept(args: &AcceptArgs, out: &mut Output) -> Result<Came, Refusal> {
     let mut chosen = Vec::new();
     for file in &args.files {
-        match select::from_file(file)? {
-            Ok(case) => chosen.push((file.as_path(), case)),
+        let file = select::file_of(file);
+        match select::from_file(&file)? {
+            Ok(case) => chosen.push((file, case)),
             Err(bad) => return Ok(check::show(&[bad], out)),
         }
     }

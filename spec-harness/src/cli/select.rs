@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use spec_harness::case::ast::{Case, Kind};
 use spec_harness::case::suggest::did_you_mean;
@@ -129,6 +129,12 @@ fn nothing(selection: &Selection) -> Refusal {
     let help = selection.filters.iter().filter(unknown).find_map(|filter| {
         did_you_mean(filter, names()).or_else(|| did_you_mean(filter, names().map(last)))
     });
+    let file = selection.filters.iter().find_map(|filter| {
+        let file = format!("{filter}.yaml");
+        let there = Path::new(&file).is_file();
+        there.then(|| format!("the file is called `{file}`"))
+    });
+    let help = file.or(help);
     help.map_or(text.clone(), |help| format!("{text}; {help}"))
 }
 
@@ -178,6 +184,17 @@ pub(super) fn from_file(path: &Path) -> Result<Result<Chosen, Bad>, Refusal> {
             Err(Bad { problems, text })
         }
     })
+}
+
+/// The file that is meant: in a checkout, a case of the collection by its name as well.
+pub(super) fn file_of(named: &Path) -> PathBuf {
+    let name = named.display();
+    let of_the_collection = PathBuf::from(format!("spec-cases/cases/{name}.yaml"));
+    if !is_path(named) && of_the_collection.is_file() {
+        of_the_collection
+    } else {
+        named.to_owned()
+    }
 }
 
 /// Why there is nothing to read, and what was meant.

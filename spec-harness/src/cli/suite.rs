@@ -212,7 +212,7 @@ pub(super) fn lacking(case: &Case) -> Option<String> {
     let name = &case.name;
     (!lacking.is_empty()).then(|| {
         format!(
-            "{name}.yaml: {}: `spec-harness accept spec-cases/cases/{name}.yaml` writes what is missing",
+            "{name}.yaml: {}: `spec-harness accept {name}` writes what is missing",
             lacking.join(", ")
         )
     })

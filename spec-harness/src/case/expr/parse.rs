@@ -176,6 +176,12 @@ impl<'a> Parser<'a> {
             }
         };
         let help = match &token.kind {
+            Kind::End if wanted.contains('`') && (wanted.contains(')') || wanted.contains(']')) => {
+                Some(
+                    "within YAML's own brackets a comma ends a text: put quotes around all of it"
+                        .to_owned(),
+                )
+            }
             Kind::Symbol("=") if wanted.contains("`,`") => {
                 Some("arguments have places, not names; to compare, write `==`".to_owned())
             }
