@@ -362,3 +362,23 @@ fn every_transcript_on_record_is_as_accept_writes_it() {
         }
     }
 }
+
+#[test]
+fn what_says_only_that_there_are_ties_is_filled_in_beside_it() {
+    let program = "spec: 1\ntitle: t\ntasks:\n  func(i):\n    - sleep: 1\n    - print: \"{i}\"\nmain:\n  - pool: 2\n  - map_async: func\n    over: range(4)\n    chunksize: 2\n  - sleep: 1\n  - terminate\n  - join\n";
+    let filled = |expect: &str| {
+        let text = format!("{program}{expect}");
+        let case = case(&text);
+        assert!(expects_nothing(&case));
+        let new = prefilled(&case, &text, true).unwrap_or_else(|problems| panic!("{problems:?}"));
+        new.strip_prefix(program).expect("it stays").to_owned()
+    };
+    let new = filled("expect:\n  ties: rule # so\n");
+    let head = format!("expect: {REMARK}\n  ties: rule # so\n  elapsed: 1\n  tasks: ");
+    assert!(new.starts_with(&head), "{new}");
+    let new = filled("expect: { ties: rule }\n");
+    assert!(
+        new.starts_with("expect: { ties: rule, elapsed: 1, tasks: "),
+        "{new}"
+    );
+}

@@ -183,14 +183,39 @@ pub fn fill(
         .iter()
         .filter_map(|group| to_fill(main, group, workers))
         .collect();
-    let mut new = text.to_owned();
-    end_line(&mut new);
     let remark = if remark {
         format!(" {REMARK}")
     } else {
         String::new()
     };
-    new += &format!("expect:{remark}\n{}\n", entries(&all, 2));
+    let tree = yaml::parse(text);
+    let mut new = match tree.as_ref().ok().and_then(|tree| entry(tree, "expect")) {
+        // It says that there are ties.
+        Some((key, expect)) => {
+            let mut edits = Edits::default();
+            let inline = all
+                .iter()
+                .map(|(key, part)| format!("{key}: {}", part.flow()));
+            let inline = inline.collect::<Vec<_>>().join(", ");
+            edit::add_entry(
+                text,
+                expect,
+                |column| entries(&all, column),
+                &inline,
+                &mut edits,
+            );
+            if text[key.span.end..].starts_with(":\n") {
+                edits.insert(key.span.end + 1, remark);
+            }
+            edits.apply(text)
+        }
+        None => {
+            let mut new = text.to_owned();
+            end_line(&mut new);
+            new + &format!("expect:{remark}\n{}", entries(&all, 2))
+        }
+    };
+    end_line(&mut new);
     let mut on = String::new();
     for run in &runs[..runs.len() - 1] {
         let other = GROUPS.iter().filter(|group| !main.agrees(run, group));
@@ -249,9 +274,13 @@ pub fn program(text: &str) -> String {
     kept
 }
 
-/// Whether a case expects nothing at all.
+/// Whether a case expects nothing at all, but perhaps that there are ties.
 pub fn expects_nothing(case: &Case) -> bool {
-    case.expect == Expect::default() && case.on.is_empty()
+    let expect = Expect {
+        ties: None,
+        ..case.expect.clone()
+    };
+    expect == Expect::default() && case.on.is_empty()
 }
 
 /// Puts the parts of a group in their places, where they are named.
