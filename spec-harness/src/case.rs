@@ -21,6 +21,17 @@ impl Case {
     /// # Errors
     /// Everything that is wrong with it, in the file's order; never empty. The diagnostics name the file
     /// `NAME.yaml`: a caller that knows its real path sets [`Diagnostic::file`].
+    ///
+    /// # Examples
+    /// ```
+    /// use spec_harness::case::ast::Case;
+    ///
+    /// let text = "spec: 1\ntitle: a slip\nmain:\n  - pool: 2\n  - joim\n";
+    /// let problems = Case::parse("slip", text).expect_err("there is no such step");
+    /// let shown = problems[0].render(text, false);
+    /// assert!(shown.contains("slip.yaml:5:5"), "{shown}");
+    /// assert!(shown.contains("did you mean `join`?"), "{shown}");
+    /// ```
     pub fn parse(name: &str, text: &str) -> Result<Case, Vec<Diagnostic>> {
         let file = format!("{name}.yaml");
         read(name, text).map_err(|mut problems| {

@@ -74,6 +74,18 @@ pub enum Dialect {
 }
 
 /// Predicts what happens when a case runs on workers of this kind.
+///
+/// # Examples
+/// ```
+/// use spec_harness::case::ast::{Case, Kind};
+/// use spec_harness::history::Ending;
+/// use spec_harness::model::predict;
+///
+/// let text = "spec: 1\ntitle: nobody closes\nmain:\n  - pool: 1\n  - join:\n    raises: StillRunning\n";
+/// let case = Case::parse("early", text).expect("it is in order");
+/// let history = predict(&case, Kind::Process).ran().expect("it is for processes too");
+/// assert_eq!(history.ending, Ending::Finished);
+/// ```
 pub fn predict(case: &Case, kind: Kind) -> Prediction {
     predict_in(Dialect::Contract, case, kind)
 }

@@ -42,6 +42,15 @@ impl std::fmt::Debug for Drawn {
 pub struct Program(Draft);
 
 /// Draws the program of this number; the same numbers give the same program.
+///
+/// # Examples
+/// ```
+/// use spec_harness::random::draw;
+///
+/// let program = draw(1, 7).program();
+/// assert_eq!(program.steps(), draw(1, 7).program().steps());
+/// assert!(program.kinds().iter().any(|kind| program.settled(*kind).is_ok()));
+/// ```
 pub fn draw(seed: u64, number: u64) -> Drawn {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());

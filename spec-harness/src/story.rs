@@ -27,6 +27,20 @@ pub struct Chapter {
 }
 
 /// Tells a run, real or predicted.
+///
+/// # Examples
+/// ```
+/// use spec_harness::case::ast::{Case, Kind};
+/// use spec_harness::model::predict;
+/// use spec_harness::story;
+///
+/// let text = "spec: 1\ntitle: a nap\nmain:\n  - sleep: 2\n  - print: awake\n";
+/// let case = Case::parse("nap", text).expect("it is in order");
+/// let history = predict(&case, Kind::Thread).ran().expect("it needs nothing");
+/// let chapters = story::of(&history);
+/// assert_eq!(chapters.len(), 1);
+/// assert_eq!(chapters[0].at.to_string(), "2");
+/// ```
 pub fn of(history: &History) -> Vec<Chapter> {
     let teller = Teller {
         facts: Facts::of(history),

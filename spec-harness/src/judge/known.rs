@@ -61,6 +61,16 @@ impl Known {
     ///
     /// # Errors
     /// Says what is wrong with it and where.
+    ///
+    /// # Examples
+    /// ```
+    /// use spec_harness::judge::Known;
+    ///
+    /// let known = Known::parse(
+    ///     "- id: eager-imap\n  cases: [imap/reads-ahead]\n  kinds: [thread]\n  versions: ['1.4']\n  why: it reads all\n",
+    /// );
+    /// assert!(known.is_ok_and(|known| known.entries().len() == 1));
+    /// ```
     pub fn parse(yaml: &str) -> Result<Known, String> {
         let entries: Vec<Entry> =
             serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;

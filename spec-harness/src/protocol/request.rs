@@ -296,6 +296,17 @@ impl Request {
     ///
     /// # Errors
     /// A [`Breach`] when the line is not a request of this protocol.
+    ///
+    /// # Examples
+    /// ```
+    /// use spec_harness::protocol::{Command, Request};
+    ///
+    /// let line = r#"{"id":4,"by":"main","cmd":"get","handle":"h0","timeout":0.5}"#;
+    /// let request = Request::parse(line)?;
+    /// assert_eq!(request.command.name(), "get");
+    /// assert_eq!(Request::parse(&request.to_line())?, request);
+    /// # Ok::<(), spec_harness::protocol::Breach>(())
+    /// ```
     pub fn parse(text: &str) -> Result<Request, Breach> {
         let mut object = object(text)?;
         let id = take_number(&mut object, "id", text)?;

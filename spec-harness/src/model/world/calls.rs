@@ -56,6 +56,20 @@ pub(super) enum Awaits {
     Ended(usize),
 }
 
+impl Awaits {
+    /// The pool for whose work it waits.
+    fn pool(&self) -> Option<usize> {
+        match self {
+            Awaits::Value((pool, _)) | Awaits::Ready((pool, _)) | Awaits::Next((pool, _)) => {
+                Some(*pool)
+            }
+            Awaits::Place(submission) => Some(submission.pool),
+            Awaits::Places(pool) => Some(*pool),
+            Awaits::No(_) | Awaits::Gone(_) | Awaits::Terminated(_) | Awaits::Ended(_) => None,
+        }
+    }
+}
+
 impl World {
     /// C5: those who wait for a place hand in what finds one.
     pub(super) fn let_in(&mut self) {
@@ -137,24 +151,12 @@ impl World {
         matches!(by, Caller::Body(key) if self.pools[pool].bodies().contains(&key))
     }
 
-    /// The pool for whose work a call waits.
-    fn waited_for(&self, awaits: &Awaits) -> Option<usize> {
-        match awaits {
-            Awaits::Value((pool, _)) | Awaits::Ready((pool, _)) | Awaits::Next((pool, _)) => {
-                Some(*pool)
-            }
-            Awaits::Place(submission) => Some(submission.pool),
-            Awaits::Places(pool) => Some(*pool),
-            Awaits::No(_) | Awaits::Gone(_) | Awaits::Terminated(_) | Awaits::Ended(_) => None,
-        }
-    }
-
     /// The bodies that are blocked until something of this pool has happened: which job's end, by its place among
     /// all, lets them go on.
     pub(super) fn waiting_inside(&self, pool: usize) -> BTreeMap<Key, Option<usize>> {
         let waiting = self.calls.iter().filter_map(|(by, call)| {
             let Caller::Body(key) = by else { return None };
-            if call.late || self.waited_for(&call.awaits) != Some(pool) {
+            if call.late || call.awaits.pool() != Some(pool) {
                 return None;
             }
             let until = match &call.awaits {

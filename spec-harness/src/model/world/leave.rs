@@ -3,7 +3,7 @@
 use super::{Over, World};
 use crate::case::ast::Kind;
 use crate::interp::{Caller, MAIN, Observed};
-use crate::model::process::{SIGKILL, SIGTERM};
+use crate::model::process::{Process, SIGKILL, SIGTERM};
 
 impl World {
     /// The end of the program. L9: pools are dropped, the last one first. P2: daemons are killed, and the other
@@ -21,7 +21,7 @@ impl World {
                 self.signal(number, SIGKILL);
             }
         }
-        if !self.processes.iter().any(|process| process.is_alive()) {
+        if !self.processes.iter().any(Process::is_alive) {
             self.leaving = false;
             self.over = Some(Over::Ended);
         }
@@ -52,7 +52,7 @@ impl World {
                 }
             }
             let gone = self.pools.iter().all(|pool| pool.is_gone());
-            if !gone || self.processes.iter().any(|process| process.is_alive()) {
+            if !gone || self.processes.iter().any(Process::is_alive) {
                 return;
             }
         }
