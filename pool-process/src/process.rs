@@ -7,7 +7,7 @@ mod life;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -124,24 +124,35 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// It was started before; the argument cannot be encoded; the system refused.
+    /// It was started before, or is being started; the argument cannot be encoded; the system refused.
     pub fn start(&self) -> Result<(), ProcessError> {
-        let mut state = self.life.lock();
-        match &*state {
-            State::New => {}
-            State::Closed => return Err(ProcessError::Closed),
-            State::Running(_) | State::Ended(..) => return Err(ProcessError::AlreadyStarted),
-        }
+        self.life.lock().may_start()?;
         if let Some(reason) = start::impossible() {
             return Err(ProcessError::Impossible(reason));
         }
-        let mut errand = self.errand.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(write) = &*errand else {
-            return Err(ProcessError::AlreadyStarted);
-        };
+        // Whoever has it is the one who starts.
+        let errand = self.errand().take().ok_or(ProcessError::AlreadyStarted)?;
+        // The argument's own code, as its drop below: it runs under no lock, and may ask this process what it likes.
         let mut task = Vec::new();
-        wire::write(&mut task, Kind::Task, 0, write).map_err(ProcessError::Encode)?;
-        let newborn = launch::launch(&self.name, &task).map_err(ProcessError::Start)?;
+        let encoded = wire::write(&mut task, Kind::Task, 0, &errand);
+        let started = encoded
+            .map_err(ProcessError::Encode)
+            .and_then(|()| self.launch(&task));
+        if started.is_err() {
+            *self.errand() = Some(errand);
+        }
+        started
+    }
+
+    fn errand(&self) -> MutexGuard<'_, Option<Errand>> {
+        self.errand.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts it with its function and argument as bytes.
+    fn launch(&self, task: &[u8]) -> Result<(), ProcessError> {
+        let mut state = self.life.lock();
+        state.may_start()?;
+        let newborn = launch::launch(&self.name, task).map_err(ProcessError::Start)?;
         let listed = Listed::new(newborn.child.as_fd(), self.daemon);
         *state = State::Running(Running {
             owner: std::process::id(),
@@ -150,9 +161,6 @@ impl Process {
         });
         // Set once: only one start gets here.
         self.life.child.get_or_init(|| newborn.child);
-        // The argument is the user's: it is dropped outside of the locks, and last.
-        let _sent = errand.take();
-        drop(errand);
         drop(state);
         children::add(Entry {
             name: self.name.clone(),

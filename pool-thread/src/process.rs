@@ -113,13 +113,28 @@ impl Process {
             }
         };
         let present = self.present.enter();
+        // Kept where a refused thread does not drop it: it is the user's, and this is under a lock.
+        let body = Arc::new(Mutex::new(Some(body)));
+        let there = body.clone();
         let run = move || {
             let _present = present;
-            body();
+            if let Some(body) = take(&there) {
+                body();
+            }
         };
-        let thread = thread::Builder::new().name(self.name.clone()).spawn(run);
-        *life = Life::Started(thread.map_err(ProcessError::Start)?);
-        Ok(())
+        // The system's names end at the first zero byte.
+        let name = self.name.replace('\0', "");
+        let thread = thread::Builder::new().name(name).spawn(run);
+        let refused = match thread {
+            Ok(thread) => {
+                *life = Life::Started(thread);
+                return Ok(());
+            }
+            Err(refused) => refused,
+        };
+        drop(life);
+        drop(take(&body));
+        Err(ProcessError::Start(refused))
     }
 
     /// Waits until it has ended. It may be repeated.
@@ -168,6 +183,10 @@ impl Process {
     fn life(&self) -> MutexGuard<'_, Life> {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
+    place.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 impl fmt::Debug for Process {
@@ -219,6 +238,14 @@ mod tests {
         assert!(matches!(process.start(), Err(ProcessError::AlreadyStarted)));
         process.join().unwrap();
         assert!(matches!(process.start(), Err(ProcessError::AlreadyStarted)));
+    }
+
+    #[test]
+    fn a_name_may_have_any_letters() {
+        let process = Process::new(|()| (), ()).named("a\0b");
+        process.start().unwrap();
+        process.join().unwrap();
+        assert_eq!(process.name(), "a\0b");
     }
 
     #[test]

@@ -41,6 +41,17 @@ pub(super) struct Running {
     pub(super) _listed: Listed,
 }
 
+impl State {
+    /// Whether a start comes in question.
+    pub(super) fn may_start(&self) -> Result<(), ProcessError> {
+        match self {
+            State::New => Ok(()),
+            State::Closed => Err(ProcessError::Closed),
+            State::Running(_) | State::Ended(..) => Err(ProcessError::AlreadyStarted),
+        }
+    }
+}
+
 impl Life {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
