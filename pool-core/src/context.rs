@@ -61,6 +61,8 @@ pub trait Lender: Send + Sync {
     fn lend(&self) -> bool;
     /// It goes on.
     fn resume(&self);
+    /// Whether what the calling worker runs is a part of the job with this number in its pool.
+    fn runs(&self, job: u64) -> bool;
 }
 
 /// A worker's place, lent while it blocks.
@@ -111,6 +113,9 @@ impl fmt::Debug for Loan {
 /// To be held by whoever blocks until something of this pool has happened: a worker of that pool lends its place,
 /// once, however often it is asked meanwhile.
 pub(crate) fn lend(pool: u64) -> Result<Option<Lent>, Misuse> {
+    if keeps(pool) {
+        return Err(Misuse::WouldDeadlock);
+    }
     let lender = here(|here| match &here.worker {
         Some((of, _)) if *of == pool && !here.lent => here.lender.clone(),
         _ => None,
@@ -128,7 +133,7 @@ pub(crate) fn lend(pool: u64) -> Result<Option<Lent>, Misuse> {
 
 thread_local! {
     static HERE: RefCell<Here> =
-        const { RefCell::new(Here { worker: None, state: None, lender: None, lent: false, callbacks: Vec::new() }) };
+        const { RefCell::new(Here { worker: None, state: None, lender: None, lent: false, post: None, callbacks: Vec::new() }) };
 }
 
 struct Here {
@@ -139,8 +144,19 @@ struct Here {
     lender: Option<Arc<dyn Lender>>,
     /// It is lent now.
     lent: bool,
+    /// What the thread does for a pool when it is none of its workers.
+    post: Option<(u64, Post)>,
     /// Pool and job of each callback that is running on this thread, the innermost last.
     callbacks: Vec<(u64, u64)>,
+}
+
+/// What a thread that is no worker does for its pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Post {
+    /// It runs callbacks, and what comes with them: wakers, and drops of values.
+    Lane,
+    /// It gives workers their tasks, and takes what they answer.
+    Keeper,
 }
 
 /// What is known of the calling thread, for the length of `look`, which runs nobody else's code. Nothing while the
@@ -182,20 +198,60 @@ impl Drop for WorkerSeat {
     }
 }
 
-/// True when the calling code is a task or a callback of this pool.
+/// Marks the calling thread, until it is dropped, as the one without which its pool does not go on: what would wait for
+/// that pool here is refused, and a pool dropped here is joined elsewhere.
+#[derive(Debug)]
+pub struct Keeper(());
+
+impl Keeper {
+    /// The calling thread keeps the pool with this number going.
+    pub fn of(pool: u64) -> Keeper {
+        here(|here| here.post = Some((pool, Post::Keeper)));
+        Keeper(())
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        here(|here| here.post = None);
+    }
+}
+
+/// The calling thread is the one on which a pool's callbacks run, until it ends.
+pub(crate) fn become_lane(pool: u64) {
+    here(|here| here.post = Some((pool, Post::Lane)));
+}
+
+/// True when the calling code runs on a thread of this pool: in a task, in a callback, in a waker or a drop beside them.
 pub(crate) fn inside(pool: u64) -> bool {
     let on_worker = |here: &mut Here| here.worker.as_ref().is_some_and(|(of, _)| *of == pool);
-    on_lane(pool) || here(on_worker).unwrap_or(false)
+    on_lane(pool) || keeps(pool) || here(on_worker).unwrap_or(false)
 }
 
-/// True when the calling code is a callback of this pool.
+/// True when the calling code is where this pool's callbacks run.
 pub(crate) fn on_lane(pool: u64) -> bool {
-    here(|here| here.callbacks.iter().any(|(of, _)| *of == pool)).unwrap_or(false)
+    let calls = |here: &mut Here| here.callbacks.iter().any(|(of, _)| *of == pool);
+    has_post(pool, Post::Lane) || here(calls).unwrap_or(false)
 }
 
-/// True when the calling code is the callback of this very job.
-pub(crate) fn in_callback_of(pool: u64, job: u64) -> bool {
-    here(|here| here.callbacks.contains(&(pool, job))).unwrap_or(false)
+/// True when this pool does not go on before the calling code has returned.
+pub(crate) fn keeps(pool: u64) -> bool {
+    has_post(pool, Post::Keeper)
+}
+
+fn has_post(pool: u64, post: Post) -> bool {
+    here(|here| here.post == Some((pool, post))).unwrap_or(false)
+}
+
+/// True when the calling code is the callback of this very job, or a task of it: it is not over before that returns.
+pub(crate) fn is_part_of(pool: u64, job: u64) -> bool {
+    let known = here(|here| {
+        let in_callback = here.callbacks.contains(&(pool, job));
+        let on_worker = here.worker.as_ref().is_some_and(|(of, _)| *of == pool);
+        (in_callback, here.lender.clone().filter(|_| on_worker))
+    });
+    let (in_callback, lender) = known.unwrap_or_default();
+    in_callback || lender.is_some_and(|lender| lender.runs(job))
 }
 
 /// Runs a callback of a job, known as such while it runs.

@@ -293,7 +293,7 @@ impl<B: Backend> Engine<B> {
     /// # Errors
     ///
     /// [`Misuse::StillRunning`] before `close` or `terminate`, [`Misuse::WouldDeadlock`] from inside a task
-    /// or callback of this pool.
+    /// or callback of this pool, or the input of an `imap` of it.
     pub fn join(&self, limit: Option<Duration>) -> Result<bool, Misuse> {
         self.0.join(limit)
     }
@@ -338,11 +338,12 @@ impl<B: Backend> Shared<B> {
                 return Err(why);
             }
             return self.waiting(entry, |over| {
-                self.feed.push_waiting(job, over)?;
+                let turn = self.feed.line_up();
+                turn.push(job, over)?;
                 self.backend.wake();
                 // The rest of a map that was let in finds places one by one; its submitter waits for them, within the
                 // same time.
-                self.feed.wait_for_places(over);
+                turn.wait_for_places(over);
                 Ok(())
             })?;
         }
@@ -385,7 +386,8 @@ impl<B: Backend> Shared<B> {
     /// Whether the calling code may wait for the pool's end.
     fn begin_join(&self) -> Result<(), Misuse> {
         self.feed.step(Step::Join)?;
-        if context::inside(self.hub.pool) {
+        let reads = |source: &Arc<dyn Source>| source.is_read_here();
+        if context::inside(self.hub.pool) || self.feed.sources().iter().any(reads) {
             return Err(Misuse::WouldDeadlock);
         }
         Ok(())
@@ -408,7 +410,8 @@ impl<B: Backend> Shared<B> {
 }
 
 impl<B: Backend> Drop for Engine<B> {
-    /// Terminates and joins; inside a task or callback of the pool itself, another thread does the joining.
+    /// Terminates and joins; inside a task or callback of the pool itself, or the input of an `imap` of it, another thread
+    /// does the joining.
     fn drop(&mut self) {
         let shared = &self.0;
         if shared.feed.phase() == Phase::Joined || shared.detached.load(Ordering::Acquire) {
@@ -425,11 +428,9 @@ impl<B: Backend> Drop for Engine<B> {
             );
         }
         shared.terminate();
-        if context::inside(shared.hub.pool) {
+        // Terminated, it is refused for one reason: this is where its own end would wait for itself.
+        if shared.join(None).is_err() {
             parting::leave_behind(shared.clone());
-        } else {
-            // Terminated, and outside of the pool: nothing is left to refuse.
-            let _ = shared.join(None);
         }
     }
 }

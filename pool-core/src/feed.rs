@@ -7,9 +7,10 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::cell::{Erased, Unclaimed, Unit};
-use crate::entry::NoEntry;
 use crate::failure::Misuse;
 use crate::lifecycle::{Order, Phase, Step};
+
+mod places;
 
 /// A pool's queue, as its workers see it. `J` is how the backend sees a job.
 pub struct Feed<J: ?Sized> {
@@ -18,8 +19,10 @@ pub struct Feed<J: ?Sized> {
     size: NonZeroUsize,
     /// How many units may wait; those of an `imap` have a bound of their own and are counted, not held up.
     bound: Option<NonZeroUsize>,
-    /// Rung when places have become free and somebody waits for one.
+    /// Rung when the line for places moves, or may.
     places: Condvar,
+    /// Rung when workers that rest may have nothing left to do.
+    rest: Condvar,
     pool: u64,
 }
 
@@ -53,8 +56,12 @@ struct Inner<J: ?Sized> {
     submitted: u64,
     /// Of these, units that were never handed out.
     queued: usize,
-    /// Submissions that wait for a place.
-    queuing: usize,
+    /// Submissions that wait for places, by their numbers: the first gets the next.
+    line: VecDeque<u64>,
+    /// Submissions that have ever waited.
+    lined_up: u64,
+    /// Workers that rest between two tries to start.
+    resting: usize,
 }
 
 /// Work that is let in but not yet queued: the input of an `imap`.
@@ -63,6 +70,8 @@ pub(crate) trait Source: Send + Sync {
     fn read_all(&self);
     /// Forgets the rest of it.
     fn stop(&self);
+    /// Whether the calling code is the input, being read.
+    fn is_read_here(&self) -> bool;
 }
 
 impl<J: ?Sized + Erased> Feed<J> {
@@ -79,12 +88,15 @@ impl<J: ?Sized + Erased> Feed<J> {
                 open_sources: 0,
                 submitted: 0,
                 queued: 0,
-                queuing: 0,
+                line: VecDeque::new(),
+                lined_up: 0,
+                resting: 0,
             }),
             bell: Condvar::new(),
             size,
             bound,
             places: Condvar::new(),
+            rest: Condvar::new(),
             pool,
         }
     }
@@ -139,10 +151,27 @@ impl<J: ?Sized + Erased> Feed<J> {
         }
     }
 
-    /// Makes workers that wait for a unit look again whether they should leave.
+    /// Makes workers that wait for a unit look again whether they should leave, and those that rest whether they have
+    /// done so for long enough.
     pub fn ring(&self) {
         drop(self.lock());
         self.bell.notify_all();
+        self.rest.notify_all();
+    }
+
+    /// Blocks a worker that cannot start until its rest is `over`, which is asked under the queue's lock and again after
+    /// each [`ring`](Self::ring); false as soon as workers may leave.
+    pub fn rest(&self, over: impl Fn() -> bool) -> bool {
+        let mut inner = self.lock();
+        inner.resting += 1;
+        while !over() && !inner.is_drained() {
+            inner = self
+                .rest
+                .wait(inner)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        inner.resting -= 1;
+        !inner.is_drained()
     }
 
     /// The next unit for a worker, if there is one now.
@@ -153,6 +182,13 @@ impl<J: ?Sized + Erased> Feed<J> {
         self.leave(inner);
         drop(before);
         claim
+    }
+
+    /// Whether what a seat took last is a unit of the job with this number.
+    pub fn runs(&self, seat: Seat, job: u64) -> bool {
+        let inner = self.lock();
+        let running = inner.running.get(seat.0).and_then(Option::as_ref);
+        running.is_some_and(|running| running.job().number().0 == job)
     }
 
     /// Takes back a unit that a worker was given and has not started: it is the next to be handed out.
@@ -172,8 +208,7 @@ impl<J: ?Sized + Erased> Feed<J> {
 
     /// True when workers may leave: no more work is let in, and none is left to hand out.
     pub fn is_drained(&self) -> bool {
-        let mut inner = self.lock();
-        inner.takes_no_more() && inner.returned.is_empty() && inner.front().is_none()
+        self.lock().is_drained()
     }
 
     /// Where the pool is in its life.
@@ -227,6 +262,7 @@ impl<J: ?Sized + Erased> Feed<J> {
     pub(crate) fn end_source(&self) {
         self.lock().open_sources -= 1;
         self.bell.notify_all();
+        self.rest.notify_all();
     }
 
     /// The sources that may not have ended.
@@ -238,76 +274,16 @@ impl<J: ?Sized + Erased> Feed<J> {
             .collect()
     }
 
-    /// Lets a job in, behind all others; in a queue with a bound only where all its units find places. It comes
-    /// back where it is not let in.
-    pub(crate) fn push(&self, job: Arc<J>) -> Result<(), (NoEntry, Arc<J>)> {
-        let inner = self.lock();
-        if let Err(misuse) = inner.phase.after(Step::Submit) {
-            return Err((misuse.into(), job));
-        }
-        let free = self
-            .bound
-            .map(|bound| bound.get().saturating_sub(inner.queued));
-        if free.is_some_and(|free| free < job.job().units()) {
-            return Err((NoEntry::Full, job));
-        }
-        self.link(inner, job);
-        Ok(())
-    }
-
-    /// Lets a job in as soon as its first unit finds a place; `over` says, under the queue's lock, when to give up,
-    /// and is asked again after each [`ring_for_places`](Self::ring_for_places).
-    pub(crate) fn push_waiting(&self, job: Arc<J>, over: impl Fn() -> bool) -> Result<(), NoEntry> {
-        let full = |inner: &Inner<J>| self.bound.is_some_and(|bound| inner.queued >= bound.get());
-        let mut inner = self.lock();
-        loop {
-            inner.phase.after(Step::Submit)?;
-            if !full(&inner) {
-                break;
-            }
-            if over() {
-                return Err(NoEntry::Full);
-            }
-            inner = self.queue_up(inner);
-        }
-        self.link(inner, job);
-        Ok(())
-    }
-
-    /// Waits until all units have places, the pool takes no more, or it is `over`.
-    pub(crate) fn wait_for_places(&self, over: impl Fn() -> bool) {
-        let mut inner = self.lock();
-        while self.overfull(&inner) && !over() {
-            inner = self.queue_up(inner);
-        }
-    }
-
-    /// Makes those who wait for places look again whether they should give up.
-    pub(crate) fn ring_for_places(&self) {
-        drop(self.lock());
-        self.places.notify_all();
-    }
-
-    fn overfull(&self, inner: &Inner<J>) -> bool {
-        inner.phase == Phase::Running && self.bound.is_some_and(|bound| inner.queued > bound.get())
-    }
-
-    fn queue_up<'a>(&self, mut inner: MutexGuard<'a, Inner<J>>) -> MutexGuard<'a, Inner<J>> {
-        inner.queuing += 1;
-        let mut inner = self
-            .places
-            .wait(inner)
-            .unwrap_or_else(PoisonError::into_inner);
-        inner.queuing -= 1;
-        inner
-    }
-
     /// Unlocks the queue, from which units may have been taken.
-    fn leave(&self, inner: MutexGuard<'_, Inner<J>>) {
-        let awaited = inner.queuing > 0;
+    fn leave(&self, mut inner: MutexGuard<'_, Inner<J>>) {
+        let awaited = !inner.line.is_empty();
+        let drained = inner.resting > 0 && inner.is_drained();
         drop(inner);
         if awaited {
             self.places.notify_all();
+        }
+        if drained {
+            self.rest.notify_all();
         }
     }
 
@@ -348,6 +324,7 @@ impl<J: ?Sized + Erased> Feed<J> {
         if order.is_some() {
             self.bell.notify_all();
             self.places.notify_all();
+            self.rest.notify_all();
         }
         Ok(order)
     }
@@ -388,6 +365,11 @@ impl<J: ?Sized + Erased> Inner<J> {
             Phase::Closed => self.open_sources == 0,
             Phase::Terminated | Phase::Joined => true,
         }
+    }
+
+    /// Workers may leave.
+    fn is_drained(&mut self) -> bool {
+        self.takes_no_more() && self.returned.is_empty() && self.front().is_none()
     }
 
     /// What a seat runs from now on; gives back what it ran before.

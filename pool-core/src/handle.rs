@@ -28,6 +28,11 @@ use crate::failure::{Failure, Misuse, Never};
 /// Dropping it neither cancels nor detaches: the task runs, and `join` waits for it. It is also a
 /// [`Future`], which any executor may poll, from any thread; it yields the outcome once.
 ///
+/// Inside its own task, and inside its own callback, the outcome cannot come before that code returns: to get it or to
+/// wait for it there, and to await it, is refused with [`Misuse::WouldDeadlock`]. So it is for everything that is
+/// polled there meanwhile, on that thread: a branch of a `select!` yields the refusal at once, and so does a task of an
+/// executor that the callback drives. A refusal takes nothing from the handle, which may be polled again elsewhere.
+///
 /// Source: `multiprocessing.pool.AsyncResult` in CPython's documentation.
 #[must_use = "dropping it neither cancels nor waits; its error, if there is one, would go unseen"]
 pub struct AsyncResult<T, E = Never> {
@@ -90,7 +95,7 @@ impl<T, E> AsyncResult<T, E> {
 
     /// Blocks until the task has finished; it never fails, whatever the task did.
     ///
-    /// Inside the very callback it would wait for, it returns at once.
+    /// Inside the very callback or task that it would wait for, it returns at once.
     ///
     /// # Examples
     ///
@@ -126,8 +131,8 @@ impl<T, E> AsyncResult<T, E> {
     /// # Errors
     ///
     /// Why the task has no value; [`Misuse::Taken`] when it was moved out before, and
-    /// [`Misuse::WouldDeadlock`] in the very callback it would wait for, or where no thread can be had to take
-    /// the place of a worker that waits for its own pool.
+    /// [`Misuse::WouldDeadlock`] in the very callback or task that it would wait for, or where no thread can be had
+    /// to take the place of a worker that waits for its own pool.
     ///
     /// # Examples
     ///
@@ -212,6 +217,11 @@ impl<T, E> AsyncResult<T, E> {
         self.job.clone()
     }
 
+    /// True when the calling code is a task or the callback of this job, and the job not over before it returns.
+    pub(crate) fn is_ours(&self) -> bool {
+        !self.ready() && is_ours(&*self.job)
+    }
+
     /// Wakes `waker` when the task has finished; true when it has already, and nobody will be woken.
     pub(crate) fn watch(&self, waker: &Waker) -> bool {
         self.job
@@ -247,6 +257,11 @@ impl<T, E> AsyncResult<T, E> {
     }
 }
 
+/// Whether the calling code is a part of a job, and would wait for itself.
+fn is_ours<J: Awaited + ?Sized>(job: &J) -> bool {
+    context::is_part_of(job.hub().pool, job.id().0)
+}
+
 /// Blocks until a job is ready, true, or the time is over, false.
 pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bool, Misuse> {
     let (gate, hub) = (job.gate(), job.hub());
@@ -256,7 +271,7 @@ pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bo
     if limit.is_some_and(|limit| limit.is_zero()) {
         return Ok(false);
     }
-    if context::in_callback_of(hub.pool, job.id().0) {
+    if is_ours(&**job) || context::keeps(hub.pool) {
         return Err(Misuse::WouldDeadlock);
     }
     let on_lane = context::on_lane(hub.pool);
@@ -299,9 +314,13 @@ pub(crate) fn wait_to_the_end(job: &Arc<dyn Awaited>, lent: Option<&Lent>) {
 impl<T, E> Future for AsyncResult<T, E> {
     type Output = Result<T, Failure<E>>;
 
-    /// Ready with the outcome, once; polled again after that it is [`Misuse::Taken`].
+    /// Ready with the outcome, once; polled again after that it is [`Misuse::Taken`]. In the very callback or task that
+    /// it would wait for it is [`Misuse::WouldDeadlock`], and the outcome stays where it is.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        if this.is_ours() {
+            return Poll::Ready(Err(Misuse::WouldDeadlock.into()));
+        }
         this.job.gate().poll(cx).map(|()| this.take())
     }
 }

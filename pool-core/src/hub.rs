@@ -31,10 +31,11 @@ pub(crate) struct Hub {
 impl Hub {
     pub(crate) fn new(timers: Timers) -> Hub {
         static POOLS: AtomicU64 = AtomicU64::new(1);
+        let pool = POOLS.fetch_add(1, Ordering::Relaxed);
         Hub {
-            pool: POOLS.fetch_add(1, Ordering::Relaxed),
+            pool,
             timers,
-            lane: Lane::default(),
+            lane: Lane::new(pool),
             ledger: Ledger::default(),
             tasks: AtomicU64::new(0),
         }

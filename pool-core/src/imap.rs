@@ -422,6 +422,7 @@ impl<R: 'static, E: 'static> Flying<R, E> {
             let news = match self.news.try_recv() {
                 Ok(news) => Ok(news),
                 Err(_) if look => return Waited::TimedOut,
+                Err(_) if limit.is_none() && self.are_ours() => return self.refused(),
                 Err(_) if context::on_lane(hub.pool) => self.receive_on_lane(hub),
                 Err(_) => match context::lend(hub.pool) {
                     Ok(lent) => self.receive(lent),
@@ -466,6 +467,11 @@ impl<R: 'static, E: 'static> Flying<R, E> {
         });
         // Where callbacks have no thread of their own, there is nothing else to run meanwhile.
         news.take().map_or_else(|| self.news.recv(), Ok)
+    }
+
+    /// Whether whoever waits runs in the only chunks that could end.
+    fn are_ours(&self) -> bool {
+        self.chunks.values().all(|sent| sent.handle.is_ours())
     }
 
     /// The chunk that was sent first, which cannot be waited for.

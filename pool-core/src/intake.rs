@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::thread::{self, ThreadId};
 
 use crate::common::Context;
 use crate::failure::{Failure, Misuse, Never};
@@ -107,10 +108,20 @@ impl Drop for OpenSource {
     }
 }
 
+/// Where an input is. Its iterator is the caller's code, and so is the function that is cloned for each chunk: whoever
+/// reads takes it out, so that they run under no lock.
+enum Place<A, R, E> {
+    Here(Input<A, R, E>),
+    /// With the one who reads it.
+    With(ThreadId),
+    Ended,
+}
+
 /// The input of one `imap`, and the chunks that were made of it.
 pub(crate) struct Intake<A, R, E> {
-    /// `None` once it has ended.
-    input: Mutex<Option<Input<A, R, E>>>,
+    input: Mutex<Place<A, R, E>>,
+    /// Rung when whoever has read is done.
+    back: Condvar,
     chunksize: usize,
     /// Where the imap was called.
     place: &'static Location<'static>,
@@ -131,20 +142,20 @@ struct Queue<R, E> {
 }
 
 impl<R, E> Queue<R, E> {
-    /// Under the queue's lock, so that one who is told of the chunk's end finds the chunk.
-    fn push(&mut self, items: usize, handle: AsyncResult<Ends<R, E>>) {
+    /// Under the queue's lock, so that one who is told of the chunk's end finds the chunk. Whom to tell at once, for it
+    /// has ended already: who is woken runs the caller's code, and needs the lock.
+    #[must_use = "the chunk may have ended"]
+    fn push(&mut self, items: usize, handle: AsyncResult<Ends<R, E>>) -> Option<Waker> {
         self.last += 1;
         let number = self.last;
-        if let Some(waker) = self.waker_of.as_ref().map(|waker_of| waker_of(number))
-            && handle.watch(&waker)
-        {
-            waker.wake();
-        }
+        let waker = self.waker_of.as_ref().map(|waker_of| waker_of(number));
+        let due = waker.filter(|waker| handle.watch(waker));
         self.chunks.push_back(Sent {
             number,
             items,
             handle,
         });
+        due
     }
 }
 
@@ -163,7 +174,8 @@ impl<A, R, E> Intake<A, R, E> {
             _open: open,
         };
         Arc::new(Intake {
-            input: Mutex::new(Some(input)),
+            input: Mutex::new(Place::Here(input)),
+            back: Condvar::new(),
             chunksize,
             place,
             sent: Mutex::new(Queue {
@@ -181,10 +193,44 @@ impl<A, R, E> Intake<A, R, E> {
         lock(&self.sent).waker_of = Some(Box::new(waker_of));
     }
 
+    /// Takes the input out, to read it; nothing when it has ended, or is being read by somebody who is not waited for.
+    fn take_out(&self, waits: bool) -> Option<Reading<'_, A, R, E>> {
+        let here = thread::current().id();
+        let mut place = lock(&self.input);
+        loop {
+            match std::mem::replace(&mut *place, Place::With(here)) {
+                Place::Here(input) => {
+                    return Some(Reading {
+                        intake: self,
+                        input: Some(input),
+                    });
+                }
+                Place::Ended => {
+                    *place = Place::Ended;
+                    return None;
+                }
+                Place::With(reader) => {
+                    *place = Place::With(reader);
+                    if !waits || reader == here {
+                        return None;
+                    }
+                    place = self
+                        .back
+                        .wait(place)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+
     /// Sends one chunk; false when there is no more input, or the pool takes none. A panic of the input is
     /// the reader's, and ends the input.
-    fn send(&self, mut guard: MutexGuard<'_, Option<Input<A, R, E>>>) -> bool {
-        let Some(mut input) = guard.take() else {
+    fn send(&self, waits: bool) -> bool {
+        let Some(mut reading) = self.take_out(waits) else {
+            return false;
+        };
+        // What is not handed back has ended.
+        let Some(mut input) = reading.input.take() else {
             return false;
         };
         let chunk: Vec<A> = input.items.by_ref().take(self.chunksize).collect();
@@ -197,11 +243,27 @@ impl<A, R, E> Intake<A, R, E> {
             return false;
         };
         input.read += items;
-        lock(&self.sent).push(items, handle);
+        let due = lock(&self.sent).push(items, handle);
+        if let Some(waker) = due {
+            waker.wake();
+        }
         // An input that knows its end has ended with its last item, not when somebody asks for one more.
         let ended = items < self.chunksize || input.items.size_hint().1 == Some(0);
-        *guard = Some(input).filter(|_| !ended);
+        reading.input = Some(input).filter(|_| !ended);
         true
+    }
+}
+
+/// An input that was taken out. It goes back, or has ended: then it is dropped before anybody is told.
+struct Reading<'i, A, R, E> {
+    intake: &'i Intake<A, R, E>,
+    input: Option<Input<A, R, E>>,
+}
+
+impl<A, R, E> Drop for Reading<'_, A, R, E> {
+    fn drop(&mut self) {
+        *lock(&self.intake.input) = self.input.take().map_or(Place::Ended, Place::Here);
+        self.intake.back.notify_all();
     }
 }
 
@@ -223,15 +285,11 @@ pub(crate) trait Reads<R, E>: Source {
 
 impl<A: Send, R: Send, E: Send + 'static> Reads<R, E> for Intake<A, R, E> {
     fn read(&self) -> bool {
-        self.send(lock(&self.input))
+        self.send(true)
     }
 
     fn try_read(&self) -> bool {
-        match self.input.try_lock() {
-            Ok(guard) => self.send(guard),
-            Err(TryLockError::Poisoned(poisoned)) => self.send(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => false,
-        }
+        self.send(false)
     }
 
     fn first(&self) -> Option<Sent<R, E>> {
@@ -259,19 +317,75 @@ impl<A: Send, R: Send, E: Send + 'static> Source for Intake<A, R, E> {
     }
 
     fn stop(&self) {
+        let mut place = lock(&self.input);
         // Whoever is reading finds the pool terminated when it sends.
-        let input = self
-            .input
-            .try_lock()
-            .ok()
-            .and_then(|mut input| input.take());
-        if input.is_some() {
-            self.cut_short.store(true, Ordering::Release);
-        }
+        let Place::Here(_) = &*place else { return };
+        let input = std::mem::replace(&mut *place, Place::Ended);
+        self.cut_short.store(true, Ordering::Release);
+        drop(place);
         panics::contain(|| drop(input));
+    }
+
+    fn is_read_here(&self) -> bool {
+        matches!(*lock(&self.input), Place::With(reader) if reader == thread::current().id())
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::Location;
+    use std::sync::{Arc, Mutex, Weak, mpsc};
+    use std::task::{Wake, Waker};
+    use std::time::Duration;
+
+    use super::{Intake, OpenSource, Reads, Settled};
+    use crate::cell::{Cell, Job};
+    use crate::handle::AsyncResult;
+    use crate::idle::{self, Queued};
+    use crate::task::Plain;
+    use crate::terms::Terms;
+    use crate::work::Batch;
+
+    type Numbers = Intake<u64, u64, crate::Never>;
+
+    /// Takes the first chunk when it is woken.
+    struct Takes(Mutex<Weak<Numbers>>, mpsc::Sender<usize>);
+
+    impl Wake for Takes {
+        fn wake(self: Arc<Self>) {
+            let intake = self
+                .0
+                .lock()
+                .expect("whole")
+                .upgrade()
+                .expect("it is there");
+            let first = intake.first().map_or(0, |sent| sent.items);
+            self.1.send(first).expect("somebody listens");
+        }
+    }
+
+    #[test]
+    fn who_is_told_of_a_chunk_that_ended_at_once_finds_it() {
+        let hub = idle::hub();
+        let submit = move |_, items: Vec<u64>| {
+            let same: fn(u64) -> u64 = |item| item;
+            let work = Batch::new(Settled(Plain(same)), items, 2);
+            let cell = Cell::<dyn Queued, _>::new(&hub, work, false, Terms::here());
+            let unit = cell.link().lock().claim(&*cell);
+            cell.run(unit.expect("it has one").0);
+            Ok(AsyncResult::new(cell))
+        };
+        let open = OpenSource::new(|| ());
+        let intake = Intake::new(0..2, 2, Location::caller(), submit, open);
+        let (tell, told) = mpsc::channel();
+        let takes = Arc::new(Takes(Mutex::new(Arc::downgrade(&intake)), tell));
+        intake.tell_ends(move |_| Waker::from(takes.clone()));
+        // On a thread of its own, to notice where it never ends.
+        std::thread::spawn(move || intake.read());
+        assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(2));
+    }
 }

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::attendance::{Attendance, Deadline, Present};
+use crate::context;
 use crate::panics;
 
 /// A job whose outcome is there and whose callback is due.
@@ -25,8 +26,8 @@ enum Message {
 }
 
 /// A pool's callbacks: run one at a time, in the order in which their jobs completed.
-#[derive(Default)]
 pub(crate) struct Lane {
+    pool: u64,
     line: Mutex<Option<Line>>,
     due: Arc<Attendance>,
 }
@@ -38,6 +39,14 @@ struct Line {
 }
 
 impl Lane {
+    pub(crate) fn new(pool: u64) -> Lane {
+        Lane {
+            pool,
+            line: Mutex::default(),
+            due: Arc::default(),
+        }
+    }
+
     /// Starts the thread, if it is not there. Where the system refuses, callbacks run on the thread that
     /// completed their job.
     pub(crate) fn open(&self) {
@@ -47,7 +56,11 @@ impl Lane {
         }
         let (sender, receiver) = unbounded();
         let messages = receiver.clone();
-        let run = move || while Lane::one(&messages) {};
+        let pool = self.pool;
+        let run = move || {
+            context::become_lane(pool);
+            while Lane::one(&messages) {}
+        };
         if let Ok(thread) = thread::Builder::new()
             .name("pool-callbacks".into())
             .spawn(run)
@@ -111,9 +124,12 @@ impl Lane {
 
     fn one(messages: &Receiver<Message>) -> bool {
         match messages.recv() {
-            Ok(Message::Run(due, _present)) => {
-                // Contained already; this keeps the lane alive should a job's own code panic.
+            Ok(Message::Run(due, present)) => {
+                // Contained already; this keeps the lane alive should a job's own code panic. What the job holds may be
+                // dropped here: that, too, is over before anybody has been waited for.
                 let _ = panics::catch(|| due.run_callback());
+                panics::contain(|| drop(due));
+                drop(present);
                 true
             }
             Ok(Message::Nudge) => true,

@@ -29,14 +29,14 @@ mod lifecycle;
 // How a map is cut.
 mod chunks;
 
+// Panics as values.
+mod panics;
+
 // The one source of time.
 mod timers;
 
 // Who is still there.
 mod attendance;
-
-// Panics as values.
-mod panics;
 
 // Where the calling code runs.
 mod context;
@@ -67,6 +67,10 @@ mod cell;
 
 // What the caller holds of it.
 mod handle;
+
+// A backend for tests.
+#[cfg(test)]
+mod idle;
 
 // The queue, and the pool's phase.
 mod feed;
@@ -107,7 +111,7 @@ pub use cell::{Cell, Erased, Job, Link, Unclaimed, Unit};
 pub use chunks::default_chunksize;
 pub use common::Context;
 pub use config::Config;
-pub use context::{Lender, Worker, WorkerSeat, current_worker, worker_state};
+pub use context::{Keeper, Lender, Worker, WorkerSeat, current_worker, worker_state};
 pub use drain::{DrainError, drain};
 pub use engine::Engine;
 pub use entry::{Refused, TrySubmitError};

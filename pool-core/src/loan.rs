@@ -42,7 +42,12 @@ impl<W: Work> Lent for Loan<W> {
         let end = panics::catch(|| unsafe { self.work.run(unit) });
         if let Some(failure) = failed(end) {
             let mut first = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-            first.get_or_insert(failure);
+            let later = match &*first {
+                None => first.replace(failure),
+                Some(_) => Some(failure),
+            };
+            drop(first);
+            panics::contain(|| drop(later));
         }
     }
 

@@ -51,7 +51,7 @@ pub trait Pool: Sized {
     /// # Errors
     ///
     /// [`Misuse::StillRunning`] before `close` or `terminate`, [`Misuse::WouldDeadlock`] from inside a task
-    /// or callback of this pool.
+    /// or callback of this pool, or the input of an `imap` of it.
     fn join(&self) -> Result<(), Misuse>;
 
     /// As [`join`](Self::join), but for at most this long: false when the time was over first.

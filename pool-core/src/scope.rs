@@ -208,10 +208,14 @@ impl<'scope, B: Backend + Carry<ScopedTask>> Scope<'scope, '_, B> {
 }
 
 impl<B: Backend> Scope<'_, '_, B> {
+    fn last_sent(&self) -> Option<Sent> {
+        lock(&self.sent).pop()
+    }
+
     /// Waits until no closure of the scope is left.
     fn end(&self) {
         // A task may submit further ones, so this goes on until there is none.
-        while let Some(Sent { parcel, job }) = lock(&self.sent).pop() {
+        while let Some(Sent { parcel, job }) = self.last_sent() {
             // Where nobody can take the place of a worker that waits here, what has not begun never will.
             parcel.take_back(wait(&job, None));
         }

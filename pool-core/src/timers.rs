@@ -10,6 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::panics;
+
 /// What is done when a timer fires: short, and never blocking.
 pub type Alarm = Box<dyn FnOnce() + Send>;
 
@@ -132,7 +134,8 @@ impl RealTime {
                     let alarm = schedule.alarms.remove(&timer);
                     drop(schedule);
                     if let Some(alarm) = alarm {
-                        alarm();
+                        // All timers of the process are this thread's: it outlives what one of them does.
+                        panics::contain(alarm);
                     }
                     self.lock()
                 }
@@ -213,6 +216,17 @@ mod tests {
         let due = std::iter::from_fn(|| schedule.due.pop());
         let order: Vec<u64> = due.map(|Reverse((_, timer))| timer).collect();
         assert_eq!(order, [timers[1], timers[2], timers[0]]);
+    }
+
+    #[test]
+    fn an_alarm_that_panics_stops_no_other() {
+        let (sender, fired) = mpsc::channel();
+        let _first = Timers::real().arm(Duration::ZERO, Box::new(|| panic!("in an alarm")));
+        let _second = Timers::real().arm(
+            Duration::from_millis(1),
+            Box::new(move || sender.send(2).unwrap_or(())),
+        );
+        assert_eq!(fired.recv_timeout(Duration::from_secs(60)), Ok(2));
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 
 use pool_core::{
-    Attendance, Backend, Batch, Call, Carry, Cell, Deadline, Feed, Portable, Single, StartError,
+    Attendance, Backend, Batch, Call, Carry, Cell, Deadline, Feed, Keeper, Portable, Single,
+    StartError,
 };
 
 use crate::dispatch::{Dispatcher, Plan};
@@ -61,7 +62,11 @@ impl Processes {
         let mut dispatcher = Dispatcher::new(plan, feed, &self.inbox).map_err(refused)?;
         let present = self.present.enter();
         let (report, started) = mpsc::sync_channel(1);
+        let pool = feed.pool();
         let run = move || {
+            // Arguments are encoded here, results decoded, wakers called: whatever of that asks the pool to be waited
+            // for would stop it.
+            let _keeper = Keeper::of(pool);
             let outcome = dispatcher.start();
             let running = outcome.is_ok();
             // The one who asked waits for it below.

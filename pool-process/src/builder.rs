@@ -121,8 +121,8 @@ impl Builder {
     /// When it is full, a submission waits for a place: [`Submission`](crate::Submission) has the forms that do not,
     /// or not for long, and give the argument back. `close` and `terminate` wake those who wait with
     /// [`Misuse::NotRunning`](crate::Misuse::NotRunning). A map is let in chunk by chunk; one whose first
-    /// chunk is in counts as accepted. An `imap` has its read-ahead for a bound and does not wait here. Who gets the
-    /// next place, of several who wait, is not said.
+    /// chunk is in counts as accepted. An `imap` has its read-ahead for a bound and does not wait here. Of
+    /// several who wait, whoever came first gets the next place, and nobody who comes later is let in before.
     ///
     /// In Python the queue has no bound.
     ///

@@ -159,7 +159,8 @@ impl Crew {
         let name = format!("ThreadPoolWorker-{number}");
         let pid = std::process::id();
         let seat = WorkerSeat::take(self.feed.pool(), Worker { name, index, pid });
-        seat.lend_to(Arc::new(Stage(self.clone())));
+        let crew = self.clone();
+        seat.lend_to(Arc::new(Stage { crew, index }));
         seat
     }
 
@@ -175,20 +176,26 @@ impl Crew {
                     seat.keep(state);
                     return Ok(());
                 }
-                Err(why) if tries == TRIES || self.feed.is_drained() => {
+                // Nobody tries again for a pool that has nothing left to do.
+                Err(why) if tries == TRIES || !self.rest(pause) => {
                     return Err(format!("the initializer failed {tries} times: {why}"));
                 }
-                Err(_) => self.rest(pause),
+                Err(_) => {}
             }
             (tries, pause) = (tries + 1, pause * 2);
         }
     }
 
-    /// Waits by the pool's own timers.
-    fn rest(&self, pause: Duration) {
-        let asleep = Arc::new(Attendance::new());
-        let _never = asleep.enter();
-        asleep.wait(&Deadline::after(&self.settings.timers, Some(pause)));
+    /// Waits by the pool's own timers; false as soon as workers may leave.
+    fn rest(&self, pause: Duration) -> bool {
+        let over = Arc::new(AtomicBool::new(false));
+        let (feed, told) = (self.feed.clone(), over.clone());
+        let alarm = move || {
+            told.store(true, Ordering::Release);
+            feed.ring();
+        };
+        let _armed = self.settings.timers.arm(pause, Box::new(alarm));
+        self.feed.rest(|| over.load(Ordering::Acquire))
     }
 
     fn serve(&self, index: usize) -> End {
@@ -246,12 +253,15 @@ impl Crew {
     }
 }
 
-/// The crew, as its blocked workers see it.
-struct Stage(Arc<Crew>);
+/// The crew, as the worker on this seat sees it while it is blocked.
+struct Stage {
+    crew: Arc<Crew>,
+    index: usize,
+}
 
 impl Lender for Stage {
     fn lend(&self) -> bool {
-        let crew = &self.0;
+        let crew = &self.crew;
         let seat = {
             let mut roll = lock(&crew.roll);
             crew.lends.store(true, Ordering::Release);
@@ -284,13 +294,22 @@ impl Lender for Stage {
     }
 
     fn resume(&self) {
-        lock(&self.0.roll).blocked -= 1;
-        self.0.feed.ring();
+        lock(&self.crew.roll).blocked -= 1;
+        self.crew.feed.ring();
+    }
+
+    fn runs(&self, job: u64) -> bool {
+        self.crew.feed.runs(Seat(self.index), job)
     }
 }
 
 fn join_all(threads: impl IntoIterator<Item = JoinHandle<()>>) {
+    let here = thread::current().id();
     for thread in threads {
+        // What a task left in its thread's locals may be the last to hold the pool: it is dropped when the worker has left.
+        if thread.thread().id() == here {
+            continue;
+        }
         // A worker contains what it runs; were it to panic, there is nothing left to save here.
         let _ = thread.join();
     }

@@ -11,7 +11,8 @@ use crate::failure::Failure;
 use crate::intake::{Reads, Sent};
 
 /// As the iterator, but it does not block where a result is yet to come. The input is read by whoever polls: an
-/// input that blocks, blocks the poll.
+/// input that blocks, blocks the poll. Polled inside the only chunk that could end it yields
+/// [`Misuse::WouldDeadlock`](crate::Misuse::WouldDeadlock) for that chunk's items, as the iterator does.
 impl<R: Send + 'static, E: Send + 'static> Stream for Imap<R, E> {
     type Item = Result<R, Failure<E>>;
 
@@ -74,6 +75,7 @@ impl<R: 'static, E: 'static> Flying<R, E> {
                 }
                 Ok(News::Over(_)) => {}
                 // What was told before the waker lay there is looked for once more.
+                Err(TryRecvError::Empty) if self.are_ours() => return Poll::Ready(self.refused()),
                 Err(TryRecvError::Empty) if watched => return Poll::Pending,
                 Err(TryRecvError::Empty) => {
                     watched = true;
