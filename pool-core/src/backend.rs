@@ -4,8 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use crate::attendance::Deadline;
-use crate::cell::{Cell, Erased};
+use crate::cell::Cell;
 use crate::feed::Feed;
+use crate::unit::Erased;
 use crate::work::Work;
 
 /// A kind of worker. Orders come from the engine, each once, as the lifecycle has it.

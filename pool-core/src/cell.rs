@@ -10,46 +10,29 @@
 //! job is ready, by the handle. `plan` is written before the cell is shared, and taken by the lane, which the
 //! resolver hands it to. The work's own rules are kept by [`Unit`]: each is made once, by the link of its own cell,
 //! carries the name of its job, stays with one thread at a time, and is consumed by its end; what it works on is
-//! borrowed from it. How many units there will never be is known to the same link, and told as [`Unclaimed`].
+//! borrowed from it.
 #![expect(unsafe_code, reason = "outcomes are owned by protocol, not by lock")]
 
 use std::cell::UnsafeCell;
 use std::fmt;
-use std::marker::PhantomData;
-use std::mem::{self, ManuallyDrop};
-use std::ops::{Deref, Range};
+use std::ops::Range;
 use std::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
+use crate::contained::Contained;
 use crate::context;
 use crate::failure::Failure;
 use crate::gate::Gate;
 use crate::hub::{Hub, TaskId};
 use crate::lane::Due;
 use crate::loan::failed;
+use crate::outcome::{Awaited, Outcome};
 use crate::panics;
 use crate::tally::{counts, in_words};
 use crate::terms::Terms;
+use crate::unit::{Job, Link, Name, Unclaimed, Unit};
 use crate::work::{Work, sealed};
-
-/// The right to end one unit of one job: made by the queue, once for each unit, and consumed by its end.
-#[derive(Debug)]
-#[must_use = "a unit that is not ended keeps its job waiting for ever"]
-pub struct Unit {
-    index: usize,
-    /// A unit that is ended at another cell is refused.
-    of: Name,
-    /// It may go to another thread, and not be shared with one: nor need what it works on be `Sync`.
-    here: PhantomData<std::cell::Cell<()>>,
-}
-
-/// A job's name, which no other one of this process has ever had: the numbers of its pool and of itself.
-type Name = (u64, TaskId);
-
-/// How many units of a job will never be handed out: only its queue can tell.
-#[derive(Debug)]
-pub struct Unclaimed(usize);
 
 /// Terms with callbacks, and the cell that they are of as the lane wants it.
 struct Plan<T, E> {
@@ -58,99 +41,6 @@ struct Plan<T, E> {
 }
 
 type BoxedPlan<W> = Box<Plan<<W as Work>::Value, <W as Work>::Raised>>;
-
-/// A job's place in its pool's queue; only the queue uses it.
-pub struct Link<J: ?Sized>(Mutex<Linked<J>>);
-
-pub(crate) struct Linked<J: ?Sized> {
-    /// The job behind this one.
-    pub(crate) next: Option<Arc<J>>,
-    /// How many units were handed out.
-    pub(crate) claimed: usize,
-}
-
-impl<J: ?Sized> Linked<J> {
-    /// The next unit of the job whose link this is, and whether it was the last; nothing when all were handed out.
-    pub(crate) fn claim(&mut self, job: &dyn Job<J>) -> Option<(Unit, bool)> {
-        let index = self.claimed;
-        (index < job.units()).then(|| {
-            self.claimed += 1;
-            let unit = Unit {
-                index,
-                of: job.name(),
-                here: PhantomData,
-            };
-            (unit, self.claimed == job.units())
-        })
-    }
-
-    /// Hands out no more units.
-    pub(crate) fn abandon(&mut self, job: &dyn Job<J>) -> Unclaimed {
-        let claimed = mem::replace(&mut self.claimed, job.units());
-        Unclaimed(job.units() - claimed)
-    }
-}
-
-impl Unclaimed {
-    /// All were handed out.
-    pub(crate) const NONE: Unclaimed = Unclaimed(0);
-
-    /// This one was, and came back; nothing where it is another job's.
-    pub(crate) fn returned<J: ?Sized>(unit: &Unit, job: &dyn Job<J>) -> Unclaimed {
-        Unclaimed(usize::from(unit.of == job.name()))
-    }
-}
-
-impl<J: ?Sized> Link<J> {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Linked<J>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<J: ?Sized> fmt::Debug for Link<J> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link")
-            .field("claimed", &self.lock().claimed)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A job as its queue sees it, whatever it works on: a [`Cell`], and nothing else. `J` is how its backend sees it.
-pub trait Job<J: ?Sized>: sealed::Sealed + Send + Sync {
-    /// Its place in the queue.
-    fn link(&self) -> &Link<J>;
-    /// Its number in its pool.
-    fn number(&self) -> TaskId {
-        self.name().1
-    }
-    /// The numbers of its pool, in this process, and of itself, in the pool.
-    fn name(&self) -> (u64, TaskId);
-    /// Number of its units.
-    fn units(&self) -> usize;
-    /// False once its outcome is decided: what has not started need not.
-    fn is_open(&self) -> bool;
-    /// The pool was terminated, and some units will never be handed out.
-    fn terminate(&self, unclaimed: Unclaimed);
-    /// The items of a unit, as indexes of the whole input of its map or imap; a call has none.
-    ///
-    /// # Panics
-    ///
-    /// When the unit is another job's.
-    fn items(&self, unit: &Unit) -> Option<Range<usize>>;
-    /// A unit's name for people: `thumbs::resize, items 16..32 (task 7, submitted at src/main.rs:8:14)`; without
-    /// the name of its function, `task 7, items 16..32, submitted at src/main.rs:8:14`.
-    ///
-    /// # Panics
-    ///
-    /// When the unit is another job's.
-    fn describe(&self, unit: &Unit, function: Option<&str>) -> String;
-}
-
-/// A backend's own view of a job, as its queue takes it.
-pub trait Erased: Send + Sync {
-    /// The job as the queue sees it.
-    fn job(&self) -> &dyn Job<Self>;
-}
 
 /// One job: made by the engine, shared by the queue, the worker and the handle.
 pub struct Cell<J: ?Sized, W: Work> {
@@ -167,37 +57,6 @@ pub struct Cell<J: ?Sized, W: Work> {
     work: Contained<W>,
 }
 
-/// A value of the user's. Whoever lets go of a job last may be anybody, a worker for one: a panic of its drop goes no
-/// further.
-struct Contained<T>(ManuallyDrop<T>);
-
-impl<T> Contained<T> {
-    fn new(value: T) -> Self {
-        Contained(ManuallyDrop::new(value))
-    }
-
-    fn into_inner(self) -> T {
-        let mut this = ManuallyDrop::new(self);
-        // SAFETY: taken once: `this` is not dropped.
-        unsafe { ManuallyDrop::take(&mut this.0) }
-    }
-}
-
-impl<T> Deref for Contained<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T> Drop for Contained<T> {
-    fn drop(&mut self) {
-        // SAFETY: dropped once, here.
-        panics::contain(|| unsafe { ManuallyDrop::drop(&mut self.0) });
-    }
-}
-
 // SAFETY: see the module's head: `failure` and `plan` have one owner at a time, handed on with release and
 // acquire. References to them are shared only by the handle, which is `Sync` only where its content is.
 unsafe impl<J: ?Sized + Send + Sync, W: Work> Sync for Cell<J, W> {}
@@ -211,10 +70,7 @@ impl<J: ?Sized + Send + Sync + 'static, W: Work + 'static> Cell<J, W> {
     ) -> Arc<Self> {
         let place = terms.place;
         let cell = |plan| Cell {
-            link: Link(Mutex::new(Linked {
-                next: None,
-                claimed: 0,
-            })),
+            link: Link::new(),
             hub: hub.clone(),
             id: hub.number(),
             place,
@@ -258,7 +114,7 @@ impl<J: ?Sized, W: Work + 'static> Cell<J, W> {
         self.check(unit);
         // SAFETY: a unit is made once and consumed by `run` and `finish`: it was neither run nor stored, nor will it be
         // while it is borrowed; and it is one thread's.
-        unsafe { self.work.inputs(unit.index) }
+        unsafe { self.work.inputs(unit.index()) }
     }
 
     /// Runs a unit on the calling thread; a panic of the task becomes its failure.
@@ -269,7 +125,7 @@ impl<J: ?Sized, W: Work + 'static> Cell<J, W> {
     pub fn run(&self, unit: Unit) {
         self.check(&unit);
         // SAFETY: a unit is made once and consumed here: it was neither run nor stored before.
-        let end = panics::catch(|| unsafe { self.work.run(unit.index) });
+        let end = panics::catch(|| unsafe { self.work.run(unit.index()) });
         if let Some(failure) = failed(end) {
             self.record(failure);
         }
@@ -285,7 +141,7 @@ impl<J: ?Sized, W: Work + 'static> Cell<J, W> {
         self.check(&unit);
         let stored = panics::catch(|| match end {
             // SAFETY: a unit is made once and consumed here: it was neither run nor stored before.
-            Ok(output) => unsafe { self.work.store(unit.index, output) }
+            Ok(output) => unsafe { self.work.store(unit.index(), output) }
                 .map_err(|error| Failure::Decode(Box::new(error))),
             Err(failure) => Err(failure),
         });
@@ -308,7 +164,7 @@ impl<J: ?Sized, W: Work + 'static> Cell<J, W> {
 
     fn check(&self, unit: &Unit) {
         assert!(
-            unit.of == self.called(),
+            unit.is_of(self.called()),
             "a unit was brought to another job's cell"
         );
     }
@@ -432,7 +288,8 @@ impl<J: ?Sized + Send + Sync, W: Work + 'static> Job<J> for Cell<J, W> {
         self.gate.is_open()
     }
 
-    fn terminate(&self, Unclaimed(unclaimed): Unclaimed) {
+    fn terminate(&self, unclaimed: Unclaimed) {
+        let unclaimed = unclaimed.count();
         let guard = self.gate.lock();
         let resolver = !self.lent && self.gate.begin();
         let replaced = (resolver || (self.lent && self.gate.is_open())).then(|| {
@@ -452,7 +309,7 @@ impl<J: ?Sized + Send + Sync, W: Work + 'static> Job<J> for Cell<J, W> {
     fn items(&self, unit: &Unit) -> Option<Range<usize>> {
         // A lent job's items are known as long as one of its units is not ended.
         self.check(unit);
-        self.work.items(unit.index)
+        self.work.items(unit.index())
     }
 
     fn describe(&self, unit: &Unit, function: Option<&str>) -> String {
@@ -501,37 +358,6 @@ impl<J: ?Sized + Send + Sync, W: Work + 'static> Due for Cell<J, W> {
         }
         self.publish();
     }
-}
-
-/// A job as those who wait for it see it.
-pub(crate) trait Awaited: Send + Sync {
-    fn gate(&self) -> &Gate;
-    fn hub(&self) -> &Hub;
-    fn id(&self) -> TaskId;
-}
-
-/// A job as its handle sees it.
-pub(crate) trait Outcome<T, E>: Awaited {
-    /// Moves the outcome out.
-    ///
-    /// # Safety
-    ///
-    /// The job is ready, and the caller alone may touch its outcome.
-    unsafe fn take(&self) -> Option<Result<T, Failure<E>>>;
-
-    /// Looks at the outcome.
-    ///
-    /// # Safety
-    ///
-    /// The job is ready, and nobody takes the outcome while the reference lives.
-    unsafe fn peek(&self) -> Option<Result<&T, &Failure<E>>>;
-
-    /// Nobody will take the outcome.
-    ///
-    /// # Safety
-    ///
-    /// The one handle of the job goes, and has not taken the outcome.
-    unsafe fn forget(&self);
 }
 
 impl<J: ?Sized + Send + Sync, W: Work> Awaited for Cell<J, W> {

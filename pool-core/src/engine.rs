@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::attendance::Deadline;
 use crate::backend::{Backend, Carry, StartError};
-use crate::cell::{Awaited, Cell, Erased};
+use crate::cell::Cell;
 use crate::chunks::default_chunksize;
 use crate::config::Config;
 use crate::context;
@@ -22,11 +22,13 @@ use crate::imap::{Flow, Imap};
 use crate::intake::{Intake, OpenSource, Settled};
 use crate::lifecycle::{Order, Phase, Step};
 use crate::loan::{Borrowed, Loan};
+use crate::outcome::Awaited;
 use crate::panics;
 use crate::parting::{self, JoinAsync, Parting};
 use crate::tally::Tally;
 use crate::task::{Func, Task};
 use crate::terms::Terms;
+use crate::unit::Erased;
 use crate::work::{Batch, Single, Work};
 
 /// A pool without a face: backends wrap it and give it signatures.

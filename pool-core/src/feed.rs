@@ -6,9 +6,9 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::cell::{Erased, Unclaimed, Unit};
 use crate::failure::Misuse;
 use crate::lifecycle::{Order, Phase, Step};
+use crate::unit::{Erased, Unclaimed, Unit};
 
 mod places;
 

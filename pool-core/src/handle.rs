@@ -18,10 +18,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::cell::{Awaited, Outcome};
 use crate::context::{self, Lent};
 use crate::entry::TrySubmitError;
 use crate::failure::{Failure, Misuse, Never};
+use crate::outcome::{Awaited, Outcome};
 
 /// The handle of a task, or of a whole map, that was submitted.
 ///

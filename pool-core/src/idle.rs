@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::cell::{Cell, Erased, Job};
+use crate::cell::Cell;
 use crate::hub::Hub;
 use crate::timers::Timers;
+use crate::unit::{Erased, Job};
 use crate::work::Work;
 
 /// A job as such a backend sees it.

@@ -4,154 +4,22 @@
 //! and by `join`, which reads the rest of a closed pool's. Items of a chunk fail each for itself.
 //! Handles wait in the order of the input; for `imap_unordered` each tells of its end by its waker.
 
+mod flying;
 #[cfg(feature = "stream")]
 mod stream;
+mod submission;
 
-use std::cell::Cell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
-use std::panic::Location;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Wake, Waker};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvError, Sender, unbounded};
-
-use crate::context::{self, Lent, Loan};
-use crate::failure::{Failure, Misuse, Never};
+use crate::failure::{Failure, Never};
 use crate::hub::Hub;
 use crate::intake::{Ends, Intake, Reads, Sent};
-use crate::panics;
 
-/// How the input of an `imap` is cut and read.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Flow {
-    pub(crate) chunksize: Option<usize>,
-    pub(crate) read_ahead: Option<usize>,
-    pub(crate) unordered: bool,
-    /// Where it was started, if not by who hands this over.
-    pub(crate) place: Option<&'static Location<'static>>,
-}
-
-/// What begins an `imap`.
-type Start<'p, R, E> = Box<dyn FnOnce(Flow) -> Result<Imap<R, E>, Misuse> + 'p>;
-
-impl Flow {
-    /// Results come in the order of completion.
-    #[must_use]
-    pub fn unordered(self) -> Flow {
-        Flow {
-            unordered: true,
-            ..self
-        }
-    }
-}
-
-/// An `imap` in the making; nothing is read before it starts.
-#[must_use = "nothing is read before `ordered` or `unordered`"]
-pub struct ImapSubmission<'p, R, E = Never> {
-    flow: Flow,
-    start: Start<'p, R, E>,
-}
-
-impl<'p, R, E> ImapSubmission<'p, R, E> {
-    /// An `imap` that `start` begins.
-    pub fn new(start: impl FnOnce(Flow) -> Result<Imap<R, E>, Misuse> + 'p) -> Self {
-        ImapSubmission {
-            flow: Flow::default(),
-            start: Box::new(start),
-        }
-    }
-
-    /// Items per chunk, at least 1 (default: 1); a chunk is one task for one worker.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
-    /// let halves = pool.imap_task(|x| x / 2, [2, 4, 6]).chunksize(2).ordered()?;
-    /// assert_eq!(halves.flatten().collect::<Vec<i32>>(), [1, 2, 3]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn chunksize(mut self, items: usize) -> Self {
-        self.flow.chunksize = Some(items);
-        self
-    }
-
-    /// How many chunks may be in the pool, or done and not yet taken (default: four for each worker).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
-    /// let halves = pool.imap_task(|x| x / 2, 0..).read_ahead(1).ordered()?;
-    /// assert_eq!(halves.flatten().take(3).collect::<Vec<i32>>(), [0, 0, 1]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn read_ahead(mut self, chunks: usize) -> Self {
-        self.flow.read_ahead = Some(chunks);
-        self
-    }
-
-    /// Starts it: results come in the order of the input.
-    ///
-    /// # Errors
-    ///
-    /// [`Misuse::NotRunning`], [`Misuse::ZeroChunksize`], [`Misuse::ZeroReadAhead`].
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
-    /// let squares = pool.imap_task(|x| x * x, [3, 1, 2]).ordered()?;
-    /// assert_eq!(squares.flatten().collect::<Vec<i32>>(), [9, 1, 4]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn ordered(self) -> Result<Imap<R, E>, Misuse> {
-        self.start_at(Location::caller(), false)
-    }
-
-    /// Starts it: results come in the order of completion.
-    ///
-    /// # Errors
-    ///
-    /// As for [`ordered`](Self::ordered).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
-    /// let squares = pool.imap_task(|x| x * x, [3, 1, 2]).unordered()?;
-    /// assert_eq!(squares.flatten().sum::<i32>(), 14);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[track_caller]
-    pub fn unordered(self) -> Result<Imap<R, E>, Misuse> {
-        self.start_at(Location::caller(), true)
-    }
-
-    fn start_at(
-        self,
-        place: &'static Location<'static>,
-        unordered: bool,
-    ) -> Result<Imap<R, E>, Misuse> {
-        (self.start)(Flow {
-            unordered,
-            place: Some(place),
-            ..self.flow
-        })
-    }
-}
-
-impl<R, E> fmt::Debug for ImapSubmission<'_, R, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ImapSubmission")
-            .field("flow", &self.flow)
-            .finish_non_exhaustive()
-    }
-}
+use flying::Flying;
+pub use submission::{Flow, ImapSubmission};
 
 /// The results of an `imap` in the order of its input, or of an `imap_unordered` in the order of completion.
 ///
@@ -180,66 +48,6 @@ enum Order<R, E> {
     Completion(Flying<R, E>),
 }
 
-/// Chunks that may end in any order.
-struct Flying<R, E> {
-    chunks: HashMap<u64, Sent<R, E>>,
-    /// The number of the wait that began last.
-    last: u64,
-    bell: Arc<Bell>,
-    news: Receiver<News>,
-}
-
-/// What one who waits for any chunk is told.
-enum News {
-    /// The chunk with this number has ended.
-    Ended(u64),
-    /// The time of the wait with this number is over.
-    Over(u64),
-}
-
-/// Where news are told.
-struct Bell {
-    sender: Sender<News>,
-    /// Who polls for news.
-    waker: Mutex<Option<Waker>>,
-    /// The place that a worker of the pool lends while it waits for news.
-    loan: Mutex<Option<Arc<Loan>>>,
-    /// A callback has waited for news: the lane on which it runs must be nudged.
-    lane_waits: AtomicBool,
-    hub: Arc<Hub>,
-}
-
-impl Bell {
-    fn tell(&self, news: News) {
-        // One who has dropped the iterator need not be told.
-        let _ = self.sender.send(news);
-        // Beside the other fence: either the callback sees the news, or this thread that it waits.
-        fence(Ordering::SeqCst);
-        if self.lane_waits.load(Ordering::Relaxed) {
-            self.hub.lane.nudge();
-        }
-        let waker = lock(&self.waker).take();
-        if let Some(waker) = waker {
-            // A waker is the caller's code: its panic is not that of the one who tells.
-            let _ = panics::catch(|| waker.wake());
-        }
-    }
-}
-
-/// Tells of a chunk's end.
-struct Teller(Arc<Bell>, u64);
-
-impl Wake for Teller {
-    fn wake(self: Arc<Self>) {
-        // The place is its owner's again before whoever ended the chunk takes more work.
-        let loan = lock(&self.0.loan).take();
-        if let Some(loan) = loan {
-            loan.end();
-        }
-        self.0.tell(News::Ended(self.1));
-    }
-}
-
 /// What came of waiting for a chunk.
 enum Waited<R, E> {
     Ended(usize, Result<Ends<R, E>, Failure>),
@@ -261,22 +69,8 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
         read_ahead: usize,
         hub: &Arc<Hub>,
     ) -> Self {
-        let (sender, news) = unbounded();
-        let bell = Arc::new(Bell {
-            sender,
-            waker: Mutex::default(),
-            loan: Mutex::default(),
-            lane_waits: AtomicBool::new(false),
-            hub: hub.clone(),
-        });
-        let ends = bell.clone();
-        intake.tell_ends(move |number| Waker::from(Arc::new(Teller(ends.clone(), number))));
-        let flying = Flying {
-            chunks: HashMap::new(),
-            last: 0,
-            bell,
-            news,
-        };
+        let flying = Flying::new(hub);
+        intake.tell_ends(flying.waker_of());
         Imap::new(intake, read_ahead, Order::Completion(flying), hub)
     }
 
@@ -317,7 +111,7 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
     fn read_ahead(&self) {
         let flying = match &self.order {
             Order::Input(first) => usize::from(first.is_some()),
-            Order::Completion(flying) => flying.chunks.len(),
+            Order::Completion(flying) => flying.count(),
         };
         while self.intake.waiting() + flying < self.read_ahead && self.intake.try_read() {}
     }
@@ -393,108 +187,6 @@ fn wait_for_first<R: 'static, E: 'static>(
         return Waited::TimedOut;
     }
     Waited::Ended(sent.items, sent.handle.get())
-}
-
-impl<R: 'static, E: 'static> Flying<R, E> {
-    fn wait(
-        &mut self,
-        intake: &dyn Reads<R, E>,
-        limit: Option<Duration>,
-        hub: &Hub,
-    ) -> Waited<R, E> {
-        self.take_over(intake);
-        if self.chunks.is_empty() {
-            match next_sent(intake) {
-                Some(sent) => self.chunks.insert(sent.number, sent),
-                None => return Waited::Nothing,
-            };
-        }
-        self.last += 1;
-        let this_wait = self.last;
-        // A limit of zero is a look, which no timer has a part in.
-        let look = limit.is_some_and(|limit| limit.is_zero());
-        let _armed = limit.filter(|_| !look).map(|limit| {
-            let bell = self.bell.clone();
-            let alarm = move || bell.tell(News::Over(this_wait));
-            hub.timers.arm(limit, Box::new(alarm))
-        });
-        loop {
-            let news = match self.news.try_recv() {
-                Ok(news) => Ok(news),
-                Err(_) if look => return Waited::TimedOut,
-                Err(_) if limit.is_none() && self.are_ours() => return self.refused(),
-                Err(_) if context::on_lane(hub.pool) => self.receive_on_lane(hub),
-                Err(_) => match context::lend(hub.pool) {
-                    Ok(lent) => self.receive(lent),
-                    // Nobody can take this worker's place: it waits until its time is over.
-                    Err(_) if limit.is_some() => self.receive(None),
-                    // Or is refused, as with results in order: with the chunk that it would come to.
-                    Err(_) => return self.refused(),
-                },
-            };
-            match news {
-                Ok(News::Ended(number)) => {
-                    self.take_over(intake);
-                    if let Some(sent) = self.chunks.remove(&number) {
-                        return Waited::Ended(sent.items, sent.handle.get());
-                    }
-                }
-                Ok(News::Over(wait)) if wait == this_wait => return Waited::TimedOut,
-                Ok(News::Over(_)) => {}
-                Err(_) => return Waited::Nothing,
-            }
-        }
-    }
-
-    /// Blocks until there are news; `lent` is the place of a worker of the pool.
-    fn receive(&self, lent: Option<Lent>) -> Result<News, RecvError> {
-        *lock(&self.bell.loan) = lent.as_ref().map(Lent::loan);
-        // A chunk may have ended before the loan lay there: then there are news already.
-        // The sender beside the receiver keeps the channel open.
-        self.news.recv()
-    }
-
-    /// As [`receive`](Self::receive), from a callback: others that are due run meanwhile, nested.
-    fn receive_on_lane(&self, hub: &Hub) -> Result<News, RecvError> {
-        self.bell.lane_waits.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        let news = Cell::new(None);
-        hub.lane.run_until(|| {
-            let told = news.take().or_else(|| self.news.try_recv().ok());
-            let has_come = told.is_some();
-            news.set(told);
-            has_come
-        });
-        // Where callbacks have no thread of their own, there is nothing else to run meanwhile.
-        news.take().map_or_else(|| self.news.recv(), Ok)
-    }
-
-    /// Whether whoever waits runs in the only chunks that could end.
-    fn are_ours(&self) -> bool {
-        self.chunks.values().all(|sent| sent.handle.is_ours())
-    }
-
-    /// The chunk that was sent first, which cannot be waited for.
-    fn refused(&mut self) -> Waited<R, E> {
-        let Some(first) = self.chunks.keys().min().copied() else {
-            return Waited::Nothing;
-        };
-        match self.chunks.remove(&first) {
-            Some(sent) => Waited::Ended(sent.items, sent.handle.get()),
-            None => Waited::Nothing,
-        }
-    }
-
-    /// Takes what was sent since.
-    fn take_over(&mut self, intake: &dyn Reads<R, E>) {
-        while let Some(sent) = intake.first() {
-            self.chunks.insert(sent.number, sent);
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<R: Send + 'static, E: Send + 'static> Iterator for Imap<R, E> {

@@ -343,11 +343,12 @@ mod tests {
     use std::time::Duration;
 
     use super::{Intake, OpenSource, Reads, Settled};
-    use crate::cell::{Cell, Job};
+    use crate::cell::Cell;
     use crate::handle::AsyncResult;
     use crate::idle::{self, Queued};
     use crate::task::Plain;
     use crate::terms::Terms;
+    use crate::unit::Job;
     use crate::work::Batch;
 
     type Numbers = Intake<u64, u64, crate::Never>;

@@ -62,6 +62,15 @@ mod work;
 // Work on the caller's stack.
 mod loan;
 
+// A job's place in the queue, and its units.
+mod unit;
+
+// Values whose drop may panic.
+mod contained;
+
+// What a caller waits for and gets.
+mod outcome;
+
 // The cell of a job.
 mod cell;
 
@@ -107,7 +116,7 @@ mod drain;
 
 pub use attendance::{Attendance, Deadline, Present};
 pub use backend::{Backend, Carry, StartError};
-pub use cell::{Cell, Erased, Job, Link, Unclaimed, Unit};
+pub use cell::Cell;
 pub use chunks::default_chunksize;
 pub use common::Context;
 pub use config::Config;
@@ -136,5 +145,6 @@ pub use task::{
 };
 pub use terms::Terms;
 pub use timers::{Alarm, Armed, TimeSource, Timers};
+pub use unit::{Erased, Job, Link, Unclaimed, Unit};
 pub use with::With;
 pub use work::{Batch, Single, Work};

@@ -32,6 +32,8 @@ use crate::with::With;
 /// }
 /// ```
 pub trait Pool: Sized {
+    // What each backend supplies: the pool's life, and three ways in.
+
     /// Number of workers.
     fn size(&self) -> usize;
 
@@ -117,6 +119,8 @@ pub trait Pool: Sized {
         F::Out: Portable,
         F::Raised: Portable;
 
+    // One call.
+
     /// Calls `func(arg)` on a worker and waits for its value.
     ///
     /// # Errors
@@ -148,6 +152,8 @@ pub trait Pool: Sized {
             self.submit_call(Plain(func), arg, terms)
         })
     }
+
+    // One call for each item.
 
     /// The long form of [`map_async`](Self::map_async): callbacks, chunk size.
     #[track_caller]
@@ -190,6 +196,8 @@ pub trait Pool: Sized {
         let items = items.into_iter().collect();
         Ok(self.submit_map(Plain(func), items, None, Terms::here())?)
     }
+
+    // One call for each item, read and yielded as it goes.
 
     /// Calls `func` for each item; results come in the items' order, each as soon as it and all before it are
     /// there. The input is read as results are taken, and may be infinite.
@@ -266,6 +274,8 @@ pub trait Pool: Sized {
         ImapSubmission::new(move |flow| self.submit_imap(Trying(func), items, flow))
     }
 
+    // Items that are tuples of arguments.
+
     /// As [`map`](Self::map), with each item a tuple of the function's arguments. A named function is given as
     /// `|a, b| func(a, b)`.
     ///
@@ -295,6 +305,8 @@ pub trait Pool: Sized {
         let items = items.into_iter().collect();
         Ok(self.submit_map(Star(func), items, None, Terms::here())?)
     }
+
+    // The same for functions that may fail.
 
     /// As [`apply`](Self::apply), for a function that may fail.
     ///
@@ -406,6 +418,8 @@ pub trait Pool: Sized {
         let items = items.into_iter().collect();
         Ok(self.submit_map(TryStar(func), items, None, Terms::here())?)
     }
+
+    // The same for functions that are lent a context.
 
     /// Calls `func(&context, arg)` on a worker and waits for its value.
     ///
@@ -573,6 +587,8 @@ pub trait Pool: Sized {
         let func = With::new(Plain(func), context);
         ImapSubmission::new(move |flow| self.submit_imap(func, items, flow))
     }
+
+    // The same for functions that are lent a context and may fail.
 
     /// As [`apply_with`](Self::apply_with), for a function that may fail.
     ///

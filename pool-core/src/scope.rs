@@ -18,10 +18,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::attendance::{Attendance, Deadline, Present};
 use crate::backend::{Backend, Carry};
-use crate::cell::Awaited;
 use crate::engine::Engine;
 use crate::failure::{Failure, Misuse};
 use crate::handle::{AsyncResult, wait};
+use crate::outcome::Awaited;
 use crate::panics;
 use crate::task::TryOnce;
 use crate::terms::Terms;

@@ -1,10 +1,13 @@
 //! Pools in which nobody can take work, or the place of a worker that waits: nothing hangs, and what cannot be done fails
 //! with the cause.
 
+mod common;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
+use common::pool;
 use crossbeam_channel::bounded;
 use pool_thread::{Builder, Cause, Failure, Misuse, ThreadPool};
 
@@ -155,4 +158,77 @@ fn a_scope_that_cannot_wait_for_its_tasks_takes_them_back_and_says_so() -> Outco
     let first = tally.first_unseen.expect("an unseen error").to_string();
     assert!(first.contains("starving.rs"), "{first}");
     Ok(())
+}
+
+#[test]
+fn tasks_that_wait_for_their_own_pool_never_starve_it() {
+    fn depth(pool: &ThreadPool, levels: u32) -> u32 {
+        match levels {
+            0 => 0,
+            _ => {
+                1 + pool
+                    .apply(|levels| depth(pool, levels), levels - 1)
+                    .expect("a value")
+            }
+        }
+    }
+    let pool = pool(1);
+    assert_eq!(depth(&pool, 20), 20);
+    let sums = pool.map(
+        |x: u32| pool.map(|y| x * y, 0..4).map(|row| row.iter().sum()),
+        0..4,
+    );
+    let sums: Result<Vec<u32>, _> = sums.expect("values").into_iter().collect();
+    assert_eq!(sums, Ok(vec![0, 6, 12, 18]));
+    pool.close();
+    assert_eq!(pool.join(), Ok(()));
+}
+
+#[test]
+fn a_call_that_cannot_lend_its_place_is_refused_before_anything_is_lent() {
+    fn depth(pool: &ThreadPool, levels: u32) -> Result<u32, Failure> {
+        let Some(below) = levels.checked_sub(1) else {
+            return Ok(0);
+        };
+        // Borrowed by the task: were the call to return before it, the task would find nothing there.
+        let lent = vec![below; 100];
+        pool.apply(|()| depth(pool, lent[99]), ())?
+            .map(|depth| depth + 1)
+    }
+    let pool = pool(1);
+    assert_eq!(depth(&pool, 50), Ok(50));
+    // More threads in the place of blocked ones than there may be.
+    assert_eq!(
+        depth(&pool, 1_100),
+        Err(Failure::Misuse(Misuse::WouldDeadlock))
+    );
+    assert_eq!(depth(&pool, 3), Ok(3));
+    let tally = pool.stats().tally;
+    assert_eq!(tally.submitted, tally.ended);
+}
+
+#[test]
+fn while_a_worker_waits_for_its_pool_starts_stay_first_in_first_out() {
+    let pool = pool(1);
+    let order = Mutex::new(Vec::new());
+    let note = |name: &'static str| order.lock().expect("no panic").push(name);
+    let (queued, go) = bounded::<()>(1);
+    pool.scope(|scope| {
+        let outer = scope.apply_async(
+            |()| {
+                note("outer");
+                let _ = go.recv();
+                pool.apply(|()| note("inner"), ())
+            },
+            (),
+        );
+        let second = scope.apply_async(|()| note("second"), ());
+        assert_eq!(queued.send(()), Ok(()));
+        assert_eq!(outer.expect("a running pool").get(), Ok(Ok(())));
+        assert_eq!(second.expect("a running pool").get(), Ok(()));
+    });
+    assert_eq!(
+        order.into_inner().expect("no panic"),
+        ["outer", "second", "inner"]
+    );
 }

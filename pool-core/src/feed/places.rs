@@ -8,9 +8,9 @@
 use std::sync::{Arc, PoisonError};
 
 use super::{Feed, Inner};
-use crate::cell::Erased;
 use crate::entry::NoEntry;
 use crate::lifecycle::{Phase, Step};
+use crate::unit::Erased;
 
 /// A place in the line for places; the line moves on when it is dropped.
 pub(crate) struct Turn<'f, J: ?Sized + Erased> {

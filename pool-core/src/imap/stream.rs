@@ -6,7 +6,8 @@ use std::task::{Context, Poll, ready};
 use crossbeam_channel::TryRecvError;
 use futures_core::Stream;
 
-use super::{Flying, Imap, News, Order, Waited, next_sent};
+use super::flying::{Flying, News, lock};
+use super::{Imap, Order, Waited, next_sent};
 use crate::failure::Failure;
 use crate::intake::{Reads, Sent};
 
@@ -80,7 +81,7 @@ impl<R: 'static, E: 'static> Flying<R, E> {
                 Err(TryRecvError::Empty) => {
                     watched = true;
                     let waker = cx.waker().clone();
-                    let replaced = super::lock(&self.bell.waker).replace(waker);
+                    let replaced = lock(&self.bell.waker).replace(waker);
                     drop(replaced);
                 }
                 Err(TryRecvError::Disconnected) => return Poll::Ready(Waited::Nothing),

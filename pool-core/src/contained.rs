@@ -1,0 +1,42 @@
+//! A value of the user's whose drop may panic: whoever lets go of it last may be anybody.
+//!
+//! # Safety
+//!
+//! The value is moved out once: by `into_inner`, which forgets the container, or by its drop.
+#![expect(unsafe_code, reason = "a value is dropped inside a catch")]
+
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+
+use crate::panics;
+
+/// A value of the user's. Whoever lets go of a job last may be anybody, a worker for one: a panic of its drop goes no
+/// further.
+pub(crate) struct Contained<T>(ManuallyDrop<T>);
+
+impl<T> Contained<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Contained(ManuallyDrop::new(value))
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: taken once: `this` is not dropped.
+        unsafe { ManuallyDrop::take(&mut this.0) }
+    }
+}
+
+impl<T> Deref for Contained<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> Drop for Contained<T> {
+    fn drop(&mut self) {
+        // SAFETY: dropped once, here.
+        panics::contain(|| unsafe { ManuallyDrop::drop(&mut self.0) });
+    }
+}

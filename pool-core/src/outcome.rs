@@ -1,0 +1,41 @@
+//! A job as its caller's side sees it: something to wait for, and an outcome to look at or to take.
+//!
+//! # Safety
+//!
+//! The two traits say what their caller must know; the handle, who is the only one, knows it.
+#![expect(unsafe_code, reason = "an outcome is owned by protocol, not by lock")]
+
+use crate::failure::Failure;
+use crate::gate::Gate;
+use crate::hub::{Hub, TaskId};
+
+/// A job as those who wait for it see it.
+pub(crate) trait Awaited: Send + Sync {
+    fn gate(&self) -> &Gate;
+    fn hub(&self) -> &Hub;
+    fn id(&self) -> TaskId;
+}
+
+/// A job as its handle sees it.
+pub(crate) trait Outcome<T, E>: Awaited {
+    /// Moves the outcome out.
+    ///
+    /// # Safety
+    ///
+    /// The job is ready, and the caller alone may touch its outcome.
+    unsafe fn take(&self) -> Option<Result<T, Failure<E>>>;
+
+    /// Looks at the outcome.
+    ///
+    /// # Safety
+    ///
+    /// The job is ready, and nobody takes the outcome while the reference lives.
+    unsafe fn peek(&self) -> Option<Result<&T, &Failure<E>>>;
+
+    /// Nobody will take the outcome.
+    ///
+    /// # Safety
+    ///
+    /// The one handle of the job goes, and has not taken the outcome.
+    unsafe fn forget(&self);
+}
