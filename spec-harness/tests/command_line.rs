@@ -122,11 +122,10 @@ mod running {
             .says("process: 1 pass");
     }
 
-    #[test]
-    fn an_interrupted_run_ends_at_once_and_leaves_nothing() {
-        let many = ["run", "--on", "thread", "--repeat", "100000"];
+    /// Interrupts a command as soon as it says something, and gives back what else it says.
+    fn interrupted(arguments: &[&str]) -> String {
         let mut child = Command::new(PROGRAM)
-            .args(many)
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -144,6 +143,15 @@ mod running {
         let code = child.wait().expect("it ends").code();
         assert_eq!(code, Some(1), "{rest}");
         assert!(rest.contains("interrupted"), "{rest}");
+        rest
+    }
+
+    #[test]
+    fn an_interrupted_run_ends_at_once_and_claims_nothing() {
+        interrupted(&["run", "--on", "thread", "--repeat", "100000"]);
+        let on = "thread,process,cpython@recorded";
+        let rest = interrupted(&["matrix", "--contract", "--jobs", "1", "--on", on]);
+        assert!(!rest.contains("wrong:"), "{rest}");
     }
 
     #[test]

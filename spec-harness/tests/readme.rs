@@ -87,8 +87,16 @@ fn the_files_that_it_points_to_are_there() {
         .split("](")
         .skip(1)
         .filter_map(|text| Some(text.split_once(')')?.0));
-    let missing: Vec<_> = links
-        .filter(|link| !link.contains("://") && !root().join(link).exists())
-        .collect();
+    let heading = |link: &str| {
+        let titles = readme.lines().filter_map(|line| line.strip_prefix("## "));
+        titles
+            .map(str::to_lowercase)
+            .any(|title| title.replace(' ', "-") == link)
+    };
+    let is_there = |link: &str| match link.strip_prefix('#') {
+        Some(part) => heading(part),
+        None => link.contains("://") || root().join(link).exists(),
+    };
+    let missing: Vec<_> = links.filter(|link| !is_there(link)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

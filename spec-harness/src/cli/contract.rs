@@ -23,6 +23,10 @@ pub(super) fn show(replaying: &Replaying, out: &mut Output) -> Result<Came, Refu
         Err(bad) => return Ok(check::show(&bad, out)),
     };
     let (matrix, columns) = run::each_once(replaying, &cases, out)?;
+    // A row of which some cases were run shows nothing.
+    if run::was_interrupted(out) {
+        return Ok(Came::Wrong);
+    }
     let cases: Vec<Case> = cases.into_iter().map(|chosen| chosen.case).collect();
     let table = Table {
         contract: &contract,

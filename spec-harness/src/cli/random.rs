@@ -17,7 +17,7 @@ use spec_harness::replay::{self, Runner};
 use spec_harness::target::Column;
 
 use super::output::{BAD, GOOD, Output, paint};
-use super::run::{jobs_at_a_time, prepare, progress, start};
+use super::run::{jobs_at_a_time, prepare, progress, start, was_interrupted};
 use super::{Came, RandomArgs, Refusal};
 
 /// CPU time after which whoever computes is spinning.
@@ -58,8 +58,7 @@ pub(super) fn random(args: &RandomArgs, out: &mut Output) -> Result<Came, Refusa
     })?;
     progress.finish_and_clear();
     told.show(out);
-    if replay::interrupted() {
-        out.line("interrupted: what is missing was not run to its end");
+    if was_interrupted(out) {
         return Ok(Came::Wrong);
     }
     let well = told.differences.is_empty() && told.unknown.is_empty();

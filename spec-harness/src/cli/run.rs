@@ -53,8 +53,7 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
         took,
     };
     report::write(&args.report, reported, out)?;
-    if replay::interrupted() {
-        out.line("interrupted: what is missing was not run to its end");
+    if was_interrupted(out) {
         return Ok(Came::Wrong);
     }
     if let Some(folder) = &args.record {
@@ -74,6 +73,15 @@ pub(super) fn each_once(
     let jobs = jobs(1, cases, &columns, &explored);
     let matrix = replay_all(replaying, &runner, &jobs, cases, &columns, out)?;
     Ok((matrix, columns))
+}
+
+/// Whether a signal cut the runs short, which is then said.
+pub(super) fn was_interrupted(out: &mut Output) -> bool {
+    let interrupted = replay::interrupted();
+    if interrupted {
+        out.line("interrupted: what is missing was not run to its end");
+    }
+    interrupted
 }
 
 /// The columns that are asked for, and what runs cases on them; from here on, signals end the runs.
