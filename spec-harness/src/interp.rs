@@ -22,6 +22,7 @@ mod program;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod values;
 
 pub use body::{Act, Body, Ended};
 pub use lower::Call;

@@ -2,8 +2,9 @@
 
 use super::outcome::Outcome;
 use super::program::Input;
+use super::values::{clock, duration, whole};
 use crate::case::ast::{Fate, Op, OpKind, Span, Step, TaskDef, Time};
-use crate::case::expr::{Env, EvalError, Expr, Value};
+use crate::case::expr::{Env, EvalError, Value};
 use crate::protocol::{ErrorReply, Order};
 
 /// What a body does next.
@@ -193,32 +194,4 @@ impl<'c> Body<'c> {
             OpKind::Call(step) => Ok(Some(Act::Call(step))),
         }
     }
-}
-
-/// The instant as a case sees it: a whole number where it is one.
-pub(super) fn clock(now: Time) -> Value {
-    match i64::try_from(now.0) {
-        Ok(micros) if micros % 1_000_000 == 0 => Value::Int(micros / 1_000_000),
-        _ => Value::Float(now.0 as f64 / 1e6),
-    }
-}
-
-/// The value of an expression as a span of time.
-pub(super) fn duration(expr: &Expr, env: &Env) -> Result<Time, EvalError> {
-    let value = expr.eval(env)?;
-    let time = value.as_f64().and_then(Time::from_units);
-    time.ok_or_else(|| EvalError {
-        span: expr.span,
-        message: format!("{} is no span of time", value.repr()),
-    })
-}
-
-/// The value of an expression as a whole number that fits.
-pub(super) fn whole<N: TryFrom<i64>>(expr: &Expr, env: &Env) -> Result<N, EvalError> {
-    let value = expr.eval(env)?;
-    let number = value.as_int().and_then(|n| N::try_from(n).ok());
-    number.ok_or_else(|| EvalError {
-        span: expr.span,
-        message: format!("{} is no whole number that fits here", value.repr()),
-    })
 }

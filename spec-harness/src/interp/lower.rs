@@ -2,7 +2,7 @@
 
 mod names;
 
-use super::body::{duration, whole};
+use super::values::{duration, whole};
 use crate::case::ast::{Action, Span, Spanned, Step, Time};
 use crate::case::expr::{Env, EvalError, Expr, Value};
 use crate::history::Key;

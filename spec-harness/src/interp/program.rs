@@ -1,13 +1,14 @@
 //! Main and its threads: steps, loops, variables, and what each step was to show.
 
-use std::collections::VecDeque;
+mod stand;
 
-use super::body::{clock, duration};
 use super::lower::{Call, Names};
 use super::outcome::Outcome;
+use super::values::{clock, duration, items};
 use crate::case::ast::{Action, Case, Span, Step, Time};
 use crate::case::expr::{Env, EvalError, Expr, Value};
 use crate::history::{Key, PoolInfo, Raised, TaskInfo, Who};
+use stand::{Actor, Frame, Loop, Open};
 
 /// Who performs steps: main is [`MAIN`], threads follow in the order of their first step.
 pub type ActorId = usize;
@@ -66,47 +67,6 @@ pub struct Program<'c> {
     printed: usize,
     actors: Vec<Actor<'c>>,
     names: Names<'c>,
-}
-
-#[derive(Debug)]
-struct Actor<'c> {
-    name: Option<&'c str>,
-    stack: Vec<Frame<'c>>,
-    /// Steps given to it by main, each with main's loop variables of that moment.
-    inbox: VecDeque<(&'c Step, Vec<(String, Value)>)>,
-    /// The step whose demand is being met.
-    open: Option<Open<'c>>,
-    /// What is to be said before it goes on.
-    unmet: VecDeque<(Span, String)>,
-    ended: bool,
-}
-
-/// A list of steps being performed.
-#[derive(Debug)]
-struct Frame<'c> {
-    steps: &'c [Step],
-    next: usize,
-    /// The loop whose body this is.
-    looped: Option<Loop<'c>>,
-    /// Variables that only this frame and those above it see.
-    locals: Vec<(String, Value)>,
-    /// The step that is done when this frame is.
-    whole: Option<Open<'c>>,
-}
-
-#[derive(Debug)]
-struct Loop<'c> {
-    var: &'c str,
-    rest: std::vec::IntoIter<Value>,
-}
-
-/// A step that has begun.
-#[derive(Debug, Clone)]
-struct Open<'c> {
-    step: &'c Step,
-    since: Time,
-    /// What its call makes.
-    makes: Option<Value>,
 }
 
 /// What a step comes to when it is begun.
@@ -417,61 +377,5 @@ impl<'c> Program<'c> {
         }
         env.set("clock", clock(now));
         env
-    }
-}
-
-impl<'c> Actor<'c> {
-    fn new(name: Option<&'c str>) -> Actor<'c> {
-        Actor {
-            name,
-            stack: Vec::new(),
-            inbox: VecDeque::new(),
-            open: None,
-            unmet: VecDeque::new(),
-            ended: false,
-        }
-    }
-
-    fn locals(&self) -> Vec<(String, Value)> {
-        self.stack
-            .iter()
-            .flat_map(|f| f.locals.iter().cloned())
-            .collect()
-    }
-
-    fn end(&mut self) {
-        self.ended = true;
-        self.stack.clear();
-        self.inbox.clear();
-    }
-}
-
-impl<'c> Frame<'c> {
-    fn plain(steps: &'c [Step], looped: Option<Loop<'c>>) -> Frame<'c> {
-        Frame {
-            steps,
-            next: 0,
-            looped,
-            locals: Vec::new(),
-            whole: None,
-        }
-    }
-}
-
-/// The elements of a list, or an error that names what came instead.
-pub(super) fn items(expr: &Expr, env: &Env) -> Result<Vec<Value>, EvalError> {
-    let value = expr.eval(env)?;
-    match value.items() {
-        Some(items) => Ok(items.to_vec()),
-        None => Err(EvalError {
-            span: expr.span,
-            message: match value {
-                Value::Iterator(_) => {
-                    "the values of an iterator come one by one: take them by `next`".to_owned()
-                }
-                Value::Handle(_) => "this is a handle: its value is had by `get`".to_owned(),
-                _ => format!("{} is no list but {}", value.repr(), value.type_name()),
-            },
-        }),
     }
 }

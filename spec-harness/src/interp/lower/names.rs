@@ -6,8 +6,7 @@ use super::{Call, plain, wrong};
 use crate::case::ast::{Callbacks, Case, Fate, MapCall, Spanned, Step, TaskCall, TaskDef};
 use crate::case::expr::{Env, EvalError, Expr, Value};
 use crate::history::{Key, PoolInfo, TaskInfo};
-use crate::interp::body::whole;
-use crate::interp::program::items;
+use crate::interp::values::{items, whole};
 use crate::protocol::Command;
 
 /// What the program has made so far: pools, handles, processes, tasks.
