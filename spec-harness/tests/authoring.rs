@@ -215,6 +215,8 @@ fn accept_writes_what_a_suite_keeps_of_a_case() {
     for part in ["cases/topic", "transcripts"] {
         fs::create_dir_all(folder.path().join(part)).expect(part);
     }
+    let begun = folder.run(&["new", "cases/topic/b.yaml"]).ends_with(0);
+    begun.says("`spec-harness accept cases/topic/b.yaml` then writes what its suite keeps of it");
     let case = "cases/topic/a.yaml";
     folder.write(case, &TERMINATED.replace("terminate", "close"));
     let first = folder.run(&["accept", case, "--yes"]).ends_with(0);

@@ -52,6 +52,7 @@ mistakes! {
     a_body_that_is_no_list_is_refused
     a_brace_that_is_not_closed_is_refused
     a_bracket_that_is_not_closed_is_refused
+    a_call_as_in_python_is_a_step
     a_call_from_a_body_is_a_call_of_the_pool
     a_call_from_a_body_is_checked_as_a_step
     a_call_with_too_many_arguments_is_refused
@@ -84,6 +85,7 @@ mistakes! {
     a_parameter_has_no_default
     a_parameter_that_is_no_name_is_refused
     a_parameter_that_stands_twice_is_refused
+    a_pool_is_made_by_a_step
     a_pool_is_no_value
     a_pool_of_too_many_workers_is_refused
     a_pool_that_was_dropped_is_refused
@@ -97,17 +99,20 @@ mistakes! {
     a_result_is_kept_by_as
     a_starmap_with_tuples_of_the_wrong_length_is_refused
     a_step_before_any_pool_is_refused
+    a_step_has_a_blank_behind_its_colon
     a_step_that_raises_and_blocks_is_refused
     a_step_that_raises_has_no_result
     a_step_that_takes_another_time_is_refused
     a_step_without_its_dash_is_refused
     a_tab_that_indents_is_shown
     a_task_is_named_alone
+    a_task_is_no_function_of_an_expression
     a_task_that_stands_twice_is_refused
+    a_task_without_its_colon_is_shown
     a_time_that_nobody_can_wait_is_refused
     a_title_of_the_wrong_type_is_refused
-    a_tuple_in_brackets_of_yaml_needs_quotes
     a_truth_is_no_number_of_workers
+    a_tuple_in_brackets_of_yaml_needs_quotes
     a_value_in_quotes_is_an_expression_all_the_same
     a_variable_of_main_is_unknown_in_a_task
     a_version_in_quotes_is_no_number
@@ -129,6 +134,7 @@ mistakes! {
     an_instant_that_stands_twice_is_refused
     an_item_among_keys_is_refused
     an_item_between_two_columns_is_shown_where_it_belongs
+    an_item_has_a_blank_behind_its_dash
     an_iterator_is_no_list
     an_iterator_without_a_name_is_refused
     an_order_that_gives_something_else_is_shown

@@ -8,6 +8,7 @@ use spec_harness::case::ast::Case;
 
 use super::output::{GOOD, Output, paint};
 use super::select::{self, Bad, Chosen};
+use super::suite::Suite;
 use super::{Came, NewArgs, Refusal, check};
 
 /// The program of a new case.
@@ -66,6 +67,11 @@ pub(super) fn new(args: &NewArgs, out: &mut Output) -> Result<Came, Refusal> {
     out.line(format_args!("{}: {shown}", paint(GOOD, "written")));
     if problems.is_empty() {
         out.line("what it expects is what the model predicts: read it, and make it yours");
+        if Suite::of(path).is_some() {
+            out.line(format_args!(
+                "`spec-harness accept {shown}` then writes what its suite keeps of it"
+            ));
+        }
         return Ok(Came::Well);
     }
     out.line("it expects nothing yet, for the model refuses its program:");

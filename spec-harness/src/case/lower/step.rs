@@ -239,21 +239,38 @@ impl Lower {
     }
 }
 
-/// Advice for `r = apply_async`, `x = 1` and `pool.close()`.
+/// Advice for what is written as in Python: `r = apply_async`, `x = 1`, `p = Pool(2)`, `pool.close()`, `get(x)`.
 fn pythons(key: &str) -> Option<String> {
-    if let Some((name, value)) = key.split_once('=') {
+    if let Some((name, value)) = key.split_once('=')
+        && is_name(name.trim())
+    {
         let (name, value) = (name.trim(), value.trim());
-        return is_name(name).then(|| match Form::named(value) {
-            Some(_) => format!("write `- {value}: ...`, and `as: {name}` on a line below it"),
-            None => format!("write `- let: {{ {name}: {value} }}`"),
+        let size = ["Pool(", "ThreadPool("]
+            .iter()
+            .find_map(|pool| value.strip_prefix(pool));
+        return Some(match (Form::named(value), size) {
+            (Some(_), _) => format!("write `- {value}: ...`, and `as: {name}` on a line below it"),
+            (_, Some(size)) => {
+                let size = size.trim_end_matches(')');
+                format!("write `- pool: {{ size: {size}, name: {name} }}`")
+            }
+            _ => format!("write `- let: {{ {name}: {value} }}`"),
         });
     }
-    let (object, call) = key.split_once('.')?;
-    let (method, arguments) = call.split_once('(')?;
+    let (said, arguments) = match key.split_once(['(', ' ', ':']) {
+        Some((said, arguments)) => (said, arguments.trim().trim_end_matches(')')),
+        None => (key, ""),
+    };
+    let Some((object, method)) = said.split_once('.') else {
+        let form = Form::named(said).filter(|_| said != key)?;
+        return Some(match arguments {
+            "" if form.bare => format!("write `- {said}`"),
+            "" => format!("write `- {said}: ...`"),
+            of => format!("write `- {said}: {of}`"),
+        });
+    };
     let form = Form::named(method).filter(|_| is_name(object))?;
-    Some(if form.bare && arguments == ")" {
-        format!("write `- {method}: {object}`")
-    } else if form.others().contains(&"on") {
+    Some(if !form.bare && form.others().contains(&"on") {
         format!("write `- {method}: ...`, and `on: {object}` on a line below it")
     } else {
         format!("write `- {method}: {object}`")

@@ -168,6 +168,10 @@ fn indentation(message: &str, text: &str, span: Span) -> Option<Diagnostic> {
     let beside = beside.min_by_key(|open| open.column.abs_diff(column));
     let what = if item { "item" } else { "key" };
     if !open.iter().any(|open| open.column == column) {
+        if let Some(key) = keyless(&text[..start], column) {
+            let problem = Diagnostic::new(key, "a key without its `:`");
+            return Some(problem.help("end it with `:` to let it hold what stands below it"));
+        }
         let message = format!("this line is indented by {column}, and nothing above it is");
         let help = beside.map(|open| {
             let by = open.column;
@@ -178,6 +182,10 @@ fn indentation(message: &str, text: &str, span: Span) -> Option<Diagnostic> {
     if item {
         let help = "begin what stands above it with `- ` as well, or indent this line further";
         return Some(Diagnostic::new(place, "an item of a list stands among keys").help(help));
+    }
+    if said.starts_with('-') {
+        let problem = Diagnostic::new(place, "an item begins with `-` and a blank");
+        return Some(problem.help("put a blank behind the `-`"));
     }
     let deeper = open
         .iter()
@@ -196,6 +204,16 @@ fn indentation(message: &str, text: &str, span: Span) -> Option<Diagnostic> {
         )
         .help(help),
     )
+}
+
+/// The last line of a text, where it is no item, has no `:`, and what follows it is indented further.
+fn keyless(text: &str, column: usize) -> Option<Span> {
+    let line = text.lines().next_back()?;
+    let (above, said) = indented(line)?;
+    let start = text.trim_end_matches(['\n', '\r']).len() - line.trim_end().len() + above;
+    let holds = column > above && !is_item(said) && !said.contains(':');
+    let end = start + said.len();
+    (holds && text.get(start..end) == Some(said)).then_some(Span { start, end })
 }
 
 /// The columns of what is open at the end of a text, the innermost first.

@@ -271,6 +271,12 @@ impl Parser<'_> {
     fn function_call(&mut self, name: &str, span: Span) -> Result<Expr, SyntaxError> {
         let Some(function) = Function::named(name) else {
             let help = crate::case::suggest::did_you_mean(name, Function::names());
+            let all = || {
+                let names: Vec<&str> = Function::names().collect();
+                let names = names.join(", ");
+                format!("functions are {names}; a task is run by a step, such as `apply`")
+            };
+            let help = help.or_else(|| Some(all()));
             return Err(SyntaxError::new(span, format!("unknown function `{name}`")).help(help));
         };
         let (args, end) = self.items(")")?;
