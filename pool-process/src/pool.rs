@@ -123,7 +123,8 @@ impl ProcessPool {
     /// # Errors
     ///
     /// [`Misuse::StillRunning`] before `close` or `terminate`, [`Misuse::WouldDeadlock`] from inside a
-    /// callback of this pool.
+    /// callback of this pool, the input of an `imap` of it, or what its arguments and results do while they are encoded and
+    /// decoded.
     ///
     /// # Examples
     ///

@@ -145,7 +145,7 @@ impl ThreadPool {
     /// # Errors
     ///
     /// [`Misuse::StillRunning`] before `close` or `terminate`, [`Misuse::WouldDeadlock`] from inside a task
-    /// or callback of this pool.
+    /// or callback of this pool, or the input of an `imap` of it.
     ///
     /// # Examples
     ///

@@ -36,9 +36,11 @@ impl Dispatcher {
         }
     }
 
-    /// Reads what a worker that has ended left in its socket.
+    /// Reads what a worker that has ended left in its socket. Somebody who has left its group may still hold that and go
+    /// on writing: it ends with the first breach, and of one that was leaving nothing would be a breach, nor does it matter.
     pub(super) fn listen_to_the_end(&mut self, index: usize) {
         while let Some(hand) = &mut self.slots[index].hand
+            && !matches!(hand.duty, Duty::Leaving)
             && !hand.silent
             && hand.verdict.is_none()
             && hand.fill().is_ok_and(|bytes| bytes > 0)
