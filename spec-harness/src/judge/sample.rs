@@ -197,6 +197,25 @@ impl Sample {
         self.returns(Value::None)
     }
 
+    /// Two tasks side by side on a pool of two; each prints its number at 1.
+    pub(super) fn wave() -> Sample {
+        let mut run = Sample::pool(2);
+        run.apply_async(0)
+            .begin(0, 0)
+            .apply_async(1)
+            .begin(1, 1)
+            .close()
+            .join();
+        run.clock(1)
+            .print(0, "0")
+            .end(0)
+            .print(1, "1")
+            .end(1)
+            .joined()
+            .exit();
+        run
+    }
+
     /// A blocking map of tasks in chunks of `per_chunk`.
     pub(super) fn map(&mut self, count: u64, per_chunk: u64) -> &mut Sample {
         let keys: Vec<Key> = (0..count)

@@ -204,20 +204,7 @@ mod tests {
 
     #[test]
     fn a_wave_reads_from_top_to_bottom() {
-        let mut run = Sample::pool(2);
-        run.apply_async(0)
-            .begin(0, 0)
-            .apply_async(1)
-            .begin(1, 1)
-            .close()
-            .join();
-        run.clock(1)
-            .print(0, "0")
-            .end(0)
-            .print(1, "1")
-            .end(1)
-            .joined()
-            .exit();
+        let run = Sample::wave();
         let seen = of(&run.history);
         let told = "  0  main  pool of 2
   0  main  apply_async f(0)

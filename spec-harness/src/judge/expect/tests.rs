@@ -23,23 +23,8 @@ fn case(expect: &str) -> Case {
     })
 }
 
-/// Two tasks side by side; each prints its number at 1.
 fn run() -> History {
-    let mut run = Sample::pool(2);
-    run.apply_async(0)
-        .begin(0, 0)
-        .apply_async(1)
-        .begin(1, 1)
-        .close()
-        .join();
-    run.clock(1)
-        .print(0, "0")
-        .end(0)
-        .print(1, "1")
-        .end(1)
-        .joined()
-        .exit();
-    run.history
+    Sample::wave().history
 }
 
 fn check(expect: &str) -> Vec<Reason> {
