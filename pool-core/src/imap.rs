@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::failure::{Failure, Never};
+use crate::failure::{Failure, Misuse, Never};
 use crate::hub::Hub;
 use crate::intake::{Ends, Intake, Reads, Sent};
 
@@ -149,6 +149,11 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
                 self.settled = false;
                 let ends = (0..items).map(|_| Err(failure.clone().widen()));
                 self.ready.extend(ends);
+            }
+            // The input itself asks, while it is being read: it has not ended, and would wait for itself.
+            Waited::Nothing if self.intake.is_read_here() => {
+                self.settled = false;
+                self.ready.push_back(Err(Misuse::WouldDeadlock.into()));
             }
             Waited::Nothing if self.intake.was_cut_short() => self.end_terminated(),
             Waited::Nothing => self.ended = true,

@@ -244,12 +244,14 @@ impl<A, R, E> Intake<A, R, E> {
         };
         input.read += items;
         let due = lock(&self.sent).push(items, handle);
-        if let Some(waker) = due {
-            waker.wake();
-        }
         // An input that knows its end has ended with its last item, not when somebody asks for one more.
         let ended = items < self.chunksize || input.items.size_hint().1 == Some(0);
         reading.input = Some(input).filter(|_| !ended);
+        // Who is woken may read in place: the input is back by then.
+        drop(reading);
+        if let Some(waker) = due {
+            waker.wake();
+        }
         true
     }
 }

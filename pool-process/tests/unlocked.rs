@@ -108,6 +108,8 @@ impl Nosy {
     fn ask(&self) {
         if let Some(pool) = POOLS[self.0].get() {
             let value = pool.apply(|x: u32| x + 1, 1);
+            // So that a join is no misuse.
+            pool.close();
             TOLD.lock()
                 .expect("whole")
                 .push((self.0, value, pool.join()));
@@ -142,8 +144,6 @@ fn values_that_wait_for_the_pool_they_travel_through_are_refused_and_arrive() {
             let handle = pool
                 .apply_async(|nosy: Nosy| nosy, Nosy(number))
                 .expect("running");
-            // Closed, so that a join is no misuse.
-            pool.close();
             let value = handle.get();
             pool.join().expect("closed");
             value

@@ -172,6 +172,38 @@ fn an_input_that_joins_its_pool_is_refused_and_one_that_drops_it_is_not_waited_f
     assert_eq!(end, (Some(Err(Failure::Terminated)), None));
 }
 
+#[test]
+fn an_input_that_asks_for_its_own_results_is_refused_where_it_would_wait_and_loses_nothing() {
+    for unordered in [false, true] {
+        let (asked, rest) = ends(move || {
+            let pool = pool(1);
+            let slot: Arc<Mutex<Option<Imap<u32>>>> = Arc::default();
+            let inside = slot.clone();
+            let (tell, told) = unbounded();
+            let input = (0..3).inspect(move |x: &u32| {
+                let mut slot = inside.lock().expect("whole");
+                if let (1, Some(results)) = (*x, &mut *slot) {
+                    let _ = tell.send((results.next(), results.next()));
+                }
+            });
+            let submission = pool.imap_task(|x: u32| x, input).read_ahead(1);
+            let results = if unordered {
+                submission.unordered()
+            } else {
+                submission.ordered()
+            };
+            *slot.lock().expect("whole") = Some(results.expect("running"));
+            pool.close();
+            pool.join().expect("closed");
+            let results = slot.lock().expect("whole").take().expect("it is there");
+            (told.recv(), results.collect::<Vec<_>>())
+        });
+        let refused = Some(Err(Failure::Misuse(Misuse::WouldDeadlock)));
+        assert_eq!(asked, Ok((Some(Ok(0)), refused)));
+        assert_eq!(rest, [Ok(1), Ok(2)]);
+    }
+}
+
 /// A stream that its wakers themselves read on.
 struct ReadInPlace {
     results: Mutex<Imap<u32>>,
