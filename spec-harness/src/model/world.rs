@@ -32,6 +32,8 @@ pub(super) struct World {
     processes: Vec<Process>,
     process_names: BTreeMap<String, usize>,
     calls: BTreeMap<Caller, OpenCall>,
+    /// Calls that were ever made.
+    called: u64,
     timers: u64,
     /// Timers of pools that were told to stop: when they ring, every worker is killed.
     graces: BTreeMap<u64, usize>,
@@ -70,6 +72,7 @@ impl World {
             processes: Vec::new(),
             process_names: BTreeMap::new(),
             calls: BTreeMap::new(),
+            called: 0,
             timers: 0,
             graces: BTreeMap::new(),
             pauses: BTreeMap::new(),
@@ -82,6 +85,7 @@ impl World {
 
     /// Main, a thread or a body makes a call.
     pub(super) fn call(&mut self, by: Caller, command: &Command) {
+        self.called += 1;
         let awaits = match self.perform(by, command) {
             Ok(awaits) => awaits,
             Err(raised) => return self.seen.push(Observed::Returned(by, Err(raised))),
@@ -101,6 +105,7 @@ impl World {
         let timer = timer.map(|after| self.arm(after));
         let call = OpenCall {
             awaits,
+            since: self.called,
             timer,
             late,
             holds: held(command).map(str::to_owned),

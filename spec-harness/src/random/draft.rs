@@ -247,8 +247,6 @@ impl Scribe {
         let Some(on) = self.on(submit.on, by).filter(|_| self.jobs < MOST_JOBS) else {
             return;
         };
-        // Of several who wait for a place, nobody promises who is let in.
-        let by = if self.pools[on].bounded { 0 } else { by };
         let number = self.jobs;
         self.jobs += 1;
         let (verb, many, star) = submit.way.said();

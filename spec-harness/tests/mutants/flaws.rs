@@ -127,6 +127,7 @@ pub(crate) enum Flaw {
     QueueNotWokenByClose,
     QueueNotWokenByTerminate,
     QueueCountsJobs,
+    QueueLastComeFirst,
 }
 
 /// A broken pool.
@@ -283,6 +284,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(Flaw::QueueNotWokenByClose, &["C5", "queue", "close"], BOTH, "close does not wake who waits for a place"),
     mutant(Flaw::QueueNotWokenByTerminate, &["C5", "queue", "terminate"], BOTH, "terminate does not wake who waits for a place"),
     mutant(Flaw::QueueCountsJobs, &["C5", "queue", "map_async"], BOTH, "a map takes one place, however many chunks it has"),
+    mutant(Flaw::QueueLastComeFirst, &["C5", "queue", "threads"], BOTH, "who came last to a full queue is let in first"),
 ];
 
 impl Mutant {

@@ -62,6 +62,9 @@ pub(crate) struct State {
     pub(crate) phase: Phase,
     pub(crate) jobs: Vec<Job>,
     queue: VecDeque<Chunk>,
+    /// Who hands something in, by numbers: whoever waits there is let in by turns.
+    line: VecDeque<u64>,
+    lined_up: u64,
     pub(crate) streams: Vec<Stream>,
     /// Callbacks that wait for their turn.
     due: VecDeque<Callback>,
@@ -338,6 +341,23 @@ impl Pool {
     }
 
     fn enter(self: &Arc<Pool>, work: Work, limit: Option<Duration>) -> Result<usize, ErrorReply> {
+        let mut state = self.lock();
+        state.lined_up += 1;
+        let turn = state.lined_up;
+        state.line.push_back(turn);
+        drop(state);
+        let entered = self.enter_by(turn, work, limit);
+        self.lock().line.retain(|waits| *waits != turn);
+        self.tell();
+        entered
+    }
+
+    fn enter_by(
+        self: &Arc<Pool>,
+        turn: u64,
+        work: Work,
+        limit: Option<Duration>,
+    ) -> Result<usize, ErrorReply> {
         let limit = match self.nature.flaw {
             Some(Flaw::QueueRefusesAtOnce) => Some(Duration::ZERO),
             Some(Flaw::QueueTimeoutIgnored) => limit.filter(Duration::is_zero),
@@ -365,7 +385,13 @@ impl Pool {
                 return Some(Err(refused));
             }
             let free = self.free_places(state);
-            if free.is_some_and(|free| free < wanted) {
+            let next = if self.has(Flaw::QueueLastComeFirst) {
+                state.line.back()
+            } else {
+                state.line.front()
+            };
+            let turns = next == Some(&turn) || self.bound.is_none() || empty;
+            if !turns || free.is_some_and(|free| free < wanted) {
                 return None;
             }
             Some(self.let_in(state, work.take()?))

@@ -26,6 +26,8 @@ pub(super) struct Submission {
 #[derive(Debug)]
 pub(super) struct OpenCall {
     pub(super) awaits: Awaits,
+    /// Its place among all calls, in the order in which they were made.
+    pub(super) since: u64,
     pub(super) timer: Option<u64>,
     /// Its time is over.
     pub(super) late: bool,
@@ -71,9 +73,11 @@ impl Awaits {
 }
 
 impl World {
-    /// C5: those who wait for a place hand in what finds one.
+    /// C5: those who wait for a place hand in what finds one, whoever came first before the others.
     pub(super) fn let_in(&mut self) {
-        for (by, mut call) in std::mem::take(&mut self.calls) {
+        let mut calls: Vec<_> = std::mem::take(&mut self.calls).into_iter().collect();
+        calls.sort_by_key(|(_, call)| call.since);
+        for (by, mut call) in calls {
             call.awaits = match call.awaits {
                 Awaits::Place(submission) if self.finds_place(&submission) => {
                     match self.enter(*submission) {
