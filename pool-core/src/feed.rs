@@ -54,8 +54,8 @@ struct Inner<J: ?Sized> {
     open_sources: usize,
     /// Units that were let in.
     submitted: u64,
-    /// Of these, units that were never handed out.
-    queued: usize,
+    /// Of these, units that take places of the queue and were never handed out.
+    placed: usize,
     /// Submissions that wait for places, by their numbers: the first gets the next.
     line: VecDeque<u64>,
     /// Submissions that have ever waited.
@@ -87,7 +87,7 @@ impl<J: ?Sized + Erased> Feed<J> {
                 sources: Vec::new(),
                 open_sources: 0,
                 submitted: 0,
-                queued: 0,
+                placed: 0,
                 line: VecDeque::new(),
                 lined_up: 0,
                 resting: 0,
@@ -287,7 +287,7 @@ impl<J: ?Sized + Erased> Feed<J> {
         }
     }
 
-    /// Lets a job of a source in, which was itself let in before.
+    /// Lets a job of a source in, which was itself let in before and has a bound of its own.
     pub(crate) fn push_from_source(&self, job: Arc<J>) -> Result<(), Misuse> {
         let inner = self.lock();
         match inner.phase {
@@ -298,10 +298,16 @@ impl<J: ?Sized + Erased> Feed<J> {
         Ok(())
     }
 
+    /// Puts a job into the queue whose units take places there.
+    fn place(&self, mut inner: MutexGuard<'_, Inner<J>>, job: Arc<J>) {
+        inner.placed += job.job().units();
+        job.job().link().lock().takes_places = true;
+        self.link(inner, job);
+    }
+
     fn link(&self, mut inner: MutexGuard<'_, Inner<J>>, job: Arc<J>) {
         let units = job.job().units();
         inner.submitted += units as u64;
-        inner.queued += units;
         match inner.last.replace(job.clone()) {
             Some(last) => last.job().link().lock().next = Some(job),
             None => inner.first = Some(job),
@@ -393,12 +399,13 @@ impl<J: ?Sized + Erased> Inner<J> {
     fn take(&mut self) -> Option<Claim<J>> {
         loop {
             let job = self.front()?;
-            let claimed = {
+            let (claimed, takes_places) = {
                 let job = job.job();
-                job.link().lock().claim(job)
+                let mut link = job.link().lock();
+                (link.claim(job), link.takes_places)
             };
             if let Some((unit, is_last)) = claimed {
-                self.queued -= 1;
+                self.placed -= usize::from(takes_places);
                 if is_last {
                     self.unlink();
                 }
@@ -424,7 +431,9 @@ impl<J: ?Sized + Erased> Inner<J> {
     fn unlink(&mut self) {
         if let Some(job) = self.first.take() {
             let mut link = job.job().link().lock();
-            self.queued -= job.job().units() - link.claimed;
+            if link.takes_places {
+                self.placed -= job.job().units() - link.claimed;
+            }
             self.first = link.next.take();
             drop(link);
             if self.first.is_none() {

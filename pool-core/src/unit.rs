@@ -50,6 +50,8 @@ pub(crate) struct Linked<J: ?Sized> {
     pub(crate) next: Option<Arc<J>>,
     /// How many units were handed out.
     pub(crate) claimed: usize,
+    /// Its units take places of a queue that has a bound.
+    pub(crate) takes_places: bool,
 }
 
 impl<J: ?Sized> Linked<J> {
@@ -95,6 +97,7 @@ impl<J: ?Sized> Link<J> {
         Link(Mutex::new(Linked {
             next: None,
             claimed: 0,
+            takes_places: false,
         }))
     }
 

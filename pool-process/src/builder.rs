@@ -121,9 +121,9 @@ impl Builder {
     /// When it is full, a submission waits for a place: [`Submission`](crate::Submission) has the forms that do not,
     /// or not for long, and give the argument back. `close` and `terminate` wake those who wait with
     /// [`Misuse::NotRunning`](crate::Misuse::NotRunning). A map is let in chunk by chunk; one whose first
-    /// chunk is in counts as accepted. An `imap` has its read-ahead for a bound and does not wait here, but
-    /// what it has queued takes places: with a longer read-ahead than the queue it may keep others waiting. Of
-    /// several who wait, whoever came first gets the next place, and nobody who comes later is let in before.
+    /// chunk is in counts as accepted. An `imap` has its read-ahead for a bound:
+    /// it neither waits here nor takes places from others. Of several who wait, whoever came first gets the next
+    /// place, and nobody who comes later is let in before.
     ///
     /// In Python the queue has no bound.
     ///

@@ -27,12 +27,12 @@ impl<J: ?Sized + Erased> Feed<J> {
             return Err((misuse.into(), job));
         }
         if let Some(bound) = self.bound {
-            let free = bound.get().saturating_sub(inner.queued);
+            let free = bound.get().saturating_sub(inner.placed);
             if free < job.job().units() || !inner.line.is_empty() {
                 return Err((NoEntry::Full, job));
             }
         }
-        self.link(inner, job);
+        self.place(inner, job);
         Ok(())
     }
 
@@ -58,7 +58,7 @@ impl<J: ?Sized + Erased> Turn<'_, J> {
     pub(crate) fn push(&self, job: Arc<J>, over: impl Fn() -> bool) -> Result<(), NoEntry> {
         let feed = self.feed;
         let is_full =
-            |inner: &Inner<J>| feed.bound.is_some_and(|bound| inner.queued >= bound.get());
+            |inner: &Inner<J>| feed.bound.is_some_and(|bound| inner.placed >= bound.get());
         let mut inner = feed.lock();
         loop {
             inner.phase.after(Step::Submit)?;
@@ -71,7 +71,7 @@ impl<J: ?Sized + Erased> Turn<'_, J> {
             let woken = feed.places.wait(inner);
             inner = woken.unwrap_or_else(PoisonError::into_inner);
         }
-        feed.link(inner, job);
+        feed.place(inner, job);
         Ok(())
     }
 
@@ -79,7 +79,7 @@ impl<J: ?Sized + Erased> Turn<'_, J> {
     pub(crate) fn wait_for_places(&self, over: impl Fn() -> bool) {
         let feed = self.feed;
         let is_overfull = |inner: &Inner<J>| {
-            let too_many = feed.bound.is_some_and(|bound| inner.queued > bound.get());
+            let too_many = feed.bound.is_some_and(|bound| inner.placed > bound.get());
             too_many && inner.phase == Phase::Running
         };
         let mut inner = feed.lock();

@@ -148,11 +148,11 @@ impl Pool for Contract {
             Err(_) => 0,
         };
         let wanted = if waits { wanted.min(1) } else { wanted };
-        wanted <= bound.saturating_sub(self.staff.queued())
+        wanted <= bound.saturating_sub(self.placed())
     }
 
     fn is_overfull(&self) -> bool {
-        self.bound.is_some_and(|bound| self.staff.queued() > bound)
+        self.bound.is_some_and(|bound| self.placed() > bound)
     }
 
     fn submit(&mut self, work: Work) -> Result<JobId, Raised> {
@@ -273,7 +273,7 @@ impl Pool for Contract {
         // W1: also for a place that has become free; nobody is started for a pool that has nothing left to do.
         let wanted = match self.phase {
             Phase::Running => true,
-            Phase::Closed => self.staff.queued() > 0 || self.has_input(),
+            Phase::Closed => self.staff.queued().len() > 0 || self.has_input(),
             Phase::Terminated => false,
         };
         if wanted && self.broken.is_none() {

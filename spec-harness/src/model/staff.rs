@@ -107,9 +107,9 @@ impl Staff {
         }
     }
 
-    /// Chunks that wait.
-    pub(super) fn queued(&self) -> usize {
-        self.queue.len()
+    /// The jobs of the chunks that wait, one for each.
+    pub(super) fn queued(&self) -> impl ExactSizeIterator<Item = JobId> {
+        self.queue.iter().map(|chunk| chunk.job)
     }
 
     /// Jobs of chunks that wait, which nobody will do any more, one for each chunk.

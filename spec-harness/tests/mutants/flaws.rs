@@ -128,6 +128,7 @@ pub(crate) enum Flaw {
     QueueNotWokenByTerminate,
     QueueCountsJobs,
     QueueLastComeFirst,
+    QueueCountsImaps,
 }
 
 /// A broken pool.
@@ -285,6 +286,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(Flaw::QueueNotWokenByTerminate, &["C5", "queue", "terminate"], BOTH, "terminate does not wake who waits for a place"),
     mutant(Flaw::QueueCountsJobs, &["C5", "queue", "map_async"], BOTH, "a map takes one place, however many chunks it has"),
     mutant(Flaw::QueueLastComeFirst, &["C5", "queue", "threads"], BOTH, "who came last to a full queue is let in first"),
+    mutant(Flaw::QueueCountsImaps, &["C5", "queue", "imap"], BOTH, "what an imap has read takes places in the queue"),
 ];
 
 impl Mutant {

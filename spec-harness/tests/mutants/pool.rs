@@ -367,7 +367,7 @@ impl Pool {
         let wanted = match limit {
             // Who does not wait needs a place for each chunk at once.
             Some(Duration::ZERO) => work.keys.len().div_ceil(self.chunk_size(&work)?),
-            _ => 1,
+            _ => usize::from(!empty),
         };
         let mut work = Some(work);
         let mut first = true;
@@ -397,7 +397,7 @@ impl Pool {
             Some(self.let_in(state, work.take()?))
         });
         let job = entered.ok_or_else(|| error("QueueFull", "the queue has no place"))??;
-        if limit != Some(Duration::ZERO) {
+        if limit != Some(Duration::ZERO) && !empty {
             // The chunks behind the first wait for their places as well.
             self.wait(limit, |state| {
                 let over = self.bound.is_none_or(|bound| self.waiting(state) <= bound);
@@ -414,11 +414,14 @@ impl Pool {
     }
 
     fn waiting(&self, state: &State) -> usize {
-        let jobs: BTreeSet<usize> = state.queue.iter().map(|chunk| chunk.job).collect();
+        let chunks = state.queue.iter().map(|chunk| chunk.job);
+        // Those of an imap have a bound of their own.
+        let chunks =
+            chunks.filter(|job| !state.jobs[*job].work.settled || self.has(Flaw::QueueCountsImaps));
         if self.has(Flaw::QueueCountsJobs) {
-            jobs.len()
+            chunks.collect::<BTreeSet<_>>().len()
         } else {
-            state.queue.len()
+            chunks.count()
         }
     }
 

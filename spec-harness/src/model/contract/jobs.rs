@@ -51,6 +51,12 @@ impl Contract {
         Ok(id)
     }
 
+    /// C5, O10: chunks that have places of the queue; those of an imap have a bound of their own.
+    pub(super) fn placed(&self) -> usize {
+        let takes_place = |job: &JobId| !self.jobs[*job].work.settled;
+        self.staff.queued().filter(takes_place).count()
+    }
+
     pub(super) fn chunk_size(&self, work: &Work) -> Result<usize, Raised> {
         Ok(match work.chunksize {
             _ if !work.many => 1,

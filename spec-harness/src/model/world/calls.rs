@@ -102,13 +102,19 @@ impl World {
     /// Hands in what has found a place.
     pub(super) fn enter(&mut self, submission: Submission) -> Result<Awaits, Raised> {
         let Submission { pool, work, handle } = submission;
+        let empty = work.keys.is_empty();
         let job = (pool, self.pools[pool].submit(work)?);
         // O1: apply is apply_async and get.
         let Some(handle) = handle else {
             return Ok(Awaits::Value(job));
         };
         self.handles.insert(handle, job);
-        Ok(Awaits::Places(pool))
+        // O6: a map of nothing needs no place.
+        Ok(if empty {
+            Awaits::No(Value::None)
+        } else {
+            Awaits::Places(pool)
+        })
     }
 
     /// What a call returns with now, if it does.

@@ -119,10 +119,7 @@ impl Scribe {
 
     /// A call from inside; what it submits is a function of its own.
     fn call(&mut self, inner: &Inner, caller: &str, count: usize, number: usize) -> Vec<Line> {
-        // Main may wait for a place in a queue, and is the only one who does.
-        let bounded = self.pools.iter().any(|pool| pool.bounded);
         let steps = match inner {
-            Inner::Submit { .. } if bounded => Vec::new(),
             Inner::Submit {
                 way,
                 leaf,
