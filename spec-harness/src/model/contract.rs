@@ -340,9 +340,10 @@ impl Pool for Contract {
         !self.is_calling(key) || innermost == Some(key)
     }
 
-    /// R7
+    /// R7, R13
     fn waits_for_itself(&self, key: Key, job: JobId) -> bool {
-        self.is_calling(key) && self.calling.iter().any(|(of, _)| *of == job)
+        let in_callback = self.is_calling(key) && self.calling.iter().any(|(of, _)| *of == job);
+        in_callback || self.staff.job(key) == Some(job)
     }
 
     /// How several workers that cannot start share the tries is each pool's own affair.
