@@ -14,7 +14,7 @@
 //! - what ends the program itself: `exit` and the like in a callback, or in a task on a thread;
 //! - `ignore_sigterm` in a task that does not end its worker, and `close_fds` in a chunk of several items: who meets
 //!   that worker next, or how far the chunk comes, is chance;
-//! - `kill_worker`;
+//! - `kill_worker`; and what hands work from inside to a pool whose queue has a bound;
 //! - `maxtasksperchild` beside an initializer where there are several workers: which one has had its share is chance;
 //! - a pool of default size where its size shows: that depends on the machine, and it gets a size instead.
 

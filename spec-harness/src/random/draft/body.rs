@@ -119,7 +119,10 @@ impl Scribe {
 
     /// A call from inside; what it submits is a function of its own.
     fn call(&mut self, inner: &Inner, caller: &str, count: usize, number: usize) -> Vec<Line> {
+        // A callback that waits for a place runs no others meanwhile, which the model has not learnt.
+        let bounded = self.pools.iter().any(|pool| pool.bounded);
         let steps = match inner {
+            Inner::Submit { .. } if bounded => Vec::new(),
             Inner::Submit {
                 way,
                 leaf,
