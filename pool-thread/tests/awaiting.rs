@@ -1,10 +1,13 @@
 //! Pools in asynchronous programs: awaited, streamed, dropped and left behind, and wakers that misbehave.
 
+mod common;
+
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
+use common::waker_that;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use futures_core::Stream;
 use pool_thread::{AsyncResult, Failure, Imap, Misuse, ThreadPool};
@@ -227,22 +230,6 @@ impl Wake for Bell {
 fn bell() -> (Waker, Receiver<()>) {
     let (sender, receiver) = unbounded();
     (Waker::from(Arc::new(Bell(sender))), receiver)
-}
-
-/// Does something when woken.
-struct Does(Mutex<Option<Box<dyn FnOnce() + Send>>>);
-
-impl Wake for Does {
-    fn wake(self: Arc<Self>) {
-        let act = self.0.lock().expect("whole").take();
-        if let Some(act) = act {
-            act();
-        }
-    }
-}
-
-fn waker_that(act: impl FnOnce() + Send + 'static) -> Waker {
-    Waker::from(Arc::new(Does(Mutex::new(Some(Box::new(act))))))
 }
 
 /// Polls a handle once, with a waker that does this.

@@ -1,13 +1,16 @@
 //! The user's code is run under no lock of ours, and wherever it is run it may ask the pool what it likes: the answer is
 //! there, or a refusal, and never silence.
 
+mod common;
+
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
+use common::waker_that;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use futures_core::Stream;
 use pool_core::{Alarm, TimeSource, Timers};
@@ -49,22 +52,6 @@ impl<F: FnOnce()> Drop for OnDrop<F> {
             act();
         }
     }
-}
-
-/// Does something when woken.
-struct Does(Mutex<Option<Box<dyn FnOnce() + Send>>>);
-
-impl Wake for Does {
-    fn wake(self: Arc<Self>) {
-        let act = self.0.lock().expect("whole").take();
-        if let Some(act) = act {
-            act();
-        }
-    }
-}
-
-fn waker_that(act: impl FnOnce() + Send + 'static) -> Waker {
-    Waker::from(Arc::new(Does(Mutex::new(Some(Box::new(act))))))
 }
 
 /// A door that a task waits at, and its key.

@@ -1,6 +1,9 @@
 //! What several test programs need. Everything in them waits on an event; no test measures time.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+use std::sync::{Arc, Mutex};
+use std::task::{Wake, Waker};
+
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use pool_thread::ThreadPool;
 
@@ -27,4 +30,21 @@ pub(crate) fn door() -> (
         number
     };
     (task, arrived, open)
+}
+
+/// Does something when woken.
+struct Does(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Wake for Does {
+    fn wake(self: Arc<Self>) {
+        let act = self.0.lock().expect("whole").take();
+        if let Some(act) = act {
+            act();
+        }
+    }
+}
+
+/// A waker that does this, once.
+pub(crate) fn waker_that(act: impl FnOnce() + Send + 'static) -> Waker {
+    Waker::from(Arc::new(Does(Mutex::new(Some(Box::new(act))))))
 }
