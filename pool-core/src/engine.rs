@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::panic::Location;
+use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -28,7 +28,7 @@ use crate::parting::{self, JoinAsync, Parting};
 use crate::tally::Tally;
 use crate::task::{Func, Task};
 use crate::terms::Terms;
-use crate::unit::Erased;
+use crate::unit::{Erased, Job};
 use crate::work::{Batch, Single, Work};
 
 /// A pool without a face: backends wrap it and give it signatures.
@@ -210,12 +210,18 @@ impl<B: Backend> Engine<B> {
         };
         let end = Loan::new(work).call(|borrowed| {
             let cell = Cell::new(&self.0.hub, borrowed, true, terms);
-            self.0
-                .queue(&cell, Entry::Wait)
-                .map_err(|why| Refused::new(why, ()).misuse())?;
+            let queued = panic::catch_unwind(AssertUnwindSafe(|| self.0.queue(&cell, Entry::Wait)));
+            if !matches!(queued, Ok(Ok(()))) {
+                // The backend has had the job, and may have kept it: none of its units is ever handed out.
+                cell.terminate(self.0.feed.retract(&*cell));
+            }
             let job: Arc<dyn Awaited> = cell.clone();
             wait_to_the_end(&job, lent.as_ref());
-            AsyncResult::new(cell).get()
+            match queued {
+                Ok(Ok(())) => AsyncResult::new(cell).get(),
+                Ok(Err(why)) => Err(Refused::new(why, ()).misuse().into()),
+                Err(panic) => panic::resume_unwind(panic),
+            }
         });
         // The loan's own failures pass the cell by; whoever called sees them.
         if let Err(Failure::Raised(_) | Failure::Panicked(_)) = end {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::failure::Misuse;
 use crate::lifecycle::{Order, Phase, Step};
-use crate::unit::{Erased, Unclaimed, Unit};
+use crate::unit::{Erased, Job, Unclaimed, Unit};
 
 mod places;
 
@@ -36,13 +36,20 @@ pub struct Claim<J: ?Sized> {
     pub unit: Unit,
 }
 
+impl<J: ?Sized + Erased> Claim<J> {
+    /// The place of the unit among all that its queue has let in.
+    fn order(&self) -> u64 {
+        self.job.job().link().lock().before + self.unit.index() as u64
+    }
+}
+
 /// The place of one worker: what it took last is known to be running until it takes again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Seat(pub usize);
 
 struct Inner<J: ?Sized> {
     phase: Phase,
-    /// Units that were handed out and came back without having started.
+    /// Units that were handed out and came back without having started, in the order of their submission.
     returned: VecDeque<Claim<J>>,
     first: Option<Arc<J>>,
     last: Option<Arc<J>>,
@@ -191,8 +198,8 @@ impl<J: ?Sized + Erased> Feed<J> {
         running.is_some_and(|running| running.job().number().0 == job)
     }
 
-    /// Takes back a unit that a worker was given and has not started: it is the next to be handed out.
-    /// In a terminated pool its job is ended instead.
+    /// Takes back a unit that a worker was given and has not started: it is handed out again before all that were
+    /// submitted after it. In a terminated pool its job is ended instead.
     pub fn put_back(&self, claim: Claim<J>) {
         let mut inner = self.lock();
         if inner.phase == Phase::Terminated {
@@ -201,7 +208,11 @@ impl<J: ?Sized + Erased> Feed<J> {
             job.terminate(Unclaimed::returned(&claim.unit, job));
             return;
         }
-        inner.returned.push_front(claim);
+        let order = claim.order();
+        let place = inner
+            .returned
+            .partition_point(|other| other.order() < order);
+        inner.returned.insert(place, claim);
         drop(inner);
         self.bell.notify_one();
     }
@@ -307,6 +318,7 @@ impl<J: ?Sized + Erased> Feed<J> {
 
     fn link(&self, mut inner: MutexGuard<'_, Inner<J>>, job: Arc<J>) {
         let units = job.job().units();
+        job.job().link().lock().before = inner.submitted;
         inner.submitted += units as u64;
         match inner.last.replace(job.clone()) {
             Some(last) => last.job().link().lock().next = Some(job),
@@ -333,6 +345,19 @@ impl<J: ?Sized + Erased> Feed<J> {
             self.rest.notify_all();
         }
         Ok(order)
+    }
+
+    /// Hands out no more units of a job, whoever still holds it; how many never were.
+    pub(crate) fn retract(&self, job: &dyn Job<J>) -> Unclaimed {
+        let mut inner = self.lock();
+        let mut link = job.link().lock();
+        let unclaimed = link.abandon(job);
+        if link.takes_places {
+            inner.placed -= unclaimed.count();
+        }
+        drop(link);
+        self.leave(inner);
+        unclaimed
     }
 
     /// Empties the queue of a terminated pool: the jobs that are not over, in the order of their submission, and
@@ -454,5 +479,51 @@ impl<J: ?Sized> fmt::Debug for Feed<J> {
             .field("size", &self.size)
             .field("phase", &phase)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::{Claim, Feed, Seat};
+    use crate::cell::Cell;
+    use crate::idle::{self, Queued};
+    use crate::task::Plain;
+    use crate::terms::Terms;
+    use crate::work::Batch;
+
+    proptest! {
+        /// Whatever was handed out and comes back, in whatever order, is handed out again as it was submitted.
+        #[test]
+        fn units_that_come_back_are_claimed_in_the_order_of_their_submission(
+            maps in proptest::collection::vec(1..4_u64, 1..5),
+            back in Just((0..16_usize).collect::<Vec<_>>()).prop_shuffle(),
+            handed_out in 0..16_usize,
+        ) {
+            let hub = idle::hub();
+            let feed: Feed<dyn Queued> = Feed::new(NonZeroUsize::MIN, None, hub.pool);
+            let same: fn(u64) -> u64 = |item| item;
+            for units in &maps {
+                let work = Batch::new(Plain(same), (0..*units).collect(), 1);
+                let job: Arc<dyn Queued> = Cell::new(&hub, work, false, Terms::here());
+                prop_assert!(feed.push(job).is_ok());
+            }
+            let mut claims: Vec<Option<Claim<dyn Queued>>> = Vec::new();
+            while claims.len() < handed_out && let Some(claim) = feed.try_next(Seat(0)) {
+                claims.push(Some(claim));
+            }
+            let total: u64 = maps.iter().sum();
+            for index in back {
+                if let Some(claim) = claims.get_mut(index).and_then(Option::take) {
+                    feed.put_back(claim);
+                }
+            }
+            let again: Vec<u64> = std::iter::from_fn(|| feed.try_next(Seat(0))).map(|claim| claim.order()).collect();
+            prop_assert_eq!(again, (0..total).collect::<Vec<_>>());
+        }
     }
 }

@@ -4,8 +4,9 @@
 //!
 //! A [`Loan`] is lent as a pointer without a lifetime. Whoever lends it must not return, nor unwind,
 //! before the job made of it has resolved; and a lent job resolves only when no unit of it is left, run
-//! or discarded, also when the pool is terminated. [`Loan::call`] is the only lender and does nothing
-//! between lending and the end that could unwind.
+//! or discarded, also when the pool is terminated. [`Loan::call`] is the only lender. Its `run`, the engine's
+//! blocking call, contains a panic of the backend; where the job is not queued, for that reason or because it was
+//! refused, it takes back every unit before it returns or unwinds: a backend that has kept the job finds none in it.
 #![expect(
     unsafe_code,
     reason = "a pointer to the caller's stack travels to workers that it waits for"
@@ -81,7 +82,7 @@ impl<W: Work> Loan<W> {
     ) -> Result<W::Value, Failure<W::Raised>> {
         let lent: *const (dyn Lent + '_) = &self;
         // SAFETY: only the lifetime changes. `run` is the engine's blocking call: it returns when the job
-        // has resolved, which a lent job does after its last unit, and a job that was refused was dropped.
+        // has resolved, which a lent job does after its last unit; of one that was refused no unit was handed out.
         let lent = unsafe {
             std::mem::transmute::<*const (dyn Lent + '_), *const (dyn Lent + 'static)>(lent)
         };

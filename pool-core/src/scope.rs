@@ -191,10 +191,19 @@ impl<'scope, B: Backend + Carry<ScopedTask>> Scope<'scope, '_, B> {
         }))));
         let carried = parcel.clone();
         let func: Carried = Box::new(move |()| carried.run());
-        let job = self
-            .engine
-            .submit(Single::new(TryOnce { func, arg: () }), Terms::here())
-            .map_err(|refused| refused.misuse())?;
+        let terms = Terms::here();
+        let submit = || {
+            self.engine
+                .submit(Single::new(TryOnce { func, arg: () }), terms)
+        };
+        let job = match panic::catch_unwind(AssertUnwindSafe(submit)) {
+            Ok(submitted) => submitted.map_err(|refused| refused.misuse())?,
+            Err(panic) => {
+                // The scope's end would wait for it.
+                parcel.take_back(Ok(false));
+                panic::resume_unwind(panic)
+            }
+        };
         lock(&self.sent).push(Sent {
             parcel,
             job: job.awaited(),

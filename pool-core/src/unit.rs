@@ -50,6 +50,8 @@ pub(crate) struct Linked<J: ?Sized> {
     pub(crate) next: Option<Arc<J>>,
     /// How many units were handed out.
     pub(crate) claimed: usize,
+    /// How many units the queue had let in before this job's first.
+    pub(crate) before: u64,
     /// Its units take places of a queue that has a bound.
     pub(crate) takes_places: bool,
 }
@@ -97,6 +99,7 @@ impl<J: ?Sized> Link<J> {
         Link(Mutex::new(Linked {
             next: None,
             claimed: 0,
+            before: 0,
             takes_places: false,
         }))
     }
