@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::attendance::{Attendance, Deadline, Present};
 use crate::context;
 use crate::panics;
+use crate::threads::thread_builder;
 
 /// A job whose outcome is there and whose callback is due.
 pub(crate) trait Due: Send + Sync {
@@ -61,10 +62,7 @@ impl Lane {
             context::become_lane(pool);
             while Lane::one(&messages) {}
         };
-        if let Ok(thread) = thread::Builder::new()
-            .name("pool-callbacks".into())
-            .spawn(run)
-        {
+        if let Ok(thread) = thread_builder("pool-callbacks").spawn(run) {
             *line = Some(Line {
                 sender,
                 receiver,

@@ -32,6 +32,9 @@ mod chunks;
 // Panics as values.
 mod panics;
 
+// Threads with a stack for the user's code.
+mod threads;
+
 // The one source of time.
 mod timers;
 
@@ -144,6 +147,7 @@ pub use task::{
     Task, TryOnce, TryStar, Trying, Tuple,
 };
 pub use terms::Terms;
+pub use threads::thread_builder;
 pub use timers::{Alarm, Armed, TimeSource, Timers};
 pub use unit::{Erased, Job, Link, Unclaimed, Unit};
 pub use with::With;

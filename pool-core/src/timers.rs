@@ -3,8 +3,7 @@
 //! Nothing else in the pool crates waits with a time-out, so whoever supplies the [`TimeSource`] decides
 //! what time it is for a pool. Programs use the real clock; a conformance harness binds its own.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -92,7 +91,7 @@ impl fmt::Debug for Armed {
     }
 }
 
-/// The real clock: a heap of deadlines and a thread that sleeps until the next.
+/// The real clock: deadlines in their order, and a thread that sleeps until the next.
 #[derive(Default)]
 struct RealTime {
     schedule: Mutex<Schedule>,
@@ -101,10 +100,19 @@ struct RealTime {
 
 #[derive(Default)]
 struct Schedule {
-    due: BinaryHeap<Reverse<(Instant, u64)>>,
-    alarms: HashMap<u64, Alarm>,
+    /// The alarms, by the time at which each is due and its number.
+    due: BTreeMap<(Instant, u64), Alarm>,
+    /// When each is due.
+    times: BTreeMap<u64, Instant>,
     last: u64,
     served: bool,
+}
+
+impl Schedule {
+    fn remove(&mut self, timer: u64) -> Option<Alarm> {
+        let at = self.times.remove(&timer)?;
+        self.due.remove(&(at, timer))
+    }
 }
 
 impl RealTime {
@@ -121,17 +129,10 @@ impl RealTime {
         let mut schedule = self.lock();
         loop {
             let now = Instant::now();
-            let next = loop {
-                match schedule.due.peek() {
-                    Some(Reverse((_, timer))) if !schedule.alarms.contains_key(timer) => {
-                        schedule.due.pop();
-                    }
-                    other => break other.map(|Reverse(due)| *due),
-                }
-            };
+            let next = schedule.due.keys().next().copied();
             schedule = match next {
                 Some((at, timer)) if at <= now => {
-                    let alarm = schedule.alarms.remove(&timer);
+                    let alarm = schedule.remove(timer);
                     drop(schedule);
                     if let Some(alarm) = alarm {
                         // All timers of the process are this thread's: it outlives what one of them does.
@@ -178,10 +179,11 @@ impl TimeSource for RealTime {
         }
         let next = schedule
             .due
-            .peek()
-            .is_none_or(|Reverse((first, _))| at < *first);
-        schedule.due.push(Reverse((at, timer)));
-        schedule.alarms.insert(timer, alarm);
+            .keys()
+            .next()
+            .is_none_or(|(first, _)| at < *first);
+        schedule.due.insert((at, timer), alarm);
+        schedule.times.insert(timer, at);
         drop(schedule);
         if next {
             self.changed.notify_one();
@@ -190,14 +192,13 @@ impl TimeSource for RealTime {
     }
 
     fn disarm(&self, timer: u64) {
-        let alarm = self.lock().alarms.remove(&timer);
+        let alarm = self.lock().remove(timer);
         drop(alarm);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cmp::Reverse;
     use std::sync::mpsc;
     use std::time::Duration;
 
@@ -212,10 +213,12 @@ mod tests {
             let alarm = Box::new(|| ());
             time.arm(Duration::from_secs(seconds), alarm)
         });
-        let mut schedule = time.lock();
-        let due = std::iter::from_fn(|| schedule.due.pop());
-        let order: Vec<u64> = due.map(|Reverse((_, timer))| timer).collect();
+        let order: Vec<u64> = time.lock().due.keys().map(|(_, timer)| *timer).collect();
         assert_eq!(order, [timers[1], timers[2], timers[0]]);
+        // One that is stopped before its time leaves nothing behind.
+        timers.iter().for_each(|timer| time.disarm(*timer));
+        let schedule = time.lock();
+        assert!(schedule.due.is_empty() && schedule.times.is_empty());
     }
 
     #[test]

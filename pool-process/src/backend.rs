@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use pool_core::{
     Attendance, Backend, Batch, Call, Carry, Cell, Deadline, Feed, Keeper, Portable, Single,
-    StartError,
+    StartError, thread_builder,
 };
 
 use crate::dispatch::{Dispatcher, Plan};
@@ -78,8 +78,7 @@ impl Processes {
             drop(dispatcher);
             drop(present);
         };
-        let thread = thread::Builder::new()
-            .name("pool-dispatcher".into())
+        let thread = thread_builder("pool-dispatcher")
             .spawn(run)
             .map_err(refused)?;
         *lock(&self.thread) = Some(thread);

@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 
 use crate::child::{Child, Guardian};
 use crate::errand;
-use crate::link::Link;
+use crate::link::{self, Link};
 use crate::sys::{self, Status};
 use crate::talk::{self, Reply, Request};
 
@@ -167,8 +167,11 @@ impl Channel {
     /// Asks for one worker; both ends of its socket.
     fn put_fork(open: &Option<Link>) -> Result<(Link, Link), NotForked> {
         let (ours, theirs) = Link::pair().map_err(NotForked::Refused)?;
-        put(open, Request::Fork, Some(&theirs)).map_err(|_| NotForked::Gone)?;
-        Ok((ours, theirs))
+        match put(open, Request::Fork, Some(&theirs)) {
+            Ok(()) => Ok((ours, theirs)),
+            Err(error) if link::is_end(&error) => Err(NotForked::Gone),
+            Err(error) => Err(NotForked::Refused(error)),
+        }
     }
 
     /// One worker's process id and pidfd.

@@ -45,10 +45,11 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::Signal;
-use pool_core::{Armed, Failure, Feed, Seat, StartError, Timers};
+use pool_core::{Alarm, Armed, Failure, Feed, Seat, StartError, Timers};
 
 use crate::hand::{Assignment, Duty, Hand};
 use crate::inbox::{Inbox, Order};
+use crate::link;
 use crate::start::{Preload, StartMethod, Starter};
 use crate::stats::Stats;
 use crate::surroundings::Surroundings;
@@ -109,7 +110,7 @@ enum Course {
 #[derive(Debug, Default)]
 struct Slot {
     hand: Option<Hand>,
-    /// It could not be filled; this will say when to try again.
+    /// It could not be filled, or its worker not be written to; this will say when to try again.
     retry: Option<Armed>,
 }
 
@@ -240,11 +241,18 @@ impl Dispatcher {
             }
             Order::GraceOver => self.stop(Signal::SIGKILL),
             Order::Retry { slot } => {
-                if let Some(slot) = self.slots.get_mut(slot) {
-                    slot.retry = None;
+                if let Some(place) = self.slots.get_mut(slot) {
+                    place.retry = None;
+                    self.flush(slot);
                 }
             }
         }
+    }
+
+    /// An alarm that has a place looked at again.
+    fn retry(&self, slot: usize) -> Alarm {
+        let inbox = self.inbox.clone();
+        Box::new(move || inbox.tell(Order::Retry { slot }))
     }
 
     /// Changes what the pool says of itself.
@@ -312,8 +320,23 @@ impl Dispatcher {
         let Some(hand) = &mut self.slots[index].hand else {
             return;
         };
-        // A worker that cannot be written to is going: its pidfd, or the end of its socket, says so.
-        let done = hand.flush().unwrap_or(true);
+        let done = match hand.flush() {
+            Ok(done) => done,
+            // Its pidfd, or the end of its socket, says what has become of it.
+            Err(error) if link::is_end(&error) => true,
+            Err(error) if link::is_shortage(&error) => {
+                let retry = self.retry(index);
+                self.slots[index].retry = Some(self.plan.timers.arm(link::SHORTAGE, retry));
+                return;
+            }
+            Err(error) => {
+                // What it was to do has not begun, and goes to another.
+                hand.verdict
+                    .get_or_insert(format!("the system refuses to send to it: {error}"));
+                hand.child.signal(Signal::SIGKILL);
+                return;
+            }
+        };
         if hand.awaited == done && !hand.silent {
             hand.awaited = !done;
             let mut interest = Event::Readable(Name {

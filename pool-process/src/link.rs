@@ -2,6 +2,8 @@
 
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
@@ -13,6 +15,25 @@ use crate::sys;
 
 /// Most descriptors that one message carries.
 pub(crate) const MAX_FDS: usize = 8;
+
+/// How long one waits who could not send because the system is short of memory: nothing tells when it no longer is.
+pub(crate) const SHORTAGE: Duration = Duration::from_millis(10);
+
+/// Whether a send was refused because the system is short of memory: it may be tried again.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    let of = [Errno::ENOBUFS, Errno::ENOMEM].map(|errno| errno as i32);
+    error
+        .raw_os_error()
+        .is_some_and(|errno| of.contains(&errno))
+}
+
+/// Whether a send was refused because nobody is there any more to receive it.
+pub(crate) fn is_end(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected
+    )
+}
 
 /// One end of a socket pair.
 #[derive(Debug)]
@@ -53,10 +74,14 @@ impl Link {
             })
     }
 
-    /// Writes everything, waiting as long as it takes.
+    /// Writes everything, waiting as long as it takes, also for a system that is short of memory.
     pub(crate) fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            bytes = &bytes[self.send(bytes, MsgFlags::empty())?..];
+            match self.send(bytes, MsgFlags::empty()) {
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(error) if is_shortage(&error) => thread::sleep(SHORTAGE),
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::channel::{Channel, Forked, NotForked};
 use crate::child::{Child, Parent};
 use crate::hook::{self, ROLE};
 use crate::image;
-use crate::link::Link;
+use crate::link::{self, Link};
 use crate::sys;
 
 use server::Server;
@@ -180,6 +180,8 @@ fn connect(preload: Option<Preload>) -> io::Result<Way> {
                 let channel = Arc::new(channel);
                 return Ok(Way::Server { server, channel });
             }
+            // It was not even asked: the system refuses to send, or has no descriptor left.
+            Err(error) if !is_the_servers(&error) => return Err(error),
             Err(error) => {
                 server.give_up("does not begin");
                 if is_new {
@@ -189,6 +191,12 @@ fn connect(preload: Option<Preload>) -> io::Result<Way> {
             }
         }
     }
+}
+
+/// Whether a question has failed because the server is not there, or does not answer.
+fn is_the_servers(error: &io::Error) -> bool {
+    let of = [io::ErrorKind::UnexpectedEof, io::ErrorKind::TimedOut];
+    link::is_end(error) || of.contains(&error.kind())
 }
 
 /// Why no worker can be started in this program at all, if that is so.

@@ -306,6 +306,31 @@ fn signal_on(fd: BorrowedFd<'_>, to: libc::pid_t, signal: libc::c_int) -> io::Re
 /// `F_SETSIG` of `<fcntl.h>`, which the libc crate does not name.
 const F_SETSIG: libc::c_int = 10;
 
+/// The lowest address that the calling thread's stack may grow to; 0 where the system does not say.
+pub(crate) fn stack_floor() -> usize {
+    thread_local! {
+        static FLOOR: usize = look_up_stack_floor();
+    }
+    FLOOR.try_with(|floor| *floor).unwrap_or(0)
+}
+
+fn look_up_stack_floor() -> usize {
+    let (mut floor, mut size) = (ptr::null_mut(), 0);
+    // SAFETY: the attributes are filled in by the first call, read by the second where that has succeeded, and freed once.
+    unsafe {
+        let mut attributes = std::mem::zeroed();
+        if libc::pthread_getattr_np(libc::pthread_self(), &raw mut attributes) == 0 {
+            if libc::pthread_attr_getstack(&raw const attributes, &raw mut floor, &raw mut size)
+                != 0
+            {
+                floor = ptr::null_mut();
+            }
+            libc::pthread_attr_destroy(&raw mut attributes);
+        }
+    }
+    floor as usize
+}
+
 /// Ends the process at once: no destructors, no `atexit`, no flush.
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` has no preconditions.

@@ -156,6 +156,11 @@ impl Reader {
         }
     }
 
+    /// Refuses longer payloads from now on.
+    pub(crate) fn set_max(&mut self, max: u64) {
+        self.max = max;
+    }
+
     /// Reads once; 0 is the end of the stream.
     pub(crate) fn fill(&mut self, stream: &mut impl Read) -> io::Result<usize> {
         self.make_room();

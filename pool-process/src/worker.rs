@@ -7,7 +7,7 @@ use pool_core::{CodecError, Failure, Worker, WorkerSeat};
 use crate::link::{Link, Patient};
 use crate::setup::{Purpose, Setup};
 use crate::wire::{self, HEAD, Kind, Reader};
-use crate::{at_exit, codec, errand, lent, sys, travel};
+use crate::{at_exit, codec, errand, lent, link, sys, travel};
 
 /// What a reply buffer keeps of its room when it had to grow.
 const KEEP: usize = 1024 * 1024;
@@ -18,13 +18,14 @@ pub(crate) fn serve(link: &Link) -> ! {
         link,
         fds: Vec::new(),
     };
-    // The pool's own limit comes with the setup; until then nothing is larger than an environment.
+    // The pool's own limit comes with the setup, which has this one.
     let mut reader = Reader::new(wire::MAX_PAYLOAD);
     let (setup, settled) = match Setup::receive(&mut reader, &mut stream) {
         Ok(Some(setup)) => setup,
         Ok(None) => leave(0),
         Err(_) => leave(1),
     };
+    reader.set_max(setup.max_payload);
     match (setup.purpose, settled) {
         (Purpose::Pool { .. }, Err(error)) => {
             let error = error.to_string();
@@ -184,10 +185,16 @@ fn say(link: &Link, kind: Kind, fill: impl FnOnce(&mut Vec<u8>) -> Kind) {
     deliver(link, &frame);
 }
 
-/// A pool that no longer listens has gone: there is nothing left to work for.
+/// A pool that no longer listens has gone: there is nothing left to work for. Where the system refuses to send, the
+/// task is lost with this worker, and said to be.
 fn deliver(link: &Link, frame: &[u8]) {
-    if link.write_all(frame).is_err() {
-        leave(0);
+    match link.write_all(frame) {
+        Ok(()) => {}
+        Err(error) if link::is_end(&error) => leave(0),
+        Err(error) => {
+            tell(&format!("a worker cannot answer its pool: {error}"));
+            leave(1)
+        }
     }
 }
 

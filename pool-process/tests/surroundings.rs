@@ -9,22 +9,13 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use common::{Outcome, each_way, loss, pid, signal_of};
+use common::{Outcome, apart, each_way, loss, pid, signal_of};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::Pid;
 use pool_process::{Process, ProcessPool, StartError};
-
-/// Runs this in a process of its own, which must not fail.
-fn apart(check: fn(()) -> ()) -> Outcome {
-    let process = Process::new(check, ());
-    process.start()?;
-    process.join()?;
-    assert_eq!(process.exitcode()?, Some(0), "see its message above");
-    Ok(())
-}
 
 fn directory(_: ()) -> PathBuf {
     std::env::current_dir().expect("a directory")

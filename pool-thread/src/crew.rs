@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use pool_core::{
     Attendance, Cause, Deadline, Failure, Feed, Lender, Seat, StartError, Worker, WorkerLost,
-    WorkerSeat,
+    WorkerSeat, thread_builder,
 };
 
 use crate::initializer::Settings;
@@ -122,8 +122,11 @@ impl Crew {
             crew.work(index, number);
         };
         // The system keeps 15 bytes of a thread's name.
-        let thread = thread::Builder::new()
-            .name(format!("tpool-{number}"))
+        let mut thread = thread_builder(format!("tpool-{number}"));
+        if let Some(bytes) = self.settings.stack_size {
+            thread = thread.stack_size(bytes);
+        }
+        let thread = thread
             .spawn(work)
             .map_err(|source| StartError::Worker { index, source })?;
         let ended: Vec<_> = {
@@ -242,6 +245,7 @@ impl Crew {
                 cause: Cause::Start(why.to_owned()),
                 task: job.describe(&claim.unit, None),
                 items: job.items(&claim.unit),
+                begun: false,
                 hint: None,
             };
             claim

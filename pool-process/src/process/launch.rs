@@ -7,7 +7,7 @@ use crate::link::Link;
 use crate::setup::{Purpose, Setup};
 use crate::start::{Newborn, StartMethod, Starter};
 use crate::surroundings::Surroundings;
-use crate::wire::MAX_PAYLOAD;
+use crate::wire::{self, HEAD, MAX_PAYLOAD};
 
 /// Starts a process and tells it everything.
 pub(super) fn launch(name: &str, task: &[u8]) -> io::Result<Newborn> {
@@ -49,6 +49,8 @@ fn start() -> io::Result<Newborn> {
 
 /// Name and surroundings, then function and argument.
 fn tell(link: &Link, setup: &Setup, surroundings: &Surroundings, task: &[u8]) -> io::Result<()> {
+    wire::fits("the process's argument", task.len() - HEAD, MAX_PAYLOAD)
+        .map_err(io::Error::other)?;
     let first = setup.frame(surroundings)?;
     let sent = link.send_with(&first, &surroundings.fds())?;
     link.write_all(&first[sent..])?;

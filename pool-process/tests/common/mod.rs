@@ -16,7 +16,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use pool_core::TimeSource;
-use pool_process::{Cause, Failure, ProcessPool, Timers, WorkerLost};
+use pool_process::{Cause, Failure, Process, ProcessPool, Timers, WorkerLost};
 
 pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -28,6 +28,15 @@ pub(crate) const BOUND: Duration = Duration::from_secs(30);
 pub(crate) fn each_way(size: usize, check: impl Fn(&ProcessPool) -> Outcome) -> Outcome {
     check(&ProcessPool::new(size)?)?;
     check(&ProcessPool::builder().size(size).reexec().build()?)
+}
+
+/// Runs this in a process of its own, which must not fail: it may change what all threads of a process share.
+pub(crate) fn apart(check: fn(())) -> Outcome {
+    let process = Process::new(check, ());
+    process.start()?;
+    process.join()?;
+    assert_eq!(process.exitcode()?, Some(0), "see its message above");
+    Ok(())
 }
 
 /// The loss that a failure must be.
