@@ -177,6 +177,11 @@ pub enum Misuse {
     /// The queue has a bound, and no place.
     #[error("queue is full")]
     QueueFull,
+    /// The pool, or the handle, belongs to the process that this one was forked from.
+    #[error(
+        "pool belongs to the process that this one was forked from: make a pool of its own here"
+    )]
+    Forked,
 }
 
 /// What a task said when it panicked.

@@ -5,6 +5,9 @@
 
 // The modules are listed ground floor first: each uses only those above it.
 
+// Which process this is.
+mod fork;
+
 // Errors in words.
 mod report;
 
@@ -129,6 +132,7 @@ pub use engine::Engine;
 pub use entry::{Refused, TrySubmitError};
 pub use failure::{Cause, CodecError, Failure, Misuse, Never, Panic, WorkerLost};
 pub use feed::{Claim, Feed, Seat};
+pub use fork::{OwnerProcess, PerProcess, end_copy};
 pub use handle::{AsyncResult, Submitted};
 pub use hub::TaskId;
 pub use imap::{Flow, Imap, ImapSubmission};

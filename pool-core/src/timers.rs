@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::fork::PerProcess;
 use crate::panics;
 
 /// What is done when a timer fires: short, and never blocking.
@@ -41,7 +43,7 @@ pub struct Timers(Arc<dyn TimeSource>);
 impl Timers {
     /// Timers of the real, monotonic clock; one thread serves all pools of the process, from the first timer on.
     pub fn real() -> Timers {
-        Timers(RealTime::get())
+        Timers(Arc::new(RealTime))
     }
 
     /// Timers of another clock.
@@ -91,9 +93,12 @@ impl fmt::Debug for Armed {
     }
 }
 
-/// The real clock: deadlines in their order, and a thread that sleeps until the next.
+/// The real clock.
+struct RealTime;
+
+/// The timers of a process: deadlines in their order, and a thread that sleeps until the next.
 #[derive(Default)]
-struct RealTime {
+struct Clock {
     schedule: Mutex<Schedule>,
     changed: Condvar,
 }
@@ -104,7 +109,6 @@ struct Schedule {
     due: BTreeMap<(Instant, u64), Alarm>,
     /// When each is due.
     times: BTreeMap<u64, Instant>,
-    last: u64,
     served: bool,
 }
 
@@ -115,10 +119,11 @@ impl Schedule {
     }
 }
 
-impl RealTime {
-    fn get() -> Arc<RealTime> {
-        static REAL: OnceLock<Arc<RealTime>> = OnceLock::new();
-        REAL.get_or_init(Arc::default).clone()
+impl Clock {
+    /// The one of this process: a forked child has no thread that keeps its parent's.
+    fn get() -> &'static Clock {
+        static CLOCK: PerProcess<Clock> = PerProcess::new();
+        CLOCK.get()
     }
 
     fn lock(&self) -> MutexGuard<'_, Schedule> {
@@ -154,17 +159,28 @@ impl RealTime {
 }
 
 impl TimeSource for RealTime {
+    fn arm(&self, after: Duration, alarm: Alarm) -> u64 {
+        Clock::get().arm(after, alarm)
+    }
+
+    fn disarm(&self, timer: u64) {
+        Clock::get().disarm(timer);
+    }
+}
+
+impl Clock {
     /// A time that cannot be reached (centuries ahead) never fires. Where the system refuses the one
     /// thread that keeps time, the alarm fires at once: a wait that ends early is better than one that never does.
     fn arm(&self, after: Duration, alarm: Alarm) -> u64 {
         let mut schedule = self.lock();
-        schedule.last += 1;
-        let timer = schedule.last;
+        // One count for all processes: in a forked child, nobody stops another timer with a number of its parent's.
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let timer = LAST.fetch_add(1, Ordering::Relaxed) + 1;
         let Some(at) = Instant::now().checked_add(after) else {
             return timer;
         };
         if !schedule.served {
-            let serve = || RealTime::get().serve();
+            let serve = || Clock::get().serve();
             match thread::Builder::new()
                 .name("pool-timers".into())
                 .spawn(serve)
@@ -202,11 +218,11 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
-    use super::{RealTime, TimeSource, Timers};
+    use super::{Clock, Timers};
 
     #[test]
     fn timers_fire_in_the_order_of_their_deadlines() {
-        let time = RealTime::default();
+        let time = Clock::default();
         // Nobody waits for these: so far apart are they that their order is that of their deadlines.
         time.lock().served = true;
         let timers = [20_000, 1_000, 10_000].map(|seconds| {
