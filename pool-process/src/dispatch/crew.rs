@@ -10,7 +10,7 @@ use pool_core::{Cause, Failure, Seat};
 use crate::hand::{Duty, Hand};
 use crate::inbox::Order;
 use crate::setup::{Purpose, Setup};
-use crate::{cause, names};
+use crate::{cause, lifeline, names};
 
 use super::{Course, Dispatcher, Event, Name, Slot};
 
@@ -24,7 +24,9 @@ impl Dispatcher {
     pub(super) fn hire(&mut self, index: usize, wanted: usize) -> io::Result<()> {
         self.serial = self.serial.wrapping_add(1);
         let setup = self.setup(index)?;
-        let newborn = self.starter.start(wanted)?;
+        let (ours, theirs) = lifeline::ends()?;
+        let mut newborn = self.starter.start(wanted)?;
+        newborn.child.tie(ours);
         self.note(|stats| stats.started(&self.starter));
         let name = Name {
             slot: index,
@@ -45,7 +47,7 @@ impl Dispatcher {
             return Err(error.into());
         }
         // A worker that is gone before it was told anything is found dead like any other.
-        let _ = hand.introduce(setup, &self.plan.surroundings.fds());
+        let _ = hand.introduce(setup, &self.plan.surroundings.fds(&theirs));
         self.slots[index].hand = Some(hand);
         self.flush(index);
         Ok(())
