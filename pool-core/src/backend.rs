@@ -67,7 +67,7 @@ pub enum StartError {
     #[error("bound of the queue must be at least 1")]
     NoQueue,
     /// The system refused a worker.
-    #[error("worker {index} cannot be started")]
+    #[error("worker {index} cannot be started: {source}")]
     Worker {
         /// Its place in the pool, from 0.
         index: usize,

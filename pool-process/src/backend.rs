@@ -12,7 +12,6 @@ use pool_core::{
 use crate::dispatch::{Dispatcher, Plan};
 use crate::errand::Errand;
 use crate::inbox::{Inbox, Order};
-use crate::start;
 use crate::stats::Stats;
 use crate::travel::Travel;
 
@@ -82,9 +81,6 @@ impl Backend for Processes {
     const KIND: &'static str = "process";
 
     fn start(&self, feed: &Arc<Feed<dyn Travel>>) -> Result<(), StartError> {
-        if let Some(reason) = start::impossible() {
-            return Err(StartError::Impossible { reason });
-        }
         let Some(plan) = lock(&self.plan).take() else {
             return Err(StartError::Impossible {
                 reason: "it was started before".to_owned(),

@@ -11,7 +11,7 @@ use crate::backend::Processes;
 use crate::dispatch::Plan;
 use crate::errand::{Making, Shape, TryMaking};
 use crate::pool::ProcessPool;
-use crate::start::StartMethod;
+use crate::start::{self, StartMethod};
 use crate::surroundings::Surroundings;
 use crate::{travel, wire};
 
@@ -369,15 +369,21 @@ impl Builder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn build(self) -> Result<ProcessPool, StartError> {
-        let surroundings = Surroundings::here().map_err(|error| StartError::Impossible {
-            reason: format!("the surroundings of this process cannot be read: {error}"),
+        let impossible = |reason| StartError::Impossible { reason };
+        if let Some(reason) = start::impossible() {
+            return Err(impossible(reason));
+        }
+        let surroundings = Surroundings::here().map_err(|error| impossible(error.to_string()))?;
+        if self.method != StartMethod::RawFork
+            && let Some(reason) = surroundings.identity.obstacle()
+        {
+            return Err(impossible(reason.to_owned()));
+        }
+        let initializer = self.initializer.transpose().map_err(|error| {
+            impossible(format!(
+                "the initializer cannot travel: cannot encode {error}"
+            ))
         })?;
-        let initializer = self
-            .initializer
-            .transpose()
-            .map_err(|error| StartError::Impossible {
-                reason: format!("the initializer cannot travel: cannot encode {error}"),
-            })?;
         let plan = Plan {
             surroundings,
             timers: self.timers,

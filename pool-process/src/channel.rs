@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
-use crate::child::{Child, Guardian};
+use crate::child::Child;
 use crate::errand;
 use crate::link::{self, Link};
 use crate::sys::{self, Status};
@@ -129,6 +129,7 @@ impl Channel {
         // It takes as long as it takes.
         match self.ask_within(Request::Preload { token }, None, None)? {
             (Reply::Done, _) => Ok(()),
+            (Reply::Refused(number), _) => Err(io::Error::from_raw_os_error(number)),
             _ => Err(io::Error::other("the function to preload has panicked")),
         }
     }
@@ -185,7 +186,8 @@ impl Channel {
             },
             Ok((Reply::Threads(threads), _)) => Err(NotForked::Threads(threads)),
             Ok((Reply::Refused(number), _)) => {
-                Err(NotForked::Refused(io::Error::from_raw_os_error(number)))
+                let error = io::Error::from_raw_os_error(number);
+                Err(NotForked::Refused(sys::no_pidfd(error)))
             }
             Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
                 // So a message is reported whose descriptor there was no room for.
@@ -228,11 +230,9 @@ impl Channel {
         self.server.has_answered.store(true, Ordering::Relaxed);
         Ok(answer)
     }
-}
 
-/// For the workers that were forked by this channel.
-impl Guardian for Channel {
-    fn signal(&self, pid: u32, signal: Signal) -> io::Result<()> {
+    /// Signals the group of a worker that was forked by this channel.
+    pub(crate) fn signal(&self, pid: u32, signal: Signal) -> io::Result<()> {
         let request = Request::Signal {
             pid: pid.cast_signed(),
             signal: signal as i32,
@@ -240,7 +240,8 @@ impl Guardian for Channel {
         self.ask(request, None).map(drop)
     }
 
-    fn bury(&self, pid: u32) -> Option<Status> {
+    /// How a worker ended that was forked by this channel, if that is known.
+    pub(crate) fn bury(&self, pid: u32) -> Option<Status> {
         let request = Request::Bury {
             pid: pid.cast_signed(),
         };

@@ -19,6 +19,8 @@ pub(crate) struct Child {
     /// Readable once it has ended.
     pidfd: OwnedFd,
     parent: Parent,
+    /// Our end of its lifeline.
+    lifeline: Option<OwnedFd>,
 }
 
 /// Whose child it is.
@@ -41,7 +43,17 @@ pub(crate) trait Guardian: fmt::Debug + Send + Sync {
 
 impl Child {
     pub(crate) fn new(pid: u32, pidfd: OwnedFd, parent: Parent) -> Child {
-        Child { pid, pidfd, parent }
+        Child {
+            pid,
+            pidfd,
+            parent,
+            lifeline: None,
+        }
+    }
+
+    /// Ties it to this process, which keeps this end until the child's end was seen to; the child is to hold the other.
+    pub(crate) fn tie(&mut self, end: OwnedFd) {
+        self.lifeline = Some(end);
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -147,8 +159,7 @@ impl Child {
 
     fn kill_group(&self, signal: Signal) {
         if let Ok(group) = i32::try_from(self.pid) {
-            // One that is gone already is what was wanted.
-            let _ = killpg(Pid::from_raw(group), signal);
+            sys::signal_group(Pid::from_raw(group), signal);
             // Stopped processes act on it only when they go on.
             let _ = killpg(Pid::from_raw(group), Signal::SIGCONT);
         }

@@ -218,6 +218,12 @@ mod tests {
 
     #[test]
     fn what_nests_deeper_than_the_bound_is_refused_on_both_sides_and_no_stack_overflows() {
+        // As large as the stack of a pool's own threads; the one of a test is smaller.
+        let thread = pool_core::thread_builder("deep").spawn(nesting_is_bounded);
+        thread.expect("a thread").join().expect("it holds");
+    }
+
+    fn nesting_is_bounded() {
         for way in WAYS {
             let nest = |levels| (0..levels).fold(Nest::End, |inner, _| way(inner));
             there_and_back(nest(600));

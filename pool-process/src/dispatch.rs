@@ -43,7 +43,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::Signal;
 use pool_core::{Alarm, Armed, Failure, Feed, Seat, StartError, Timers};
 
@@ -53,6 +53,7 @@ use crate::link;
 use crate::start::{Preload, StartMethod, Starter};
 use crate::stats::Stats;
 use crate::surroundings::Surroundings;
+use crate::sys;
 use crate::travel::Travel;
 use look::Watch;
 
@@ -135,16 +136,17 @@ pub(crate) struct Dispatcher {
 }
 
 impl Dispatcher {
+    /// To be called by the thread whose identity the plan has.
     pub(crate) fn new(
         plan: Plan,
         feed: &Arc<Feed<dyn Travel>>,
         inbox: &Arc<Inbox>,
     ) -> io::Result<Dispatcher> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let epoll = sys::epoll()?;
         epoll.add(inbox.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
         let watch = Watch::new()?;
         epoll.add(watch.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, TICK))?;
-        let starter = Starter::new(plan.method, plan.preload);
+        let starter = Starter::new(plan.method, plan.preload, &plan.surroundings.identity);
         Ok(Dispatcher {
             plan,
             starter,

@@ -21,13 +21,18 @@ pub(crate) fn take(name: &str) -> Option<OsString> {
     Some(value)
 }
 
-/// Makes the environment exactly this.
-pub(crate) fn replace(wanted: Vec<(OsString, OsString)>) {
+/// Makes the environment exactly this, but for names that only `exec` can hand down.
+pub(crate) fn replace(mut wanted: Vec<(OsString, OsString)>) {
     let mut have: Vec<(OsString, OsString)> = env::vars_os().collect();
     if have == wanted {
         return;
     }
+    let can_be_written = |(name, _): &(OsString, OsString)| {
+        !name.is_empty() && !name.as_encoded_bytes().contains(&b'=')
+    };
     have.retain(|(name, _)| !wanted.iter().any(|(other, _)| other == name));
+    have.retain(can_be_written);
+    wanted.retain(can_be_written);
     for (name, _) in have {
         // SAFETY: see the module.
         unsafe { env::remove_var(&name) };

@@ -14,17 +14,18 @@
 )]
 
 use std::ffi::{c_char, c_int};
-use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{SigHandler, Signal, signal};
-use nix::sys::stat::{SFlag, fstat};
-use nix::unistd::dup2_stdin;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
+use nix::unistd::{dup2_stdin, getppid};
 
 use crate::link::Link;
-use crate::{environment, server, sys, worker};
+use crate::sys::Capabilities;
+use crate::{environment, identity, server, sys, worker};
 
 /// The variable that says what a process is to be.
 pub(crate) const ROLE: &str = "POOL_PROCESS_ROLE";
@@ -68,36 +69,105 @@ pub(crate) enum Role {
 
 impl Role {
     /// The role's name in the environment.
-    pub(crate) fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Role::Worker => "worker",
             Role::Server => "server",
         }
     }
 
-    /// The role of this process, once: it is taken out of the environment.
+    /// The role of this process, once: it is taken out of the environment. Where there is one that it cannot play, the
+    /// process ends: whoever has started it wants anything but another run of `main`.
     fn take() -> Option<Role> {
-        if sys::is_privileged() {
-            return None;
+        let order = environment::take(ROLE)?;
+        let role = Role::of(&order.to_string_lossy());
+        match role {
+            Ok(role) => Some(role),
+            Err(why) => end(&why),
         }
-        let name = environment::take(ROLE)?;
+    }
+
+    fn of(order: &str) -> Result<Role, String> {
+        let mut words = order.split(' ');
+        let name = words.next().unwrap_or_default();
         let role = [Role::Worker, Role::Server]
             .into_iter()
-            .find(|role| name == role.name())?;
-        let stdin = fstat(io::stdin().as_fd()).ok()?;
-        let kind = SFlag::from_bits_truncate(stdin.st_mode) & SFlag::S_IFMT;
-        (kind == SFlag::S_IFSOCK).then_some(role)
+            .find(|role| name == role.name())
+            .ok_or_else(|| format!("there is no role {name:?}"))?;
+        // A pair of sockets says who has made it.
+        let maker = getsockopt(&io::stdin(), PeerCredentials)
+            .map_err(|error| format!("standard input is not its socket ({error})"))?;
+        if maker.pid() != getppid().as_raw() {
+            return Err(
+                "standard input is not a socket of the process that has started it".to_owned(),
+            );
+        }
+        if sys::is_privileged() {
+            let why = "the system gives it more rights than who has started it, or a security module another label";
+            if role == Role::Worker {
+                worker::refuse(&stdin_link().map_err(|error| error.to_string())?, why);
+            }
+            return Err(why.to_owned());
+        }
+        let sets: Option<Vec<u64>> = words.map(|set| u64::from_str_radix(set, 16).ok()).collect();
+        match sets.as_deref() {
+            Some([]) => Ok(role),
+            Some([permitted, effective, inheritable, ambient]) => {
+                let capabilities = Capabilities {
+                    permitted: *permitted,
+                    effective: *effective,
+                    inheritable: *inheritable,
+                    ambient: *ambient,
+                };
+                let refused = |error| format!("it cannot have its capabilities ({error})");
+                capabilities.set().map_err(refused).map(|()| role)
+            }
+            _ => Err(format!("{order:?} is no role")),
+        }
+    }
+
+    /// What stands in the environment of a process that is to play it, and has to set these capabilities.
+    pub(crate) fn order(self, capabilities: Option<Capabilities>) -> String {
+        let name = self.name();
+        match capabilities {
+            None => name.to_owned(),
+            Some(Capabilities {
+                permitted,
+                effective,
+                inheritable,
+                ambient,
+            }) => format!("{name} {permitted:x} {effective:x} {inheritable:x} {ambient:x}"),
+        }
     }
 
     fn play(self) -> ! {
-        match enter() {
-            Ok(link) => match self {
-                Role::Worker => worker::serve(&link),
-                Role::Server => server::serve(link),
-            },
-            Err(_) => sys::exit_now(1),
+        let link = match stdin_link() {
+            Ok(link) => link,
+            Err(error) => end(&format!("its socket cannot be copied ({error})")),
+        };
+        match (self, enter()) {
+            (Role::Worker, Ok(())) => worker::serve(&link),
+            (Role::Server, Ok(())) => server::serve(link),
+            (Role::Worker, Err(error)) => worker::refuse(&link, &error.to_string()),
+            (Role::Server, Err(error)) => end(&error.to_string()),
         }
     }
+}
+
+/// Ends a process that was started in a role, and cannot play it.
+fn end(why: &str) -> ! {
+    // Not `eprintln`, which panics where nobody reads stderr.
+    let _ = writeln!(
+        io::stderr(),
+        "pool-process: {ROLE} is set, but this process cannot be a worker or fork server of a pool: {why}. Programs that are \
+         started by hand must not have it in their environment"
+    );
+    sys::exit_now(1)
+}
+
+fn stdin_link() -> io::Result<Link> {
+    // The copy is none of the standard streams.
+    Ok(Link::from_fd(io::stdin().as_fd().try_clone_to_owned()?))
 }
 
 /// Whether a worker of this program takes its place before it has run anything of the program's own.
@@ -117,6 +187,7 @@ static CALLED: AtomicBool = AtomicBool::new(false);
 /// `hook` off, and must then be the first statement of `main`.
 pub fn init() {
     CALLED.store(true, Ordering::Release);
+    identity::note_filters();
     if let Some(role) = Role::take() {
         role.play();
     }
@@ -124,6 +195,7 @@ pub fn init() {
 
 #[cfg(feature = "hook")]
 extern "C" fn before_main(argc: c_int, argv: *const *const c_char, envp: *const *const c_char) {
+    identity::note_filters();
     if let Some(role) = Role::take() {
         sys::close_inherited();
         initialise_the_rest(argc, argv, envp);
@@ -148,14 +220,14 @@ fn initialise_the_rest(argc: c_int, argv: *const *const c_char, envp: *const *co
     }
 }
 
-/// From a process that has just begun to one that can be a worker; gives back its socket.
-fn enter() -> io::Result<Link> {
-    let link = Link::from_fd(io::stdin().as_fd().try_clone_to_owned()?);
-    dup2_stdin(File::open("/dev/null")?)?;
+/// From a process that has just begun to one that can be a worker.
+fn enter() -> io::Result<()> {
+    sys::fill_standard()?;
+    dup2_stdin(sys::null()?)?;
     // SAFETY: to ignore a signal calls no handler.
     unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn)? };
     // Inherited as ignored, it would hide how the processes end that tasks start.
     // SAFETY: the default action calls no handler.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl)? };
-    Ok(link)
+    Ok(())
 }

@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use crate::sys;
+
 /// What a dispatcher can be told. New work needs no order: it is in the feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
@@ -34,7 +36,7 @@ pub(crate) struct Inbox {
 
 impl Inbox {
     pub(crate) fn new() -> io::Result<Inbox> {
-        let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        let bell = sys::bell(EfdFlags::EFD_NONBLOCK)?;
         Ok(Inbox {
             orders: Mutex::default(),
             bell,

@@ -43,6 +43,9 @@ mod sys;
 mod environment;
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod identity;
+
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod lifeline;
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]

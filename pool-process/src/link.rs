@@ -52,17 +52,15 @@ impl Link {
 
     fn pair_of(kind: SockType) -> io::Result<(Link, Link)> {
         let (one, other) = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)?;
-        Ok((Link(one), Link(other)))
+        Ok((
+            Link(sys::above_standard(one)?),
+            Link(sys::above_standard(other)?),
+        ))
     }
 
     /// Takes over a descriptor that is known to be such a socket.
     pub(crate) fn from_fd(fd: OwnedFd) -> Link {
         Link(fd)
-    }
-
-    /// The descriptor alone.
-    pub(crate) fn into_fd(self) -> OwnedFd {
-        self.0
     }
 
     /// Writes what fits without waiting; 0 when nothing does.
@@ -125,7 +123,11 @@ impl Link {
                 Ok(message) => {
                     for carried in message.cmsgs()? {
                         if let ControlMessageOwned::ScmRights(raw) = carried {
-                            fds.extend(raw.into_iter().map(sys::received));
+                            // Each is taken over, also behind one that is refused.
+                            let taken: Vec<_> = raw.into_iter().map(sys::received).collect();
+                            for fd in taken {
+                                fds.push(fd?);
+                            }
                         }
                     }
                     return Ok(message.bytes);

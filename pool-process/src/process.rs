@@ -81,7 +81,7 @@ pub enum ProcessError {
     #[error("processes cannot be started here: {0}")]
     Impossible(String),
     /// The system refused.
-    #[error("process cannot be started")]
+    #[error("process cannot be started: {0}")]
     Start(#[source] io::Error),
 }
 
@@ -152,7 +152,7 @@ impl Process {
     fn launch(&self, task: &[u8]) -> Result<(), ProcessError> {
         let mut state = self.life.lock();
         state.may_start()?;
-        let newborn = launch::launch(&self.name, task).map_err(ProcessError::Start)?;
+        let newborn = launch::launch(&self.name, task)?;
         let listed = Listed::new(newborn.child.as_fd(), self.daemon);
         *state = State::Running(Running {
             owner: std::process::id(),

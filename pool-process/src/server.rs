@@ -26,17 +26,21 @@
 //! `fork` is only called while this process has one thread, which is looked up each time.
 #![expect(unsafe_code, reason = "fork, in a process that has one thread")]
 
-use std::collections::HashMap;
-use std::fs::{self, File};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
+use std::thread;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
-use nix::sys::signal::{SigSet, Signal, killpg};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::{ForkResult, Pid, chdir, dup2_stderr, dup2_stdout, fork, getppid, setpgid};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::SignalFd;
+use nix::unistd::{
+    ForkResult, Pid, chdir, dup2_stderr, dup2_stdout, fork, getppid, gettid, setsid,
+};
 
 use crate::image::{TOKEN, Token};
 use crate::link::{self, Link};
@@ -73,7 +77,8 @@ struct Server {
     /// Ways to ask, by number; the first is the owner's own.
     channels: Vec<(u64, Link)>,
     opened: u64,
-    wards: HashMap<i32, Ward>,
+    /// Not by hash: seeds that are made here would be those of every worker.
+    wards: BTreeMap<i32, Ward>,
     /// It has let go of the owner's output.
     silent: bool,
 }
@@ -93,11 +98,13 @@ pub(crate) fn serve(link: Link) -> ! {
 }
 
 impl Server {
-    fn new(link: Link) -> nix::Result<Server> {
+    fn new(link: Link) -> io::Result<Server> {
         let _ = prctl::set_name(c"pool-server");
         prctl::set_child_subreaper(true)?;
-        // It keeps no directory in use; workers go where their pool was.
-        chdir("/")?;
+        // It keeps no directory in use; workers go where their pool was. Only one that nobody may enter they have from here.
+        if chdir(".").is_ok() {
+            chdir("/")?;
+        }
         go_on_for(&link);
         let ends: SigSet = [Signal::SIGCHLD].into_iter().collect();
         ends.thread_block()?;
@@ -106,13 +113,10 @@ impl Server {
             .and_then(|owner| sys::pidfd_open(owner).ok());
         Ok(Server {
             owner,
-            ends: Some(SignalFd::with_flags(
-                &ends,
-                SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK,
-            )?),
+            ends: Some(sys::signals(&ends)?),
             channels: vec![(0, link)],
             opened: 0,
-            wards: HashMap::new(),
+            wards: BTreeMap::new(),
             silent: false,
         })
     }
@@ -229,8 +233,6 @@ impl Server {
         match unsafe { fork() } {
             Ok(ForkResult::Child) => self.become_worker(&Link::from_fd(socket)),
             Ok(ForkResult::Parent { child }) => {
-                // The child does the same: whoever is first.
-                let _ = setpgid(child, child);
                 let pidfd = sys::pidfd_open(child.as_raw().unsigned_abs());
                 // Without one nobody could watch over it: its socket closes here, and it leaves.
                 let pidfd =
@@ -252,7 +254,7 @@ impl Server {
     /// preloaded has said what it had to say; workers write where their pool does.
     fn fall_silent(&mut self) {
         if !std::mem::replace(&mut self.silent, true)
-            && let Ok(null) = File::options().write(true).open("/dev/null")
+            && let Ok(null) = sys::null()
         {
             let _ = dup2_stdout(&null);
             let _ = dup2_stderr(&null);
@@ -261,7 +263,8 @@ impl Server {
 
     /// In the child: lets go of everything that is the server's.
     fn become_worker(&mut self, link: &Link) -> ! {
-        let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+        // A process that was just forked leads no group, which is all that could be refused.
+        let _ = setsid();
         self.channels.clear();
         self.wards.clear();
         self.owner = None;
@@ -278,9 +281,9 @@ impl Server {
             .is_some_and(|ward| ward.status.is_none());
         match Signal::try_from(signal) {
             Ok(signal) if alive => {
-                let _ = killpg(Pid::from_raw(pid), signal);
+                sys::signal_group(Pid::from_raw(pid), signal);
                 // Stopped processes act on it only when they go on.
-                let _ = killpg(Pid::from_raw(pid), Signal::SIGCONT);
+                sys::signal_group(Pid::from_raw(pid), Signal::SIGCONT);
                 Reply::Done
             }
             Ok(_) => Reply::Done,
@@ -304,7 +307,7 @@ impl Server {
         while let Some(pid) = sys::ended_child() {
             if self.wards.contains_key(&pid) {
                 // Before its status is taken, the number cannot be anybody else's.
-                let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+                sys::signal_group(Pid::from_raw(pid), Signal::SIGKILL);
             }
             let status = sys::take_child_status(pid);
             match self.wards.get_mut(&pid) {
@@ -323,7 +326,7 @@ impl Server {
             let theirs = ward.channel == Some(number);
             if theirs {
                 ward.channel = None;
-                let _ = killpg(Pid::from_raw(*pid), Signal::SIGKILL);
+                sys::signal_group(Pid::from_raw(*pid), Signal::SIGKILL);
             }
             !theirs || ward.status.is_none()
         });
@@ -333,7 +336,7 @@ impl Server {
     fn take_all_down(&mut self) {
         for (pid, ward) in &self.wards {
             if ward.status.is_none() {
-                let _ = killpg(Pid::from_raw(*pid), Signal::SIGKILL);
+                sys::signal_group(Pid::from_raw(*pid), Signal::SIGKILL);
             }
         }
         // Those that have left their group come here when what started them ends.
@@ -347,15 +350,35 @@ fn go_on_for(link: &Link) {
     let _ = sys::go_on_for(link.as_fd());
 }
 
-/// Runs a function once; what is forked later has what it made.
+/// Runs a function once; what is forked later has what it made. It runs on a thread of its own: what a thread makes once
+/// for itself, as the seeds of its hash maps, is not to be the same in all workers.
 fn preload(token: [u8; TOKEN]) -> Reply {
-    match Token::from_bytes(token)
-        .resolve()
-        .map(|function| function.run(&[], &mut Vec::new()))
-    {
-        Ok(Kind::Done) => Reply::Done,
-        _ => Reply::Failed,
+    let run = move || {
+        let done = Token::from_bytes(token)
+            .resolve()
+            .map(|function| function.run(&[], &mut Vec::new()));
+        let reply = match done {
+            Ok(Kind::Done) => Reply::Done,
+            _ => Reply::Failed,
+        };
+        (reply, gettid())
+    };
+    let thread = thread::Builder::new()
+        .stack_size(sys::first_stack())
+        .spawn(run);
+    let thread = match thread {
+        Ok(thread) => thread,
+        Err(error) => return Reply::Refused(error.raw_os_error().unwrap_or(0)),
+    };
+    // What the function throws is caught where it runs.
+    let Ok((reply, number)) = thread.join() else {
+        return Reply::Failed;
+    };
+    // The kernel says that a thread has ended a moment before it counts it no more, and has no event for that.
+    while fs::exists(format!("/proc/self/task/{number}")).is_ok_and(|there| there) {
+        thread::yield_now();
     }
+    reply
 }
 
 /// Number of threads of this process: each is a directory beside the two that every directory has.

@@ -9,12 +9,15 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use nix::sys::signal::Signal;
+
 use crate::channel::{Channel, Forked, NotForked};
-use crate::child::{Child, Parent};
+use crate::child::{Child, Guardian, Parent};
 use crate::hook::{self, ROLE};
+use crate::identity::Identity;
 use crate::image;
 use crate::link::{self, Link};
-use crate::sys;
+use crate::sys::{self, Status};
 
 use server::Server;
 
@@ -60,32 +63,55 @@ pub(crate) struct Starter {
     /// Why it is this way.
     pub(crate) reason: String,
     preload: Option<Preload>,
+    /// That of its workers.
+    identity: Identity,
     /// Forked together with one that was wanted, because they are to be wanted next.
     ahead: Vec<Newborn>,
 }
 
 #[derive(Debug)]
 enum Way {
-    Server {
-        server: Arc<Server>,
-        channel: Arc<Channel>,
-    },
+    Server(Arc<Access>),
     Again,
     Raw,
 }
 
+/// A way to ask a fork server, which lives as long as somebody has one.
+#[derive(Debug)]
+struct Access {
+    channel: Channel,
+    // Behind the channel, so that this ends first.
+    server: Arc<Server>,
+}
+
+impl Guardian for Access {
+    fn signal(&self, pid: u32, signal: Signal) -> io::Result<()> {
+        self.channel.signal(pid, signal)
+    }
+
+    fn bury(&self, pid: u32) -> Option<Status> {
+        self.channel.bury(pid)
+    }
+}
+
 impl Starter {
-    pub(crate) fn new(method: StartMethod, preload: Option<Preload>) -> Starter {
+    /// For workers with this identity, which is that of the calling thread.
+    pub(crate) fn new(
+        method: StartMethod,
+        preload: Option<Preload>,
+        identity: &Identity,
+    ) -> Starter {
         let starter = |way, reason: &str| Starter {
             way,
             reason: reason.to_owned(),
             preload,
+            identity: identity.clone(),
             ahead: Vec::new(),
         };
         match method {
             StartMethod::Reexec => starter(Way::Again, "it was asked for"),
             StartMethod::RawFork => starter(Way::Raw, "it was asked for"),
-            StartMethod::ForkServer => match connect(preload) {
+            StartMethod::ForkServer => match connect(preload, identity) {
                 Ok(way) => starter(way, "it is the default"),
                 Err(error) => {
                     let mut starter = starter(Way::Again, "");
@@ -98,10 +124,15 @@ impl Starter {
 
     pub(crate) fn method(&self) -> StartMethod {
         match &self.way {
-            Way::Server { .. } => StartMethod::ForkServer,
+            Way::Server(_) => StartMethod::ForkServer,
             Way::Again => StartMethod::Reexec,
             Way::Raw => StartMethod::RawFork,
         }
+    }
+
+    /// Whether its workers have this identity.
+    pub(crate) fn is_for(&self, identity: &Identity) -> bool {
+        self.identity == *identity
     }
 
     /// Starts a worker, the first of so many that are wanted now.
@@ -111,13 +142,13 @@ impl Starter {
         }
         // A server that has died is replaced; one that dies again at once is not tried for ever.
         for _ in 0..2 {
-            let Way::Server { server, channel } = &self.way else {
+            let Way::Server(access) = &self.way else {
                 break;
             };
-            match channel.fork(wanted) {
+            match access.channel.fork(wanted) {
                 Ok(forked) => {
                     let newborn = |Forked { pid, pidfd, link }| {
-                        let child = Child::new(pid, pidfd, Parent::Server(channel.clone()));
+                        let child = Child::new(pid, pidfd, Parent::Server(access.clone()));
                         Newborn { child, link }
                     };
                     self.ahead.extend(forked.into_iter().rev().map(newborn));
@@ -129,9 +160,10 @@ impl Starter {
                      library has started, so it must not fork"
                 )),
                 Err(NotForked::Gone) => {
-                    server.give_up("has died");
-                    let fault = format!("a fork server before this one {}", server.fault());
-                    match connect(self.preload) {
+                    access.server.give_up("has died");
+                    let fault = format!("a fork server before this one {}", access.server.fault());
+                    self.verify()?;
+                    match connect(self.preload, &self.identity) {
                         Ok(way) => (self.way, self.reason) = (way, fault),
                         Err(error) => self.fall_back(&format!(
                             "{fault}, and another one cannot be started: {error}"
@@ -140,13 +172,27 @@ impl Starter {
                 }
             }
         }
+        self.verify()?;
         match &self.way {
-            Way::Server { .. } => {
+            Way::Server(_) => {
                 self.fall_back("the fork server dies whenever it is started");
-                again::start_worker()
+                again::start_worker(&self.identity)
             }
-            Way::Again => again::start_worker(),
+            Way::Again => again::start_worker(&self.identity),
             Way::Raw => raw::start_worker(),
+        }
+    }
+
+    /// What is started by the calling thread gets the identity of that, which must still be the one that is wanted.
+    fn verify(&self) -> io::Result<()> {
+        match self.identity.difference(&Identity::here()?) {
+            None => Ok(()),
+            Some(what) => Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                format!(
+                    "the program has changed since its pool was made ({what}), so a worker would not be what the others are"
+                ),
+            )),
         }
     }
 
@@ -171,15 +217,12 @@ impl Drop for Starter {
     }
 }
 
-fn connect(preload: Option<Preload>) -> io::Result<Way> {
+fn connect(preload: Option<Preload>, identity: &Identity) -> io::Result<Way> {
     loop {
-        let server = Server::get(preload)?;
+        let server = Server::get(preload, identity)?;
         let is_new = !server.has_answered();
         match server.channel() {
-            Ok(channel) => {
-                let channel = Arc::new(channel);
-                return Ok(Way::Server { server, channel });
-            }
+            Ok(channel) => return Ok(Way::Server(Arc::new(Access { channel, server }))),
             // It was not even asked: the system refuses to send, or has no descriptor left.
             Err(error) if !is_the_servers(&error) => return Err(error),
             Err(error) => {

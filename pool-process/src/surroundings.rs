@@ -1,29 +1,31 @@
 //! What a worker has around it: working directory, environment, limits, where it writes; as they were when its
 //! pool was made, however old the process is that it comes from.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
-use nix::fcntl::{OFlag, open};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, rlim_t, setrlimit};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdout, fchdir};
 use serde::{Deserialize, Serialize};
 
+use crate::identity::{self, Account, Identity, LIMITS};
+use crate::sys::{self, Signals, about};
 use crate::{codec, lifeline};
 
-/// The surroundings of a pool's workers: what is sent as bytes, and what as descriptors.
+/// The surroundings of a pool's workers: what is sent as bytes, what as descriptors, and what is only inherited.
 #[derive(Debug)]
 pub(crate) struct Surroundings {
     /// [`Written`], encoded once for all workers.
     written: Vec<u8>,
     /// What a worker may have of memory at most, where that is limited.
     pub(crate) memory: Option<u64>,
+    /// Who the thread is that has made the pool.
+    pub(crate) identity: Identity,
     fds: Fds,
 }
 
@@ -31,74 +33,68 @@ pub(crate) struct Surroundings {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Written {
     environment: Vec<(Vec<u8>, Vec<u8>)>,
-    umask: Option<u32>,
-    blocked: Vec<i32>,
+    umask: u32,
+    blocked: Signals,
+    ignored: Signals,
     limits: Vec<(rlim_t, rlim_t)>,
     cpus: Vec<usize>,
+    dumpable: bool,
 }
 
-/// The part that is sent as descriptors, in this order.
+/// The part that is sent as descriptors, in this order, behind the worker's end of its lifeline.
 #[derive(Debug)]
 struct Fds {
-    lifeline: OwnedFd,
-    cwd: OwnedFd,
     stdout: OwnedFd,
     stderr: OwnedFd,
+    /// None where the pool's thread may not enter its own directory: its children are in it, and nobody can go there.
+    directory: Option<OwnedFd>,
 }
-
-/// Limits that a worker inherits, in the order in which they are sent.
-const LIMITS: [Resource; 14] = [
-    Resource::RLIMIT_AS,
-    Resource::RLIMIT_CORE,
-    Resource::RLIMIT_CPU,
-    Resource::RLIMIT_DATA,
-    Resource::RLIMIT_FSIZE,
-    Resource::RLIMIT_LOCKS,
-    Resource::RLIMIT_MEMLOCK,
-    Resource::RLIMIT_MSGQUEUE,
-    Resource::RLIMIT_NICE,
-    Resource::RLIMIT_NOFILE,
-    Resource::RLIMIT_NPROC,
-    Resource::RLIMIT_RTPRIO,
-    Resource::RLIMIT_SIGPENDING,
-    Resource::RLIMIT_STACK,
-];
 
 impl Surroundings {
     /// Those of the calling thread, now.
     pub(crate) fn here() -> io::Result<Surroundings> {
+        // What stands twice in it is what programs find: the first.
+        let mut seen = BTreeSet::new();
         let environment = std::env::vars_os()
+            .filter(|(name, _)| seen.insert(name.clone()))
             .map(|(name, value)| (name.into_vec(), value.into_vec()))
             .collect();
-        let mask = SigSet::thread_get_mask()?;
-        let limits = LIMITS
-            .iter()
-            .map(|limit| getrlimit(*limit))
-            .collect::<Result<_, _>>()?;
-        let cpus = sched_getaffinity(Pid::from_raw(0))?;
-        let directory = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let account = Account::here()?;
+        let directory = identity::directory()?;
+        let cpus = sched_getaffinity(Pid::from_raw(0))
+            .map_err(about("the CPUs that may be used cannot be read"))?;
         let written = Written {
             environment,
-            umask: umask_of_this_process(),
-            blocked: Signal::iterator()
-                .filter(|signal| mask.contains(*signal))
-                .map(|signal| signal as i32)
-                .collect(),
-            limits,
+            umask: account.umask()?,
+            blocked: account.blocked()?,
+            ignored: account.ignored()?,
+            limits: identity::limits()?,
             cpus: (0..CpuSet::count())
                 .filter(|cpu| cpus.is_set(*cpu) == Ok(true))
                 .collect(),
+            dumpable: sys::is_dumpable(),
         };
         let mut bytes = Vec::new();
         codec::encode(&written, &mut bytes).map_err(io::Error::other)?;
+        let null = sys::null()?;
+        let stream = |copy: io::Result<Option<OwnedFd>>, name| match copy.map_err(about(name))? {
+            Some(stream) => Ok(stream),
+            None => null.try_clone(),
+        };
         Ok(Surroundings {
             written: bytes,
             memory: written.memory(),
+            identity: Identity::of(&account, directory.is_none())?,
             fds: Fds {
-                lifeline: lifeline::end()?,
-                cwd: open(".", directory, Mode::empty())?,
-                stdout: or_null(io::stdout().as_fd())?,
-                stderr: or_null(io::stderr().as_fd())?,
+                stdout: stream(
+                    sys::inherited(io::stdout()),
+                    "standard output cannot be copied",
+                )?,
+                stderr: stream(
+                    sys::inherited(io::stderr()),
+                    "standard error cannot be copied",
+                )?,
+                directory,
             },
         })
     }
@@ -108,15 +104,15 @@ impl Surroundings {
         &self.written
     }
 
-    /// The descriptors, as they are to be sent.
-    pub(crate) fn fds(&self) -> [BorrowedFd<'_>; 4] {
+    /// The descriptors, as they are to be sent, with a worker's end of its lifeline.
+    pub(crate) fn fds<'a>(&'a self, lifeline: &'a OwnedFd) -> Vec<BorrowedFd<'a>> {
         let Fds {
-            lifeline,
-            cwd,
             stdout,
             stderr,
+            directory,
         } = &self.fds;
-        [lifeline, cwd, stdout, stderr].map(|fd| fd.as_fd())
+        let all = [lifeline, stdout, stderr].into_iter().chain(directory);
+        all.map(AsFd::as_fd).collect()
     }
 }
 
@@ -132,18 +128,23 @@ impl Written {
             .min()
     }
 
-    /// Makes them those of this process, a worker that has nothing yet. Limits that cannot be had are left alone:
-    /// they are no looser than what the pool's process has itself.
+    /// Makes them those of this process, a worker that has nothing yet. A limit that is refused is left alone: it is that
+    /// of a process with the same identity, hard limits included.
     pub(crate) fn adopt(&self, fds: Vec<OwnedFd>) -> io::Result<()> {
-        let Ok([lifeline, cwd, stdout, stderr]) = <[OwnedFd; 4]>::try_from(fds) else {
+        let mut fds = fds.into_iter();
+        let (Some(lifeline), Some(stdout), Some(stderr), directory) =
+            (fds.next(), fds.next(), fds.next(), fds.next())
+        else {
             return Err(io::Error::other(
                 "the descriptors of the surroundings did not come along",
             ));
         };
         lifeline::hold(lifeline)?;
-        fchdir(cwd.as_fd())?;
-        dup2_stdout(stdout.as_fd())?;
-        dup2_stderr(stderr.as_fd())?;
+        if let Some(directory) = directory {
+            fchdir(directory.as_fd()).map_err(about("the working directory cannot be entered"))?;
+        }
+        dup2_stdout(stdout.as_fd()).map_err(about("standard output cannot be set"))?;
+        dup2_stderr(stderr.as_fd()).map_err(about("standard error cannot be set"))?;
         let environment = self.environment.iter().map(|(name, value)| {
             (
                 OsString::from_vec(name.clone()),
@@ -151,9 +152,7 @@ impl Written {
             )
         });
         crate::environment::replace(environment.collect());
-        if let Some(mode) = self.umask.and_then(Mode::from_bits) {
-            umask(mode);
-        }
+        umask(Mode::from_bits_truncate(self.umask));
         for (limit, (soft, hard)) in LIMITS.iter().zip(&self.limits) {
             if getrlimit(*limit).ok() != Some((*soft, *hard)) {
                 let _ = setrlimit(*limit, *soft, *hard);
@@ -165,32 +164,10 @@ impl Written {
         }
         // The CPUs may have gone meanwhile; then any will do.
         let _ = sched_setaffinity(Pid::from_raw(0), &cpus);
-        let blocked: SigSet = self
-            .blocked
-            .iter()
-            .filter_map(|signal| Signal::try_from(*signal).ok())
-            .collect();
-        pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&blocked), None)?;
-        Ok(())
-    }
-}
-
-/// The mode mask can only be read by setting it, which other threads would see; the kernel tells it elsewhere.
-fn umask_of_this_process() -> Option<u32> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Umask:"))?;
-    u32::from_str_radix(line.trim(), 8).ok()
-}
-
-/// A copy of a standard stream; one that the program has closed is /dev/null to its workers.
-fn or_null(stream: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    match stream.try_clone_to_owned() {
-        Ok(fd) => Ok(fd),
-        Err(error) if error.raw_os_error() == Some(nix::libc::EBADF) => {
-            Ok(File::options().write(true).open("/dev/null")?.into())
+        if !self.dumpable {
+            sys::hide_memory().map_err(about("the process cannot be hidden from others"))?;
         }
-        Err(error) => Err(error),
+        sys::ignore(self.ignored);
+        sys::block(self.blocked).map_err(about("signals cannot be blocked"))
     }
 }

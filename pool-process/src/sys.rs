@@ -14,7 +14,20 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::Signal;
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+
+mod descriptors;
+mod thread;
+
+pub(crate) use descriptors::{
+    above_standard, bell, clock, epoll, fill_standard, inherited, null, received, signals,
+};
+pub(crate) use thread::{
+    Capabilities, Signals, block, core_cookie, flag, hide_memory, ignore, io_priority, is_dumpable,
+    is_filtered, memory_policy, personality, root, scheduling, session_keyring,
+};
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -53,6 +66,14 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     }
 }
 
+/// Says what an error of the system is about, before what the system says.
+pub(crate) fn about<E: Into<io::Error>>(what: &str) -> impl FnOnce(E) -> io::Error {
+    move |error| {
+        let error = error.into();
+        io::Error::new(error.kind(), format!("{what}: {error}"))
+    }
+}
+
 /// Waits until a descriptor has something to read, or has ended; false when this long was over first.
 pub(crate) fn readable_within(fd: BorrowedFd<'_>, limit: Option<Duration>) -> io::Result<bool> {
     // A time that cannot be reached is no limit.
@@ -80,8 +101,18 @@ pub(crate) fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     unsafe {
         let fd = libc::syscall(libc::SYS_pidfd_open, pid as libc::pid_t, 0);
         // Descriptors fit into a c_int.
-        check(fd as libc::c_int).map(|fd| OwnedFd::from_raw_fd(fd))
+        check(fd as libc::c_int).and_then(|fd| above_standard(OwnedFd::from_raw_fd(fd)))
     }
+}
+
+/// What is wrong where a process cannot be watched by a descriptor.
+pub(crate) fn no_pidfd(error: io::Error) -> io::Error {
+    if error.raw_os_error() != Some(libc::ENOSYS) {
+        return error;
+    }
+    about(
+        "pidfd_open is missing (it needs Linux 5.3, and neither valgrind nor an old container in between)",
+    )(error)
 }
 
 /// Sends a signal to the process behind a descriptor; one that has ended already is no error.
@@ -271,13 +302,7 @@ fn survives_exec(fd: RawFd) -> bool {
     flags >= 0 && flags & libc::FD_CLOEXEC == 0
 }
 
-/// Takes over a descriptor that a message just brought.
-pub(crate) fn received(fd: RawFd) -> OwnedFd {
-    // SAFETY: called by `Link::recv_with` alone, once for each descriptor that the kernel has made for it.
-    unsafe { OwnedFd::from_raw_fd(fd) }
-}
-
-/// Has the kernel kill the caller's whole process group when the last writer of this pipe is gone.
+/// Has the kernel kill the caller's whole process group when the last reader of this pipe is gone.
 pub(crate) fn die_with(lifeline: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: it has no preconditions.
     signal_on(lifeline, unsafe { -libc::getpid() }, libc::SIGKILL)
@@ -329,6 +354,24 @@ fn look_up_stack_floor() -> usize {
         }
     }
     floor as usize
+}
+
+/// The room that the first thread of a process has for its stack.
+pub(crate) fn first_stack() -> usize {
+    /// Where there is no limit: what is usual.
+    const USUAL: usize = 8 << 20;
+    match getrlimit(Resource::RLIMIT_STACK) {
+        Ok((soft, _)) if soft != RLIM_INFINITY => usize::try_from(soft).unwrap_or(USUAL),
+        _ => USUAL,
+    }
+}
+
+/// Signals a process and its group; one that does not lead it yet, or has left it, alone. The number must be its own.
+pub(crate) fn signal_group(pid: Pid, signal: Signal) {
+    // One that is gone already is what was wanted.
+    if killpg(pid, signal) == Err(Errno::ESRCH) {
+        let _ = kill(pid, signal);
+    }
 }
 
 /// Ends the process at once: no destructors, no `atexit`, no flush.

@@ -61,6 +61,15 @@ pub(crate) fn serve(link: &Link) -> ! {
     }
 }
 
+/// Ends a process that cannot be a worker. Its pool is told why, and where there is none stderr.
+pub(crate) fn refuse(link: &Link, why: &str) -> ! {
+    tell(&format!("pool-process: a worker cannot start: {why}"));
+    say(link, Kind::Unfit, |out| {
+        errand::report(Kind::Unfit, &why, HEAD, out)
+    });
+    leave(1)
+}
+
 /// Runs the pool's initializer, whose value is the worker's state; or says why there is none.
 fn initialize(setup: &Setup, seat: &WorkerSeat) -> Result<(), String> {
     let Some(payload) = &setup.initializer else {

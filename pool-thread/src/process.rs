@@ -58,7 +58,7 @@ pub enum ProcessError {
     #[error("process would wait for itself")]
     WouldDeadlock,
     /// The system refused.
-    #[error("process cannot be started")]
+    #[error("process cannot be started: {0}")]
     Start(#[source] io::Error),
 }
 

@@ -9,7 +9,7 @@ use pool_core::{Cause, Failure, Seat};
 
 use crate::hand::{Duty, Hand};
 use crate::setup::{Purpose, Setup};
-use crate::{cause, link, names};
+use crate::{cause, lifeline, link, names};
 
 use super::{Course, Dispatcher, Event, Name, Slot};
 
@@ -26,7 +26,9 @@ impl Dispatcher {
     pub(super) fn hire(&mut self, index: usize, wanted: usize) -> io::Result<()> {
         self.serial = self.serial.wrapping_add(1);
         let setup = self.setup(index)?;
-        let newborn = self.starter.start(wanted)?;
+        let (ours, theirs) = lifeline::ends()?;
+        let mut newborn = self.starter.start(wanted)?;
+        newborn.child.tie(ours);
         self.note(|stats| stats.started(&self.starter));
         let name = Name {
             slot: index,
@@ -46,7 +48,7 @@ impl Dispatcher {
             self.note(|stats| stats.ended(false));
             return Err(error.into());
         }
-        match hand.introduce(setup, &self.plan.surroundings.fds()) {
+        match hand.introduce(setup, &self.plan.surroundings.fds(&theirs)) {
             Ok(()) => {}
             // A worker that is gone before it was told anything is found dead like any other.
             Err(error) if link::is_end(&error) => {}

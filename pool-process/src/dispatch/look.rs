@@ -17,9 +17,10 @@ use std::time::Duration;
 
 use nix::sys::time::TimeSpec;
 use nix::sys::timer::Expiration;
-use nix::sys::timerfd::{ClockId, TimerFd, TimerFlags, TimerSetTimeFlags};
+use nix::sys::timerfd::{TimerFd, TimerSetTimeFlags};
 
 use crate::hand::{Duty, Hand, Seen};
+use crate::sys;
 
 use super::Dispatcher;
 
@@ -36,7 +37,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new() -> io::Result<Watch> {
-        let clock = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC)?;
+        let clock = sys::clock()?;
         Ok(Watch { clock, set: false })
     }
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::eventfd::EfdFlags;
 use nix::sys::signal::Signal;
 use pool_core::Timers;
 
 use crate::at_exit::Listed;
 use crate::child::Child;
-use crate::sys::Status;
+use crate::sys::{self, Status};
 
 use super::ProcessError;
 
@@ -103,7 +103,7 @@ impl Life {
 
 /// Sleeps until a process has ended, or a timer of these has fired.
 fn wait_for(child: &Child, limit: Option<(Duration, &Timers)>) -> io::Result<()> {
-    let bell = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?);
+    let bell = Arc::new(sys::bell(EfdFlags::empty())?);
     let _armed = limit.map(|(limit, timers)| {
         let bell = bell.clone();
         // It can only fail when the counter is full, and then the bell rings already.

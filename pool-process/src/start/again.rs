@@ -1,42 +1,80 @@
 //! The program's own file, started again.
 
+use std::ffi::{CString, OsString};
 use std::io;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStringExt;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::waitpid;
+use nix::unistd::geteuid;
 
 use crate::child::{Child, Parent};
 use crate::hook::{ROLE, Role};
+use crate::identity::Identity;
 use crate::link::Link;
 use crate::sys;
 
 use super::Newborn;
 
-/// Starts a worker.
-pub(super) fn start_worker() -> io::Result<Newborn> {
+/// Starts a worker, with the identity of the calling thread, which is this.
+pub(super) fn start_worker(identity: &Identity) -> io::Result<Newborn> {
     let (ours, theirs) = Link::pair()?;
-    let child = start(Role::Worker, theirs)?;
+    let child = start(Role::Worker, &theirs, identity)?;
     Ok(Newborn { child, link: ours })
 }
 
-/// Starts this program in a role, with a socket as its standard input.
-///
-/// Always by `/proc/self/exe`, which is the running program even where its file was replaced or removed.
-pub(super) fn start(role: Role, socket: Link) -> io::Result<Child> {
-    let mut arguments = std::env::args_os();
-    let mut command = Command::new("/proc/self/exe");
-    if let Some(name) = arguments.next() {
-        command.arg0(name);
-    }
-    // `spawn` gives it an empty signal mask, and this its own process group: Ctrl-C is for the parent.
-    command
-        .args(arguments)
-        .env(ROLE, role.name())
-        .stdin(Stdio::from(socket.into_fd()))
-        .process_group(0);
-    let mut child = command.spawn()?;
-    let pidfd = sys::pidfd_open(child.id()).inspect_err(|_| {
-        // Nobody could watch over it.
-        let _ = child.kill().and_then(|()| child.wait());
+/// The running program, also where its file was replaced or removed.
+const PROGRAM: &str = "/proc/self/exe";
+
+/// Starts this program in a role, with a socket as its standard input. It gets the identity of the calling thread, which is
+/// this, and is in a session of its own from its very beginning.
+pub(super) fn start(role: Role, socket: &Link, identity: &Identity) -> io::Result<Child> {
+    let arguments: Vec<CString> = std::env::args_os().map(text).collect::<io::Result<_>>()?;
+    let mut streams = PosixSpawnFileActions::init()?;
+    streams.add_dup2(socket.as_fd().as_raw_fd(), libc::STDIN_FILENO)?;
+    let mut manner = PosixSpawnAttr::init()?;
+    manner.set_flags(
+        PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK
+            | PosixSpawnFlags::from_bits_retain(libc::POSIX_SPAWN_SETSID.into()),
+    )?;
+    manner.set_sigmask(&SigSet::empty())?;
+    let pid = identity.hand_down(|exact| {
+        let mut environment = vec![text(format!("{ROLE}={}", role.order(exact)).into())?];
+        for (name, value) in std::env::vars_os() {
+            let mut variable = name;
+            variable.push("=");
+            variable.push(value);
+            environment.push(text(variable)?);
+        }
+        posix_spawn(PROGRAM, &streams, &manner, &arguments, &environment).map_err(refused)
     })?;
-    Ok(Child::new(child.id(), pidfd, Parent::Us))
+    let number = pid.as_raw().unsigned_abs();
+    let pidfd = sys::pidfd_open(number).map_err(|error| {
+        // Nobody could watch over it. It is our child, so neither is refused.
+        let _ = kill(pid, Signal::SIGKILL).and_then(|()| waitpid(pid, None));
+        sys::no_pidfd(error)
+    })?;
+    Ok(Child::new(number, pidfd, Parent::Us))
+}
+
+/// What the system takes for a text.
+fn text(text: OsString) -> io::Result<CString> {
+    Ok(CString::new(text.into_vec())?)
+}
+
+/// What is wrong where the program cannot be started.
+fn refused(error: Errno) -> io::Error {
+    let program = std::fs::read_link(PROGRAM).unwrap_or_else(|_| PROGRAM.into());
+    let hint = match error {
+        Errno::EACCES => format!(": user {} may not execute it", geteuid()),
+        Errno::ENOENT => ": it, or the loader that it asks for, is not there".to_owned(),
+        _ => String::new(),
+    };
+    let program = program.display();
+    let text = format!("this program ({program}) cannot be started again: {error}{hint}");
+    io::Error::new(io::Error::from(error).kind(), text)
 }

@@ -7,31 +7,39 @@
 //! lock, or anything else, that another thread of the program may hold at that moment.
 #![expect(unsafe_code, reason = "fork, in a process that may have more threads")]
 
-use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
+use std::thread;
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use nix::unistd::{ForkResult, Pid, dup2_stdin, fork, setpgid};
+use nix::unistd::{ForkResult, dup2_stdin, fork, setsid};
 
 use crate::child::{Child, Parent};
 use crate::link::Link;
-use crate::{lifeline, sys, worker};
+use crate::{sys, worker};
 
-use super::{Newborn, server};
+use super::Newborn;
 
-/// Forks a worker.
+/// Forks a worker, from a thread of its own: so it has a stack for tasks, and nothing that a thread has made once for
+/// itself, as the seeds of its hash maps.
 pub(super) fn start_worker() -> io::Result<Newborn> {
+    let thread = thread::Builder::new()
+        .stack_size(sys::first_stack())
+        .spawn(fork_worker)?;
+    // It has no code of the user's that could panic.
+    let ended = thread.join();
+    ended.unwrap_or_else(|_| Err(io::Error::other("the thread that forks has panicked")))
+}
+
+fn fork_worker() -> io::Result<Newborn> {
     let (ours, theirs) = Link::pair()?;
     // SAFETY: the builder's promise, see the module.
     match unsafe { fork() }? {
         ForkResult::Child => become_worker(&theirs),
         ForkResult::Parent { child } => {
-            // The child does the same: whoever is first.
-            let _ = setpgid(child, child);
             let pid = child.as_raw().unsigned_abs();
             // Without a pidfd nobody could watch over it: its socket closes here, and it leaves.
-            let pidfd = sys::pidfd_open(pid)?;
+            let pidfd = sys::pidfd_open(pid).map_err(sys::no_pidfd)?;
             Ok(Newborn {
                 child: Child::new(pid, pidfd, Parent::Us),
                 link: ours,
@@ -42,7 +50,8 @@ pub(super) fn start_worker() -> io::Result<Newborn> {
 
 /// In the child: lets go of what is the parent's.
 fn become_worker(link: &Link) -> ! {
-    let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
+    // A process that was just forked leads no group, which is all that could be refused.
+    let _ = setsid();
     for signal in Signal::iterator() {
         let action = if signal == Signal::SIGPIPE {
             SigHandler::SigIgn
@@ -53,12 +62,12 @@ fn become_worker(link: &Link) -> ! {
         // SAFETY: neither calls a handler. SIGKILL and SIGSTOP refuse, as they should.
         let _ = unsafe { sigaction(signal, &action) };
     }
-    // What owns a descriptor and may be dropped later has to go before its number is somebody else's.
-    lifeline::let_go();
-    server::let_go();
-    sys::close_all_but(std::os::fd::AsFd::as_fd(link).as_raw_fd());
-    if let Ok(null) = File::open("/dev/null") {
-        let _ = dup2_stdin(null);
+    sys::close_all_but(link.as_fd().as_raw_fd());
+    let input = sys::fill_standard()
+        .and_then(|()| sys::null())
+        .and_then(|null| Ok(dup2_stdin(null)?));
+    match input {
+        Ok(()) => worker::serve(link),
+        Err(error) => worker::refuse(link, &error.to_string()),
     }
-    worker::serve(link)
 }

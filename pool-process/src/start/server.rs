@@ -1,11 +1,14 @@
-//! The fork servers of this process: one for all pools, and one for each way to preload.
+//! The fork servers of this process: one for each identity and each way to preload that a pool in use has.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
+use pool_core::PerProcess;
+
 use crate::channel::{Channel, Respondent};
 use crate::hook::Role;
+use crate::identity::Identity;
 use crate::link::Link;
 
 use super::{Preload, again};
@@ -19,60 +22,71 @@ pub(super) struct Server {
     /// The owner's own way to ask it.
     channel: Channel,
     process: Arc<Respondent>,
-    /// The process that has started it: one that was forked from that has no business with it.
-    owner: u32,
     preload: Option<Preload>,
+    /// Of the thread that has started it.
+    identity: Identity,
+    /// The thread that has started it might look at it.
+    in_reach: bool,
     /// What came of the preload.
     prepared: OnceLock<Result<(), String>>,
 }
 
-/// The servers in use. The one without a preload stays: the next pool will want it.
-static SERVERS: Mutex<Servers> = Mutex::new(Servers {
-    plain: None,
-    preloaded: Vec::new(),
-});
+/// The servers in use. The last one without a preload stays: the next pool will want it.
+static SERVERS: PerProcess<Mutex<Servers>> = PerProcess::new();
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Servers {
-    plain: Option<Arc<Server>>,
-    preloaded: Vec<Weak<Server>>,
+    kept: Option<Arc<Server>>,
+    all: Vec<Weak<Server>>,
 }
 
 impl Server {
-    /// The server for pools with this preload; started if there is none.
-    pub(super) fn get(preload: Option<Preload>) -> io::Result<Arc<Server>> {
-        let mut servers = lock(&SERVERS);
-        let Servers { plain, preloaded } = &mut *servers;
-        let fits = |server: &Arc<Server>| {
-            server.process.fault().is_none()
-                && server.owner == std::process::id()
-                && same(server.preload, preload)
-        };
-        preloaded.retain(|server| server.strong_count() > 0);
-        let running = preloaded
+    /// The server for pools with this preload, made by a thread with this identity, which is the calling one; started if
+    /// there is none.
+    pub(super) fn get(preload: Option<Preload>, identity: &Identity) -> io::Result<Arc<Server>> {
+        let mut servers = lock(SERVERS.get());
+        servers.all.retain(|server| server.strong_count() > 0);
+        let mut running: Vec<_> = servers.all.iter().filter_map(Weak::upgrade).collect();
+        let fitting = running
             .iter()
-            .filter_map(Weak::upgrade)
-            .chain(plain.clone())
-            .find(fits);
-        if let Some(server) = running {
-            return Ok(server);
-        }
-        let server = Arc::new(Server::start(preload)?);
-        match preload {
-            None => *plain = Some(server.clone()),
-            Some(_) => preloaded.push(Arc::downgrade(&server)),
-        }
-        Ok(server)
+            .position(|server| server.fits(preload, identity));
+        let found = match fitting {
+            Some(index) => Ok(running.swap_remove(index)),
+            None => Server::start(preload, identity).map(|server| {
+                let server = Arc::new(server);
+                servers.all.push(Arc::downgrade(&server));
+                server
+            }),
+        };
+        let replaced = match (&found, preload) {
+            (Ok(server), None) => servers.kept.replace(server.clone()),
+            _ => None,
+        };
+        drop(servers);
+        // Those of which these are the last uses end now, when others may look for one again.
+        drop((running, replaced));
+        found
     }
 
-    fn start(preload: Option<Preload>) -> io::Result<Server> {
+    fn fits(&self, preload: Option<Preload>, identity: &Identity) -> bool {
+        self.process.fault().is_none()
+            && same(self.preload, preload)
+            && self.identity == *identity
+            // What else confines this thread keeps it from looking at processes that are confined less.
+            && (!self.in_reach || is_in_reach(self.process.child.pid()))
+    }
+
+    fn start(preload: Option<Preload>, identity: &Identity) -> io::Result<Server> {
         let (ours, theirs) = Link::message_pair()?;
-        let process = Arc::new(Respondent::new(again::start(Role::Server, theirs)?));
+        let child = again::start(Role::Server, &theirs, identity)?;
+        let in_reach = is_in_reach(child.pid());
+        let process = Arc::new(Respondent::new(child));
         Ok(Server {
             channel: Channel::new(ours, process.clone()),
             process,
-            owner: std::process::id(),
             preload,
+            identity: identity.clone(),
+            in_reach,
             prepared: OnceLock::new(),
         })
     }
@@ -109,26 +123,19 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if self.owner == std::process::id() {
-            // At the end of its first channel it takes everything down; killed, it leaves that to others.
-            self.channel.close();
-            if !self.process.child.ends_within(Some(END)) {
-                self.give_up("does not end");
-            }
-            self.process.child.await_and_bury();
+        // At the end of its first channel it takes everything down; killed, it leaves that to others.
+        self.channel.close();
+        if !self.process.child.ends_within(Some(END)) {
+            self.give_up("does not end");
         }
+        self.process.child.await_and_bury();
     }
 }
 
-/// In a process that was forked: the servers are the parent's.
-pub(super) fn let_go() {
-    // Where another thread held the lock at the fork, they are lost with it.
-    if let Ok(mut servers) = SERVERS.try_lock() {
-        *servers = Servers {
-            plain: None,
-            preloaded: Vec::new(),
-        };
-    }
+/// Whether this thread may look at a process, as far as it can tell.
+fn is_in_reach(pid: u32) -> bool {
+    let looked = std::fs::read_link(format!("/proc/{pid}/ns/mnt"));
+    !looked.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 fn same(one: Option<Preload>, other: Option<Preload>) -> bool {

@@ -1,0 +1,349 @@
+//! Who a thread is: what the kernel lets it do, and what it hands down to its children whether they want it or not.
+//!
+//! A worker has the identity of the thread that made its pool, as it was then. A process can give most of it up but not
+//! take it back, so it is not sent to a worker but inherited: a pool uses a fork server only if that was started by a
+//! thread of the same identity, and a worker that comes later only comes from there.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::libc;
+use nix::sys::resource::{Resource, getrlimit, rlim_t};
+use nix::sys::stat::{Mode, stat};
+
+use crate::sys::{self, Capabilities, Signals, about};
+
+/// Lines of a thread's status that are part of its identity, and what an error calls them.
+const LINES: [(&str, &str); 14] = [
+    ("Uid", "user ids"),
+    ("Gid", "group ids"),
+    ("Groups", "supplementary groups"),
+    ("CapInh", CAPABILITIES),
+    ("CapPrm", CAPABILITIES),
+    ("CapEff", CAPABILITIES),
+    ("CapBnd", CAPABILITIES),
+    ("CapAmb", CAPABILITIES),
+    ("NoNewPrivs", "no_new_privs"),
+    ("Seccomp", SECCOMP),
+    ("THP_enabled", "huge pages"),
+    ("Speculation_Store_Bypass", "speculation"),
+    ("SpeculationIndirectBranch", "speculation"),
+    ("Mems_allowed", "memory nodes"),
+];
+const CAPABILITIES: &str = "capabilities";
+const SECCOMP: &str = "seccomp filters";
+
+/// Questions to `prctl`; those that the libc crate does not name are of the kernel's `<linux/prctl.h>`.
+const FLAGS: [(libc::c_int, &str); 6] = [
+    (libc::PR_GET_SECUREBITS, "securebits"),
+    (libc::PR_GET_TIMERSLACK, "timer slack"),
+    (libc::PR_MCE_KILL_GET, "machine check policy"),
+    (58, "IO flusher"),
+    (66, "memory-deny-write-execute"),
+    (68, "memory merging"),
+];
+
+/// Namespaces that a child of a thread lives in.
+const NAMESPACES: [(&str, &str); 8] = [
+    ("mnt", "mount namespace"),
+    ("net", "network namespace"),
+    ("pid_for_children", "PID namespace"),
+    ("time_for_children", "time namespace"),
+    ("user", "user namespace"),
+    ("ipc", "IPC namespace"),
+    ("uts", "UTS namespace"),
+    ("cgroup", "cgroup namespace"),
+];
+
+/// Files whose content is.
+const FILES: [(&str, &str); 5] = [
+    ("oom_score_adj", "oom_score_adj"),
+    ("cgroup", "cgroup"),
+    ("attr/current", "security label"),
+    ("loginuid", "login user id"),
+    ("coredump_filter", "core dump filter"),
+];
+
+/// Limits that a worker has, in the order in which they are sent.
+pub(crate) const LIMITS: [Resource; 15] = [
+    Resource::RLIMIT_AS,
+    Resource::RLIMIT_CORE,
+    Resource::RLIMIT_CPU,
+    Resource::RLIMIT_DATA,
+    Resource::RLIMIT_FSIZE,
+    Resource::RLIMIT_LOCKS,
+    Resource::RLIMIT_MEMLOCK,
+    Resource::RLIMIT_MSGQUEUE,
+    Resource::RLIMIT_NICE,
+    Resource::RLIMIT_NOFILE,
+    Resource::RLIMIT_NPROC,
+    Resource::RLIMIT_RSS,
+    Resource::RLIMIT_RTPRIO,
+    Resource::RLIMIT_SIGPENDING,
+    Resource::RLIMIT_STACK,
+];
+
+/// The limits of this process, soft and hard.
+pub(crate) fn limits() -> io::Result<Vec<(rlim_t, rlim_t)>> {
+    let told = |limit: &Resource| {
+        getrlimit(*limit).map_err(about(&format!("the limit {limit:?} cannot be read")))
+    };
+    LIMITS.iter().map(told).collect()
+}
+
+/// What the kernel tells of the calling thread.
+#[derive(Debug)]
+pub(crate) struct Account(String);
+
+impl Account {
+    /// Of the calling thread, now.
+    pub(crate) fn here() -> io::Result<Account> {
+        const FILE: &str = "/proc/thread-self/status";
+        let unreadable = about("/proc/thread-self/status cannot be read");
+        let mut text = Vec::with_capacity(4096);
+        let read = File::open(FILE).and_then(|mut file| file.read_to_end(&mut text));
+        read.map_err(unreadable)?;
+        Ok(Account(String::from_utf8_lossy(&text).into_owned()))
+    }
+
+    /// What stands behind a name. It is not on the first line.
+    fn line(&self, name: &str) -> Option<&str> {
+        let start = self.0.find(&format!("\n{name}:"))? + name.len() + 2;
+        let rest = &self.0[start..];
+        Some(rest.split('\n').next().unwrap_or(rest).trim())
+    }
+
+    /// A number that the kernel writes in this base.
+    pub(crate) fn number(&self, name: &str, base: u32) -> io::Result<u64> {
+        let number = self
+            .line(name)
+            .and_then(|line| u64::from_str_radix(line, base).ok());
+        number.ok_or_else(|| {
+            io::Error::other(format!(
+                "/proc/thread-self/status has no number at `{name}`"
+            ))
+        })
+    }
+
+    /// The mode mask. It can only be asked for by setting it, which other threads would see.
+    pub(crate) fn umask(&self) -> io::Result<u32> {
+        self.number("Umask", 8).map(|mask| mask as u32)
+    }
+
+    /// The signals that are ignored.
+    pub(crate) fn ignored(&self) -> io::Result<Signals> {
+        self.number("SigIgn", 16)
+    }
+
+    /// The signals that are blocked.
+    pub(crate) fn blocked(&self) -> io::Result<Signals> {
+        self.number("SigBlk", 16)
+    }
+}
+
+/// Something that the kernel tells, as it is compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Number(u64),
+    Numbers(Vec<u64>),
+}
+
+/// Who a thread is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// Everything that is compared, with what an error calls it.
+    parts: Vec<(&'static str, Part)>,
+    capabilities: Capabilities,
+    /// Those of a program that it starts.
+    given: Capabilities,
+    obstacle: Option<String>,
+}
+
+impl Identity {
+    /// That of the calling thread, now.
+    pub(crate) fn here() -> io::Result<Identity> {
+        Identity::of(&Account::here()?, directory()?.is_none())
+    }
+
+    /// That of the calling thread, whose account this is; and whether its directory can only be inherited.
+    pub(crate) fn of(account: &Account, in_directory: bool) -> io::Result<Identity> {
+        use Part::{Number, Numbers, Text};
+        let mut parts = Vec::with_capacity(64);
+        for (name, what) in LINES {
+            parts.push((
+                what,
+                Text(account.line(name).unwrap_or_default().to_owned()),
+            ));
+        }
+        parts.push((SECCOMP, Text(filters(account))));
+        for (question, what) in FLAGS {
+            parts.push((what, Number(sys::flag(question) as u64)));
+        }
+        for (name, what) in NAMESPACES {
+            parts.push((what, Text(namespace(name))));
+        }
+        for (name, what) in FILES {
+            parts.push((what, Text(content(name))));
+        }
+        for (_, hard) in limits()? {
+            parts.push(("hard limits", Number(hard)));
+        }
+        parts.extend([
+            ("root directory", Numbers(sys::root())),
+            ("scheduling", Numbers(sys::scheduling())),
+            ("I/O priority", Number(sys::io_priority())),
+            ("core scheduling", Number(sys::core_cookie())),
+            ("memory policy", Numbers(sys::memory_policy())),
+            ("session keyring", Number(sys::session_keyring())),
+            ("personality", Number(sys::personality())),
+        ]);
+        if in_directory {
+            parts.push(("working directory", whereabouts()?));
+        }
+        let capabilities = Capabilities {
+            permitted: account.number("CapPrm", 16)?,
+            effective: account.number("CapEff", 16)?,
+            inheritable: account.number("CapInh", 16)?,
+            ambient: account.number("CapAmb", 16)?,
+        };
+        /// `SECBIT_NOROOT`: root is a user like others.
+        const NO_ROOT: libc::c_int = 1;
+        let as_root = ids(account, "Uid").first() == Some(&"0")
+            && sys::flag(libc::PR_GET_SECUREBITS) & NO_ROOT == 0;
+        let bounding = account.number("CapBnd", 16)?;
+        Ok(Identity {
+            parts,
+            capabilities,
+            given: capabilities.after_exec(as_root, bounding),
+            obstacle: obstacle(account),
+        })
+    }
+
+    /// Why no program can be started that has this identity, if that is so.
+    pub(crate) fn obstacle(&self) -> Option<&str> {
+        self.obstacle.as_deref()
+    }
+
+    /// What of this is otherwise in another, if anything is.
+    pub(crate) fn difference(&self, other: &Identity) -> Option<&'static str> {
+        let mut pairs = self.parts.iter().zip(&other.parts);
+        let differs = pairs.find(|(one, other)| one != other);
+        match differs {
+            Some(((what, _), _)) => Some(what),
+            None => (self.parts.len() != other.parts.len()).then_some("working directory"),
+        }
+    }
+
+    /// Starts a program that is to have this identity: `start` is told what the program must
+    /// [set](Capabilities::set) at its beginning, if anything.
+    pub(crate) fn hand_down<T>(
+        &self,
+        start: impl FnOnce(Option<Capabilities>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let missing = self.capabilities.permitted & !self.given.permitted;
+        let exact = (self.given != self.capabilities).then_some(self.capabilities);
+        self.capabilities.lend(missing, || start(exact))
+    }
+}
+
+/// Why a program that a thread starts could not be what the thread is, if that is so.
+fn obstacle(account: &Account) -> Option<String> {
+    let differs = |(name, what)| match *ids(account, name) {
+        [real, effective, _, files] if real != effective || effective != files => Some(format!(
+            "the {what} id of this thread is {real}, but its effective one {effective}, and the one for files {files}: a \
+             program that it starts could not have the same, so make them one"
+        )),
+        _ => None,
+    };
+    [("Uid", "user"), ("Gid", "group")]
+        .into_iter()
+        .find_map(differs)
+}
+
+/// Real, effective, saved, and for files.
+fn ids<'a>(account: &'a Account, name: &str) -> Vec<&'a str> {
+    let line = account.line(name).unwrap_or_default();
+    line.split_whitespace().collect()
+}
+
+/// How many filters of system calls the program had at its start: then all threads have the same.
+static FILTERS: AtomicU32 = AtomicU32::new(0);
+
+/// Notes how many filters there are at the start of the program.
+pub(crate) fn note_filters() {
+    if sys::is_filtered()
+        && let Ok(account) = Account::here()
+        && let Ok(count) = account.number("Seccomp_filters", 10)
+    {
+        FILTERS.store(u32::try_from(count).unwrap_or(0), Ordering::Relaxed);
+    }
+}
+
+/// Filters are only ever added. So as many as at the program's start are those, and as many as before in the same thread
+/// are the same; nothing else says which they are. Where they are not counted, they are never known to be the same.
+fn filters(account: &Account) -> String {
+    match account.line("Seccomp") {
+        None | Some("0") => return "none".to_owned(),
+        Some(_) => {}
+    }
+    let of_this_thread = || format!("{:?}", thread::current().id());
+    match account.number("Seccomp_filters", 10) {
+        Ok(count) if count == u64::from(FILTERS.load(Ordering::Relaxed)) => count.to_string(),
+        Ok(count) => format!("{count} of {}", of_this_thread()),
+        Err(_) => {
+            static LAST: AtomicU32 = AtomicU32::new(0);
+            format!("unknown {}", LAST.fetch_add(1, Ordering::Relaxed))
+        }
+    }
+}
+
+/// Which namespace a child of this thread lives in.
+fn namespace(name: &str) -> String {
+    // Where the kernel has none of this kind, it is so for the next one, too.
+    let link = fs::read_link(format!("/proc/thread-self/ns/{name}"));
+    link.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// What a file of this thread holds.
+fn content(name: &str) -> String {
+    let mut text = Vec::with_capacity(512);
+    // As above.
+    let _ = File::open(format!("/proc/thread-self/{name}"))
+        .and_then(|mut file| file.read_to_end(&mut text));
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The working directory, to be gone to by others; `None` where this thread is in one that it may not enter.
+pub(crate) fn directory() -> io::Result<Option<std::os::fd::OwnedFd>> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    match open(".", flags, Mode::empty()) {
+        Ok(directory) => sys::above_standard(directory).map(Some),
+        Err(Errno::EACCES) => Ok(None),
+        Err(error) => Err(about(&format!(
+            "the working directory ({}) cannot be opened",
+            name_of_it()
+        ))(error)),
+    }
+}
+
+fn name_of_it() -> String {
+    fs::read_link("/proc/thread-self/cwd")
+        .unwrap_or_else(|_| PathBuf::from("."))
+        .display()
+        .to_string()
+}
+
+/// Which directory the working directory is, without entering it.
+fn whereabouts() -> io::Result<Part> {
+    let told = stat("/proc/thread-self/cwd").map_err(about(&format!(
+        "the working directory ({}) cannot be looked at",
+        name_of_it()
+    )))?;
+    Ok(Part::Numbers(vec![told.st_dev, told.st_ino]))
+}
