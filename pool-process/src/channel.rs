@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long it may take to its first answer: constructors of linked libraries run before it.
 const BEGINNING: Duration = Duration::from_secs(60);
 
+/// How often a server that does not answer is continued, should somebody have stopped it.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// A fork server's process, as all who ask it share it.
 #[derive(Debug)]
 pub(crate) struct Respondent {
@@ -54,6 +57,21 @@ impl Respondent {
 
     pub(crate) fn has_answered(&self) -> bool {
         self.has_answered.load(Ordering::Relaxed)
+    }
+
+    /// Waits until there is an answer, or for this long; true when there is one. Once it has begun, a question continues a server
+    /// that was stopped; before that, whoever waits does.
+    fn answers_within(&self, link: &Link, limit: Duration) -> io::Result<bool> {
+        let mut waited = Duration::ZERO;
+        while waited < limit {
+            let step = LOOK.min(limit - waited);
+            if sys::readable_within(link.as_fd(), Some(step))? {
+                return Ok(true);
+            }
+            waited += step;
+            self.child.go_on();
+        }
+        Ok(false)
     }
 
     fn patience(&self) -> Duration {
@@ -218,7 +236,7 @@ impl Channel {
     fn take(&self, open: &mut Option<Link>, limit: Option<Duration>) -> io::Result<Answer> {
         let link = open.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         if let Some(limit) = limit
-            && !sys::readable_within(link.as_fd(), Some(limit))?
+            && !self.server.answers_within(link, limit)?
         {
             // An answer that comes yet would be taken for that to another question.
             *open = None;

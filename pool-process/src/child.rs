@@ -75,6 +75,12 @@ impl Child {
         sys::pidfd_signal(self.pidfd.as_fd(), signal)
     }
 
+    /// Continues it, should somebody have stopped it.
+    pub(crate) fn go_on(&self) {
+        // It fails only where there is nobody left to go on.
+        let _ = self.signal_alone(Signal::SIGCONT);
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         self.ends_within(Some(Duration::ZERO))
     }
@@ -151,8 +157,7 @@ impl Child {
 
     /// Waits until it is gone, stopped or not: it was killed, or has been told to leave.
     pub(crate) fn await_and_bury(&self) -> Status {
-        // It fails only where there is nobody left to go on.
-        let _ = self.signal_alone(Signal::SIGCONT);
+        self.go_on();
         self.ends_within(None);
         self.bury()
     }

@@ -291,6 +291,7 @@ impl Dispatcher {
                     .is_some_and(|most| hand.tasks >= most.get())
                 {
                     hand.dismiss();
+                    self.flush(index);
                     break;
                 }
                 let Some(claim) = self.feed.try_next(Seat(index)) else {
@@ -353,9 +354,13 @@ impl Dispatcher {
 
     fn dismiss_idle(&mut self) {
         if self.course == Course::Draining && self.feed.is_drained() {
-            let hands = self.slots.iter_mut().filter_map(|slot| slot.hand.as_mut());
-            for hand in hands.filter(|hand| matches!(hand.duty, Duty::Idle | Duty::Starting)) {
-                hand.dismiss();
+            for index in 0..self.slots.len() {
+                if let Some(hand) = &mut self.slots[index].hand
+                    && matches!(hand.duty, Duty::Idle | Duty::Starting)
+                {
+                    hand.dismiss();
+                    self.flush(index);
+                }
             }
         }
     }

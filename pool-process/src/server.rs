@@ -47,7 +47,7 @@ use crate::link::{self, Link};
 use crate::sys::{self, Status};
 use crate::talk::{self, Reply, Request};
 use crate::wire::Kind;
-use crate::worker;
+use crate::worker::{self, Exit};
 
 /// A process that was forked here.
 #[derive(Debug)]
@@ -270,7 +270,7 @@ impl Server {
         self.owner = None;
         // Its signal stays blocked until the worker learns its surroundings, the mask among them.
         self.ends = None;
-        worker::serve(link)
+        worker::serve(link, Exit::Handlers)
     }
 
     fn signal(&mut self, pid: i32, signal: i32) -> Reply {

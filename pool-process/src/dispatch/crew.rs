@@ -155,6 +155,7 @@ impl Dispatcher {
             hand.verdict.get_or_insert(verdict);
             hand.child.signal(Signal::SIGKILL);
         }
+        self.stop_listening(index);
     }
 
     /// A worker's process has ended: its last words are heard, then its task fails or goes back to the queue.

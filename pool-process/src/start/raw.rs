@@ -16,7 +16,8 @@ use nix::unistd::{ForkResult, dup2_stdin, fork, setsid};
 
 use crate::child::{Child, Parent};
 use crate::link::Link;
-use crate::{sys, worker};
+use crate::sys;
+use crate::worker::{self, Exit};
 
 use super::Newborn;
 
@@ -67,7 +68,7 @@ fn become_worker(link: &Link) -> ! {
         .and_then(|()| sys::null())
         .and_then(|null| Ok(dup2_stdin(null)?));
     match input {
-        Ok(()) => worker::serve(link),
+        Ok(()) => worker::serve(link, Exit::Bare),
         Err(error) => worker::refuse(link, &error.to_string()),
     }
 }
