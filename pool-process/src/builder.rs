@@ -335,7 +335,8 @@ impl Builder {
     }
 
     /// Runs this once in the fork server, before it forks workers: they share what it has made. Pools with
-    /// the same function share a server. It must leave no thread behind: then no worker could be forked.
+    /// the same function share a server. It must leave no thread behind: then no worker could be forked. What it registers
+    /// for the exit of the process runs in each worker that leaves.
     ///
     /// # Examples
     ///

@@ -11,6 +11,7 @@ use nix::sys::socket::{
     recv, recvmsg, send, sendmsg, shutdown, socketpair,
 };
 
+use crate::listed::{self, Listed};
 use crate::sys;
 
 /// Most descriptors that one message carries.
@@ -37,10 +38,14 @@ pub(crate) fn is_end(error: &io::Error) -> bool {
 
 /// One end of a socket pair.
 #[derive(Debug)]
-pub(crate) struct Link(OwnedFd);
+pub(crate) struct Link {
+    // In this order: a number that is closed is in no list.
+    _listed: Option<Listed>,
+    fd: OwnedFd,
+}
 
 impl Link {
-    /// A connected pair of byte streams; neither end survives an `exec`.
+    /// A connected pair of byte streams, the first of them this process's; neither end survives an `exec`.
     pub(crate) fn pair() -> io::Result<(Link, Link)> {
         Link::pair_of(SockType::Stream)
     }
@@ -52,15 +57,19 @@ impl Link {
 
     fn pair_of(kind: SockType) -> io::Result<(Link, Link)> {
         let (one, other) = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)?;
-        Ok((
-            Link(sys::above_standard(one)?),
-            Link(sys::above_standard(other)?),
-        ))
+        let ours = sys::above_standard(one)?;
+        let theirs = Link::from_fd(sys::above_standard(other)?);
+        let listed = listed::unshare(ours.as_fd());
+        let ours = Link {
+            _listed: Some(listed),
+            fd: ours,
+        };
+        Ok((ours, theirs))
     }
 
     /// Takes over a descriptor that is known to be such a socket.
     pub(crate) fn from_fd(fd: OwnedFd) -> Link {
-        Link(fd)
+        Link { _listed: None, fd }
     }
 
     /// Writes what fits without waiting; 0 when nothing does.
@@ -87,11 +96,11 @@ impl Link {
     /// Says that nothing more will be written: the other side sees the end.
     pub(crate) fn finish(&self) {
         // It fails only where the other side has gone already.
-        let _ = shutdown(self.0.as_raw_fd(), Shutdown::Write);
+        let _ = shutdown(self.fd.as_raw_fd(), Shutdown::Write);
     }
 
     fn send(&self, bytes: &[u8], flags: MsgFlags) -> io::Result<usize> {
-        again(|| send(self.0.as_raw_fd(), bytes, flags | MsgFlags::MSG_NOSIGNAL))
+        again(|| send(self.fd.as_raw_fd(), bytes, flags | MsgFlags::MSG_NOSIGNAL))
     }
 
     /// Sends bytes, at least one, and descriptors with the first of them, without waiting. Returns how many bytes went.
@@ -105,7 +114,7 @@ impl Link {
         };
         let bytes = [IoSlice::new(bytes)];
         let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
-        again(|| sendmsg::<()>(self.0.as_raw_fd(), &bytes, carried, flags, None))
+        again(|| sendmsg::<()>(self.fd.as_raw_fd(), &bytes, carried, flags, None))
     }
 
     /// Receives bytes and descriptors; waits until there is something, 0 is the end.
@@ -114,7 +123,7 @@ impl Link {
         let mut bytes = [IoSliceMut::new(bytes)];
         loop {
             let received = recvmsg::<()>(
-                self.0.as_raw_fd(),
+                self.fd.as_raw_fd(),
                 &mut bytes,
                 Some(&mut room),
                 MsgFlags::MSG_CMSG_CLOEXEC,
@@ -141,7 +150,7 @@ impl Link {
 
 impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 
@@ -151,7 +160,7 @@ pub(crate) struct Hasty<'a>(pub(crate) &'a Link);
 
 impl Read for Hasty<'_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        again(|| recv(self.0.0.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT))
+        again(|| recv(self.0.fd.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT))
     }
 }
 

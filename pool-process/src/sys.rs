@@ -393,6 +393,29 @@ pub(crate) fn at_exit(handler: extern "C" fn()) {
     unsafe { libc::atexit(handler) };
 }
 
+/// Has a function called in each child that this process forks; it takes no lock and makes system calls only.
+pub(crate) fn in_forked_children(handler: extern "C" fn()) {
+    /// As POSIX has it.
+    type Handler = Option<unsafe extern "C" fn()>;
+    let (before, in_parent): (Handler, Handler) = (None, None);
+    // SAFETY: functions that live as long as the process. Where there is no memory for it, a child keeps what it has a copy of.
+    unsafe { libc::pthread_atfork(before, in_parent, Some(handler)) };
+}
+
+/// Closes what is behind this number, and leaves the number to something that says nothing: a socket without another end.
+pub(crate) fn empty_numbered(fd: RawFd) {
+    // SAFETY: plain numbers: the descriptors that are closed here are this function's own.
+    unsafe {
+        let nothing = libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
+        if nothing < 0 || libc::dup3(nothing, fd, libc::O_CLOEXEC) < 0 {
+            libc::close(fd);
+        }
+        if nothing >= 0 {
+            libc::close(nothing);
+        }
+    }
+}
+
 /// Waits until the process behind this descriptor has ended. A number that is no such descriptor is left alone.
 pub(crate) fn wait_for_numbered(pidfd: RawFd) {
     let mut ended = libc::pollfd {
