@@ -35,7 +35,8 @@ impl ProcessPool {
     ///
     /// # Errors
     ///
-    /// A size of zero, a worker that the system refused, a program whose workers cannot be started.
+    /// A size of zero, a worker that the system refused, a program whose workers cannot be started, as one that its user may not
+    /// execute, or a thread whose real and effective ids differ.
     ///
     /// # Examples
     ///
@@ -335,8 +336,8 @@ impl Builder {
     }
 
     /// Runs this once in the fork server, before it forks workers: they share what it has made. Pools with
-    /// the same function share a server. It must leave no thread behind: then no worker could be forked. What it registers
-    /// for the exit of the process runs in each worker that leaves.
+    /// the same function share a server. It runs on a thread of its own, and must leave none behind: then no worker could be
+    /// forked. What it registers for the exit of the process runs in each worker that leaves.
     ///
     /// # Examples
     ///
@@ -356,7 +357,7 @@ impl Builder {
     }
 
     /// Starts the pool. Its workers, later ones included, have the working directory, environment, limits
-    /// and output of the calling thread at this moment.
+    /// and output of the calling thread at this moment, and its identity: user, groups, capabilities, namespaces, priorities.
     ///
     /// # Errors
     ///

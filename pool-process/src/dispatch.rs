@@ -164,8 +164,10 @@ impl Dispatcher {
         })
     }
 
-    /// Starts every worker; where one is refused, those that were started are gone when it returns.
+    /// Starts every worker; where one is refused, those that were started are gone when it returns. To be called by a
+    /// thread that was started for it.
     pub(crate) fn start(&mut self) -> Result<(), StartError> {
+        self.plan.surroundings.identity.pass_on();
         for index in 0..self.slots.len() {
             if let Err(source) = self.hire(index, self.slots.len() - index) {
                 self.course = Course::Stopping;

@@ -10,8 +10,15 @@
     reason = "the environment of a process that has just begun"
 )]
 
+use std::collections::BTreeSet;
 use std::env;
 use std::ffi::{OsStr, OsString};
+
+/// The variables of this process. Of those that stand there twice it is the first one that programs find.
+pub(crate) fn here() -> impl Iterator<Item = (OsString, OsString)> {
+    let mut seen = BTreeSet::new();
+    env::vars_os().filter(move |(name, _)| seen.insert(name.clone()))
+}
 
 /// Takes a variable out of the environment.
 pub(crate) fn take(name: &str) -> Option<OsString> {

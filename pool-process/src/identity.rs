@@ -4,11 +4,11 @@
 //! take it back, so it is not sent to a worker but inherited: a pool uses a fork server only if that was started by a
 //! thread of the same identity, and a worker that comes later only comes from there.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -155,14 +155,24 @@ enum Part {
 }
 
 /// Who a thread is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Identity {
     /// Everything that is compared, with what an error calls it.
     parts: Vec<(&'static str, Part)>,
     capabilities: Capabilities,
     /// Those of a program that it starts.
     given: Capabilities,
+    /// Those that such a program is to have: what the thread may not hand down is not among them.
+    wanted: Capabilities,
     obstacle: Option<String>,
+    /// The thread's line: a thread that has just been started by it has its filters.
+    line: u64,
+}
+
+impl PartialEq for Identity {
+    fn eq(&self, other: &Identity) -> bool {
+        self.parts == other.parts
+    }
 }
 
 impl Identity {
@@ -221,13 +231,20 @@ impl Identity {
             parts,
             capabilities,
             given: capabilities.after_exec(as_root, bounding),
+            wanted: capabilities.within(bounding | capabilities.inheritable),
             obstacle: obstacle(account),
+            line: line_of_this_thread(),
         })
     }
 
     /// Why no program can be started that has this identity, if that is so.
     pub(crate) fn obstacle(&self) -> Option<&str> {
         self.obstacle.as_deref()
+    }
+
+    /// To be called by a thread that the one with this identity has just started.
+    pub(crate) fn pass_on(&self) {
+        LINE.set(self.line);
     }
 
     /// What of this is otherwise in another, if anything is.
@@ -246,8 +263,8 @@ impl Identity {
         &self,
         start: impl FnOnce(Option<Capabilities>) -> io::Result<T>,
     ) -> io::Result<T> {
-        let missing = self.capabilities.permitted & !self.given.permitted;
-        let exact = (self.given != self.capabilities).then_some(self.capabilities);
+        let exact = (self.given != self.capabilities).then_some(self.wanted);
+        let missing = self.wanted.permitted & !self.given.permitted;
         self.capabilities.lend(missing, || start(exact))
     }
 }
@@ -292,10 +309,9 @@ fn filters(account: &Account) -> String {
         None | Some("0") => return "none".to_owned(),
         Some(_) => {}
     }
-    let of_this_thread = || format!("{:?}", thread::current().id());
     match account.number("Seccomp_filters", 10) {
         Ok(count) if count == u64::from(FILTERS.load(Ordering::Relaxed)) => count.to_string(),
-        Ok(count) => format!("{count} of {}", of_this_thread()),
+        Ok(count) => format!("{count} of {}", line_of_this_thread()),
         Err(_) => {
             static LAST: AtomicU32 = AtomicU32::new(0);
             format!("unknown {}", LAST.fetch_add(1, Ordering::Relaxed))
@@ -308,6 +324,19 @@ fn namespace(name: &str) -> String {
     // Where the kernel has none of this kind, it is so for the next one, too.
     let link = fs::read_link(format!("/proc/thread-self/ns/{name}"));
     link.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+thread_local! {
+    /// Which of the threads that were asked this one is, or descends from; zero before it is known.
+    static LINE: Cell<u64> = const { Cell::new(0) };
+}
+
+fn line_of_this_thread() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    if LINE.get() == 0 {
+        LINE.set(LAST.fetch_add(1, Ordering::Relaxed) + 1);
+    }
+    LINE.get()
 }
 
 /// What a file of this thread holds.

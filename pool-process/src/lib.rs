@@ -17,7 +17,9 @@
 //! - There is nothing to write in `main`. Workers are this very program, started again; they take their place
 //!   before `main` is reached (see [`init`] for the alternative).
 //! - A worker has the working directory, environment, limits and output that the pool was made with, and none
-//!   of what `main` set up: no statics, no loggers.
+//!   of what `main` set up: no statics, no loggers. It is who the thread was that made the pool: user, rights, priorities.
+//! - A worker has no terminal: a task that opens `/dev/tty` gets an error. It may print, and set the mode of an output that it has
+//!   inherited (`tcsetattr` on descriptor 1). Ctrl-C and Ctrl-Z are the program's alone.
 //! - A function carries no data of its own: it is a plain function, or a closure that captures nothing. What it
 //!   needs beside its argument comes by the `*_with` methods ([`map_with`](ProcessPool::map_with)).
 //! - A task that dies, however it does, fails alone, with [`Failure::WorkerLost`]; its worker is replaced. In

@@ -33,6 +33,9 @@ pub use children::{ActiveChild, active_children};
 /// panics; with code `n` by `std::process::exit(n)`. A process that is no [`daemon`](Process::daemon) is waited
 /// for at the program's normal end. Dropping the handle changes nothing.
 ///
+/// It has the surroundings, the identity and, like a worker, none of the terminal of the thread that starts it: opening `/dev/tty` is
+/// an error there, and Ctrl-Z does not stop it.
+///
 /// # Examples
 ///
 /// ```
@@ -124,7 +127,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// It was started before, or is being started; the argument cannot be encoded; the system refused.
+    /// It was started before, or is being started; the argument cannot be encoded; this thread's real and effective ids differ;
+    /// the system refused.
     pub fn start(&self) -> Result<(), ProcessError> {
         self.life.lock().may_start()?;
         if let Some(reason) = start::impossible() {

@@ -1,7 +1,6 @@
 //! What a worker has around it: working directory, environment, limits, where it writes; as they were when its
 //! pool was made, however old the process is that it comes from.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::{self, Account, Identity, LIMITS};
 use crate::sys::{self, Signals, about};
-use crate::{codec, lifeline};
+use crate::{codec, environment, lifeline};
 
 /// The surroundings of a pool's workers: what is sent as bytes, what as descriptors, and what is only inherited.
 #[derive(Debug)]
@@ -53,10 +52,7 @@ struct Fds {
 impl Surroundings {
     /// Those of the calling thread, now.
     pub(crate) fn here() -> io::Result<Surroundings> {
-        // What stands twice in it is what programs find: the first.
-        let mut seen = BTreeSet::new();
-        let environment = std::env::vars_os()
-            .filter(|(name, _)| seen.insert(name.clone()))
+        let variables = environment::here()
             .map(|(name, value)| (name.into_vec(), value.into_vec()))
             .collect();
         let account = Account::here()?;
@@ -64,7 +60,7 @@ impl Surroundings {
         let cpus = sched_getaffinity(Pid::from_raw(0))
             .map_err(about("the CPUs that may be used cannot be read"))?;
         let written = Written {
-            environment,
+            environment: variables,
             umask: account.umask()?,
             blocked: account.blocked()?,
             ignored: account.ignored()?,
@@ -145,13 +141,13 @@ impl Written {
         }
         dup2_stdout(stdout.as_fd()).map_err(about("standard output cannot be set"))?;
         dup2_stderr(stderr.as_fd()).map_err(about("standard error cannot be set"))?;
-        let environment = self.environment.iter().map(|(name, value)| {
+        let variables = self.environment.iter().map(|(name, value)| {
             (
                 OsString::from_vec(name.clone()),
                 OsString::from_vec(value.clone()),
             )
         });
-        crate::environment::replace(environment.collect());
+        environment::replace(variables.collect());
         umask(Mode::from_bits_truncate(self.umask));
         for (limit, (soft, hard)) in LIMITS.iter().zip(&self.limits) {
             if getrlimit(*limit).ok() != Some((*soft, *hard)) {
@@ -164,9 +160,8 @@ impl Written {
         }
         // The CPUs may have gone meanwhile; then any will do.
         let _ = sched_setaffinity(Pid::from_raw(0), &cpus);
-        if !self.dumpable {
-            sys::hide_memory().map_err(about("the process cannot be hidden from others"))?;
-        }
+        sys::set_dumpable(self.dumpable)
+            .map_err(about("who may look at the process cannot be set"))?;
         sys::ignore(self.ignored);
         sys::block(self.blocked).map_err(about("signals cannot be blocked"))
     }

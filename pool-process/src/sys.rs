@@ -25,8 +25,8 @@ pub(crate) use descriptors::{
     above_standard, bell, clock, epoll, fill_standard, inherited, null, received, signals,
 };
 pub(crate) use thread::{
-    Capabilities, Signals, block, core_cookie, flag, hide_memory, ignore, io_priority, is_dumpable,
-    is_filtered, memory_policy, personality, root, scheduling, session_keyring,
+    Capabilities, Signals, block, core_cookie, flag, ignore, io_priority, is_dumpable, is_filtered,
+    memory_policy, personality, root, scheduling, session_keyring, set_dumpable,
 };
 
 /// How a process ended.

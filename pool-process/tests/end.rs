@@ -197,6 +197,75 @@ fn program_queue() -> Outcome {
     Ok(())
 }
 
+/// Makes pools as somebody else than the one it was started as.
+fn as_nobody(builder: pool_process::Builder) -> Outcome {
+    drop(ProcessPool::new(1)?);
+    common::become_nobody();
+    all_sorts(&builder.size(4).build()?);
+    Ok(())
+}
+
+#[test]
+#[ignore = "a program for the tests below"]
+fn program_of_nobody_fork_server() -> Outcome {
+    as_nobody(ProcessPool::builder())
+}
+
+#[test]
+#[ignore = "a program for the tests below"]
+fn program_of_nobody_reexec() -> Outcome {
+    as_nobody(ProcessPool::builder().reexec())
+}
+
+#[test]
+#[ignore = "a program for the tests below"]
+fn program_with_workers_of_nobody() -> Outcome {
+    let pools = [
+        ProcessPool::new(1)?,
+        ProcessPool::builder().size(1).reexec().build()?,
+    ];
+    for pool in &pools {
+        let task = |word| {
+            common::become_nobody();
+            report(word)
+        };
+        pool.apply_async(task, "changed".to_owned()).map(drop)?;
+    }
+    say("ready");
+    listen();
+    Ok(())
+}
+
+#[test]
+fn a_killed_parent_that_has_changed_its_user_leaves_nothing() -> Outcome {
+    if !common::is_root("a change of user") {
+        return Ok(());
+    }
+    for name in ["program_of_nobody_fork_server", "program_of_nobody_reexec"] {
+        let mut program = Program::start(name)?;
+        let family = settle(&program);
+        program.child.kill()?;
+        family.ends();
+        program.child.wait()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn workers_that_have_changed_their_user_end_with_a_killed_parent() -> Outcome {
+    if !common::is_root("a change of user") {
+        return Ok(());
+    }
+    let mut program = Program::start("program_with_workers_of_nobody")?;
+    let guests = program.gate.guests(2);
+    let family = program.family(3);
+    stop(guests[0].pid);
+    program.child.kill()?;
+    family.ends();
+    program.child.wait()?;
+    Ok(())
+}
+
 #[test]
 fn a_killed_parent_leaves_nothing() -> Outcome {
     for name in ["program_fork_server", "program_reexec"] {

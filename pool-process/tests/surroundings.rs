@@ -111,6 +111,141 @@ fn masks_limits_and_cpus_are_those_of_the_pools_beginning() -> Outcome {
     })
 }
 
+/// Goes to a directory of root's own, and becomes nobody, who may not enter it.
+fn be_a_guest(home: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(home, fs::Permissions::from_mode(0o700)).expect("it is ours");
+    std::env::set_current_dir(home).expect("there");
+    common::become_nobody();
+}
+
+#[test]
+fn a_directory_that_may_not_be_entered_is_inherited() -> Outcome {
+    if !common::is_root("a directory that may not be entered") {
+        return Ok(());
+    }
+    let home = tempfile::tempdir()?;
+    let check = |home: PathBuf| {
+        let here = |()| fs::read_link("/proc/self/cwd").expect("/proc");
+        // While it may be entered there is a server that sits elsewhere.
+        drop(ProcessPool::new(1).expect("a pool"));
+        be_a_guest(&home);
+        assert!(std::env::set_current_dir(".").is_err(), "it may not");
+        common::every_way(1, |pool| {
+            assert_eq!(pool.apply(here, ())?, home);
+            loss(pool.apply(|()| -> () { std::process::abort() }, ()));
+            assert_eq!(pool.apply(here, ())?, home);
+            Ok(())
+        })
+        .expect("workers");
+        let check = |home: PathBuf| {
+            assert_eq!(fs::read_link("/proc/self/cwd").expect("/proc"), home);
+        };
+        let process = Process::new(check, home.clone());
+        process.start().expect("a process");
+        process.join().expect("it ends");
+        assert_eq!(process.exitcode().ok(), Some(Some(0)));
+        let pools = [
+            ProcessPool::new(1).expect("a pool"),
+            ProcessPool::builder()
+                .size(1)
+                .reexec()
+                .build()
+                .expect("a pool"),
+        ];
+        // Elsewhere, a server that is in that directory can still start workers there, and nobody else can.
+        std::env::set_current_dir("/").expect("everybody may");
+        loss(pools[0].apply(|()| -> () { std::process::abort() }, ()));
+        assert_eq!(pools[0].apply(here, ()).expect("a worker"), home);
+        loss(pools[1].apply(|()| -> () { std::process::abort() }, ()));
+        let refused = pools[1].apply(here, ()).expect_err("no worker").to_string();
+        assert!(
+            refused.contains("since its pool was made (working directory)"),
+            "{refused}"
+        );
+        let pool = ProcessPool::new(1).expect("a pool");
+        assert_eq!(pool.apply(here, ()).expect("a worker"), PathBuf::from("/"));
+    };
+    common::apart_with(check, home.path().to_owned())
+}
+
+/// The environment as C has it, where a name can stand twice.
+fn set_environment(variables: &[&'static std::ffi::CStr]) {
+    unsafe extern "C" {
+        static mut environ: *const *const std::ffi::c_char;
+    }
+    let mut list: Vec<_> = variables.iter().map(|text| text.as_ptr()).collect();
+    list.push(std::ptr::null());
+    // SAFETY: texts that live for ever, and a list of them that does; this process has one thread.
+    unsafe { environ = list.leak().as_ptr() };
+}
+
+#[test]
+fn a_variable_that_stands_twice_arrives_as_the_program_finds_it() -> Outcome {
+    apart(|()| {
+        set_environment(&[c"TWICE=first", c"ONCE=only", c"TWICE=second", c"=odd=name"]);
+        let seen = |()| {
+            let all = std::env::vars_os().filter(|(name, _)| name == "TWICE" || name == "ONCE");
+            (std::env::var("TWICE").expect("it is there"), all.count())
+        };
+        assert_eq!(seen(()).0, "first");
+        each_way(1, |pool| {
+            assert_eq!(pool.apply(seen, ())?, ("first".to_owned(), 2));
+            Ok(())
+        })
+        .expect("workers");
+    })
+}
+
+/// What every way to start a worker is refused with, in one line each.
+fn refusals() -> [String; 3] {
+    [
+        ProcessPool::new(1).expect_err("not possible").to_string(),
+        ProcessPool::builder()
+            .size(1)
+            .reexec()
+            .build()
+            .expect_err("not possible")
+            .to_string(),
+        Process::new(|()| (), ())
+            .start()
+            .expect_err("not possible")
+            .to_string(),
+    ]
+}
+
+#[test]
+fn without_a_way_to_watch_processes_they_are_refused_and_told_why() -> Outcome {
+    apart(|()| {
+        common::forget_call(nix::libc::SYS_pidfd_open);
+        for said in refusals() {
+            assert!(said.contains("pidfd_open"), "{said}");
+            assert!(said.contains("Linux 5.3"), "{said}");
+        }
+    })
+}
+
+#[test]
+fn without_a_null_device_they_are_refused_and_told_why() -> Outcome {
+    use nix::mount::{MsFlags, mount};
+    use nix::sched::{CloneFlags, unshare};
+    if !common::is_root("no /dev/null") {
+        return Ok(());
+    }
+    apart(|()| {
+        let none = None::<&str>;
+        unshare(CloneFlags::CLONE_NEWNS).expect("root may");
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).expect("private");
+        mount(none, "/dev", Some("tmpfs"), MsFlags::empty(), none).expect("empty");
+        for said in refusals() {
+            assert!(
+                said.contains("/dev/null cannot be opened: No such file"),
+                "{said}"
+            );
+        }
+    })
+}
+
 #[test]
 fn output_goes_where_it_went_at_the_pools_beginning() -> Outcome {
     apart(|()| {
@@ -341,20 +476,7 @@ fn without_proc_pools_and_processes_are_refused_and_told_why() -> Outcome {
             }
             Err(error) => panic!("{error}"),
         }
-        let refused = [
-            ProcessPool::new(1).expect_err("no /proc").to_string(),
-            ProcessPool::builder()
-                .size(1)
-                .reexec()
-                .build()
-                .expect_err("no /proc")
-                .to_string(),
-            Process::new(|()| (), ())
-                .start()
-                .expect_err("no /proc")
-                .to_string(),
-        ];
-        for said in refused {
+        for said in refusals() {
             assert!(
                 said.contains("cannot be started here: /proc/self/exe"),
                 "{said}"

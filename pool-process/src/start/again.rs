@@ -16,7 +16,7 @@ use crate::child::{Child, Parent};
 use crate::hook::{ROLE, Role};
 use crate::identity::Identity;
 use crate::link::Link;
-use crate::sys;
+use crate::{environment, sys};
 
 use super::Newborn;
 
@@ -44,7 +44,7 @@ pub(super) fn start(role: Role, socket: &Link, identity: &Identity) -> io::Resul
     manner.set_sigmask(&SigSet::empty())?;
     let pid = identity.hand_down(|exact| {
         let mut environment = vec![text(format!("{ROLE}={}", role.order(exact)).into())?];
-        for (name, value) in std::env::vars_os() {
+        for (name, value) in environment::here() {
             let mut variable = name;
             variable.push("=");
             variable.push(value);

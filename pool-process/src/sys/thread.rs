@@ -31,27 +31,34 @@ struct Scheduling {
 pub(crate) fn scheduling() -> Vec<u64> {
     /// `SCHED_FLAG_RESET_ON_FORK`: children begin anew.
     const RESET: u64 = 1;
+    /// `SCHED_CAPACITY_SCALE`: all that a CPU can do.
+    const FULL: u32 = 1024;
     let mut told = Scheduling::default();
     // SAFETY: the calling thread, and room of the size that is given.
     unsafe {
         let size = size_of::<Scheduling>();
         libc::syscall(libc::SYS_sched_getattr, 0, &raw mut told, size, 0);
     }
-    if told.flags & RESET != 0 {
-        let shares_time = matches!(
-            told.policy as i32,
+    let shares_time = |policy: u32| {
+        matches!(
+            policy as i32,
             libc::SCHED_OTHER | libc::SCHED_BATCH | libc::SCHED_IDLE
-        );
-        let (policy, nice) = if shares_time {
-            (told.policy, told.nice.max(0))
+        )
+    };
+    if told.flags & RESET != 0 {
+        told.flags &= !RESET;
+        if shares_time(told.policy) {
+            told.nice = told.nice.max(0);
         } else {
-            (libc::SCHED_OTHER as u32, 0)
-        };
-        told = Scheduling {
-            policy,
-            nice,
-            ..Scheduling::default()
-        };
+            (told.policy, told.priority, told.nice) = (libc::SCHED_OTHER as u32, 0, 0);
+        }
+        // As wide as can be, where the kernel has such bounds.
+        told.util_min = 0;
+        told.util_max = if told.util_max == 0 { 0 } else { FULL };
+    }
+    if shares_time(told.policy) {
+        // The length of its turns, and nothing that was granted.
+        (told.runtime, told.deadline, told.period) = (0, 0, 0);
     }
     vec![
         told.policy.into(),
@@ -109,10 +116,11 @@ pub(crate) fn is_dumpable() -> bool {
     flag(libc::PR_GET_DUMPABLE) == 1
 }
 
-/// From now on nobody may look at this process's memory, and it leaves no core.
-pub(crate) fn hide_memory() -> io::Result<()> {
+/// From now on others may look at this process's memory, and it leaves a core, or neither.
+pub(crate) fn set_dumpable(dumpable: bool) -> io::Result<()> {
+    let dumpable = libc::c_ulong::from(dumpable);
     // SAFETY: plain numbers.
-    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) }).map(drop)
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, dumpable, 0, 0, 0) }).map(drop)
 }
 
 /// Whether a filter of system calls is in force.
@@ -175,6 +183,15 @@ impl Capabilities {
         Capabilities {
             permitted: all,
             effective: all,
+            ..self
+        }
+    }
+
+    /// Those of these that may be had.
+    pub(crate) fn within(self, bound: u64) -> Capabilities {
+        Capabilities {
+            permitted: self.permitted & bound,
+            effective: self.effective & bound,
             ..self
         }
     }

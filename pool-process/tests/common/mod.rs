@@ -16,7 +16,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use pool_core::TimeSource;
-use pool_process::{Cause, Failure, Process, ProcessPool, Timers, WorkerLost};
+use pool_process::{Cause, Failure, Portable, Process, ProcessPool, Timers, WorkerLost};
 
 pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -30,13 +30,88 @@ pub(crate) fn each_way(size: usize, check: impl Fn(&ProcessPool) -> Outcome) -> 
     check(&ProcessPool::builder().size(size).reexec().build()?)
 }
 
-/// Runs this in a process of its own, which must not fail: it may change what all threads of a process share.
-pub(crate) fn apart(check: fn(())) -> Outcome {
-    let process = Process::new(check, ());
+/// As [`each_way`], and by a raw fork.
+pub(crate) fn every_way(size: usize, check: impl Fn(&ProcessPool) -> Outcome) -> Outcome {
+    each_way(size, &check)?;
+    // SAFETY: the tasks of these tests need nothing that another thread of the program may hold.
+    check(&unsafe { ProcessPool::builder().size(size).raw_fork() }.build()?)
+}
+
+/// Runs this in a process of its own, which must not fail: it changes what all threads of a process share.
+pub(crate) fn apart(check: fn(()) -> ()) -> Outcome {
+    apart_with(check, ())
+}
+
+/// As [`apart`], with an argument.
+pub(crate) fn apart_with<A: Portable>(check: fn(A), argument: A) -> Outcome {
+    let process = Process::new(check, argument);
     process.start()?;
     process.join()?;
     assert_eq!(process.exitcode()?, Some(0), "see its message above");
     Ok(())
+}
+
+/// Whether this runs as root; says what is skipped where it does not.
+pub(crate) fn is_root(what: &str) -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        skip(what, "it needs root");
+    }
+    root
+}
+
+/// Says that something is not tested here.
+pub(crate) fn skip(what: &str, why: &str) {
+    // Not by `eprintln`, which the test harness keeps to itself.
+    let _ = writeln!(std::io::stderr(), "skipped: {what}: {why}");
+}
+
+/// From now on this thread is somebody else, who may do nothing.
+pub(crate) fn become_nobody() {
+    const NOBODY: u32 = 65534;
+    // SAFETY: plain numbers, and no list.
+    unsafe {
+        assert_eq!(nix::libc::setgroups(0, std::ptr::null()), 0);
+        assert_eq!(nix::libc::setgid(NOBODY), 0);
+        assert_eq!(nix::libc::setuid(NOBODY), 0);
+    }
+}
+
+/// From now on the system knows this call no more, as far as this thread is concerned, and what it starts.
+pub(crate) fn forget_call(number: nix::libc::c_long) {
+    use nix::libc::{self, sock_filter, sock_fprog};
+    let of = |code: u32, jt, jf, k| sock_filter {
+        code: code as u16,
+        jt,
+        jf,
+        k,
+    };
+    let errno = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+    let mut filter = [
+        // The number of the call is the first thing that a filter can look at.
+        of(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        of(
+            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+            0,
+            1,
+            number as u32,
+        ),
+        of(libc::BPF_RET | libc::BPF_K, 0, 0, errno),
+        of(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_mut_ptr(),
+    };
+    // SAFETY: a program of that length, which the kernel checks and copies.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        let mode = libc::SECCOMP_MODE_FILTER;
+        assert_eq!(
+            libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const program),
+            0
+        );
+    }
 }
 
 /// The loss that a failure must be.
