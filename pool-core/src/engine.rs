@@ -19,7 +19,7 @@ use crate::feed::{Feed, Source};
 use crate::handle::{AsyncResult, Submitted, wait_to_the_end};
 use crate::hub::Hub;
 use crate::imap::{Flow, Imap};
-use crate::intake::{Intake, OpenSource, Settled};
+use crate::intake::{EndOf, Intake, OpenSource, Results, Settled, Window, is_at_hand};
 use crate::lifecycle::{Order, Phase, Step};
 use crate::loan::{Borrowed, Loan};
 use crate::outcome::Awaited;
@@ -245,7 +245,7 @@ impl<B: Backend> Engine<B> {
         end
     }
 
-    /// Starts an `imap`, whose input is read as its results are taken.
+    /// Starts an `imap`. An input that is at hand is read as results are taken, any other beside it by a thread of its own.
     ///
     /// # Errors
     ///
@@ -264,13 +264,57 @@ impl<B: Backend> Engine<B> {
         A: Send + 'static,
         B: Carry<Batch<Settled<F>, A>>,
     {
+        self.imap_until(func, items, flow, Arc::default())
+    }
+
+    /// As [`imap`](Self::imap), of an input that may fail: its first `Err` ends it, and comes as
+    /// [`Failure::Raised`] behind the results of all items before.
+    ///
+    /// # Errors
+    ///
+    /// As for [`imap`](Self::imap).
+    #[track_caller]
+    pub fn imap_results<F, A>(
+        &self,
+        func: F,
+        items: impl IntoIterator<Item = Result<A, F::Raised>, IntoIter: Send + 'static>,
+        flow: Flow,
+    ) -> Result<Imap<F::Out, F::Raised>, Misuse>
+    where
+        F: Func<A> + Clone + Send + Sync + 'static,
+        F::Out: Send + 'static,
+        F::Raised: Send + 'static,
+        A: Send + 'static,
+        B: Carry<Batch<Settled<F>, A>>,
+    {
+        let end = Arc::<EndOf<F::Raised>>::default();
+        let results = Results::new(items.into_iter(), end.clone());
+        self.imap_until(func, results, flow, end)
+    }
+
+    #[track_caller]
+    fn imap_until<F, A, I>(
+        &self,
+        func: F,
+        items: I,
+        flow: Flow,
+        end: Arc<EndOf<F::Raised>>,
+    ) -> Result<Imap<F::Out, F::Raised>, Misuse>
+    where
+        F: Func<A> + Clone + Send + Sync + 'static,
+        F::Out: Send + 'static,
+        F::Raised: Send + 'static,
+        A: Send + 'static,
+        I: IntoIterator<Item = A, IntoIter: Send + 'static>,
+        B: Carry<Batch<Settled<F>, A>>,
+    {
         self.0.admit()?;
         let chunksize = flow.chunksize.unwrap_or(1);
-        let read_ahead = flow.read_ahead.unwrap_or(self.size().saturating_mul(4));
+        let window = Window::new(flow.read_ahead, self.size());
         if chunksize == 0 {
             return Err(Misuse::ZeroChunksize);
         }
-        if read_ahead == 0 {
+        if flow.read_ahead == Some(0) {
             return Err(Misuse::ZeroReadAhead);
         }
         self.0.feed.open_source()?;
@@ -290,13 +334,13 @@ impl<B: Backend> Engine<B> {
                 shared.backend.wake();
             }
         });
-        let intake = Intake::new(items.into_iter(), chunksize, place, submit, open);
+        let at_hand = is_at_hand::<I::IntoIter, A>();
+        let items = items.into_iter();
+        let intake = Intake::new(items, chunksize, window, place, submit, open, end);
         let source: Arc<dyn Source> = intake.clone();
         self.0.feed.remember_source(Arc::downgrade(&source));
-        Ok(match flow.unordered {
-            false => Imap::ordered(intake, read_ahead, &self.0.hub),
-            true => Imap::unordered(intake, read_ahead, &self.0.hub),
-        })
+        let imap = Imap::new(intake, flow.unordered, at_hand, &self.0.hub);
+        Ok(imap)
     }
 
     /// Lets no more work in and returns at once; what was let in will be done. It may be repeated.
@@ -438,13 +482,25 @@ impl<B: Backend> Shared<B> {
         self.begin_join()?;
         let deadline = Deadline::after(&self.hub.timers, limit);
         // Nobody may be there to take the results: the bound on reading ahead is lifted.
-        self.feed
-            .sources()
-            .iter()
-            .for_each(|source| source.read_all());
+        for source in self.feed.sources() {
+            source.lift_bound(true);
+            if source.wants_reader() {
+                let read = source.clone();
+                // Where the system refuses a thread, this one reads.
+                if self.hub.readers.start(move || read.read_on()).is_err() {
+                    source.read_on();
+                }
+            }
+        }
         let gone = self.backend.reap(&deadline) && self.hub.lane.finish(&deadline);
         if gone {
+            // After `terminate`, one may be blocked in an input that nobody wants any more.
+            let wait = self.feed.phase() != Phase::Terminated;
+            self.hub.readers.close(wait);
             self.feed.step(Step::Reaped)?;
+        } else {
+            let sources = self.feed.sources();
+            sources.iter().for_each(|source| source.lift_bound(false));
         }
         Ok(gone)
     }

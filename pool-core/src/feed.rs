@@ -73,8 +73,12 @@ struct Inner<J: ?Sized> {
 
 /// Work that is let in but not yet queued: the input of an `imap`.
 pub(crate) trait Source: Send + Sync {
-    /// Queues all of it, as far as it goes.
-    fn read_all(&self);
+    /// Lifts the bound on reading ahead, or sets it again.
+    fn lift_bound(&self, lift: bool);
+    /// Whether nobody reads it unless asked to; from now on somebody does.
+    fn wants_reader(&self) -> bool;
+    /// Queues it as far as it goes and is wanted.
+    fn read_on(&self);
     /// Forgets the rest of it.
     fn stop(&self);
     /// Whether the calling code is the input, being read.
@@ -303,8 +307,10 @@ impl<J: ?Sized + Erased> Feed<J> {
     pub(crate) fn push_from_source(&self, job: Arc<J>) -> Result<(), Misuse> {
         let inner = self.lock();
         match inner.phase {
-            Phase::Running | Phase::Closed => {}
-            Phase::Terminated | Phase::Joined => return Err(Misuse::NotRunning),
+            Phase::Running => {}
+            // Where no source is open, workers may have left: this one has been given up.
+            Phase::Closed if inner.open_sources > 0 => {}
+            _ => return Err(Misuse::NotRunning),
         }
         self.link(inner, job);
         Ok(())

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::failure::Misuse;
 use crate::fork::OwnerProcess;
 use crate::lane::Lane;
+use crate::readers::Readers;
 use crate::tally::Ledger;
 use crate::timers::Timers;
 
@@ -27,6 +28,7 @@ pub(crate) struct Hub {
     pub(crate) timers: Timers,
     pub(crate) lane: Lane,
     pub(crate) ledger: Ledger,
+    pub(crate) readers: Readers,
     /// The process whose pool it is.
     owner: OwnerProcess,
     tasks: AtomicU64,
@@ -41,6 +43,7 @@ impl Hub {
             timers,
             lane: Lane::new(pool),
             ledger: Ledger::default(),
+            readers: Readers::default(),
             owner: OwnerProcess::current(),
             tasks: AtomicU64::new(0),
         }

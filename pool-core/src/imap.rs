@@ -1,8 +1,8 @@
 //! `imap` and `imap_unordered`: results as an iterator, over an input that is read as it is needed.
 //!
-//! The input is read by whoever needs it: by the consumer, who keeps at most `read_ahead` chunks in the pool,
-//! and by `join`, which reads the rest of a closed pool's. Items of a chunk fail each for itself.
-//! Handles wait in the order of the input; for `imap_unordered` each tells of its end by its waker.
+//! An input that is at hand is read by the consumer, who keeps at most `read_ahead` chunks in the pool; any other by a thread
+//! beside it (see `intake.rs`). Items of a chunk fail each for itself. Where the consumer reads, handles wait in the order of
+//! the input; otherwise, and for `imap_unordered`, each tells of its end by its waker.
 
 mod flying;
 #[cfg(feature = "stream")]
@@ -26,11 +26,18 @@ pub use submission::{Flow, ImapSubmission};
 /// An item that fails is an `Err` at its place, and later items still come. After `terminate` it yields
 /// what had arrived, then [`Failure::Terminated`] once, then nothing. Dropping it ends the reading of the input.
 ///
+/// A result that is there is given at once, whatever the input does: one that is not at hand (a channel, a file, standard input,
+/// any iterator but a range, a vector or a short array) is read by a thread of the pool's. It may wait, also for what is done with the
+/// results; an input that panics is an error behind the results of the items before it, then the end. No end of a
+/// pool waits for an input: one that blocks its reader for ever keeps that thread, and nothing else, after `terminate`
+/// or the drop of the iterator.
+///
 /// In Python, a failing item ends its whole chunk, and a terminated pool's iterator blocks for ever.
 #[must_use = "the input is read as results are taken"]
 pub struct Imap<R, E = Never> {
     intake: Arc<dyn Reads<R, E>>,
-    read_ahead: usize,
+    /// A thread reads the input.
+    is_read_beside: bool,
     /// Ends that have come and were not yet taken.
     ready: VecDeque<Result<R, Failure<E>>>,
     /// They are their items' own: the failure of a whole chunk is one error, seen with its first item.
@@ -44,49 +51,43 @@ pub struct Imap<R, E = Never> {
 enum Order<R, E> {
     /// The first.
     Input(Option<Sent<R, E>>),
-    /// Whichever ends.
-    Completion(Flying<R, E>),
+    /// Whichever ends, or the first, where each tells of its end.
+    Told(Flying<R, E>),
 }
 
 /// What came of waiting for a chunk.
 enum Waited<R, E> {
     Ended(usize, Result<Ends<R, E>, Failure>),
     TimedOut,
+    /// To wait for the input would be to wait for oneself.
+    Refused,
     Nothing,
 }
 
 impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
-    pub(crate) fn ordered<A: Send + 'static>(
+    pub(crate) fn new<A: Send + 'static>(
         intake: Arc<Intake<A, R, E>>,
-        read_ahead: usize,
+        unordered: bool,
+        at_hand: bool,
         hub: &Arc<Hub>,
     ) -> Self {
-        Imap::new(intake, read_ahead, Order::Input(None), hub)
-    }
-
-    pub(crate) fn unordered<A: Send + 'static>(
-        intake: Arc<Intake<A, R, E>>,
-        read_ahead: usize,
-        hub: &Arc<Hub>,
-    ) -> Self {
-        let flying = Flying::new(hub);
-        intake.tell_ends(flying.waker_of());
-        Imap::new(intake, read_ahead, Order::Completion(flying), hub)
-    }
-
-    fn new<A: Send + 'static>(
-        intake: Arc<Intake<A, R, E>>,
-        read_ahead: usize,
-        order: Order<R, E>,
-        hub: &Arc<Hub>,
-    ) -> Self {
+        let intake: Arc<dyn Reads<R, E>> = intake;
+        let flying = (!at_hand || unordered).then(|| Flying::new(!unordered, hub));
+        if let Some(flying) = &flying {
+            intake.tell_ends(flying.waker_of());
+        }
+        // Where the system refuses a thread, the consumer reads.
+        let is_read_beside = match &flying {
+            Some(flying) if !at_hand => intake.clone().read_beside(&hub.readers, flying.told()),
+            _ => false,
+        };
         let imap = Imap {
             intake,
-            read_ahead,
+            is_read_beside,
             ready: VecDeque::new(),
             settled: false,
             ended: false,
-            order,
+            order: flying.map_or(Order::Input(None), Order::Told),
             hub: hub.clone(),
         };
         imap.read_ahead();
@@ -109,11 +110,7 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
     }
 
     fn read_ahead(&self) {
-        let flying = match &self.order {
-            Order::Input(first) => usize::from(first.is_some()),
-            Order::Completion(flying) => flying.count(),
-        };
-        while self.intake.waiting() + flying < self.read_ahead && self.intake.try_read() {}
+        while !self.is_read_beside && self.intake.has_room() && self.intake.try_read() {}
     }
 
     fn advance(&mut self, limit: Option<Duration>) -> Option<Result<R, Failure<E>>> {
@@ -129,9 +126,10 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
                 return Some(Err(misuse.into()));
             }
             self.read_ahead();
+            let reads = !self.is_read_beside;
             let waited = match &mut self.order {
                 Order::Input(first) => wait_for_first(&*self.intake, first, limit),
-                Order::Completion(flying) => flying.wait(&*self.intake, limit, &self.hub),
+                Order::Told(flying) => flying.wait(&*self.intake, reads, limit, &self.hub),
             };
             if let Waited::TimedOut = waited {
                 return Some(Err(Failure::TimedOut));
@@ -142,6 +140,9 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
 
     /// What has come is ready to be taken.
     fn take_in(&mut self, waited: Waited<R, E>) {
+        if let Waited::Ended(..) = waited {
+            self.intake.took();
+        }
         match waited {
             Waited::TimedOut => {}
             Waited::Ended(_, Ok(ends)) => {
@@ -154,14 +155,25 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
                 let ends = (0..items).map(|_| Err(failure.clone().widen()));
                 self.ready.extend(ends);
             }
+            Waited::Refused => self.refuse(),
             // The input itself asks, while it is being read: it has not ended, and would wait for itself.
-            Waited::Nothing if self.intake.is_read_here() => {
-                self.settled = false;
-                self.ready.push_back(Err(Misuse::WouldDeadlock.into()));
-            }
-            Waited::Nothing if self.intake.was_cut_short() => self.end_terminated(),
-            Waited::Nothing => self.ended = true,
+            Waited::Nothing if self.intake.is_read_here() => self.refuse(),
+            Waited::Nothing => match self.intake.failure() {
+                Some(failure) => {
+                    self.ended = true;
+                    self.settled = true;
+                    self.hub.ledger.errors(1);
+                    self.ready.push_back(Err(failure));
+                }
+                None if self.intake.was_cut_short() => self.end_terminated(),
+                None => self.ended = true,
+            },
         }
+    }
+
+    fn refuse(&mut self) {
+        self.settled = false;
+        self.ready.push_back(Err(Misuse::WouldDeadlock.into()));
     }
 
     fn end_terminated(&mut self) {
@@ -204,15 +216,41 @@ impl<R: Send + 'static, E: Send + 'static> Iterator for Imap<R, E> {
     fn next(&mut self) -> Option<Self::Item> {
         self.advance(None)
     }
+
+    /// As many as the input has items, where it knows how many these are; the end of the pool may make them fewer.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let ready = self.ready.len();
+        if self.ended {
+            return (ready, Some(ready));
+        }
+        let on_their_way = match &self.order {
+            Order::Input(first) => first.as_ref().map_or(0, |sent| sent.items),
+            Order::Told(flying) => flying.items(),
+        };
+        let here = ready + on_their_way;
+        let (least, most) = self.intake.length();
+        (
+            least.saturating_add(here),
+            most.and_then(|most| most.checked_add(here)),
+        )
+    }
 }
 
 impl<R, E> Drop for Imap<R, E> {
-    /// Errors that wait here for somebody to take them go unseen.
+    /// Errors that wait here for somebody to take them go unseen, and so does the input's own.
     fn drop(&mut self) {
-        if self.settled && self.hub.is_here().is_ok() {
+        if self.hub.is_here().is_err() {
+            return;
+        }
+        self.intake.abandon();
+        if self.settled {
             for failure in self.ready.iter().filter_map(|end| end.as_ref().err()) {
                 self.intake.lose(failure, &self.hub);
             }
+        }
+        if let Some(failure) = self.intake.failure() {
+            self.hub.ledger.errors(1);
+            self.intake.lose(&failure, &self.hub);
         }
     }
 }

@@ -1,11 +1,18 @@
-//! The input of an `imap`: read chunk by chunk by whoever needs it, each chunk one job.
+//! The input of an `imap`: read chunk by chunk, each chunk one job.
+//!
+//! An input that is at hand (a range, a vector) is read by the consumer, as it takes results. Any other may wait, for ever or for what
+//! the consumer does, so a thread reads it beside the consumer (`readers.rs`), as far ahead as its window allows.
+//! An input ends with its last item, with its failure, with its pool, or when nobody wants its results any more; while its reader is
+//! blocked in the caller's code, nobody waits for it.
 
+use std::any::TypeId;
 use std::collections::VecDeque;
+use std::ops::{Range, RangeFrom, RangeInclusive};
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
 
 use crate::common::Context;
 use crate::failure::{Failure, Misuse, Never};
@@ -13,6 +20,7 @@ use crate::feed::Source;
 use crate::handle::AsyncResult;
 use crate::hub::Hub;
 use crate::panics;
+use crate::readers::Readers;
 use crate::tally::in_words;
 use crate::task::{FnPtr, Func};
 
@@ -71,11 +79,113 @@ where
 /// The ends of one chunk's items.
 pub type Ends<R, E> = Vec<Result<R, Failure<E>>>;
 
+/// Whether an input of this type has its items at hand: to read one neither waits nor fails.
+pub(crate) fn is_at_hand<I: 'static, A: 'static>() -> bool {
+    let known = [
+        TypeId::of::<std::vec::IntoIter<A>>(),
+        TypeId::of::<std::collections::vec_deque::IntoIter<A>>(),
+        TypeId::of::<std::option::IntoIter<A>>(),
+        TypeId::of::<Range<A>>(),
+        TypeId::of::<RangeInclusive<A>>(),
+        TypeId::of::<RangeFrom<A>>(),
+        TypeId::of::<std::array::IntoIter<A, 1>>(),
+        TypeId::of::<std::array::IntoIter<A, 2>>(),
+        TypeId::of::<std::array::IntoIter<A, 3>>(),
+        TypeId::of::<std::array::IntoIter<A, 4>>(),
+    ];
+    known.contains(&TypeId::of::<I>())
+}
+
+/// Why an input has ended before its last item.
+pub(crate) type EndOf<E> = Mutex<Option<Failure<E>>>;
+
+/// An input of results, up to its first error.
+pub(crate) struct Results<I, E> {
+    items: I,
+    end: Arc<EndOf<E>>,
+}
+
+impl<I, E> Results<I, E> {
+    pub(crate) fn new(items: I, end: Arc<EndOf<E>>) -> Self {
+        Results { items, end }
+    }
+}
+
+impl<A, E, I: Iterator<Item = Result<A, E>>> Iterator for Results<I, E> {
+    type Item = A;
+
+    fn next(&mut self) -> Option<A> {
+        match self.items.next()? {
+            Ok(item) => Some(item),
+            Err(error) => {
+                *lock(&self.end) = Some(Failure::Raised(error));
+                None
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        // The error is an item of the input, and a result.
+        self.items.size_hint()
+    }
+}
+
 /// A chunk on its way.
 pub(crate) struct Sent<R, E> {
     pub(crate) number: u64,
     pub(crate) items: usize,
     pub(crate) handle: AsyncResult<Ends<R, E>>,
+}
+
+/// How far an input may be read ahead of its consumer, in chunks.
+pub(crate) struct Window {
+    size: usize,
+    /// It grows up to this where its reader is woken in quick succession.
+    most: usize,
+    /// A pool is joined: nobody may be there to take results.
+    lifted: bool,
+    has_grown: bool,
+    /// When the reader was woken last.
+    woken: Option<Instant>,
+}
+
+impl Window {
+    /// What was asked for, or four chunks for each worker to begin with.
+    pub(crate) fn new(asked: Option<usize>, workers: usize) -> Window {
+        const MOST: usize = 1024;
+        let size = asked.unwrap_or(workers.saturating_mul(4));
+        Window {
+            size,
+            most: if asked.is_some() {
+                size
+            } else {
+                size.max(MOST)
+            },
+            lifted: false,
+            has_grown: false,
+            woken: None,
+        }
+    }
+
+    /// Whether one who waits is to be woken while so many chunks are on their way: a window that has grown is refilled when half of
+    /// it is empty, since a wake-up costs more than many tasks.
+    fn wakes_at(&self, outstanding: usize) -> bool {
+        match self.has_grown {
+            true => outstanding <= self.size / 2,
+            false => outstanding < self.size,
+        }
+    }
+
+    /// The reader was woken: where that was a moment ago as well, tasks are so short that a larger window pays.
+    fn woke(&mut self) {
+        const MOMENT: Duration = Duration::from_millis(1);
+        let now = Instant::now();
+        let soon = self.woken.replace(now);
+        if self.size < self.most && soon.is_some_and(|before| now.duration_since(before) < MOMENT) {
+            self.has_grown = true;
+            self.size = self.size.saturating_mul(2).min(self.most);
+        }
+    }
 }
 
 /// How a chunk of items becomes a job; the number is the index of its first item.
@@ -85,13 +195,9 @@ type Submit<A, R, E> = Box<dyn Fn(usize, Vec<A>) -> Result<AsyncResult<Ends<R, E
 struct Input<A, R, E> {
     items: Box<dyn Iterator<Item = A> + Send>,
     submit: Submit<A, R, E>,
-    /// How many items were read.
-    read: usize,
-    /// Keeps the workers of a closed pool until the input has ended.
-    _open: OpenSource,
 }
 
-/// Tells the pool, when it is dropped, that a source has ended.
+/// Keeps the workers of a closed pool until an input has ended: tells the pool when it is dropped.
 pub(crate) struct OpenSource(Option<Box<dyn FnOnce() + Send>>);
 
 impl OpenSource {
@@ -122,23 +228,45 @@ pub(crate) struct Intake<A, R, E> {
     input: Mutex<Place<A, R, E>>,
     /// Rung when whoever has read is done.
     back: Condvar,
+    open: Mutex<Option<OpenSource>>,
     chunksize: usize,
     /// Where the imap was called.
     place: &'static Location<'static>,
     sent: Mutex<Queue<R, E>>,
-    /// The pool was terminated before the input had ended.
-    cut_short: AtomicBool,
+    /// Rung when the reader may read on, or nobody wants it to.
+    wanted: Condvar,
+    /// Why it ended before its last item.
+    end: Arc<EndOf<E>>,
 }
+
+/// Who is told of chunks that were sent, and of the input's end.
+type Told = Arc<dyn Fn() + Send + Sync>;
 
 /// Who is woken when the chunk with this number has ended.
 type WakerOf = Box<dyn Fn(u64) -> Waker + Send>;
 
-/// Chunks that were sent and are not yet waited for.
+/// Chunks that were sent and are not yet waited for, and what is known of the rest.
 struct Queue<R, E> {
     chunks: VecDeque<Sent<R, E>>,
     /// The number of the chunk that was sent last.
     last: u64,
     waker_of: Option<WakerOf>,
+    told: Option<Told>,
+    window: Window,
+    /// Chunks that were sent and whose results were not yet taken.
+    outstanding: usize,
+    /// Items that were read.
+    read: usize,
+    /// What the input has said of its length.
+    length: (usize, Option<usize>),
+    /// A thread of its own reads it, or has.
+    has_reader: bool,
+    /// It waits until it may read on.
+    reader_waits: bool,
+    /// No chunk will be sent any more.
+    ended: bool,
+    /// The pool was terminated before the input had ended.
+    cut_short: bool,
 }
 
 impl<R, E> Queue<R, E> {
@@ -147,6 +275,8 @@ impl<R, E> Queue<R, E> {
     #[must_use = "the chunk may have ended"]
     fn push(&mut self, items: usize, handle: AsyncResult<Ends<R, E>>) -> Option<Waker> {
         self.last += 1;
+        self.outstanding += 1;
+        self.read += items;
         let number = self.last;
         let waker = self.waker_of.as_ref().map(|waker_of| waker_of(number));
         let due = waker.filter(|waker| handle.watch(waker));
@@ -163,34 +293,40 @@ impl<A, R, E> Intake<A, R, E> {
     pub(crate) fn new(
         items: impl Iterator<Item = A> + Send + 'static,
         chunksize: usize,
+        window: Window,
         place: &'static Location<'static>,
         submit: impl Fn(usize, Vec<A>) -> Result<AsyncResult<Ends<R, E>>, Misuse> + Send + 'static,
         open: OpenSource,
+        end: Arc<EndOf<E>>,
     ) -> Arc<Self> {
+        let length = items.size_hint();
         let input = Input {
             items: Box::new(items),
             submit: Box::new(submit),
-            read: 0,
-            _open: open,
         };
         Arc::new(Intake {
             input: Mutex::new(Place::Here(input)),
             back: Condvar::new(),
+            open: Mutex::new(Some(open)),
             chunksize,
             place,
             sent: Mutex::new(Queue {
                 chunks: VecDeque::new(),
                 last: 0,
                 waker_of: None,
+                told: None,
+                window,
+                outstanding: 0,
+                read: 0,
+                length,
+                has_reader: false,
+                reader_waits: false,
+                ended: false,
+                cut_short: false,
             }),
-            cut_short: AtomicBool::new(false),
+            wanted: Condvar::new(),
+            end,
         })
-    }
-
-    /// Has the end of each chunk told from the moment of its sending, so that their order does not depend on when
-    /// somebody asks.
-    pub(crate) fn tell_ends(&self, waker_of: impl Fn(u64) -> Waker + Send + 'static) {
-        lock(&self.sent).waker_of = Some(Box::new(waker_of));
     }
 
     /// Takes the input out, to read it; nothing when it has ended, or is being read by somebody who is not waited for.
@@ -223,8 +359,8 @@ impl<A, R, E> Intake<A, R, E> {
         }
     }
 
-    /// Sends one chunk; false when there is no more input, or the pool takes none. A panic of the input is
-    /// the reader's, and ends the input.
+    /// Sends one chunk; false when there is no more input, or nobody takes it. What the input read before it has failed is
+    /// sent, and its failure kept.
     fn send(&self, waits: bool) -> bool {
         let Some(mut reading) = self.take_out(waits) else {
             return false;
@@ -233,26 +369,110 @@ impl<A, R, E> Intake<A, R, E> {
         let Some(mut input) = reading.input.take() else {
             return false;
         };
-        let chunk: Vec<A> = input.items.by_ref().take(self.chunksize).collect();
+        let mut chunk = Vec::new();
+        let failed = panics::catch(|| {
+            while chunk.len() < self.chunksize
+                && let Some(item) = input.items.next()
+            {
+                chunk.push(item);
+            }
+            // An input that knows its end has ended with its last item, not when somebody asks for one more.
+            chunk.len() < self.chunksize || input.items.size_hint().1 == Some(0)
+        });
+        let ended = failed.unwrap_or_else(|panic| {
+            *lock(&self.end) = Some(Failure::Panicked(Box::new(panic)));
+            true
+        });
         let items = chunk.len();
-        if items == 0 {
+        let (first, is_over) = {
+            let queue = lock(&self.sent);
+            (queue.read, queue.ended)
+        };
+        if items == 0 || is_over {
+            panics::contain(|| drop((chunk, input)));
             return false;
         }
-        let Ok(handle) = (input.submit)(input.read, chunk) else {
-            self.cut_short.store(true, Ordering::Release);
-            return false;
+        let handle = match panics::catch(|| (input.submit)(first, chunk)) {
+            Ok(Ok(handle)) => handle,
+            Ok(Err(_)) => {
+                lock(&self.sent).cut_short = true;
+                panics::contain(|| drop(input));
+                return false;
+            }
+            // The function cannot be cloned.
+            Err(panic) => {
+                *lock(&self.end) = Some(Failure::Panicked(Box::new(panic)));
+                panics::contain(|| drop(input));
+                return false;
+            }
         };
-        input.read += items;
-        let due = lock(&self.sent).push(items, handle);
-        // An input that knows its end has ended with its last item, not when somebody asks for one more.
-        let ended = items < self.chunksize || input.items.size_hint().1 == Some(0);
-        reading.input = Some(input).filter(|_| !ended);
+        let (due, told) = {
+            let mut queue = lock(&self.sent);
+            (queue.push(items, handle), queue.told.clone())
+        };
+        if ended {
+            panics::contain(|| drop(input));
+        } else {
+            reading.input = Some(input);
+        }
         // Who is woken may read in place: the input is back by then.
         drop(reading);
         if let Some(waker) = due {
             waker.wake();
         }
-        true
+        if let Some(told) = told {
+            told();
+        }
+        !ended
+    }
+
+    /// Nothing more is sent. Whoever reads finds that when it comes back.
+    fn give_up(&self, cut_short: bool) {
+        let told = {
+            let mut queue = lock(&self.sent);
+            if queue.ended {
+                return;
+            }
+            queue.ended = true;
+            queue.cut_short |= cut_short;
+            queue.told.clone()
+        };
+        self.wanted.notify_all();
+        let input = {
+            let mut place = lock(&self.input);
+            match &*place {
+                Place::Here(_) => std::mem::replace(&mut *place, Place::Ended),
+                Place::With(_) | Place::Ended => Place::Ended,
+            }
+        };
+        panics::contain(|| drop(input));
+        drop(lock(&self.open).take());
+        if let Some(told) = told {
+            told();
+        }
+    }
+
+    /// Waits until the reader may read on; false when nobody wants it to.
+    fn is_wanted(&self) -> bool {
+        let mut queue = lock(&self.sent);
+        let mut waited = false;
+        loop {
+            if queue.ended {
+                return false;
+            }
+            if queue.window.lifted || queue.outstanding < queue.window.size {
+                if waited {
+                    queue.window.woke();
+                }
+                return true;
+            }
+            queue.reader_waits = true;
+            waited = true;
+            queue = self
+                .wanted
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
     }
 }
 
@@ -264,30 +484,74 @@ struct Reading<'i, A, R, E> {
 
 impl<A, R, E> Drop for Reading<'_, A, R, E> {
     fn drop(&mut self) {
-        *lock(&self.intake.input) = self.input.take().map_or(Place::Ended, Place::Here);
-        self.intake.back.notify_all();
+        let intake = self.intake;
+        let is_over = lock(&intake.sent).ended;
+        let mut rest = self.input.take();
+        let dropped = rest.take_if(|_| is_over);
+        let ended = rest.is_none();
+        *lock(&intake.input) = rest.map_or(Place::Ended, Place::Here);
+        intake.back.notify_all();
+        panics::contain(|| drop(dropped));
+        if ended {
+            lock(&intake.sent).ended = true;
+            drop(lock(&intake.open).take());
+        }
     }
 }
 
 /// An intake, whatever its input is made of.
 pub(crate) trait Reads<R, E>: Source {
+    /// Has the end of each chunk told from the moment of its sending, so that their order does not depend on when
+    /// somebody asks.
+    fn tell_ends(&self, waker_of: WakerOf);
+    /// Has a thread of its own read it, which tells of each chunk that was sent, and of the end.
+    fn read_beside(self: Arc<Self>, readers: &Readers, told: Told) -> bool;
     /// Sends one chunk; false when there is no more input.
     fn read(&self) -> bool;
     /// As `read`; false, and nothing is done, while somebody else is reading.
     fn try_read(&self) -> bool;
     /// The chunk that was sent first and is not yet waited for.
     fn first(&self) -> Option<Sent<R, E>>;
-    /// How many chunks were sent and are not yet waited for.
-    fn waiting(&self) -> usize;
+    /// Whether more chunks may be sent without one of those that are on their way being taken.
+    fn has_room(&self) -> bool;
+    /// The results of a chunk were taken.
+    fn took(&self);
+    /// Whether no chunk will be sent any more.
+    fn has_ended(&self) -> bool;
     /// Whether the input was cut short by the end of the pool.
     fn was_cut_short(&self) -> bool;
+    /// Why the input ended before its last item, once.
+    fn failure(&self) -> Option<Failure<E>>;
+    /// How many results are to come for items that were not yet handed out as a chunk.
+    fn length(&self) -> (usize, Option<usize>);
+    /// Nobody wants its results any more.
+    fn abandon(&self);
     /// Nobody took the result of an item, which was this failure.
     fn lose(&self, failure: &Failure<E>, hub: &Hub);
 }
 
-impl<A: Send, R: Send, E: Send + 'static> Reads<R, E> for Intake<A, R, E> {
+impl<A: Send + 'static, R: Send + 'static, E: Send + 'static> Reads<R, E> for Intake<A, R, E> {
+    fn tell_ends(&self, waker_of: WakerOf) {
+        lock(&self.sent).waker_of = Some(waker_of);
+    }
+
+    fn read_beside(self: Arc<Self>, readers: &Readers, told: Told) -> bool {
+        {
+            let mut queue = lock(&self.sent);
+            queue.has_reader = true;
+            queue.told = Some(told);
+        }
+        let intake = self.clone();
+        let started = readers.start(move || intake.read_on()).is_ok();
+        if !started {
+            lock(&self.sent).has_reader = false;
+        }
+        started
+    }
+
     fn read(&self) -> bool {
-        self.send(true)
+        let before = lock(&self.sent).last;
+        self.send(true) || lock(&self.sent).last != before
     }
 
     fn try_read(&self) -> bool {
@@ -298,12 +562,46 @@ impl<A: Send, R: Send, E: Send + 'static> Reads<R, E> for Intake<A, R, E> {
         lock(&self.sent).chunks.pop_front()
     }
 
-    fn waiting(&self) -> usize {
-        lock(&self.sent).chunks.len()
+    fn has_room(&self) -> bool {
+        let queue = lock(&self.sent);
+        queue.outstanding < queue.window.size
+    }
+
+    fn took(&self) {
+        let mut queue = lock(&self.sent);
+        queue.outstanding -= 1;
+        if queue.reader_waits && queue.window.wakes_at(queue.outstanding) {
+            queue.reader_waits = false;
+            self.wanted.notify_all();
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        lock(&self.sent).ended
     }
 
     fn was_cut_short(&self) -> bool {
-        self.cut_short.load(Ordering::Acquire)
+        lock(&self.sent).cut_short
+    }
+
+    fn failure(&self) -> Option<Failure<E>> {
+        lock(&self.end).take()
+    }
+
+    fn length(&self) -> (usize, Option<usize>) {
+        let queue = lock(&self.sent);
+        let sent: usize = queue.chunks.iter().map(|sent| sent.items).sum();
+        if queue.ended {
+            let failure = usize::from(lock(&self.end).is_some());
+            return (sent + failure, Some(sent + failure));
+        }
+        let (least, most) = queue.length;
+        let rest = |all: usize| all.saturating_sub(queue.read).saturating_add(sent);
+        (rest(least), most.map(rest))
+    }
+
+    fn abandon(&self) {
+        self.give_up(false);
     }
 
     fn lose(&self, failure: &Failure<E>, hub: &Hub) {
@@ -313,19 +611,28 @@ impl<A: Send, R: Send, E: Send + 'static> Reads<R, E> for Intake<A, R, E> {
 }
 
 impl<A: Send, R: Send, E: Send + 'static> Source for Intake<A, R, E> {
-    fn read_all(&self) {
-        // A panic of the input ended it, and was printed where it happened: `join` has nothing to add.
-        while panics::catch(|| self.read()).unwrap_or(false) {}
+    fn lift_bound(&self, lift: bool) {
+        lock(&self.sent).window.lifted = lift;
+        self.wanted.notify_all();
+    }
+
+    fn wants_reader(&self) -> bool {
+        let mut queue = lock(&self.sent);
+        let wants = !queue.ended && !queue.has_reader;
+        queue.has_reader = true;
+        wants
+    }
+
+    fn read_on(&self) {
+        while self.is_wanted() && self.send(true) {}
+        let told = lock(&self.sent).told.clone();
+        if let Some(told) = told {
+            told();
+        }
     }
 
     fn stop(&self) {
-        let mut place = lock(&self.input);
-        // Whoever is reading finds the pool terminated when it sends.
-        let Place::Here(_) = &*place else { return };
-        let input = std::mem::replace(&mut *place, Place::Ended);
-        self.cut_short.store(true, Ordering::Release);
-        drop(place);
-        panics::contain(|| drop(input));
+        self.give_up(true);
     }
 
     fn is_read_here(&self) -> bool {
@@ -344,7 +651,7 @@ mod tests {
     use std::task::{Wake, Waker};
     use std::time::Duration;
 
-    use super::{Intake, OpenSource, Reads, Settled};
+    use super::{Intake, OpenSource, Reads, Settled, Window};
     use crate::cell::Cell;
     use crate::handle::AsyncResult;
     use crate::idle::{self, Queued};
@@ -383,10 +690,18 @@ mod tests {
             Ok(AsyncResult::new(cell))
         };
         let open = OpenSource::new(|| ());
-        let intake = Intake::new(0..2, 2, Location::caller(), submit, open);
+        let intake = Intake::new(
+            0..2,
+            2,
+            Window::new(None, 1),
+            Location::caller(),
+            submit,
+            open,
+            Arc::default(),
+        );
         let (tell, told) = mpsc::channel();
         let takes = Arc::new(Takes(Mutex::new(Arc::downgrade(&intake)), tell));
-        intake.tell_ends(move |_| Waker::from(takes.clone()));
+        intake.tell_ends(Box::new(move |_| Waker::from(takes.clone())));
         // On a thread of its own, to notice where it never ends.
         std::thread::spawn(move || intake.read());
         assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(2));

@@ -50,6 +50,9 @@ mod context;
 // Where callbacks run.
 mod lane;
 
+// The threads that read inputs.
+mod readers;
+
 // What all cells of a pool share.
 mod hub;
 

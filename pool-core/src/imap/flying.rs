@@ -1,7 +1,7 @@
 //! Chunks that may end in any order: each tells of its end by its waker, and whoever waits takes the news.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
@@ -17,7 +17,9 @@ use crate::panics;
 
 /// Chunks that may end in any order.
 pub(super) struct Flying<R, E> {
-    pub(super) chunks: HashMap<u64, Sent<R, E>>,
+    pub(super) chunks: BTreeMap<u64, Sent<R, E>>,
+    /// They are taken in the order in which they were sent.
+    pub(super) ordered: bool,
     /// The number of the wait that began last.
     last: u64,
     pub(super) bell: Arc<Bell>,
@@ -30,6 +32,8 @@ pub(super) enum News {
     Ended(u64),
     /// The time of the wait with this number is over.
     Over(u64),
+    /// A chunk was sent, or the input has ended.
+    Read,
 }
 
 /// Where news are told.
@@ -76,7 +80,7 @@ impl Wake for Teller {
 }
 
 impl<R, E> Flying<R, E> {
-    pub(super) fn new(hub: &Arc<Hub>) -> Self {
+    pub(super) fn new(ordered: bool, hub: &Arc<Hub>) -> Self {
         let (sender, news) = unbounded();
         let bell = Arc::new(Bell {
             sender,
@@ -86,49 +90,55 @@ impl<R, E> Flying<R, E> {
             hub: hub.clone(),
         });
         Flying {
-            chunks: HashMap::new(),
+            chunks: BTreeMap::new(),
+            ordered,
             last: 0,
             bell,
             news,
         }
     }
 
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
-        self.chunks.len()
+    /// How many items are on their way in them.
+    pub(super) fn items(&self) -> usize {
+        self.chunks.values().map(|sent| sent.items).sum()
     }
 
     /// Who is woken by the end of the chunk with a number.
-    pub(super) fn waker_of(&self) -> impl Fn(u64) -> Waker + Send + use<R, E> {
+    pub(super) fn waker_of(&self) -> Box<dyn Fn(u64) -> Waker + Send> {
         let bell = self.bell.clone();
-        move |number| Waker::from(Arc::new(Teller(bell.clone(), number)))
+        Box::new(move |number| Waker::from(Arc::new(Teller(bell.clone(), number))))
+    }
+
+    /// Who is told of chunks that were sent.
+    pub(super) fn told(&self) -> Arc<dyn Fn() + Send + Sync> {
+        let bell = self.bell.clone();
+        Arc::new(move || bell.tell(News::Read))
     }
 }
 
 impl<R: 'static, E: 'static> Flying<R, E> {
+    /// Waits for a chunk's end; `reads` where the consumer reads the input.
     pub(super) fn wait(
         &mut self,
         intake: &dyn Reads<R, E>,
+        reads: bool,
         limit: Option<Duration>,
         hub: &Hub,
     ) -> Waited<R, E> {
-        self.take_over(intake);
-        if self.chunks.is_empty() {
-            match next_sent(intake) {
-                Some(sent) => self.chunks.insert(sent.number, sent),
-                None => return Waited::Nothing,
-            };
-        }
         self.last += 1;
         let this_wait = self.last;
         // A limit of zero is a look, which no timer has a part in.
         let mut look = limit.is_some_and(|limit| limit.is_zero());
-        let _armed = limit.filter(|_| !look).map(|limit| {
-            let bell = self.bell.clone();
-            let alarm = move || bell.tell(News::Over(this_wait));
-            hub.timers.arm(limit, Box::new(alarm))
-        });
+        let mut armed = None;
         loop {
+            if let Some(waited) = self.look(intake, reads) {
+                return waited;
+            }
+            if let (Some(limit), None, false) = (limit, &armed, look) {
+                let bell = self.bell.clone();
+                let alarm = move || bell.tell(News::Over(this_wait));
+                armed = Some(hub.timers.arm(limit, Box::new(alarm)));
+            }
             let news = match self.news.try_recv() {
                 Ok(news) => Ok(news),
                 Err(_) if look => return Waited::TimedOut,
@@ -143,18 +153,41 @@ impl<R: 'static, E: 'static> Flying<R, E> {
                 },
             };
             match news {
-                Ok(News::Ended(number)) => {
+                Ok(News::Ended(number)) if !self.ordered => {
                     self.take_over(intake);
                     if let Some(sent) = self.chunks.remove(&number) {
                         return Waited::Ended(sent.items, sent.handle.get());
                     }
                 }
+                Ok(News::Ended(_) | News::Read) => {}
                 // What came after it, while callbacks ran nested, is in time: it is there.
                 Ok(News::Over(wait)) if wait == this_wait => look = true,
                 Ok(News::Over(_)) => {}
                 Err(_) => return Waited::Nothing,
             }
         }
+    }
+
+    /// What there is without waiting: the first chunk's end, where chunks are taken in their order, or the end of all.
+    pub(super) fn look(&mut self, intake: &dyn Reads<R, E>, reads: bool) -> Option<Waited<R, E>> {
+        // Asked first: what was sent until then is taken over below.
+        let has_ended = !reads && intake.has_ended();
+        self.take_over(intake);
+        if self.chunks.is_empty() {
+            if reads {
+                match next_sent(intake) {
+                    Some(sent) => self.chunks.insert(sent.number, sent),
+                    None => return Some(Waited::Nothing),
+                };
+            } else if has_ended || intake.is_read_here() {
+                return Some(Waited::Nothing);
+            }
+        }
+        let first = self.chunks.first_entry()?;
+        (self.ordered && first.get().handle.ready()).then(|| {
+            let sent = first.remove();
+            Waited::Ended(sent.items, sent.handle.get())
+        })
     }
 
     /// Blocks until there are news; `lent` is the place of a worker of the pool.
@@ -182,17 +215,16 @@ impl<R: 'static, E: 'static> Flying<R, E> {
 
     /// Whether whoever waits runs in the only chunks that could end.
     pub(super) fn are_ours(&self) -> bool {
-        self.chunks.values().all(|sent| sent.handle.is_ours())
+        let awaited = if self.ordered { 1 } else { usize::MAX };
+        let mut chunks = self.chunks.values().take(awaited);
+        !self.chunks.is_empty() && chunks.all(|sent| sent.handle.is_ours())
     }
 
     /// The chunk that was sent first, which cannot be waited for.
     pub(super) fn refused(&mut self) -> Waited<R, E> {
-        let Some(first) = self.chunks.keys().min().copied() else {
-            return Waited::Nothing;
-        };
-        match self.chunks.remove(&first) {
-            Some(sent) => Waited::Ended(sent.items, sent.handle.get()),
-            None => Waited::Nothing,
+        match self.chunks.pop_first() {
+            Some((_, sent)) => Waited::Ended(sent.items, sent.handle.get()),
+            None => Waited::Refused,
         }
     }
 

@@ -11,8 +11,7 @@ use super::{Imap, Order, Waited, next_sent};
 use crate::failure::Failure;
 use crate::intake::{Reads, Sent};
 
-/// As the iterator, but it does not block where a result is yet to come. The input is read by whoever polls: an
-/// input that blocks, blocks the poll. Polled inside the only chunk that could end it yields
+/// As the iterator, but it does not block where a result is yet to come, nor where an input is not at hand. Polled inside the only chunk that could end it yields
 /// [`Misuse::WouldDeadlock`](crate::Misuse::WouldDeadlock) for that chunk's items, as the iterator does.
 impl<R: Send + 'static, E: Send + 'static> Stream for Imap<R, E> {
     type Item = Result<R, Failure<E>>;
@@ -27,9 +26,14 @@ impl<R: Send + 'static, E: Send + 'static> Stream for Imap<R, E> {
                 return Poll::Ready(None);
             }
             this.read_ahead();
+            if let Err(misuse) = this.hub.is_here() {
+                this.ended = true;
+                return Poll::Ready(Some(Err(misuse.into())));
+            }
+            let reads = !this.is_read_beside;
             let waited = match &mut this.order {
                 Order::Input(first) => ready!(poll_first(&*this.intake, first, cx)),
-                Order::Completion(flying) => ready!(flying.poll(&*this.intake, cx)),
+                Order::Told(flying) => ready!(flying.poll(&*this.intake, reads, cx)),
             };
             this.take_in(waited);
         }
@@ -57,24 +61,25 @@ fn poll_first<R, E>(
 }
 
 impl<R: 'static, E: 'static> Flying<R, E> {
-    fn poll(&mut self, intake: &dyn Reads<R, E>, cx: &mut Context<'_>) -> Poll<Waited<R, E>> {
-        self.take_over(intake);
-        if self.chunks.is_empty() {
-            match next_sent(intake) {
-                Some(sent) => self.chunks.insert(sent.number, sent),
-                None => return Poll::Ready(Waited::Nothing),
-            };
-        }
+    fn poll(
+        &mut self,
+        intake: &dyn Reads<R, E>,
+        reads: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Waited<R, E>> {
         let mut watched = false;
         loop {
+            if let Some(waited) = self.look(intake, reads) {
+                return Poll::Ready(waited);
+            }
             match self.news.try_recv() {
-                Ok(News::Ended(number)) => {
+                Ok(News::Ended(number)) if !self.ordered => {
                     self.take_over(intake);
                     if let Some(sent) = self.chunks.remove(&number) {
                         return Poll::Ready(Waited::Ended(sent.items, sent.handle.get()));
                     }
                 }
-                Ok(News::Over(_)) => {}
+                Ok(News::Ended(_) | News::Over(_) | News::Read) => {}
                 // What was told before the waker lay there is looked for once more.
                 Err(TryRecvError::Empty) if self.are_ours() => return Poll::Ready(self.refused()),
                 Err(TryRecvError::Empty) if watched => return Poll::Pending,

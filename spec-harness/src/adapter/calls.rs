@@ -221,10 +221,15 @@ impl<S: Subject> Calls<S> {
 
     fn imap(&self, stream: Stream<'_>) -> Answer {
         let pool = self.pool(stream.pool)?;
-        let items = if stream.endless { usize::MAX } else { 0 };
-        let rest = iter::repeat_with(wait_for_ever).take(items);
         let keys = stream.keys.to_vec();
-        let mut submission = pool.try_imap_task(TASK, keys.into_iter().chain(rest));
+        let mut submission = if stream.endless {
+            pool.try_imap_task(
+                TASK,
+                keys.into_iter().chain(iter::repeat_with(wait_for_ever)),
+            )
+        } else {
+            pool.try_imap_task(TASK, keys)
+        };
         if let Some(items) = stream.chunksize {
             submission = submission.chunksize(saturating(items));
         }
