@@ -43,6 +43,8 @@ pub struct Imap<R, E = Never> {
     /// They are their items' own: the failure of a whole chunk is one error, seen with its first item.
     settled: bool,
     ended: bool,
+    /// The results of a chunk were taken, and the input may be read on when more are asked for.
+    took: bool,
     order: Order<R, E>,
     hub: Arc<Hub>,
 }
@@ -81,12 +83,13 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
             Some(flying) if !at_hand => intake.clone().read_beside(&hub.readers, flying.told()),
             _ => false,
         };
-        let imap = Imap {
+        let mut imap = Imap {
             intake,
             is_read_beside,
             ready: VecDeque::new(),
             settled: false,
             ended: false,
+            took: false,
             order: flying.map_or(Order::Input(None), Order::Told),
             hub: hub.clone(),
         };
@@ -109,7 +112,11 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
         self.advance(Some(limit))
     }
 
-    fn read_ahead(&self) {
+    /// More results are asked for.
+    fn read_ahead(&mut self) {
+        if std::mem::take(&mut self.took) {
+            self.intake.took();
+        }
         while !self.is_read_beside && self.intake.has_room() && self.intake.try_read() {}
     }
 
@@ -140,9 +147,7 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
 
     /// What has come is ready to be taken.
     fn take_in(&mut self, waited: Waited<R, E>) {
-        if let Waited::Ended(..) = waited {
-            self.intake.took();
-        }
+        self.took = matches!(waited, Waited::Ended(..));
         match waited {
             Waited::TimedOut => {}
             Waited::Ended(_, Ok(ends)) => {
@@ -242,7 +247,7 @@ impl<R, E> Drop for Imap<R, E> {
         if self.hub.is_here().is_err() {
             return;
         }
-        self.intake.abandon();
+        self.intake.abandon(&self.hub.readers);
         if self.settled {
             for failure in self.ready.iter().filter_map(|end| end.as_ref().err()) {
                 self.intake.lose(failure, &self.hub);

@@ -524,8 +524,8 @@ pub(crate) trait Reads<R, E>: Source {
     fn failure(&self) -> Option<Failure<E>>;
     /// How many results are to come for items that were not yet handed out as a chunk.
     fn length(&self) -> (usize, Option<usize>);
-    /// Nobody wants its results any more.
-    fn abandon(&self);
+    /// Nobody wants its results any more, nor waits for its reader.
+    fn abandon(&self, readers: &Readers);
     /// Nobody took the result of an item, which was this failure.
     fn lose(&self, failure: &Failure<E>, hub: &Hub);
 }
@@ -600,8 +600,11 @@ impl<A: Send + 'static, R: Send + 'static, E: Send + 'static> Reads<R, E> for In
         (rest(least), most.map(rest))
     }
 
-    fn abandon(&self) {
+    fn abandon(&self, readers: &Readers) {
         self.give_up(false);
+        if let Place::With(reader) = &*lock(&self.input) {
+            readers.leave(*reader);
+        }
     }
 
     fn lose(&self, failure: &Failure<E>, hub: &Hub) {

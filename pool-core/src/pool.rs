@@ -119,6 +119,22 @@ pub trait Pool: Sized {
         F::Out: Portable,
         F::Raised: Portable;
 
+    /// Starts an `imap` of an input that may fail; the other ways to do so come down to this.
+    ///
+    /// # Errors
+    ///
+    /// As for [`submit_imap`](Self::submit_imap).
+    #[track_caller]
+    fn submit_imap_results<F: FnPtr<A>, A: Portable>(
+        &self,
+        func: F,
+        results: impl IntoIterator<Item = Result<A, F::Raised>, IntoIter: Send + 'static>,
+        flow: Flow,
+    ) -> Result<Imap<F::Out, F::Raised>, Misuse>
+    where
+        F::Out: Portable,
+        F::Raised: Portable;
+
     // One call.
 
     /// Calls `func(arg)` on a worker and waits for its value.
@@ -272,6 +288,30 @@ pub trait Pool: Sized {
         items: impl IntoIterator<Item = A, IntoIter: Send + 'static> + 'p,
     ) -> ImapSubmission<'p, R, E> {
         ImapSubmission::new(move |flow| self.submit_imap(Trying(func), items, flow))
+    }
+
+    /// As [`try_imap`](Self::try_imap), of an input that may fail: its first `Err` comes as [`Failure::Raised`] behind the results
+    /// of all items before it, and is the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    fn try_imap_results<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        results: impl IntoIterator<Item = Result<A, E>, IntoIter: Send + 'static>,
+    ) -> Result<Imap<R, E>, Misuse> {
+        self.try_imap_results_task(func, results).ordered()
+    }
+
+    /// The long form of [`try_imap_results`](Self::try_imap_results).
+    fn try_imap_results_task<'p, A: Portable, R: Portable, E: Portable>(
+        &'p self,
+        func: fn(A) -> Result<R, E>,
+        results: impl IntoIterator<Item = Result<A, E>, IntoIter: Send + 'static> + 'p,
+    ) -> ImapSubmission<'p, R, E> {
+        ImapSubmission::new(move |flow| self.submit_imap_results(Trying(func), results, flow))
     }
 
     // Items that are tuples of arguments.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, ThreadId};
 
 use crate::panics;
 use crate::threads::thread_builder;
@@ -77,6 +77,14 @@ impl Readers {
         };
         state.busy.insert(number, reader);
         Ok(())
+    }
+
+    /// Leaves the one with this thread to itself: nobody wants what it reads, and nobody waits for it.
+    pub(crate) fn leave(&self, reader: ThreadId) {
+        let mut state = lock(&self.0);
+        state
+            .busy
+            .retain(|_, busy| busy.thread.thread().id() != reader);
     }
 
     /// Ends all that are idle, and returns when they have ended. Those that read are waited for as well, or left to themselves:

@@ -73,6 +73,52 @@ impl ProcessPool {
         Pool::try_imap_task(self, func, items)
     }
 
+    /// As [`try_imap`](Self::try_imap), of an input that may fail, such as the lines of a file: its first `Err` comes as
+    /// [`Failure::Raised`] behind the results of all items before it, and is the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let input = ["1", "2", "x", "4"].map(|text| text.parse::<u32>().map_err(|error| error.to_string()));
+    /// let mut doubled = pool.try_imap_results(|x: u32| Ok(2 * x), input)?;
+    /// assert_eq!((doubled.next(), doubled.next()), (Some(Ok(2)), Some(Ok(4))));
+    /// assert!(doubled.next().is_some_and(|end| end.is_err()));
+    /// assert_eq!(doubled.next(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn try_imap_results<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        results: impl IntoIterator<Item = Result<A, E>, IntoIter: Send + 'static>,
+    ) -> Result<Imap<R, E>, Misuse> {
+        self.try_imap_results_task(func, results).ordered()
+    }
+
+    /// The long form of [`try_imap_results`](Self::try_imap_results): chunk size, read-ahead, order of completion.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_process::ProcessPool::new(2)?;
+    /// let input = (0..4).map(|x| if x < 2 { Ok(x) } else { Err("too many".to_owned()) });
+    /// let results = pool.try_imap_results_task(|x: u32| Ok(x), input).chunksize(2).unordered()?;
+    /// assert_eq!(results.filter(Result::is_ok).count(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_imap_results_task<'p, A: Portable, R: Portable, E: Portable>(
+        &'p self,
+        func: fn(A) -> Result<R, E>,
+        results: impl IntoIterator<Item = Result<A, E>, IntoIter: Send + 'static> + 'p,
+    ) -> ImapSubmission<'p, R, E> {
+        Pool::try_imap_results_task(self, func, results)
+    }
+
     /// As [`apply`](Self::apply), for a function that may fail; [`try_apply_with`](Self::try_apply_with) hands it more.
     ///
     /// In Python a function fails by raising; here by returning `Err`. Errors that cannot travel become a

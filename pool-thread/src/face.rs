@@ -81,4 +81,17 @@ impl Pool for ThreadPool {
     {
         self.0.imap(func, items, flow)
     }
+
+    fn submit_imap_results<F: FnPtr<A>, A: Portable>(
+        &self,
+        func: F,
+        results: impl IntoIterator<Item = Result<A, F::Raised>, IntoIter: Send + 'static>,
+        flow: Flow,
+    ) -> Result<Imap<F::Out, F::Raised>, Misuse>
+    where
+        F::Out: Portable,
+        F::Raised: Portable,
+    {
+        self.0.imap_results(func, results, flow)
+    }
 }
