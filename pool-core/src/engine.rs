@@ -77,9 +77,21 @@ impl<B: Backend> Engine<B> {
         self.0.feed.size()
     }
 
-    /// Where the pool is in its life.
+    /// Where the pool is in its life; in a child that the program forked it is terminated.
     pub fn phase(&self) -> Phase {
-        self.0.feed.phase()
+        match self.0.hub.is_here() {
+            Ok(()) => self.0.feed.phase(),
+            Err(_) => Phase::Terminated,
+        }
+    }
+
+    /// Whether the calling process is the pool's own.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Forked`] in a child that the program forked.
+    pub fn is_here(&self) -> Result<(), Misuse> {
+        self.0.hub.is_here()
     }
 
     /// The pool's backend.
@@ -87,8 +99,11 @@ impl<B: Backend> Engine<B> {
         &self.0.backend
     }
 
-    /// What came of the pool's work so far; it walks the queue.
+    /// What came of the pool's work so far; it walks the queue. Nothing in a child that the program forked.
     pub fn tally(&self) -> Tally {
+        if self.0.hub.is_here().is_err() {
+            return Tally::default();
+        }
         let (submitted, unfinished) = self.0.feed.units();
         self.0.hub.ledger.tally(submitted, unfinished)
     }
@@ -100,7 +115,7 @@ impl<B: Backend> Engine<B> {
     /// [`Misuse::NotRunning`] when the pool was closed or terminated, [`Misuse::ZeroChunksize`] when zero was
     /// asked for.
     pub fn chunksize(&self, items: usize, asked: Option<usize>) -> Result<usize, Misuse> {
-        self.0.feed.admit()?;
+        self.0.admit()?;
         match asked {
             Some(0) => Err(Misuse::ZeroChunksize),
             Some(size) => Ok(size),
@@ -122,7 +137,7 @@ impl<B: Backend> Engine<B> {
     where
         B: Carry<W>,
     {
-        if let Err(misuse) = self.0.feed.admit() {
+        if let Err(misuse) = self.0.admit() {
             return Err(Refused::new(misuse, work));
         }
         let entry = terms.entry;
@@ -202,7 +217,7 @@ impl<B: Backend> Engine<B> {
         B: Carry<Borrowed>,
     {
         let terms = Terms::here();
-        self.0.feed.admit()?;
+        self.0.admit()?;
         // A worker that cannot lend its place is refused while nothing of its stack is in others' hands.
         let lent = match context::on_lane(self.0.hub.pool) {
             true => None,
@@ -249,7 +264,7 @@ impl<B: Backend> Engine<B> {
         A: Send + 'static,
         B: Carry<Batch<Settled<F>, A>>,
     {
-        self.0.feed.admit()?;
+        self.0.admit()?;
         let chunksize = flow.chunksize.unwrap_or(1);
         let read_ahead = flow.read_ahead.unwrap_or(self.size().saturating_mul(4));
         if chunksize == 0 {
@@ -270,8 +285,10 @@ impl<B: Backend> Engine<B> {
         };
         let shared = self.0.clone();
         let open = OpenSource::new(move || {
-            shared.feed.end_source();
-            shared.backend.wake();
+            if shared.hub.is_here().is_ok() {
+                shared.feed.end_source();
+                shared.backend.wake();
+            }
         });
         let intake = Intake::new(items.into_iter(), chunksize, place, submit, open);
         let source: Arc<dyn Source> = intake.clone();
@@ -284,6 +301,9 @@ impl<B: Backend> Engine<B> {
 
     /// Lets no more work in and returns at once; what was let in will be done. It may be repeated.
     pub fn close(&self) {
+        if self.0.hub.is_here().is_err() {
+            return;
+        }
         if let Ok(Some(Order::Drain)) = self.0.feed.step(Step::Close) {
             self.0.backend.drain();
         }
@@ -301,7 +321,7 @@ impl<B: Backend> Engine<B> {
     /// # Errors
     ///
     /// [`Misuse::StillRunning`] before `close` or `terminate`, [`Misuse::WouldDeadlock`] from inside a task
-    /// or callback of this pool, or the input of an `imap` of it.
+    /// or callback of this pool, or the input of an `imap` of it, [`Misuse::Forked`] in a child that the program forked.
     pub fn join(&self, limit: Option<Duration>) -> Result<bool, Misuse> {
         self.0.join(limit)
     }
@@ -313,6 +333,9 @@ impl<B: Backend> Engine<B> {
 
     /// Closes the pool and leaves it to itself: what was let in will be done, then it ends.
     pub fn detach(self) {
+        if self.0.hub.is_here().is_err() {
+            return;
+        }
         self.close();
         self.0.detached.store(true, Ordering::Release);
         parting::leave_behind(self.0.clone());
@@ -381,7 +404,16 @@ impl<B: Backend> Shared<B> {
         Ok(wait(&|| over.load(Ordering::Acquire)))
     }
 
+    /// Whether work would be let in.
+    fn admit(&self) -> Result<(), Misuse> {
+        self.hub.is_here()?;
+        self.feed.admit()
+    }
+
     fn terminate(&self) {
+        if self.hub.is_here().is_err() {
+            return;
+        }
         if let Ok(Some(Order::Abandon)) = self.feed.step(Step::Terminate) {
             self.feed.sources().iter().for_each(|source| source.stop());
             for (job, unclaimed) in self.feed.abandon() {
@@ -393,6 +425,7 @@ impl<B: Backend> Shared<B> {
 
     /// Whether the calling code may wait for the pool's end.
     fn begin_join(&self) -> Result<(), Misuse> {
+        self.hub.is_here()?;
         self.feed.step(Step::Join)?;
         let reads = |source: &Arc<dyn Source>| source.is_read_here();
         if context::inside(self.hub.pool) || self.feed.sources().iter().any(reads) {
@@ -419,9 +452,14 @@ impl<B: Backend> Shared<B> {
 
 impl<B: Backend> Drop for Engine<B> {
     /// Terminates and joins; inside a task or callback of the pool itself, or the input of an `imap` of it, another thread
-    /// does the joining.
+    /// does the joining. In a child that the program forked nothing happens.
     fn drop(&mut self) {
         let shared = &self.0;
+        if shared.hub.is_here().is_err() {
+            // Threads, processes and descriptors are the parent's: nothing of them may be touched here.
+            std::mem::forget(shared.clone());
+            return;
+        }
         if shared.feed.phase() == Phase::Joined || shared.detached.load(Ordering::Acquire) {
             return;
         }

@@ -177,6 +177,11 @@ pub enum Misuse {
     /// The queue has a bound, and no place.
     #[error("queue is full")]
     QueueFull,
+    /// The pool, or the handle, belongs to the process that this one was forked from.
+    #[error(
+        "pool belongs to the process that this one was forked from: make a pool of its own here"
+    )]
+    Forked,
 }
 
 /// What a task said when it panicked.
@@ -200,10 +205,10 @@ impl fmt::Display for Panic {
     }
 }
 
-/// A worker died while it ran a task.
+/// A worker died while it ran a task, or before it could begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerLost {
-    /// Its process id.
+    /// Its process id; 0 where none was started.
     pub pid: u32,
     /// What it died of.
     pub cause: Cause,
@@ -213,17 +218,25 @@ pub struct WorkerLost {
     /// The items that are lost with it, as indexes of the whole input of the map or imap, from 0; `None` where the
     /// task was a call. A chunk is lost as a whole, also what had been done of it.
     pub items: Option<Range<usize>>,
+    /// Whether the task had begun, and may have done a part of its work. One that had not is given to other workers first,
+    /// and lost where several of them ended as well.
+    pub begun: bool,
     /// What may explain it: `its memory is limited to 512 MiB`.
     pub hint: Option<String>,
 }
 
 impl fmt::Display for WorkerLost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "worker lost: {} (pid {}) while running {}",
-            self.cause, self.pid, self.task
-        )?;
+        let at = if self.begun {
+            "while running"
+        } else {
+            "before it began"
+        };
+        write!(f, "worker lost: {}", self.cause)?;
+        if self.pid != 0 {
+            write!(f, " (pid {})", self.pid)?;
+        }
+        write!(f, " {at} {}", self.task)?;
         match &self.hint {
             Some(hint) => write!(f, " ({hint})"),
             None => Ok(()),

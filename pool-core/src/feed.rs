@@ -200,7 +200,7 @@ impl<J: ?Sized + Erased> Feed<J> {
 
     /// Takes back a unit that a worker was given and has not started: it is handed out again before all that were
     /// submitted after it. In a terminated pool its job is ended instead.
-    pub fn put_back(&self, claim: Claim<J>) {
+    pub fn put_back(&self, mut claim: Claim<J>) {
         let mut inner = self.lock();
         if inner.phase == Phase::Terminated {
             drop(inner);
@@ -208,6 +208,7 @@ impl<J: ?Sized + Erased> Feed<J> {
             job.terminate(Unclaimed::returned(&claim.unit, job));
             return;
         }
+        claim.unit.count_return();
         let order = claim.order();
         let place = inner
             .returned

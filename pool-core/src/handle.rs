@@ -108,7 +108,7 @@ impl<T, E> AsyncResult<T, E> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn wait(&self) {
-        // The one refusal, to wait for oneself, leaves nothing to wait for.
+        // What is refused, to wait for oneself or in a forked child, leaves nothing to wait for.
         let _ = wait(&self.awaited(), None);
     }
 
@@ -268,6 +268,7 @@ pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bo
     if gate.is_ready() {
         return Ok(true);
     }
+    hub.is_here()?;
     if limit.is_some_and(|limit| limit.is_zero()) {
         return Ok(false);
     }
@@ -321,13 +322,16 @@ impl<T, E> Future for AsyncResult<T, E> {
         if this.is_ours() {
             return Poll::Ready(Err(Misuse::WouldDeadlock.into()));
         }
+        if !this.ready() {
+            this.job.hub().is_here()?;
+        }
         this.job.gate().poll(cx).map(|()| this.take())
     }
 }
 
 impl<T, E> Drop for AsyncResult<T, E> {
     fn drop(&mut self) {
-        if !self.taken {
+        if !self.taken && self.job.hub().is_here().is_ok() {
             // SAFETY: this is the one handle, and it has not taken the outcome.
             unsafe { self.job.forget() };
         }

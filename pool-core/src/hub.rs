@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::failure::Misuse;
+use crate::fork::OwnerProcess;
 use crate::lane::Lane;
 use crate::tally::Ledger;
 use crate::timers::Timers;
@@ -25,6 +27,8 @@ pub(crate) struct Hub {
     pub(crate) timers: Timers,
     pub(crate) lane: Lane,
     pub(crate) ledger: Ledger,
+    /// The process whose pool it is.
+    owner: OwnerProcess,
     tasks: AtomicU64,
 }
 
@@ -37,7 +41,17 @@ impl Hub {
             timers,
             lane: Lane::new(pool),
             ledger: Ledger::default(),
+            owner: OwnerProcess::current(),
             tasks: AtomicU64::new(0),
+        }
+    }
+
+    /// Refuses what only the pool's own process can do: in a child that it has forked nobody does the work, and a lock may be one
+    /// that nobody unlocks.
+    pub(crate) fn is_here(&self) -> Result<(), Misuse> {
+        match self.owner.is_current() {
+            true => Ok(()),
+            false => Err(Misuse::Forked),
         }
     }
 

@@ -124,6 +124,10 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
             if self.ended {
                 return None;
             }
+            if let Err(misuse) = self.hub.is_here() {
+                self.ended = true;
+                return Some(Err(misuse.into()));
+            }
             self.read_ahead();
             let waited = match &mut self.order {
                 Order::Input(first) => wait_for_first(&*self.intake, first, limit),
@@ -205,7 +209,7 @@ impl<R: Send + 'static, E: Send + 'static> Iterator for Imap<R, E> {
 impl<R, E> Drop for Imap<R, E> {
     /// Errors that wait here for somebody to take them go unseen.
     fn drop(&mut self) {
-        if self.settled {
+        if self.settled && self.hub.is_here().is_ok() {
             for failure in self.ready.iter().filter_map(|end| end.as_ref().err()) {
                 self.intake.lose(failure, &self.hub);
             }

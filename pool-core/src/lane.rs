@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::attendance::{Attendance, Deadline, Present};
 use crate::context;
+use crate::fork::{OwnerProcess, end_copy};
 use crate::panics;
+use crate::threads::thread_builder;
 
 /// A job whose outcome is there and whose callback is due.
 pub(crate) trait Due: Send + Sync {
@@ -61,10 +63,7 @@ impl Lane {
             context::become_lane(pool);
             while Lane::one(&messages) {}
         };
-        if let Ok(thread) = thread::Builder::new()
-            .name("pool-callbacks".into())
-            .spawn(run)
-        {
+        if let Ok(thread) = thread_builder("pool-callbacks").spawn(run) {
             *line = Some(Line {
                 sender,
                 receiver,
@@ -127,7 +126,9 @@ impl Lane {
             Ok(Message::Run(due, present)) => {
                 // Contained already; this keeps the lane alive should a job's own code panic. What the job holds may be
                 // dropped here: that, too, is over before anybody has been waited for.
+                let owner = OwnerProcess::current();
                 let _ = panics::catch(|| due.run_callback());
+                end_copy(owner);
                 panics::contain(|| drop(due));
                 drop(present);
                 true

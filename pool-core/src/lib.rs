@@ -5,6 +5,9 @@
 
 // The modules are listed ground floor first: each uses only those above it.
 
+// Which process this is.
+mod fork;
+
 // Errors in words.
 mod report;
 
@@ -31,6 +34,9 @@ mod chunks;
 
 // Panics as values.
 mod panics;
+
+// Threads with a stack for the user's code.
+mod threads;
 
 // The one source of time.
 mod timers;
@@ -126,6 +132,7 @@ pub use engine::Engine;
 pub use entry::{Refused, TrySubmitError};
 pub use failure::{Cause, CodecError, Failure, Misuse, Never, Panic, WorkerLost};
 pub use feed::{Claim, Feed, Seat};
+pub use fork::{OwnerProcess, PerProcess, end_copy};
 pub use handle::{AsyncResult, Submitted};
 pub use hub::TaskId;
 pub use imap::{Flow, Imap, ImapSubmission};
@@ -144,6 +151,7 @@ pub use task::{
     Task, TryOnce, TryStar, Trying, Tuple,
 };
 pub use terms::Terms;
+pub use threads::thread_builder;
 pub use timers::{Alarm, Armed, TimeSource, Timers};
 pub use unit::{Erased, Job, Link, Unclaimed, Unit};
 pub use with::With;

@@ -4,10 +4,10 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::thread;
 
 use crate::failure::Misuse;
 use crate::panics;
+use crate::threads::thread_builder;
 
 /// A join that is awaited: ready when every task is done, every callback has returned and no worker is left.
 ///
@@ -62,8 +62,7 @@ fn join_elsewhere(pool: Box<dyn Parting>, end: Arc<Mutex<End>>) -> Result<(), Bo
             let _ = panics::catch(|| waker.wake());
         }
     };
-    let thread = thread::Builder::new().name("pool-reaper".into());
-    match thread.spawn(join) {
+    match thread_builder("pool-reaper").spawn(join) {
         Ok(_) => Ok(()),
         Err(_) => lock(&pool).take().map_or(Ok(()), Err),
     }

@@ -223,6 +223,10 @@ impl<B: Backend> Scope<'_, '_, B> {
 
     /// Waits until no closure of the scope is left.
     fn end(&self) {
+        if self.engine.is_here().is_err() {
+            // In a child that the program forked: nobody runs a closure, and the lock of one may be held for ever.
+            return;
+        }
         // A task may submit further ones, so this goes on until there is none.
         while let Some(Sent { parcel, job }) = self.last_sent() {
             // Where nobody can take the place of a worker that waits here, what has not begun never will.

@@ -3,13 +3,14 @@
 //! Nothing else in the pool crates waits with a time-out, so whoever supplies the [`TimeSource`] decides
 //! what time it is for a pool. Programs use the real clock; a conformance harness binds its own.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::fork::PerProcess;
 use crate::panics;
 
 /// What is done when a timer fires: short, and never blocking.
@@ -42,7 +43,7 @@ pub struct Timers(Arc<dyn TimeSource>);
 impl Timers {
     /// Timers of the real, monotonic clock; one thread serves all pools of the process, from the first timer on.
     pub fn real() -> Timers {
-        Timers(RealTime::get())
+        Timers(Arc::new(RealTime))
     }
 
     /// Timers of another clock.
@@ -92,25 +93,37 @@ impl fmt::Debug for Armed {
     }
 }
 
-/// The real clock: a heap of deadlines and a thread that sleeps until the next.
+/// The real clock.
+struct RealTime;
+
+/// The timers of a process: deadlines in their order, and a thread that sleeps until the next.
 #[derive(Default)]
-struct RealTime {
+struct Clock {
     schedule: Mutex<Schedule>,
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct Schedule {
-    due: BinaryHeap<Reverse<(Instant, u64)>>,
-    alarms: HashMap<u64, Alarm>,
-    last: u64,
+    /// The alarms, by the time at which each is due and its number.
+    due: BTreeMap<(Instant, u64), Alarm>,
+    /// When each is due.
+    times: BTreeMap<u64, Instant>,
     served: bool,
 }
 
-impl RealTime {
-    fn get() -> Arc<RealTime> {
-        static REAL: OnceLock<Arc<RealTime>> = OnceLock::new();
-        REAL.get_or_init(Arc::default).clone()
+impl Schedule {
+    fn remove(&mut self, timer: u64) -> Option<Alarm> {
+        let at = self.times.remove(&timer)?;
+        self.due.remove(&(at, timer))
+    }
+}
+
+impl Clock {
+    /// The one of this process: a forked child has no thread that keeps its parent's.
+    fn get() -> &'static Clock {
+        static CLOCK: PerProcess<Clock> = PerProcess::new();
+        CLOCK.get()
     }
 
     fn lock(&self) -> MutexGuard<'_, Schedule> {
@@ -121,17 +134,10 @@ impl RealTime {
         let mut schedule = self.lock();
         loop {
             let now = Instant::now();
-            let next = loop {
-                match schedule.due.peek() {
-                    Some(Reverse((_, timer))) if !schedule.alarms.contains_key(timer) => {
-                        schedule.due.pop();
-                    }
-                    other => break other.map(|Reverse(due)| *due),
-                }
-            };
+            let next = schedule.due.keys().next().copied();
             schedule = match next {
                 Some((at, timer)) if at <= now => {
-                    let alarm = schedule.alarms.remove(&timer);
+                    let alarm = schedule.remove(timer);
                     drop(schedule);
                     if let Some(alarm) = alarm {
                         // All timers of the process are this thread's: it outlives what one of them does.
@@ -153,17 +159,28 @@ impl RealTime {
 }
 
 impl TimeSource for RealTime {
+    fn arm(&self, after: Duration, alarm: Alarm) -> u64 {
+        Clock::get().arm(after, alarm)
+    }
+
+    fn disarm(&self, timer: u64) {
+        Clock::get().disarm(timer);
+    }
+}
+
+impl Clock {
     /// A time that cannot be reached (centuries ahead) never fires. Where the system refuses the one
     /// thread that keeps time, the alarm fires at once: a wait that ends early is better than one that never does.
     fn arm(&self, after: Duration, alarm: Alarm) -> u64 {
         let mut schedule = self.lock();
-        schedule.last += 1;
-        let timer = schedule.last;
+        // One count for all processes: in a forked child, nobody stops another timer with a number of its parent's.
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let timer = LAST.fetch_add(1, Ordering::Relaxed) + 1;
         let Some(at) = Instant::now().checked_add(after) else {
             return timer;
         };
         if !schedule.served {
-            let serve = || RealTime::get().serve();
+            let serve = || Clock::get().serve();
             match thread::Builder::new()
                 .name("pool-timers".into())
                 .spawn(serve)
@@ -178,10 +195,11 @@ impl TimeSource for RealTime {
         }
         let next = schedule
             .due
-            .peek()
-            .is_none_or(|Reverse((first, _))| at < *first);
-        schedule.due.push(Reverse((at, timer)));
-        schedule.alarms.insert(timer, alarm);
+            .keys()
+            .next()
+            .is_none_or(|(first, _)| at < *first);
+        schedule.due.insert((at, timer), alarm);
+        schedule.times.insert(timer, at);
         drop(schedule);
         if next {
             self.changed.notify_one();
@@ -190,32 +208,33 @@ impl TimeSource for RealTime {
     }
 
     fn disarm(&self, timer: u64) {
-        let alarm = self.lock().alarms.remove(&timer);
+        let alarm = self.lock().remove(timer);
         drop(alarm);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cmp::Reverse;
     use std::sync::mpsc;
     use std::time::Duration;
 
-    use super::{RealTime, TimeSource, Timers};
+    use super::{Clock, Timers};
 
     #[test]
     fn timers_fire_in_the_order_of_their_deadlines() {
-        let time = RealTime::default();
+        let time = Clock::default();
         // Nobody waits for these: so far apart are they that their order is that of their deadlines.
         time.lock().served = true;
         let timers = [20_000, 1_000, 10_000].map(|seconds| {
             let alarm = Box::new(|| ());
             time.arm(Duration::from_secs(seconds), alarm)
         });
-        let mut schedule = time.lock();
-        let due = std::iter::from_fn(|| schedule.due.pop());
-        let order: Vec<u64> = due.map(|Reverse((_, timer))| timer).collect();
+        let order: Vec<u64> = time.lock().due.keys().map(|(_, timer)| *timer).collect();
         assert_eq!(order, [timers[1], timers[2], timers[0]]);
+        // One that is stopped before its time leaves nothing behind.
+        timers.iter().for_each(|timer| time.disarm(*timer));
+        let schedule = time.lock();
+        assert!(schedule.due.is_empty() && schedule.times.is_empty());
     }
 
     #[test]

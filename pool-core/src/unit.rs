@@ -19,6 +19,8 @@ pub struct Unit {
     index: usize,
     /// A unit that is ended at another cell is refused.
     of: Name,
+    /// How often it was handed out and came back.
+    returns: u32,
     /// It may go to another thread, and not be shared with one: nor need what it works on be `Sync`.
     here: PhantomData<std::cell::Cell<()>>,
 }
@@ -27,6 +29,16 @@ impl Unit {
     /// Which of its job's units it is.
     pub(crate) fn index(&self) -> usize {
         self.index
+    }
+
+    /// How often it was handed out and came back without having started.
+    pub fn returns(&self) -> u32 {
+        self.returns
+    }
+
+    /// It comes back once more.
+    pub(crate) fn count_return(&mut self) {
+        self.returns = self.returns.saturating_add(1);
     }
 
     /// Whether it is one of this job.
@@ -65,6 +77,7 @@ impl<J: ?Sized> Linked<J> {
             let unit = Unit {
                 index,
                 of: job.name(),
+                returns: 0,
                 here: PhantomData,
             };
             (unit, self.claimed == job.units())

@@ -1,76 +1,25 @@
 //! The end of the program: processes that are no daemons are waited for, daemons are killed.
 //!
-//! The list is read by an `atexit` handler, while other threads may be anywhere: it is never locked, nothing in
-//! it is ever freed, and the handler makes system calls only. Places are used again.
+//! The handler runs while other threads may be anywhere: it takes no lock and makes system calls only.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::listed::{List, Listed};
 use crate::sys;
 
-/// A place for one live process.
-#[derive(Debug)]
-pub(crate) struct Place {
-    taken: AtomicBool,
-    /// The descriptor of the process, or none.
-    pidfd: AtomicI32,
-    daemon: AtomicBool,
-    next: OnceLock<Box<Place>>,
-}
-
-const NONE: i32 = -1;
-
-static FIRST: Place = Place::empty();
+/// The live processes, by their pidfds; daemons are marked.
+static PROCESSES: List = List::new();
 
 /// The process that the handler is for: one that was forked from it has other children.
 static OWNER: AtomicU32 = AtomicU32::new(0);
 
-impl Place {
-    const fn empty() -> Place {
-        Place {
-            taken: AtomicBool::new(false),
-            pidfd: AtomicI32::new(NONE),
-            daemon: AtomicBool::new(false),
-            next: OnceLock::new(),
-        }
+/// Has the end of the program see to a process. The descriptor must stay open until what this returns is dropped.
+pub(crate) fn list(pidfd: BorrowedFd<'_>, daemon: bool) -> Listed {
+    if OWNER.swap(std::process::id(), Ordering::AcqRel) != std::process::id() {
+        sys::at_exit(handler);
     }
-
-    fn all() -> impl Iterator<Item = &'static Place> {
-        std::iter::successors(Some(&FIRST), |place| place.next.get().map(|next| &**next))
-    }
-
-    fn take() -> &'static Place {
-        let mut place = &FIRST;
-        while place.taken.swap(true, Ordering::AcqRel) {
-            place = place.next.get_or_init(|| Box::new(Place::empty()));
-        }
-        place
-    }
-}
-
-/// A live process that the end of the program has to see to, until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Listed(&'static Place);
-
-impl Listed {
-    /// Lists a process. The descriptor must stay open until this is dropped.
-    pub(crate) fn new(pidfd: BorrowedFd<'_>, daemon: bool) -> Listed {
-        if OWNER.swap(std::process::id(), Ordering::AcqRel) != std::process::id() {
-            sys::at_exit(handler);
-        }
-        let place = Place::take();
-        place.daemon.store(daemon, Ordering::Release);
-        place.pidfd.store(pidfd.as_raw_fd(), Ordering::Release);
-        Listed(place)
-    }
-}
-
-impl Drop for Listed {
-    fn drop(&mut self) {
-        self.0.pidfd.store(NONE, Ordering::Release);
-        self.0.taken.store(false, Ordering::Release);
-    }
+    PROCESSES.add(pidfd, daemon)
 }
 
 extern "C" fn handler() {
@@ -82,14 +31,7 @@ pub(crate) fn see_them_off() {
     if OWNER.load(Ordering::Acquire) != std::process::id() {
         return;
     }
-    let pidfds = |daemons: bool| {
-        let places =
-            Place::all().filter(move |place| place.daemon.load(Ordering::Acquire) == daemons);
-        places
-            .map(|place| place.pidfd.load(Ordering::Acquire))
-            .filter(|fd| *fd != NONE)
-    };
     // As Python does: daemons first, so that nobody waits for what waits for a daemon.
-    pidfds(true).for_each(sys::kill_numbered);
-    pidfds(false).for_each(sys::wait_for_numbered);
+    PROCESSES.marked(true).for_each(sys::kill_numbered);
+    PROCESSES.marked(false).for_each(sys::wait_for_numbered);
 }

@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use pool_core::{
     Attendance, Backend, Batch, Call, Carry, Cell, Deadline, Feed, Keeper, Portable, Single,
-    StartError,
+    StartError, thread_builder,
 };
 
 use crate::dispatch::{Dispatcher, Plan};
@@ -23,8 +23,6 @@ pub(crate) struct Processes {
     present: Arc<Attendance>,
     thread: Mutex<Option<JoinHandle<()>>>,
     stats: Arc<Mutex<Stats>>,
-    /// The process whose pool it is: a copy that `fork` has made has no dispatcher, and ends without one.
-    owner: u32,
 }
 
 impl Processes {
@@ -32,7 +30,6 @@ impl Processes {
         let inbox = Inbox::new().map_err(|source| StartError::Worker { index: 0, source })?;
         Ok(Processes {
             stats: plan.stats.clone(),
-            owner: std::process::id(),
             plan: Mutex::new(Some(plan)),
             inbox: Arc::new(inbox),
             present: Arc::new(Attendance::new()),
@@ -42,17 +39,6 @@ impl Processes {
 
     pub(crate) fn stats(&self) -> Stats {
         lock(&self.stats).clone()
-    }
-
-    fn is_copy(&self) -> bool {
-        self.owner != std::process::id()
-    }
-
-    fn tell(&self, order: Order) {
-        // The bell is the one of the process this was copied from.
-        if !self.is_copy() {
-            self.inbox.tell(order);
-        }
     }
 
     /// Runs the dispatcher on a thread of its own; returns when all workers were started, or none is left.
@@ -77,8 +63,7 @@ impl Processes {
             drop(dispatcher);
             drop(present);
         };
-        let thread = thread::Builder::new()
-            .name("pool-dispatcher".into())
+        let thread = thread_builder("pool-dispatcher")
             .spawn(run)
             .map_err(refused)?;
         *lock(&self.thread) = Some(thread);
@@ -116,19 +101,16 @@ impl Backend for Processes {
     }
 
     fn drain(&self) {
-        self.tell(Order::Drain);
+        self.inbox.tell(Order::Drain);
     }
 
     fn abandon(&self) {
-        self.tell(Order::Abandon);
+        self.inbox.tell(Order::Abandon);
     }
 
     fn reap(&self, deadline: &Deadline) -> bool {
-        let gone = self.is_copy() || self.present.wait(deadline);
-        if gone
-            && !self.is_copy()
-            && let Some(thread) = lock(&self.thread).take()
-        {
+        let gone = self.present.wait(deadline);
+        if gone && let Some(thread) = lock(&self.thread).take() {
             // It is on its last steps; a panic in it was said on stderr.
             let _ = thread.join();
         }

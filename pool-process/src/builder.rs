@@ -337,7 +337,7 @@ impl Builder {
 
     /// Runs this once in the fork server, before it forks workers: they share what it has made. Pools with
     /// the same function share a server. It runs on a thread of its own, and must leave none behind: then no worker could be
-    /// forked.
+    /// forked. What it registers for the exit of the process runs in each worker that leaves.
     ///
     /// # Examples
     ///

@@ -26,26 +26,61 @@ pub(crate) fn of(status: Status) -> Cause {
     }
 }
 
-/// The failure of a unit whose worker was lost.
+/// The failure of a unit whose worker was lost while it ran.
 pub(crate) fn lost(
     pid: u32,
     cause: Cause,
     (job, unit): (&dyn Travel, &Unit),
     memory: Option<u64>,
 ) -> Failure {
-    let hint = memory
-        .filter(|_| may_be_memory(&cause))
-        .map(|bytes| match bytes >> 20 {
-            0 => format!("its memory is limited to {bytes} bytes"),
-            mebibytes => format!("its memory is limited to {mebibytes} MiB"),
-        });
+    let hint = hint_at_memory(&cause, memory);
+    loss(pid, cause, (job, unit), true, hint)
+}
+
+/// The failure of a unit for which no worker could be started.
+pub(crate) fn never_started(reason: String, unit: (&dyn Travel, &Unit)) -> Failure {
+    loss(0, Cause::Start(reason), unit, false, None)
+}
+
+/// The failure of a unit that so many workers have not lived to receive.
+pub(crate) fn never_received(
+    pid: u32,
+    cause: Cause,
+    unit: (&dyn Travel, &Unit),
+    memory: Option<u64>,
+    workers: u32,
+) -> Failure {
+    let mut hint = format!("{workers} workers ended like this while it was handed to them");
+    if let Some(memory) = hint_at_memory(&cause, memory) {
+        hint = format!("{hint}; {memory}");
+    }
+    loss(pid, cause, unit, false, Some(hint))
+}
+
+fn loss(
+    pid: u32,
+    cause: Cause,
+    (job, unit): (&dyn Travel, &Unit),
+    begun: bool,
+    hint: Option<String>,
+) -> Failure {
     Failure::WorkerLost(Box::new(WorkerLost {
         pid,
         cause,
         task: job.describe(unit),
         items: job.as_job().items(unit),
+        begun,
         hint,
     }))
+}
+
+/// That a worker has met its limit of memory, where it may be so.
+fn hint_at_memory(cause: &Cause, memory: Option<u64>) -> Option<String> {
+    let bytes = memory.filter(|_| may_be_memory(cause))?;
+    Some(match bytes >> 20 {
+        0 => format!("its memory is limited to {bytes} bytes"),
+        mebibytes => format!("its memory is limited to {mebibytes} MiB"),
+    })
 }
 
 /// Whether a worker that could get no more memory may die like this.

@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 
 use crate::child::Child;
 use crate::errand;
-use crate::link::Link;
+use crate::link::{self, Link};
 use crate::sys::{self, Status};
 use crate::talk::{self, Reply, Request};
 
@@ -21,6 +21,9 @@ use crate::talk::{self, Reply, Request};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long it may take to its first answer: constructors of linked libraries run before it.
 const BEGINNING: Duration = Duration::from_secs(60);
+
+/// How often a server that does not answer is continued, should somebody have stopped it.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A fork server's process, as all who ask it share it.
 #[derive(Debug)]
@@ -54,6 +57,21 @@ impl Respondent {
 
     pub(crate) fn has_answered(&self) -> bool {
         self.has_answered.load(Ordering::Relaxed)
+    }
+
+    /// Waits until there is an answer, or for this long; true when there is one. Once it has begun, a question continues a server
+    /// that was stopped; before that, whoever waits does.
+    fn answers_within(&self, link: &Link, limit: Duration) -> io::Result<bool> {
+        let mut waited = Duration::ZERO;
+        while waited < limit {
+            let step = LOOK.min(limit - waited);
+            if sys::readable_within(link.as_fd(), Some(step))? {
+                return Ok(true);
+            }
+            waited += step;
+            self.child.go_on();
+        }
+        Ok(false)
     }
 
     fn patience(&self) -> Duration {
@@ -168,8 +186,11 @@ impl Channel {
     /// Asks for one worker; both ends of its socket.
     fn put_fork(open: &Option<Link>) -> Result<(Link, Link), NotForked> {
         let (ours, theirs) = Link::pair().map_err(NotForked::Refused)?;
-        put(open, Request::Fork, Some(&theirs)).map_err(|_| NotForked::Gone)?;
-        Ok((ours, theirs))
+        match put(open, Request::Fork, Some(&theirs)) {
+            Ok(()) => Ok((ours, theirs)),
+            Err(error) if link::is_end(&error) => Err(NotForked::Gone),
+            Err(error) => Err(NotForked::Refused(error)),
+        }
     }
 
     /// One worker's process id and pidfd.
@@ -215,7 +236,7 @@ impl Channel {
     fn take(&self, open: &mut Option<Link>, limit: Option<Duration>) -> io::Result<Answer> {
         let link = open.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         if let Some(limit) = limit
-            && !sys::readable_within(link.as_fd(), Some(limit))?
+            && !self.server.answers_within(link, limit)?
         {
             // An answer that comes yet would be taken for that to another question.
             *open = None;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use crate::listed::{self, Listed};
 use crate::sys::{self, Status};
 
 /// A process, the leader of a group of its own, until its end was seen to.
@@ -20,7 +21,7 @@ pub(crate) struct Child {
     pidfd: OwnedFd,
     parent: Parent,
     /// Our end of its lifeline.
-    lifeline: Option<OwnedFd>,
+    lifeline: Option<(Listed, OwnedFd)>,
 }
 
 /// Whose child it is.
@@ -53,7 +54,7 @@ impl Child {
 
     /// Ties it to this process, which keeps this end until the child's end was seen to; the child is to hold the other.
     pub(crate) fn tie(&mut self, end: OwnedFd) {
-        self.lifeline = Some(end);
+        self.lifeline = Some((listed::unshare(end.as_fd()), end));
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -73,6 +74,12 @@ impl Child {
     /// Signals the one process, and only it.
     pub(crate) fn signal_alone(&self, signal: Signal) -> io::Result<()> {
         sys::pidfd_signal(self.pidfd.as_fd(), signal)
+    }
+
+    /// Continues it, should somebody have stopped it.
+    pub(crate) fn go_on(&self) {
+        // It fails only where there is nobody left to go on.
+        let _ = self.signal_alone(Signal::SIGCONT);
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -151,8 +158,7 @@ impl Child {
 
     /// Waits until it is gone, stopped or not: it was killed, or has been told to leave.
     pub(crate) fn await_and_bury(&self) -> Status {
-        // It fails only where there is nobody left to go on.
-        let _ = self.signal_alone(Signal::SIGCONT);
+        self.go_on();
         self.ends_within(None);
         self.bury()
     }

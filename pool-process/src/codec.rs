@@ -1,6 +1,11 @@
 //! How values become bytes: MessagePack with named fields, behind two functions that name the type in every error.
+//!
+//! It is written as a format for people (IP addresses and the like as text): serde's buffer for untagged, tagged and
+//! flattened types takes every format for one, and would not find in it what a binary format has written.
 
-mod strict;
+mod depth;
+mod read;
+mod write;
 
 use std::any::type_name;
 
@@ -8,25 +13,31 @@ use pool_core::CodecError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use strict::Looked;
+use depth::Depth;
+use write::Bounded;
 
 /// Appends a value.
 ///
 /// # Errors
 ///
-/// The value's `Serialize` refused; what was appended until then must be cut off by the caller.
+/// The value's `Serialize` refused, or it nests too deep; what was appended until then must be cut off by the caller.
 pub(crate) fn encode<T: Serialize + ?Sized>(
     value: &T,
     out: &mut Vec<u8>,
 ) -> Result<(), CodecError> {
-    rmp_serde::encode::write_named(out, &Looked(value)).map_err(|error| refused::<T>(&error))
+    let mut writer = rmp_serde::Serializer::new(out)
+        .with_struct_map()
+        .with_human_readable();
+    Bounded(value, Depth::here())
+        .serialize(&mut writer)
+        .map_err(|error| refused::<T>(&error))
 }
 
 /// Reads a value that fills `bytes` to the end.
 ///
 /// # Errors
 ///
-/// The bytes are not such a value, or more than one.
+/// The bytes are not such a value, or more than one, or it nests too deep.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     match decode_first(bytes)? {
         (value, []) => Ok(value),
@@ -41,11 +52,9 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>
 ///
 /// # Errors
 ///
-/// The bytes do not begin with such a value.
+/// The bytes do not begin with such a value, or it nests too deep.
 pub(crate) fn decode_first<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError> {
-    let mut rest = bytes;
-    let value = T::deserialize(&mut rmp_serde::Deserializer::new(&mut rest));
-    Ok((value.map_err(|error| refused::<T>(&error))?, rest))
+    read::first(bytes).map_err(|error| refused::<T>(&error))
 }
 
 fn refused<T: ?Sized>(reason: &dyn std::fmt::Display) -> CodecError {
@@ -58,6 +67,7 @@ fn refused<T: ?Sized>(reason: &dyn std::fmt::Display) -> CodecError {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::net::{IpAddr, SocketAddr};
 
     use proptest::prelude::*;
     use serde::{Deserialize, Serialize, Serializer};
@@ -120,25 +130,137 @@ mod tests {
     }
 
     #[test]
-    fn an_option_with_nothing_inside_is_refused_instead_of_changed() {
-        #[derive(Serialize)]
+    fn options_with_nothing_inside_survive() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
         struct Wrapped(());
-        #[derive(Serialize)]
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
         struct Empty;
-        let refuses = |encoded: Result<(), pool_core::CodecError>| {
-            assert!(encoded.is_err_and(|error| error.reason.contains("would arrive as `None`")));
-        };
-        refuses(encode(&Some(()), &mut Vec::new()));
-        refuses(encode(&vec![("x", Some(None::<u8>))], &mut Vec::new()));
-        refuses(encode(
-            &BTreeMap::from([(1, Some(Some(())))]),
-            &mut Vec::new(),
-        ));
-        refuses(encode(&Ok::<_, u8>(Some(Wrapped(()))), &mut Vec::new()));
-        assert_eq!(encode(&Some(Empty), &mut Vec::new()), Ok(()));
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(untagged)]
+        enum Untagged {
+            Number(u8),
+            Perhaps(Option<Option<()>>),
+        }
+        there_and_back([None, Some(())]);
+        there_and_back([None, Some(None), Some(Some(())), Some(Some(()))]);
+        there_and_back(vec![("x".to_owned(), Some(None::<u8>))]);
+        there_and_back(BTreeMap::from([
+            (1, Some(Some(()))),
+            (2, None),
+            (3, Some(None)),
+        ]));
+        there_and_back(Ok::<_, u8>(Some(Wrapped(()))));
+        there_and_back((Some(Empty), Some(7), Some(None::<Wrapped>)));
         there_and_back(vec![Some(Some(1)), None]);
         there_and_back(Some(vec![(); 3]));
         there_and_back(Some(Ok::<(), String>(())));
+        there_and_back([
+            Untagged::Number(1),
+            Untagged::Perhaps(None),
+            Untagged::Perhaps(Some(Some(()))),
+        ]);
+    }
+
+    #[test]
+    fn types_that_are_written_as_text_survive_in_untagged_tagged_and_flattened_ones() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(untagged)]
+        enum Host {
+            Address(IpAddr),
+            Name(String),
+        }
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind")]
+        enum Event {
+            Connected { from: SocketAddr },
+        }
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Outer {
+            #[serde(flatten)]
+            inner: Inner,
+        }
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Inner {
+            address: IpAddr,
+        }
+        let address = IpAddr::from([127, 0, 0, 1]);
+        there_and_back([Host::Address(address), Host::Name("here".to_owned())]);
+        there_and_back(Event::Connected {
+            from: SocketAddr::new(address, 80),
+        });
+        there_and_back(Outer {
+            inner: Inner { address },
+        });
+    }
+
+    /// A value that nests, by each way in which one can.
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Nest {
+        End,
+        Newtype(Box<Nest>),
+        Struct { inner: Box<Nest> },
+        Tuple(Box<Nest>, u8),
+        List(Vec<Nest>),
+        Map(BTreeMap<u8, Nest>),
+        Perhaps(Option<Box<Nest>>),
+    }
+
+    const WAYS: [fn(Nest) -> Nest; 6] = [
+        |inner| Nest::Newtype(Box::new(inner)),
+        |inner| Nest::Struct {
+            inner: Box::new(inner),
+        },
+        |inner| Nest::Tuple(Box::new(inner), 1),
+        |inner| Nest::List(vec![inner]),
+        |inner| Nest::Map(BTreeMap::from([(1, inner)])),
+        |inner| Nest::Perhaps(Some(Box::new(inner))),
+    ];
+
+    #[test]
+    fn what_nests_deeper_than_the_bound_is_refused_on_both_sides_and_no_stack_overflows() {
+        // As large as the stack of a pool's own threads; the one of a test is smaller.
+        let thread = pool_core::thread_builder("deep").spawn(nesting_is_bounded);
+        thread.expect("a thread").join().expect("it holds");
+    }
+
+    fn nesting_is_bounded() {
+        for way in WAYS {
+            let nest = |levels| (0..levels).fold(Nest::End, |inner, _| way(inner));
+            there_and_back(nest(600));
+            let error = encode(&nest(3000), &mut Vec::new()).expect_err("too deep");
+            assert!(error.reason.contains("nests deeper"), "{error}");
+        }
+        // Bytes that no encoder of ours has made: lists, maps, variants and options without an end.
+        let variant = |name: &str| [&[0x81, 0xa0 | name.len() as u8], name.as_bytes()].concat();
+        for prefix in [
+            variant("Newtype"),
+            [variant("List"), vec![0x91]].concat(),
+            [variant("Map"), vec![0x81, 1]].concat(),
+        ] {
+            let error = decode::<Nest>(&prefix.repeat(100_000)).expect_err("too deep");
+            assert!(error.reason.contains("nests deeper"), "{error}");
+        }
+        #[derive(Debug, Deserialize)]
+        #[expect(dead_code, reason = "it is only decoded")]
+        struct Chain(Option<Box<Chain>>);
+        let somes = [&[0xd6, 0xad][..], &u32::MAX.to_le_bytes()].concat();
+        let error = decode::<Chain>(&somes).expect_err("too deep");
+        assert!(error.reason.contains("nests deeper"), "{error}");
+        assert!(decode::<Shape>(&[0x91].repeat(100_000)).is_err());
+    }
+
+    #[test]
+    fn the_stack_that_is_left_is_a_bound_too() {
+        let nest = || (0..600).fold(Nest::End, |inner, _| WAYS[3](inner));
+        let small = std::thread::Builder::new().stack_size(256 * 1024);
+        let tried = small.spawn(move || {
+            let nest = nest();
+            let refused = encode(&nest, &mut Vec::new()).expect_err("no room");
+            std::mem::forget(nest);
+            refused
+        });
+        let error = tried.expect("a thread").join().expect("no overflow");
+        assert!(error.reason.contains("stack"), "{error}");
     }
 
     #[test]

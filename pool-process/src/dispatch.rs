@@ -45,10 +45,11 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::Signal;
-use pool_core::{Armed, Failure, Feed, Seat, StartError, Timers};
+use pool_core::{Alarm, Armed, Failure, Feed, Seat, StartError, Timers};
 
 use crate::hand::{Assignment, Duty, Hand};
 use crate::inbox::{Inbox, Order};
+use crate::link;
 use crate::start::{Preload, StartMethod, Starter};
 use crate::stats::Stats;
 use crate::surroundings::Surroundings;
@@ -110,7 +111,7 @@ enum Course {
 #[derive(Debug, Default)]
 struct Slot {
     hand: Option<Hand>,
-    /// It could not be filled; this will say when to try again.
+    /// It could not be filled, or its worker not be written to; this will say when to try again.
     retry: Option<Armed>,
 }
 
@@ -244,11 +245,18 @@ impl Dispatcher {
             }
             Order::GraceOver => self.stop(Signal::SIGKILL),
             Order::Retry { slot } => {
-                if let Some(slot) = self.slots.get_mut(slot) {
-                    slot.retry = None;
+                if let Some(place) = self.slots.get_mut(slot) {
+                    place.retry = None;
+                    self.flush(slot);
                 }
             }
         }
+    }
+
+    /// An alarm that has a place looked at again.
+    fn retry(&self, slot: usize) -> Alarm {
+        let inbox = self.inbox.clone();
+        Box::new(move || inbox.tell(Order::Retry { slot }))
     }
 
     /// Changes what the pool says of itself.
@@ -285,6 +293,7 @@ impl Dispatcher {
                     .is_some_and(|most| hand.tasks >= most.get())
                 {
                     hand.dismiss();
+                    self.flush(index);
                     break;
                 }
                 let Some(claim) = self.feed.try_next(Seat(index)) else {
@@ -316,8 +325,23 @@ impl Dispatcher {
         let Some(hand) = &mut self.slots[index].hand else {
             return;
         };
-        // A worker that cannot be written to is going: its pidfd, or the end of its socket, says so.
-        let done = hand.flush().unwrap_or(true);
+        let done = match hand.flush() {
+            Ok(done) => done,
+            // Its pidfd, or the end of its socket, says what has become of it.
+            Err(error) if link::is_end(&error) => true,
+            Err(error) if link::is_shortage(&error) => {
+                let retry = self.retry(index);
+                self.slots[index].retry = Some(self.plan.timers.arm(link::SHORTAGE, retry));
+                return;
+            }
+            Err(error) => {
+                // What it was to do has not begun, and goes to another.
+                hand.verdict
+                    .get_or_insert(format!("the system refuses to send to it: {error}"));
+                hand.child.signal(Signal::SIGKILL);
+                return;
+            }
+        };
         if hand.awaited == done && !hand.silent {
             hand.awaited = !done;
             let mut interest = Event::Readable(Name {
@@ -332,9 +356,13 @@ impl Dispatcher {
 
     fn dismiss_idle(&mut self) {
         if self.course == Course::Draining && self.feed.is_drained() {
-            let hands = self.slots.iter_mut().filter_map(|slot| slot.hand.as_mut());
-            for hand in hands.filter(|hand| matches!(hand.duty, Duty::Idle | Duty::Starting)) {
-                hand.dismiss();
+            for index in 0..self.slots.len() {
+                if let Some(hand) = &mut self.slots[index].hand
+                    && matches!(hand.duty, Duty::Idle | Duty::Starting)
+                {
+                    hand.dismiss();
+                    self.flush(index);
+                }
             }
         }
     }

@@ -325,6 +325,7 @@ pub(crate) fn answer<O: Portable, E: Portable>(
         | Kind::Task
         | Kind::Context
         | Kind::Forget
+        | Kind::Leave
         | Kind::Ready
         | Kind::Started
         | Kind::Unfit => {

@@ -1,5 +1,6 @@
 //! One hand of a pool: a worker as its pool sees it: the process, the socket, what it is doing, what is still to be written to it.
 
+use std::convert::Infallible;
 use std::io;
 use std::os::fd::BorrowedFd;
 
@@ -154,9 +155,12 @@ impl Hand {
         (self.reader.next(), &mut self.duty)
     }
 
-    /// Tells an idle worker to leave: it sees the end of its socket.
+    /// Writes into the outbox that the worker is to leave, in good order.
     pub(crate) fn dismiss(&mut self) {
         self.duty = Duty::Leaving;
-        self.link.finish();
+        let nothing = |_: &mut Vec<u8>| Ok::<(), Infallible>(());
+        match wire::write(self.outbox(), Kind::Leave, 0, nothing) {
+            Ok(()) => {}
+        }
     }
 }

@@ -25,7 +25,8 @@ use nix::unistd::{dup2_stdin, getppid};
 
 use crate::link::Link;
 use crate::sys::Capabilities;
-use crate::{environment, identity, server, sys, worker};
+use crate::worker::{self, Exit};
+use crate::{environment, identity, server, sys};
 
 /// The variable that says what a process is to be.
 pub(crate) const ROLE: &str = "POOL_PROCESS_ROLE";
@@ -146,7 +147,7 @@ impl Role {
             Err(error) => end(&format!("its socket cannot be copied ({error})")),
         };
         match (self, enter()) {
-            (Role::Worker, Ok(())) => worker::serve(&link),
+            (Role::Worker, Ok(())) => worker::serve(&link, Exit::Handlers),
             (Role::Server, Ok(())) => server::serve(link),
             (Role::Worker, Err(error)) => worker::refuse(&link, &error.to_string()),
             (Role::Server, Err(error)) => end(&error.to_string()),

@@ -18,7 +18,7 @@ pub(crate) enum Order {
     Abandon,
     /// The grace of a terminated pool is over.
     GraceOver,
-    /// A worker that could not be started may be tried again.
+    /// A worker that could not be started, or not be written to, may be tried again.
     Retry {
         /// Its place in the pool.
         slot: usize,

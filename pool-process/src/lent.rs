@@ -35,6 +35,14 @@ pub(crate) fn forget(number: u64) {
     let _ = catch(|| drop(kept));
 }
 
+/// Drops every context.
+pub(crate) fn forget_all() {
+    for (_, kept) in KEPT.take() {
+        // As above.
+        let _ = catch(|| drop(kept));
+    }
+}
+
 /// The number of a context, and the argument behind it.
 pub(crate) fn split(argument: &[u8]) -> Result<(u64, &[u8]), CodecError> {
     let split = argument.split_first_chunk();

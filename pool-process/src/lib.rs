@@ -51,6 +51,9 @@ mod identity;
 mod lifeline;
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod listed;
+
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod names;
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]

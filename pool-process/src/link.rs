@@ -2,6 +2,8 @@
 
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{
@@ -9,17 +11,41 @@ use nix::sys::socket::{
     recv, recvmsg, send, sendmsg, shutdown, socketpair,
 };
 
+use crate::listed::{self, Listed};
 use crate::sys;
 
 /// Most descriptors that one message carries.
 pub(crate) const MAX_FDS: usize = 8;
 
+/// How long one waits who could not send because the system is short of memory: nothing tells when it no longer is.
+pub(crate) const SHORTAGE: Duration = Duration::from_millis(10);
+
+/// Whether a send was refused because the system is short of memory: it may be tried again.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    let of = [Errno::ENOBUFS, Errno::ENOMEM].map(|errno| errno as i32);
+    error
+        .raw_os_error()
+        .is_some_and(|errno| of.contains(&errno))
+}
+
+/// Whether a send was refused because nobody is there any more to receive it.
+pub(crate) fn is_end(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected
+    )
+}
+
 /// One end of a socket pair.
 #[derive(Debug)]
-pub(crate) struct Link(OwnedFd);
+pub(crate) struct Link {
+    // In this order: a number that is closed is in no list.
+    _listed: Option<Listed>,
+    fd: OwnedFd,
+}
 
 impl Link {
-    /// A connected pair of byte streams; neither end survives an `exec`.
+    /// A connected pair of byte streams, the first of them this process's; neither end survives an `exec`.
     pub(crate) fn pair() -> io::Result<(Link, Link)> {
         Link::pair_of(SockType::Stream)
     }
@@ -31,15 +57,19 @@ impl Link {
 
     fn pair_of(kind: SockType) -> io::Result<(Link, Link)> {
         let (one, other) = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)?;
-        Ok((
-            Link(sys::above_standard(one)?),
-            Link(sys::above_standard(other)?),
-        ))
+        let ours = sys::above_standard(one)?;
+        let theirs = Link::from_fd(sys::above_standard(other)?);
+        let listed = listed::unshare(ours.as_fd());
+        let ours = Link {
+            _listed: Some(listed),
+            fd: ours,
+        };
+        Ok((ours, theirs))
     }
 
     /// Takes over a descriptor that is known to be such a socket.
     pub(crate) fn from_fd(fd: OwnedFd) -> Link {
-        Link(fd)
+        Link { _listed: None, fd }
     }
 
     /// Writes what fits without waiting; 0 when nothing does.
@@ -51,10 +81,14 @@ impl Link {
             })
     }
 
-    /// Writes everything, waiting as long as it takes.
+    /// Writes everything, waiting as long as it takes, also for a system that is short of memory.
     pub(crate) fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            bytes = &bytes[self.send(bytes, MsgFlags::empty())?..];
+            match self.send(bytes, MsgFlags::empty()) {
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(error) if is_shortage(&error) => thread::sleep(SHORTAGE),
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
@@ -62,11 +96,11 @@ impl Link {
     /// Says that nothing more will be written: the other side sees the end.
     pub(crate) fn finish(&self) {
         // It fails only where the other side has gone already.
-        let _ = shutdown(self.0.as_raw_fd(), Shutdown::Write);
+        let _ = shutdown(self.fd.as_raw_fd(), Shutdown::Write);
     }
 
     fn send(&self, bytes: &[u8], flags: MsgFlags) -> io::Result<usize> {
-        again(|| send(self.0.as_raw_fd(), bytes, flags | MsgFlags::MSG_NOSIGNAL))
+        again(|| send(self.fd.as_raw_fd(), bytes, flags | MsgFlags::MSG_NOSIGNAL))
     }
 
     /// Sends bytes, at least one, and descriptors with the first of them, without waiting. Returns how many bytes went.
@@ -80,7 +114,7 @@ impl Link {
         };
         let bytes = [IoSlice::new(bytes)];
         let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
-        again(|| sendmsg::<()>(self.0.as_raw_fd(), &bytes, carried, flags, None))
+        again(|| sendmsg::<()>(self.fd.as_raw_fd(), &bytes, carried, flags, None))
     }
 
     /// Receives bytes and descriptors; waits until there is something, 0 is the end.
@@ -89,7 +123,7 @@ impl Link {
         let mut bytes = [IoSliceMut::new(bytes)];
         loop {
             let received = recvmsg::<()>(
-                self.0.as_raw_fd(),
+                self.fd.as_raw_fd(),
                 &mut bytes,
                 Some(&mut room),
                 MsgFlags::MSG_CMSG_CLOEXEC,
@@ -116,7 +150,7 @@ impl Link {
 
 impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 
@@ -126,7 +160,7 @@ pub(crate) struct Hasty<'a>(pub(crate) &'a Link);
 
 impl Read for Hasty<'_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        again(|| recv(self.0.0.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT))
+        again(|| recv(self.0.fd.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT))
     }
 }
 

@@ -77,6 +77,9 @@ impl ProcessPool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stats(&self) -> Stats {
+        if self.0.is_here().is_err() {
+            return Stats::default();
+        }
         Stats {
             tally: self.0.tally(),
             ..self.0.backend().stats()

@@ -13,7 +13,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use pool_core::{CodecError, Plain, Portable, Timers};
 
-use crate::at_exit::Listed;
+use crate::at_exit;
 use crate::errand::Alone;
 use crate::start;
 use crate::sys::Status;
@@ -157,7 +157,7 @@ impl Process {
         let mut state = self.life.lock();
         state.may_start()?;
         let newborn = launch::launch(&self.name, task)?;
-        let listed = Listed::new(newborn.child.as_fd(), self.daemon);
+        let listed = at_exit::list(newborn.child.as_fd(), self.daemon);
         *state = State::Running(Running {
             owner: std::process::id(),
             pid: newborn.child.pid(),

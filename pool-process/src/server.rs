@@ -43,11 +43,11 @@ use nix::unistd::{
 };
 
 use crate::image::{TOKEN, Token};
-use crate::link::Link;
+use crate::link::{self, Link};
 use crate::sys::{self, Status};
 use crate::talk::{self, Reply, Request};
 use crate::wire::Kind;
-use crate::worker;
+use crate::worker::{self, Exit};
 
 /// A process that was forked here.
 #[derive(Debug)]
@@ -194,9 +194,20 @@ impl Server {
             Request::Signal { pid, signal } => self.signal(pid, signal),
             Request::Bury { pid } => Reply::Ended(self.bury(pid)),
         };
-        let carried: Vec<_> = carried.iter().map(AsFd::as_fd).collect();
-        let link = self.channels.iter().find(|(open, _)| *open == number);
-        link.is_some_and(|(_, link)| talk::say(link, &reply, &carried).is_ok())
+        let Some((_, link)) = self.channels.iter().find(|(open, _)| *open == number) else {
+            return true;
+        };
+        let fds: Vec<_> = carried.iter().map(AsFd::as_fd).collect();
+        match talk::say(link, &reply, &fds) {
+            Ok(()) => true,
+            // The system refuses to send a descriptor, such as while too many are under way: the worker cannot be handed
+            // over. It sees its socket close, and leaves.
+            Err(error) if !fds.is_empty() && !link::is_end(&error) => {
+                let refused = Reply::Refused(error.raw_os_error().unwrap_or(0));
+                talk::say(link, &refused, &[]).is_ok()
+            }
+            Err(_) => false,
+        }
     }
 
     fn open(&mut self, fds: Vec<OwnedFd>) -> Reply {
@@ -259,7 +270,7 @@ impl Server {
         self.owner = None;
         // Its signal stays blocked until the worker learns its surroundings, the mask among them.
         self.ends = None;
-        worker::serve(link)
+        worker::serve(link, Exit::Handlers)
     }
 
     fn signal(&mut self, pid: i32, signal: i32) -> Reply {

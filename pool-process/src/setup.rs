@@ -46,6 +46,8 @@ impl Setup {
         let mut frame = vec![0; HEAD];
         codec::encode(self, &mut frame).map_err(io::Error::other)?;
         frame.extend_from_slice(surroundings.written());
+        let length = frame.len() - HEAD;
+        wire::fits("a worker's setup", length, wire::MAX_PAYLOAD).map_err(io::Error::other)?;
         wire::seal(&mut frame, Kind::Setup, 0);
         Ok(frame)
     }

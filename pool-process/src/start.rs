@@ -16,7 +16,7 @@ use crate::child::{Child, Guardian, Parent};
 use crate::hook::{self, ROLE};
 use crate::identity::Identity;
 use crate::image;
-use crate::link::Link;
+use crate::link::{self, Link};
 use crate::sys::{self, Status};
 
 use server::Server;
@@ -223,6 +223,8 @@ fn connect(preload: Option<Preload>, identity: &Identity) -> io::Result<Way> {
         let is_new = !server.has_answered();
         match server.channel() {
             Ok(channel) => return Ok(Way::Server(Arc::new(Access { channel, server }))),
+            // It was not even asked: the system refuses to send, or has no descriptor left.
+            Err(error) if !is_the_servers(&error) => return Err(error),
             Err(error) => {
                 server.give_up("does not begin");
                 if is_new {
@@ -232,6 +234,12 @@ fn connect(preload: Option<Preload>, identity: &Identity) -> io::Result<Way> {
             }
         }
     }
+}
+
+/// Whether a question has failed because the server is not there, or does not answer.
+fn is_the_servers(error: &io::Error) -> bool {
+    let of = [io::ErrorKind::UnexpectedEof, io::ErrorKind::TimedOut];
+    link::is_end(error) || of.contains(&error.kind())
 }
 
 /// Why no worker can be started in this program at all, if that is so.

@@ -10,6 +10,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, PoisonError};
 
+use pool_core::PerProcess;
+
 use crate::image::Image;
 
 /// `SHT_SYMTAB` of `<elf.h>`.
@@ -28,8 +30,8 @@ const LONGEST: usize = 4096;
 /// The name of the function that begins at an address of this program, as its author wrote it; a closure is
 /// `a closure`, or the place in the program where it stands.
 pub(crate) fn name(address: usize) -> Option<String> {
-    static KNOWN: Mutex<BTreeMap<usize, Option<String>>> = Mutex::new(BTreeMap::new());
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    static KNOWN: PerProcess<Mutex<BTreeMap<usize, Option<String>>>> = PerProcess::new();
+    let mut known = KNOWN.get().lock().unwrap_or_else(PoisonError::into_inner);
     let name = known
         .entry(address)
         .or_insert_with(|| look_up(Image::own().address_in_file(address)?).ok()?);

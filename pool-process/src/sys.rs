@@ -331,6 +331,31 @@ fn signal_on(fd: BorrowedFd<'_>, to: libc::pid_t, signal: libc::c_int) -> io::Re
 /// `F_SETSIG` of `<fcntl.h>`, which the libc crate does not name.
 const F_SETSIG: libc::c_int = 10;
 
+/// The lowest address that the calling thread's stack may grow to; 0 where the system does not say.
+pub(crate) fn stack_floor() -> usize {
+    thread_local! {
+        static FLOOR: usize = look_up_stack_floor();
+    }
+    FLOOR.try_with(|floor| *floor).unwrap_or(0)
+}
+
+fn look_up_stack_floor() -> usize {
+    let (mut floor, mut size) = (ptr::null_mut(), 0);
+    // SAFETY: the attributes are filled in by the first call, read by the second where that has succeeded, and freed once.
+    unsafe {
+        let mut attributes = std::mem::zeroed();
+        if libc::pthread_getattr_np(libc::pthread_self(), &raw mut attributes) == 0 {
+            if libc::pthread_attr_getstack(&raw const attributes, &raw mut floor, &raw mut size)
+                != 0
+            {
+                floor = ptr::null_mut();
+            }
+            libc::pthread_attr_destroy(&raw mut attributes);
+        }
+    }
+    floor as usize
+}
+
 /// The room that the first thread of a process has for its stack.
 pub(crate) fn first_stack() -> usize {
     /// Where there is no limit: what is usual.
@@ -366,6 +391,29 @@ pub(crate) fn at_exit(handler: extern "C" fn()) {
     // SAFETY: a function that lives as long as the process. There is room for 32, and where there is no more
     // memory the handler is not called, which is what happens to a process that is killed.
     unsafe { libc::atexit(handler) };
+}
+
+/// Has a function called in each child that this process forks; it takes no lock and makes system calls only.
+pub(crate) fn in_forked_children(handler: extern "C" fn()) {
+    /// As POSIX has it.
+    type Handler = Option<unsafe extern "C" fn()>;
+    let (before, in_parent): (Handler, Handler) = (None, None);
+    // SAFETY: functions that live as long as the process. Where there is no memory for it, a child keeps what it has a copy of.
+    unsafe { libc::pthread_atfork(before, in_parent, Some(handler)) };
+}
+
+/// Closes what is behind this number, and leaves the number to something that says nothing: a socket without another end.
+pub(crate) fn empty_numbered(fd: RawFd) {
+    // SAFETY: plain numbers: the descriptors that are closed here are this function's own.
+    unsafe {
+        let nothing = libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
+        if nothing < 0 || libc::dup3(nothing, fd, libc::O_CLOEXEC) < 0 {
+            libc::close(fd);
+        }
+        if nothing >= 0 {
+            libc::close(nothing);
+        }
+    }
 }
 
 /// Waits until the process behind this descriptor has ended. A number that is no such descriptor is left alone.

@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     Context = 3,
     /// Forget what was kept under this number.
     Forget = 4,
+    /// There is no more work: leave in good order.
+    Leave = 5,
     /// The worker can be given work.
     Ready = 16,
     /// The task is about to be decoded and run: from here on it counts as started.
@@ -51,11 +53,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 12] = [
+    const ALL: [Kind; 13] = [
         Kind::Setup,
         Kind::Task,
         Kind::Context,
         Kind::Forget,
+        Kind::Leave,
         Kind::Ready,
         Kind::Started,
         Kind::Done,
@@ -154,6 +157,11 @@ impl Reader {
             end: 0,
             max,
         }
+    }
+
+    /// Refuses longer payloads from now on.
+    pub(crate) fn set_max(&mut self, max: u64) {
+        self.max = max;
     }
 
     /// Reads once; 0 is the end of the stream.

@@ -1,30 +1,44 @@
-//! A worker: reads tasks from its socket one after the other, runs them, answers, and leaves when the socket ends.
+//! A worker: reads tasks from its socket one after the other, runs them, answers, and leaves when it is told to.
+//!
+//! One that is told to leave, and a process whose function has returned, ends as a program does: what was made in it is dropped,
+//! handlers for the exit run, buffers are written. Where its socket just ends, its pool was terminated or is gone: then it
+//! ends at once.
 
 use std::io::{self, Write};
 
-use pool_core::{CodecError, Failure, Worker, WorkerSeat};
+use pool_core::{CodecError, Failure, OwnerProcess, Worker, WorkerSeat, end_copy};
 
 use crate::link::{Link, Patient};
 use crate::setup::{Purpose, Setup};
 use crate::wire::{self, HEAD, Kind, Reader};
-use crate::{at_exit, codec, errand, lent, sys, travel};
+use crate::{at_exit, codec, errand, lent, link, sys, travel};
 
 /// What a reply buffer keeps of its room when it had to grow.
 const KEEP: usize = 1024 * 1024;
 
+/// What runs at the end of a worker that leaves in good order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Whatever was registered for the exit of the process.
+    Handlers,
+    /// Nothing: it was forked from the program itself, whose handlers are not its own.
+    Bare,
+}
+
 /// A worker's whole life.
-pub(crate) fn serve(link: &Link) -> ! {
+pub(crate) fn serve(link: &Link, exit: Exit) -> ! {
     let mut stream = Patient {
         link,
         fds: Vec::new(),
     };
-    // The pool's own limit comes with the setup; until then nothing is larger than an environment.
+    // The pool's own limit comes with the setup, which has this one.
     let mut reader = Reader::new(wire::MAX_PAYLOAD);
     let (setup, settled) = match Setup::receive(&mut reader, &mut stream) {
         Ok(Some(setup)) => setup,
         Ok(None) => leave(0),
         Err(_) => leave(1),
     };
+    reader.set_max(setup.max_payload);
     match (setup.purpose, settled) {
         (Purpose::Pool { .. }, Err(error)) => {
             let error = error.to_string();
@@ -54,9 +68,14 @@ pub(crate) fn serve(link: &Link) -> ! {
                 leave(1)
             }
             say(link, Kind::Ready, |_| Kind::Ready);
-            work(reader, stream, setup.max_payload)
+            work(reader, stream, setup.max_payload);
+            drop(seat);
+            depart(0, exit)
         }
-        (Purpose::Alone, Ok(())) => run_alone(reader, stream, &setup.name),
+        (Purpose::Alone, Ok(())) => {
+            let code = run_alone(reader, stream, &setup.name);
+            depart(code, exit)
+        }
     }
 }
 
@@ -90,7 +109,7 @@ fn initialize(setup: &Setup, seat: &WorkerSeat) -> Result<(), String> {
 }
 
 /// Task after task, until the pool has no more.
-fn work(mut reader: Reader, mut stream: Patient<'_>, max_payload: u64) -> ! {
+fn work(mut reader: Reader, mut stream: Patient<'_>, max_payload: u64) {
     let mut reply = Vec::new();
     loop {
         match reader.next() {
@@ -107,6 +126,7 @@ fn work(mut reader: Reader, mut stream: Patient<'_>, max_payload: u64) -> ! {
                 lent::keep(frame.request, frame.payload)
             }
             Ok(Some(frame)) if frame.kind == Kind::Forget => lent::forget(frame.request),
+            Ok(Some(frame)) if frame.kind == Kind::Leave => return,
             // The pool keeps to the protocol; what does not is not the pool.
             Ok(Some(_)) | Err(_) => leave(1),
             Ok(None) => match reader.fill(&mut stream) {
@@ -122,21 +142,21 @@ fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// One task, and the process ends as it ends: 0, or 1 after a panic.
-fn run_alone(mut reader: Reader, mut stream: Patient<'_>, name: &str) -> ! {
+/// One task, and the exit code of the process: 0, or 1 after a panic.
+fn run_alone(mut reader: Reader, mut stream: Patient<'_>, name: &str) -> i32 {
     loop {
         match reader.next() {
             Ok(Some(frame)) if frame.kind == Kind::Task => {
                 let mut reply = Vec::new();
                 match call(frame.payload, &mut reply) {
-                    Kind::Done => leave(0),
+                    Kind::Done => return 0,
                     // The panic hook has said it all.
-                    Kind::Panicked => leave(1),
+                    Kind::Panicked => return 1,
                     _ => {
                         let error = codec::decode::<CodecError>(&reply);
                         let error = error.unwrap_or_else(|error| error);
                         tell(&format!("{name}: cannot decode {error}"));
-                        leave(1)
+                        return 1;
                     }
                 }
             }
@@ -157,7 +177,10 @@ fn run(link: &Link, request: u64, payload: &[u8], max: u64, reply: &mut Vec<u8>)
     deliver(link, &started);
     reply.clear();
     reply.resize(HEAD, 0);
+    let owner = OwnerProcess::current();
     let mut kind = call(payload, reply);
+    // A task that has forked returns here on both sides: the worker alone answers.
+    end_copy(owner);
     if let Err(error) = wire::fits("the task's result", reply.len() - HEAD, max) {
         kind = errand::report(Kind::BadResult, &error, HEAD, reply);
     }
@@ -193,10 +216,16 @@ fn say(link: &Link, kind: Kind, fill: impl FnOnce(&mut Vec<u8>) -> Kind) {
     deliver(link, &frame);
 }
 
-/// A pool that no longer listens has gone: there is nothing left to work for.
+/// A pool that no longer listens has gone: there is nothing left to work for. Where the system refuses to send, the
+/// task is lost with this worker, and said to be.
 fn deliver(link: &Link, frame: &[u8]) {
-    if link.write_all(frame).is_err() {
-        leave(0);
+    match link.write_all(frame) {
+        Ok(()) => {}
+        Err(error) if link::is_end(&error) => leave(0),
+        Err(error) => {
+            tell(&format!("a worker cannot answer its pool: {error}"));
+            leave(1)
+        }
     }
 }
 
@@ -208,14 +237,18 @@ fn flush() {
     sys::flush_c_streams();
 }
 
-/// Leaves without running what is meant for the end of the program that this process never was, but waits for
-/// the processes that its tasks have started.
+/// Ends as a program does. What hangs here is waited for by `join`, and stopped with the pool.
+fn depart(code: i32, exit: Exit) -> ! {
+    lent::forget_all();
+    match exit {
+        Exit::Handlers => std::process::exit(code),
+        Exit::Bare => leave(code),
+    }
+}
+
+/// Ends at once, but for the processes that its tasks have started, which are waited for.
 fn leave(code: i32) -> ! {
     at_exit::see_them_off();
     flush();
-    if std::env::var_os("LLVM_PROFILE_FILE").is_some() {
-        // Coverage is written by a handler at exit.
-        std::process::exit(code);
-    }
     sys::exit_now(code)
 }

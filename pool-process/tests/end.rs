@@ -15,7 +15,7 @@ use common::{
     wait_with,
 };
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, killpg, sigaction};
-use nix::unistd::Pid;
+use nix::unistd::{ForkResult, Pid, fork};
 use pool_process::{Process, ProcessPool};
 
 /// The variable with the name of the gate at which a program's tasks report to the test.
@@ -275,6 +275,48 @@ fn a_killed_parent_leaves_nothing() -> Outcome {
         family.ends();
         program.child.wait()?;
     }
+    Ok(())
+}
+
+#[test]
+#[ignore = "a program for the tests below"]
+fn program_forked() -> Outcome {
+    let pools = [
+        ProcessPool::new(2)?,
+        ProcessPool::builder().size(2).reexec().build()?,
+    ];
+    for pool in &pools {
+        pool.apply_async(report, "busy".to_owned()).map(drop)?;
+    }
+    let process = Process::new(report, "busy".to_owned());
+    process.start()?;
+    // SAFETY: the child goes to the gate and ends there, as a child of a process with threads may.
+    if let ForkResult::Child = unsafe { fork() }? {
+        report("forked".to_owned());
+        // SAFETY: no precondition.
+        unsafe { nix::libc::_exit(0) };
+    }
+    say("ready");
+    listen();
+    Ok(())
+}
+
+#[test]
+fn a_killed_parent_leaves_nothing_also_where_a_child_that_it_has_forked_lives_on() -> Outcome {
+    let mut program = Program::start("program_forked")?;
+    let guests = program.gate.guests(4);
+    let forked = guests.iter().find(|guest| guest.word == "forked");
+    let forked = forked.ok_or("no child")?.pid;
+    let mut family = descendants(program.child.id());
+    assert!(family.remove(&forked));
+    let family = Family(family.into_iter().map(Watch::over).collect());
+    program.child.kill()?;
+    family.ends();
+    program.child.wait()?;
+    assert!(common::lives(forked), "it is nobody's worker");
+    let watch = Watch::over(forked);
+    drop(guests);
+    watch.ends();
     Ok(())
 }
 

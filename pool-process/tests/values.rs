@@ -165,3 +165,60 @@ fn generic_functions_and_closures_without_captures_travel() -> Outcome {
         Ok(())
     })
 }
+
+/// A value that nests as deep as one likes.
+#[derive(Debug, Serialize, Deserialize)]
+enum Nest {
+    End,
+    Inner(Box<Nest>),
+}
+
+fn nest(levels: u32) -> Nest {
+    (0..levels).fold(Nest::End, |inner, _| Nest::Inner(Box::new(inner)))
+}
+
+fn levels(mut of: Nest) -> u32 {
+    let mut levels = 0;
+    while let Nest::Inner(inner) = of {
+        of = *inner;
+        levels += 1;
+    }
+    levels
+}
+
+#[test]
+fn a_value_that_nests_too_deep_is_its_tasks_error_in_both_directions() -> Outcome {
+    each_way(1, |pool| {
+        let worker = pool.apply(pid, ())?;
+        assert_eq!(levels(pool.apply(nest, 1_000)?), 1_000);
+        assert_eq!(pool.apply(levels, nest(1_000))?, 1_000);
+        for seen in [
+            refused(pool.apply(nest, 5_000).map(levels)),
+            refused(pool.apply(levels, nest(5_000))),
+            refused(pool.map(levels, [nest(1), nest(5_000)]).map(drop)),
+            refused(pool.apply_with(nest(5_000), |_: &Nest, (): ()| (), ())),
+        ] {
+            assert_eq!(seen.0, "encode");
+            assert!(seen.1.reason.contains("nests deeper"), "{}", seen.1);
+        }
+        assert_eq!(
+            pool.apply(pid, ())?,
+            worker,
+            "the worker went through all of it"
+        );
+        Ok(())
+    })
+}
+
+#[test]
+fn a_task_whose_result_is_an_option_of_nothing_has_succeeded() -> Outcome {
+    let pool = ProcessPool::builder()
+        .size(1)
+        .initializer(|(): ()| Vec::<u8>::new(), ())
+        .build()?;
+    let push = |x: u8| pool_process::worker_state(|seen: &mut Vec<u8>| seen.push(x));
+    assert_eq!(pool.map(push, 0..3)?, [Some(()); 3]);
+    let none = |()| pool_process::worker_state(|_: &mut String| ());
+    assert_eq!(pool.apply(none, ())?, None);
+    Ok(())
+}

@@ -149,6 +149,28 @@ impl Builder {
         self.with(|config| config.warn_on_drop(warn))
     }
 
+    /// Bytes of stack for each worker, rounded up to what the system takes (default: 8 MiB, as a main thread has, or what
+    /// the environment variable `RUST_MIN_STACK` says).
+    ///
+    /// It is address space: memory is taken as far as a task uses it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// fn depth(of: u64) -> u64 {
+    ///     let frame = std::hint::black_box([of; 128]);
+    ///     if of == 0 { 0 } else { frame[0].min(1) + depth(of - 1) }
+    /// }
+    ///
+    /// let pool = pool_thread::ThreadPool::builder().size(1).stack_size(64 << 20).build()?;
+    /// assert_eq!(pool.apply(depth, 10_000)?, 10_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.settings.stack_size = Some(bytes);
+        self
+    }
+
     /// The pool's source of time (default: the real clock).
     ///
     /// # Examples

@@ -16,8 +16,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use pool_core::{
-    Attendance, Cause, Deadline, Failure, Feed, Lender, Seat, StartError, Worker, WorkerLost,
-    WorkerSeat,
+    Attendance, Cause, Deadline, Failure, Feed, Lender, OwnerProcess, Seat, StartError, Worker,
+    WorkerLost, WorkerSeat, end_copy, thread_builder,
 };
 
 use crate::initializer::Settings;
@@ -122,8 +122,11 @@ impl Crew {
             crew.work(index, number);
         };
         // The system keeps 15 bytes of a thread's name.
-        let thread = thread::Builder::new()
-            .name(format!("tpool-{number}"))
+        let mut thread = thread_builder(format!("tpool-{number}"));
+        if let Some(bytes) = self.settings.stack_size {
+            thread = thread.stack_size(bytes);
+        }
+        let thread = thread
             .spawn(work)
             .map_err(|source| StartError::Worker { index, source })?;
         let ended: Vec<_> = {
@@ -204,7 +207,9 @@ impl Crew {
             let Some(claim) = self.feed.next_unless(Seat(index), || self.leaves(index)) else {
                 return End::Drained;
             };
+            let owner = OwnerProcess::current();
             claim.job.run_here(claim.unit);
+            end_copy(owner);
             left = left.map(|left| left - 1);
         }
         End::Share
@@ -242,6 +247,7 @@ impl Crew {
                 cause: Cause::Start(why.to_owned()),
                 task: job.describe(&claim.unit, None),
                 items: job.items(&claim.unit),
+                begun: false,
                 hint: None,
             };
             claim

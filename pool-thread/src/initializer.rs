@@ -47,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) timers: Timers,
     /// How many threads may run in the place of blocked ones.
     pub(crate) stand_ins: usize,
+    /// Bytes of each worker's stack, where something is said of it.
+    pub(crate) stack_size: Option<usize>,
 }
 
 impl Default for Settings {
@@ -56,6 +58,7 @@ impl Default for Settings {
             max_tasks: None,
             timers: Timers::default(),
             stand_ins: STAND_INS,
+            stack_size: None,
         }
     }
 }

@@ -65,6 +65,9 @@ impl ThreadPool {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stats(&self) -> Stats {
+        if self.0.is_here().is_err() {
+            return Stats::default();
+        }
         let (workers, started) = self.0.backend().head_count();
         Stats {
             tally: self.0.tally(),

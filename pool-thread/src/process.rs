@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use pool_core::{Attendance, Deadline, Timers};
+use pool_core::{Attendance, Deadline, Timers, thread_builder};
 
 /// One function, to be run on a thread of its own.
 ///
@@ -124,7 +124,7 @@ impl Process {
         };
         // The system's names end at the first zero byte.
         let name = self.name.replace('\0', "");
-        let thread = thread::Builder::new().name(name).spawn(run);
+        let thread = thread_builder(name).spawn(run);
         let refused = match thread {
             Ok(thread) => {
                 *life = Life::Started(thread);

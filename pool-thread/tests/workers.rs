@@ -126,3 +126,32 @@ fn an_initializer_that_fails_every_time_fails_what_is_queued_with_its_own_words(
         "a bounded number of tries"
     );
 }
+
+#[test]
+fn the_state_of_a_worker_is_dropped_when_it_leaves() -> Result<(), Box<dyn std::error::Error>> {
+    /// Counts in a worker what it notes, and tells it when it is dropped.
+    struct Log(u64, std::sync::mpsc::Sender<u64>);
+    impl Drop for Log {
+        fn drop(&mut self) {
+            self.1.send(self.0).unwrap_or(());
+        }
+    }
+    for share in [None, std::num::NonZeroUsize::new(2)] {
+        let (sender, dropped) = std::sync::mpsc::channel();
+        let mut builder = ThreadPool::builder().size(2);
+        if let Some(tasks) = share {
+            builder = builder.maxtasksperchild(tasks);
+        }
+        let pool = builder
+            .initializer(move || Log(0, sender.clone()))
+            .build()?;
+        pool.map(
+            |x: u64| pool_thread::worker_state(|log: &mut Log| log.0 += x),
+            0..20,
+        )?;
+        pool.close();
+        pool.join()?;
+        assert_eq!(dropped.try_iter().sum::<u64>(), 190);
+    }
+    Ok(())
+}

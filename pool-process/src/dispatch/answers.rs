@@ -69,15 +69,24 @@ impl Dispatcher {
         }
     }
 
+    /// Nothing is read any more of what comes from a worker's socket, whoever holds it.
+    pub(super) fn stop_listening(&mut self, index: usize) {
+        if let Some(hand) = &mut self.slots[index].hand
+            && !std::mem::replace(&mut hand.silent, true)
+        {
+            // It was in the set, and is open: nothing else is said to fail.
+            let _ = self.epoll.delete(hand.link.as_fd());
+        }
+    }
+
     /// A worker's socket has ended. Mostly its process is ending as well, and will say why; otherwise it is stopped.
     fn fell_silent(&mut self, index: usize) {
         let Some(hand) = &mut self.slots[index].hand else {
             return;
         };
-        hand.silent = true;
-        // It would be reported for ever.
-        let _ = self.epoll.delete(hand.link.as_fd());
-        if !hand.child.is_ending() {
+        let is_ending = hand.child.is_ending();
+        self.stop_listening(index);
+        if !is_ending {
             self.condemn(index, "it closed its connection".to_owned());
         }
     }

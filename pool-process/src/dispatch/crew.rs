@@ -8,9 +8,8 @@ use nix::sys::signal::Signal;
 use pool_core::{Cause, Failure, Seat};
 
 use crate::hand::{Duty, Hand};
-use crate::inbox::Order;
 use crate::setup::{Purpose, Setup};
-use crate::{cause, lifeline, names};
+use crate::{cause, lifeline, link, names};
 
 use super::{Course, Dispatcher, Event, Name, Slot};
 
@@ -18,6 +17,9 @@ use super::{Course, Dispatcher, Event, Name, Slot};
 const TRIES: u32 = 5;
 /// The pause after the first of them; each further one doubles it.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// So many workers may end while they receive a task; with the last of them the task fails.
+const HAND_OVERS: u32 = 5;
 
 impl Dispatcher {
     /// Starts a worker for an empty place, the first of so many that are to be filled now.
@@ -46,8 +48,17 @@ impl Dispatcher {
             self.note(|stats| stats.ended(false));
             return Err(error.into());
         }
-        // A worker that is gone before it was told anything is found dead like any other.
-        let _ = hand.introduce(setup, &self.plan.surroundings.fds(&theirs));
+        match hand.introduce(setup, &self.plan.surroundings.fds(&theirs)) {
+            Ok(()) => {}
+            // A worker that is gone before it was told anything is found dead like any other.
+            Err(error) if link::is_end(&error) => {}
+            Err(error) => {
+                hand.child.kill_and_bury();
+                self.note(|stats| stats.ended(false));
+                let refused = format!("a worker cannot be told what it is to do: {error}");
+                return Err(io::Error::new(error.kind(), refused));
+            }
+        }
         self.slots[index].hand = Some(hand);
         self.flush(index);
         Ok(())
@@ -100,8 +111,7 @@ impl Dispatcher {
             return;
         }
         let pause = PAUSE * 2_u32.pow((self.failures - 1).min(8));
-        let inbox = self.inbox.clone();
-        let retry = Box::new(move || inbox.tell(Order::Retry { slot: index }));
+        let retry = self.retry(index);
         self.slots[index].retry = Some(self.plan.timers.arm(pause, retry));
     }
 
@@ -112,7 +122,7 @@ impl Dispatcher {
         };
         while let Some(claim) = self.feed.try_next(Seat(0)) {
             let unit = (&*claim.job, &claim.unit);
-            let lost = cause::lost(0, Cause::Start(reason.clone()), unit, None);
+            let lost = cause::never_started(reason.clone(), unit);
             claim.job.fail(claim.unit, lost);
         }
     }
@@ -145,6 +155,7 @@ impl Dispatcher {
             hand.verdict.get_or_insert(verdict);
             hand.child.signal(Signal::SIGKILL);
         }
+        self.stop_listening(index);
     }
 
     /// A worker's process has ended: its last words are heard, then its task fails or goes back to the queue.
@@ -172,7 +183,15 @@ impl Dispatcher {
                 let lost = cause::lost(hand.child.pid(), cause, unit, memory);
                 claim.job.fail(claim.unit, lost);
             }
-            Duty::Busy(assignment) => self.feed.put_back(assignment.claim),
+            Duty::Busy(assignment) if assignment.claim.unit.returns() + 1 < HAND_OVERS => {
+                self.feed.put_back(assignment.claim);
+            }
+            Duty::Busy(assignment) => {
+                let claim = assignment.claim;
+                let unit = (&*claim.job, &claim.unit);
+                let lost = cause::never_received(hand.child.pid(), cause, unit, memory, HAND_OVERS);
+                claim.job.fail(claim.unit, lost);
+            }
             Duty::Starting if self.course != Course::Stopping => {
                 self.start_failed(index, hand.verdict.unwrap_or_else(|| cause.to_string()));
             }

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::ProcessError;
+use pool_core::PerProcess;
+
 use super::life::{Life, State};
 
 /// One of the processes that [`active_children`] found alive.
@@ -26,15 +27,13 @@ pub(super) struct Entry {
 
 /// Processes that were started, also those whose handle was dropped; the ended ones are taken out when somebody
 /// looks, or starts another.
-static CHILDREN: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
+static CHILDREN: PerProcess<Mutex<Vec<Entry>>> = PerProcess::new();
 
 /// Lists a process that was just started.
 pub(super) fn add(entry: Entry) {
     active_children();
-    CHILDREN
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(entry);
+    let children = CHILDREN.get().lock();
+    children.unwrap_or_else(PoisonError::into_inner).push(entry);
 }
 
 /// The processes of this program that were started and have not ended.
@@ -42,13 +41,13 @@ pub(super) fn add(entry: Entry) {
 /// Source: `multiprocessing.active_children` in CPython's documentation.
 pub fn active_children() -> Vec<ActiveChild> {
     let mut alive = Vec::new();
-    let mut children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut children = CHILDREN
+        .get()
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     children.retain(|child| {
-        let state = match child.life.look() {
-            Ok(state) => state,
-            // This process was forked from theirs: to drop them is not its business.
-            Err(ProcessError::NotAChild) => return true,
-            Err(_) => return false,
+        let Ok(state) = child.life.look() else {
+            return false;
         };
         let State::Running(running) = &*state else {
             return false;

@@ -3,12 +3,14 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use pool_core::PerProcess;
+
 use crate::identity::Identity;
 use crate::lifeline;
 use crate::setup::{Purpose, Setup};
 use crate::start::{Newborn, StartMethod, Starter};
 use crate::surroundings::Surroundings;
-use crate::wire::MAX_PAYLOAD;
+use crate::wire::{self, HEAD, MAX_PAYLOAD};
 
 use super::ProcessError;
 
@@ -31,6 +33,8 @@ fn begin(name: &str, task: &[u8], surroundings: &Surroundings) -> io::Result<New
         panic_hook: false,
         initializer: None,
     };
+    wire::fits("the process's argument", task.len() - HEAD, MAX_PAYLOAD)
+        .map_err(io::Error::other)?;
     let first = setup.frame(surroundings)?;
     let (ours, theirs) = lifeline::ends()?;
     let mut newborn = start(&surroundings.identity)?;
@@ -51,25 +55,16 @@ fn begin(name: &str, task: &[u8], surroundings: &Surroundings) -> io::Result<New
 
 /// Starts a process that knows nothing yet, of a thread with this identity.
 fn start(identity: &Identity) -> io::Result<Newborn> {
-    /// That of the last thread that has started one, with the process that it is of: one that was forked from that needs
-    /// its own.
-    static STARTER: Mutex<Option<(u32, Starter)>> = Mutex::new(None);
-    let mut shared = STARTER.lock().unwrap_or_else(PoisonError::into_inner);
-    let owner = std::process::id();
-    let (_, starter) = match shared.take() {
-        Some((of, starter)) if of == owner && starter.is_for(identity) => {
-            shared.insert((of, starter))
-        }
-        other => {
-            if let Some((of, starter)) = other
-                && of != owner
-            {
-                // Its descriptors are not ours to close: in a forked worker they are closed already.
-                std::mem::forget(starter);
-            }
-            let starter = Starter::new(StartMethod::default(), None, identity);
-            shared.insert((owner, starter))
-        }
-    };
+    /// That of the last thread that has started one.
+    static STARTER: PerProcess<Mutex<Option<Starter>>> = PerProcess::new();
+    let mut shared = STARTER.get().lock().unwrap_or_else(PoisonError::into_inner);
+    if shared
+        .as_ref()
+        .is_some_and(|starter| !starter.is_for(identity))
+    {
+        *shared = None;
+    }
+    let method = StartMethod::default();
+    let starter = shared.get_or_insert_with(|| Starter::new(method, None, identity));
     starter.start(1)
 }

@@ -11,8 +11,8 @@ use nix::sys::eventfd::EfdFlags;
 use nix::sys::signal::Signal;
 use pool_core::Timers;
 
-use crate::at_exit::Listed;
 use crate::child::Child;
+use crate::listed::Listed;
 use crate::sys::{self, Status};
 
 use super::ProcessError;

@@ -16,9 +16,10 @@ use nix::unistd::{ForkResult, dup2_stdin, fork, setsid};
 
 use crate::child::{Child, Parent};
 use crate::link::Link;
-use crate::{sys, worker};
+use crate::sys;
+use crate::worker::{self, Exit};
 
-use super::{Newborn, server};
+use super::Newborn;
 
 /// Forks a worker, from a thread of its own: so it has a stack for tasks, and nothing that a thread has made once for
 /// itself, as the seeds of its hash maps.
@@ -62,14 +63,12 @@ fn become_worker(link: &Link) -> ! {
         // SAFETY: neither calls a handler. SIGKILL and SIGSTOP refuse, as they should.
         let _ = unsafe { sigaction(signal, &action) };
     }
-    // What owns a descriptor and may be dropped later has to go before its number is somebody else's.
-    server::let_go();
     sys::close_all_but(link.as_fd().as_raw_fd());
     let input = sys::fill_standard()
         .and_then(|()| sys::null())
         .and_then(|null| Ok(dup2_stdin(null)?));
     match input {
-        Ok(()) => worker::serve(link),
+        Ok(()) => worker::serve(link, Exit::Bare),
         Err(error) => worker::refuse(link, &error.to_string()),
     }
 }

@@ -4,6 +4,8 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
+use pool_core::PerProcess;
+
 use crate::channel::{Channel, Respondent};
 use crate::hook::Role;
 use crate::identity::Identity;
@@ -20,8 +22,6 @@ pub(super) struct Server {
     /// The owner's own way to ask it.
     channel: Channel,
     process: Arc<Respondent>,
-    /// The process that has started it: one that was forked from that has no business with it.
-    owner: u32,
     preload: Option<Preload>,
     /// Of the thread that has started it.
     identity: Identity,
@@ -32,28 +32,19 @@ pub(super) struct Server {
 }
 
 /// The servers in use. The last one without a preload stays: the next pool will want it.
-static SERVERS: Mutex<Servers> = Mutex::new(Servers::none());
+static SERVERS: PerProcess<Mutex<Servers>> = PerProcess::new();
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Servers {
     kept: Option<Arc<Server>>,
     all: Vec<Weak<Server>>,
-}
-
-impl Servers {
-    const fn none() -> Servers {
-        Servers {
-            kept: None,
-            all: Vec::new(),
-        }
-    }
 }
 
 impl Server {
     /// The server for pools with this preload, made by a thread with this identity, which is the calling one; started if
     /// there is none.
     pub(super) fn get(preload: Option<Preload>, identity: &Identity) -> io::Result<Arc<Server>> {
-        let mut servers = lock(&SERVERS);
+        let mut servers = lock(SERVERS.get());
         servers.all.retain(|server| server.strong_count() > 0);
         let mut running: Vec<_> = servers.all.iter().filter_map(Weak::upgrade).collect();
         let fitting = running
@@ -79,7 +70,6 @@ impl Server {
 
     fn fits(&self, preload: Option<Preload>, identity: &Identity) -> bool {
         self.process.fault().is_none()
-            && self.owner == std::process::id()
             && same(self.preload, preload)
             && self.identity == *identity
             // What else confines this thread keeps it from looking at processes that are confined less.
@@ -94,7 +84,6 @@ impl Server {
         Ok(Server {
             channel: Channel::new(ours, process.clone()),
             process,
-            owner: std::process::id(),
             preload,
             identity: identity.clone(),
             in_reach,
@@ -134,22 +123,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if self.owner == std::process::id() {
-            // At the end of its first channel it takes everything down; killed, it leaves that to others.
-            self.channel.close();
-            if !self.process.child.ends_within(Some(END)) {
-                self.give_up("does not end");
-            }
-            self.process.child.await_and_bury();
+        // At the end of its first channel it takes everything down; killed, it leaves that to others.
+        self.channel.close();
+        if !self.process.child.ends_within(Some(END)) {
+            self.give_up("does not end");
         }
-    }
-}
-
-/// In a process that was forked: the servers are the parent's.
-pub(super) fn let_go() {
-    // Where another thread held the lock at the fork, they are lost with it.
-    if let Ok(mut servers) = SERVERS.try_lock() {
-        *servers = Servers::none();
+        self.process.child.await_and_bury();
     }
 }
 

@@ -123,6 +123,7 @@ mod tests {
             cause: Cause::Exit(3),
             task: "task 1".into(),
             items: None,
+            begun: true,
             hint: None,
         };
         let lost = named::<ErrorReply>(&Failure::WorkerLost(Box::new(lost)));

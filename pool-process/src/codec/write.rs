@@ -1,5 +1,7 @@
-//! A serializer in front of another that refuses what MessagePack would silently change: an option inside of
-//! which is nothing. `Some(())` and `Some(None)` would be written as `None` is, and come back as that.
+//! A serializer in front of MessagePack's: it bounds how deep a value nests, and tells an option with nothing inside from
+//! `None`.
+//!
+//! MessagePack has one word for nothing. `Some(())` and `Some(None)` are written as an extension that counts the `Some`s around it.
 
 use std::fmt;
 
@@ -9,17 +11,26 @@ use serde::ser::{
     Serializer,
 };
 
-/// A value whose options are looked at while it is written.
-pub(super) struct Looked<'a, T: ?Sized>(pub(super) &'a T);
+use super::depth::Depth;
 
-impl<T: Serialize + ?Sized> Serialize for Looked<'_, T> {
+/// The extension's type: one that MessagePack keeps for itself, so that it is no user's.
+pub(super) const SOMES: i8 = -83;
+
+/// A value that is written no deeper than this.
+pub(super) struct Bounded<'a, T: ?Sized>(pub(super) &'a T, pub(super) Depth);
+
+impl<T: Serialize + ?Sized> Serialize for Bounded<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(Strict(serializer))
+        self.0.serialize(Writer(serializer, self.1))
     }
 }
 
-/// The serializer, and each of its parts.
-struct Strict<S>(S);
+/// The serializer, and each of its parts, with the depth that is left.
+struct Writer<S>(S, Depth);
+
+fn deeper<E: ser::Error>(depth: Depth) -> Result<Depth, E> {
+    depth.deeper().map_err(E::custom)
+}
 
 macro_rules! forward {
     ($($method:ident($($arg:ident: $type:ty),*))+) => {$(
@@ -32,21 +43,22 @@ macro_rules! forward {
 macro_rules! open {
     ($($method:ident($($arg:ident: $type:ty),*) -> $part:ident;)+) => {$(
         fn $method(self, $($arg: $type),*) -> Result<Self::$part, S::Error> {
-            self.0.$method($($arg),*).map(Strict)
+            let depth = deeper(self.1)?;
+            self.0.$method($($arg),*).map(|part| Writer(part, depth))
         }
     )+};
 }
 
-impl<S: Serializer> Serializer for Strict<S> {
+impl<S: Serializer> Serializer for Writer<S> {
     type Ok = S::Ok;
     type Error = S::Error;
-    type SerializeSeq = Strict<S::SerializeSeq>;
-    type SerializeTuple = Strict<S::SerializeTuple>;
-    type SerializeTupleStruct = Strict<S::SerializeTupleStruct>;
-    type SerializeTupleVariant = Strict<S::SerializeTupleVariant>;
-    type SerializeMap = Strict<S::SerializeMap>;
-    type SerializeStruct = Strict<S::SerializeStruct>;
-    type SerializeStructVariant = Strict<S::SerializeStructVariant>;
+    type SerializeSeq = Writer<S::SerializeSeq>;
+    type SerializeTuple = Writer<S::SerializeTuple>;
+    type SerializeTupleStruct = Writer<S::SerializeTupleStruct>;
+    type SerializeTupleVariant = Writer<S::SerializeTupleVariant>;
+    type SerializeMap = Writer<S::SerializeMap>;
+    type SerializeStruct = Writer<S::SerializeStruct>;
+    type SerializeStructVariant = Writer<S::SerializeStructVariant>;
 
     forward! {
         serialize_bool(v: bool) serialize_char(v: char) serialize_str(v: &str) serialize_bytes(v: &[u8])
@@ -70,13 +82,14 @@ impl<S: Serializer> Serializer for Strict<S> {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
-        if value.serialize(Nothing).is_ok() {
-            return Err(ser::Error::custom(
-                "an option with nothing inside, like `Some(())` or `Some(None)`, would arrive as `None`: \
-                 use an enum or a `Result` of your own",
-            ));
+        let depth = deeper(self.1)?;
+        match value.serialize(Nothing(1, depth)) {
+            Ok(somes) => self.0.serialize_newtype_struct(
+                rmp_serde::MSGPACK_EXT_STRUCT_NAME,
+                &(SOMES, Count(somes.to_le_bytes())),
+            ),
+            Err(_) => self.0.serialize_some(&Bounded(value, depth)),
         }
-        self.0.serialize_some(&Looked(value))
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -84,7 +97,9 @@ impl<S: Serializer> Serializer for Strict<S> {
         name: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        self.0.serialize_newtype_struct(name, &Looked(value))
+        let depth = deeper(self.1)?;
+        self.0
+            .serialize_newtype_struct(name, &Bounded(value, depth))
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -94,8 +109,9 @@ impl<S: Serializer> Serializer for Strict<S> {
         variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
+        let depth = deeper(self.1)?;
         self.0
-            .serialize_newtype_variant(name, index, variant, &Looked(value))
+            .serialize_newtype_variant(name, index, variant, &Bounded(value, depth))
     }
 
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
@@ -109,12 +125,12 @@ impl<S: Serializer> Serializer for Strict<S> {
 
 macro_rules! part {
     ($($part:ident: $($method:ident($($name:ident: $type:ty)?))+;)+) => {$(
-        impl<S: $part> $part for Strict<S> {
+        impl<S: $part> $part for Writer<S> {
             type Ok = S::Ok;
             type Error = S::Error;
             $(
                 fn $method<T: Serialize + ?Sized>(&mut self, $($name: $type,)? value: &T) -> Result<(), S::Error> {
-                    self.0.$method($($name,)? &Looked(value))
+                    self.0.$method($($name,)? &Bounded(value, self.1))
                 }
             )+
             fn end(self) -> Result<S::Ok, S::Error> {
@@ -134,8 +150,18 @@ part! {
     SerializeStructVariant: serialize_field(name: &'static str);
 }
 
-/// Accepts what would be written as nothing, and refuses everything else at its first word.
-struct Nothing;
+/// The bytes of a number.
+struct Count([u8; 4]);
+
+impl Serialize for Count {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+/// Accepts what MessagePack would write as nothing, with the number of `Some`s around it, and refuses everything else at
+/// its first word.
+struct Nothing(u32, Depth);
 
 /// It was something.
 #[derive(Debug)]
@@ -164,34 +190,34 @@ macro_rules! refuse {
 }
 
 impl Serializer for Nothing {
-    type Ok = ();
+    type Ok = u32;
     type Error = Something;
-    type SerializeSeq = Impossible<(), Something>;
-    type SerializeTuple = Impossible<(), Something>;
-    type SerializeTupleStruct = Impossible<(), Something>;
-    type SerializeTupleVariant = Impossible<(), Something>;
-    type SerializeMap = Impossible<(), Something>;
-    type SerializeStruct = Impossible<(), Something>;
-    type SerializeStructVariant = Impossible<(), Something>;
+    type SerializeSeq = Impossible<u32, Something>;
+    type SerializeTuple = Impossible<u32, Something>;
+    type SerializeTupleStruct = Impossible<u32, Something>;
+    type SerializeTupleVariant = Impossible<u32, Something>;
+    type SerializeMap = Impossible<u32, Something>;
+    type SerializeStruct = Impossible<u32, Something>;
+    type SerializeStructVariant = Impossible<u32, Something>;
 
-    fn serialize_none(self) -> Result<(), Something> {
-        Ok(())
+    fn serialize_none(self) -> Result<u32, Something> {
+        Ok(self.0)
     }
 
-    fn serialize_unit(self) -> Result<(), Something> {
-        Ok(())
+    fn serialize_unit(self) -> Result<u32, Something> {
+        Ok(self.0)
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Something> {
-        value.serialize(self)
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<u32, Something> {
+        value.serialize(Nothing(self.0 + 1, deeper(self.1)?))
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
         _: &'static str,
         value: &T,
-    ) -> Result<(), Something> {
-        value.serialize(self)
+    ) -> Result<u32, Something> {
+        value.serialize(Nothing(self.0, deeper(self.1)?))
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -200,37 +226,37 @@ impl Serializer for Nothing {
         _: u32,
         _: &'static str,
         _: &T,
-    ) -> Result<(), Something> {
+    ) -> Result<u32, Something> {
         Err(Something)
     }
 
-    fn collect_str<T: fmt::Display + ?Sized>(self, _: &T) -> Result<(), Something> {
+    fn collect_str<T: fmt::Display + ?Sized>(self, _: &T) -> Result<u32, Something> {
         Err(Something)
     }
 
     fn is_human_readable(&self) -> bool {
-        false
+        true
     }
 
     refuse! {
-        serialize_bool(bool) -> ();
-        serialize_char(char) -> ();
-        serialize_str(&str) -> ();
-        serialize_bytes(&[u8]) -> ();
-        serialize_i8(i8) -> ();
-        serialize_i16(i16) -> ();
-        serialize_i32(i32) -> ();
-        serialize_i64(i64) -> ();
-        serialize_i128(i128) -> ();
-        serialize_u8(u8) -> ();
-        serialize_u16(u16) -> ();
-        serialize_u32(u32) -> ();
-        serialize_u64(u64) -> ();
-        serialize_u128(u128) -> ();
-        serialize_f32(f32) -> ();
-        serialize_f64(f64) -> ();
-        serialize_unit_struct(&'static str) -> ();
-        serialize_unit_variant(&'static str, u32, &'static str) -> ();
+        serialize_bool(bool) -> u32;
+        serialize_char(char) -> u32;
+        serialize_str(&str) -> u32;
+        serialize_bytes(&[u8]) -> u32;
+        serialize_i8(i8) -> u32;
+        serialize_i16(i16) -> u32;
+        serialize_i32(i32) -> u32;
+        serialize_i64(i64) -> u32;
+        serialize_i128(i128) -> u32;
+        serialize_u8(u8) -> u32;
+        serialize_u16(u16) -> u32;
+        serialize_u32(u32) -> u32;
+        serialize_u64(u64) -> u32;
+        serialize_u128(u128) -> u32;
+        serialize_f32(f32) -> u32;
+        serialize_f64(f64) -> u32;
+        serialize_unit_struct(&'static str) -> u32;
+        serialize_unit_variant(&'static str, u32, &'static str) -> u32;
         serialize_seq(Option<usize>) -> Self::SerializeSeq;
         serialize_tuple(usize) -> Self::SerializeTuple;
         serialize_tuple_struct(&'static str, usize) -> Self::SerializeTupleStruct;

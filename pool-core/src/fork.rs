@@ -1,0 +1,143 @@
+//! Children that the program forks: each has a copy of the parent's memory, and of its threads only the one that forked.
+//!
+//! A pool, a timer or a lock of the parent is of no use in such a child: nobody takes tasks there, and nobody unlocks what another
+//! thread held at the fork. So what belongs to a process remembers its [`OwnerProcess`], and whoever uses it looks first whether it is
+//! still the one. To look is one relaxed load; a system call for the number of the process would cost more than a small task.
+//!
+//! # Safety
+//!
+//! `pthread_atfork` is POSIX's and takes functions that live as long as the program. The one that it calls in a child adds one to an
+//! atomic number, which a child of a process with threads may do. What a [`PerProcess`] points to was allocated by a `Box` and is
+//! never freed.
+#![expect(
+    unsafe_code,
+    reason = "a handler that the C library calls in a forked child"
+)]
+
+use std::sync::Once;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+/// How many forks lie between the program's first process and this one.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// A process of this program, as told from the children that it forks.
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::OwnerProcess;
+///
+/// let owner = OwnerProcess::current();
+/// assert!(owner.is_current()); // and in a child that this process forks it is not
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnerProcess(u32);
+
+impl OwnerProcess {
+    /// The calling process.
+    pub fn current() -> OwnerProcess {
+        watch();
+        OwnerProcess(FORKS.load(Ordering::Relaxed))
+    }
+
+    /// Whether it is the calling process.
+    pub fn is_current(self) -> bool {
+        self.0 == FORKS.load(Ordering::Relaxed)
+    }
+}
+
+/// Ends the calling process where it is a copy of one of this owner: a task or callback has forked, and both sides have returned from
+/// it. The copy has none of the pool's threads but the one that it runs on, and nothing to go on with.
+pub fn end_copy(owner: OwnerProcess) {
+    if !owner.is_current() {
+        std::process::exit(0);
+    }
+}
+
+/// Has forks counted from now on.
+#[cfg(unix)]
+fn watch() {
+    use std::ffi::c_int;
+
+    unsafe extern "C" {
+        fn pthread_atfork(
+            prepare: Option<extern "C" fn()>,
+            parent: Option<extern "C" fn()>,
+            child: Option<extern "C" fn()>,
+        ) -> c_int;
+    }
+
+    extern "C" fn forked() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+
+    static WATCHED: Once = Once::new();
+    WATCHED.call_once(|| {
+        // SAFETY: see the module's head. It fails where there is no memory for three pointers: then a forked child takes itself for
+        // its parent, as it would without this.
+        unsafe { pthread_atfork(None, None, Some(forked)) };
+    });
+}
+
+/// Nothing forks here.
+#[cfg(not(unix))]
+fn watch() {}
+
+/// A value that each process makes for itself when it first asks for it, behind no lock: one that was held at a fork would stay
+/// locked in the child. That of the parent is left as it is.
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::PerProcess;
+/// use std::sync::Mutex;
+///
+/// static NAMES: PerProcess<Mutex<Vec<String>>> = PerProcess::new();
+///
+/// assert!(NAMES.get().lock().is_ok_and(|names| names.is_empty()));
+/// ```
+pub struct PerProcess<T>(AtomicPtr<(OwnerProcess, T)>);
+
+impl<T: Default + Send + Sync + 'static> PerProcess<T> {
+    /// Nothing was made yet.
+    pub const fn new() -> Self {
+        PerProcess(AtomicPtr::new(std::ptr::null_mut()))
+    }
+
+    /// The calling process's own.
+    pub fn get(&self) -> &'static T {
+        let mut there = self.0.load(Ordering::Acquire);
+        loop {
+            // SAFETY: null, or what was published below, which is never freed.
+            match unsafe { there.as_ref() } {
+                Some((owner, value)) if owner.is_current() => return value,
+                _ => {}
+            }
+            let made = Box::into_raw(Box::new((OwnerProcess::current(), T::default())));
+            match self
+                .0
+                .compare_exchange(there, made, Ordering::AcqRel, Ordering::Acquire)
+            {
+                // SAFETY: published for good by this thread.
+                Ok(_) => return unsafe { &(*made).1 },
+                Err(other) => {
+                    // SAFETY: made above, and nobody else has seen it.
+                    drop(unsafe { Box::from_raw(made) });
+                    there = other;
+                }
+            }
+        }
+    }
+}
+
+impl<T: Default + Send + Sync + 'static> Default for PerProcess<T> {
+    fn default() -> Self {
+        PerProcess::new()
+    }
+}
+
+impl<T> std::fmt::Debug for PerProcess<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PerProcess").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,150 @@
+//! A child that the program forks has a copy of a pool and none of its threads: the copy refuses and goes at once, and a
+//! pool that the child makes works. A task that forks costs only itself.
+
+mod common;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use common::{Gate, Outcome, each_way, ignore_sigterm, pid, wait_at};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, alarm, fork};
+use pool_process::{Failure, Misuse, Process, ProcessError, ProcessPool, active_children};
+
+/// What takes longer hangs: the child's own alarm ends it.
+const LIMIT: u32 = 30;
+
+/// Runs this in a forked child, where it must come to its end.
+fn forked(check: impl FnOnce() -> Outcome) {
+    // SAFETY: the child calls what a child of a process with threads may not rely on in general (it allocates, which the C
+    // library sees to); that the pools need nothing beyond that is what is tested.
+    match unsafe { fork() }.expect("a child") {
+        ForkResult::Child => {
+            alarm::set(LIMIT);
+            let end = catch_unwind(AssertUnwindSafe(|| check().expect("it holds")));
+            // SAFETY: no precondition; the test program's own end is its parent's business.
+            unsafe { nix::libc::_exit(i32::from(end.is_err())) }
+        }
+        ForkResult::Parent { child } => {
+            let ended = waitpid(child, None).expect("it is ours");
+            assert_eq!(
+                ended,
+                WaitStatus::Exited(child, 0),
+                "the child hung, or failed"
+            );
+        }
+    }
+}
+
+fn refused<T>(failure: Result<T, Failure>) {
+    let refused = failure.err().expect("nobody does it");
+    assert_eq!(refused, Failure::Misuse(Misuse::Forked));
+}
+
+#[test]
+fn a_copy_of_a_pool_refuses_everything_and_goes_at_once() -> Outcome {
+    for builder in [ProcessPool::builder(), ProcessPool::builder().reexec()] {
+        let pool = builder.size(2).build()?;
+        let worker = pool.apply(pid, ())?;
+        let gate = Gate::new();
+        let running = pool.apply_async(wait_at, gate.name())?;
+        let guests = gate.guests(1);
+        let results = pool.imap(|x: u32| x, 0..4)?;
+        let process = Process::new(wait_at, gate.name());
+        process.start()?;
+        let other = gate.guests(1);
+        let mut kept = Some((pool, running, results, process));
+        forked(|| {
+            let (pool, mut running, mut results, process) = kept.take().expect("they are there");
+            refused(pool.apply(pid, ()));
+            refused(pool.map(|x: u8| x, [1, 2]));
+            assert_eq!(pool.imap(|x: u8| x, [1]).map(drop), Err(Misuse::Forked));
+            assert_eq!(pool.join(), Err(Misuse::Forked));
+            pool.terminate();
+            refused(running.get_timeout(Duration::from_secs(3600)));
+            assert!(results.any(|end| end == Err(Failure::Misuse(Misuse::Forked))));
+            assert!(!format!("{pool:?} {:?}", pool.stats()).is_empty());
+            assert!(matches!(process.kill(), Err(ProcessError::NotAChild)));
+            assert_eq!(active_children(), []);
+            Ok(())
+        });
+        let (pool, running, results, process) = kept.take().expect("the parent's own");
+        assert_eq!(results.count(), 4);
+        drop((guests, other));
+        running.get()?;
+        process.join()?;
+        assert!(worker > 0 && pool.apply(pid, ()).is_ok());
+        pool.close();
+        pool.join()?;
+        assert_eq!(pool.stats().lost, 0);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_pool_that_a_child_makes_is_its_own_and_ends_with_its_grace() -> Outcome {
+    let pool = ProcessPool::new(1)?;
+    pool.apply(pid, ())?;
+    forked(|| {
+        let grace = Duration::from_millis(1);
+        let mine = ProcessPool::builder().size(2).grace(grace).build()?;
+        assert_eq!(mine.map(|x: u8| x + 1, 0..3)?, [1, 2, 3]);
+        let gate = Gate::new();
+        let deaf = |gate: String| {
+            ignore_sigterm();
+            wait_at(gate)
+        };
+        let mut handle = mine.apply_async(deaf, gate.name())?;
+        let guests = gate.guests(1);
+        assert_eq!(
+            handle.get_timeout(Duration::from_millis(1)),
+            Err(Failure::TimedOut)
+        );
+        mine.terminate();
+        mine.join()?;
+        drop(guests);
+        let process = Process::new(|(): ()| (), ());
+        process.start()?;
+        process.join()?;
+        Ok(())
+    });
+    pool.apply(pid, ())?;
+    Ok(())
+}
+
+/// Forks, and returns on both sides: the one side after the other has ended, or the other way round.
+fn fork_and_return(copy_first: bool) -> u32 {
+    let (held, release) = nix::unistd::pipe().expect("a pipe");
+    // SAFETY: a worker has one thread.
+    match unsafe { fork() }.expect("a child") {
+        ForkResult::Parent { child } => {
+            if copy_first {
+                waitpid(child, None).expect("it ends");
+            }
+            // Open until the worker ends.
+            std::mem::forget(release);
+        }
+        ForkResult::Child => {
+            drop(release);
+            if !copy_first {
+                // Until the worker has ended: nothing is ever written.
+                nix::unistd::read(&held, &mut [0]).expect("the end");
+            }
+        }
+    }
+    std::process::id()
+}
+
+#[test]
+fn a_task_that_forks_and_returns_on_both_sides_is_answered_once() -> Outcome {
+    for copy_first in [true, false] {
+        each_way(1, |pool| {
+            let worker = pool.apply(fork_and_return, copy_first)?;
+            assert_eq!(pool.apply(pid, ())?, worker, "the worker goes on");
+            assert_eq!(pool.map(|x: u8| x, 0..9)?.len(), 9);
+            assert_eq!(pool.stats().lost, 0);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
