@@ -561,12 +561,7 @@ fn program_replaced() -> Outcome {
 fn a_program_whose_file_was_replaced_or_removed_starts_itself_and_not_the_other() -> Outcome {
     for replace in [true, false] {
         let folder = tempfile::tempdir()?;
-        let copy = folder.path().join("program");
-        // Written by another process: what a test beside this one forks meanwhile would hold it open, and a file that is
-        // open for writing cannot be started.
-        let mut cp = Command::new("cp");
-        let written = cp.arg(std::env::current_exe()?).arg(&copy).status()?;
-        assert!(written.success());
+        let copy = common::copy_into(folder.path())?;
         let mut program = Program::start_file(&copy, "program_replaced")?;
         std::fs::remove_file(&copy)?;
         if replace {

@@ -487,8 +487,7 @@ fn a_program_that_its_user_may_not_execute_says_so() -> Outcome {
         return Ok(());
     }
     let directory = tempfile::tempdir()?;
-    let file = directory.path().join("program");
-    fs::copy(std::env::current_exe()?, &file)?;
+    let file = common::copy_into(directory.path())?;
     fs::set_permissions(&file, fs::Permissions::from_mode(0o700))?;
     let ended = Command::new(&file)
         .args(["--exact", "program_that_may_not_be_executed", "--ignored"])

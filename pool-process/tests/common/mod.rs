@@ -8,6 +8,8 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -49,6 +51,18 @@ pub(crate) fn apart_with<A: Portable>(check: fn(A), argument: A) -> Outcome {
     process.join()?;
     assert_eq!(process.exitcode()?, Some(0), "see its message above");
     Ok(())
+}
+
+/// Copies this program into a directory. Another process does it: a file that is open for writing cannot be started, and what is
+/// open here any other test may hand down to a child for a moment.
+pub(crate) fn copy_into(directory: &Path) -> Result<PathBuf, Box<dyn std::error::Error>> {
+    let file = directory.join("program");
+    let copied = Command::new("cp")
+        .arg(std::env::current_exe()?)
+        .arg(&file)
+        .status()?;
+    assert!(copied.success());
+    Ok(file)
 }
 
 /// Whether this runs as root; says what is skipped where it does not.
@@ -314,7 +328,7 @@ pub(crate) fn everybody(pool: &ProcessPool, size: usize) -> BTreeSet<u32> {
 
 /// A process that a worker leaves behind: it lives for a minute, unless it is killed. Its process id.
 pub(crate) fn linger(_: ()) -> u32 {
-    let child = std::process::Command::new("sleep").arg("60").spawn();
+    let child = Command::new("sleep").arg("60").spawn();
     child.expect("sleep is there").id()
 }
 
