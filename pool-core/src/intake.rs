@@ -142,8 +142,8 @@ pub(crate) struct Window {
     size: usize,
     /// It grows up to this where its reader is woken in quick succession.
     most: usize,
-    /// A pool is joined: nobody may be there to take results.
-    lifted: bool,
+    /// How many joins wait for its input: nobody may be there to take results.
+    lifted: usize,
     has_grown: bool,
     /// When the reader was woken last.
     woken: Option<Instant>,
@@ -161,7 +161,7 @@ impl Window {
             } else {
                 size.max(MOST)
             },
-            lifted: false,
+            lifted: 0,
             has_grown: false,
             woken: None,
         }
@@ -460,7 +460,7 @@ impl<A, R, E> Intake<A, R, E> {
             if queue.ended {
                 return false;
             }
-            if queue.window.lifted || queue.outstanding < queue.window.size {
+            if queue.window.lifted > 0 || queue.outstanding < queue.window.size {
                 if waited {
                     queue.window.woke();
                 }
@@ -615,7 +615,13 @@ impl<A: Send + 'static, R: Send + 'static, E: Send + 'static> Reads<R, E> for In
 
 impl<A: Send, R: Send, E: Send + 'static> Source for Intake<A, R, E> {
     fn lift_bound(&self, lift: bool) {
-        lock(&self.sent).window.lifted = lift;
+        {
+            let window = &mut lock(&self.sent).window;
+            window.lifted = match lift {
+                true => window.lifted + 1,
+                false => window.lifted.saturating_sub(1),
+            };
+        }
         self.wanted.notify_all();
     }
 

@@ -268,13 +268,12 @@ fn an_input_that_asks_its_own_iterator_is_refused_and_goes_on() -> Outcome {
     let own: Arc<OnceLock<Mutex<Imap<u64>>>> = Arc::default();
     let (begin, begun) = channel::<()>();
     let asked = own.clone();
-    let input = (0..2).map(move |x| {
-        if x == 0 {
+    let input = (0..2).inspect(move |x| {
+        if *x == 0 {
             begun.recv().unwrap_or(());
             let refused = asked.get().and_then(|own| own.lock().ok()?.next());
             assert_eq!(refused, Some(Err(Failure::Misuse(Misuse::WouldDeadlock))));
         }
-        x
     });
     let results = pool.imap(|x: u64| x, input)?;
     assert!(own.set(Mutex::new(results)).is_ok());
