@@ -316,7 +316,8 @@ impl Builder {
         }
     }
 
-    /// Forks this very process for each worker: tasks see what it holds, as in Python on Linux before 3.14.
+    /// Forks this very process for each worker: tasks see what it holds, as in Python on Linux before 3.14. When such a worker
+    /// leaves, its state is dropped, but no handlers for the exit of the process run: they are the program's.
     ///
     /// # Safety
     ///

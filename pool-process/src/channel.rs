@@ -59,9 +59,10 @@ impl Respondent {
         self.has_answered.load(Ordering::Relaxed)
     }
 
-    /// Waits until there is an answer, or for this long; true when there is one. Once it has begun, a question continues a server
-    /// that was stopped; before that, whoever waits does.
-    fn answers_within(&self, link: &Link, limit: Duration) -> io::Result<bool> {
+    /// Waits until there is an answer, or for this long; true when there is one. A question continues a server that is stopped; one that
+    /// is stopped before it can hear it, or while it works on the answer, is continued by whoever waits.
+    fn answers_within(&self, link: &Link, limit: Option<Duration>) -> io::Result<bool> {
+        let limit = limit.unwrap_or(Duration::MAX);
         let mut waited = Duration::ZERO;
         while waited < limit {
             let step = LOOK.min(limit - waited);
@@ -235,13 +236,12 @@ impl Channel {
     /// it does not come out of by itself.
     fn take(&self, open: &mut Option<Link>, limit: Option<Duration>) -> io::Result<Answer> {
         let link = open.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        if let Some(limit) = limit
-            && !self.server.answers_within(link, limit)?
-        {
+        if !self.server.answers_within(link, limit)? {
             // An answer that comes yet would be taken for that to another question.
             *open = None;
+            let seconds = limit.unwrap_or_default().as_secs();
             self.server
-                .give_up(&format!("did not answer for {} s", limit.as_secs()));
+                .give_up(&format!("did not answer for {seconds} s"));
             return Err(io::ErrorKind::TimedOut.into());
         }
         let answer = talk::hear(link)?.ok_or(io::ErrorKind::UnexpectedEof)?;

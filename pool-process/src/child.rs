@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::listed::{self, Listed};
+use crate::lifeline;
 use crate::sys::{self, Status};
 
 /// A process, the leader of a group of its own, until its end was seen to.
@@ -21,7 +21,7 @@ pub(crate) struct Child {
     pidfd: OwnedFd,
     parent: Parent,
     /// Our end of its lifeline.
-    lifeline: Option<(Listed, OwnedFd)>,
+    lifeline: Option<lifeline::Owned>,
 }
 
 /// Whose child it is.
@@ -53,8 +53,8 @@ impl Child {
     }
 
     /// Ties it to this process, which keeps this end until the child's end was seen to; the child is to hold the other.
-    pub(crate) fn tie(&mut self, end: OwnedFd) {
-        self.lifeline = Some((listed::unshare(end.as_fd()), end));
+    pub(crate) fn tie(&mut self, end: lifeline::Owned) {
+        self.lifeline = Some(end);
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -48,10 +48,10 @@ mod environment;
 mod identity;
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod lifeline;
+mod listed;
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod listed;
+mod lifeline;
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod names;

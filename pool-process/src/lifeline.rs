@@ -13,14 +13,29 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::pipe2;
 
+use crate::listed::{self, Listed};
 use crate::sys::{self, about};
 
-/// A new one: the owner's end, to be kept until the worker has ended, and the worker's.
-pub(crate) fn ends() -> io::Result<(OwnedFd, OwnedFd)> {
+/// The owner's end, to be kept until the worker has ended. Children that the owner forks do not have it.
+#[derive(Debug)]
+pub(crate) struct Owned {
+    // In this order: a number that is closed is in no list.
+    _listed: Listed,
+    _reader: OwnedFd,
+}
+
+/// A new one: the owner's end and the worker's.
+pub(crate) fn ends() -> io::Result<(Owned, OwnedFd)> {
     let refused = about("a pipe for the worker cannot be made");
+    let alone = listed::hold_off_forks();
     // Whoever writes into it is not held up.
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(refused)?;
-    Ok((sys::above_standard(reader)?, sys::above_standard(writer)?))
+    let reader = sys::above_standard(reader)?;
+    let owned = Owned {
+        _listed: listed::unshare(reader.as_fd(), &alone),
+        _reader: reader,
+    };
+    Ok((owned, sys::above_standard(writer)?))
 }
 
 /// Ties the caller's process group to the owner. To be called once, by the group's leader.

@@ -45,7 +45,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// A connected pair of byte streams, the first of them this process's; neither end survives an `exec`.
+    /// A connected pair of byte streams; neither end survives an `exec`, and children that the program forks have neither.
     pub(crate) fn pair() -> io::Result<(Link, Link)> {
         Link::pair_of(SockType::Stream)
     }
@@ -56,15 +56,21 @@ impl Link {
     }
 
     fn pair_of(kind: SockType) -> io::Result<(Link, Link)> {
+        let alone = listed::hold_off_forks();
         let (one, other) = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)?;
-        let ours = sys::above_standard(one)?;
-        let theirs = Link::from_fd(sys::above_standard(other)?);
-        let listed = listed::unshare(ours.as_fd());
-        let ours = Link {
-            _listed: Some(listed),
-            fd: ours,
+        let unshared = |fd: OwnedFd| {
+            let fd = sys::above_standard(fd)?;
+            Ok::<_, io::Error>(Link {
+                _listed: Some(listed::unshare(fd.as_fd(), &alone)),
+                fd,
+            })
         };
-        Ok((ours, theirs))
+        Ok((unshared(one)?, unshared(other)?))
+    }
+
+    /// The same socket, which a child that is forked has as well.
+    pub(crate) fn shared(self) -> Link {
+        Link::from_fd(self.fd)
     }
 
     /// Takes over a descriptor that is known to be such a socket.

@@ -1,9 +1,10 @@
 //! Lists of descriptors that are read where no lock may be taken: by a handler at the program's exit, while other threads may be
 //! anywhere, and in a child that the program has just forked. Nothing in a list is ever freed, and places are used again.
 
+use std::cell::Cell;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Once, OnceLock};
+use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 
 use crate::sys;
 
@@ -74,15 +75,46 @@ impl Drop for Listed {
 
 static UNSHARED: List = List::new();
 
-/// Has children that the program forks close their copies of a descriptor whose end others wait for: so the end of the program is
-/// still seen. The descriptor must stay open until what this returns is dropped.
-pub(crate) fn unshare(fd: BorrowedFd<'_>) -> Listed {
+/// No fork of this program begins while this is there.
+pub(crate) type NoFork = MutexGuard<'static, ()>;
+
+/// Keeps other threads from forking until what this returns is dropped, so that no child gets a descriptor between its making and its
+/// listing. To be held for a few system calls only.
+pub(crate) fn hold_off_forks() -> NoFork {
     static WATCHED: Once = Once::new();
-    WATCHED.call_once(|| sys::in_forked_children(let_go));
+    WATCHED.call_once(|| sys::at_forks(before_fork, after_fork, in_child));
+    lock()
+}
+
+/// Has children that the program forks close their copies of a descriptor whose end others wait for: so the end of the program is
+/// still seen. It was made under the same hold, and must stay open until what this returns is dropped.
+pub(crate) fn unshare(fd: BorrowedFd<'_>, _since_it_was_made: &NoFork) -> Listed {
     UNSHARED.add(fd, false)
 }
 
+static FORKING: Mutex<()> = Mutex::new(());
+
+thread_local! {
+    /// Of the thread that is forking, in the child as well.
+    static HELD: Cell<Option<NoFork>> = const { Cell::new(None) };
+}
+
+fn lock() -> NoFork {
+    FORKING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+extern "C" fn before_fork() {
+    // A thread whose locals have gone forks without it.
+    let _ = HELD.try_with(|held| held.set(Some(lock())));
+}
+
+extern "C" fn after_fork() {
+    // As above: then there is nothing to let go of.
+    let _ = HELD.try_with(Cell::take);
+}
+
 /// In a child: its copies go. Their numbers stay in use, since what owns them may be dropped yet.
-extern "C" fn let_go() {
+extern "C" fn in_child() {
     UNSHARED.marked(false).for_each(sys::empty_numbered);
+    after_fork();
 }

@@ -393,13 +393,15 @@ pub(crate) fn at_exit(handler: extern "C" fn()) {
     unsafe { libc::atexit(handler) };
 }
 
-/// Has a function called in each child that this process forks; it takes no lock and makes system calls only.
-pub(crate) fn in_forked_children(handler: extern "C" fn()) {
-    /// As POSIX has it.
-    type Handler = Option<unsafe extern "C" fn()>;
-    let (before, in_parent): (Handler, Handler) = (None, None);
+/// Has functions called before each fork of this process, and after it in the parent and in the child. They run on the thread
+/// that forks; the last takes no lock that another one may hold.
+pub(crate) fn at_forks(
+    before: extern "C" fn(),
+    in_parent: extern "C" fn(),
+    in_child: extern "C" fn(),
+) {
     // SAFETY: functions that live as long as the process. Where there is no memory for it, a child keeps what it has a copy of.
-    unsafe { libc::pthread_atfork(before, in_parent, Some(handler)) };
+    unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
 }
 
 /// Closes what is behind this number, and leaves the number to something that says nothing: a socket without another end.

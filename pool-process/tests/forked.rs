@@ -112,6 +112,94 @@ fn a_pool_that_a_child_makes_is_its_own_and_ends_with_its_grace() -> Outcome {
     Ok(())
 }
 
+/// How many descriptors the one pool of this process has reported to it: those in the sets of its event queues.
+fn watched() -> usize {
+    let open = std::fs::read_dir("/proc/self/fd").expect("it is there");
+    let queues = open.flatten().filter(|entry| {
+        std::fs::read_link(entry.path()).is_ok_and(|what| what.ends_with("anon_inode:[eventpoll]"))
+    });
+    let infos = queues.map(|queue| {
+        let info = std::path::Path::new("/proc/self/fdinfo").join(queue.file_name());
+        std::fs::read_to_string(info).expect("it is open")
+    });
+    infos.map(|info| info.matches("tfd:").count()).sum()
+}
+
+#[test]
+fn a_worker_that_ends_is_watched_no_more_while_a_forked_child_has_its_descriptors() -> Outcome {
+    common::apart(|()| {
+        let pool = ProcessPool::new(1).expect("a pool");
+        let worker = pool.apply(pid, ()).expect("it works");
+        let before = watched();
+        assert!(before >= 3, "{before}");
+        // SAFETY: the child only makes system calls.
+        match unsafe { fork() }.expect("a child") {
+            ForkResult::Child => loop {
+                nix::unistd::pause();
+            },
+            ForkResult::Parent { child } => {
+                common::loss(pool.apply(common::raise, 9));
+                assert_ne!(pool.apply(pid, ()).expect("a replacement"), worker);
+                // What is left in the set would be reported for as long as the child lives.
+                assert_eq!(watched(), before);
+                nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGKILL).expect("ours");
+                waitpid(child, None).expect("it is ours");
+            }
+        }
+    })
+}
+
+/// Whether this process has the reading end of a pipe whose other end somebody has: in a child, a lifeline of a worker that lives.
+fn holds_a_lifeline() -> bool {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use std::os::fd::BorrowedFd;
+    (3..1000).any(|number| {
+        // SAFETY: a number that need not be open is asked about, and nothing is done to what it stands for.
+        let fd = unsafe { BorrowedFd::borrow_raw(number) };
+        let reads = fcntl(fd, FcntlArg::F_GETFL).is_ok_and(|flags| {
+            OFlag::from_bits_truncate(flags) & OFlag::O_ACCMODE == OFlag::O_RDONLY
+        });
+        let is_pipe = nix::sys::stat::fstat(fd)
+            .is_ok_and(|stat| stat.st_mode & nix::libc::S_IFMT == nix::libc::S_IFIFO);
+        let mut end = [PollFd::new(fd, PollFlags::empty())];
+        reads && is_pipe && poll(&mut end, PollTimeout::ZERO) == Ok(0)
+    })
+}
+
+#[test]
+fn a_child_that_is_forked_while_workers_start_holds_no_lifeline() -> Outcome {
+    common::apart(|()| {
+        each_way_with_a_share(|pool| {
+            std::thread::scope(|scope| {
+                let (stop, stopped) = std::sync::mpsc::channel::<()>();
+                scope.spawn(move || {
+                    while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                        pool.map(|x: u64| x, 0..4).expect("it works");
+                    }
+                });
+                for _ in 0..200 {
+                    forked(|| match holds_a_lifeline() {
+                        false => Ok(()),
+                        true => Err("it would keep a worker alive".into()),
+                    });
+                }
+                drop(stop);
+            });
+        });
+    })
+}
+
+/// Pools whose workers are replaced after each task.
+fn each_way_with_a_share(check: fn(&ProcessPool)) {
+    for builder in [ProcessPool::builder(), ProcessPool::builder().reexec()] {
+        let builder = builder
+            .size(2)
+            .maxtasksperchild(std::num::NonZeroUsize::MIN);
+        check(&builder.build().expect("a pool"));
+    }
+}
+
 /// Forks, and returns on both sides: the one side after the other has ended, or the other way round.
 fn fork_and_return(copy_first: bool) -> u32 {
     let (held, release) = nix::unistd::pipe().expect("a pipe");

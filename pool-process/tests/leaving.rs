@@ -68,6 +68,46 @@ fn nothing_of_it_happens_where_the_pool_is_terminated() -> Outcome {
     Ok(())
 }
 
+/// A state that closes what it finds open before it writes its last line: a gate and a folder.
+struct Thorough(String, String);
+
+impl Drop for Thorough {
+    fn drop(&mut self) {
+        // SAFETY: what is open here is used no more: this process is about to end.
+        unsafe { nix::libc::syscall(nix::libc::SYS_close_range, 3, nix::libc::c_uint::MAX, 0) };
+        wait_at(self.0.clone());
+        let last = format!("{}/{}", self.1, std::process::id());
+        std::fs::write(last, "whole\n").expect("a folder");
+    }
+}
+
+#[test]
+fn a_worker_that_leaves_may_close_everything() -> Outcome {
+    for builder in ways() {
+        let gate = Gate::new();
+        let folder = tempfile::tempdir()?;
+        let names = (gate.name(), folder.path().display().to_string());
+        let pool = builder
+            .size(2)
+            .maxtasksperchild(NonZeroUsize::MIN)
+            .initializer(|(gate, folder)| Thorough(gate, folder), names)
+            .build()?;
+        pool.apply(pid, ())?;
+        let first = gate.guests(1);
+        // The pool has heard that the first one's socket was closed before it hears this answer.
+        pool.apply(pid, ())?;
+        let second = gate.guests(1);
+        pool.close();
+        drop((first, second));
+        // Whoever has taken their places has run nothing, and leaves as well.
+        drop(gate);
+        pool.join()?;
+        assert_eq!(pool.stats().lost, 0);
+        assert!(lines(folder.path()) >= 2);
+    }
+    Ok(())
+}
+
 static AT_EXIT: OnceLock<String> = OnceLock::new();
 
 extern "C" fn handler() {

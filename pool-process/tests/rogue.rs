@@ -63,6 +63,60 @@ fn a_task_that_writes_garbage_fails_alone() -> Outcome {
     })
 }
 
+/// Tries to join another group than the worker's own, and to have a session of its own; what came of it.
+fn leave_the_group(_: ()) -> [i32; 2] {
+    let company = nix::unistd::Pid::from_raw(fork_and_return(()));
+    let own = nix::unistd::Pid::from_raw(0);
+    let joined =
+        nix::unistd::setpgid(company, company).and_then(|()| nix::unistd::setpgid(own, company));
+    let led = nix::unistd::setsid().map(drop);
+    // In a group of its own it would not end with the worker.
+    nix::sys::signal::kill(company, nix::sys::signal::Signal::SIGKILL).expect("it is ours");
+    [joined, led].map(|refused| refused.map_or_else(|errno| errno as i32, |()| 0))
+}
+
+#[test]
+fn a_task_cannot_put_its_worker_into_another_group_than_that_which_is_killed() -> Outcome {
+    // SAFETY: the tasks of this test need nothing that another thread may hold.
+    let raw = unsafe { ProcessPool::builder().raw_fork() };
+    for builder in [ProcessPool::builder(), ProcessPool::builder().reexec(), raw] {
+        let pool = builder.size(1).build()?;
+        let refused = nix::errno::Errno::EPERM as i32;
+        assert_eq!(pool.apply(leave_the_group, ())?, [refused; 2]);
+    }
+    Ok(())
+}
+
+/// Fills every pipe of its worker, its lifeline among them; how many there were.
+fn fill_pipes(_: ()) -> usize {
+    let is_pipe = |fd: &i32| {
+        std::fs::read_link(format!("/proc/self/fd/{fd}"))
+            .is_ok_and(|what| what.to_string_lossy().starts_with("pipe"))
+    };
+    let pipes = (3..100).filter(is_pipe);
+    pipes
+        .filter(|fd| {
+            // SAFETY: it is open, and nobody closes it meanwhile.
+            let pipe = unsafe { std::os::fd::BorrowedFd::borrow_raw(*fd) };
+            let mut written = false;
+            while nix::unistd::write(pipe, &[7; 4096]).is_ok() {
+                written = true;
+            }
+            written
+        })
+        .count()
+}
+
+#[test]
+fn a_lifeline_into_which_a_task_writes_ends_nobody() -> Outcome {
+    each_way(1, |pool| {
+        assert_eq!(pool.apply(fill_pipes, ())?, 1);
+        assert_eq!(pool.apply(fill_pipes, ())?, 0, "it is full");
+        assert_eq!(pool.stats().lost, 0);
+        Ok(())
+    })
+}
+
 #[test]
 fn grandchildren_end_with_their_worker() -> Outcome {
     each_way(1, |pool| {
@@ -86,6 +140,45 @@ fn fork_and_return(_: ()) -> i32 {
         },
         nix::unistd::ForkResult::Parent { child } => child.as_raw(),
     }
+}
+
+/// Starts what writes into the worker's sockets from a session of its own for as long as somebody reads: so the worker breaks the
+/// protocol. The writer waits at the gate before it begins.
+fn flood(gate: String) {
+    let flooded = || {
+        (3..100).for_each(|fd| {
+            // It fails where this is no socket, or has no other end.
+            while nix::sys::socket::send(fd, &[7; 4096], nix::sys::socket::MsgFlags::MSG_NOSIGNAL)
+                .is_ok()
+            {}
+        });
+    };
+    // SAFETY: the worker has one thread.
+    if let nix::unistd::ForkResult::Child = unsafe { nix::unistd::fork() }.expect("a child") {
+        nix::unistd::setsid().expect("it leads no group");
+        wait_with(&gate, "");
+        flooded();
+        // SAFETY: no precondition.
+        unsafe { nix::libc::_exit(0) };
+    }
+    never_end(());
+}
+
+#[test]
+fn what_floods_the_socket_of_a_worker_that_broke_the_protocol_is_not_read_on() -> Outcome {
+    each_way(1, |pool| {
+        let gate = Gate::new();
+        let task = pool.apply_async(flood, gate.name())?;
+        let guests = gate.guests(1);
+        let writer = Watch::over(guests[0].pid);
+        drop(guests);
+        let lost = loss(task.get());
+        assert!(matches!(lost.cause, Cause::Protocol(_)), "{lost}");
+        // Nobody has the other end any more.
+        writer.ends();
+        assert_eq!(pool.apply(|x: u8| x, 1)?, 1);
+        Ok(())
+    })
 }
 
 #[test]

@@ -117,6 +117,14 @@ fn a_stopped_server_holds_up_nobody() -> Outcome {
     Ok(())
 }
 
+#[test]
+fn a_server_that_is_stopped_while_it_prepares_is_continued() -> Outcome {
+    let (pool, _) = own_server(|| raise(Signal::SIGSTOP as i32))?;
+    assert_eq!(pool.map(|x: u64| x, 0..10)?, (0..10).collect::<Vec<_>>());
+    assert_eq!(pool.stats().start_method, StartMethod::ForkServer);
+    Ok(())
+}
+
 extern "C" fn hang(_: i32) {
     loop {
         // SAFETY: it has no preconditions.

@@ -79,12 +79,13 @@ impl Dispatcher {
         }
     }
 
-    /// A worker's socket has ended. Mostly its process is ending as well, and will say why; otherwise it is stopped.
+    /// A worker's socket has ended. Mostly its process is ending as well, and will say why; otherwise it is stopped. One that is
+    /// leaving may close what it likes: nothing is expected of it but its end.
     fn fell_silent(&mut self, index: usize) {
         let Some(hand) = &mut self.slots[index].hand else {
             return;
         };
-        let is_ending = hand.child.is_ending();
+        let is_ending = matches!(hand.duty, Duty::Leaving) || hand.child.is_ending();
         self.stop_listening(index);
         if !is_ending {
             self.condemn(index, "it closed its connection".to_owned());

@@ -45,6 +45,7 @@ impl Dispatcher {
         if let Err(error) = watched {
             // Its socket closes with `hand`, at which it leaves; but nobody would see it go.
             hand.child.kill_and_bury();
+            self.unwatch(&hand);
             self.note(|stats| stats.ended(false));
             return Err(error.into());
         }
@@ -54,6 +55,7 @@ impl Dispatcher {
             Err(error) if link::is_end(&error) => {}
             Err(error) => {
                 hand.child.kill_and_bury();
+                self.unwatch(&hand);
                 self.note(|stats| stats.ended(false));
                 let refused = format!("a worker cannot be told what it is to do: {error}");
                 return Err(io::Error::new(error.kind(), refused));
@@ -62,6 +64,14 @@ impl Dispatcher {
         self.slots[index].hand = Some(hand);
         self.flush(index);
         Ok(())
+    }
+
+    /// Has nothing more reported of a worker. To close its descriptors is not enough: a child that the program has forked may have
+    /// copies, for whose sake the kernel would report its end again and again.
+    fn unwatch(&self, hand: &Hand) {
+        // It fails where one is not in the set, which is what is wanted.
+        let _ = self.epoll.delete(hand.child.as_fd());
+        let _ = self.epoll.delete(hand.link.as_fd());
     }
 
     /// The first frame for a worker.
@@ -169,6 +179,7 @@ impl Dispatcher {
         let Some(hand) = self.slots[index].hand.take() else {
             return;
         };
+        self.unwatch(&hand);
         let expected = matches!(hand.duty, Duty::Leaving);
         self.note(|stats| stats.ended(expected));
         let cause = match &hand.verdict {

@@ -34,6 +34,7 @@ pub(super) fn start_worker() -> io::Result<Newborn> {
 
 fn fork_worker() -> io::Result<Newborn> {
     let (ours, theirs) = Link::pair()?;
+    let theirs = theirs.shared();
     // SAFETY: the builder's promise, see the module.
     match unsafe { fork() }? {
         ForkResult::Child => become_worker(&theirs),
