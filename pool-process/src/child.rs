@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
@@ -20,8 +20,8 @@ pub(crate) struct Child {
     /// Readable once it has ended.
     pidfd: OwnedFd,
     parent: Parent,
-    /// Our end of its lifeline.
-    lifeline: Option<lifeline::Owned>,
+    /// Our end of its lifeline, until it is cut; none of a process that was never tied.
+    lifeline: Option<Mutex<Option<lifeline::Owned>>>,
 }
 
 /// Whose child it is.
@@ -54,7 +54,22 @@ impl Child {
 
     /// Ties it to this process, which keeps this end until the child's end was seen to; the child is to hold the other.
     pub(crate) fn tie(&mut self, end: lifeline::Owned) {
-        self.lifeline = Some(end);
+        self.lifeline = Some(Mutex::new(Some(end)));
+    }
+
+    /// Has the kernel kill it and its group, as at the end of this process; false where it was never tied. The kernel asks who
+    /// has tied it, which is the child itself, and not who this process is by now.
+    fn cut(&self) -> bool {
+        let Some(lifeline) = &self.lifeline else {
+            return false;
+        };
+        drop(
+            lifeline
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        true
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -67,13 +82,28 @@ impl Child {
             Parent::Server(server) if server.signal(self.pid, signal).is_ok() => {}
             // Ours, or nobody's any more: its number is its own as long as it runs.
             _ if self.has_ended() => {}
-            _ => self.kill_group(signal),
+            _ => {
+                self.kill_group(signal);
+                if signal == Signal::SIGKILL {
+                    // Whom the group's signal has reached is not told. It fails where the child has another user and no lifeline,
+                    // which is so of none that has been told anything.
+                    let _ = self.signal_alone(signal);
+                }
+            }
         }
     }
 
-    /// Signals the one process, and only it.
+    /// Signals the one process, and only it. One that belongs to somebody else, since this program has changed its user, is
+    /// signalled with its group by its server, or killed by its lifeline.
     pub(crate) fn signal_alone(&self, signal: Signal) -> io::Result<()> {
-        sys::pidfd_signal(self.pidfd.as_fd(), signal)
+        match sys::pidfd_signal(self.pidfd.as_fd(), signal) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => match &self.parent {
+                Parent::Server(server) if server.signal(self.pid, signal).is_ok() => Ok(()),
+                _ if signal == Signal::SIGKILL && self.cut() => Ok(()),
+                _ => Err(error),
+            },
+            other => other,
+        }
     }
 
     /// Continues it, should somebody have stopped it.

@@ -86,6 +86,9 @@ pub enum ProcessError {
     /// The system refused.
     #[error("process cannot be started: {0}")]
     Start(#[source] io::Error),
+    /// The system refused to signal it, or to wait for it.
+    #[error("process cannot be signalled or waited for: {0}")]
+    Refused(#[source] io::Error),
 }
 
 impl Process {
@@ -276,7 +279,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// It was not started, or was closed.
+    /// It was not started, or was closed; the program has become another user since, and the fork server has gone.
     pub fn terminate(&self) -> Result<(), ProcessError> {
         self.life.signal(Signal::SIGTERM)
     }

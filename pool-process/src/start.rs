@@ -211,8 +211,10 @@ impl Starter {
 
 impl Drop for Starter {
     fn drop(&mut self) {
-        for newborn in self.ahead.drain(..) {
-            newborn.child.kill_and_bury();
+        for Newborn { child, link } in self.ahead.drain(..) {
+            // At the end of its socket it leaves, also where nobody here may kill it any more.
+            drop(link);
+            child.kill_and_bury();
         }
     }
 }

@@ -133,7 +133,9 @@ pub(crate) fn pidfd_kill_group(process: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Whether nobody has taken the status of the process behind a descriptor: its number is still its own.
 pub(crate) fn is_unreaped(process: BorrowedFd<'_>) -> bool {
-    pidfd_send(process, 0, 0).is_ok()
+    let asked = pidfd_send(process, 0, 0);
+    // Who may not signal it is told so only while it is there.
+    !asked.is_err_and(|error| error.raw_os_error() == Some(libc::ESRCH))
 }
 
 fn pidfd_send(process: BorrowedFd<'_>, signal: i32, flags: libc::c_uint) -> io::Result<()> {

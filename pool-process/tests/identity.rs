@@ -9,8 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use common::{
-    Outcome, apart, become_nobody, descendants, each_way, every_way, forget_call, is_root, loss,
-    parent, pid, skip,
+    BOUND, Gate, Outcome, Watch, apart, apart_with, become_nobody, descendants, each_way,
+    every_way, forget_call, is_root, loss, parent, pid, skip, wait_at,
 };
 use nix::libc;
 use nix::mount::{MsFlags, mount};
@@ -415,6 +415,92 @@ fn a_worker_is_rather_not_replaced_than_by_one_with_other_rights() -> Outcome {
         // Others are not concerned.
         let pool = ProcessPool::new(1).expect("a pool");
         assert_ne!(pool.apply(user, ()).expect("a worker"), 0);
+    })
+}
+
+fn end_server_of(worker: u32) {
+    let server = Watch::over(parent(worker));
+    server.signal(Signal::SIGKILL);
+    server.ends();
+}
+
+#[test]
+fn workers_of_a_former_user_are_ended_all_the_same() -> Outcome {
+    if !is_root("a change of user") {
+        return Ok(());
+    }
+    let check = |reexec: bool| {
+        let builder = ProcessPool::builder().size(1).warn_on_drop(false);
+        let builder = if reexec { builder.reexec() } else { builder };
+        let pool = builder.build().expect("a pool");
+        let gate = Gate::new();
+        pool.apply_async(wait_at, gate.name())
+            .map(drop)
+            .expect("open");
+        let guests = gate.guests(1);
+        if !reexec {
+            // It could do it.
+            end_server_of(guests[0].pid);
+        }
+        become_nobody();
+        pool.terminate();
+        assert!(pool.join_timeout(BOUND).expect("terminated"));
+    };
+    apart_with(check, true)?;
+    apart_with(check, false)
+}
+
+#[test]
+fn processes_of_a_former_user_are_ended_all_the_same() -> Outcome {
+    if !is_root("a change of user") {
+        return Ok(());
+    }
+    let check = |server_lives: bool| {
+        let gate = Gate::new();
+        let process = Process::new(wait_at, gate.name());
+        process.start().expect("a process");
+        let guests = gate.guests(1);
+        if !server_lives {
+            end_server_of(guests[0].pid);
+        }
+        become_nobody();
+        if server_lives {
+            process.terminate().expect("its server may");
+        } else {
+            let refused = process.terminate().expect_err("nobody may").to_string();
+            assert!(refused.contains("cannot be signalled"), "{refused}");
+            process.kill().expect("its lifeline is cut");
+            process.kill().expect("again");
+        }
+        assert!(process.join_timeout(BOUND).expect("it was started"));
+    };
+    apart_with(check, true)?;
+    apart_with(check, false)
+}
+
+extern "C" fn hang(_: i32) {
+    loop {
+        // SAFETY: it has no preconditions.
+        unsafe { libc::pause() };
+    }
+}
+
+#[test]
+fn a_hanging_server_of_a_former_user_holds_up_no_end() -> Outcome {
+    if !is_root("a change of user") {
+        return Ok(());
+    }
+    apart(|()| {
+        // SAFETY: the handler only makes a system call.
+        let hangs = || unsafe {
+            signal(Signal::SIGUSR1, SigHandler::Handler(hang)).expect("it can be set");
+        };
+        let pool = ProcessPool::builder().size(1).preload(hangs);
+        let pool = pool.build().expect("a pool");
+        let server = Watch::over(parent(pool.apply(pid, ()).expect("a worker")));
+        server.signal(Signal::SIGUSR1);
+        become_nobody();
+        drop(pool);
     })
 }
 

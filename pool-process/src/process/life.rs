@@ -85,7 +85,7 @@ impl Life {
         let child = self.child.get().ok_or(ProcessError::NotStarted)?;
         match limit {
             Some((limit, _)) if limit.is_zero() => {}
-            _ => wait_for(child, limit).map_err(ProcessError::Start)?,
+            _ => wait_for(child, limit).map_err(ProcessError::Refused)?,
         }
         Ok(!matches!(*self.look()?, State::Running(_)))
     }
@@ -94,7 +94,7 @@ impl Life {
         match (&*self.look()?, self.child.get()) {
             (State::New, _) => Err(ProcessError::NotStarted),
             (State::Running(_), Some(child)) => {
-                child.signal_alone(signal).map_err(ProcessError::Start)
+                child.signal_alone(signal).map_err(ProcessError::Refused)
             }
             _ => Ok(()),
         }
