@@ -13,6 +13,7 @@ use crate::dispatch::{Dispatcher, Plan};
 use crate::errand::Errand;
 use crate::inbox::{Inbox, Order};
 use crate::stats::Stats;
+use crate::sys::about;
 use crate::travel::Travel;
 
 /// Workers that are processes.
@@ -65,6 +66,7 @@ impl Processes {
         };
         let thread = thread_builder("pool-dispatcher")
             .spawn(run)
+            .map_err(about("the pool's thread cannot be started"))
             .map_err(refused)?;
         *lock(&self.thread) = Some(thread);
         started.recv().unwrap_or_else(|_| {

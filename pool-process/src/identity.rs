@@ -18,8 +18,8 @@ use nix::sys::stat::{Mode, stat};
 
 use crate::sys::{self, Capabilities, Signals, about};
 
-/// Lines of a thread's status that are part of its identity, and what an error calls them.
-const LINES: [(&str, &str); 14] = [
+/// Lines of a thread's status that say what it may do, and what an error calls them.
+const LINES: [(&str, &str); 12] = [
     ("Uid", "user ids"),
     ("Gid", "group ids"),
     ("Groups", "supplementary groups"),
@@ -30,21 +30,26 @@ const LINES: [(&str, &str); 14] = [
     ("CapAmb", CAPABILITIES),
     ("NoNewPrivs", "no_new_privs"),
     ("Seccomp", SECCOMP),
-    ("THP_enabled", "huge pages"),
     ("Speculation_Store_Bypass", "speculation"),
     ("SpeculationIndirectBranch", "speculation"),
+];
+/// Lines that say what share it has of the machine.
+const SHARE_LINES: [(&str, &str); 2] = [
+    ("THP_enabled", "huge pages"),
     ("Mems_allowed", "memory nodes"),
 ];
 const CAPABILITIES: &str = "capabilities";
 const SECCOMP: &str = "seccomp filters";
 
 /// Questions to `prctl`; those that the libc crate does not name are of the kernel's `<linux/prctl.h>`.
-const FLAGS: [(libc::c_int, &str); 6] = [
+const FLAGS: [(libc::c_int, &str); 2] = [
     (libc::PR_GET_SECUREBITS, "securebits"),
+    (66, "memory-deny-write-execute"),
+];
+const SHARE_FLAGS: [(libc::c_int, &str); 4] = [
     (libc::PR_GET_TIMERSLACK, "timer slack"),
     (libc::PR_MCE_KILL_GET, "machine check policy"),
     (58, "IO flusher"),
-    (66, "memory-deny-write-execute"),
     (68, "memory merging"),
 ];
 
@@ -52,7 +57,7 @@ const FLAGS: [(libc::c_int, &str); 6] = [
 const NAMESPACES: [(&str, &str); 8] = [
     ("mnt", "mount namespace"),
     ("net", "network namespace"),
-    ("pid_for_children", "PID namespace"),
+    (CHILDREN, "PID namespace"),
     ("time_for_children", "time namespace"),
     ("user", "user namespace"),
     ("ipc", "IPC namespace"),
@@ -60,12 +65,16 @@ const NAMESPACES: [(&str, &str); 8] = [
     ("cgroup", "cgroup namespace"),
 ];
 
+const CHILDREN: &str = "pid_for_children";
+
 /// Files whose content is.
-const FILES: [(&str, &str); 5] = [
-    ("oom_score_adj", "oom_score_adj"),
-    ("cgroup", "cgroup"),
+const FILES: [(&str, &str); 2] = [
     ("attr/current", "security label"),
     ("loginuid", "login user id"),
+];
+const SHARE_FILES: [(&str, &str); 3] = [
+    ("oom_score_adj", "oom_score_adj"),
+    ("cgroup", "cgroup"),
     ("coredump_filter", "core dump filter"),
 ];
 
@@ -146,6 +155,9 @@ impl Account {
     }
 }
 
+/// What is compared, with what an error calls it.
+type Parts = Vec<(&'static str, Part)>;
+
 /// Something that the kernel tells, as it is compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
@@ -157,8 +169,10 @@ enum Part {
 /// Who a thread is.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
-    /// Everything that is compared, with what an error calls it.
-    parts: Vec<(&'static str, Part)>,
+    /// What it may do, and where it lives.
+    rights: Parts,
+    /// How it shares the machine with others. Others may change that from outside, and a service manager does.
+    shares: Parts,
     capabilities: Capabilities,
     /// Those of a program that it starts.
     given: Capabilities,
@@ -171,7 +185,7 @@ pub(crate) struct Identity {
 
 impl PartialEq for Identity {
     fn eq(&self, other: &Identity) -> bool {
-        self.parts == other.parts
+        self.rights == other.rights && self.shares == other.shares
     }
 }
 
@@ -184,38 +198,33 @@ impl Identity {
     /// That of the calling thread, whose account this is; and whether its directory can only be inherited.
     pub(crate) fn of(account: &Account, in_directory: bool) -> io::Result<Identity> {
         use Part::{Number, Numbers, Text};
-        let mut parts = Vec::with_capacity(64);
-        for (name, what) in LINES {
-            parts.push((
-                what,
-                Text(account.line(name).unwrap_or_default().to_owned()),
-            ));
-        }
-        parts.push((SECCOMP, Text(filters(account))));
-        for (question, what) in FLAGS {
-            parts.push((what, Number(sys::flag(question) as u64)));
-        }
+        let mut rights = told(account, &LINES, &FLAGS, &FILES);
+        rights.push((SECCOMP, Text(filters(account))));
         for (name, what) in NAMESPACES {
-            parts.push((what, Text(namespace(name))));
+            let link = namespace(name);
+            if name == CHILDREN {
+                same_numbers(&link)?;
+            }
+            rights.push((what, Text(link)));
         }
-        for (name, what) in FILES {
-            parts.push((what, Text(content(name))));
-        }
-        for (_, hard) in limits()? {
-            parts.push(("hard limits", Number(hard)));
-        }
-        parts.extend([
+        rights.extend([
             ("root directory", Numbers(sys::root())),
-            ("scheduling", Numbers(sys::scheduling())),
-            ("I/O priority", Number(sys::io_priority())),
             ("core scheduling", Number(sys::core_cookie())),
-            ("memory policy", Numbers(sys::memory_policy())),
             ("session keyring", Number(sys::session_keyring())),
             ("personality", Number(sys::personality())),
         ]);
         if in_directory {
-            parts.push(("working directory", whereabouts()?));
+            rights.push(("working directory", whereabouts()?));
         }
+        let mut shares = told(account, &SHARE_LINES, &SHARE_FLAGS, &SHARE_FILES);
+        for (_, hard) in limits()? {
+            shares.push(("hard limits", Number(hard)));
+        }
+        shares.extend([
+            ("scheduling", Numbers(sys::scheduling())),
+            ("I/O priority", Number(sys::io_priority())),
+            ("memory policy", Numbers(sys::memory_policy())),
+        ]);
         let capabilities = Capabilities {
             permitted: account.number("CapPrm", 16)?,
             effective: account.number("CapEff", 16)?,
@@ -228,7 +237,8 @@ impl Identity {
             && sys::flag(libc::PR_GET_SECUREBITS) & NO_ROOT == 0;
         let bounding = account.number("CapBnd", 16)?;
         Ok(Identity {
-            parts,
+            rights,
+            shares,
             capabilities,
             given: capabilities.after_exec(as_root, bounding),
             wanted: capabilities.within(bounding | capabilities.inheritable),
@@ -247,13 +257,13 @@ impl Identity {
         LINE.set(self.line);
     }
 
-    /// What of this is otherwise in another, if anything is.
+    /// What another may do otherwise, if anything.
     pub(crate) fn difference(&self, other: &Identity) -> Option<&'static str> {
-        let mut pairs = self.parts.iter().zip(&other.parts);
+        let mut pairs = self.rights.iter().zip(&other.rights);
         let differs = pairs.find(|(one, other)| one != other);
         match differs {
             Some(((what, _), _)) => Some(what),
-            None => (self.parts.len() != other.parts.len()).then_some("working directory"),
+            None => (self.rights.len() != other.rights.len()).then_some("working directory"),
         }
     }
 
@@ -267,6 +277,25 @@ impl Identity {
         let missing = self.wanted.permitted & !self.given.permitted;
         self.capabilities.lend(missing, || start(exact))
     }
+}
+
+/// What these lines, questions and files say.
+fn told(
+    account: &Account,
+    lines: &[(&str, &'static str)],
+    flags: &[(libc::c_int, &'static str)],
+    files: &[(&str, &'static str)],
+) -> Parts {
+    let line = |name| Part::Text(account.line(name).unwrap_or_default().to_owned());
+    let flag = |question| Part::Number(sys::flag(question) as u64);
+    let lines = lines.iter().map(|(name, what)| (*what, line(name)));
+    let flags = flags
+        .iter()
+        .map(|(question, what)| (*what, flag(*question)));
+    let files = files
+        .iter()
+        .map(|(name, what)| (*what, Part::Text(content(name))));
+    lines.chain(flags).chain(files).collect()
 }
 
 /// Why a program that a thread starts could not be what the thread is, if that is so.
@@ -287,6 +316,17 @@ fn obstacle(account: &Account) -> Option<String> {
 fn ids<'a>(account: &'a Account, name: &str) -> Vec<&'a str> {
     let line = account.line(name).unwrap_or_default();
     line.split_whitespace().collect()
+}
+
+/// Whether this thread's children, which live in this namespace, have the process ids that it knows them by.
+fn same_numbers(of_children: &str) -> io::Result<()> {
+    if namespace("pid") == of_children {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        "this thread's children are to live in another PID namespace (unshare, setns), where the system lets it start no thread \
+         and gives processes other numbers: a pool must be made by a process that lives there",
+    ))
 }
 
 /// How many filters of system calls the program had at its start: then all threads have the same.

@@ -12,7 +12,7 @@ use nix::sys::socket::{
 };
 
 use crate::listed::{self, Listed};
-use crate::sys;
+use crate::sys::{self, about};
 
 /// Most descriptors that one message carries.
 pub(crate) const MAX_FDS: usize = 8;
@@ -57,7 +57,8 @@ impl Link {
 
     fn pair_of(kind: SockType) -> io::Result<(Link, Link)> {
         let alone = listed::hold_off_forks();
-        let (one, other) = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)?;
+        let made = socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC);
+        let (one, other) = made.map_err(about("a pair of sockets cannot be made"))?;
         let unshared = |fd: OwnedFd| {
             let fd = sys::above_standard(fd)?;
             Ok::<_, io::Error>(Link {

@@ -28,7 +28,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::thread;
@@ -92,7 +92,14 @@ pub(crate) fn serve(link: Link) -> ! {
             0
         }
         // Whoever asks finds nobody there, and has other ways.
-        Err(_) => 1,
+        Err(error) => {
+            // Not `eprintln`, which panics where nobody reads stderr.
+            let _ = writeln!(
+                io::stderr(),
+                "pool-process: a fork server cannot start: {error}"
+            );
+            1
+        }
     };
     sys::exit_now(code)
 }

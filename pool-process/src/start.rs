@@ -17,7 +17,7 @@ use crate::hook::{self, ROLE};
 use crate::identity::Identity;
 use crate::image;
 use crate::link::{self, Link};
-use crate::sys::{self, Status};
+use crate::sys::{self, Status, about};
 
 use server::Server;
 
@@ -230,7 +230,7 @@ fn connect(preload: Option<Preload>, identity: &Identity) -> io::Result<Way> {
             Err(error) => {
                 server.give_up("does not begin");
                 if is_new {
-                    return Err(error);
+                    return Err(about("it does not begin")(error));
                 }
                 // It has died since it was last used.
             }

@@ -160,6 +160,7 @@ impl Written {
         }
         // The CPUs may have gone meanwhile; then any will do.
         let _ = sched_setaffinity(Pid::from_raw(0), &cpus);
+        sys::weigh_session();
         sys::set_dumpable(self.dumpable)
             .map_err(about("who may look at the process cannot be set"))?;
         sys::ignore(self.ignored);

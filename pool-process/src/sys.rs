@@ -22,11 +22,12 @@ mod descriptors;
 mod thread;
 
 pub(crate) use descriptors::{
-    above_standard, bell, clock, epoll, fill_standard, inherited, null, received, signals,
+    above_standard, bell, clock, epoll, fill_standard, inherited, is_inherited, null, received,
+    signals,
 };
 pub(crate) use thread::{
     Capabilities, Signals, block, core_cookie, flag, ignore, io_priority, is_dumpable, is_filtered,
-    memory_policy, personality, root, scheduling, session_keyring, set_dumpable,
+    memory_policy, personality, root, scheduling, session_keyring, set_dumpable, weigh_session,
 };
 
 /// How a process ended.
@@ -107,12 +108,13 @@ pub(crate) fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
 
 /// What is wrong where a process cannot be watched by a descriptor.
 pub(crate) fn no_pidfd(error: io::Error) -> io::Error {
-    if error.raw_os_error() != Some(libc::ENOSYS) {
-        return error;
-    }
-    about(
-        "pidfd_open is missing (it needs Linux 5.3, and neither valgrind nor an old container in between)",
-    )(error)
+    about(match error.raw_os_error() {
+        // So old containers refuse what they do not know.
+        Some(libc::ENOSYS | libc::EPERM) => {
+            "pidfd_open is missing (it needs Linux 5.3, and neither valgrind nor an old container in between)"
+        }
+        _ => "a process cannot be watched (pidfd_open)",
+    })(error)
 }
 
 /// Sends a signal to the process behind a descriptor; one that has ended already is no error.

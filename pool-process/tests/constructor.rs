@@ -2,7 +2,10 @@
 
 mod common;
 
-use common::{Outcome, loss, pid};
+use std::os::fd::IntoRawFd;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use common::{Outcome, each_way, loss, pid};
 use pool_process::{Cause, Process, ProcessPool, StartMethod};
 
 /// The file that says how often a worker is to die before it is one: once for each `x` in it, or always.
@@ -11,8 +14,17 @@ const ALWAYS: &str = "always";
 /// Set where the constructor is to start a thread.
 const THREAD: &str = "POOL_TEST_THREAD";
 
+/// Set where the constructor is to open a file.
+const FILE: &str = "POOL_TEST_FILE";
+/// The descriptor that it got.
+static OPENED: AtomicI32 = AtomicI32::new(-1);
+
 /// As a linked C library may do it.
 extern "C" fn construct() {
+    if std::env::var_os(FILE).is_some() {
+        let file = std::fs::File::open("/proc/version").expect("/proc");
+        OPENED.store(file.into_raw_fd(), Ordering::Relaxed);
+    }
     if std::env::var_os(THREAD).is_some() {
         std::thread::spawn(|| {
             loop {
@@ -116,5 +128,26 @@ fn a_pool_whose_workers_never_start_says_so() -> Outcome {
             pool.close();
             pool.join().expect("closed");
         }
+    })
+}
+
+#[test]
+fn what_is_opened_before_main_gets_no_number_of_a_stream_that_is_closed() -> Outcome {
+    apart(FILE, "1".to_owned(), |variable| {
+        set(variable);
+        // SAFETY: nobody in this process owns a standard stream.
+        assert_eq!(unsafe { nix::libc::close(1) }, 0);
+        each_way(1, |pool| {
+            let kept = |()| {
+                let number = OPENED.load(Ordering::Relaxed);
+                let target = std::fs::read_link(format!("/proc/self/fd/{number}"));
+                (number, target.map_err(|error| error.to_string()))
+            };
+            let (number, target) = pool.apply(kept, ())?;
+            assert!(number > 2, "{number}");
+            assert_eq!(target, Ok("/proc/version".into()));
+            Ok(())
+        })
+        .expect("workers");
     })
 }

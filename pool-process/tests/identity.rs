@@ -304,6 +304,75 @@ fn workers_are_scheduled_as_their_program_is() -> Outcome {
 }
 
 #[test]
+fn a_workers_session_weighs_as_much_as_the_worker() -> Outcome {
+    if !is_root("the weight of many sessions at once") {
+        return Ok(());
+    }
+    apart(|()| {
+        // SAFETY: plain numbers.
+        assert_eq!(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, 7) }, 0);
+        every_way(1, |pool| {
+            let weight = |()| fs::read_to_string("/proc/self/autogroup").ok();
+            match pool.apply(weight, ())? {
+                Some(weight) => assert!(weight.ends_with("nice 7\n"), "{weight}"),
+                None => skip("the weight of sessions", "the system knows none"),
+            }
+            Ok(())
+        })
+        .expect("workers");
+    })
+}
+
+#[test]
+fn what_changes_a_programs_share_from_outside_ends_no_pool() -> Outcome {
+    apart(|()| {
+        let builder = ProcessPool::builder().size(1).reexec();
+        let pool = builder.build().expect("a pool");
+        let score = |()| fs::read_to_string("/proc/self/oom_score_adj").expect("/proc");
+        assert_ne!(pool.apply(score, ()).expect("a worker"), "500\n");
+        fs::write("/proc/self/oom_score_adj", "500").expect("it may be worse");
+        loss(pool.apply(|()| -> () { std::process::abort() }, ()));
+        assert_eq!(pool.apply(score, ()).expect("another"), "500\n");
+    })
+}
+
+#[test]
+fn a_thread_whose_children_have_other_numbers_is_refused_a_pool() -> Outcome {
+    if !is_root("a PID namespace") {
+        return Ok(());
+    }
+    apart(|()| {
+        unshare(CloneFlags::CLONE_NEWPID).expect("root may");
+        let all_are_refused = || {
+            // SAFETY: it does not come to a fork.
+            let raw = unsafe { ProcessPool::builder().raw_fork() };
+            for said in [
+                ProcessPool::new(1).expect_err("not here").to_string(),
+                ProcessPool::builder()
+                    .reexec()
+                    .build()
+                    .expect_err("not here")
+                    .to_string(),
+                raw.build().expect_err("not here").to_string(),
+                Process::new(|()| (), ())
+                    .start()
+                    .expect_err("not here")
+                    .to_string(),
+            ] {
+                assert!(
+                    said.contains("cannot be started here: this thread's children"),
+                    "{said}"
+                );
+            }
+        };
+        all_are_refused();
+        // The first process of it.
+        assert!(Command::new("true").status().expect("it ends").success());
+        all_are_refused();
+    })
+}
+
+#[test]
 fn a_child_that_begins_anew_does_so_in_every_way() -> Outcome {
     apart(|()| {
         // SAFETY: plain numbers, and a record that may be all zero.
@@ -331,6 +400,9 @@ fn workers_ignore_the_signals_that_their_program_ignores_and_hide_as_it_does() -
             let before = unsafe { libc::signal(number, libc::SIG_IGN) };
             assert_ne!(before, libc::SIG_ERR);
         };
+        // `nohup`, under which the tests may run, ignores it.
+        // SAFETY: the default action calls no handler.
+        unsafe { signal(Signal::SIGHUP, SigHandler::SigDfl) }.expect("it can be set");
         before_and_after(|| ignore(libc::SIGHUP));
         before_and_after(|| ignore(libc::SIGRTMIN() + 3));
         before_and_after(|| {

@@ -226,6 +226,40 @@ fn without_a_way_to_watch_processes_they_are_refused_and_told_why() -> Outcome {
 }
 
 #[test]
+fn what_the_system_refuses_a_pool_is_named() -> Outcome {
+    use nix::libc;
+    let check = |(call, what): (i64, String)| {
+        common::forget_call(call);
+        for builder in [ProcessPool::builder(), ProcessPool::builder().reexec()] {
+            let said = builder.size(1).build().expect_err("not possible");
+            assert!(said.to_string().contains(&what), "{said}");
+        }
+    };
+    for (call, what) in [
+        (libc::SYS_socketpair, "a pair of sockets cannot be made"),
+        (libc::SYS_pipe2, "a pipe for the worker cannot be made"),
+        (libc::SYS_eventfd2, "an event descriptor cannot be made"),
+        (
+            libc::SYS_timerfd_create,
+            "a timer descriptor cannot be made",
+        ),
+    ] {
+        common::apart_with(check, (call, what.to_owned()))?;
+    }
+    // Only a server needs this one.
+    apart(|()| {
+        common::forget_call(libc::SYS_signalfd4);
+        let pool = ProcessPool::new(1).expect("a pool");
+        assert_eq!(pool.apply(|x: u8| x, 1).expect("a worker"), 1);
+        let reason = pool.stats().start_reason;
+        assert!(
+            reason.starts_with("the fork server cannot be started: it does not begin"),
+            "{reason}"
+        );
+    })
+}
+
+#[test]
 fn without_a_null_device_they_are_refused_and_told_why() -> Outcome {
     use nix::mount::{MsFlags, mount};
     use nix::sched::{CloneFlags, unshare};

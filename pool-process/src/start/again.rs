@@ -36,6 +36,13 @@ pub(super) fn start(role: Role, socket: &Link, identity: &Identity) -> io::Resul
     let arguments: Vec<CString> = std::env::args_os().map(text).collect::<io::Result<_>>()?;
     let mut streams = PosixSpawnFileActions::init()?;
     streams.add_dup2(socket.as_fd().as_raw_fd(), libc::STDIN_FILENO)?;
+    // What runs there before us, as constructors of its libraries, must not get a number that is a stream's.
+    let null = sys::null()?;
+    for stream in [io::stdout().as_fd(), io::stderr().as_fd()] {
+        if !sys::is_inherited(stream)? {
+            streams.add_dup2(null.as_raw_fd(), stream.as_raw_fd())?;
+        }
+    }
     let mut manner = PosixSpawnAttr::init()?;
     manner.set_flags(
         PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK

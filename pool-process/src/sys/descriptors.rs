@@ -36,21 +36,23 @@ pub(crate) fn above_standard(fd: impl Into<OwnedFd>) -> io::Result<OwnedFd> {
 
 /// A counter to wake somebody by.
 pub(crate) fn bell(flags: EfdFlags) -> io::Result<EventFd> {
-    let made = above_standard(EventFd::from_flags(flags | EfdFlags::EFD_CLOEXEC)?)?;
+    let made = EventFd::from_flags(flags | EfdFlags::EFD_CLOEXEC);
+    let made = above_standard(made.map_err(about("an event descriptor cannot be made"))?)?;
     // SAFETY: a copy of what was made as one.
     Ok(unsafe { EventFd::from_owned_fd(made) })
 }
 
 /// A set of descriptors to sleep on.
 pub(crate) fn epoll() -> io::Result<Epoll> {
-    let Epoll(made) = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+    let made = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC);
+    let Epoll(made) = made.map_err(about("an epoll descriptor cannot be made"))?;
     Ok(Epoll(above_standard(made)?))
 }
 
 /// A clock that rings.
 pub(crate) fn clock() -> io::Result<TimerFd> {
-    let made = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC)?;
-    let made = above_standard(made)?;
+    let made = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC);
+    let made = above_standard(made.map_err(about("a timer descriptor cannot be made"))?)?;
     // SAFETY: a copy of what was made as one.
     Ok(unsafe { TimerFd::from_owned_fd(made) })
 }
@@ -58,7 +60,8 @@ pub(crate) fn clock() -> io::Result<TimerFd> {
 /// Signals that are read.
 pub(crate) fn signals(set: &SigSet) -> io::Result<SignalFd> {
     let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-    let made = above_standard(SignalFd::with_flags(set, flags)?)?;
+    let made = SignalFd::with_flags(set, flags);
+    let made = above_standard(made.map_err(about("a signal descriptor cannot be made"))?)?;
     // SAFETY: a copy of what was made as one.
     Ok(unsafe { SignalFd::from_owned_fd(made) })
 }
@@ -78,11 +81,18 @@ pub(crate) fn null() -> io::Result<OwnedFd> {
 /// A copy of a standard stream as a new program would get it. Where the program has closed it, or something that is not
 /// meant for other programs has its number, there is none.
 pub(crate) fn inherited(stream: impl AsFd) -> io::Result<Option<OwnedFd>> {
+    if is_inherited(&stream)? {
+        Ok(Some(stream.as_fd().try_clone_to_owned()?))
+    } else {
+        Ok(None)
+    }
+}
+
+/// Whether a new program would get it.
+pub(crate) fn is_inherited(stream: impl AsFd) -> io::Result<bool> {
     match fcntl(&stream, FcntlArg::F_GETFD) {
-        Ok(flags) if flags & FdFlag::FD_CLOEXEC.bits() == 0 => {
-            Ok(Some(stream.as_fd().try_clone_to_owned()?))
-        }
-        Ok(_) | Err(Errno::EBADF) => Ok(None),
+        Ok(flags) => Ok(flags & FdFlag::FD_CLOEXEC.bits() == 0),
+        Err(Errno::EBADF) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

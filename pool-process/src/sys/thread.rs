@@ -73,6 +73,17 @@ pub(crate) fn scheduling() -> Vec<u64> {
     ]
 }
 
+/// Where the system shares its time among sessions first (autogroup, see `sched(7)`), a nice value counts only within one. To
+/// be called by a process that has a session of its own: it is given the nice value of this thread.
+pub(crate) fn weigh_session() {
+    // SAFETY: plain numbers; zero is the calling thread, and whoever may ask it anything may ask this.
+    let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+    if nice != 0 {
+        // There may be no such sharing, and one without rights may do this only every tenth of a second.
+        let _ = std::fs::write("/proc/self/autogroup", nice.to_string());
+    }
+}
+
 /// The priority of input and output.
 pub(crate) fn io_priority() -> u64 {
     /// `IOPRIO_WHO_PROCESS`.
