@@ -6,7 +6,7 @@
 //!
 //! # Safety
 //!
-//! `pthread_atfork` is POSIX's and takes functions that live as long as the program. The one that it calls in a child adds one to an
+//! `pthread_atfork` and `_exit` are POSIX's; the first takes functions that live as long as the program. The one that it calls in a child adds one to an
 //! atomic number, which a child of a process with threads may do. What a [`PerProcess`] points to was allocated by a `Box` and is
 //! never freed.
 #![expect(
@@ -14,8 +14,7 @@
     reason = "a handler that the C library calls in a forked child"
 )]
 
-use std::sync::Once;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 /// How many forks lie between the program's first process and this one.
 static FORKS: AtomicU32 = AtomicU32::new(0);
@@ -46,12 +45,28 @@ impl OwnerProcess {
     }
 }
 
-/// Ends the calling process where it is a copy of one of this owner: a task or callback has forked, and both sides have returned from
-/// it. The copy has none of the pool's threads but the one that it runs on, and nothing to go on with.
+/// Ends the calling process where it is a copy of one of this owner: the caller's code has forked, and both sides have returned from
+/// it to a pool. The copy has none of the pool's threads but the one that it runs on, and nothing to go on with. Buffers and
+/// handlers for the exit are its parent's: it ends without them.
 pub fn end_copy(owner: OwnerProcess) {
     if !owner.is_current() {
-        std::process::exit(0);
+        end_now();
     }
+}
+
+#[cfg(unix)]
+fn end_now() -> ! {
+    unsafe extern "C" {
+        fn _exit(code: std::ffi::c_int) -> !;
+    }
+    // SAFETY: it has no preconditions.
+    unsafe { _exit(0) }
+}
+
+/// Nothing forks here.
+#[cfg(not(unix))]
+fn end_now() -> ! {
+    std::process::exit(0)
 }
 
 /// Has forks counted from now on.
@@ -71,12 +86,13 @@ fn watch() {
         FORKS.fetch_add(1, Ordering::Relaxed);
     }
 
-    static WATCHED: Once = Once::new();
-    WATCHED.call_once(|| {
+    // Not a `Once`: a child that is forked in the middle of one would wait for ever.
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    if !WATCHED.swap(true, Ordering::AcqRel) {
         // SAFETY: see the module's head. It fails where there is no memory for three pointers: then a forked child takes itself for
         // its parent, as it would without this.
         unsafe { pthread_atfork(None, None, Some(forked)) };
-    });
+    }
 }
 
 /// Nothing forks here.

@@ -228,6 +228,10 @@ impl<R: Send + 'static, E: Send + 'static> Iterator for Imap<R, E> {
         if self.ended {
             return (ready, Some(ready));
         }
+        if self.hub.is_here().is_err() {
+            // What is here, and the refusal.
+            return (ready + 1, Some(ready + 1));
+        }
         let on_their_way = match &self.order {
             Order::Input(first) => first.as_ref().map_or(0, |sent| sent.items),
             Order::Told(flying) => flying.items(),

@@ -140,11 +140,12 @@ pub(crate) struct Sent<R, E> {
 /// How far an input may be read ahead of its consumer, in chunks.
 pub(crate) struct Window {
     size: usize,
+    /// What it begins with.
+    base: usize,
     /// It grows up to this where its reader is woken in quick succession.
     most: usize,
     /// How many joins wait for its input: nobody may be there to take results.
     lifted: usize,
-    has_grown: bool,
     /// When the reader was woken last.
     woken: Option<Instant>,
 }
@@ -156,13 +157,13 @@ impl Window {
         let size = asked.unwrap_or(workers.saturating_mul(4));
         Window {
             size,
+            base: size,
             most: if asked.is_some() {
                 size
             } else {
                 size.max(MOST)
             },
             lifted: 0,
-            has_grown: false,
             woken: None,
         }
     }
@@ -170,21 +171,22 @@ impl Window {
     /// Whether one who waits is to be woken while so many chunks are on their way: a window that has grown is refilled when half of
     /// it is empty, since a wake-up costs more than many tasks.
     fn wakes_at(&self, outstanding: usize) -> bool {
-        match self.has_grown {
+        match self.size > self.base {
             true => outstanding <= self.size / 2,
             false => outstanding < self.size,
         }
     }
 
-    /// The reader was woken: where that was a moment ago as well, tasks are so short that a larger window pays.
+    /// The reader was woken: where that was a moment ago as well, tasks are so short that a larger window pays; where it was not, it is as at
+    /// first.
     fn woke(&mut self) {
         const MOMENT: Duration = Duration::from_millis(1);
         let now = Instant::now();
         let soon = self.woken.replace(now);
-        if self.size < self.most && soon.is_some_and(|before| now.duration_since(before) < MOMENT) {
-            self.has_grown = true;
-            self.size = self.size.saturating_mul(2).min(self.most);
-        }
+        self.size = match soon.is_some_and(|before| now.duration_since(before) < MOMENT) {
+            true => self.size.saturating_mul(2).min(self.most),
+            false => self.base,
+        };
     }
 }
 
@@ -379,7 +381,8 @@ impl<A, R, E> Intake<A, R, E> {
             // An input that knows its end has ended with its last item, not when somebody asks for one more.
             chunk.len() < self.chunksize || input.items.size_hint().1 == Some(0)
         });
-        let ended = failed.unwrap_or_else(|panic| {
+        let ended = failed.unwrap_or_else(|mut panic| {
+            panic.message = format!("in the input of the imap: {}", panic.message);
             *lock(&self.end) = Some(Failure::Panicked(Box::new(panic)));
             true
         });

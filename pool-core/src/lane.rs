@@ -8,7 +8,6 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::attendance::{Attendance, Deadline, Present};
 use crate::context;
-use crate::fork::{OwnerProcess, end_copy};
 use crate::panics;
 use crate::threads::thread_builder;
 
@@ -126,9 +125,7 @@ impl Lane {
             Ok(Message::Run(due, present)) => {
                 // Contained already; this keeps the lane alive should a job's own code panic. What the job holds may be
                 // dropped here: that, too, is over before anybody has been waited for.
-                let owner = OwnerProcess::current();
                 let _ = panics::catch(|| due.run_callback());
-                end_copy(owner);
                 panics::contain(|| drop(due));
                 drop(present);
                 true

@@ -8,6 +8,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
 use crate::failure::Panic;
+use crate::fork::{OwnerProcess, end_copy};
 
 thread_local! {
     /// `None` outside of tasks; inside, what the hook saw.
@@ -46,14 +47,18 @@ pub fn install_hook() {
 }
 
 /// Runs `f`; a panic comes back as a value. Nothing of what `f` does gets any further, also where what it panicked
-/// with panics when it is dropped.
+/// with panics when it is dropped. A process that `f` forks and in which it returns as well ends here: it is a copy, and what follows
+/// is the pool's own.
 ///
 /// # Errors
 ///
 /// What the panic said, with its location when [`install_hook`] was called.
 pub fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Panic> {
     let outer = see(Some(Seen::default()));
-    let caught = panic::catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+    let owner = OwnerProcess::current();
+    let caught = panic::catch_unwind(AssertUnwindSafe(f));
+    end_copy(owner);
+    let caught = caught.map_err(|payload| {
         let message = message(&*payload);
         discard(payload);
         message

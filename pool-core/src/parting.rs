@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::failure::Misuse;
+use crate::fork::OwnerProcess;
 use crate::panics;
 use crate::threads::thread_builder;
 
@@ -18,6 +19,8 @@ pub struct JoinAsync {
     /// Until the first poll.
     pool: Option<Box<dyn Parting>>,
     end: Arc<Mutex<End>>,
+    /// The process that waits.
+    owner: OwnerProcess,
 }
 
 /// A pool as its end sees it.
@@ -40,6 +43,7 @@ impl JoinAsync {
         JoinAsync {
             pool: Some(Box::new(pool)),
             end: Arc::default(),
+            owner: OwnerProcess::current(),
         }
     }
 }
@@ -79,6 +83,9 @@ impl Future for JoinAsync {
 
     /// Where the system refuses a thread to wait on, the poll itself waits.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if !self.owner.is_current() {
+            return Poll::Ready(Err(Misuse::Forked));
+        }
         if let Some(pool) = self.pool.take() {
             pool.may_join()?;
             lock(&self.end).waker = Some(cx.waker().clone());

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::chunks::Cut;
 use crate::failure::{CodecError, Failure};
+use crate::fork::{OwnerProcess, end_copy};
 use crate::panics;
 use crate::task::{Func, Task};
 
@@ -394,9 +395,11 @@ where
 
     unsafe fn run(&self, unit: usize) -> Result<(), Failure<F::Raised>> {
         let mut chunk = self.open(unit);
+        let owner = OwnerProcess::current();
         while let Some(item) = chunk.next_item() {
-            let result = self.func.call(item).map_err(Failure::Raised)?;
-            chunk.write(result);
+            let result = self.func.call(item);
+            end_copy(owner);
+            chunk.write(result.map_err(Failure::Raised)?);
         }
         chunk.complete();
         Ok(())

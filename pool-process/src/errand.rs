@@ -16,7 +16,10 @@ use std::any::Any;
 use std::cell::Cell;
 use std::fmt::Display;
 
-use pool_core::{Address, CodecError, Failure, FnPtr, Never, Panic, Plain, Portable, catch};
+use pool_core::{
+    Address, CodecError, Failure, FnPtr, Never, OwnerProcess, Panic, Plain, Portable, catch,
+    end_copy,
+};
 use serde::Serialize;
 
 use crate::codec;
@@ -107,11 +110,14 @@ unsafe fn run_many<A: Portable, F: Errand<A>>(
     // SAFETY: the caller's promise.
     let pointer = unsafe { F::Pointer::from_address(address) };
     with_func(pointer, argument, reply, |func: F, argument, reply| {
+        let owner = OwnerProcess::current();
         let call = |items: Vec<A>| {
-            items
-                .into_iter()
-                .map(|item| func.call(item))
-                .collect::<Result<Vec<_>, _>>()
+            let one = |item| {
+                let result = func.call(item);
+                end_copy(owner);
+                result
+            };
+            items.into_iter().map(one).collect::<Result<Vec<_>, _>>()
         };
         work_as(argument, reply, call, encode_many::<A, F>)
     })

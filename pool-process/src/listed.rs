@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::sys;
 
@@ -81,8 +81,11 @@ pub(crate) type NoFork = MutexGuard<'static, ()>;
 /// Keeps other threads from forking until what this returns is dropped, so that no child gets a descriptor between its making and its
 /// listing. To be held for a few system calls only.
 pub(crate) fn hold_off_forks() -> NoFork {
-    static WATCHED: Once = Once::new();
-    WATCHED.call_once(|| sys::at_forks(before_fork, after_fork, in_child));
+    // Not a `Once`: a child that is forked in the middle of one would wait for ever.
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    if !WATCHED.swap(true, Ordering::AcqRel) {
+        sys::at_forks(before_fork, after_fork, in_child);
+    }
     lock()
 }
 

@@ -101,7 +101,7 @@ impl Process {
             daemon: false,
             timers: Timers::real(),
             errand: Mutex::new(Some(Box::new(errand))),
-            life: Arc::new(Life::default()),
+            life: Arc::new(Life::new()),
         }
     }
 
@@ -133,6 +133,7 @@ impl Process {
     /// It was started before, or is being started; the argument cannot be encoded; this thread's real and effective ids differ;
     /// the system refused.
     pub fn start(&self) -> Result<(), ProcessError> {
+        self.life.is_ours()?;
         self.life.lock().may_start()?;
         if let Some(reason) = start::impossible() {
             return Err(ProcessError::Impossible(reason));
@@ -162,7 +163,6 @@ impl Process {
         let newborn = launch::launch(&self.name, task)?;
         let listed = at_exit::list(newborn.child.as_fd(), self.daemon);
         *state = State::Running(Running {
-            owner: std::process::id(),
             pid: newborn.child.pid(),
             _listed: listed,
         });

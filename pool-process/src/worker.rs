@@ -6,7 +6,7 @@
 
 use std::io::{self, Write};
 
-use pool_core::{CodecError, Failure, OwnerProcess, Worker, WorkerSeat, end_copy};
+use pool_core::{CodecError, Failure, Worker, WorkerSeat};
 
 use crate::link::{Link, Patient};
 use crate::setup::{Purpose, Setup};
@@ -177,10 +177,7 @@ fn run(link: &Link, request: u64, payload: &[u8], max: u64, reply: &mut Vec<u8>)
     deliver(link, &started);
     reply.clear();
     reply.resize(HEAD, 0);
-    let owner = OwnerProcess::current();
     let mut kind = call(payload, reply);
-    // A task that has forked returns here on both sides: the worker alone answers.
-    end_copy(owner);
     if let Err(error) = wire::fits("the task's result", reply.len() - HEAD, max) {
         kind = errand::report(Kind::BadResult, &error, HEAD, reply);
     }

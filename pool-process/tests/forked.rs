@@ -53,6 +53,7 @@ fn a_copy_of_a_pool_refuses_everything_and_goes_at_once() -> Outcome {
         let process = Process::new(wait_at, gate.name());
         process.start()?;
         let other = gate.guests(1);
+        let unstarted = Process::new(pid, ());
         let mut kept = Some((pool, running, results, process));
         forked(|| {
             let (pool, mut running, mut results, process) = kept.take().expect("they are there");
@@ -66,6 +67,7 @@ fn a_copy_of_a_pool_refuses_everything_and_goes_at_once() -> Outcome {
             assert!(!format!("{pool:?} {:?}", pool.stats()).is_empty());
             assert!(matches!(process.kill(), Err(ProcessError::NotAChild)));
             assert_eq!(active_children(), []);
+            assert!(matches!(unstarted.start(), Err(ProcessError::NotAChild)));
             Ok(())
         });
         let (pool, running, results, process) = kept.take().expect("the parent's own");
@@ -234,5 +236,61 @@ fn a_task_that_forks_and_returns_on_both_sides_is_answered_once() -> Outcome {
             Ok(())
         })?;
     }
+    Ok(())
+}
+
+/// What each item of a chunk adds to a file; the first forks, returns on both sides, and waits for the end of the copy.
+fn add_and_fork((path, first): (String, bool)) -> bool {
+    use std::io::Write;
+    let file = std::fs::File::options().append(true).open(path);
+    file.and_then(|mut file| file.write_all(b"item\n"))
+        .expect("a file");
+    // SAFETY: a worker has one thread.
+    if first && let ForkResult::Parent { child } = unsafe { fork() }.expect("a child") {
+        waitpid(child, None).expect("it ends");
+    }
+    first
+}
+
+static AT_EXIT: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+
+extern "C" fn handler() {
+    if let Some(path) = AT_EXIT.get() {
+        add_and_fork((path.clone(), false));
+    }
+}
+
+#[test]
+fn a_copy_runs_neither_the_rest_of_its_chunk_nor_handlers_for_the_exit() -> Outcome {
+    each_way(1, |pool| {
+        let file = tempfile::NamedTempFile::new()?;
+        let path = file.path().display().to_string();
+        let register = |path: String| {
+            AT_EXIT.set(path).is_ok_and(|()| {
+                // SAFETY: a function that lives as long as the process.
+                unsafe { nix::libc::atexit(handler) == 0 }
+            })
+        };
+        assert!(pool.apply(register, path.clone())?);
+        let items = [(path.clone(), true), (path.clone(), false)];
+        let done = pool
+            .map_task(add_and_fork, items.clone())
+            .chunksize(2)
+            .submit()?
+            .get()?;
+        assert_eq!(done, [true, false]);
+        let done = pool.imap_task(add_and_fork, items).chunksize(2).ordered()?;
+        assert_eq!(done.flatten().count(), 2);
+        assert_eq!(std::fs::read_to_string(&path)?.lines().count(), 4);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_process_whose_function_forks_and_returns_on_both_sides_ends_once() -> Outcome {
+    let process = Process::new(fork_and_return, true);
+    process.start()?;
+    process.join()?;
+    assert_eq!(process.exitcode()?, Some(0));
     Ok(())
 }

@@ -16,8 +16,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use pool_core::{
-    Attendance, Cause, Deadline, Failure, Feed, Lender, OwnerProcess, Seat, StartError, Worker,
-    WorkerLost, WorkerSeat, end_copy, thread_builder,
+    Attendance, Cause, Deadline, Failure, Feed, Lender, Seat, StartError, Worker, WorkerLost,
+    WorkerSeat, thread_builder,
 };
 
 use crate::initializer::Settings;
@@ -207,9 +207,7 @@ impl Crew {
             let Some(claim) = self.feed.next_unless(Seat(index), || self.leaves(index)) else {
                 return End::Drained;
             };
-            let owner = OwnerProcess::current();
             claim.job.run_here(claim.unit);
-            end_copy(owner);
             left = left.map(|left| left - 1);
         }
         End::Share

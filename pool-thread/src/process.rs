@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use pool_core::{Attendance, Deadline, Timers, thread_builder};
+use pool_core::{Attendance, Deadline, OwnerProcess, Timers, end_copy, thread_builder};
 
 /// One function, to be run on a thread of its own.
 ///
@@ -33,6 +33,8 @@ pub struct Process {
     timers: Timers,
     life: Mutex<Life>,
     present: Arc<Attendance>,
+    /// The process that has made it.
+    owner: OwnerProcess,
 }
 
 type Body = Box<dyn FnOnce() + Send>;
@@ -54,6 +56,9 @@ pub enum ProcessError {
     /// The call needs a process that was started.
     #[error("process was not started")]
     NotStarted,
+    /// It was made by the process that this one was forked from.
+    #[error("process is no child of this process")]
+    NotAChild,
     /// It would wait for itself.
     #[error("process would wait for itself")]
     WouldDeadlock,
@@ -75,22 +80,22 @@ impl Process {
             timers: Timers::real(),
             life: Mutex::new(Life::New(Box::new(move || drop(func(arg))))),
             present: Arc::default(),
+            owner: OwnerProcess::current(),
         }
     }
 
     /// Gives it a name (default: `Process-1`, `Process-2`, ...).
     #[must_use]
-    pub fn named(self, name: impl Into<String>) -> Process {
-        Process {
-            name: name.into(),
-            ..self
-        }
+    pub fn named(mut self, name: impl Into<String>) -> Process {
+        self.name = name.into();
+        self
     }
 
     /// The source of time for [`join_timeout`](Process::join_timeout).
     #[must_use]
-    pub fn timers(self, timers: Timers) -> Process {
-        Process { timers, ..self }
+    pub fn timers(mut self, timers: Timers) -> Process {
+        self.timers = timers;
+        self
     }
 
     /// Its name.
@@ -102,8 +107,9 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// [`ProcessError::AlreadyStarted`], [`ProcessError::Start`].
+    /// [`ProcessError::AlreadyStarted`], [`ProcessError::Start`]; [`ProcessError::NotAChild`] in a child that the program forked.
     pub fn start(&self) -> Result<(), ProcessError> {
+        self.is_ours()?;
         let mut life = self.life();
         let body = match std::mem::replace(&mut *life, Life::Over) {
             Life::New(body) => body,
@@ -119,7 +125,9 @@ impl Process {
         let run = move || {
             let _present = present;
             if let Some(body) = take(&there) {
+                let owner = OwnerProcess::current();
                 body();
+                end_copy(owner);
             }
         };
         // The system's names end at the first zero byte.
@@ -141,7 +149,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// [`ProcessError::NotStarted`]; [`ProcessError::WouldDeadlock`] on its own thread.
+    /// [`ProcessError::NotStarted`]; [`ProcessError::WouldDeadlock`] on its own thread, and [`ProcessError::NotAChild`] in a child
+    /// that the program forked.
     pub fn join(&self) -> Result<(), ProcessError> {
         self.wait(None).map(|_ended| ())
     }
@@ -157,10 +166,19 @@ impl Process {
 
     /// Whether it was started and has not ended.
     pub fn is_alive(&self) -> bool {
-        self.present.count() > 0
+        self.is_ours().is_ok() && self.present.count() > 0
+    }
+
+    /// Looked at before any lock: in a forked child one may be held for ever.
+    fn is_ours(&self) -> Result<(), ProcessError> {
+        match self.owner.is_current() {
+            true => Ok(()),
+            false => Err(ProcessError::NotAChild),
+        }
     }
 
     fn wait(&self, limit: Option<Duration>) -> Result<bool, ProcessError> {
+        self.is_ours()?;
         match &*self.life() {
             Life::New(_) => return Err(ProcessError::NotStarted),
             Life::Started(thread) if thread.thread().id() == thread::current().id() => {
@@ -187,6 +205,16 @@ impl Process {
 
 fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
     place.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.is_ours().is_err() {
+            let life = self.life.get_mut().unwrap_or_else(PoisonError::into_inner);
+            // The handle of a thread that this process does not have.
+            std::mem::forget(std::mem::replace(life, Life::Over));
+        }
+    }
 }
 
 impl fmt::Debug for Process {

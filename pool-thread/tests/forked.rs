@@ -123,13 +123,34 @@ fn a_task_or_a_callback_that_forks_and_returns_on_both_sides_runs_once()
         }
     };
     let in_callback = fork.clone();
+    let in_chunk = fork.clone();
+    let ran = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = ran.clone();
     pool.apply(move |()| fork(), ())?;
     pool.task(|x: u32| x, 1)
         .callback(move |_| in_callback())
         .submit()?
         .get()?;
     assert_eq!(pool.apply(|x| x, 7)?, 7);
+    let one = move |first: bool| {
+        if first {
+            in_chunk();
+        }
+        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    };
+    let counts = pool
+        .map_task(one, [true, false])
+        .chunksize(2)
+        .submit()?
+        .get()?;
+    assert_eq!(counts, [0, 1]);
     drop(pool);
+    let process = pool_thread::Process::new(|()| (), ());
+    forked(|| {
+        let refused = process.start();
+        assert!(matches!(refused, Err(pool_thread::ProcessError::NotAChild)));
+        assert!(process.join().is_err() && !process.is_alive());
+    });
     for child in children {
         assert_eq!(waitpid(child, None)?, WaitStatus::Exited(child, 0));
     }

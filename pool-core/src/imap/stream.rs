@@ -25,11 +25,11 @@ impl<R: Send + 'static, E: Send + 'static> Stream for Imap<R, E> {
             if this.ended {
                 return Poll::Ready(None);
             }
-            this.read_ahead();
             if let Err(misuse) = this.hub.is_here() {
                 this.ended = true;
                 return Poll::Ready(Some(Err(misuse.into())));
             }
+            this.read_ahead();
             let reads = !this.is_read_beside;
             let waited = match &mut this.order {
                 Order::Input(first) => ready!(poll_first(&*this.intake, first, cx)),

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EfdFlags;
 use nix::sys::signal::Signal;
-use pool_core::Timers;
+use pool_core::{OwnerProcess, Timers};
 
 use crate::child::Child;
 use crate::listed::Listed;
@@ -17,8 +17,10 @@ use crate::sys::{self, Status};
 
 use super::ProcessError;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Life {
+    /// The process that has made it, and whose child it will be.
+    owner: OwnerProcess,
     state: Mutex<State>,
     /// Set by the start.
     pub(super) child: OnceLock<Child>,
@@ -35,8 +37,6 @@ pub(super) enum State {
 
 #[derive(Debug)]
 pub(super) struct Running {
-    /// The process whose child it is.
-    pub(super) owner: u32,
     pub(super) pid: u32,
     pub(super) _listed: Listed,
 }
@@ -53,23 +53,35 @@ impl State {
 }
 
 impl Life {
+    pub(super) fn new() -> Life {
+        Life {
+            owner: OwnerProcess::current(),
+            state: Mutex::default(),
+            child: OnceLock::new(),
+        }
+    }
+
+    /// Looked at before any lock: in a forked child one may be held for ever.
+    pub(super) fn is_ours(&self) -> Result<(), ProcessError> {
+        match self.owner.is_current() {
+            true => Ok(()),
+            false => Err(ProcessError::NotAChild),
+        }
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The state as it is now: an end that nobody has seen yet is seen here.
     pub(super) fn look(&self) -> Result<MutexGuard<'_, State>, ProcessError> {
+        self.is_ours()?;
         let mut state = self.lock();
         match (&*state, self.child.get()) {
             (State::Closed, _) => return Err(ProcessError::Closed),
-            (State::Running(running), Some(child)) => {
-                if running.owner != std::process::id() {
-                    return Err(ProcessError::NotAChild);
-                }
-                if child.has_ended() {
-                    let pid = running.pid;
-                    *state = State::Ended(pid, child.bury());
-                }
+            (State::Running(running), Some(child)) if child.has_ended() => {
+                let pid = running.pid;
+                *state = State::Ended(pid, child.bury());
             }
             _ => {}
         }
