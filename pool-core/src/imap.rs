@@ -53,7 +53,7 @@ pub struct Imap<R, E = Never> {
 enum Order<R, E> {
     /// The first.
     Input(Option<Sent<R, E>>),
-    /// Whichever ends, or the first, where each tells of its end.
+    /// Whichever ends, or the first: each tells of its end, or the one that is waited for.
     Told(Flying<R, E>),
 }
 
@@ -75,7 +75,7 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
     ) -> Self {
         let intake: Arc<dyn Reads<R, E>> = intake;
         let flying = (!at_hand || unordered).then(|| Flying::new(!unordered, hub));
-        if let Some(flying) = &flying {
+        if let Some(flying) = flying.as_ref().filter(|_| unordered) {
             intake.tell_ends(flying.waker_of());
         }
         // Where the system refuses a thread, the consumer reads.

@@ -142,12 +142,12 @@ pub(crate) struct Window {
     size: usize,
     /// What it begins with.
     base: usize,
-    /// It grows up to this where its reader is woken in quick succession.
+    /// It grows up to this where chunks go fast.
     most: usize,
     /// How many joins wait for its input: nobody may be there to take results.
     lifted: usize,
-    /// When the reader was woken last.
-    woken: Option<Instant>,
+    /// How many chunks had been sent when the reader was woken last, and when that was.
+    woken: Option<(u64, Instant)>,
 }
 
 impl Window {
@@ -177,13 +177,15 @@ impl Window {
         }
     }
 
-    /// The reader was woken: where that was a moment ago as well, tasks are so short that a larger window pays; where it was not, it is as at
-    /// first.
-    fn woke(&mut self) {
-        const MOMENT: Duration = Duration::from_millis(1);
+    /// The reader was woken, when so many chunks were sent in all: where they have gone fast since it was woken last, a larger
+    /// window pays; where not, it is as at first.
+    fn woke(&mut self, sent: u64) {
+        /// To wake a reader costs a few microseconds.
+        const SHORT: Duration = Duration::from_micros(50);
         let now = Instant::now();
-        let soon = self.woken.replace(now);
-        self.size = match soon.is_some_and(|before| now.duration_since(before) < MOMENT) {
+        let (before, then) = self.woken.replace((sent, now)).unwrap_or((sent, now));
+        let chunks = u32::try_from(sent - before).unwrap_or(u32::MAX);
+        self.size = match now.duration_since(then) < SHORT.saturating_mul(chunks) {
             true => self.size.saturating_mul(2).min(self.most),
             false => self.base,
         };
@@ -265,6 +267,8 @@ struct Queue<R, E> {
     has_reader: bool,
     /// It waits until it may read on.
     reader_waits: bool,
+    /// The consumer has no chunk to wait for, and is told of the next.
+    consumer_waits: bool,
     /// No chunk will be sent any more.
     ended: bool,
     /// The pool was terminated before the input had ended.
@@ -323,6 +327,7 @@ impl<A, R, E> Intake<A, R, E> {
                 length,
                 has_reader: false,
                 reader_waits: false,
+                consumer_waits: false,
                 ended: false,
                 cut_short: false,
             }),
@@ -411,7 +416,9 @@ impl<A, R, E> Intake<A, R, E> {
         };
         let (due, told) = {
             let mut queue = lock(&self.sent);
-            (queue.push(items, handle), queue.told.clone())
+            let due = queue.push(items, handle);
+            let waits = std::mem::take(&mut queue.consumer_waits);
+            (due, queue.told.clone().filter(|_| waits))
         };
         if ended {
             panics::contain(|| drop(input));
@@ -465,7 +472,8 @@ impl<A, R, E> Intake<A, R, E> {
             }
             if queue.window.lifted > 0 || queue.outstanding < queue.window.size {
                 if waited {
-                    queue.window.woke();
+                    let sent = queue.last;
+                    queue.window.woke(sent);
                 }
                 return true;
             }
@@ -521,6 +529,8 @@ pub(crate) trait Reads<R, E>: Source {
     fn took(&self);
     /// Whether no chunk will be sent any more.
     fn has_ended(&self) -> bool;
+    /// Has the consumer told of the next chunk; false where there is one, or will be none.
+    fn awaits_next(&self) -> bool;
     /// Whether the input was cut short by the end of the pool.
     fn was_cut_short(&self) -> bool;
     /// Why the input ended before its last item, once.
@@ -581,6 +591,12 @@ impl<A: Send + 'static, R: Send + 'static, E: Send + 'static> Reads<R, E> for In
 
     fn has_ended(&self) -> bool {
         lock(&self.sent).ended
+    }
+
+    fn awaits_next(&self) -> bool {
+        let mut queue = lock(&self.sent);
+        queue.consumer_waits = queue.chunks.is_empty() && !queue.ended;
+        queue.consumer_waits
     }
 
     fn was_cut_short(&self) -> bool {

@@ -20,6 +20,8 @@ pub(super) struct Flying<R, E> {
     pub(super) chunks: BTreeMap<u64, Sent<R, E>>,
     /// They are taken in the order in which they were sent.
     pub(super) ordered: bool,
+    /// Of these, the one whose end is told; chunks are numbered from 1.
+    watched: u64,
     /// The number of the wait that began last.
     last: u64,
     pub(super) bell: Arc<Bell>,
@@ -92,6 +94,7 @@ impl<R, E> Flying<R, E> {
         Flying {
             chunks: BTreeMap::new(),
             ordered,
+            watched: 0,
             last: 0,
             bell,
             news,
@@ -170,21 +173,37 @@ impl<R: 'static, E: 'static> Flying<R, E> {
 
     /// What there is without waiting: the first chunk's end, where chunks are taken in their order, or the end of all.
     pub(super) fn look(&mut self, intake: &dyn Reads<R, E>, reads: bool) -> Option<Waited<R, E>> {
-        // Asked first: what was sent until then is taken over below.
-        let has_ended = !reads && intake.has_ended();
         self.take_over(intake);
-        if self.chunks.is_empty() {
+        while self.chunks.is_empty() {
             if reads {
-                match next_sent(intake) {
-                    Some(sent) => self.chunks.insert(sent.number, sent),
-                    None => return Some(Waited::Nothing),
+                let sent = next_sent(intake);
+                let Some(sent) = sent else {
+                    return Some(Waited::Nothing);
                 };
-            } else if has_ended || intake.is_read_here() {
+                self.chunks.insert(sent.number, sent);
+            } else if intake.is_read_here() {
                 return Some(Waited::Nothing);
+            } else if intake.awaits_next() {
+                return None;
+            } else {
+                // Asked first: what was sent until then is taken over below.
+                let has_ended = intake.has_ended();
+                self.take_over(intake);
+                if has_ended && self.chunks.is_empty() {
+                    return Some(Waited::Nothing);
+                }
             }
         }
-        let first = self.chunks.first_entry()?;
-        (self.ordered && first.get().handle.ready()).then(|| {
+        let first = self.chunks.first_entry().filter(|_| self.ordered)?;
+        let number = *first.key();
+        let mut has_ended = first.get().handle.ready();
+        if !has_ended && self.watched != number {
+            // From now on its end is told: it may have come meanwhile.
+            self.watched = number;
+            let waker = Waker::from(Arc::new(Teller(self.bell.clone(), number)));
+            has_ended = first.get().handle.watch(&waker);
+        }
+        has_ended.then(|| {
             let sent = first.remove();
             Waited::Ended(sent.items, sent.handle.get())
         })
