@@ -5,8 +5,8 @@
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::listed::{List, Listed};
 use crate::sys;
+use crate::sys::listed::{List, Listed};
 
 /// The live processes, by their pidfds; daemons are marked.
 static PROCESSES: List = List::new();

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use pool_core::{CodecError, Config, Engine, FnPtr, Plain, Portable, StartError, Timers};
 
-use crate::backend::Processes;
-use crate::dispatch::Plan;
-use crate::errand::{Making, Shape, TryMaking};
+use crate::environment::Environment;
 use crate::pool::ProcessPool;
+use crate::pool::backend::Processes;
+use crate::pool::dispatcher::Plan;
 use crate::start::{self, StartMethod};
-use crate::surroundings::Surroundings;
-use crate::{travel, wire};
+use crate::worker::entry_points::{Making, Shape, TryMaking};
+use crate::{task, wire};
 
 /// How a [`ProcessPool`] is to be; what is not said stays at its default.
 #[derive(Debug, Clone)]
@@ -273,7 +273,7 @@ impl Builder {
 
     fn initialized_by<M: Shape<A, F>, A: Portable, F: FnPtr<A>>(self, make: F, arg: &A) -> Self {
         let mut payload = Vec::new();
-        let encoded = travel::payload::<M, A, F, A>(&make, arg, &mut payload);
+        let encoded = task::payload::<M, A, F, A>(&make, arg, &mut payload);
         Builder {
             initializer: Some(encoded.map(|()| payload.into())),
             ..self
@@ -376,9 +376,9 @@ impl Builder {
         if let Some(reason) = start::impossible() {
             return Err(impossible(reason));
         }
-        let surroundings = Surroundings::here().map_err(|error| impossible(error.to_string()))?;
+        let environment = Environment::here().map_err(|error| impossible(error.to_string()))?;
         if self.method != StartMethod::RawFork
-            && let Some(reason) = surroundings.identity.obstacle()
+            && let Some(reason) = environment.identity.obstacle()
         {
             return Err(impossible(reason.to_owned()));
         }
@@ -388,7 +388,7 @@ impl Builder {
             ))
         })?;
         let plan = Plan {
-            surroundings,
+            environment,
             timers: self.timers,
             grace: self.grace,
             max_payload: self.max_message,

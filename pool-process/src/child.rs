@@ -1,5 +1,7 @@
 //! A process that was started for a pool: how it is signalled and buried, whosever child it is.
 
+pub(crate) mod reexec;
+
 use std::fmt;
 use std::fs;
 use std::io;
@@ -10,8 +12,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use crate::lifeline;
-use crate::sys::{self, Status};
+use crate::sys::{self, Status, lifeline};
 
 /// A process, the leader of a group of its own, until its end was seen to.
 #[derive(Debug)]
@@ -30,16 +31,16 @@ pub(crate) enum Parent {
     /// Of this process.
     Us,
     /// Of a fork server.
-    Server(Arc<dyn Guardian>),
+    Server(Arc<dyn Supervisor>),
 }
 
 /// The parent that signals and buries its children for others.
-pub(crate) trait Guardian: fmt::Debug + Send + Sync {
+pub(crate) trait Supervisor: fmt::Debug + Send + Sync {
     /// Signals the group of a child.
     fn signal(&self, pid: u32, signal: Signal) -> io::Result<()>;
 
     /// Takes the status of a child that has ended, if there is one to be had.
-    fn bury(&self, pid: u32) -> Option<Status>;
+    fn reap(&self, pid: u32) -> Option<Status>;
 }
 
 impl Child {
@@ -53,13 +54,13 @@ impl Child {
     }
 
     /// Ties it to this process, which keeps this end until the child's end was seen to; the child is to hold the other.
-    pub(crate) fn tie(&mut self, end: lifeline::Owned) {
+    pub(crate) fn attach_lifeline(&mut self, end: lifeline::Owned) {
         self.lifeline = Some(Mutex::new(Some(end)));
     }
 
     /// Has the kernel kill it and its group, as at the end of this process; false where it was never tied. The kernel asks who
     /// has tied it, which is the child itself, and not who this process is by now.
-    fn cut(&self) -> bool {
+    fn drop_lifeline(&self) -> bool {
         let Some(lifeline) = &self.lifeline else {
             return false;
         };
@@ -99,7 +100,7 @@ impl Child {
         match sys::pidfd_signal(self.pidfd.as_fd(), signal) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => match &self.parent {
                 Parent::Server(server) if server.signal(self.pid, signal).is_ok() => Ok(()),
-                _ if signal == Signal::SIGKILL && self.cut() => Ok(()),
+                _ if signal == Signal::SIGKILL && self.drop_lifeline() => Ok(()),
                 _ => Err(error),
             },
             other => other,
@@ -107,7 +108,7 @@ impl Child {
     }
 
     /// Continues it, should somebody have stopped it.
-    pub(crate) fn go_on(&self) {
+    pub(crate) fn resume(&self) {
         // It fails only where there is nobody left to go on.
         let _ = self.signal_alone(Signal::SIGCONT);
     }
@@ -143,7 +144,7 @@ impl Child {
     }
 
     /// Takes the status of one that has ended, and ends whatever it left behind in its group.
-    pub(crate) fn bury(&self) -> Status {
+    pub(crate) fn reap(&self) -> Status {
         match &self.parent {
             Parent::Us => {
                 // Before the status is taken, the number cannot be anybody else's.
@@ -152,7 +153,7 @@ impl Child {
                 sys::take_status(self.pidfd.as_fd()).unwrap_or(Status::Unknown)
             }
             Parent::Server(server) => server
-                .bury(self.pid)
+                .reap(self.pid)
                 .unwrap_or_else(|| self.end_of_an_orphan()),
         }
     }
@@ -181,16 +182,16 @@ impl Child {
     }
 
     /// Ends it and waits until it is gone.
-    pub(crate) fn kill_and_bury(&self) -> Status {
+    pub(crate) fn kill_and_reap(&self) -> Status {
         self.signal(Signal::SIGKILL);
-        self.await_and_bury()
+        self.wait_and_reap()
     }
 
     /// Waits until it is gone, stopped or not: it was killed, or has been told to leave.
-    pub(crate) fn await_and_bury(&self) -> Status {
-        self.go_on();
+    pub(crate) fn wait_and_reap(&self) -> Status {
+        self.resume();
         self.ends_within(None);
-        self.bury()
+        self.reap()
     }
 
     fn kill_group(&self, signal: Signal) {

@@ -32,6 +32,6 @@ pub fn current_process() -> CurrentProcess {
 }
 
 /// Gives this process its name; the first one stays.
-pub(crate) fn become_process(name: &str) {
+pub(crate) fn set_name(name: &str) {
     NAME.get_or_init(|| name.to_owned());
 }

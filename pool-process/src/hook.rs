@@ -23,13 +23,13 @@ use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::unistd::{dup2_stdin, getppid};
 
-use crate::link::Link;
+use crate::environment::variables;
+use crate::server;
 use crate::sys::Capabilities;
+use crate::wire::role::{ROLE, Role};
+use crate::wire::socket::Socket;
 use crate::worker::{self, Exit};
-use crate::{environment, identity, server, sys};
-
-/// The variable that says what a process is to be.
-pub(crate) const ROLE: &str = "POOL_PROCESS_ROLE";
+use crate::{identity, sys};
 
 type Initialiser = extern "C" fn(c_int, *const *const c_char, *const *const c_char);
 
@@ -59,28 +59,11 @@ unsafe extern "C" {
     static pool_process_init_array: [usize; 2];
 }
 
-/// What a process was started to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Runs the tasks of one pool.
-    Worker,
-    /// Forks workers.
-    Server,
-}
-
 impl Role {
-    /// The role's name in the environment.
-    fn name(self) -> &'static str {
-        match self {
-            Role::Worker => "worker",
-            Role::Server => "server",
-        }
-    }
-
     /// The role of this process, once: it is taken out of the environment. Where there is one that it cannot play, the
     /// process ends: whoever has started it wants anything but another run of `main`.
     fn take() -> Option<Role> {
-        let order = environment::take(ROLE)?;
+        let order = variables::take(ROLE)?;
         let role = Role::of(&order.to_string_lossy());
         match role {
             Ok(role) => Some(role),
@@ -106,7 +89,7 @@ impl Role {
         if sys::is_privileged() {
             let why = "the system gives it more rights than who has started it, or a security module another label";
             if role == Role::Worker {
-                worker::refuse(&stdin_link().map_err(|error| error.to_string())?, why);
+                worker::refuse(&stdin_socket().map_err(|error| error.to_string())?, why);
             }
             return Err(why.to_owned());
         }
@@ -127,29 +110,15 @@ impl Role {
         }
     }
 
-    /// What stands in the environment of a process that is to play it, and has to set these capabilities.
-    pub(crate) fn order(self, capabilities: Option<Capabilities>) -> String {
-        let name = self.name();
-        match capabilities {
-            None => name.to_owned(),
-            Some(Capabilities {
-                permitted,
-                effective,
-                inheritable,
-                ambient,
-            }) => format!("{name} {permitted:x} {effective:x} {inheritable:x} {ambient:x}"),
-        }
-    }
-
     fn play(self) -> ! {
-        let link = match stdin_link() {
-            Ok(link) => link,
+        let socket = match stdin_socket() {
+            Ok(socket) => socket,
             Err(error) => end(&format!("its socket cannot be copied ({error})")),
         };
         match (self, enter()) {
-            (Role::Worker, Ok(())) => worker::serve(&link, Exit::Handlers),
-            (Role::Server, Ok(())) => server::serve(link),
-            (Role::Worker, Err(error)) => worker::refuse(&link, &error.to_string()),
+            (Role::Worker, Ok(())) => worker::serve(&socket, Exit::Handlers),
+            (Role::Server, Ok(())) => server::main_loop::serve(socket),
+            (Role::Worker, Err(error)) => worker::refuse(&socket, &error.to_string()),
             (Role::Server, Err(error)) => end(&error.to_string()),
         }
     }
@@ -166,9 +135,9 @@ fn end(why: &str) -> ! {
     sys::exit_now(1)
 }
 
-fn stdin_link() -> io::Result<Link> {
+fn stdin_socket() -> io::Result<Socket> {
     // The copy is none of the standard streams.
-    Ok(Link::from_fd(io::stdin().as_fd().try_clone_to_owned()?))
+    Ok(Socket::from_fd(io::stdin().as_fd().try_clone_to_owned()?))
 }
 
 /// Whether a worker of this program takes its place before it has run anything of the program's own.

@@ -30,153 +30,19 @@
 
 #![deny(unsafe_code)]
 
-// The modules are listed ground floor first: each uses only those above it.
-
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("pool-process needs 64-bit Linux (5.9 or later): elsewhere, use pool-thread");
 
+// Everything but the items of pool-core is for Linux. `linux.rs` lists the modules, whose files lie beside it; to the code they are
+// modules of the crate.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub mod guide;
+#[path = "linux.rs"]
+mod linux;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub use linux::*;
 
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod sys;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod environment;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod identity;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod listed;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod lifeline;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod names;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod wire;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod codec;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod image;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod lent;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod symbols;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod errand;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod link;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod surroundings;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod travel;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod current;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod at_exit;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod setup;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod worker;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod talk;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod server;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod hook;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod child;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod channel;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod start;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod stats;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod cause;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod inbox;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod loans;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod hand;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod dispatch;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod backend;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod pool;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod face;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod calls;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod trying;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod with;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod builder;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod with_pool;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod process;
-
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub use builder::Builder;
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub use current::{CurrentProcess, current_process};
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub use hook::init;
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub use pool::ProcessPool;
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub use pool_core::{
     AsyncResult, Cause, Chunks, CodecError, DrainError, Failure, Imap, ImapSubmission, JoinAsync,
     Misuse, Never, Panic, Phase, Pool, Portable, Report, StartError, Submission, Tally, Timers,
     TrySubmitError, Unseen, Worker, WorkerLost, current_worker, drain, worker_state,
 };
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub use process::{ActiveChild, Process, ProcessError, active_children};
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub use start::StartMethod;
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub use stats::Stats;
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub use with_pool::with_pool;

@@ -1,12 +1,38 @@
 //! The face of the crate: `ProcessPool`.
 
+// Each module uses only those above it.
+
+// A job that is encoded, and completed from bytes.
+pub(crate) mod remote_job;
+
+// Numbers.
+pub(crate) mod stats;
+
+// Orders to the dispatcher.
+mod inbox;
+
+// Why a worker was lost.
+mod cause;
+
+// The contexts that a worker has.
+mod sent_contexts;
+
+// The connection to a worker.
+mod connection;
+
+// The thread that owns all workers.
+pub(crate) mod dispatcher;
+
+// What the engine orders.
+pub(crate) mod backend;
+
 use std::fmt;
 use std::time::Duration;
 
 use pool_core::{Engine, JoinAsync, Misuse, Phase, Pool};
 
-use crate::backend::Processes;
-use crate::stats::Stats;
+use crate::pool::backend::Processes;
+use crate::pool::stats::Stats;
 
 /// A pool of worker processes.
 ///

@@ -1,24 +1,30 @@
 //! `Process`: one function in a process of its own, as Python's `multiprocessing.Process`.
 
-mod children;
-mod launch;
+// Each module uses only those above it.
+
+// A process from its start to its end.
 mod life;
+
+// The processes that have not ended.
+mod children;
+
+// The start.
+mod launch;
 
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use pool_core::{CodecError, Plain, Portable, Timers};
 
-use crate::at_exit;
-use crate::errand::Alone;
-use crate::start;
 use crate::sys::Status;
 use crate::wire::{self, Kind};
-use crate::{names, travel};
+use crate::worker::entry_points::Alone;
+use crate::{at_exit, start, task};
 
 use children::Entry;
 use life::{Life, Running, State};
@@ -52,11 +58,12 @@ pub struct Process {
     daemon: bool,
     timers: Timers,
     /// Until the start: writes function and argument.
-    errand: Mutex<Option<Errand>>,
+    call: Mutex<Option<EncodeCall>>,
     life: Arc<Life>,
 }
 
-type Errand = Box<dyn Fn(&mut Vec<u8>) -> Result<(), CodecError> + Send>;
+/// Writes the payload of the frame that names function and argument.
+type EncodeCall = Box<dyn Fn(&mut Vec<u8>) -> Result<(), CodecError> + Send>;
 
 /// A call that was refused, or a process that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -94,13 +101,13 @@ pub enum ProcessError {
 impl Process {
     /// A process that will call `func(arg)`; nothing runs before [`start`](Process::start).
     pub fn new<A: Portable, R: 'static>(func: fn(A) -> R, arg: A) -> Process {
-        let errand =
-            move |out: &mut Vec<u8>| travel::payload::<Alone, A, _, A>(&Plain(func), &arg, out);
+        let call =
+            move |out: &mut Vec<u8>| task::payload::<Alone, A, _, A>(&Plain(func), &arg, out);
         Process {
-            name: names::process(),
+            name: default_name(),
             daemon: false,
             timers: Timers::real(),
-            errand: Mutex::new(Some(Box::new(errand))),
+            call: Mutex::new(Some(Box::new(call))),
             life: Arc::new(Life::new()),
         }
     }
@@ -139,35 +146,35 @@ impl Process {
             return Err(ProcessError::Impossible(reason));
         }
         // Whoever has it is the one who starts.
-        let errand = self.errand().take().ok_or(ProcessError::AlreadyStarted)?;
+        let call = self.call().take().ok_or(ProcessError::AlreadyStarted)?;
         // The argument's own code, as its drop below: it runs under no lock, and may ask this process what it likes.
         let mut task = Vec::new();
-        let encoded = wire::write(&mut task, Kind::Task, 0, &errand);
+        let encoded = wire::write(&mut task, Kind::Task, 0, &call);
         let started = encoded
             .map_err(ProcessError::Encode)
             .and_then(|()| self.launch(&task));
         if started.is_err() {
-            *self.errand() = Some(errand);
+            *self.call() = Some(call);
         }
         started
     }
 
-    fn errand(&self) -> MutexGuard<'_, Option<Errand>> {
-        self.errand.lock().unwrap_or_else(PoisonError::into_inner)
+    fn call(&self) -> MutexGuard<'_, Option<EncodeCall>> {
+        self.call.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts it with its function and argument as bytes.
     fn launch(&self, task: &[u8]) -> Result<(), ProcessError> {
         let mut state = self.life.lock();
         state.may_start()?;
-        let newborn = launch::launch(&self.name, task)?;
-        let listed = at_exit::list(newborn.child.as_fd(), self.daemon);
+        let spawned = launch::launch(&self.name, task)?;
+        let listed = at_exit::list(spawned.child.as_fd(), self.daemon);
         *state = State::Running(Running {
-            pid: newborn.child.pid(),
+            pid: spawned.child.pid(),
             _listed: listed,
         });
         // Set once: only one start gets here.
-        self.life.child.get_or_init(|| newborn.child);
+        self.life.child.get_or_init(|| spawned.child);
         drop(state);
         children::add(Entry {
             name: self.name.clone(),
@@ -319,4 +326,10 @@ impl fmt::Debug for Process {
             .field("state", &*self.life.lock())
             .finish_non_exhaustive()
     }
+}
+
+/// The name of the next process that is given none.
+fn default_name() -> String {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    format!("Process-{}", LAST.fetch_add(1, Ordering::Relaxed) + 1)
 }

@@ -1,8 +1,12 @@
 //! How workers are started: three ways, which differ in what they cost and in what they ask of the program.
 
-mod again;
-mod raw;
-mod server;
+// Each module uses only those above it.
+
+// What a new worker is sent first.
+mod first_frame;
+
+// A fork of this process.
+mod raw_fork;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -11,15 +15,14 @@ use std::sync::{Arc, OnceLock};
 
 use nix::sys::signal::Signal;
 
-use crate::channel::{Channel, Forked, NotForked};
-use crate::child::{Child, Guardian, Parent};
-use crate::hook::{self, ROLE};
+use crate::child::{Child, Parent, Supervisor, reexec};
 use crate::identity::Identity;
-use crate::image;
-use crate::link::{self, Link};
+use crate::server::client::{Client, Forked, NotForked};
+use crate::server::registry::{Preload, Server};
 use crate::sys::{self, Status, about};
-
-use server::Server;
+use crate::wire::role::{ROLE, Role};
+use crate::wire::socket::{self, Socket};
+use crate::{hook, image};
 
 /// How the workers of a pool are started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,51 +49,48 @@ impl fmt::Display for StartMethod {
     }
 }
 
-/// What runs once in a fork server, before it forks.
-pub(crate) type Preload = fn();
-
 /// A process that was just started and has been told nothing yet.
 #[derive(Debug)]
-pub(crate) struct Newborn {
+pub(crate) struct Spawned {
     pub(crate) child: Child,
-    pub(crate) link: Link,
+    pub(crate) socket: Socket,
 }
 
 /// Starts the workers of one pool.
 #[derive(Debug)]
 pub(crate) struct Starter {
-    way: Way,
-    /// Why it is this way.
+    method: Method,
+    /// Why this method.
     pub(crate) reason: String,
     preload: Option<Preload>,
     /// That of its workers.
     identity: Identity,
     /// Forked together with one that was wanted, because they are to be wanted next.
-    ahead: Vec<Newborn>,
+    ahead: Vec<Spawned>,
 }
 
 #[derive(Debug)]
-enum Way {
-    Server(Arc<Access>),
-    Again,
-    Raw,
+enum Method {
+    Server(Arc<ServerHandle>),
+    Reexec,
+    RawFork,
 }
 
 /// A way to ask a fork server, which lives as long as somebody has one.
 #[derive(Debug)]
-struct Access {
-    channel: Channel,
-    // Behind the channel, so that this ends first.
-    server: Arc<Server>,
+struct ServerHandle {
+    client: Client,
+    // Behind the client, so that this ends first.
+    process: Arc<Server>,
 }
 
-impl Guardian for Access {
+impl Supervisor for ServerHandle {
     fn signal(&self, pid: u32, signal: Signal) -> io::Result<()> {
-        self.channel.signal(pid, signal)
+        self.client.signal(pid, signal)
     }
 
-    fn bury(&self, pid: u32) -> Option<Status> {
-        self.channel.bury(pid)
+    fn reap(&self, pid: u32) -> Option<Status> {
+        self.client.reap(pid)
     }
 }
 
@@ -101,20 +101,20 @@ impl Starter {
         preload: Option<Preload>,
         identity: &Identity,
     ) -> Starter {
-        let starter = |way, reason: &str| Starter {
-            way,
+        let starter = |method, reason: &str| Starter {
+            method,
             reason: reason.to_owned(),
             preload,
             identity: identity.clone(),
             ahead: Vec::new(),
         };
         match method {
-            StartMethod::Reexec => starter(Way::Again, "it was asked for"),
-            StartMethod::RawFork => starter(Way::Raw, "it was asked for"),
+            StartMethod::Reexec => starter(Method::Reexec, "it was asked for"),
+            StartMethod::RawFork => starter(Method::RawFork, "it was asked for"),
             StartMethod::ForkServer => match connect(preload, identity) {
-                Ok(way) => starter(way, "it is the default"),
+                Ok(method) => starter(method, "it is the default"),
                 Err(error) => {
-                    let mut starter = starter(Way::Again, "");
+                    let mut starter = starter(Method::Reexec, "");
                     starter.fall_back(&format!("the fork server cannot be started: {error}"));
                     starter
                 }
@@ -123,10 +123,10 @@ impl Starter {
     }
 
     pub(crate) fn method(&self) -> StartMethod {
-        match &self.way {
-            Way::Server(_) => StartMethod::ForkServer,
-            Way::Again => StartMethod::Reexec,
-            Way::Raw => StartMethod::RawFork,
+        match &self.method {
+            Method::Server(_) => StartMethod::ForkServer,
+            Method::Reexec => StartMethod::Reexec,
+            Method::RawFork => StartMethod::RawFork,
         }
     }
 
@@ -136,22 +136,22 @@ impl Starter {
     }
 
     /// Starts a worker, the first of so many that are wanted now.
-    pub(crate) fn start(&mut self, wanted: usize) -> io::Result<Newborn> {
-        if let Some(newborn) = self.ahead.pop() {
-            return Ok(newborn);
+    pub(crate) fn start(&mut self, wanted: usize) -> io::Result<Spawned> {
+        if let Some(spawned) = self.ahead.pop() {
+            return Ok(spawned);
         }
         // A server that has died is replaced; one that dies again at once is not tried for ever.
         for _ in 0..2 {
-            let Way::Server(access) = &self.way else {
+            let Method::Server(server) = &self.method else {
                 break;
             };
-            match access.channel.fork(wanted) {
+            match server.client.fork(wanted) {
                 Ok(forked) => {
-                    let newborn = |Forked { pid, pidfd, link }| {
-                        let child = Child::new(pid, pidfd, Parent::Server(access.clone()));
-                        Newborn { child, link }
+                    let spawned = |Forked { pid, pidfd, socket }| {
+                        let child = Child::new(pid, pidfd, Parent::Server(server.clone()));
+                        Spawned { child, socket }
                     };
-                    self.ahead.extend(forked.into_iter().rev().map(newborn));
+                    self.ahead.extend(forked.into_iter().rev().map(spawned));
                     return self.ahead.pop().ok_or(io::ErrorKind::NotConnected.into());
                 }
                 Err(NotForked::Refused(error)) => return Err(error),
@@ -160,11 +160,11 @@ impl Starter {
                      library has started, so it must not fork"
                 )),
                 Err(NotForked::Gone) => {
-                    access.server.give_up("has died");
-                    let fault = format!("a fork server before this one {}", access.server.fault());
+                    server.process.give_up("has died");
+                    let fault = format!("a fork server before this one {}", server.process.fault());
                     self.verify()?;
                     match connect(self.preload, &self.identity) {
-                        Ok(way) => (self.way, self.reason) = (way, fault),
+                        Ok(method) => (self.method, self.reason) = (method, fault),
                         Err(error) => self.fall_back(&format!(
                             "{fault}, and another one cannot be started: {error}"
                         )),
@@ -173,13 +173,13 @@ impl Starter {
             }
         }
         self.verify()?;
-        match &self.way {
-            Way::Server(_) => {
+        match &self.method {
+            Method::Server(_) => {
                 self.fall_back("the fork server dies whenever it is started");
-                again::start_worker(&self.identity)
+                start_from_file(&self.identity)
             }
-            Way::Again => again::start_worker(&self.identity),
-            Way::Raw => raw::start_worker(),
+            Method::Reexec => start_from_file(&self.identity),
+            Method::RawFork => raw_fork::start_worker(),
         }
     }
 
@@ -204,27 +204,42 @@ impl Starter {
             let said = "pool-process: workers are started by re-exec";
             let _ = writeln!(io::stderr(), "{said}: {reason}");
         });
-        self.way = Way::Again;
+        self.method = Method::Reexec;
         reason.clone_into(&mut self.reason);
     }
 }
 
 impl Drop for Starter {
     fn drop(&mut self) {
-        for Newborn { child, link } in self.ahead.drain(..) {
+        for Spawned { child, socket } in self.ahead.drain(..) {
             // At the end of its socket it leaves, also where nobody here may kill it any more.
-            drop(link);
-            child.kill_and_bury();
+            drop(socket);
+            child.kill_and_reap();
         }
     }
 }
 
-fn connect(preload: Option<Preload>, identity: &Identity) -> io::Result<Way> {
+/// Starts a worker from the program's file, with the identity of the calling thread, which is this.
+fn start_from_file(identity: &Identity) -> io::Result<Spawned> {
+    let (ours, theirs) = Socket::pair()?;
+    let child = reexec::start(Role::Worker, &theirs, identity)?;
+    Ok(Spawned {
+        child,
+        socket: ours,
+    })
+}
+
+fn connect(preload: Option<Preload>, identity: &Identity) -> io::Result<Method> {
     loop {
         let server = Server::get(preload, identity)?;
         let is_new = !server.has_answered();
-        match server.channel() {
-            Ok(channel) => return Ok(Way::Server(Arc::new(Access { channel, server }))),
+        match server.client() {
+            Ok(client) => {
+                return Ok(Method::Server(Arc::new(ServerHandle {
+                    client,
+                    process: server,
+                })));
+            }
             // It was not even asked: the system refuses to send, or has no descriptor left.
             Err(error) if !is_the_servers(&error) => return Err(error),
             Err(error) => {
@@ -241,7 +256,7 @@ fn connect(preload: Option<Preload>, identity: &Identity) -> io::Result<Way> {
 /// Whether a question has failed because the server is not there, or does not answer.
 fn is_the_servers(error: &io::Error) -> bool {
     let of = [io::ErrorKind::UnexpectedEof, io::ErrorKind::TimedOut];
-    link::is_end(error) || of.contains(&error.kind())
+    socket::is_end(error) || of.contains(&error.kind())
 }
 
 /// Why no worker can be started in this program at all, if that is so.

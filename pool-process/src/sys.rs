@@ -18,11 +18,22 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
+// Each module uses only those above it.
+
+// Descriptors.
 mod descriptors;
+
+// What belongs to a thread.
 mod thread;
 
+// Lists of descriptors that are read at an exit and in a forked child.
+pub(crate) mod listed;
+
+// The pipe that ends a worker with its parent.
+pub(crate) mod lifeline;
+
 pub(crate) use descriptors::{
-    above_standard, bell, clock, epoll, fill_standard, inherited, is_inherited, null, received,
+    above_standard, clock, epoll, eventfd, fill_standard, inherited, is_inherited, null, received,
     signals,
 };
 pub(crate) use thread::{
@@ -314,7 +325,7 @@ pub(crate) fn die_with(lifeline: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Has the kernel continue this process, should somebody have stopped it, whenever its end of a socket has something
 /// to read, or its other end is closed. In one that runs nothing happens.
-pub(crate) fn go_on_for(socket: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn continue_on_input(socket: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: it has no preconditions.
     signal_on(socket, unsafe { libc::getpid() }, libc::SIGCONT)
 }

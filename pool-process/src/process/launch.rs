@@ -5,26 +5,26 @@ use std::sync::{Mutex, PoisonError};
 
 use pool_core::PerProcess;
 
+use crate::environment::Environment;
 use crate::identity::Identity;
-use crate::lifeline;
-use crate::setup::{Purpose, Setup};
-use crate::start::{Newborn, StartMethod, Starter};
-use crate::surroundings::Surroundings;
+use crate::start::{Spawned, StartMethod, Starter};
+use crate::sys::lifeline;
+use crate::wire::setup::{Purpose, Setup};
 use crate::wire::{self, HEAD, MAX_PAYLOAD};
 
 use super::ProcessError;
 
 /// Starts a process and tells it everything.
-pub(super) fn launch(name: &str, task: &[u8]) -> Result<Newborn, ProcessError> {
-    let surroundings =
-        Surroundings::here().map_err(|error| ProcessError::Impossible(error.to_string()))?;
-    if let Some(reason) = surroundings.identity.obstacle() {
+pub(super) fn launch(name: &str, task: &[u8]) -> Result<Spawned, ProcessError> {
+    let environment =
+        Environment::here().map_err(|error| ProcessError::Impossible(error.to_string()))?;
+    if let Some(reason) = environment.identity.obstacle() {
         return Err(ProcessError::Impossible(reason.to_owned()));
     }
-    begin(name, task, &surroundings).map_err(ProcessError::Start)
+    begin(name, task, &environment).map_err(ProcessError::Start)
 }
 
-fn begin(name: &str, task: &[u8], surroundings: &Surroundings) -> io::Result<Newborn> {
+fn begin(name: &str, task: &[u8], environment: &Environment) -> io::Result<Spawned> {
     let setup = Setup {
         name: name.to_owned(),
         short_name: name.replace('\0', ""),
@@ -35,26 +35,26 @@ fn begin(name: &str, task: &[u8], surroundings: &Surroundings) -> io::Result<New
     };
     wire::fits("the process's argument", task.len() - HEAD, MAX_PAYLOAD)
         .map_err(io::Error::other)?;
-    let first = setup.frame(surroundings)?;
+    let first = setup.frame(environment)?;
     let (ours, theirs) = lifeline::ends()?;
-    let mut newborn = start(&surroundings.identity)?;
-    newborn.child.tie(ours);
-    // Name and surroundings, then function and argument.
-    let link = &newborn.link;
-    let told = link
-        .send_with(&first, &surroundings.fds(&theirs))
-        .and_then(|sent| link.write_all(&first[sent..]))
-        .and_then(|()| link.write_all(task));
+    let mut spawned = start(&environment.identity)?;
+    spawned.child.attach_lifeline(ours);
+    // Name and environment, then function and argument.
+    let socket = &spawned.socket;
+    let told = socket
+        .send_with(&first, &environment.fds(&theirs))
+        .and_then(|sent| socket.write_all(&first[sent..]))
+        .and_then(|()| socket.write_all(task));
     if let Err(error) = told {
         // It has ended already, or cannot be spoken to: either way there is no such process.
-        newborn.child.kill_and_bury();
+        spawned.child.kill_and_reap();
         return Err(error);
     }
-    Ok(newborn)
+    Ok(spawned)
 }
 
 /// Starts a process that knows nothing yet, of a thread with this identity.
-fn start(identity: &Identity) -> io::Result<Newborn> {
+fn start(identity: &Identity) -> io::Result<Spawned> {
     /// That of the last thread that has started one.
     static STARTER: PerProcess<Mutex<Option<Starter>>> = PerProcess::new();
     let mut shared = STARTER.get().lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use pool_core::{OwnerProcess, Timers};
 
 use crate::child::Child;
-use crate::listed::Listed;
+use crate::sys::listed::Listed;
 use crate::sys::{self, Status};
 
 use super::ProcessError;
@@ -81,7 +81,7 @@ impl Life {
             (State::Closed, _) => return Err(ProcessError::Closed),
             (State::Running(running), Some(child)) if child.has_ended() => {
                 let pid = running.pid;
-                *state = State::Ended(pid, child.bury());
+                *state = State::Ended(pid, child.reap());
             }
             _ => {}
         }
@@ -115,7 +115,7 @@ impl Life {
 
 /// Sleeps until a process has ended, or a timer of these has fired.
 fn wait_for(child: &Child, limit: Option<(Duration, &Timers)>) -> io::Result<()> {
-    let bell = Arc::new(sys::bell(EfdFlags::empty())?);
+    let bell = Arc::new(sys::eventfd(EfdFlags::empty())?);
     let _armed = limit.map(|(limit, timers)| {
         let bell = bell.clone();
         // It can only fail when the counter is full, and then the bell rings already.

@@ -35,7 +35,7 @@ pub(crate) fn above_standard(fd: impl Into<OwnedFd>) -> io::Result<OwnedFd> {
 }
 
 /// A counter to wake somebody by.
-pub(crate) fn bell(flags: EfdFlags) -> io::Result<EventFd> {
+pub(crate) fn eventfd(flags: EfdFlags) -> io::Result<EventFd> {
     let made = EventFd::from_flags(flags | EfdFlags::EFD_CLOEXEC);
     let made = above_standard(made.map_err(about("an event descriptor cannot be made"))?)?;
     // SAFETY: a copy of what was made as one.
@@ -68,7 +68,7 @@ pub(crate) fn signals(set: &SigSet) -> io::Result<SignalFd> {
 
 /// Takes over a descriptor that a message just brought.
 pub(crate) fn received(fd: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: called by `Link::recv_with` alone, once for each descriptor that the kernel has made for it.
+    // SAFETY: called by `Socket::recv_with` alone, once for each descriptor that the kernel has made for it.
     above_standard(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 

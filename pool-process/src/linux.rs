@@ -1,0 +1,76 @@
+//! The crate on Linux. Its modules are listed ground floor first: each uses only those above it.
+
+// How other programs come here.
+pub mod guide;
+
+// System calls.
+pub(crate) mod sys;
+
+// Who a thread is to the kernel.
+pub(crate) mod identity;
+
+// The name of the calling process.
+pub(crate) mod current;
+
+// What the program's exit does with its processes.
+pub(crate) mod at_exit;
+
+// The program's image in memory and in its file.
+pub(crate) mod image;
+
+// What both sides of a socket agree on.
+pub(crate) mod wire;
+
+// What a worker has around it.
+pub(crate) mod environment;
+
+// What runs in a worker.
+pub(crate) mod worker;
+
+// What a parent writes into a task frame.
+pub(crate) mod task;
+
+// A process that was started.
+pub(crate) mod child;
+
+// The fork server.
+pub(crate) mod server;
+
+// What runs before `main`.
+pub(crate) mod hook;
+
+// The ways to start a process.
+pub(crate) mod start;
+
+// The pool, and the parent's side of its workers.
+pub(crate) mod pool;
+
+// The trait that all pools share.
+mod face;
+
+// The calls of a pool.
+mod calls;
+
+// The calls whose function may fail.
+mod trying;
+
+// The calls with a context.
+mod with;
+
+// How a pool is made.
+mod builder;
+
+// A pool for the time of a function.
+mod with_pool;
+
+// One function in a process of its own.
+mod process;
+
+pub use builder::Builder;
+pub use current::{CurrentProcess, current_process};
+pub use hook::init;
+pub use pool::ProcessPool;
+pub use pool::stats::Stats;
+pub use process::{ActiveChild, Process, ProcessError, active_children};
+pub use start::StartMethod;
+pub use with_pool::with_pool;

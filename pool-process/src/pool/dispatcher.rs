@@ -1,0 +1,440 @@
+//! The dispatcher: one thread per pool that owns all its workers, gives them work and buries them.
+//!
+//! ```text
+//!            feed ──try_next──▶ dispatcher ──Task──▶ worker
+//!   submit ──bell──▶   │  ▲ ▲                          │
+//!                      │  │ └──Started, Done, ...──────┤ socket
+//!   finish ◀───────────┘  └──────────(it ended)────────┘ pidfd
+//! ```
+//!
+//! Nothing here is shared: other threads reach it through the [`Inbox`] and the feed. It sleeps in one place and
+//! never waits elsewhere for a worker: what a socket does not take at once waits in that worker's outbox.
+//!
+//! # What a worker may say when
+//!
+//! | state | frame | after it |
+//! |---|---|---|
+//! | starting | `Ready` | idle |
+//! | starting | `Unfit` | it is stopped, and the start counts as failed |
+//! | busy, not started | `Started` | busy, started |
+//! | busy, started | `Done`, `Raised`, `Panicked`, `BadArgument`, `BadResult` | idle, and the unit has ended |
+//! | leaving | anything | it concerns nobody |
+//! | any other pair | | a breach: it is stopped, and its unit fails |
+//!
+//! # Why no unit is lost, and none runs twice
+//!
+//! A unit is in one place: the feed, or one worker's assignment. It leaves the assignment by an answer, or when the
+//! worker's pidfd says that its process has ended; and that it will say, whatever becomes of the socket. Then it
+//! fails if the worker had said `Started`, and goes back to the front of the feed if not: the worker says so
+//! before it looks at the argument. What a worker wrote before it died is read before that is decided.
+//!
+//! The end of the socket alone decides nothing (what a task has started may hold it open, and a task may close
+//! it), except that a worker which is not about to end is stopped for it: it could never answer. So is one whose
+//! first thread has ended while others go on, which no descriptor tells: see [`watch`].
+
+// Each module uses only those above it.
+
+// Busy workers are checked.
+mod watch;
+
+// Frames are read.
+mod answers;
+
+// Workers are started, stopped, reaped and replaced.
+mod workers;
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::signal::Signal;
+use pool_core::{Alarm, Armed, Failure, Feed, Seat, StartError, Timers};
+
+use crate::environment::Environment;
+use crate::server::registry::Preload;
+use crate::start::{StartMethod, Starter};
+use crate::sys;
+use crate::wire::socket;
+
+use super::connection::{Assignment, Connection, WorkerState};
+use super::inbox::{Inbox, Order};
+use super::remote_job::RemoteJob;
+use super::stats::Stats;
+
+use watch::Watch;
+
+/// What a pool's workers are like, as its builder said.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) environment: Environment,
+    pub(crate) timers: Timers,
+    pub(crate) grace: Duration,
+    pub(crate) max_payload: u64,
+    pub(crate) panic_hook: bool,
+    pub(crate) method: StartMethod,
+    pub(crate) preload: Option<Preload>,
+    /// What each worker runs before its first task: the payload of a task frame.
+    pub(crate) initializer: Option<Arc<[u8]>>,
+    /// How many tasks a worker does.
+    pub(crate) max_tasks: Option<NonZeroUsize>,
+    pub(crate) stats: Arc<Mutex<Stats>>,
+}
+
+/// What wakes the dispatcher.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    /// Orders, or new work.
+    Wake,
+    /// A worker wrote, or its socket ended.
+    Readable(WorkerId),
+    /// A worker's socket takes more.
+    Writable(WorkerId),
+    /// A worker's process ended.
+    Ended(WorkerId),
+    /// It is time to look at those who are busy.
+    Tick,
+}
+
+/// A worker as events name it: one that was replaced meanwhile is not meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct WorkerId {
+    slot: usize,
+    serial: u32,
+}
+
+/// How far the end of the pool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Workers are kept up.
+    Running,
+    /// Workers leave when the feed is drained.
+    Draining,
+    /// Workers are stopped.
+    Stopping,
+}
+
+/// A place for a worker.
+#[derive(Debug, Default)]
+struct Slot {
+    connection: Option<Connection>,
+    /// It could not be filled, or its worker not be written to; this will say when to try again.
+    retry: Option<Armed>,
+}
+
+pub(crate) struct Dispatcher {
+    plan: Plan,
+    feed: Arc<Feed<dyn RemoteJob>>,
+    inbox: Arc<Inbox>,
+    epoll: Epoll,
+    starter: Starter,
+    slots: Vec<Slot>,
+    stage: Stage,
+    grace: Option<Armed>,
+    /// Workers started so far.
+    serial: u32,
+    /// Tasks handed out so far.
+    requests: u64,
+    /// Starts in a row that came to nothing.
+    failures: u32,
+    watch: Watch,
+    /// Why no worker can be had any more.
+    broken: Option<String>,
+}
+
+impl Dispatcher {
+    /// To be called by the thread whose identity the plan has.
+    pub(crate) fn new(
+        plan: Plan,
+        feed: &Arc<Feed<dyn RemoteJob>>,
+        inbox: &Arc<Inbox>,
+    ) -> io::Result<Dispatcher> {
+        let epoll = sys::epoll()?;
+        epoll.add(inbox.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
+        let watch = Watch::new()?;
+        epoll.add(watch.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, TICK))?;
+        let starter = Starter::new(plan.method, plan.preload, &plan.environment.identity);
+        Ok(Dispatcher {
+            plan,
+            starter,
+            feed: feed.clone(),
+            inbox: inbox.clone(),
+            epoll,
+            slots: (0..feed.size()).map(|_| Slot::default()).collect(),
+            stage: Stage::Running,
+            grace: None,
+            serial: 0,
+            requests: 0,
+            failures: 0,
+            watch,
+            broken: None,
+        })
+    }
+
+    /// Starts every worker; where one is refused, those that were started are gone when it returns. To be called by a
+    /// thread that was started for it.
+    pub(crate) fn start(&mut self) -> Result<(), StartError> {
+        self.plan.environment.identity.pass_on();
+        for index in 0..self.slots.len() {
+            if let Err(source) = self.spawn(index, self.slots.len() - index) {
+                self.stage = Stage::Stopping;
+                self.stop(Signal::SIGKILL);
+                self.run();
+                return Err(StartError::Worker { index, source });
+            }
+        }
+        Ok(())
+    }
+
+    /// Works until the pool has ended and no worker is left.
+    pub(crate) fn run(&mut self) {
+        let mut room = [EpollEvent::empty(); 64];
+        loop {
+            self.fill_slots();
+            self.give_work();
+            self.retire_idle();
+            if self.is_over() {
+                return;
+            }
+            self.arm_watch();
+            let events = match self.epoll.wait(&mut room, EpollTimeout::NONE) {
+                Ok(count) => &room[..count],
+                Err(Errno::EINTR) => continue,
+                // The arguments are right, and nothing else is said to fail.
+                Err(error) => unreachable!("epoll_wait: {error}"),
+            };
+            for event in events.iter().flat_map(Event::of) {
+                self.handle(event);
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Wake => {
+                for order in self.inbox.take() {
+                    self.handle_order(order);
+                }
+            }
+            Event::Readable(name) => {
+                if self.is_present(name) {
+                    self.read(name.slot);
+                }
+            }
+            Event::Writable(name) => {
+                if self.is_present(name) {
+                    self.flush(name.slot);
+                }
+            }
+            Event::Ended(name) => {
+                if self.is_present(name) {
+                    self.reap(name.slot);
+                }
+            }
+            Event::Tick => self.check_busy(),
+        }
+    }
+
+    fn handle_order(&mut self, order: Order) {
+        match order {
+            Order::Drain if self.stage == Stage::Running => self.stage = Stage::Draining,
+            Order::Drain => {}
+            Order::Abandon => {
+                self.stage = Stage::Stopping;
+                if self.plan.grace.is_zero() {
+                    self.stop(Signal::SIGKILL);
+                } else {
+                    self.stop(Signal::SIGTERM);
+                    let inbox = self.inbox.clone();
+                    let over = Box::new(move || inbox.tell(Order::GraceOver));
+                    self.grace = Some(self.plan.timers.arm(self.plan.grace, over));
+                }
+            }
+            Order::GraceOver => self.stop(Signal::SIGKILL),
+            Order::Retry { slot } => {
+                if let Some(place) = self.slots.get_mut(slot) {
+                    place.retry = None;
+                    self.flush(slot);
+                }
+            }
+        }
+    }
+
+    /// An alarm that has a place looked at again.
+    fn retry(&self, slot: usize) -> Alarm {
+        let inbox = self.inbox.clone();
+        Box::new(move || inbox.tell(Order::Retry { slot }))
+    }
+
+    /// Changes what the pool says of itself.
+    fn update_stats(&self, change: impl FnOnce(&mut Stats)) {
+        change(
+            &mut self
+                .plan
+                .stats
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
+    fn is_present(&self, name: WorkerId) -> bool {
+        let connection = self
+            .slots
+            .get(name.slot)
+            .and_then(|slot| slot.connection.as_ref());
+        connection.is_some_and(|connection| connection.serial == name.serial)
+    }
+
+    /// Hands the queue's first units to those who have nothing to do.
+    fn give_work(&mut self) {
+        let mut empty = false;
+        for index in 0..self.slots.len() {
+            while let Some(connection) = &mut self.slots[index].connection
+                && matches!(connection.state, WorkerState::Idle)
+                && (!empty || connection.seated)
+            {
+                connection.seated = false;
+                if self
+                    .plan
+                    .max_tasks
+                    .is_some_and(|most| connection.tasks >= most.get())
+                {
+                    connection.retire();
+                    self.flush(index);
+                    break;
+                }
+                let Some(claim) = self.feed.try_next(Seat(index)) else {
+                    empty = true;
+                    break;
+                };
+                connection.seated = true;
+                self.requests += 1;
+                let request = self.requests;
+                match connection.write_task(request, &claim, self.plan.max_payload) {
+                    Ok(()) => {
+                        connection.tasks += 1;
+                        connection.state = WorkerState::Busy(Assignment {
+                            claim,
+                            request,
+                            started: false,
+                        });
+                        self.flush(index);
+                    }
+                    Err(error) => claim.job.fail(claim.unit, Failure::Encode(Box::new(error))),
+                }
+            }
+        }
+        self.refuse_all();
+    }
+
+    /// Writes what a worker's socket takes, and asks to be told when it takes more.
+    fn flush(&mut self, index: usize) {
+        let Some(connection) = &mut self.slots[index].connection else {
+            return;
+        };
+        let done = match connection.flush() {
+            Ok(done) => done,
+            // Its pidfd, or the end of its socket, says what has become of it.
+            Err(error) if socket::is_end(&error) => true,
+            Err(error) if socket::is_shortage(&error) => {
+                let retry = self.retry(index);
+                self.slots[index].retry = Some(self.plan.timers.arm(socket::SHORTAGE, retry));
+                return;
+            }
+            Err(error) => {
+                // What it was to do has not begun, and goes to another.
+                connection
+                    .kill_reason
+                    .get_or_insert(format!("the system refuses to send to it: {error}"));
+                connection.child.signal(Signal::SIGKILL);
+                return;
+            }
+        };
+        if connection.awaits_writable == done && !connection.closed {
+            connection.awaits_writable = !done;
+            let mut interest = Event::Readable(WorkerId {
+                slot: index,
+                serial: connection.serial,
+            })
+            .interest(connection.awaits_writable);
+            // The socket is in the set: modifying it asks for no memory.
+            let _ = self.epoll.modify(connection.socket.as_fd(), &mut interest);
+        }
+    }
+
+    fn retire_idle(&mut self) {
+        if self.stage == Stage::Draining && self.feed.is_drained() {
+            for index in 0..self.slots.len() {
+                if let Some(connection) = &mut self.slots[index].connection
+                    && matches!(connection.state, WorkerState::Idle | WorkerState::Starting)
+                {
+                    connection.retire();
+                    self.flush(index);
+                }
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let empty = self.slots.iter().all(|slot| slot.connection.is_none());
+        match self.stage {
+            Stage::Running => false,
+            Stage::Draining => empty && self.feed.is_drained(),
+            Stage::Stopping => empty,
+        }
+    }
+}
+
+/// The number by which the bell is known to the kernel; workers are known by serial and slot.
+const WAKE: u64 = u64::MAX;
+/// The number of the clock of those who are busy.
+const TICK: u64 = u64::MAX - 1;
+/// The bit that tells a worker's pidfd from its socket.
+const PIDFD: u64 = 1 << 31;
+
+impl Event {
+    /// What one report of the kernel means.
+    fn of(report: &EpollEvent) -> impl Iterator<Item = Event> + use<> {
+        let (flags, data) = (report.events(), report.data());
+        let name = WorkerId {
+            slot: (data & (PIDFD - 1)) as usize,
+            serial: (data >> 32) as u32,
+        };
+        let events = if data == WAKE {
+            [Some(Event::Wake), None]
+        } else if data == TICK {
+            [Some(Event::Tick), None]
+        } else if data & PIDFD != 0 {
+            [Some(Event::Ended(name)), None]
+        } else {
+            let readable =
+                flags.intersects(EpollFlags::EPOLLIN | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR);
+            let writable = flags.contains(EpollFlags::EPOLLOUT);
+            [
+                writable.then_some(Event::Writable(name)),
+                readable.then_some(Event::Readable(name)),
+            ]
+        };
+        events.into_iter().flatten()
+    }
+
+    /// What the kernel is asked to report a worker's event with.
+    fn interest(self, also_writable: bool) -> EpollEvent {
+        let name = |name: WorkerId| u64::from(name.serial) << 32 | name.slot as u64;
+        let data = match self {
+            Event::Wake => WAKE,
+            Event::Tick => TICK,
+            Event::Readable(worker) | Event::Writable(worker) => name(worker),
+            Event::Ended(worker) => name(worker) | PIDFD,
+        };
+        let flags = if also_writable {
+            EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT
+        } else {
+            EpollFlags::EPOLLIN
+        };
+        EpollEvent::new(flags, data)
+    }
+}

@@ -1,0 +1,155 @@
+//! A job as the pool's side of a worker sees it: something that is encoded, and completed from bytes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use pool_core::{
+    Address, Batch, Call, Cell, CodecError, Erased, Failure, FnPtr, Job, Portable, Single, Unit,
+    catch,
+};
+
+use crate::image::symbols;
+use crate::task::{panicked, payload};
+use crate::wire::{self, Kind, codec};
+use crate::worker::entry_points::{Many, One, RemoteFn};
+
+/// A job that can travel to a worker process: the cells of calls and of maps.
+pub(crate) trait RemoteJob: Send + Sync {
+    /// The job as the queue sees it.
+    fn as_job(&self) -> &dyn Job<dyn RemoteJob>;
+
+    /// What the unit's function is lent: a worker must have got it before the unit.
+    fn context(&self, unit: &Unit) -> Option<JobContext>;
+
+    /// A unit's name for people: its function, where that is known, its items, and where it was submitted.
+    fn describe(&self, unit: &Unit) -> String;
+
+    /// Appends the payload of a task frame for one unit.
+    fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), CodecError>;
+
+    /// Ends a unit with what its worker answered.
+    ///
+    /// # Errors
+    ///
+    /// The answer is none; the unit comes back.
+    fn complete(&self, unit: Unit, kind: Kind, payload: &[u8]) -> Result<(), (Unit, CodecError)>;
+
+    /// Ends a unit without a value.
+    fn fail(&self, unit: Unit, failure: Failure);
+}
+
+/// A context on its way to a worker.
+#[derive(Debug)]
+pub(crate) struct JobContext {
+    pub(crate) number: u64,
+    pub(crate) bytes: Result<Arc<[u8]>, CodecError>,
+}
+
+impl fmt::Debug for dyn RemoteJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteJob")
+            .field("units", &self.job().units())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Erased for dyn RemoteJob {
+    fn job(&self) -> &dyn Job<dyn RemoteJob> {
+        self.as_job()
+    }
+}
+
+impl<A: Portable, F: RemoteFn<A>> RemoteJob for Cell<dyn RemoteJob, Single<Call<F, A>>> {
+    fn as_job(&self) -> &dyn Job<dyn RemoteJob> {
+        self
+    }
+
+    fn describe(&self, unit: &Unit) -> String {
+        let function = self.inputs(unit).and_then(|call| name::<A, F>(&call.func));
+        Job::describe(self, unit, function.as_deref())
+    }
+
+    fn context(&self, unit: &Unit) -> Option<JobContext> {
+        job_context(&self.inputs(unit)?.func)
+    }
+
+    fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), CodecError> {
+        match self.inputs(unit) {
+            Some(call) => payload::<One, A, F, A>(&call.func, &call.arg, out),
+            None => Ok(()),
+        }
+    }
+
+    fn complete(&self, unit: Unit, kind: Kind, payload: &[u8]) -> Result<(), (Unit, CodecError)> {
+        match answer(kind, payload) {
+            Ok(end) => self.finish(unit, end),
+            Err(error) => return Err((unit, error)),
+        }
+        Ok(())
+    }
+
+    fn fail(&self, unit: Unit, failure: Failure) {
+        self.finish(unit, Err(failure.widen()));
+    }
+}
+
+impl<A: Portable, F: RemoteFn<A>> RemoteJob for Cell<dyn RemoteJob, Batch<F, A>> {
+    fn as_job(&self) -> &dyn Job<dyn RemoteJob> {
+        self
+    }
+
+    fn describe(&self, unit: &Unit) -> String {
+        let (func, _) = self.inputs(unit);
+        Job::describe(self, unit, name::<A, F>(func).as_deref())
+    }
+
+    fn context(&self, unit: &Unit) -> Option<JobContext> {
+        job_context(self.inputs(unit).0)
+    }
+
+    fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), CodecError> {
+        let (func, items) = self.inputs(unit);
+        payload::<Many, A, F, [A]>(func, items, out)
+    }
+
+    fn complete(&self, unit: Unit, kind: Kind, payload: &[u8]) -> Result<(), (Unit, CodecError)> {
+        match answer(kind, payload) {
+            Ok(end) => self.finish(unit, end),
+            Err(error) => return Err((unit, error)),
+        }
+        Ok(())
+    }
+
+    fn fail(&self, unit: Unit, failure: Failure) {
+        self.finish(unit, Err(failure.widen()));
+    }
+}
+
+/// What a function is lent, encoded once; its own `Serialize` may refuse, or panic.
+fn job_context<A, F: FnPtr<A>>(func: &F) -> Option<JobContext> {
+    let context = func.context()?;
+    let encode = |value: &F::Context| {
+        let mut bytes = Vec::new();
+        let encoded = catch(|| codec::encode(value, &mut bytes));
+        encoded.unwrap_or_else(|panic| Err(panicked::<F::Context>(&panic)))?;
+        Ok(bytes)
+    };
+    Some(JobContext {
+        number: context.number(),
+        bytes: context.encoded(encode),
+    })
+}
+
+/// What a function is called in the program's text.
+fn name<A, F: FnPtr<A>>(func: &F) -> Option<String> {
+    symbols::name(func.pointer().address())
+}
+
+/// What a worker's frame means; the value's own `Deserialize` may panic.
+fn answer<O: Portable, E: Portable>(
+    kind: Kind,
+    payload: &[u8],
+) -> Result<Result<O, Failure<E>>, CodecError> {
+    catch(|| wire::answer::read(kind, payload))
+        .unwrap_or_else(|panic| Ok(Err(Failure::Decode(Box::new(panicked::<O>(&panic))))))
+}

@@ -1,0 +1,279 @@
+//! The pool's side of the conversation with a fork server.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+
+use crate::child::Child;
+use crate::sys::{self, Status};
+use crate::task;
+use crate::wire::socket::{self, Socket};
+
+use super::protocol::{self, Reply, Request};
+
+/// How long a server may take to answer: it never waits for anything, so this is far beyond what a busy machine
+/// makes of the fraction of a millisecond that it needs. The time is the system's, not the pool's: it is a bound
+/// on what another process does.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long it may take to its first answer: constructors of linked libraries run before it.
+const FIRST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often a server that does not answer is continued, should somebody have stopped it.
+const RESUME_EVERY: Duration = Duration::from_secs(1);
+
+/// A fork server's process, as all who ask it share it.
+#[derive(Debug)]
+pub(crate) struct ServerProcess {
+    pub(crate) child: Child,
+    has_answered: AtomicBool,
+    /// Why nobody asks it any more.
+    fault: OnceLock<String>,
+}
+
+impl ServerProcess {
+    pub(crate) fn new(child: Child) -> ServerProcess {
+        ServerProcess {
+            child,
+            has_answered: AtomicBool::new(false),
+            fault: OnceLock::new(),
+        }
+    }
+
+    /// Ends it, for the first reason that is given. Workers that it has forked go on.
+    pub(crate) fn give_up(&self, fault: &str) {
+        self.fault.get_or_init(|| fault.to_owned());
+        // Unlike the end of its first connection, this leaves it no time to take its workers down.
+        let _ = self.child.signal_alone(Signal::SIGKILL);
+    }
+
+    /// Why it was given up, if it was.
+    pub(crate) fn fault(&self) -> Option<&str> {
+        self.fault.get().map(String::as_str)
+    }
+
+    pub(crate) fn has_answered(&self) -> bool {
+        self.has_answered.load(Ordering::Relaxed)
+    }
+
+    /// Waits until there is an answer, or for this long; true when there is one. A question continues a server that is stopped; one that
+    /// is stopped before it can hear it, or while it works on the answer, is continued by whoever waits.
+    fn answers_within(&self, socket: &Socket, limit: Option<Duration>) -> io::Result<bool> {
+        let limit = limit.unwrap_or(Duration::MAX);
+        let mut waited = Duration::ZERO;
+        while waited < limit {
+            let step = RESUME_EVERY.min(limit - waited);
+            if sys::readable_within(socket.as_fd(), Some(step))? {
+                return Ok(true);
+            }
+            waited += step;
+            self.child.resume();
+        }
+        Ok(false)
+    }
+
+    fn timeout(&self) -> Duration {
+        if self.has_answered() {
+            TIMEOUT
+        } else {
+            FIRST_TIMEOUT
+        }
+    }
+}
+
+/// A way to ask a fork server; what was started by it ends with it.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// None once it was closed, or a question was left without an answer.
+    socket: Mutex<Option<Socket>>,
+    server: Arc<ServerProcess>,
+}
+
+/// A worker that was forked, with its pidfd and our end of its socket.
+#[derive(Debug)]
+pub(crate) struct Forked {
+    pub(crate) pid: u32,
+    pub(crate) pidfd: OwnedFd,
+    pub(crate) socket: Socket,
+}
+
+type Answer = (Reply, Vec<OwnedFd>);
+
+/// So many workers are asked for before an answer is read. The queue of a socket takes more.
+const AT_ONCE: usize = 8;
+
+/// Why a fork server did not fork.
+#[derive(Debug)]
+pub(crate) enum NotForked {
+    /// It has so many threads.
+    Threads(u64),
+    /// It is no longer there.
+    Gone,
+    /// The system refused it.
+    Refused(io::Error),
+}
+
+impl Client {
+    pub(crate) fn new(socket: Socket, server: Arc<ServerProcess>) -> Client {
+        Client {
+            socket: Mutex::new(Some(socket)),
+            server,
+        }
+    }
+
+    /// Closes it: the server sees its end.
+    pub(crate) fn close(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Socket>> {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens another way to ask the same server.
+    pub(crate) fn open(&self) -> io::Result<Client> {
+        let (ours, theirs) = Socket::message_pair()?;
+        self.ask(Request::Open, Some(&theirs))
+            .map(|_| Client::new(ours, self.server.clone()))
+    }
+
+    /// Has a function run in the server, and waits until it has.
+    pub(crate) fn preload(&self, function: fn()) -> io::Result<()> {
+        let token = task::preload(function)
+            .map_err(io::Error::other)?
+            .to_bytes();
+        // It takes as long as it takes.
+        match self.ask_within(Request::Preload { token }, None, None)? {
+            (Reply::Done, _) => Ok(()),
+            (Reply::Refused(number), _) => Err(io::Error::from_raw_os_error(number)),
+            _ => Err(io::Error::other("the function to preload has panicked")),
+        }
+    }
+
+    /// Has workers forked: as many as are wanted, or as the system allows, but at least one. All are asked for before
+    /// the first answer is read, so that the server forks while this side sleeps.
+    pub(crate) fn fork(&self, wanted: usize) -> Result<Vec<Forked>, NotForked> {
+        let mut open = self.lock();
+        let mut asked = Vec::new();
+        let mut refused = None;
+        for _ in 0..wanted.clamp(1, AT_ONCE) {
+            match Client::put_fork(&open) {
+                Ok(pair) => asked.push(pair),
+                Err(error) => {
+                    refused = Some(error);
+                    break;
+                }
+            }
+        }
+        let mut forked = Vec::new();
+        for (socket, theirs) in asked {
+            // Closed only now, it has kept a place for the descriptor that the answer brings.
+            drop(theirs);
+            match self.take_fork(&mut open) {
+                Ok((pid, pidfd)) => forked.push(Forked { pid, pidfd, socket }),
+                Err(error) => drop(refused.get_or_insert(error)),
+            }
+        }
+        match refused {
+            Some(error) if forked.is_empty() => Err(error),
+            // Whoever wants more asks again, and is told.
+            _ => Ok(forked),
+        }
+    }
+
+    /// Asks for one worker; both ends of its socket.
+    fn put_fork(open: &Option<Socket>) -> Result<(Socket, Socket), NotForked> {
+        let (ours, theirs) = Socket::pair().map_err(NotForked::Refused)?;
+        match put(open, Request::Fork, Some(&theirs)) {
+            Ok(()) => Ok((ours, theirs)),
+            Err(error) if socket::is_end(&error) => Err(NotForked::Gone),
+            Err(error) => Err(NotForked::Refused(error)),
+        }
+    }
+
+    /// One worker's process id and pidfd.
+    fn take_fork(&self, open: &mut Option<Socket>) -> Result<(u32, OwnedFd), NotForked> {
+        match self.take(open, Some(self.server.timeout())) {
+            Ok((Reply::Forked { pid }, fds)) => match fds.into_iter().next() {
+                Some(pidfd) => Ok((pid.unsigned_abs(), pidfd)),
+                // Another thread was quicker to take the place that was kept. The worker sees its socket close, and
+                // leaves.
+                None => Err(NotForked::Refused(Errno::EMFILE.into())),
+            },
+            Ok((Reply::Threads(threads), _)) => Err(NotForked::Threads(threads)),
+            Ok((Reply::Refused(number), _)) => {
+                let error = io::Error::from_raw_os_error(number);
+                Err(NotForked::Refused(sys::no_pidfd(error)))
+            }
+            Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+                // So a message is reported whose descriptor there was no room for.
+                Err(NotForked::Refused(Errno::EMFILE.into()))
+            }
+            Ok(_) | Err(_) => Err(NotForked::Gone),
+        }
+    }
+
+    /// One question, one answer.
+    fn ask(&self, request: Request, carried: Option<&Socket>) -> io::Result<Answer> {
+        self.ask_within(request, carried, Some(self.server.timeout()))
+    }
+
+    fn ask_within(
+        &self,
+        request: Request,
+        carried: Option<&Socket>,
+        limit: Option<Duration>,
+    ) -> io::Result<Answer> {
+        let mut open = self.lock();
+        put(&open, request, carried)?;
+        self.take(&mut open, limit)
+    }
+
+    /// The next answer. A server that gives none within this time is given up: it hangs, or is stopped in a way that
+    /// it does not come out of by itself.
+    fn take(&self, open: &mut Option<Socket>, limit: Option<Duration>) -> io::Result<Answer> {
+        let socket = open.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        if !self.server.answers_within(socket, limit)? {
+            // An answer that comes yet would be taken for that to another question.
+            *open = None;
+            let seconds = limit.unwrap_or_default().as_secs();
+            self.server
+                .give_up(&format!("did not answer for {seconds} s"));
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let answer = protocol::receive(socket)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        self.server.has_answered.store(true, Ordering::Relaxed);
+        Ok(answer)
+    }
+
+    /// Signals the group of a worker that was forked by this connection.
+    pub(crate) fn signal(&self, pid: u32, signal: Signal) -> io::Result<()> {
+        let request = Request::Signal {
+            pid: pid.cast_signed(),
+            signal: signal as i32,
+        };
+        self.ask(request, None).map(drop)
+    }
+
+    /// How a worker ended that was forked by this connection, if that is known.
+    pub(crate) fn reap(&self, pid: u32) -> Option<Status> {
+        let request = Request::Reap {
+            pid: pid.cast_signed(),
+        };
+        match self.ask(request, None) {
+            Ok((Reply::Ended(status), _)) => Some(status),
+            _ => None,
+        }
+    }
+}
+
+/// Puts a question.
+fn put(open: &Option<Socket>, request: Request, carried: Option<&Socket>) -> io::Result<()> {
+    let socket = open.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+    let fds: Vec<_> = carried.map(Socket::as_fd).into_iter().collect();
+    protocol::send(socket, &request, &fds)
+}

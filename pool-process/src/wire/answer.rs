@@ -1,0 +1,43 @@
+//! What an answer frame means.
+
+use pool_core::{CodecError, Failure, Panic, Portable};
+
+use super::codec;
+use super::frame::Kind;
+
+/// Reads an answer; an inner error is what the worker says of the task.
+///
+/// # Errors
+///
+/// The bytes are no such answer: the worker broke the protocol.
+pub(crate) fn read<O: Portable, E: Portable>(
+    kind: Kind,
+    payload: &[u8],
+) -> Result<Result<O, Failure<E>>, CodecError> {
+    Ok(Err(match kind {
+        Kind::Done => match codec::decode(payload) {
+            Ok(output) => return Ok(Ok(output)),
+            Err(error) => Failure::Decode(Box::new(error)),
+        },
+        Kind::Raised => match codec::decode(payload) {
+            Ok(raised) => Failure::Raised(raised),
+            Err(error) => Failure::Decode(Box::new(error)),
+        },
+        Kind::BadArgument => Failure::Decode(Box::new(codec::decode(payload)?)),
+        Kind::BadResult => Failure::Encode(Box::new(codec::decode(payload)?)),
+        Kind::Panicked => Failure::Panicked(Box::new(codec::decode::<Panic>(payload)?)),
+        Kind::Setup
+        | Kind::Task
+        | Kind::Context
+        | Kind::Forget
+        | Kind::Leave
+        | Kind::Ready
+        | Kind::Started
+        | Kind::Unfit => {
+            return Err(CodecError {
+                type_name: "an answer".to_owned(),
+                reason: format!("{kind:?}"),
+            });
+        }
+    }))
+}

@@ -1,0 +1,32 @@
+//! What a worker is told first: who it is, and what it is for.
+
+use serde::{Deserialize, Serialize};
+
+/// What a worker is told first; its environment follows, which is the same for all workers of a pool.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Setup {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its name for the system, of which that keeps 15 bytes.
+    pub(crate) short_name: String,
+    /// What it is for.
+    pub(crate) purpose: Purpose,
+    /// The longest payload in either direction.
+    pub(crate) max_payload: u64,
+    /// Whether the panic hook may be installed.
+    pub(crate) panic_hook: bool,
+    /// What it runs before its first task: the payload of a task frame.
+    pub(crate) initializer: Option<Vec<u8>>,
+}
+
+/// What a process is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Purpose {
+    /// The tasks of a pool.
+    Pool {
+        /// The place in it.
+        index: usize,
+    },
+    /// One function, whose end is the process's.
+    Alone,
+}

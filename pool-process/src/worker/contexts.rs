@@ -1,0 +1,133 @@
+//! The contexts that a worker was given: each is decoded by the first task that is lent it.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use pool_core::{CodecError, Context, catch};
+use serde::de::DeserializeOwned;
+
+use crate::wire::codec;
+
+/// A context as it is kept here.
+enum Kept {
+    /// As it came.
+    Bytes(Vec<u8>),
+    /// As tasks are lent it: a [`Context`] of their function's type.
+    Made(Box<dyn Any>),
+    /// It cannot be decoded, and this is what all its tasks are told.
+    Refused(CodecError),
+}
+
+thread_local! {
+    static KEPT: RefCell<HashMap<u64, Kept>> = RefCell::default();
+}
+
+/// Keeps a context that has arrived.
+pub(crate) fn keep(number: u64, bytes: &[u8]) {
+    put(number, Kept::Bytes(bytes.to_vec()));
+}
+
+/// Drops a context; its own `Drop` may panic.
+pub(crate) fn forget(number: u64) {
+    let kept = KEPT.with_borrow_mut(|kept| kept.remove(&number));
+    // Nobody is there to be told, and the panic hook has said it.
+    let _ = catch(|| drop(kept));
+}
+
+/// Drops every context.
+pub(crate) fn forget_all() {
+    for (_, kept) in KEPT.take() {
+        // As above.
+        let _ = catch(|| drop(kept));
+    }
+}
+
+/// The number of a context, and the argument behind it.
+pub(crate) fn split(argument: &[u8]) -> Result<(u64, &[u8]), CodecError> {
+    let split = argument.split_first_chunk();
+    let (number, rest) =
+        split.ok_or_else(|| broken::<u64>("the number of a context is cut off"))?;
+    Ok((u64::from_le_bytes(*number), rest))
+}
+
+/// The context with this number.
+///
+/// # Errors
+///
+/// It cannot be decoded, or has not arrived.
+pub(crate) fn find<C: DeserializeOwned + 'static>(number: u64) -> Result<Context<C>, CodecError> {
+    // Taken out meanwhile, so that the user's code may do here what it likes.
+    let kept = KEPT.with_borrow_mut(|kept| kept.remove(&number));
+    let kept = match kept {
+        Some(Kept::Bytes(bytes)) => match catch(|| codec::decode::<C>(&bytes)) {
+            Ok(Ok(value)) => Kept::Made(Box::new(Context::numbered(number, value))),
+            Ok(Err(error)) => Kept::Refused(error),
+            Err(panic) => Kept::Refused(broken::<C>(&format!("it panicked: {}", panic.message))),
+        },
+        Some(kept) => kept,
+        None => Kept::Refused(broken::<C>("the context has not arrived")),
+    };
+    let found = match &kept {
+        Kept::Made(context) => context
+            .downcast_ref::<Context<C>>()
+            .cloned()
+            .ok_or_else(|| broken::<C>("the context is of another type")),
+        Kept::Refused(error) => Err(error.clone()),
+        Kept::Bytes(_) => Err(broken::<C>("the context was not decoded")),
+    };
+    put(number, kept);
+    found
+}
+
+fn put(number: u64, kept: Kept) {
+    let before = KEPT.with_borrow_mut(|all| all.insert(number, kept));
+    drop(before);
+}
+
+fn broken<T>(reason: &str) -> CodecError {
+    CodecError {
+        type_name: std::any::type_name::<T>().to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{find, forget, keep, split};
+    use crate::wire::codec;
+
+    #[test]
+    fn a_context_is_found_until_it_is_forgotten() {
+        let mut bytes = Vec::new();
+        codec::encode("here", &mut bytes).expect("it can be encoded");
+        keep(7, &bytes);
+        for _ in 0..2 {
+            assert_eq!(find::<String>(7).expect("it is there").value(), "here");
+        }
+        assert!(
+            find::<u8>(7)
+                .expect_err("another type")
+                .reason
+                .contains("another type")
+        );
+        assert_eq!(find::<String>(7).expect("it is there").value(), "here");
+        forget(7);
+        assert!(
+            find::<String>(7)
+                .expect_err("gone")
+                .reason
+                .contains("not arrived")
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_stays_refused() {
+        keep(1, &[0xc1]);
+        let first = find::<String>(1).expect_err("no string");
+        assert_eq!(find::<String>(1).expect_err("still none"), first);
+        assert!(first.type_name.ends_with("String"), "{first}");
+        assert!(split(&[1, 2, 3]).is_err());
+        assert_eq!(split(&[2, 0, 0, 0, 0, 0, 0, 0, 9]), Ok((2, &[9][..])));
+    }
+}

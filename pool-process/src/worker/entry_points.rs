@@ -1,0 +1,298 @@
+//! What a worker does for one task: decode the argument, call the function, encode what came of it.
+//!
+//! There is one [`Entry`] for each pair of types in use and each [`Shape`] of work: a static that the compiler
+//! makes where the work is submitted, so that it is in the image of every worker as well.
+//!
+//! # Safety
+//!
+//! Each piece of code turns an address into the function type it was made for. Address and entry are paired
+//! in [`task`](crate::task) alone, where both come from the same type parameters.
+#![expect(
+    unsafe_code,
+    reason = "addresses become functions of the type their entry is made for"
+)]
+
+use std::any::Any;
+use std::cell::Cell;
+use std::fmt::Display;
+
+use pool_core::{
+    Address, CodecError, Failure, FnPtr, Never, OwnerProcess, Plain, Portable, catch, end_copy,
+};
+use serde::Serialize;
+
+use crate::wire::token::Entry;
+use crate::wire::{Kind, codec};
+
+use super::contexts;
+
+/// A function that can travel, with what it takes, yields and raises.
+pub(crate) trait RemoteFn<A>: FnPtr<A, Out: Portable, Raised: Portable> {}
+
+impl<A, F: FnPtr<A, Out: Portable, Raised: Portable>> RemoteFn<A> for F {}
+
+/// How a function is called: with one argument, or with each item of a chunk.
+pub(crate) trait Shape<A, F> {
+    const ENTRY: &'static Entry;
+}
+
+/// One argument, one value.
+pub(crate) enum One {}
+
+/// The items of a chunk, the list of their values.
+pub(crate) enum Many {}
+
+impl<A: Portable, F: RemoteFn<A>> Shape<A, F> for One {
+    // SAFETY: `run_one` keeps the contract of `Run` for functions of the type `F::Pointer`.
+    const ENTRY: &'static Entry = &unsafe { Entry::new(run_one::<A, F>) };
+}
+
+impl<A: Portable, F: RemoteFn<A>> Shape<A, F> for Many {
+    // SAFETY: `run_many` keeps the contract of `Run` for functions of the type `F::Pointer`.
+    const ENTRY: &'static Entry = &unsafe { Entry::new(run_many::<A, F>) };
+}
+
+/// One argument, and whatever it returns is dropped: the function of a process of its own.
+pub(crate) enum Alone {}
+
+impl<A: Portable, R: 'static> Shape<A, Plain<fn(A) -> R>> for Alone {
+    // SAFETY: `run_alone` keeps the contract of `Run` for functions of the type `fn(A) -> R`.
+    const ENTRY: &'static Entry = &unsafe { Entry::new(run_alone::<A, R>) };
+}
+
+/// One argument, and what it returns is the worker's state.
+pub(crate) enum Making {}
+
+/// As [`Making`], where the function may fail.
+pub(crate) enum TryMaking {}
+
+impl<A: Portable, S: 'static> Shape<A, Plain<fn(A) -> S>> for Making {
+    // SAFETY: `run_making` keeps the contract of `Run` for functions of the type `fn(A) -> S`.
+    const ENTRY: &'static Entry = &unsafe { Entry::new(run_making::<A, S>) };
+}
+
+impl<A: Portable, S: 'static, E: Display + 'static> Shape<A, Plain<fn(A) -> Result<S, E>>>
+    for TryMaking
+{
+    // SAFETY: `run_try_making` keeps the contract of `Run` for functions of the type `fn(A) -> Result<S, E>`.
+    const ENTRY: &'static Entry = &unsafe { Entry::new(run_try_making::<A, S, E>) };
+}
+
+/// # Safety
+///
+/// See [`Run`](crate::wire::token::Run): the address is that of a function of the type `F::Pointer`.
+unsafe fn run_one<A: Portable, F: RemoteFn<A>>(
+    address: usize,
+    argument: &[u8],
+    reply: &mut Vec<u8>,
+) -> Kind {
+    // SAFETY: the caller's promise.
+    let pointer = unsafe { F::Pointer::from_address(address) };
+    with_func(pointer, argument, reply, |func: F, argument, reply| {
+        work(argument, reply, |arg: A| func.call(arg))
+    })
+}
+
+/// # Safety
+///
+/// See [`Run`](crate::wire::token::Run): the address is that of a function of the type `F::Pointer`.
+unsafe fn run_many<A: Portable, F: RemoteFn<A>>(
+    address: usize,
+    argument: &[u8],
+    reply: &mut Vec<u8>,
+) -> Kind {
+    // SAFETY: the caller's promise.
+    let pointer = unsafe { F::Pointer::from_address(address) };
+    with_func(pointer, argument, reply, |func: F, argument, reply| {
+        let owner = OwnerProcess::current();
+        let call = |items: Vec<A>| {
+            let one = |item| {
+                let result = func.call(item);
+                end_copy(owner);
+                result
+            };
+            items.into_iter().map(one).collect::<Result<Vec<_>, _>>()
+        };
+        work_as(argument, reply, call, encode_many::<A, F>)
+    })
+}
+
+/// Encodes the values of a chunk. Where failures are values, as in an `imap`, one that cannot travel is a failure at its
+/// place.
+fn encode_many<A, F: RemoteFn<A>>(
+    mut values: Vec<F::Out>,
+    reply: &mut Vec<u8>,
+) -> Result<(), CodecError> {
+    let start = reply.len();
+    let encoded = codec::encode(&values, reply);
+    if encoded.is_ok() || !F::SETTLES {
+        return encoded;
+    }
+    let mut lost = false;
+    for value in &mut values {
+        reply.truncate(start);
+        if let Err(error) = codec::encode(value, reply)
+            && let Some(settled) = F::settled(Failure::Encode(Box::new(error)))
+        {
+            *value = settled;
+            lost = true;
+        }
+    }
+    reply.truncate(start);
+    if lost {
+        codec::encode(&values, reply)
+    } else {
+        encoded
+    }
+}
+
+/// Puts a function together; the number of the context that it is lent, if it is, comes before its argument.
+fn with_func<A, F: RemoteFn<A>>(
+    pointer: F::Pointer,
+    argument: &[u8],
+    reply: &mut Vec<u8>,
+    run: impl FnOnce(F, &[u8], &mut Vec<u8>) -> Kind,
+) -> Kind {
+    let (start, mut argument) = (reply.len(), argument);
+    let context = || {
+        let (number, rest) = contexts::split(argument)?;
+        argument = rest;
+        contexts::find::<F::Context>(number)
+    };
+    // A context is decoded here, by the user's code, which may panic.
+    match catch(|| F::assemble(pointer, context)) {
+        Ok(Ok(func)) => run(func, argument, reply),
+        Ok(Err(error)) => report(Kind::BadArgument, &error, start, reply),
+        Err(panic) => report(Kind::Panicked, &panic, start, reply),
+    }
+}
+
+/// # Safety
+///
+/// See [`Run`](crate::wire::token::Run): the address is that of a function of the type `fn(A) -> R`.
+unsafe fn run_alone<A: Portable, R: 'static>(
+    address: usize,
+    argument: &[u8],
+    reply: &mut Vec<u8>,
+) -> Kind {
+    // SAFETY: the caller's promise.
+    let func = unsafe { <fn(A) -> R>::from_address(address) };
+    work(argument, reply, |arg: A| {
+        drop(func(arg));
+        Ok::<(), Never>(())
+    })
+}
+
+/// # Safety
+///
+/// See [`Run`](crate::wire::token::Run): the address is that of a function of the type `fn(A) -> S`.
+unsafe fn run_making<A: Portable, S: 'static>(
+    address: usize,
+    argument: &[u8],
+    reply: &mut Vec<u8>,
+) -> Kind {
+    // SAFETY: the caller's promise.
+    let func = unsafe { <fn(A) -> S>::from_address(address) };
+    work(argument, reply, |arg: A| {
+        MADE.set(Some(Box::new(func(arg))));
+        Ok::<(), Never>(())
+    })
+}
+
+/// # Safety
+///
+/// See [`Run`](crate::wire::token::Run): the address is that of a function of the type `fn(A) -> Result<S, E>`.
+unsafe fn run_try_making<A: Portable, S: 'static, E: Display + 'static>(
+    address: usize,
+    argument: &[u8],
+    reply: &mut Vec<u8>,
+) -> Kind {
+    // SAFETY: the caller's promise.
+    let func = unsafe { <fn(A) -> Result<S, E>>::from_address(address) };
+    work(argument, reply, |arg: A| {
+        MADE.set(Some(Box::new(
+            func(arg).map_err(|error| error.to_string())?,
+        )));
+        Ok::<(), String>(())
+    })
+}
+
+thread_local! {
+    /// What an initializer has made, until it is fetched.
+    static MADE: Cell<Option<Box<dyn Any>>> = const { Cell::new(None) };
+}
+
+/// What the initializer made that was run last on this thread.
+pub(crate) fn made() -> Option<Box<dyn Any>> {
+    MADE.take()
+}
+
+/// A function that a fork server runs before it forks.
+// SAFETY: `run_preload` keeps the contract of `Run` for functions of the type `fn()`.
+pub(crate) const PRELOAD: &Entry = &unsafe { Entry::new(run_preload) };
+
+/// # Safety
+///
+/// See [`Run`](crate::wire::token::Run): the address is that of a function of the type `fn()`.
+unsafe fn run_preload(address: usize, _argument: &[u8], _reply: &mut Vec<u8>) -> Kind {
+    // SAFETY: the caller's promise.
+    let func = unsafe { std::mem::transmute::<usize, fn()>(address) };
+    match catch(func) {
+        Ok(()) => Kind::Done,
+        Err(_) => Kind::Panicked,
+    }
+}
+
+fn work<I: Portable, O: Portable, E: Portable>(
+    argument: &[u8],
+    reply: &mut Vec<u8>,
+    call: impl FnOnce(I) -> Result<O, E>,
+) -> Kind {
+    work_as(argument, reply, call, |output: O, reply| {
+        codec::encode(&output, reply)
+    })
+}
+
+/// The same with an encoding of its own.
+fn work_as<I: Portable, O, E: Portable>(
+    argument: &[u8],
+    reply: &mut Vec<u8>,
+    call: impl FnOnce(I) -> Result<O, E>,
+    encode: impl FnOnce(O, &mut Vec<u8>) -> Result<(), CodecError>,
+) -> Kind {
+    let start = reply.len();
+    // Decoding and encoding run the user's code as well, which may panic there.
+    let ended = catch(|| {
+        let input = match codec::decode::<I>(argument) {
+            Ok(input) => input,
+            Err(error) => return Err((Kind::BadArgument, error)),
+        };
+        let (kind, encoded) = match call(input) {
+            Ok(output) => (Kind::Done, encode(output, reply)),
+            Err(raised) => (Kind::Raised, codec::encode(&raised, reply)),
+        };
+        encoded
+            .map(|()| kind)
+            .map_err(|error| (Kind::BadResult, error))
+    });
+    match ended {
+        Ok(Ok(kind)) => kind,
+        Ok(Err((kind, error))) => report(kind, &error, start, reply),
+        Err(panic) => report(Kind::Panicked, &panic, start, reply),
+    }
+}
+
+/// Puts one of our own reports into a reply, in place of what was there from `start` on.
+pub(crate) fn report<T: Serialize>(
+    kind: Kind,
+    report: &T,
+    start: usize,
+    reply: &mut Vec<u8>,
+) -> Kind {
+    reply.truncate(start);
+    if codec::encode(report, reply).is_err() {
+        // Reports are plain strings, which no encoder refuses; an empty payload would be named a breach.
+        reply.truncate(start);
+    }
+    kind
+}

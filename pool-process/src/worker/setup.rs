@@ -1,0 +1,49 @@
+//! How a worker learns its setup and applies it.
+
+use std::ffi::CString;
+use std::io;
+
+use nix::sys::prctl;
+
+use crate::current;
+use crate::environment::settings::Settings;
+use crate::wire::codec;
+use crate::wire::setup::Setup;
+use crate::wire::socket::Blocking;
+use crate::wire::{Kind, Reader};
+
+impl Setup {
+    /// Waits for the first frame and becomes what it says. `None` when nobody has sent one; an
+    /// inner error where something of it cannot be had.
+    pub(super) fn receive(
+        reader: &mut Reader,
+        stream: &mut Blocking<'_>,
+    ) -> io::Result<Option<(Setup, io::Result<()>)>> {
+        loop {
+            if let Some(frame) = reader.next().map_err(io::Error::other)? {
+                if frame.kind != Kind::Setup {
+                    return Err(io::Error::other("the first frame is no setup"));
+                }
+                let (setup, rest): (Setup, _) =
+                    codec::decode_first(frame.payload).map_err(io::Error::other)?;
+                let environment: Settings = codec::decode(rest).map_err(io::Error::other)?;
+                let settled = environment
+                    .apply(std::mem::take(&mut stream.fds))
+                    .and_then(|()| setup.apply());
+                return Ok(Some((setup, settled)));
+            }
+            if reader.fill(stream)? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn apply(&self) -> io::Result<()> {
+        current::set_name(&self.name);
+        prctl::set_name(&CString::new(self.short_name.as_str())?)?;
+        if self.panic_hook {
+            pool_core::install_hook();
+        }
+        Ok(())
+    }
+}
