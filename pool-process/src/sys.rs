@@ -33,8 +33,8 @@ pub(crate) mod listed;
 pub(crate) mod lifeline;
 
 pub(crate) use descriptors::{
-    above_standard, clock, epoll, eventfd, fill_standard, inherited, is_inherited, null, received,
-    signals,
+    above_standard, epoll, eventfd, fill_standard, inherited, is_inherited, null, received,
+    signals, timer,
 };
 pub(crate) use thread::{
     Capabilities, Signals, block, core_cookie, flag, ignore, io_priority, is_dumpable, is_filtered,

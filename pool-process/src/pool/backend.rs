@@ -1,4 +1,4 @@
-//! The process backend: what the engine orders, handed to the dispatcher's thread.
+//! The process backend: it passes the engine's orders to the dispatcher's thread.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};

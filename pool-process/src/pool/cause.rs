@@ -1,4 +1,4 @@
-//! What is said of a worker that was lost.
+//! Why a worker was lost, as the error of its task tells it.
 
 use nix::sys::signal::Signal;
 use pool_core::{Cause, Failure, Unit, WorkerLost};

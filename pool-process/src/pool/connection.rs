@@ -1,4 +1,4 @@
-//! One connection of a pool: a worker as its pool sees it: the process, the socket, what it is doing, what is still to be written to it.
+//! The connection to a worker: its process, its socket, its state, and the frames that are still to be written.
 
 use std::convert::Infallible;
 use std::io;
@@ -14,59 +14,59 @@ use crate::wire::{self, Breach, Frame, Kind, Reader};
 use super::remote_job::RemoteJob;
 use super::sent_contexts::SentContexts;
 
-/// What an outbox keeps of its room when it had to grow.
+/// The capacity that an outbox may keep once it is empty.
 const KEEP: usize = 1024 * 1024;
 
-/// What a worker may say at least, whatever the pool's limit is: that something was too long.
+/// The longest payload that a worker may send at least, whatever the pool's limit is: its errors must fit.
 const REPORT: u64 = 64 * 1024;
 
-/// A unit that a worker was given.
+/// A unit that was sent to a worker.
 #[derive(Debug)]
 pub(crate) struct Assignment {
     pub(crate) claim: Claim<dyn RemoteJob>,
     pub(crate) request: u64,
-    /// The worker said that it has begun.
+    /// The worker has sent `Started`.
     pub(crate) started: bool,
 }
 
 /// What a worker is doing.
 #[derive(Debug)]
 pub(crate) enum WorkerState {
-    /// It was started and has not yet said that it can be given work.
+    /// It was started and has not yet sent `Ready`.
     Starting,
-    /// Nothing.
+    /// It has no task.
     Idle,
-    /// This.
+    /// It has this task.
     Busy(Assignment),
-    /// It was told to leave, or is being stopped.
+    /// It was sent `Leave`, or a signal that ends it.
     Leaving,
 }
 
-/// What the last look at a worker has found.
+/// What the last check of a worker has found.
 #[derive(Debug, Default)]
 pub(crate) struct LastCheck {
-    /// The number of what it was doing; none when it was idle.
-    pub(crate) at: Option<u64>,
+    /// The request that it worked on; none when it was idle.
+    pub(crate) request: Option<u64>,
     /// Its first thread had ended.
-    pub(crate) alone: bool,
+    pub(crate) first_thread_ended: bool,
 }
 
-/// One live worker.
+/// One live worker, as its pool sees it.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) child: Child,
-    /// Number of this worker among all of the pool, replacements included: it tells events apart.
+    /// The number of this worker among all that the pool has started.
     pub(crate) serial: u32,
     pub(crate) socket: Socket,
     pub(crate) state: WorkerState,
-    /// Why it is being stopped, where its status will not say.
+    /// Why the pool kills it.
     pub(crate) kill_reason: Option<String>,
-    /// Its end of the socket is closed.
+    /// Nothing is read from its socket any more.
     pub(crate) closed: bool,
-    /// The dispatcher wants to know when it can be written to.
+    /// Epoll is to report when its socket takes more.
     pub(crate) awaits_writable: bool,
     pub(crate) last_check: LastCheck,
-    /// How many tasks it was given.
+    /// How many tasks it was sent.
     pub(crate) tasks: usize,
     /// Its seat in the feed still names what it ran last.
     pub(crate) seated: bool,
@@ -97,7 +97,7 @@ impl Connection {
         }
     }
 
-    /// The room into which frames for the worker are written; [`Connection::flush`] sends them.
+    /// The buffer into which frames for the worker are written; [`Connection::flush`] sends them.
     pub(crate) fn outbox(&mut self) -> &mut Vec<u8> {
         if self.written == self.outbox.len() {
             self.outbox.clear();
@@ -106,17 +106,17 @@ impl Connection {
         &mut self.outbox
     }
 
-    /// Writes a unit into the outbox, and before it the context that it is lent, if the worker has not got it.
+    /// Writes a unit into the outbox, and before it its context, if the worker has not got that.
     pub(crate) fn write_task(
         &mut self,
         request: u64,
         claim: &Claim<dyn RemoteJob>,
         max: u64,
     ) -> Result<(), CodecError> {
-        let job_context = claim.job.context(&claim.unit);
+        let context = claim.job.context(&claim.unit);
         self.outbox();
         self.sent_contexts
-            .write_missing(job_context, &mut self.outbox, max)?;
+            .write_missing(context, &mut self.outbox, max)?;
         wire::write(self.outbox(), Kind::Task, request, |out| {
             let start = out.len();
             claim.job.encode(&claim.unit, out)?;
@@ -152,12 +152,12 @@ impl Connection {
         self.reader.fill(&mut NonBlocking(&self.socket))
     }
 
-    /// The next of the worker's frames, and what it is doing.
+    /// The next of the worker's frames, and the worker's state.
     pub(crate) fn next_frame(&mut self) -> (Result<Option<Frame<'_>>, Breach>, &mut WorkerState) {
         (self.reader.next(), &mut self.state)
     }
 
-    /// Writes into the outbox that the worker is to leave, in good order.
+    /// Writes `Leave` into the outbox: the worker ends normally.
     pub(crate) fn retire(&mut self) {
         self.state = WorkerState::Leaving;
         let nothing = |_: &mut Vec<u8>| Ok::<(), Infallible>(());

@@ -1,36 +1,36 @@
-//! The dispatcher: one thread per pool that owns all its workers, gives them work and buries them.
+//! The dispatcher: one thread per pool that owns all its workers, gives them work and reaps them.
 //!
 //! ```text
 //!            feed ──try_next──▶ dispatcher ──Task──▶ worker
-//!   submit ──bell──▶   │  ▲ ▲                          │
+//!   submit ──wake──▶   │  ▲ ▲                          │
 //!                      │  │ └──Started, Done, ...──────┤ socket
 //!   finish ◀───────────┘  └──────────(it ended)────────┘ pidfd
 //! ```
 //!
-//! Nothing here is shared: other threads reach it through the [`Inbox`] and the feed. It sleeps in one place and
-//! never waits elsewhere for a worker: what a socket does not take at once waits in that worker's outbox.
+//! The dispatcher shares none of its state. Other threads send it orders through the [`Inbox`], and work through the feed. It
+//! blocks in `epoll_wait` alone: bytes that a socket does not take at once stay in that worker's outbox.
 //!
-//! # What a worker may say when
+//! # The protocol of a worker
 //!
 //! | state | frame | after it |
 //! |---|---|---|
 //! | starting | `Ready` | idle |
-//! | starting | `Unfit` | it is stopped, and the start counts as failed |
+//! | starting | `Unfit` | killed, and the start counts as failed |
 //! | busy, not started | `Started` | busy, started |
 //! | busy, started | `Done`, `Raised`, `Panicked`, `BadArgument`, `BadResult` | idle, and the unit has ended |
-//! | leaving | anything | it concerns nobody |
-//! | any other pair | | a breach: it is stopped, and its unit fails |
+//! | leaving | anything | leaving: the frame is ignored |
+//! | any other pair | | a breach: the worker is killed, and its unit fails |
 //!
 //! # Why no unit is lost, and none runs twice
 //!
 //! A unit is in one place: the feed, or one worker's assignment. It leaves the assignment by an answer, or when the
-//! worker's pidfd says that its process has ended; and that it will say, whatever becomes of the socket. Then it
-//! fails if the worker had said `Started`, and goes back to the front of the feed if not: the worker says so
-//! before it looks at the argument. What a worker wrote before it died is read before that is decided.
+//! worker's pidfd reports that its process has ended. The pidfd always does, whatever becomes of the socket. The dispatcher then
+//! reads what the worker wrote before it died. The unit fails if the worker had sent `Started`, and goes back to the front of the
+//! feed if not: a worker sends `Started` before it decodes the argument.
 //!
-//! The end of the socket alone decides nothing (what a task has started may hold it open, and a task may close
-//! it), except that a worker which is not about to end is stopped for it: it could never answer. So is one whose
-//! first thread has ended while others go on, which no descriptor tells: see [`watch`].
+//! The end of the socket alone does not end a unit: a process that a task has started may hold the socket open, and a task may
+//! close it. A worker that closes its socket and is not about to exit could never answer, so the dispatcher kills it. It also
+//! kills a worker whose first thread has ended while others go on, which no descriptor reports: see [`watch`].
 
 // Each module uses only those above it.
 
@@ -67,7 +67,7 @@ use super::stats::Stats;
 
 use watch::Watch;
 
-/// What a pool's workers are like, as its builder said.
+/// The settings of a pool's workers, from its builder.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) environment: Environment,
@@ -77,9 +77,9 @@ pub(crate) struct Plan {
     pub(crate) panic_hook: bool,
     pub(crate) method: StartMethod,
     pub(crate) preload: Option<Preload>,
-    /// What each worker runs before its first task: the payload of a task frame.
+    /// The payload of a task frame that each worker runs before its first task.
     pub(crate) initializer: Option<Arc<[u8]>>,
-    /// How many tasks a worker does.
+    /// How many tasks a worker runs before it is replaced.
     pub(crate) max_tasks: Option<NonZeroUsize>,
     pub(crate) stats: Arc<Mutex<Stats>>,
 }
@@ -95,21 +95,21 @@ enum Event {
     Writable(WorkerId),
     /// A worker's process ended.
     Ended(WorkerId),
-    /// It is time to look at those who are busy.
+    /// Busy workers are to be checked.
     Tick,
 }
 
-/// A worker as events name it: one that was replaced meanwhile is not meant.
+/// Which worker an event is about. The serial number tells a worker from the one that has replaced it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct WorkerId {
     slot: usize,
     serial: u32,
 }
 
-/// How far the end of the pool is.
+/// How far the pool is on its way to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Workers are kept up.
+    /// Workers that end are replaced.
     Running,
     /// Workers leave when the feed is drained.
     Draining,
@@ -117,11 +117,11 @@ enum Stage {
     Stopping,
 }
 
-/// A place for a worker.
+/// A place for one worker.
 #[derive(Debug, Default)]
 struct Slot {
     connection: Option<Connection>,
-    /// It could not be filled, or its worker not be written to; this will say when to try again.
+    /// The timer of the next attempt, after a worker could not be started or not be written to.
     retry: Option<Armed>,
 }
 
@@ -146,7 +146,7 @@ pub(crate) struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// To be called by the thread whose identity the plan has.
+    /// The calling thread must be the one whose identity the plan has.
     pub(crate) fn new(
         plan: Plan,
         feed: &Arc<Feed<dyn RemoteJob>>,
@@ -174,8 +174,8 @@ impl Dispatcher {
         })
     }
 
-    /// Starts every worker; where one is refused, those that were started are gone when it returns. To be called by a
-    /// thread that was started for it.
+    /// Starts every worker. Where one start fails, the workers that were started have ended when this returns. The calling
+    /// thread must be the dispatcher's own.
     pub(crate) fn start(&mut self) -> Result<(), StartError> {
         self.plan.environment.identity.pass_on();
         for index in 0..self.slots.len() {
@@ -189,7 +189,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Works until the pool has ended and no worker is left.
+    /// Runs until the pool has ended and no worker is left.
     pub(crate) fn run(&mut self) {
         let mut room = [EpollEvent::empty(); 64];
         loop {
@@ -203,7 +203,7 @@ impl Dispatcher {
             let events = match self.epoll.wait(&mut room, EpollTimeout::NONE) {
                 Ok(count) => &room[..count],
                 Err(Errno::EINTR) => continue,
-                // The arguments are right, and nothing else is said to fail.
+                // The arguments are valid, and the documentation names no other failure.
                 Err(error) => unreachable!("epoll_wait: {error}"),
             };
             for event in events.iter().flat_map(Event::of) {
@@ -219,19 +219,19 @@ impl Dispatcher {
                     self.handle_order(order);
                 }
             }
-            Event::Readable(name) => {
-                if self.is_present(name) {
-                    self.read(name.slot);
+            Event::Readable(worker) => {
+                if self.is_present(worker) {
+                    self.read(worker.slot);
                 }
             }
-            Event::Writable(name) => {
-                if self.is_present(name) {
-                    self.flush(name.slot);
+            Event::Writable(worker) => {
+                if self.is_present(worker) {
+                    self.flush(worker.slot);
                 }
             }
-            Event::Ended(name) => {
-                if self.is_present(name) {
-                    self.reap(name.slot);
+            Event::Ended(worker) => {
+                if self.is_present(worker) {
+                    self.reap(worker.slot);
                 }
             }
             Event::Tick => self.check_busy(),
@@ -263,13 +263,13 @@ impl Dispatcher {
         }
     }
 
-    /// An alarm that has a place looked at again.
+    /// An alarm that has a slot tried again.
     fn retry(&self, slot: usize) -> Alarm {
         let inbox = self.inbox.clone();
         Box::new(move || inbox.tell(Order::Retry { slot }))
     }
 
-    /// Changes what the pool says of itself.
+    /// Changes the pool's numbers.
     fn update_stats(&self, change: impl FnOnce(&mut Stats)) {
         change(
             &mut self
@@ -280,15 +280,15 @@ impl Dispatcher {
         );
     }
 
-    fn is_present(&self, name: WorkerId) -> bool {
+    fn is_present(&self, worker: WorkerId) -> bool {
         let connection = self
             .slots
-            .get(name.slot)
+            .get(worker.slot)
             .and_then(|slot| slot.connection.as_ref());
-        connection.is_some_and(|connection| connection.serial == name.serial)
+        connection.is_some_and(|connection| connection.serial == worker.serial)
     }
 
-    /// Hands the queue's first units to those who have nothing to do.
+    /// Sends the queue's first units to idle workers.
     fn give_work(&mut self) {
         let mut empty = false;
         for index in 0..self.slots.len() {
@@ -330,14 +330,14 @@ impl Dispatcher {
         self.refuse_all();
     }
 
-    /// Writes what a worker's socket takes, and asks to be told when it takes more.
+    /// Writes what a worker's socket takes, and has epoll report when it takes more.
     fn flush(&mut self, index: usize) {
         let Some(connection) = &mut self.slots[index].connection else {
             return;
         };
         let done = match connection.flush() {
             Ok(done) => done,
-            // Its pidfd, or the end of its socket, says what has become of it.
+            // The worker's pidfd, or the end of its socket, reports its end.
             Err(error) if socket::is_end(&error) => true,
             Err(error) if socket::is_shortage(&error) => {
                 let retry = self.retry(index);
@@ -345,7 +345,7 @@ impl Dispatcher {
                 return;
             }
             Err(error) => {
-                // What it was to do has not begun, and goes to another.
+                // The unit has not started, so another worker gets it.
                 connection
                     .kill_reason
                     .get_or_insert(format!("the system refuses to send to it: {error}"));
@@ -388,18 +388,18 @@ impl Dispatcher {
     }
 }
 
-/// The number by which the bell is known to the kernel; workers are known by serial and slot.
+/// The epoll data of the inbox. The data of a worker are its serial number and its slot.
 const WAKE: u64 = u64::MAX;
-/// The number of the clock of those who are busy.
+/// The epoll data of the timer by which busy workers are checked.
 const TICK: u64 = u64::MAX - 1;
 /// The bit that tells a worker's pidfd from its socket.
 const PIDFD: u64 = 1 << 31;
 
 impl Event {
-    /// What one report of the kernel means.
+    /// The events of one epoll report.
     fn of(report: &EpollEvent) -> impl Iterator<Item = Event> + use<> {
         let (flags, data) = (report.events(), report.data());
-        let name = WorkerId {
+        let worker = WorkerId {
             slot: (data & (PIDFD - 1)) as usize,
             serial: (data >> 32) as u32,
         };
@@ -408,27 +408,27 @@ impl Event {
         } else if data == TICK {
             [Some(Event::Tick), None]
         } else if data & PIDFD != 0 {
-            [Some(Event::Ended(name)), None]
+            [Some(Event::Ended(worker)), None]
         } else {
             let readable =
                 flags.intersects(EpollFlags::EPOLLIN | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR);
             let writable = flags.contains(EpollFlags::EPOLLOUT);
             [
-                writable.then_some(Event::Writable(name)),
-                readable.then_some(Event::Readable(name)),
+                writable.then_some(Event::Writable(worker)),
+                readable.then_some(Event::Readable(worker)),
             ]
         };
         events.into_iter().flatten()
     }
 
-    /// What the kernel is asked to report a worker's event with.
+    /// What epoll is to report for this event.
     fn interest(self, also_writable: bool) -> EpollEvent {
-        let name = |name: WorkerId| u64::from(name.serial) << 32 | name.slot as u64;
+        let number = |worker: WorkerId| u64::from(worker.serial) << 32 | worker.slot as u64;
         let data = match self {
             Event::Wake => WAKE,
             Event::Tick => TICK,
-            Event::Readable(worker) | Event::Writable(worker) => name(worker),
-            Event::Ended(worker) => name(worker) | PIDFD,
+            Event::Readable(worker) | Event::Writable(worker) => number(worker),
+            Event::Ended(worker) => number(worker) | PIDFD,
         };
         let flags = if also_writable {
             EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT

@@ -50,7 +50,7 @@ pub(crate) fn epoll() -> io::Result<Epoll> {
 }
 
 /// A clock that rings.
-pub(crate) fn clock() -> io::Result<TimerFd> {
+pub(crate) fn timer() -> io::Result<TimerFd> {
     let made = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC);
     let made = above_standard(made.map_err(about("a timer descriptor cannot be made"))?)?;
     // SAFETY: a copy of what was made as one.

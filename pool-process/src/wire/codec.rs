@@ -3,9 +3,16 @@
 //! It is written as a format for people (IP addresses and the like as text): serde's buffer for untagged, tagged and
 //! flattened types takes every format for one, and would not find in it what a binary format has written.
 
+// Each module uses only those above it.
+
+// How deep a value may nest.
 mod depth;
-mod read;
+
+// The encoder.
 mod write;
+
+// The decoder.
+mod read;
 
 use std::any::type_name;
 

@@ -1,4 +1,4 @@
-//! What workers say, and what is made of it.
+//! The dispatcher reads the frames of workers.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -13,16 +13,16 @@ use super::Dispatcher;
 
 /// What a frame was.
 enum Outcome {
-    /// What was due.
-    Fine,
-    /// The worker can be given work for the first time.
+    /// The protocol allows it here.
+    Allowed,
+    /// The worker is ready for its first task.
     Ready,
-    /// Not what a worker says at this point.
+    /// The protocol does not allow it here.
     Breach(String),
 }
 
 impl Dispatcher {
-    /// Reads what a worker wrote, once, and acts on it.
+    /// Reads once from a worker's socket and handles what came.
     pub(super) fn read(&mut self, index: usize) {
         let Some(connection) = &mut self.slots[index].connection else {
             return;
@@ -31,13 +31,14 @@ impl Dispatcher {
             Ok(0) => self.disconnected(index),
             Ok(_) => self.handle_frames(index),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            // The worker ended with something of ours unread.
+            // The worker ended before it had read everything.
             Err(_) => self.disconnected(index),
         }
     }
 
-    /// Reads what a worker that has ended left in its socket. Somebody who has left its group may still hold that and go
-    /// on writing: it ends with the first breach, and of one that was leaving nothing would be a breach, nor does it matter.
+    /// Reads what a worker that has ended left in its socket. A process that has left the worker's group may still hold that
+    /// socket and go on writing, so reading stops at the first breach. Of a worker in the state `Leaving` nothing is read: no
+    /// frame of it would be a breach, and none matters.
     pub(super) fn read_to_end(&mut self, index: usize) {
         while let Some(connection) = &mut self.slots[index].connection
             && !matches!(connection.state, WorkerState::Leaving)
@@ -49,7 +50,7 @@ impl Dispatcher {
         }
     }
 
-    /// Acts on every whole frame that is there.
+    /// Handles every complete frame that was read.
     fn handle_frames(&mut self, index: usize) {
         while let Some(connection) = &mut self.slots[index].connection {
             let pid = connection.child.pid();
@@ -59,7 +60,7 @@ impl Dispatcher {
                 (Err(breach), _) => Outcome::Breach(breach.to_string()),
             };
             match outcome {
-                Outcome::Fine => {}
+                Outcome::Allowed => {}
                 Outcome::Ready => self.failures = 0,
                 Outcome::Breach(what) => {
                     self.kill(index, what);
@@ -69,18 +70,18 @@ impl Dispatcher {
         }
     }
 
-    /// Nothing is read any more of what comes from a worker's socket, whoever holds it.
+    /// Reads nothing more from a worker's socket.
     pub(super) fn stop_reading(&mut self, index: usize) {
         if let Some(connection) = &mut self.slots[index].connection
             && !std::mem::replace(&mut connection.closed, true)
         {
-            // It was in the set, and is open: nothing else is said to fail.
+            // The socket is open and in the set, so there is nothing to fail.
             let _ = self.epoll.delete(connection.socket.as_fd());
         }
     }
 
-    /// A worker's socket has ended. Mostly its process is ending as well, and will say why; otherwise it is stopped. One that is
-    /// leaving may close what it likes: nothing is expected of it but its end.
+    /// A worker's socket has ended. Mostly its process is exiting as well, and its status will tell why; if not, the worker is
+    /// killed. A worker in the state `Leaving` may close its socket: no answer of it is awaited.
     fn disconnected(&mut self, index: usize) {
         let Some(connection) = &mut self.slots[index].connection else {
             return;
@@ -94,7 +95,7 @@ impl Dispatcher {
     }
 }
 
-/// What a frame means to a worker with this state.
+/// Applies a frame to the state of its worker.
 fn handle_frame(pid: u32, frame: &Frame<'_>, state: &mut WorkerState) -> Outcome {
     let unexpected = || {
         Outcome::Breach(format!(
@@ -103,8 +104,8 @@ fn handle_frame(pid: u32, frame: &Frame<'_>, state: &mut WorkerState) -> Outcome
         ))
     };
     match (frame.kind, &mut *state) {
-        // What it says while it is being stopped concerns nobody any more.
-        (_, WorkerState::Leaving) => Outcome::Fine,
+        // Its task has ended for the pool already.
+        (_, WorkerState::Leaving) => Outcome::Allowed,
         (Kind::Ready, WorkerState::Starting) => {
             *state = WorkerState::Idle;
             Outcome::Ready
@@ -116,7 +117,7 @@ fn handle_frame(pid: u32, frame: &Frame<'_>, state: &mut WorkerState) -> Outcome
             if task.request == frame.request && !task.started =>
         {
             task.started = true;
-            Outcome::Fine
+            Outcome::Allowed
         }
         (
             Kind::Done | Kind::Raised | Kind::Panicked | Kind::BadArgument | Kind::BadResult,
@@ -127,7 +128,7 @@ fn handle_frame(pid: u32, frame: &Frame<'_>, state: &mut WorkerState) -> Outcome
             };
             let job = task.claim.job;
             match job.complete(task.claim.unit, frame.kind, frame.payload) {
-                Ok(()) => Outcome::Fine,
+                Ok(()) => Outcome::Allowed,
                 Err((unit, error)) => {
                     let what = error.to_string();
                     let lost =

@@ -1,4 +1,4 @@
-//! The workers themselves: how they are hired, stopped, buried and replaced.
+//! The dispatcher starts, stops, reaps and replaces workers.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -15,16 +15,16 @@ use crate::wire::socket;
 
 use super::{Dispatcher, Event, Slot, Stage, WorkerId};
 
-/// So many starts in a row may come to nothing before the pool gives up.
-const TRIES: u32 = 5;
-/// The pause after the first of them; each further one doubles it.
+/// So many starts in a row may fail before the pool gives up.
+const MAX_FAILED_STARTS: u32 = 5;
+/// The pause after the first failed start; each further one doubles it.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// So many workers may end while they receive a task; with the last of them the task fails.
-const HAND_OVERS: u32 = 5;
+/// So many workers may end before they start a task that was sent to them; with the last of them the task fails.
+const MAX_SENDS: u32 = 5;
 
 impl Dispatcher {
-    /// Starts a worker for an empty place, the first of so many that are to be filled now.
+    /// Starts a worker for an empty slot, the first of so many that are to be filled now.
     pub(super) fn spawn(&mut self, index: usize, wanted: usize) -> io::Result<()> {
         self.serial = self.serial.wrapping_add(1);
         let setup = self.setup(index)?;
@@ -47,7 +47,7 @@ impl Dispatcher {
                 )
             });
         if let Err(error) = watched {
-            // Its socket closes with `connection`, at which it leaves; but nobody would see it go.
+            // The worker exits when its socket closes, but without a watched pidfd the pool would not learn of it.
             connection.child.kill_and_reap();
             self.unwatch(&connection);
             self.update_stats(|stats| stats.ended(false));
@@ -55,7 +55,7 @@ impl Dispatcher {
         }
         match connection.send_setup(setup, &self.plan.environment.fds(&theirs)) {
             Ok(()) => {}
-            // A worker that is gone before it was told anything is found dead like any other.
+            // The worker has ended already. Its pidfd reports that.
             Err(error) if socket::is_end(&error) => {}
             Err(error) => {
                 connection.child.kill_and_reap();
@@ -70,15 +70,15 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Has nothing more reported of a worker. To close its descriptors is not enough: a child that the program has forked may have
-    /// copies, for whose sake the kernel would report its end again and again.
+    /// Removes a worker from the epoll set. To close its descriptors is not enough: a child that the program has forked may have
+    /// copies, and the kernel would report the worker's end again and again.
     fn unwatch(&self, connection: &Connection) {
-        // It fails where one is not in the set, which is what is wanted.
+        // Both fail only where the descriptor is not in the set.
         let _ = self.epoll.delete(connection.child.as_fd());
         let _ = self.epoll.delete(connection.socket.as_fd());
     }
 
-    /// The first frame for a worker.
+    /// The setup frame of a worker.
     fn setup(&self, index: usize) -> io::Result<Vec<u8>> {
         let setup = Setup {
             name: format!("ProcessPoolWorker-{}", self.serial),
@@ -91,11 +91,11 @@ impl Dispatcher {
         setup.frame(&self.plan.environment)
     }
 
-    /// Puts workers where some are missing and wanted.
+    /// Starts workers in the slots that are empty, as long as the pool needs workers.
     pub(super) fn fill_slots(&mut self) {
         let wanted = match self.stage {
             Stage::Running => true,
-            // One that died may have left work behind.
+            // A worker that died may have left work behind.
             Stage::Draining => !self.feed.is_drained(),
             Stage::Stopping => false,
         };
@@ -115,11 +115,11 @@ impl Dispatcher {
         }
     }
 
-    /// A start came to nothing: it is tried again after a pause, or the pool gives up.
+    /// A start failed: the pool tries again after a pause, or gives up.
     fn start_failed(&mut self, index: usize, reason: String) {
         self.failures += 1;
         let alone = self.slots.iter().all(|slot| slot.connection.is_none());
-        if alone && self.failures >= TRIES {
+        if alone && self.failures >= MAX_FAILED_STARTS {
             self.broken = Some(reason);
             self.slots.iter_mut().for_each(|slot| slot.retry = None);
             return;
@@ -129,7 +129,7 @@ impl Dispatcher {
         self.slots[index].retry = Some(self.plan.timers.arm(pause, retry));
     }
 
-    /// In a pool that can have no workers: what is queued fails, for the reason that no worker would start.
+    /// In a pool that has given up: every queued unit fails, for the reason that no worker could be started.
     pub(super) fn refuse_all(&mut self) {
         let Some(reason) = &self.broken else {
             return;
@@ -141,7 +141,7 @@ impl Dispatcher {
         }
     }
 
-    /// Signals every worker; what they were doing has ended as far as the pool is concerned.
+    /// Signals every worker, and ends their units as terminated.
     pub(super) fn stop(&mut self, signal: Signal) {
         for slot in &mut self.slots {
             slot.retry = None;
@@ -153,31 +153,31 @@ impl Dispatcher {
                         .job
                         .fail(assignment.claim.unit, Failure::Terminated);
                 }
-                // One that takes no notice of the signal leaves when it has nothing to do.
+                // A worker that handles the signal itself exits at the end of its socket, after its task.
                 connection.socket.finish();
                 connection.child.signal(signal);
             }
         }
     }
 
-    /// Stops a worker that cannot be trusted any more; its task fails for this reason when it is gone.
-    pub(super) fn kill(&mut self, index: usize, kill_reason: String) {
+    /// Kills a worker that breaks the protocol. Its task fails for this reason when it has ended.
+    pub(super) fn kill(&mut self, index: usize, reason: String) {
         if let Some(connection) = &mut self.slots[index].connection {
             if let WorkerState::Busy(assignment) = &mut connection.state {
                 assignment.started = true;
             }
-            connection.kill_reason.get_or_insert(kill_reason);
+            connection.kill_reason.get_or_insert(reason);
             connection.child.signal(Signal::SIGKILL);
         }
         self.stop_reading(index);
     }
 
-    /// A worker's process has ended: its last words are outcome, then its task fails or goes back to the queue.
+    /// A worker's process has ended. Its last frames are handled, then its task fails or goes back to the queue.
     pub(super) fn reap(&mut self, index: usize) {
         let Some(connection) = &self.slots[index].connection else {
             return;
         };
-        // Its group goes first, so that nobody who holds its socket goes on writing.
+        // Its process group is killed first, so that no process that holds its socket goes on writing.
         let status = connection.child.reap();
         self.read_to_end(index);
         let Some(connection) = self.slots[index].connection.take() else {
@@ -187,7 +187,7 @@ impl Dispatcher {
         let expected = matches!(connection.state, WorkerState::Leaving);
         self.update_stats(|stats| stats.ended(expected));
         let cause = match &connection.kill_reason {
-            Some(kill_reason) => Cause::Protocol(kill_reason.clone()),
+            Some(reason) => Cause::Protocol(reason.clone()),
             None => cause::of(status),
         };
         let memory = self.plan.environment.memory;
@@ -198,14 +198,14 @@ impl Dispatcher {
                 let lost = cause::lost(connection.child.pid(), cause, unit, memory);
                 claim.job.fail(claim.unit, lost);
             }
-            WorkerState::Busy(assignment) if assignment.claim.unit.returns() + 1 < HAND_OVERS => {
+            WorkerState::Busy(assignment) if assignment.claim.unit.returns() + 1 < MAX_SENDS => {
                 self.feed.put_back(assignment.claim);
             }
             WorkerState::Busy(assignment) => {
                 let claim = assignment.claim;
                 let unit = (&*claim.job, &claim.unit);
                 let lost =
-                    cause::never_received(connection.child.pid(), cause, unit, memory, HAND_OVERS);
+                    cause::never_received(connection.child.pid(), cause, unit, memory, MAX_SENDS);
                 claim.job.fail(claim.unit, lost);
             }
             WorkerState::Starting if self.stage != Stage::Stopping => {
