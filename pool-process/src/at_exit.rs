@@ -14,7 +14,7 @@ static PROCESSES: List = List::new();
 /// The process that the handler is for: one that was forked from it has other children.
 static OWNER: AtomicU32 = AtomicU32::new(0);
 
-/// Has the end of the program see to a process. The descriptor must stay open until what this returns is dropped.
+/// Lists a process for the exit handler. The descriptor must stay open until what this returns is dropped.
 pub(crate) fn list(pidfd: BorrowedFd<'_>, daemon: bool) -> Listed {
     if OWNER.swap(std::process::id(), Ordering::AcqRel) != std::process::id() {
         sys::at_exit(handler);
@@ -23,11 +23,11 @@ pub(crate) fn list(pidfd: BorrowedFd<'_>, daemon: bool) -> Listed {
 }
 
 extern "C" fn handler() {
-    see_them_off();
+    end_processes();
 }
 
 /// Kills this process's daemons and waits for its other processes.
-pub(crate) fn see_them_off() {
+pub(crate) fn end_processes() {
     if OWNER.load(Ordering::Acquire) != std::process::id() {
         return;
     }

@@ -1,4 +1,4 @@
-//! A process that was started for a pool: how it is signalled and buried, whosever child it is.
+//! A process that was started here: how it is signalled and reaped, by this process or by a fork server.
 
 pub(crate) mod reexec;
 
@@ -14,14 +14,14 @@ use nix::unistd::Pid;
 
 use crate::sys::{self, Status, lifeline};
 
-/// A process, the leader of a group of its own, until its end was seen to.
+/// A process that leads a group of its own, until it was reaped.
 #[derive(Debug)]
 pub(crate) struct Child {
     pid: u32,
     /// Readable once it has ended.
     pidfd: OwnedFd,
     parent: Parent,
-    /// Our end of its lifeline, until it is cut; none of a process that was never tied.
+    /// Our end of its lifeline, until that is dropped; none of a process that never had one.
     lifeline: Option<Mutex<Option<lifeline::Owned>>>,
 }
 
@@ -34,12 +34,12 @@ pub(crate) enum Parent {
     Server(Arc<dyn Supervisor>),
 }
 
-/// The parent that signals and buries its children for others.
+/// A parent that signals and reaps its children on behalf of this process.
 pub(crate) trait Supervisor: fmt::Debug + Send + Sync {
     /// Signals the group of a child.
     fn signal(&self, pid: u32, signal: Signal) -> io::Result<()>;
 
-    /// Takes the status of a child that has ended, if there is one to be had.
+    /// Reaps a child that has ended, and returns its status if it is known.
     fn reap(&self, pid: u32) -> Option<Status>;
 }
 
@@ -53,13 +53,13 @@ impl Child {
         }
     }
 
-    /// Ties it to this process, which keeps this end until the child's end was seen to; the child is to hold the other.
+    /// Keeps our end of its lifeline until the child is reaped. The child holds the other end.
     pub(crate) fn attach_lifeline(&mut self, end: lifeline::Owned) {
         self.lifeline = Some(Mutex::new(Some(end)));
     }
 
-    /// Has the kernel kill it and its group, as at the end of this process; false where it was never tied. The kernel asks who
-    /// has tied it, which is the child itself, and not who this process is by now.
+    /// Drops our end of its lifeline, so that the kernel kills the child and its group; false where it never had one. The kernel
+    /// checks the rights of the child, which has asked for that, and not those that this process has by now.
     fn drop_lifeline(&self) -> bool {
         let Some(lifeline) = &self.lifeline else {
             return false;
@@ -107,9 +107,9 @@ impl Child {
         }
     }
 
-    /// Continues it, should somebody have stopped it.
+    /// Continues it, in case something has stopped it.
     pub(crate) fn resume(&self) {
-        // It fails only where there is nobody left to go on.
+        // It fails only where the process has ended.
         let _ = self.signal_alone(Signal::SIGCONT);
     }
 
@@ -143,7 +143,7 @@ impl Child {
         rest.split_whitespace().nth(field).map(str::to_owned)
     }
 
-    /// Takes the status of one that has ended, and ends whatever it left behind in its group.
+    /// Reaps it, once it has ended, and kills what it left behind in its group.
     pub(crate) fn reap(&self) -> Status {
         match &self.parent {
             Parent::Us => {
@@ -181,13 +181,13 @@ impl Child {
         (status != 0 && sys::is_unreaped(self.pidfd.as_fd())).then(|| Status::of(status))
     }
 
-    /// Ends it and waits until it is gone.
+    /// Kills and reaps it.
     pub(crate) fn kill_and_reap(&self) -> Status {
         self.signal(Signal::SIGKILL);
         self.wait_and_reap()
     }
 
-    /// Waits until it is gone, stopped or not: it was killed, or has been told to leave.
+    /// Waits for its end and reaps it. It was killed, or was told to end; it may be stopped.
     pub(crate) fn wait_and_reap(&self) -> Status {
         self.resume();
         self.ends_within(None);

@@ -39,7 +39,7 @@ pub use children::{ActiveChild, active_children};
 /// panics; with code `n` by `std::process::exit(n)`. A process that is no [`daemon`](Process::daemon) is waited
 /// for at the program's normal end. Dropping the handle changes nothing.
 ///
-/// It has the surroundings, the identity and, like a worker, none of the terminal of the thread that starts it: opening `/dev/tty` is
+/// It has the environment, the identity and, like a worker, none of the terminal of the thread that starts it: opening `/dev/tty` is
 /// an error there, and Ctrl-Z does not stop it.
 ///
 /// # Examples
@@ -57,7 +57,7 @@ pub struct Process {
     name: String,
     daemon: bool,
     timers: Timers,
-    /// Until the start: writes function and argument.
+    /// Until the start.
     call: Mutex<Option<EncodeCall>>,
     life: Arc<Life>,
 }

@@ -1,4 +1,4 @@
-//! How workers are started: three ways, which differ in what they cost and in what they ask of the program.
+//! How workers are started: three methods, which differ in their cost and in what they ask of the program.
 
 // Each module uses only those above it.
 
@@ -49,7 +49,7 @@ impl fmt::Display for StartMethod {
     }
 }
 
-/// A process that was just started and has been told nothing yet.
+/// A process that was just started and has not been sent its setup.
 #[derive(Debug)]
 pub(crate) struct Spawned {
     pub(crate) child: Child,
@@ -63,9 +63,9 @@ pub(crate) struct Starter {
     /// Why this method.
     pub(crate) reason: String,
     preload: Option<Preload>,
-    /// That of its workers.
+    /// The identity of its workers.
     identity: Identity,
-    /// Forked together with one that was wanted, because they are to be wanted next.
+    /// Workers that were forked together with one that was requested, for the requests that follow.
     ahead: Vec<Spawned>,
 }
 
@@ -76,7 +76,7 @@ enum Method {
     RawFork,
 }
 
-/// A way to ask a fork server, which lives as long as somebody has one.
+/// A connection to a fork server, and a share of it. A server lives as long as one of these.
 #[derive(Debug)]
 struct ServerHandle {
     client: Client,
@@ -135,7 +135,7 @@ impl Starter {
         self.identity == *identity
     }
 
-    /// Starts a worker, the first of so many that are wanted now.
+    /// Starts a worker, the first of so many that are needed now.
     pub(crate) fn start(&mut self, wanted: usize) -> io::Result<Spawned> {
         if let Some(spawned) = self.ahead.pop() {
             return Ok(spawned);
@@ -240,7 +240,7 @@ fn connect(preload: Option<Preload>, identity: &Identity) -> io::Result<Method> 
                     process: server,
                 })));
             }
-            // It was not even asked: the system refuses to send, or has no descriptor left.
+            // The request was not sent: the system refused it, or has no descriptor left.
             Err(error) if !is_the_servers(&error) => return Err(error),
             Err(error) => {
                 server.give_up("does not begin");
@@ -253,7 +253,7 @@ fn connect(preload: Option<Preload>, identity: &Identity) -> io::Result<Method> 
     }
 }
 
-/// Whether a question has failed because the server is not there, or does not answer.
+/// Whether a request has failed because the server has gone, or does not reply.
 fn is_the_servers(error: &io::Error) -> bool {
     let of = [io::ErrorKind::UnexpectedEof, io::ErrorKind::TimedOut];
     socket::is_end(error) || of.contains(&error.kind())

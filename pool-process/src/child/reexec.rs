@@ -1,4 +1,4 @@
-//! The program's own file, started again.
+//! Starts the program's own file again, in a role.
 
 use std::ffi::{CString, OsString};
 use std::io;
@@ -43,7 +43,7 @@ pub(crate) fn start(role: Role, socket: &Socket, identity: &Identity) -> io::Res
     )?;
     manner.set_sigmask(&SigSet::empty())?;
     let pid = identity.hand_down(|exact| {
-        let mut environment = vec![text(format!("{ROLE}={}", role.order(exact)).into())?];
+        let mut environment = vec![text(format!("{ROLE}={}", role.to_variable(exact)).into())?];
         for (name, value) in variables::here() {
             let mut variable = name;
             variable.push("=");
@@ -61,12 +61,12 @@ pub(crate) fn start(role: Role, socket: &Socket, identity: &Identity) -> io::Res
     Ok(Child::new(number, pidfd, Parent::Us))
 }
 
-/// What the system takes for a text.
+/// A string for the system.
 fn text(text: OsString) -> io::Result<CString> {
     Ok(CString::new(text.into_vec())?)
 }
 
-/// What is wrong where the program cannot be started.
+/// The error where the program cannot be started.
 fn refused(error: Errno) -> io::Error {
     let program = std::fs::read_link(PROGRAM).unwrap_or_else(|_| PROGRAM.into());
     let hint = match error {

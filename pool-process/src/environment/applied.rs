@@ -5,13 +5,14 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdout, fchdir};
 
 use crate::identity::LIMITS;
-use crate::sys::{self, about, lifeline};
+use crate::sys::{self, about};
 
 use super::settings::Settings;
 use super::variables;
@@ -28,7 +29,7 @@ impl Settings {
                 "the descriptors of the surroundings did not come along",
             ));
         };
-        lifeline::hold(lifeline)?;
+        hold_lifeline(lifeline)?;
         if let Some(directory) = directory {
             fchdir(directory.as_fd()).map_err(about("the working directory cannot be entered"))?;
         }
@@ -59,4 +60,17 @@ impl Settings {
         sys::ignore(self.ignored);
         sys::block(self.blocked).map_err(about("signals cannot be blocked"))
     }
+}
+
+/// Has the kernel kill the caller's process group when the parent has gone: see [`lifeline`](crate::sys::lifeline). The caller leads
+/// the group, and calls this once.
+fn hold_lifeline(end: OwnedFd) -> io::Result<()> {
+    sys::die_with(end.as_fd()).map_err(about("the worker cannot be tied to its pool's process"))?;
+    let mut gone = [PollFd::new(end.as_fd(), PollFlags::empty())];
+    if poll(&mut gone, PollTimeout::ZERO)? > 0 {
+        return Err(io::Error::other("the pool's process has gone"));
+    }
+    // Held until this process ends.
+    std::mem::forget(end);
+    Ok(())
 }

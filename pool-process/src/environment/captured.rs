@@ -20,7 +20,7 @@ use super::variables;
 pub(crate) struct Environment {
     /// [`Settings`], encoded once for all workers.
     settings: Vec<u8>,
-    /// What a worker may have of memory at most, where that is limited.
+    /// The limit of a worker's memory, if there is one.
     pub(crate) memory: Option<u64>,
     /// Who the thread is that has made the pool.
     pub(crate) identity: Identity,
@@ -37,7 +37,7 @@ struct Fds {
 }
 
 impl Environment {
-    /// Those of the calling thread, now.
+    /// The environment of the calling thread, now.
     pub(crate) fn here() -> io::Result<Environment> {
         let variables = variables::here()
             .map(|(name, value)| (name.into_vec(), value.into_vec()))

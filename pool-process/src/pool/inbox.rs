@@ -1,4 +1,4 @@
-//! How other threads speak to a pool's dispatcher: a few orders, and a eventfd that it sleeps on.
+//! The inbox of a pool's dispatcher: orders from other threads, and an eventfd that wakes it.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,12 +9,12 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::sys;
 
-/// What a dispatcher can be told. New work needs no order: it is in the feed.
+/// An order to the dispatcher. New work needs none: the dispatcher finds it in the feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Workers leave once the feed is drained.
+    /// Workers end once the feed is drained.
     Drain,
-    /// Workers stop.
+    /// Workers are stopped.
     Abandon,
     /// The grace of a terminated pool is over.
     GraceOver,
@@ -25,12 +25,12 @@ pub(crate) enum Order {
     },
 }
 
-/// Orders and the eventfd.
+/// Orders, and the eventfd that says that there are some.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     orders: Mutex<Vec<Order>>,
     eventfd: EventFd,
-    /// The eventfd was woken and not yet outcome: ringing again would say nothing new.
+    /// The eventfd was written and not yet read: another write would change nothing.
     woken: AtomicBool,
 }
 
@@ -44,7 +44,7 @@ impl Inbox {
         })
     }
 
-    /// Gives an order.
+    /// Adds an order and wakes the dispatcher.
     pub(crate) fn tell(&self, order: Order) {
         self.orders
             .lock()
@@ -56,13 +56,14 @@ impl Inbox {
     /// Wakes the dispatcher.
     pub(crate) fn wake(&self) {
         if !self.woken.swap(true, Ordering::AcqRel) {
-            // It can only fail when the counter is full, and then the eventfd rings already.
+            // It can only fail when the counter is full, and then the eventfd is readable already.
             let _ = self.eventfd.write(1);
         }
     }
 
-    /// Takes all orders, having silenced the eventfd first: what comes later rings again.
+    /// Takes all orders. It reads the eventfd first, so that a later order makes it readable again.
     pub(crate) fn take(&self) -> Vec<Order> {
+        // It fails only where nobody has written, and then there is nothing to reset.
         let _ = self.eventfd.read();
         self.woken.store(false, Ordering::Release);
         std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner))

@@ -1,4 +1,4 @@
-//! A job as the pool's side of a worker sees it: something that is encoded, and completed from bytes.
+//! A job that worker processes run: its units are encoded for a worker, and completed from the bytes of the answer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,32 +13,32 @@ use crate::task::{panicked, payload};
 use crate::wire::{self, Kind, codec};
 use crate::worker::entry_points::{Many, One, RemoteFn};
 
-/// A job that can travel to a worker process: the cells of calls and of maps.
+/// A job that worker processes can run: the cells of calls and of maps.
 pub(crate) trait RemoteJob: Send + Sync {
     /// The job as the queue sees it.
     fn as_job(&self) -> &dyn Job<dyn RemoteJob>;
 
-    /// What the unit's function is lent: a worker must have got it before the unit.
+    /// The context of the unit's function. A worker must get it before the unit.
     fn context(&self, unit: &Unit) -> Option<JobContext>;
 
-    /// A unit's name for people: its function, where that is known, its items, and where it was submitted.
+    /// A description of a unit for error messages: its function, where that is known, its items, and where it was submitted.
     fn describe(&self, unit: &Unit) -> String;
 
     /// Appends the payload of a task frame for one unit.
     fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), CodecError>;
 
-    /// Ends a unit with what its worker answered.
+    /// Completes a unit with the answer of its worker.
     ///
     /// # Errors
     ///
-    /// The answer is none; the unit comes back.
+    /// The frame is no answer; the unit comes back.
     fn complete(&self, unit: Unit, kind: Kind, payload: &[u8]) -> Result<(), (Unit, CodecError)>;
 
-    /// Ends a unit without a value.
+    /// Completes a unit with a failure.
     fn fail(&self, unit: Unit, failure: Failure);
 }
 
-/// A context on its way to a worker.
+/// A context, encoded for workers.
 #[derive(Debug)]
 pub(crate) struct JobContext {
     pub(crate) number: u64,
@@ -125,7 +125,7 @@ impl<A: Portable, F: RemoteFn<A>> RemoteJob for Cell<dyn RemoteJob, Batch<F, A>>
     }
 }
 
-/// What a function is lent, encoded once; its own `Serialize` may refuse, or panic.
+/// The context of a function, encoded once. Its `Serialize` may refuse, or panic.
 fn job_context<A, F: FnPtr<A>>(func: &F) -> Option<JobContext> {
     let context = func.context()?;
     let encode = |value: &F::Context| {
@@ -140,12 +140,12 @@ fn job_context<A, F: FnPtr<A>>(func: &F) -> Option<JobContext> {
     })
 }
 
-/// What a function is called in the program's text.
+/// The name of a function in the program's source.
 fn name<A, F: FnPtr<A>>(func: &F) -> Option<String> {
     symbols::name(func.pointer().address())
 }
 
-/// What a worker's frame means; the value's own `Deserialize` may panic.
+/// Decodes an answer. The `Deserialize` of its value may panic.
 fn answer<O: Portable, E: Portable>(
     kind: Kind,
     payload: &[u8],

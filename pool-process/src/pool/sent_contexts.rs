@@ -1,4 +1,4 @@
-//! What a worker was lent, as its pool remembers it: each context goes to it once, and is taken back.
+//! Which contexts a worker has. The pool sends each context to a worker once, and has it dropped when its job has ended.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -25,19 +25,20 @@ struct SentContext {
 }
 
 impl SentContexts {
-    /// Writes what the worker must be told before a task that is lent this.
+    /// Writes the frames that must precede a task with this context: the context, if the worker has not got it, and orders to drop
+    /// others.
     ///
     /// # Errors
     ///
     /// The context cannot be encoded, or is longer than a message may be; nothing is written then.
     pub(crate) fn write_missing(
         &mut self,
-        job_context: Option<JobContext>,
+        context: Option<JobContext>,
         out: &mut Vec<u8>,
         max: u64,
     ) -> Result<(), CodecError> {
         self.forget(out, |sent| sent.bytes.strong_count() == 0);
-        let Some(JobContext { number, bytes }) = job_context else {
+        let Some(JobContext { number, bytes }) = context else {
             return Ok(());
         };
         if let Some(place) = self.0.iter().position(|sent| sent.number == number) {
@@ -58,13 +59,14 @@ impl SentContexts {
         Ok(())
     }
 
+    /// Has the worker drop contexts.
     fn forget(&mut self, out: &mut Vec<u8>, which: impl Fn(&SentContext) -> bool) {
         self.0.retain(|sent| {
-            let goes = which(sent);
-            if goes {
+            let drops = which(sent);
+            if drops {
                 frame(out, Kind::Forget, sent.number, &[]);
             }
-            !goes
+            !drops
         });
     }
 }
@@ -87,15 +89,15 @@ mod tests {
     use crate::pool::remote_job::JobContext;
     use crate::wire::{Kind, Reader};
 
-    /// What the worker is told before a task that is lent this.
-    fn told(sent_contexts: &mut SentContexts, number: u64, bytes: &Arc<[u8]>) -> Vec<(Kind, u64)> {
+    /// The frames that the worker gets before a task with this context.
+    fn told(contexts: &mut SentContexts, number: u64, bytes: &Arc<[u8]>) -> Vec<(Kind, u64)> {
         let mut out = Vec::new();
-        let job_context = JobContext {
+        let context = JobContext {
             number,
             bytes: Ok(bytes.clone()),
         };
-        sent_contexts
-            .write_missing(Some(job_context), &mut out, 100)
+        contexts
+            .write_missing(Some(context), &mut out, 100)
             .expect("it fits");
         let mut reader = Reader::new(100);
         let mut stream = &out[..];
@@ -113,47 +115,47 @@ mod tests {
 
     #[test]
     fn a_context_is_sent_once_and_taken_back_when_its_job_is_gone() {
-        let mut sent_contexts = SentContexts::default();
+        let mut contexts = SentContexts::default();
         let (first, second) = (bytes(), bytes());
-        assert_eq!(told(&mut sent_contexts, 1, &first), [(Kind::Context, 1)]);
-        assert_eq!(told(&mut sent_contexts, 1, &first), []);
+        assert_eq!(told(&mut contexts, 1, &first), [(Kind::Context, 1)]);
+        assert_eq!(told(&mut contexts, 1, &first), []);
         drop(first);
         assert_eq!(
-            told(&mut sent_contexts, 2, &second),
+            told(&mut contexts, 2, &second),
             [(Kind::Forget, 1), (Kind::Context, 2)]
         );
     }
 
     #[test]
     fn a_worker_keeps_so_many_and_gives_back_the_one_not_used_for_longest() {
-        let mut sent_contexts = SentContexts::default();
+        let mut contexts = SentContexts::default();
         let all: Vec<_> = (0..=MOST).map(|_| bytes()).collect();
         for (number, bytes) in all.iter().take(MOST).enumerate() {
             assert_eq!(
-                told(&mut sent_contexts, number as u64, bytes),
+                told(&mut contexts, number as u64, bytes),
                 [(Kind::Context, number as u64)]
             );
         }
-        assert_eq!(told(&mut sent_contexts, 0, &all[0]), []);
+        assert_eq!(told(&mut contexts, 0, &all[0]), []);
         let most = MOST as u64;
         assert_eq!(
-            told(&mut sent_contexts, most, &all[MOST]),
+            told(&mut contexts, most, &all[MOST]),
             [(Kind::Forget, 1), (Kind::Context, most)]
         );
     }
 
     #[test]
     fn a_context_that_is_too_long_is_refused_and_not_remembered() {
-        let mut sent_contexts = SentContexts::default();
+        let mut contexts = SentContexts::default();
         let mut out = Vec::new();
         let bytes: Arc<[u8]> = vec![0; 101].into();
-        let job_context = || JobContext {
+        let context = || JobContext {
             number: 1,
             bytes: Ok(bytes.clone()),
         };
         for _ in 0..2 {
-            let refused = sent_contexts
-                .write_missing(Some(job_context()), &mut out, 100)
+            let refused = contexts
+                .write_missing(Some(context()), &mut out, 100)
                 .expect_err("too long");
             assert_eq!(refused.type_name, "the job's context");
         }

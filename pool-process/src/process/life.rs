@@ -115,20 +115,20 @@ impl Life {
 
 /// Sleeps until a process has ended, or a timer of these has fired.
 fn wait_for(child: &Child, limit: Option<(Duration, &Timers)>) -> io::Result<()> {
-    let bell = Arc::new(sys::eventfd(EfdFlags::empty())?);
+    let expired = Arc::new(sys::eventfd(EfdFlags::empty())?);
     let _armed = limit.map(|(limit, timers)| {
-        let bell = bell.clone();
-        // It can only fail when the counter is full, and then the bell rings already.
+        let expired = expired.clone();
+        // It can only fail when the counter is full, and then the eventfd is readable already.
         timers.arm(
             limit,
             Box::new(move || {
-                let _ = bell.write(1);
+                let _ = expired.write(1);
             }),
         )
     });
     let mut events = [
         PollFd::new(child.as_fd(), PollFlags::POLLIN),
-        PollFd::new(bell.as_fd(), PollFlags::POLLIN),
+        PollFd::new(expired.as_fd(), PollFlags::POLLIN),
     ];
     loop {
         match poll(&mut events, PollTimeout::NONE) {

@@ -1,4 +1,4 @@
-//! The pool's side of the conversation with a fork server.
+//! The client of a fork server, which the parent uses.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,22 +16,21 @@ use crate::wire::socket::{self, Socket};
 
 use super::protocol::{self, Reply, Request};
 
-/// How long a server may take to answer: it never waits for anything, so this is far beyond what a busy machine
-/// makes of the fraction of a millisecond that it needs. The time is the system's, not the pool's: it is a bound
-/// on what another process does.
+/// How long a server may take to reply. It never waits for anything and needs a fraction of a millisecond, so this allows for a
+/// busy machine. The time is the system's, not the pool's: it is a bound on what another process does.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// How long it may take to its first answer: constructors of linked libraries run before it.
+/// How long a server may take to its first reply: constructors of linked libraries run before that.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often a server that does not answer is continued, should somebody have stopped it.
+/// How often a server that does not reply is sent SIGCONT, in case something has stopped it.
 const RESUME_EVERY: Duration = Duration::from_secs(1);
 
-/// A fork server's process, as all who ask it share it.
+/// A fork server's process, shared by all its clients.
 #[derive(Debug)]
 pub(crate) struct ServerProcess {
     pub(crate) child: Child,
     has_answered: AtomicBool,
-    /// Why nobody asks it any more.
+    /// Why it was given up.
     fault: OnceLock<String>,
 }
 
@@ -44,10 +43,11 @@ impl ServerProcess {
         }
     }
 
-    /// Ends it, for the first reason that is given. Workers that it has forked go on.
+    /// Kills it, and keeps the first reason that is given. Workers that it has forked go on.
     pub(crate) fn give_up(&self, fault: &str) {
         self.fault.get_or_init(|| fault.to_owned());
-        // Unlike the end of its first connection, this leaves it no time to take its workers down.
+        // Unlike at the end of its first connection, it kills no worker then. The signal fails only where the process has ended, or
+        // has another user; then it is left alone.
         let _ = self.child.signal_alone(Signal::SIGKILL);
     }
 
@@ -60,8 +60,8 @@ impl ServerProcess {
         self.has_answered.load(Ordering::Relaxed)
     }
 
-    /// Waits until there is an answer, or for this long; true when there is one. A question continues a server that is stopped; one that
-    /// is stopped before it can hear it, or while it works on the answer, is continued by whoever waits.
+    /// Waits until there is a reply, or for this long; true when there is one. A request continues a server that is stopped. One
+    /// that is stopped before the request arrives, or while it works on the reply, is continued from here.
     fn answers_within(&self, socket: &Socket, limit: Option<Duration>) -> io::Result<bool> {
         let limit = limit.unwrap_or(Duration::MAX);
         let mut waited = Duration::ZERO;
@@ -85,10 +85,10 @@ impl ServerProcess {
     }
 }
 
-/// A way to ask a fork server; what was started by it ends with it.
+/// A connection to a fork server. The server kills what was started by it when it is closed.
 #[derive(Debug)]
 pub(crate) struct Client {
-    /// None once it was closed, or a question was left without an answer.
+    /// None once it was closed, or a request was left without a reply.
     socket: Mutex<Option<Socket>>,
     server: Arc<ServerProcess>,
 }
@@ -103,17 +103,17 @@ pub(crate) struct Forked {
 
 type Answer = (Reply, Vec<OwnedFd>);
 
-/// So many workers are asked for before an answer is read. The queue of a socket takes more.
+/// So many workers are requested before a reply is read. The queue of a socket holds more.
 const AT_ONCE: usize = 8;
 
 /// Why a fork server did not fork.
 #[derive(Debug)]
 pub(crate) enum NotForked {
-    /// It has so many threads.
+    /// The server has so many threads.
     Threads(u64),
-    /// It is no longer there.
+    /// The server has gone.
     Gone,
-    /// The system refused it.
+    /// A system call failed.
     Refused(io::Error),
 }
 
@@ -125,7 +125,7 @@ impl Client {
         }
     }
 
-    /// Closes it: the server sees its end.
+    /// Closes the connection.
     pub(crate) fn close(&self) {
         *self.lock() = None;
     }
@@ -134,7 +134,7 @@ impl Client {
         self.socket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens another way to ask the same server.
+    /// Opens another connection to the same server.
     pub(crate) fn open(&self) -> io::Result<Client> {
         let (ours, theirs) = Socket::message_pair()?;
         self.ask(Request::Open, Some(&theirs))

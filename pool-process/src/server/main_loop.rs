@@ -1,8 +1,8 @@
 //! The fork server: a small process with one thread that forks workers when its pools ask for one.
 //!
-//! It is the program itself, started again and stopped before `main`, so forking it copies little and finds no
-//! lock held. It ends when the process it serves does, and takes with it whatever it has forked and whatever
-//! that has left behind: it is the subreaper of it all.
+//! It is the program itself, started again and held before `main`, so a fork copies little and finds no lock held. It ends when the
+//! process that it serves ends, and kills what it has forked and what those processes have left behind: it is the subreaper of them
+//! all.
 //!
 //! ```text
 //!   owner ──connection 0──▶ server ──fork──▶ workers, each with a socket to its pool
@@ -11,15 +11,15 @@
 //!         ◀──pidfd───────────┘
 //! ```
 //!
-//! Each pool has a connection of its own, a socket that keeps messages apart, with one answer to each question. When
-//! a connection ends, so do the workers that were asked for by it; when the first one ends, so does the server. The
-//! server alone takes the status of a worker, so that it alone can say when a process id is free again: signals
-//! to groups go through it. It never waits for anything but the next event, and should somebody stop it, the next
-//! question continues it. One that hangs all the same is given up after some seconds, and replaced.
+//! Each pool has a connection of its own, with one reply to each request: see [`protocol`](super::protocol). When a connection is
+//! closed, the server kills the workers that were requested by it. When the first one is closed, the server ends. The server alone
+//! reaps workers, so it alone knows when a process id is free again: signals to process groups go through it. It waits for nothing
+//! but the next event. If something stops it, the next request continues it. A server that hangs all the same is given up after some
+//! seconds, and replaced.
 //!
-//! Workers do not depend on it. Should it die, they go on, and their pools use another one for later workers;
-//! only how such an orphan ended may not be told by a kernel before Linux 6.15. That they all end with the owner is the kernel's doing:
-//! see [`lifeline`](crate::sys::lifeline).
+//! Workers do not depend on the server. If it dies, they go on, and their pools use another one for later workers. Before Linux 6.15
+//! the kernel may not tell how such an orphan ended. All workers end with the owner, by what the kernel does: see
+//! [`lifeline`](crate::sys::lifeline).
 //!
 //! # Safety
 //!
@@ -53,34 +53,34 @@ use super::protocol::{self, Reply, Request};
 /// A process that was forked here.
 #[derive(Debug)]
 struct Worker {
-    /// Number of the connection that asked for it; none once that is gone.
+    /// The number of the connection that requested it; none once that is closed.
     connection: Option<u64>,
-    /// How it ended, until somebody asks.
+    /// Its status once it has ended, until it is requested.
     status: Option<Status>,
 }
 
-/// What a fork server sleeps on.
+/// What a fork server waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ready {
     /// A child has ended.
     Ends,
     /// The owner has ended.
     Owner,
-    /// Somebody asks, or has gone.
+    /// A request has come, or the connection was closed.
     Connection(u64),
 }
 
 struct Server {
     /// The process that is served, as a descriptor.
     owner: Option<OwnedFd>,
-    /// Says that children have ended; none in a child.
+    /// The signalfd of SIGCHLD; none in a child.
     ends: Option<SignalFd>,
-    /// Ways to ask, by number; the first is the owner's own.
+    /// Connections, by number; the first is the owner's own.
     connections: Vec<(u64, Socket)>,
     opened: u64,
-    /// Not by hash: seeds that are made here would be those of every worker.
+    /// No `HashMap`: every worker would inherit the seeds that are made here.
     workers: BTreeMap<i32, Worker>,
-    /// It has let go of the owner's output.
+    /// The owner's output is closed here.
     detached: bool,
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn serve(socket: Socket) -> ! {
             server.kill_all();
             0
         }
-        // Whoever asks finds nobody there, and has other ways.
+        // The owner sees the connection end, and starts workers by re-exec.
         Err(error) => {
             // Not `eprintln`, which panics where nobody reads stderr.
             let _ = writeln!(
@@ -258,8 +258,8 @@ impl Server {
         }
     }
 
-    /// Lets go of the owner's output, so that whoever reads it sees its end when the owner closes it. What was
-    /// preloaded has said what it had to say; workers write where their pool does.
+    /// Closes the owner's output here, so that its reader sees its end when the owner closes it. The preload has run by now, and
+    /// workers write where their pool does.
     fn detach_output(&mut self) {
         if !std::mem::replace(&mut self.detached, true)
             && let Ok(null) = sys::null()
@@ -269,14 +269,14 @@ impl Server {
         }
     }
 
-    /// In the child: lets go of everything that is the server's.
+    /// In the child: closes everything that is the server's, and runs the worker.
     fn become_worker(&mut self, socket: &Socket) -> ! {
         // A process that was just forked leads no group, which is all that could be refused.
         let _ = setsid();
         self.connections.clear();
         self.workers.clear();
         self.owner = None;
-        // Its signal stays blocked until the worker learns its surroundings, the mask among them.
+        // Its signal stays blocked until the worker learns its environment, the mask among them.
         self.ends = None;
         worker::serve(socket, Exit::Handlers)
     }
@@ -326,7 +326,7 @@ impl Server {
         }
     }
 
-    /// Whoever asked by this connection is gone: so is what was started by it.
+    /// A connection was closed: its workers are killed.
     fn close(&mut self, number: u64) {
         self.connections.retain(|(open, _)| *open != number);
         self.reap();
@@ -340,7 +340,7 @@ impl Server {
         });
     }
 
-    /// Ends everything that was ever started here, and waits until it is gone.
+    /// Kills every process that was ever started here, and reaps it.
     fn kill_all(&mut self) {
         for (pid, worker) in &self.workers {
             if worker.status.is_none() {

@@ -1,4 +1,4 @@
-//! What a pool and its fork server say to each other: one message each way, kept apart by the socket.
+//! The protocol of the fork server: one reply to each request, each a message of a `SOCK_SEQPACKET` socket.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -11,12 +11,12 @@ use crate::wire::codec;
 use crate::wire::socket::Socket;
 use crate::wire::token::TOKEN;
 
-/// What a fork server can be asked.
+/// A request to a fork server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Request {
-    /// The descriptor that comes along is another way to ask; what is started by it ends with it.
+    /// Serve the connection whose descriptor comes along. When that is closed, its workers are killed.
     Open,
-    /// Run this function, whatever it is, before anything is forked.
+    /// Run this function before anything is forked.
     Preload {
         /// The function.
         token: [u8; TOKEN],
@@ -30,14 +30,14 @@ pub(crate) enum Request {
         /// The signal.
         signal: i32,
     },
-    /// How did this worker end? It must have; its process group ends with it.
+    /// Reap this worker, which has ended, and kill its process group.
     Reap {
         /// The worker.
         pid: i32,
     },
 }
 
-/// What a fork server answers.
+/// A reply of a fork server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Reply {
     /// It was done.
@@ -47,13 +47,13 @@ pub(crate) enum Reply {
         /// The worker.
         pid: i32,
     },
-    /// So it ended.
+    /// The worker ended with this status.
     Ended(Status),
-    /// It has so many threads, and must not fork.
+    /// The server has so many threads, and must not fork.
     Threads(u64),
-    /// The function panicked, or is none.
+    /// The function panicked, or the token names none.
     Failed,
-    /// The system refused, with this number.
+    /// A system call failed with this `errno`.
     Refused(i32),
 }
 

@@ -1,4 +1,4 @@
-//! The fork servers of this process: one for each identity and each way to preload that a pool in use has.
+//! The fork servers of this process: one for each pair of identity and preload that a live pool has.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -16,25 +16,25 @@ use super::client::{Client, ServerProcess};
 /// What runs once in a fork server, before it forks.
 pub(crate) type Preload = fn();
 
-/// How long a server may take to end when nobody wants it any more.
+/// How long a server may take to end when no pool uses it any more.
 const END: Duration = Duration::from_secs(5);
 
 /// A fork server, which ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
-    /// The owner's own way to ask it.
+    /// The first connection. At its end the server ends.
     client: Client,
     process: Arc<ServerProcess>,
     preload: Option<Preload>,
-    /// Of the thread that has started it.
+    /// The identity of the thread that has started it.
     identity: Identity,
     /// The thread that has started it might look at it.
     in_reach: bool,
-    /// What came of the preload.
+    /// The result of the preload.
     prepared: OnceLock<Result<(), String>>,
 }
 
-/// The servers in use. The last one without a preload stays: the next pool will want it.
+/// The servers in use. The last one without a preload is kept for the next pool.
 static SERVERS: PerProcess<Mutex<Servers>> = PerProcess::new();
 
 #[derive(Debug, Default)]

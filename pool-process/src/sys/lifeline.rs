@@ -10,11 +10,10 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::fcntl::OFlag;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::pipe2;
 
 use super::listed::{self, Listed};
-use super::{about, above_standard, die_with};
+use super::{about, above_standard};
 
 /// The owner's end, to be kept until the worker has ended. Children that the owner forks do not have it.
 #[derive(Debug)]
@@ -36,16 +35,4 @@ pub(crate) fn ends() -> io::Result<(Owned, OwnedFd)> {
         _reader: reader,
     };
     Ok((owned, above_standard(writer)?))
-}
-
-/// Ties the caller's process group to the owner. To be called once, by the group's leader.
-pub(crate) fn hold(end: OwnedFd) -> io::Result<()> {
-    die_with(end.as_fd()).map_err(about("the worker cannot be tied to its pool's process"))?;
-    let mut gone = [PollFd::new(end.as_fd(), PollFlags::empty())];
-    if poll(&mut gone, PollTimeout::ZERO)? > 0 {
-        return Err(io::Error::other("the pool's process has gone"));
-    }
-    // Held until this process ends.
-    std::mem::forget(end);
-    Ok(())
 }

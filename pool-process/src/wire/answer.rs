@@ -1,15 +1,15 @@
-//! What an answer frame means.
+//! How an answer frame is decoded.
 
 use pool_core::{CodecError, Failure, Panic, Portable};
 
 use super::codec;
 use super::frame::Kind;
 
-/// Reads an answer; an inner error is what the worker says of the task.
+/// Decodes an answer; an inner error is the failure of the task.
 ///
 /// # Errors
 ///
-/// The bytes are no such answer: the worker broke the protocol.
+/// The bytes are no answer of this type: the worker broke the protocol.
 pub(crate) fn read<O: Portable, E: Portable>(
     kind: Kind,
     payload: &[u8],

@@ -24,15 +24,15 @@ const KEEP: usize = 1024 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
-    /// The first frame: who the worker is and what its surroundings are to be.
+    /// The first frame: the worker's setup and its environment.
     Setup = 1,
-    /// Run this.
+    /// Run this task.
     Task = 2,
-    /// Keep this, under the request's number: tasks will be lent it.
+    /// Keep this context under the request's number: tasks will use it.
     Context = 3,
-    /// Forget what was kept under this number.
+    /// Drop the context with this number.
     Forget = 4,
-    /// There is no more work: leave in good order.
+    /// There is no more work: end normally.
     Leave = 5,
     /// The worker can be given work.
     Ready = 16,
@@ -48,7 +48,7 @@ pub(crate) enum Kind {
     BadArgument = 21,
     /// The value or the error could not be encoded.
     BadResult = 22,
-    /// The surroundings could not be made; the worker leaves.
+    /// The setup or the environment could not be applied; the worker exits.
     Unfit = 23,
 }
 

@@ -1,11 +1,11 @@
-//! What a process that is started from the program's file is to be, as its environment says.
+//! The role of a process that is started from the program's file, and how its environment names it.
 
 use crate::sys::Capabilities;
 
-/// The variable that says what a process is to be.
+/// The environment variable that names the role.
 pub(crate) const ROLE: &str = "POOL_PROCESS_ROLE";
 
-/// What a process was started to be.
+/// What a process was started for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// Runs the tasks of one pool.
@@ -15,7 +15,7 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    /// The role's name in the environment.
+    /// The name of the role.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Role::Worker => "worker",
@@ -23,8 +23,8 @@ impl Role {
         }
     }
 
-    /// What stands in the environment of a process that is to play it, and has to set these capabilities.
-    pub(crate) fn order(self, capabilities: Option<Capabilities>) -> String {
+    /// The value of the variable, for a process that has to set these capabilities.
+    pub(crate) fn to_variable(self, capabilities: Option<Capabilities>) -> String {
         let name = self.name();
         match capabilities {
             None => name.to_owned(),

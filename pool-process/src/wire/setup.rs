@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a worker is told first; its environment follows, which is the same for all workers of a pool.
+/// The setup of a worker. In the first frame its environment follows, which is the same for all workers of a pool.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Setup {
     /// Its name.

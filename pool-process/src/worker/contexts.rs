@@ -1,4 +1,4 @@
-//! The contexts that a worker was given: each is decoded by the first task that is lent it.
+//! The contexts that a worker was sent. The first task that uses a context decodes it.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -9,13 +9,13 @@ use serde::de::DeserializeOwned;
 
 use crate::wire::codec;
 
-/// A context as it is kept here.
+/// A context in the cache.
 enum Kept {
-    /// As it came.
+    /// Not decoded yet.
     Bytes(Vec<u8>),
-    /// As tasks are lent it: a [`Context`] of their function's type.
-    Made(Box<dyn Any>),
-    /// It cannot be decoded, and this is what all its tasks are told.
+    /// Decoded: a [`Context`] of its function's type.
+    Decoded(Box<dyn Any>),
+    /// It cannot be decoded. All its tasks get this error.
     Refused(CodecError),
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn keep(number: u64, bytes: &[u8]) {
 /// Drops a context; its own `Drop` may panic.
 pub(crate) fn forget(number: u64) {
     let kept = KEPT.with_borrow_mut(|kept| kept.remove(&number));
-    // Nobody is there to be told, and the panic hook has said it.
+    // The panic hook has reported the panic, and no task waits for this.
     let _ = catch(|| drop(kept));
 }
 
@@ -57,11 +57,11 @@ pub(crate) fn split(argument: &[u8]) -> Result<(u64, &[u8]), CodecError> {
 ///
 /// It cannot be decoded, or has not arrived.
 pub(crate) fn find<C: DeserializeOwned + 'static>(number: u64) -> Result<Context<C>, CodecError> {
-    // Taken out meanwhile, so that the user's code may do here what it likes.
+    // Taken out meanwhile, so that the user's `Deserialize` may use this cache.
     let kept = KEPT.with_borrow_mut(|kept| kept.remove(&number));
     let kept = match kept {
         Some(Kept::Bytes(bytes)) => match catch(|| codec::decode::<C>(&bytes)) {
-            Ok(Ok(value)) => Kept::Made(Box::new(Context::numbered(number, value))),
+            Ok(Ok(value)) => Kept::Decoded(Box::new(Context::numbered(number, value))),
             Ok(Err(error)) => Kept::Refused(error),
             Err(panic) => Kept::Refused(broken::<C>(&format!("it panicked: {}", panic.message))),
         },
@@ -69,7 +69,7 @@ pub(crate) fn find<C: DeserializeOwned + 'static>(number: u64) -> Result<Context
         None => Kept::Refused(broken::<C>("the context has not arrived")),
     };
     let found = match &kept {
-        Kept::Made(context) => context
+        Kept::Decoded(context) => context
             .downcast_ref::<Context<C>>()
             .cloned()
             .ok_or_else(|| broken::<C>("the context is of another type")),

@@ -1,4 +1,4 @@
-//! What a worker does for one task: decode the argument, call the function, encode what came of it.
+//! The entry points of a worker: for one task they decode the argument, call the function and encode the result.
 //!
 //! There is one [`Entry`] for each pair of types in use and each [`Shape`] of work: a static that the compiler
 //! makes where the work is submitted, so that it is in the image of every worker as well.
@@ -26,7 +26,7 @@ use crate::wire::{Kind, codec};
 
 use super::contexts;
 
-/// A function that can travel, with what it takes, yields and raises.
+/// A function that worker processes can run: its results and errors are serde data.
 pub(crate) trait RemoteFn<A>: FnPtr<A, Out: Portable, Raised: Portable> {}
 
 impl<A, F: FnPtr<A, Out: Portable, Raised: Portable>> RemoteFn<A> for F {}

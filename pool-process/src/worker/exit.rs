@@ -6,7 +6,7 @@ use crate::{at_exit, sys};
 
 use super::contexts;
 
-/// What runs at the end of a worker that leaves in good order.
+/// What runs when a worker ends normally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Whatever was registered for the exit of the process.
@@ -15,15 +15,15 @@ pub(crate) enum Exit {
     Bare,
 }
 
-/// What tasks have printed is written before they are reported done. A stream that nobody reads any more is
-/// no failure of theirs.
+/// Flushes what tasks have printed. This happens before a task is reported done.
 pub(super) fn flush() {
+    // A stream without a reader is no failure of the task.
     let _ = io::stdout().flush();
     let _ = io::stderr().flush();
     sys::flush_c_streams();
 }
 
-/// Ends as a program does. What hangs here is waited for by `join`, and stopped with the pool.
+/// Ends as a program does. `join` waits for a worker that hangs here, and `terminate` kills it.
 pub(super) fn exit(code: i32, exit: Exit) -> ! {
     contexts::forget_all();
     match exit {
@@ -32,9 +32,9 @@ pub(super) fn exit(code: i32, exit: Exit) -> ! {
     }
 }
 
-/// Ends at once, but for the processes that its tasks have started, which are waited for.
+/// Exits without exit handlers. It waits for the processes that its tasks have started.
 pub(super) fn exit_now(code: i32) -> ! {
-    at_exit::see_them_off();
+    at_exit::end_processes();
     flush();
     sys::exit_now(code)
 }

@@ -1,8 +1,9 @@
-//! A worker: reads tasks from its socket one after the other, runs them, answers, and leaves when it is told to.
+//! The main loop of a worker: it reads tasks from its socket one after the other, runs them and answers, until a frame tells it to
+//! leave.
 //!
-//! One that is told to leave, and a process whose function has returned, ends as a program does: what was made in it is dropped,
-//! handlers for the exit run, buffers are written. Where its socket just ends, its pool was terminated or is gone: then it
-//! ends at once.
+//! Then it ends as a program does, and so does a process whose function has returned: what was made in it is dropped, exit handlers
+//! run, buffers are flushed. Where the socket ends without that frame, the pool was terminated or has gone, and the worker exits at
+//! once.
 
 use std::io::{self, Write};
 
@@ -17,24 +18,24 @@ use super::contexts;
 use super::entry_points::{self, report};
 use super::exit::{self, Exit, exit_now, flush};
 
-/// What a reply buffer keeps of its room when it had to grow.
+/// The capacity that a reply buffer may keep after a task.
 const KEEP: usize = 1024 * 1024;
 
-/// A worker's whole life.
+/// Runs a worker from its setup to its end.
 pub(crate) fn serve(socket: &Socket, exit: Exit) -> ! {
     let mut stream = Blocking {
         socket,
         fds: Vec::new(),
     };
-    // The pool's own limit comes with the setup, which has this one.
+    // The pool's own limit comes with the setup frame, for which this one holds.
     let mut reader = Reader::new(wire::MAX_PAYLOAD);
-    let (setup, settled) = match Setup::receive(&mut reader, &mut stream) {
+    let (setup, applied) = match Setup::receive(&mut reader, &mut stream) {
         Ok(Some(setup)) => setup,
         Ok(None) => exit_now(0),
         Err(_) => exit_now(1),
     };
     reader.set_max(setup.max_payload);
-    match (setup.purpose, settled) {
+    match (setup.purpose, applied) {
         (Purpose::Pool { .. }, Err(error)) => {
             let error = error.to_string();
             send_first(socket, Kind::Unfit, |out| {
@@ -74,7 +75,7 @@ pub(crate) fn serve(socket: &Socket, exit: Exit) -> ! {
     }
 }
 
-/// Ends a process that cannot be a worker. Its pool is told why, and where there is none stderr.
+/// Ends a process that cannot be a worker. It reports why, to its pool and on stderr.
 pub(crate) fn refuse(socket: &Socket, why: &str) -> ! {
     print_error(&format!("pool-process: a worker cannot start: {why}"));
     send_first(socket, Kind::Unfit, |out| {
@@ -83,7 +84,7 @@ pub(crate) fn refuse(socket: &Socket, why: &str) -> ! {
     exit_now(1)
 }
 
-/// Runs the pool's initializer, whose value is the worker's state; or says why there is none.
+/// Runs the pool's initializer, whose value becomes the worker's state.
 fn initialize(setup: &Setup, seat: &WorkerSeat) -> Result<(), String> {
     let Some(payload) = &setup.initializer else {
         return Ok(());
@@ -103,7 +104,7 @@ fn initialize(setup: &Setup, seat: &WorkerSeat) -> Result<(), String> {
     }
 }
 
-/// Task after task, until the pool has no more.
+/// Runs tasks until the pool has no more.
 fn work(mut reader: Reader, mut stream: Blocking<'_>, max_payload: u64) {
     let mut reply = Vec::new();
     loop {
@@ -122,7 +123,7 @@ fn work(mut reader: Reader, mut stream: Blocking<'_>, max_payload: u64) {
             }
             Ok(Some(frame)) if frame.kind == Kind::Forget => contexts::forget(frame.request),
             Ok(Some(frame)) if frame.kind == Kind::Leave => return,
-            // The pool keeps to the protocol; what does not is not the pool.
+            // A pool keeps to the protocol, so this comes from something else.
             Ok(Some(_)) | Err(_) => exit_now(1),
             Ok(None) => match reader.fill(&mut stream) {
                 Ok(0) | Err(_) => exit_now(0),
@@ -132,12 +133,13 @@ fn work(mut reader: Reader, mut stream: Blocking<'_>, max_payload: u64) {
     }
 }
 
-/// Not `eprintln`, which panics where nobody reads stderr.
+/// Writes a line to stderr.
 fn print_error(line: &str) {
+    // Not `eprintln`, which panics where stderr has no reader; there the line is lost.
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// One task, and the exit code of the process: 0, or 1 after a panic.
+/// Runs one task, and returns the exit code of the process: 0, or 1 after a panic.
 fn run_alone(mut reader: Reader, mut stream: Blocking<'_>, name: &str) -> i32 {
     loop {
         match reader.next() {
@@ -145,7 +147,7 @@ fn run_alone(mut reader: Reader, mut stream: Blocking<'_>, name: &str) -> i32 {
                 let mut reply = Vec::new();
                 match call(frame.payload, &mut reply) {
                     Kind::Done => return 0,
-                    // The panic hook has said it all.
+                    // The panic hook has reported it.
                     Kind::Panicked => return 1,
                     _ => {
                         let error = codec::decode::<CodecError>(&reply);
@@ -157,7 +159,7 @@ fn run_alone(mut reader: Reader, mut stream: Blocking<'_>, name: &str) -> i32 {
             }
             Ok(Some(_)) | Err(_) => exit_now(1),
             Ok(None) => match reader.fill(&mut stream) {
-                // Whoever started it is gone before it could say what to do.
+                // The parent has gone before it sent the task.
                 Ok(0) | Err(_) => exit_now(1),
                 Ok(_) => {}
             },
@@ -165,7 +167,7 @@ fn run_alone(mut reader: Reader, mut stream: Blocking<'_>, name: &str) -> i32 {
     }
 }
 
-/// One task, from its frame to its answer.
+/// Runs one task and sends its answer.
 fn run(socket: &Socket, request: u64, payload: &[u8], max: u64, reply: &mut Vec<u8>) {
     let mut started = [0; HEAD];
     wire::seal(&mut started, Kind::Started, request);
@@ -184,7 +186,7 @@ fn run(socket: &Socket, request: u64, payload: &[u8], max: u64, reply: &mut Vec<
     }
 }
 
-/// Finds the code that a task names and runs it; what comes of it is appended.
+/// Finds the code that a task names and runs it; the answer is appended.
 fn call(payload: &[u8], reply: &mut Vec<u8>) -> Kind {
     let refused = match payload.split_first_chunk::<TOKEN>() {
         Some((token, argument)) => match Token::from_bytes(*token).resolve() {
@@ -200,7 +202,7 @@ fn call(payload: &[u8], reply: &mut Vec<u8>) -> Kind {
     report(Kind::BadArgument, &error, reply.len(), reply)
 }
 
-/// Sends one of the frames that begin a worker's life.
+/// Sends `Ready` or `Unfit`.
 fn send_first(socket: &Socket, kind: Kind, fill: impl FnOnce(&mut Vec<u8>) -> Kind) {
     let mut frame = vec![0; HEAD];
     fill(&mut frame);
@@ -208,8 +210,8 @@ fn send_first(socket: &Socket, kind: Kind, fill: impl FnOnce(&mut Vec<u8>) -> Ki
     send(socket, &frame);
 }
 
-/// A pool that no longer listens has gone: there is nothing left to work for. Where the system refuses to send, the
-/// task is lost with this worker, and said to be.
+/// Sends a frame. Where the pool has gone, the worker exits. Where the system refuses to send, it exits with an error, and the pool
+/// reports the task as lost.
 fn send(socket: &Socket, frame: &[u8]) {
     match socket.write_all(frame) {
         Ok(()) => {}

@@ -1,4 +1,4 @@
-//! How a worker learns its setup and applies it.
+//! A worker receives its setup and applies it.
 
 use std::ffi::CString;
 use std::io;
@@ -13,8 +13,8 @@ use crate::wire::socket::Blocking;
 use crate::wire::{Kind, Reader};
 
 impl Setup {
-    /// Waits for the first frame and becomes what it says. `None` when nobody has sent one; an
-    /// inner error where something of it cannot be had.
+    /// Waits for the first frame and applies it. `None` when the socket ends before; an inner error where something of it cannot be
+    /// applied.
     pub(super) fn receive(
         reader: &mut Reader,
         stream: &mut Blocking<'_>,
@@ -27,10 +27,10 @@ impl Setup {
                 let (setup, rest): (Setup, _) =
                     codec::decode_first(frame.payload).map_err(io::Error::other)?;
                 let environment: Settings = codec::decode(rest).map_err(io::Error::other)?;
-                let settled = environment
+                let applied = environment
                     .apply(std::mem::take(&mut stream.fds))
                     .and_then(|()| setup.apply());
-                return Ok(Some((setup, settled)));
+                return Ok(Some((setup, applied)));
             }
             if reader.fill(stream)? == 0 {
                 return Ok(None);
