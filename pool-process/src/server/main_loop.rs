@@ -11,7 +11,7 @@
 //!         ◀──pidfd───────────┘
 //! ```
 //!
-//! Each pool has a connection of its own, with one reply to each request: see [`protocol`](super::protocol). When a connection is
+//! Each pool has a connection of its own, with one reply to each request: see [`protocol`]. When a connection is
 //! closed, the server kills the workers that were requested by it. When the first one is closed, the server ends. The server alone
 //! reaps workers, so it alone knows when a process id is free again: signals to process groups go through it. It waits for nothing
 //! but the next event. If something stops it, the next request continues it. A server that hangs all the same is given up after some
