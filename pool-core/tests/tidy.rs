@@ -233,6 +233,6 @@ fn tree<'a>(text: &'a str, before: &mut Place, paths: &mut Vec<Place>) -> &'a st
     &rest[end.unwrap_or(rest.len())..]
 }
 
-fn read(file: &PathBuf) -> String {
+fn read(file: &Path) -> String {
     fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
