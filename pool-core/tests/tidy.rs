@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The crate itself, and those that lie beside it in the workspace.
 const CRATES: [&str; 4] = ["pool-core", "pool-thread", "pool-process", "spec-harness"];
@@ -88,7 +88,7 @@ fn modules(src: &Path) -> BTreeMap<Place, Module> {
     while let Some((place, folder, text)) = open.pop() {
         let module = module(&place, &text);
         for child in &module.children {
-            let place = [&place[..], &[child.clone()]].concat();
+            let place = [&place[..], std::slice::from_ref(child)].concat();
             let within = folder.join(child);
             let beside = within.with_extension("rs");
             let file = if beside.is_file() {
