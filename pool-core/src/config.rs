@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::thread;
 
-use crate::backend::StartError;
+use crate::backends::StartError;
 use crate::timers::Timers;
 
 /// More workers than any system can start: what goes beyond is a slip, and would not fit in memory.

@@ -1,43 +1,48 @@
-//! The semantics of a pool, once: what is let in, what each call waits for, how a pool ends.
+//! The engine of a pool: what is let in, what each call waits for, how a pool ends.
 
 use std::fmt;
 use std::io::{self, Write};
-use std::panic::{self, AssertUnwindSafe, Location};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::attendance::Deadline;
-use crate::backend::{Backend, Carry, StartError};
-use crate::cell::Cell;
+use crate::admission::{Admission, NotAdmitted, Rejected, TrySubmitError};
+use crate::backends::{Backend, LocalBackend, StartError};
 use crate::chunks::default_chunksize;
 use crate::config::Config;
-use crate::context;
-use crate::entry::{Entry, NoEntry, Refused, TrySubmitError};
-use crate::failure::{Failure, Misuse};
-use crate::feed::{Feed, Source};
+use crate::error::{PoolError, TaskError};
 use crate::handle::{AsyncResult, Submitted, wait_to_the_end};
-use crate::hub::Hub;
-use crate::imap::{Flow, Imap};
-use crate::intake::{EndOf, Intake, OpenSource, Results, Settled, Window, is_at_hand};
+use crate::imap::{Imap, ImapInput, ImapOptions, Input, OpenSource, Window, is_at_hand};
+use crate::job::JobCell;
 use crate::lifecycle::{Order, Phase, Step};
-use crate::loan::{Borrowed, Loan};
+use crate::options::SubmitOptions;
 use crate::outcome::Awaited;
 use crate::panics;
-use crate::parting::{self, JoinAsync, Parting};
-use crate::tally::Tally;
+use crate::queue::{Queue, Source};
+use crate::settled::Settled;
+use crate::shared::PoolShared;
+use crate::shutdown::{self, JoinAsync, Shutdown};
+use crate::stack_job::StackJob;
+use crate::stats::TaskStats;
+use crate::submit_async::{Admit, SubmitAsync};
 use crate::task::{Func, Task};
-use crate::terms::Terms;
-use crate::unit::{Erased, Job};
+use crate::thread_state;
+use crate::unit::{AsJob, Job};
+use crate::wait_group::Deadline;
 use crate::work::{Batch, Single, Work};
 
-/// A pool without a face: backends wrap it and give it signatures.
+/// How a backend makes of a job's cell what its workers see.
+pub type Erase<B, W> = fn(Arc<JobCell<<B as Backend>::Job, W>>) -> Arc<<B as Backend>::Job>;
+
+/// What a pool is made of: a queue, workers of one kind, and the rules that hold for all of them. A backend's pool is a struct
+/// around it.
 pub struct Engine<B: Backend>(Arc<Shared<B>>);
 
 struct Shared<B: Backend> {
     backend: B,
-    feed: Arc<Feed<B::Job>>,
-    hub: Arc<Hub>,
+    queue: Arc<Queue<B::Job>>,
+    shared: Arc<PoolShared>,
     warn_on_drop: bool,
     /// It ends by itself: a drop leaves it alone.
     detached: AtomicBool,
@@ -54,19 +59,20 @@ impl<B: Backend> Engine<B> {
         if config.panic_hook {
             panics::install_hook();
         }
-        let hub = Arc::new(Hub::new(config.timers));
-        let feed = Arc::new(Feed::new(size, bound, hub.pool));
-        if let Err(error) = backend.start(&feed) {
+        let shared = Arc::new(PoolShared::new(config.timers));
+        let queue = Arc::new(Queue::new(size, bound, shared.pool));
+        if let Err(error) = backend.start(&queue) {
             // The workers that were started find nothing to do, and leave.
-            feed.step(Step::Terminate).ok();
-            backend.abandon();
-            backend.reap(&Deadline::after(&hub.timers, None));
+            // A running pool can always be terminated.
+            let _ = queue.step(Step::Terminate);
+            backend.terminate();
+            backend.join(&Deadline::after(&shared.timers, None));
             return Err(error);
         }
         Ok(Engine(Arc::new(Shared {
             backend,
-            feed,
-            hub,
+            queue,
+            shared,
             warn_on_drop: config.warn_on_drop,
             detached: AtomicBool::new(false),
         })))
@@ -74,13 +80,13 @@ impl<B: Backend> Engine<B> {
 
     /// Number of workers.
     pub fn size(&self) -> usize {
-        self.0.feed.size()
+        self.0.queue.size()
     }
 
     /// Where the pool is in its life; in a child that the program forked it is terminated.
     pub fn phase(&self) -> Phase {
-        match self.0.hub.is_here() {
-            Ok(()) => self.0.feed.phase(),
+        match self.0.shared.is_here() {
+            Ok(()) => self.0.queue.phase(),
             Err(_) => Phase::Terminated,
         }
     }
@@ -89,9 +95,9 @@ impl<B: Backend> Engine<B> {
     ///
     /// # Errors
     ///
-    /// [`Misuse::Forked`] in a child that the program forked.
-    pub fn is_here(&self) -> Result<(), Misuse> {
-        self.0.hub.is_here()
+    /// [`PoolError::Forked`] in a child that the program forked.
+    pub fn is_here(&self) -> Result<(), PoolError> {
+        self.0.shared.is_here()
     }
 
     /// The pool's backend.
@@ -100,110 +106,155 @@ impl<B: Backend> Engine<B> {
     }
 
     /// What came of the pool's work so far; it walks the queue. Nothing in a child that the program forked.
-    pub fn tally(&self) -> Tally {
-        if self.0.hub.is_here().is_err() {
-            return Tally::default();
+    pub fn task_stats(&self) -> TaskStats {
+        if self.0.shared.is_here().is_err() {
+            return TaskStats::default();
         }
-        let (submitted, unfinished) = self.0.feed.units();
-        self.0.hub.ledger.tally(submitted, unfinished)
+        let (submitted, unfinished) = self.0.queue.units();
+        self.0.shared.counters.task_stats(submitted, unfinished)
     }
 
     /// The chunk size for a map of so many items.
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`] when the pool was closed or terminated, [`Misuse::ZeroChunksize`] when zero was
+    /// [`PoolError::NotRunning`] when the pool was closed or terminated, [`PoolError::ZeroChunksize`] when zero was
     /// asked for.
-    pub fn chunksize(&self, items: usize, asked: Option<usize>) -> Result<usize, Misuse> {
+    pub fn chunksize(&self, items: usize, asked: Option<usize>) -> Result<usize, PoolError> {
         self.0.admit()?;
         match asked {
-            Some(0) => Err(Misuse::ZeroChunksize),
+            Some(0) => Err(PoolError::ZeroChunksize),
             Some(size) => Ok(size),
             None => Ok(default_chunksize(items, self.size())),
         }
     }
 
-    /// Queues work and returns at once; where the queue has a bound, as soon as there is a place.
+    /// Queues work and returns at once; where the queue has a bound, as soon as there is a place. `erase` makes of the cell
+    /// what the workers see, and keeps no other reference to it.
     ///
     /// # Errors
     ///
-    /// The work comes back when the pool was closed or terminated, or the queue is full and the terms do not
+    /// The work comes back when the pool was closed or terminated, or the queue is full and the options do not
     /// wait for it.
-    pub fn submit<W: Work + 'static>(
+    fn submit<W: Work + 'static>(
         &self,
         work: W,
-        terms: Terms<W::Value, W::Raised>,
-    ) -> Result<AsyncResult<W::Value, W::Raised>, Refused<W>>
-    where
-        B: Carry<W>,
-    {
-        if let Err(misuse) = self.0.admit() {
-            return Err(Refused::new(misuse, work));
+        options: SubmitOptions<W::Value, W::Raised>,
+        erase: Erase<B, W>,
+    ) -> Result<AsyncResult<W::Value, W::Raised>, Rejected<W>> {
+        if let Err(error) = self.0.admit() {
+            return Err(Rejected::new(error, work));
         }
-        let entry = terms.entry;
-        let cell = Cell::new(&self.0.hub, work, false, terms);
-        match self.0.queue(&cell, entry) {
+        let admission = options.admission;
+        let cell = JobCell::new(&self.0.shared, work, false, options);
+        match self.0.queue(&cell, admission, erase) {
             Ok(()) => Ok(AsyncResult::new(cell)),
             Err(why) => match Arc::into_inner(cell) {
-                Some(cell) => Err(Refused::new(why, cell.into_work())),
-                // What `Carry::load` made of it was dropped, and nobody else ever had it.
-                None => unreachable!("a refused job is held by somebody"),
+                Some(cell) => Err(Rejected::new(why, cell.into_work())),
+                // What `erase` made of it was dropped, and nobody else ever had it.
+                None => unreachable!("a job that was not let in is held by somebody"),
             },
         }
+    }
+
+    fn submit_async<W: Work + 'static>(
+        &self,
+        work: W,
+        options: SubmitOptions<W::Value, W::Raised>,
+        erase: Erase<B, W>,
+    ) -> SubmitAsync<W::Value, W::Raised> {
+        let cell = JobCell::new(&self.0.shared, work, false, options);
+        let admitted = cell.resolve_if_empty();
+        let job = (!admitted).then(|| erase(cell.clone()));
+        let shared = self.0.clone();
+        let wake = move || shared.backend.wake();
+        let shared = self.0.clone();
+        let admit = move || shared.admit();
+        let admission = Admit::new(&self.0.queue, job, admit, wake);
+        SubmitAsync::new(AsyncResult::new(cell), Box::new(admission))
     }
 
     /// Queues one task; `argument` finds in it what its caller gets back where it is not let in.
     ///
     /// # Errors
     ///
-    /// As for [`submit`](Self::submit).
+    /// The argument comes back when the pool was closed or terminated, or the queue is full and the options do not
+    /// wait for it.
     pub fn submit_task<T, A>(
         &self,
         task: T,
-        terms: Terms<T::Out, T::Raised>,
+        options: SubmitOptions<T::Out, T::Raised>,
+        erase: Erase<B, Single<T>>,
         argument: impl FnOnce(T) -> A,
     ) -> Submitted<T::Out, T::Raised, A>
     where
-        T: Task + Send + 'static,
-        T::Out: Send,
-        T::Raised: Send,
-        B: Carry<Single<T>>,
+        T: Task<Out: Send, Raised: Send> + Send + 'static,
     {
-        let refused = match self.submit(Single::new(task), terms) {
+        let rejected = match self.submit(Single::new(task), options, erase) {
             Ok(handle) => return Ok(handle),
-            Err(refused) => refused,
+            Err(rejected) => rejected,
         };
-        Err(refused.give_back(|work| match work.into_task() {
+        Err(rejected.give_back(|work| match work.into_task() {
             Some(task) => argument(task),
             None => unreachable!("a task that was not let in has run"),
         }))
     }
 
-    /// Queues a map, in chunks of this size or of the pool's choice.
+    /// As [`submit_task`](Self::submit_task), to be awaited.
+    pub fn submit_task_async<T>(
+        &self,
+        task: T,
+        options: SubmitOptions<T::Out, T::Raised>,
+        erase: Erase<B, Single<T>>,
+    ) -> SubmitAsync<T::Out, T::Raised>
+    where
+        T: Task<Out: Send, Raised: Send> + Send + 'static,
+    {
+        self.submit_async(Single::new(task), options, erase)
+    }
+
+    /// Queues a map, in chunks of the size that the options name, or of the pool's choice.
     ///
     /// # Errors
     ///
-    /// As for [`submit`](Self::submit), and [`Misuse::ZeroChunksize`]; the items come back.
+    /// As for [`submit_task`](Self::submit_task), and [`PoolError::ZeroChunksize`]; the items come back.
     pub fn submit_batch<F, A>(
         &self,
         func: F,
-        items: Vec<A>,
-        chunksize: Option<usize>,
-        terms: Terms<Vec<F::Out>, F::Raised>,
+        items: impl IntoIterator<Item = A>,
+        options: SubmitOptions<Vec<F::Out>, F::Raised>,
+        erase: Erase<B, Batch<F, A>>,
     ) -> Submitted<Vec<F::Out>, F::Raised, Vec<A>>
     where
-        F: Func<A> + Send + Sync + 'static,
-        F::Out: Send,
-        F::Raised: Send,
+        F: Func<A, Out: Send, Raised: Send> + Send + Sync + 'static,
         A: Send + 'static,
-        B: Carry<Batch<F, A>>,
     {
-        let chunksize = match self.chunksize(items.len(), chunksize) {
+        let items: Vec<A> = items.into_iter().collect();
+        let chunksize = match self.chunksize(items.len(), options.chunksize) {
             Ok(chunksize) => chunksize,
-            Err(misuse) => return Err(TrySubmitError::of(misuse, items)),
+            Err(error) => return Err(TrySubmitError::Refused(error, items)),
         };
-        self.submit(Batch::new(func, items, chunksize), terms)
-            .map_err(|refused| refused.give_back(Batch::into_items))
+        self.submit(Batch::new(func, items, chunksize), options, erase)
+            .map_err(|rejected| rejected.give_back(Batch::into_items))
+    }
+
+    /// As [`submit_batch`](Self::submit_batch), to be awaited.
+    pub fn submit_batch_async<F, A>(
+        &self,
+        func: F,
+        items: impl IntoIterator<Item = A>,
+        options: SubmitOptions<Vec<F::Out>, F::Raised>,
+        erase: Erase<B, Batch<F, A>>,
+    ) -> SubmitAsync<Vec<F::Out>, F::Raised>
+    where
+        F: Func<A, Out: Send, Raised: Send> + Send + Sync + 'static,
+        A: Send + 'static,
+    {
+        let items: Vec<A> = items.into_iter().collect();
+        match self.chunksize(items.len(), options.chunksize) {
+            Ok(chunksize) => self.submit_async(Batch::new(func, items, chunksize), options, erase),
+            Err(error) => SubmitAsync::refused(error),
+        }
     }
 
     /// Runs work that may borrow from the caller's stack, and waits for it.
@@ -212,35 +263,36 @@ impl<B: Backend> Engine<B> {
     ///
     /// Why there is no value; when it returns, nothing of the work is running.
     #[track_caller]
-    pub fn call<W: Work>(&self, work: W) -> Result<W::Value, Failure<W::Raised>>
+    pub fn call<W: Work>(&self, work: W) -> Result<W::Value, TaskError<W::Raised>>
     where
-        B: Carry<Borrowed>,
+        B: LocalBackend,
     {
-        let terms = Terms::here();
+        let options = SubmitOptions::here();
         self.0.admit()?;
-        // A worker that cannot lend its place is refused while nothing of its stack is in others' hands.
-        let lent = match context::on_lane(self.0.hub.pool) {
+        // A worker whose place nobody can take is refused while nothing of its stack is in others' hands.
+        let blocked = match thread_state::on_callback_thread(self.0.shared.pool) {
             true => None,
-            false => context::lend(self.0.hub.pool)?,
+            false => thread_state::block(self.0.shared.pool)?,
         };
-        let end = Loan::new(work).call(|borrowed| {
-            let cell = Cell::new(&self.0.hub, borrowed, true, terms);
-            let queued = panic::catch_unwind(AssertUnwindSafe(|| self.0.queue(&cell, Entry::Wait)));
+        let end = StackJob::new(work).call(|borrowed| {
+            let cell = JobCell::new(&self.0.shared, borrowed, true, options);
+            let queue = || self.0.queue(&cell, Admission::Wait, B::local_job);
+            let queued = panic::catch_unwind(AssertUnwindSafe(queue));
             if !matches!(queued, Ok(Ok(()))) {
                 // The backend has had the job, and may have kept it: none of its units is ever handed out.
-                cell.terminate(self.0.feed.retract(&*cell));
+                cell.terminate(self.0.queue.retract(&*cell));
             }
             let job: Arc<dyn Awaited> = cell.clone();
-            wait_to_the_end(&job, lent.as_ref());
+            wait_to_the_end(&job, blocked.as_ref());
             match queued {
                 Ok(Ok(())) => AsyncResult::new(cell).get(),
-                Ok(Err(why)) => Err(Refused::new(why, ()).misuse().into()),
+                Ok(Err(why)) => Err(Rejected::new(why, ()).give_back(|()| ()).refusal().into()),
                 Err(panic) => panic::resume_unwind(panic),
             }
         });
-        // The loan's own failures pass the cell by; whoever called sees them.
-        if let Err(Failure::Raised(_) | Failure::Panicked(_)) = end {
-            self.0.hub.ledger.errors(1);
+        // The errors of work on a stack pass the cell by; whoever called sees them.
+        if let Err(TaskError::Raised { .. } | TaskError::Panicked(_)) = end {
+            self.0.shared.counters.errors(1);
         }
         end
     }
@@ -249,112 +301,65 @@ impl<B: Backend> Engine<B> {
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`], [`Misuse::ZeroChunksize`], [`Misuse::ZeroReadAhead`].
-    #[track_caller]
-    pub fn imap<F, A>(
+    /// [`PoolError::NotRunning`], [`PoolError::ZeroChunksize`], [`PoolError::ZeroReadAhead`].
+    pub fn imap<F, A, E>(
         &self,
         func: F,
-        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
-        flow: Flow,
-    ) -> Result<Imap<F::Out, F::Raised>, Misuse>
+        input: impl Input<E, Item = A>,
+        options: ImapOptions,
+        erase: Erase<B, Batch<Settled<F>, A>>,
+    ) -> Result<Imap<F::Out, E>, PoolError>
     where
-        F: Func<A> + Clone + Send + Sync + 'static,
-        F::Out: Send + 'static,
-        F::Raised: Send + 'static,
+        F: Func<A, Out: Send + 'static, Raised = E> + Clone + Send + Sync + 'static,
         A: Send + 'static,
-        B: Carry<Batch<Settled<F>, A>>,
-    {
-        self.imap_until(func, items, flow, Arc::default())
-    }
-
-    /// As [`imap`](Self::imap), of an input that may fail: its first `Err` ends it, and comes as
-    /// [`Failure::Raised`] behind the results of all items before.
-    ///
-    /// # Errors
-    ///
-    /// As for [`imap`](Self::imap).
-    #[track_caller]
-    pub fn imap_results<F, A>(
-        &self,
-        func: F,
-        items: impl IntoIterator<Item = Result<A, F::Raised>, IntoIter: Send + 'static>,
-        flow: Flow,
-    ) -> Result<Imap<F::Out, F::Raised>, Misuse>
-    where
-        F: Func<A> + Clone + Send + Sync + 'static,
-        F::Out: Send + 'static,
-        F::Raised: Send + 'static,
-        A: Send + 'static,
-        B: Carry<Batch<Settled<F>, A>>,
-    {
-        let end = Arc::<EndOf<F::Raised>>::default();
-        let results = Results::new(items.into_iter(), end.clone());
-        self.imap_until(func, results, flow, end)
-    }
-
-    #[track_caller]
-    fn imap_until<F, A, I>(
-        &self,
-        func: F,
-        items: I,
-        flow: Flow,
-        end: Arc<EndOf<F::Raised>>,
-    ) -> Result<Imap<F::Out, F::Raised>, Misuse>
-    where
-        F: Func<A> + Clone + Send + Sync + 'static,
-        F::Out: Send + 'static,
-        F::Raised: Send + 'static,
-        A: Send + 'static,
-        I: IntoIterator<Item = A, IntoIter: Send + 'static>,
-        B: Carry<Batch<Settled<F>, A>>,
+        E: Send + 'static,
     {
         self.0.admit()?;
-        let chunksize = flow.chunksize.unwrap_or(1);
-        let window = Window::new(flow.read_ahead, self.size());
-        if chunksize == 0 {
-            return Err(Misuse::ZeroChunksize);
+        let window = Window::new(options.read_ahead, self.size());
+        if options.chunksize == 0 {
+            return Err(PoolError::ZeroChunksize);
         }
-        if flow.read_ahead == Some(0) {
-            return Err(Misuse::ZeroReadAhead);
+        if options.read_ahead == Some(0) {
+            return Err(PoolError::ZeroReadAhead);
         }
-        self.0.feed.open_source()?;
-        let place = flow.place.unwrap_or(Location::caller());
+        self.0.queue.open_source()?;
+        let (chunksize, place) = (options.chunksize, options.place);
         let shared = self.0.clone();
         let submit = move |first, items: Vec<A>| {
             let work = Batch::new(Settled(func.clone()), items, chunksize).at(first);
-            let cell = Cell::new(&shared.hub, work, false, Terms::at(place));
-            shared.feed.push_from_source(B::load(cell.clone()))?;
+            let cell = JobCell::new(&shared.shared, work, false, SubmitOptions::at(place));
+            shared.queue.push_from_source(erase(cell.clone()))?;
             shared.backend.wake();
             Ok(AsyncResult::new(cell))
         };
         let shared = self.0.clone();
         let open = OpenSource::new(move || {
-            if shared.hub.is_here().is_ok() {
-                shared.feed.end_source();
+            if shared.shared.is_here().is_ok() {
+                shared.queue.end_source();
                 shared.backend.wake();
             }
         });
-        let at_hand = is_at_hand::<I::IntoIter, A>();
-        let items = items.into_iter();
-        let intake = Intake::new(items, chunksize, window, place, submit, open, end);
-        let source: Arc<dyn Source> = intake.clone();
-        self.0.feed.remember_source(Arc::downgrade(&source));
-        let imap = Imap::new(intake, flow.unordered, at_hand, &self.0.hub);
-        Ok(imap)
+        let end = Arc::default();
+        let items = input.read(&end);
+        let at_hand = is_at_hand::<_, A>(&items);
+        let input = ImapInput::new(items, chunksize, window, place, submit, open, end);
+        let source: Arc<dyn Source> = input.clone();
+        self.0.queue.remember_source(Arc::downgrade(&source));
+        Ok(Imap::new(input, options.unordered, at_hand, &self.0.shared))
     }
 
     /// Lets no more work in and returns at once; what was let in will be done. It may be repeated.
     pub fn close(&self) {
-        if self.0.hub.is_here().is_err() {
+        if self.0.shared.is_here().is_err() {
             return;
         }
-        if let Ok(Some(Order::Drain)) = self.0.feed.step(Step::Close) {
-            self.0.backend.drain();
+        if let Ok(Some(Order::Close)) = self.0.queue.step(Step::Close) {
+            self.0.backend.close();
         }
     }
 
     /// Stops the pool: what has not started never will, and every open handle resolves to
-    /// [`Failure::Terminated`]. It returns without waiting, and may be repeated.
+    /// [`TaskError::Terminated`]. It returns without waiting, and may be repeated.
     pub fn terminate(&self) {
         self.0.terminate();
     }
@@ -364,9 +369,9 @@ impl<B: Backend> Engine<B> {
     ///
     /// # Errors
     ///
-    /// [`Misuse::StillRunning`] before `close` or `terminate`, [`Misuse::WouldDeadlock`] from inside a task
-    /// or callback of this pool, or the input of an `imap` of it, [`Misuse::Forked`] in a child that the program forked.
-    pub fn join(&self, limit: Option<Duration>) -> Result<bool, Misuse> {
+    /// [`PoolError::StillRunning`] before `close` or `terminate`, [`PoolError::WouldDeadlock`] from inside a task
+    /// or callback of this pool, or the input of an `imap` of it, [`PoolError::Forked`] in a child that the program forked.
+    pub fn join(&self, limit: Option<Duration>) -> Result<bool, PoolError> {
         self.0.join(limit)
     }
 
@@ -376,22 +381,22 @@ impl<B: Backend> Engine<B> {
     }
 
     /// Closes the pool and leaves it to itself: what was let in will be done, then it ends.
-    pub fn detach(self) {
-        if self.0.hub.is_here().is_err() {
+    pub(crate) fn detach(&self) {
+        if self.0.shared.is_here().is_err() {
             return;
         }
         self.close();
         self.0.detached.store(true, Ordering::Release);
-        parting::leave_behind(self.0.clone());
+        shutdown::join_in_background(self.0.clone());
     }
 }
 
-impl<B: Backend> Parting for Arc<Shared<B>> {
-    fn may_join(&self) -> Result<(), Misuse> {
+impl<B: Backend> Shutdown for Arc<Shared<B>> {
+    fn may_join(&self) -> Result<(), PoolError> {
         self.begin_join()
     }
 
-    fn see_off(&self) -> Result<(), Misuse> {
+    fn join_pool(&self) -> Result<(), PoolError> {
         self.join(None).map(|_| ())
     }
 }
@@ -399,21 +404,19 @@ impl<B: Backend> Parting for Arc<Shared<B>> {
 impl<B: Backend> Shared<B> {
     fn queue<W: Work + 'static>(
         &self,
-        cell: &Arc<Cell<B::Job, W>>,
-        entry: Entry,
-    ) -> Result<(), NoEntry>
-    where
-        B: Carry<W>,
-    {
+        cell: &Arc<JobCell<B::Job, W>>,
+        admission: Admission,
+        erase: Erase<B, W>,
+    ) -> Result<(), NotAdmitted> {
         if cell.resolve_if_empty() {
             return Ok(());
         }
-        if let Err((why, job)) = self.feed.push(B::load(cell.clone())) {
-            if why != NoEntry::Full || entry == Entry::Now {
+        if let Err((why, job)) = self.queue.push(erase(cell.clone())) {
+            if why != NotAdmitted::Full || admission == Admission::Now {
                 return Err(why);
             }
-            return self.waiting(entry, |over| {
-                let turn = self.feed.line_up();
+            return self.waiting(admission, |over| {
+                let turn = self.queue.line_up();
                 turn.push(job, over)?;
                 self.backend.wake();
                 // The rest of a map that was let in finds places one by one; its submitter waits for them, within the
@@ -426,80 +429,80 @@ impl<B: Backend> Shared<B> {
         Ok(())
     }
 
-    /// Waits for places, until the entry's time is over. A worker of the pool lends its own place meanwhile.
+    /// Waits for places, until the time is over. A worker of the pool counts as blocked meanwhile.
     fn waiting<R>(
         &self,
-        entry: Entry,
+        admission: Admission,
         wait: impl FnOnce(&dyn Fn() -> bool) -> R,
-    ) -> Result<R, Misuse> {
+    ) -> Result<R, PoolError> {
         let over = Arc::new(AtomicBool::new(false));
-        let _armed = match entry {
-            Entry::Within(limit) => {
-                let (over, feed) = (over.clone(), self.feed.clone());
+        let _armed = match admission {
+            Admission::Within(limit) => {
+                let (over, queue) = (over.clone(), self.queue.clone());
                 let alarm = move || {
                     over.store(true, Ordering::Release);
-                    feed.ring_for_places();
+                    queue.ring_for_places();
                 };
-                Some(self.hub.timers.arm(limit, Box::new(alarm)))
+                Some(self.shared.timers.arm(limit, Box::new(alarm)))
             }
-            Entry::Wait | Entry::Now => None,
+            Admission::Wait | Admission::Now => None,
         };
-        let _lent = context::lend(self.hub.pool)?;
+        let _blocked = thread_state::block(self.shared.pool)?;
         Ok(wait(&|| over.load(Ordering::Acquire)))
     }
 
     /// Whether work would be let in.
-    fn admit(&self) -> Result<(), Misuse> {
-        self.hub.is_here()?;
-        self.feed.admit()
+    fn admit(&self) -> Result<(), PoolError> {
+        self.shared.is_here()?;
+        self.queue.admit()
     }
 
     fn terminate(&self) {
-        if self.hub.is_here().is_err() {
+        if self.shared.is_here().is_err() {
             return;
         }
-        if let Ok(Some(Order::Abandon)) = self.feed.step(Step::Terminate) {
-            self.feed.sources().iter().for_each(|source| source.stop());
-            for (job, unclaimed) in self.feed.abandon() {
+        if let Ok(Some(Order::Terminate)) = self.queue.step(Step::Terminate) {
+            self.queue.sources().iter().for_each(|source| source.stop());
+            for (job, unclaimed) in self.queue.abandon() {
                 job.job().terminate(unclaimed);
             }
-            self.backend.abandon();
+            self.backend.terminate();
         }
     }
 
     /// Whether the calling code may wait for the pool's end.
-    fn begin_join(&self) -> Result<(), Misuse> {
-        self.hub.is_here()?;
-        self.feed.step(Step::Join)?;
+    fn begin_join(&self) -> Result<(), PoolError> {
+        self.shared.is_here()?;
+        self.queue.step(Step::Join)?;
         let reads = |source: &Arc<dyn Source>| source.is_read_here();
-        if context::inside(self.hub.pool) || self.feed.sources().iter().any(reads) {
-            return Err(Misuse::WouldDeadlock);
+        if thread_state::inside(self.shared.pool) || self.queue.sources().iter().any(reads) {
+            return Err(PoolError::WouldDeadlock);
         }
         Ok(())
     }
 
-    fn join(&self, limit: Option<Duration>) -> Result<bool, Misuse> {
+    fn join(&self, limit: Option<Duration>) -> Result<bool, PoolError> {
         self.begin_join()?;
-        let deadline = Deadline::after(&self.hub.timers, limit);
+        let deadline = Deadline::after(&self.shared.timers, limit);
         // Nobody may be there to take the results: the bound on reading ahead is lifted.
-        for source in self.feed.sources() {
+        for source in self.queue.sources() {
             source.lift_bound(true);
             if source.wants_reader() {
                 let read = source.clone();
                 // Where the system refuses a thread, this one reads.
-                if self.hub.readers.start(move || read.read_on()).is_err() {
+                if self.shared.readers.start(move || read.read_on()).is_err() {
                     source.read_on();
                 }
             }
         }
-        let gone = self.backend.reap(&deadline) && self.hub.lane.finish(&deadline);
+        let gone = self.backend.join(&deadline) && self.shared.callbacks.finish(&deadline);
         if gone {
             // After `terminate`, one may be blocked in an input that nobody wants any more.
-            let wait = self.feed.phase() != Phase::Terminated;
-            self.hub.readers.close(wait);
-            self.feed.step(Step::Reaped)?;
+            let wait = self.queue.phase() != Phase::Terminated;
+            self.shared.readers.close(wait);
+            self.queue.step(Step::Reaped)?;
         } else {
-            let sources = self.feed.sources();
+            let sources = self.queue.sources();
             sources.iter().for_each(|source| source.lift_bound(false));
         }
         Ok(gone)
@@ -511,16 +514,16 @@ impl<B: Backend> Drop for Engine<B> {
     /// does the joining. In a child that the program forked nothing happens.
     fn drop(&mut self) {
         let shared = &self.0;
-        if shared.hub.is_here().is_err() {
+        if shared.shared.is_here().is_err() {
             // Threads, processes and descriptors are the parent's: nothing of them may be touched here.
             std::mem::forget(shared.clone());
             return;
         }
-        if shared.feed.phase() == Phase::Joined || shared.detached.load(Ordering::Acquire) {
+        if shared.queue.phase() == Phase::Joined || shared.detached.load(Ordering::Acquire) {
             return;
         }
-        let (_, unfinished) = shared.feed.units();
-        if shared.warn_on_drop && unfinished > 0 && shared.feed.phase() != Phase::Terminated {
+        let (_, unfinished) = shared.queue.units();
+        if shared.warn_on_drop && unfinished > 0 && shared.queue.phase() != Phase::Terminated {
             let tasks = if unfinished == 1 { "task" } else { "tasks" };
             // Not `eprintln`, which panics where nobody reads stderr.
             let _ = writeln!(
@@ -532,7 +535,7 @@ impl<B: Backend> Drop for Engine<B> {
         shared.terminate();
         // Terminated, it is refused for one reason: this is where its own end would wait for itself.
         if shared.join(None).is_err() {
-            parting::leave_behind(shared.clone());
+            shutdown::join_in_background(shared.clone());
         }
     }
 }

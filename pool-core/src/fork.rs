@@ -24,7 +24,7 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 /// # Examples
 ///
 /// ```
-/// use pool_core::OwnerProcess;
+/// use pool_core::backend::OwnerProcess;
 ///
 /// let owner = OwnerProcess::current();
 /// assert!(owner.is_current()); // and in a child that this process forks it is not
@@ -105,7 +105,7 @@ fn watch() {}
 /// # Examples
 ///
 /// ```
-/// use pool_core::PerProcess;
+/// use pool_core::backend::PerProcess;
 /// use std::sync::Mutex;
 ///
 /// static NAMES: PerProcess<Mutex<Vec<String>>> = PerProcess::new();

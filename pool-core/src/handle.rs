@@ -18,10 +18,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::context::{self, Lent};
-use crate::entry::TrySubmitError;
-use crate::failure::{Failure, Misuse, Never};
+use crate::admission::TrySubmitError;
+use crate::error::{Never, PoolError, TaskError, TimedOut};
 use crate::outcome::{Awaited, Outcome};
+use crate::thread_state::{self, Blocked};
 
 /// The handle of a task, or of a whole map, that was submitted.
 ///
@@ -29,7 +29,7 @@ use crate::outcome::{Awaited, Outcome};
 /// [`Future`], which any executor may poll, from any thread; it yields the outcome once.
 ///
 /// Inside its own task, and inside its own callback, the outcome cannot come before that code returns: to get it or to
-/// wait for it there, and to await it, is refused with [`Misuse::WouldDeadlock`]. So it is for everything that is
+/// wait for it there, and to await it, is refused with [`PoolError::WouldDeadlock`]. So it is for everything that is
 /// polled there meanwhile, on that thread: a branch of a `select!` yields the refusal at once, and so does a task of an
 /// executor that the callback drives. A refusal takes nothing from the handle, which may be polled again elsewhere.
 ///
@@ -66,14 +66,14 @@ impl<T, E> AsyncResult<T, E> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn ready(&self) -> bool {
-        self.job.gate().is_ready()
+        self.job.state().is_ready()
     }
 
     /// Whether the task has finished without an error.
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotReady`] before it has finished.
+    /// [`PoolError::NotReady`] before it has finished.
     ///
     /// # Examples
     ///
@@ -84,12 +84,12 @@ impl<T, E> AsyncResult<T, E> {
     /// assert_eq!(handle.successful(), Ok(false));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn successful(&self) -> Result<bool, Misuse> {
-        let gate = self.job.gate();
-        if gate.is_ready() {
-            Ok(!gate.has_failed())
+    pub fn successful(&self) -> Result<bool, PoolError> {
+        let state = self.job.state();
+        if state.is_ready() {
+            Ok(!state.has_failed())
         } else {
-            Err(Misuse::NotReady)
+            Err(PoolError::NotReady)
         }
     }
 
@@ -130,8 +130,8 @@ impl<T, E> AsyncResult<T, E> {
     ///
     /// # Errors
     ///
-    /// Why the task has no value; [`Misuse::Taken`] when it was moved out before, and
-    /// [`Misuse::WouldDeadlock`] in the very callback or task that it would wait for, or where no thread can be had
+    /// Why the task has no value; [`PoolError::Taken`] when it was moved out before, and
+    /// [`PoolError::WouldDeadlock`] in the very callback or task that it would wait for, or where no thread can be had
     /// to take the place of a worker that waits for its own pool.
     ///
     /// # Examples
@@ -141,16 +141,17 @@ impl<T, E> AsyncResult<T, E> {
     /// assert_eq!(pool.apply_async(|x| x + 1, 1)?.get()?, 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn get(mut self) -> Result<T, Failure<E>> {
-        self.finish(None)
+    pub fn get(mut self) -> Result<T, TaskError<E>> {
+        self.is_reached(None)?;
+        self.take()
     }
 
-    /// As [`get`](Self::get), but for at most this long (zero only looks); a time-out neither cancels the
-    /// task nor takes the handle.
+    /// As [`get`](Self::get), but for at most this long (zero only looks). [`TimedOut`] is an error of the wait and not of the task,
+    /// which goes on; the handle can wait again.
     ///
     /// # Errors
     ///
-    /// As for [`get`](Self::get), and [`Failure::TimedOut`].
+    /// The outer one: the time was over first. The inner one: as for [`get`](Self::get).
     ///
     /// # Examples
     ///
@@ -159,21 +160,25 @@ impl<T, E> AsyncResult<T, E> {
     /// use std::time::Duration;
     ///
     /// let mut handle = pool.apply_async(|x| x + 1, 1)?;
-    /// assert_eq!(handle.get_timeout(Duration::from_secs(60))?, 2);
-    /// assert!(handle.get_timeout(Duration::ZERO).is_err(), "it was taken");
+    /// assert_eq!(handle.get_timeout(Duration::from_secs(60))??, 2);
+    /// assert!(handle.get_timeout(Duration::ZERO)?.is_err(), "it was taken");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn get_timeout(&mut self, limit: Duration) -> Result<T, Failure<E>> {
-        self.finish(Some(limit))
+    pub fn get_timeout(&mut self, limit: Duration) -> Result<Result<T, TaskError<E>>, TimedOut> {
+        match self.is_reached(Some(limit)) {
+            Ok(true) => Ok(self.take()),
+            Ok(false) => Err(TimedOut),
+            Err(refused) => Ok(Err(refused.into())),
+        }
     }
 
-    /// Blocks until the task has finished and lends its value; it may be repeated, and from many threads
+    /// Blocks until the task has finished and gives a reference to its value; it may be repeated, and from many threads
     /// where the value is `Sync`.
     ///
     /// # Errors
     ///
-    /// As for [`get`](Self::get), with the task's own error lent; what is to outlive the handle is
-    /// [`cloned`](Failure::cloned).
+    /// As for [`get`](Self::get), with a reference to the function's own error; what is to outlive the handle is
+    /// [`cloned`](TaskError::cloned).
     ///
     /// # Examples
     ///
@@ -182,33 +187,38 @@ impl<T, E> AsyncResult<T, E> {
     /// let handle = pool.apply_async(|x| vec![x; 3], 1)?;
     /// assert_eq!(handle.get_ref(), Ok(&vec![1, 1, 1]));
     /// assert_eq!(handle.get_ref().map(Vec::len), Ok(3));
-    /// let ones: &Vec<i32> = handle.get_ref().map_err(pool_thread::Failure::cloned)?;
+    /// let ones: &Vec<i32> = handle.get_ref().map_err(pool_core::TaskError::cloned)?;
     /// assert_eq!(ones.len(), 3);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn get_ref(&self) -> Result<&T, Failure<&E>> {
-        self.look(None)
+    pub fn get_ref(&self) -> Result<&T, TaskError<&E>> {
+        self.is_reached(None)?;
+        self.look()
     }
 
     /// As [`get_ref`](Self::get_ref), but for at most this long (zero only looks).
     ///
     /// # Errors
     ///
-    /// As for [`get_ref`](Self::get_ref), and [`Failure::TimedOut`].
-    pub fn get_ref_timeout(&self, limit: Duration) -> Result<&T, Failure<&E>> {
-        self.look(Some(limit))
+    /// The outer one: the time was over first. The inner one: as for [`get_ref`](Self::get_ref).
+    pub fn get_ref_timeout(&self, limit: Duration) -> Result<Result<&T, TaskError<&E>>, TimedOut> {
+        match self.is_reached(Some(limit)) {
+            Ok(true) => Ok(self.look()),
+            Ok(false) => Err(TimedOut),
+            Err(refused) => Ok(Err(refused.into())),
+        }
     }
 
-    fn look(&self, limit: Option<Duration>) -> Result<&T, Failure<&E>> {
-        self.arrive(limit).map_err(Failure::widen)?;
+    /// The outcome of a job that is ready.
+    fn look(&self) -> Result<&T, TaskError<&E>> {
         // SAFETY: ready; the reference borrows the handle, and taking needs it whole or mutably.
         match unsafe { self.job.peek() } {
             Some(Ok(value)) => Ok(value),
             Some(Err(failure)) => {
-                self.job.gate().mark_seen();
+                self.job.state().mark_seen();
                 Err(failure.as_ref())
             }
-            None => Err(Misuse::Taken.into()),
+            None => Err(PoolError::Taken.into()),
         }
     }
 
@@ -225,113 +235,104 @@ impl<T, E> AsyncResult<T, E> {
     /// Wakes `waker` when the task has finished; true when it has already, and nobody will be woken.
     pub(crate) fn watch(&self, waker: &Waker) -> bool {
         self.job
-            .gate()
+            .state()
             .poll(&mut Context::from_waker(waker))
             .is_ready()
     }
 
-    /// Waits until the outcome may be looked at.
-    fn arrive(&self, limit: Option<Duration>) -> Result<(), Failure> {
-        if self.taken {
-            return Err(Misuse::Taken.into());
+    /// Waits until the outcome may be looked at; false when the time was over first.
+    fn is_reached(&self, limit: Option<Duration>) -> Result<bool, PoolError> {
+        match self.taken {
+            true => Err(PoolError::Taken),
+            false => wait(&self.awaited(), limit),
         }
-        if wait(&self.awaited(), limit)? {
-            Ok(())
-        } else {
-            Err(Failure::TimedOut)
-        }
-    }
-
-    fn finish(&mut self, limit: Option<Duration>) -> Result<T, Failure<E>> {
-        self.arrive(limit).map_err(Failure::widen)?;
-        self.take()
     }
 
     /// Takes the outcome of a job that is ready.
-    fn take(&mut self) -> Result<T, Failure<E>> {
+    fn take(&mut self) -> Result<T, TaskError<E>> {
         if std::mem::replace(&mut self.taken, true) {
-            return Err(Misuse::Taken.into());
+            return Err(PoolError::Taken.into());
         }
         // SAFETY: ready, and `&mut self` is the only way to the outcome.
-        unsafe { self.job.take() }.unwrap_or(Err(Misuse::Taken.into()))
+        unsafe { self.job.take() }.unwrap_or(Err(PoolError::Taken.into()))
     }
 }
 
 /// Whether the calling code is a part of a job, and would wait for itself.
 fn is_ours<J: Awaited + ?Sized>(job: &J) -> bool {
-    context::is_part_of(job.hub().pool, job.id().0)
+    thread_state::is_part_of(job.shared().pool, job.id().0)
 }
 
 /// Blocks until a job is ready, true, or the time is over, false.
-pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bool, Misuse> {
-    let (gate, hub) = (job.gate(), job.hub());
-    if gate.is_ready() {
+pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bool, PoolError> {
+    let (state, shared) = (job.state(), job.shared());
+    if state.is_ready() {
         return Ok(true);
     }
-    hub.is_here()?;
+    shared.is_here()?;
     if limit.is_some_and(|limit| limit.is_zero()) {
         return Ok(false);
     }
-    if is_ours(&**job) || context::keeps(hub.pool) {
-        return Err(Misuse::WouldDeadlock);
+    if is_ours(&**job) || thread_state::is_service_thread(shared.pool) {
+        return Err(PoolError::WouldDeadlock);
     }
-    let on_lane = context::on_lane(hub.pool);
-    if on_lane {
-        gate.lane_waits();
+    let on_callback_thread = thread_state::on_callback_thread(shared.pool);
+    if on_callback_thread {
+        state.callback_waits();
     }
     let over = Arc::new(AtomicBool::new(false));
     let _armed = limit.map(|limit| {
         let (over, job) = (over.clone(), job.clone());
-        hub.timers.arm(
+        shared.timers.arm(
             limit,
             Box::new(move || {
                 over.store(true, Ordering::Release);
-                if job.gate().ring() {
-                    job.hub().lane.nudge();
+                if job.state().ring() {
+                    job.shared().callbacks.nudge();
                 }
             }),
         )
     });
     let give_up = || over.load(Ordering::Acquire);
-    if on_lane {
-        hub.lane.run_until(|| gate.is_ready() || give_up());
+    if on_callback_thread {
+        shared.callbacks.run_until(|| state.is_ready() || give_up());
         // Where callbacks have no thread of their own, there is nothing else to run meanwhile.
-        return Ok(gate.wait(None, give_up));
+        return Ok(state.wait(None, give_up));
     }
-    let lent = context::lend(hub.pool)?;
-    Ok(gate.wait(lent.as_ref(), give_up))
+    let blocked = thread_state::block(shared.pool)?;
+    Ok(state.wait(blocked.as_ref(), give_up))
 }
 
-/// Blocks until a job is ready, come what may: its work lies on the caller's stack. `lent` is the caller's place.
-pub(crate) fn wait_to_the_end(job: &Arc<dyn Awaited>, lent: Option<&Lent>) {
-    let (gate, hub) = (job.gate(), job.hub());
-    if !gate.is_ready() && context::on_lane(hub.pool) {
-        gate.lane_waits();
-        hub.lane.run_until(|| gate.is_ready());
+/// Blocks until a job is ready, come what may: its work lies on the caller's stack.
+pub(crate) fn wait_to_the_end(job: &Arc<dyn Awaited>, blocked: Option<&Blocked>) {
+    let (state, shared) = (job.state(), job.shared());
+    if !state.is_ready() && thread_state::on_callback_thread(shared.pool) {
+        state.callback_waits();
+        shared.callbacks.run_until(|| state.is_ready());
     }
-    gate.wait(lent, || false);
+    state.wait(blocked, || false);
 }
 
 impl<T, E> Future for AsyncResult<T, E> {
-    type Output = Result<T, Failure<E>>;
+    type Output = Result<T, TaskError<E>>;
 
-    /// Ready with the outcome, once; polled again after that it is [`Misuse::Taken`]. In the very callback or task that
-    /// it would wait for it is [`Misuse::WouldDeadlock`], and the outcome stays where it is.
+    /// Ready with the outcome, once; polled again after that it is [`PoolError::Taken`]. In the very callback or task that
+    /// it would wait for it is [`PoolError::WouldDeadlock`], and the outcome stays where it is.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if this.is_ours() {
-            return Poll::Ready(Err(Misuse::WouldDeadlock.into()));
+            return Poll::Ready(Err(PoolError::WouldDeadlock.into()));
         }
         if !this.ready() {
-            this.job.hub().is_here()?;
+            this.job.shared().is_here()?;
         }
-        this.job.gate().poll(cx).map(|()| this.take())
+        this.job.state().poll(cx).map(|()| this.take())
     }
 }
 
 impl<T, E> Drop for AsyncResult<T, E> {
     fn drop(&mut self) {
-        if !self.taken && self.job.hub().is_here().is_ok() {
+        if !self.taken && self.job.shared().is_here().is_ok() {
             // SAFETY: this is the one handle, and it has not taken the outcome.
             unsafe { self.job.forget() };
         }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::cell::Cell;
-use crate::hub::Hub;
+use crate::job::JobCell;
+use crate::shared::PoolShared;
 use crate::timers::Timers;
-use crate::unit::{Erased, Job};
+use crate::unit::{AsJob, Job};
 use crate::work::Work;
 
 /// A job as such a backend sees it.
@@ -13,19 +13,19 @@ pub(crate) trait Queued: Send + Sync {
     fn as_job(&self) -> &dyn Job<dyn Queued>;
 }
 
-impl<W: Work + 'static> Queued for Cell<dyn Queued, W> {
+impl<W: Work + 'static> Queued for JobCell<dyn Queued, W> {
     fn as_job(&self) -> &dyn Job<dyn Queued> {
         self
     }
 }
 
-impl Erased for dyn Queued {
+impl AsJob for dyn Queued {
     fn job(&self) -> &dyn Job<dyn Queued> {
         self.as_job()
     }
 }
 
 /// What the cells of a pool share, without a pool.
-pub(crate) fn hub() -> Arc<Hub> {
-    Arc::new(Hub::new(Timers::real()))
+pub(crate) fn shared() -> Arc<PoolShared> {
+    Arc::new(PoolShared::new(Timers::real()))
 }

@@ -1,30 +1,48 @@
 //! `imap` and `imap_unordered`: results as an iterator, over an input that is read as it is needed.
 //!
 //! An input that is at hand is read by the consumer, who keeps at most `read_ahead` chunks in the pool; any other by a thread
-//! beside it (see `intake.rs`). Items of a chunk fail each for itself. Where the consumer reads, handles wait in the order of
+//! beside it (see `input.rs`). Items of a chunk fail each for itself. Where the consumer reads, handles wait in the order of
 //! the input; otherwise, and for `imap_unordered`, each tells of its end by its waker.
 
-mod flying;
+// The input.
+mod input;
+
+// Chunks that may end in any order.
+mod in_flight;
+
+// Results as a stream.
 #[cfg(feature = "stream")]
 mod stream;
-mod submission;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::failure::{Failure, Misuse, Never};
-use crate::hub::Hub;
-use crate::intake::{Ends, Intake, Reads, Sent};
+use crate::error::{Never, PoolError, TaskError, TimedOut};
+use crate::settled::ItemResult;
+use crate::shared::PoolShared;
 
-use flying::Flying;
-pub use submission::{Flow, ImapSubmission};
+use in_flight::InFlight;
+pub(crate) use input::{ImapInput, OpenSource, Window, is_at_hand};
+pub use input::{Input, Results};
+use input::{Reads, Sent};
+
+/// How the input of an `imap` is cut and read, and in which order its results come.
+#[derive(Debug, Clone, Copy)]
+pub struct ImapOptions {
+    pub(crate) place: &'static Location<'static>,
+    pub(crate) chunksize: usize,
+    pub(crate) read_ahead: Option<usize>,
+    pub(crate) unordered: bool,
+}
 
 /// The results of an `imap` in the order of its input, or of an `imap_unordered` in the order of completion.
 ///
 /// An item that fails is an `Err` at its place, and later items still come. After `terminate` it yields
-/// what had arrived, then [`Failure::Terminated`] once, then nothing. Dropping it ends the reading of the input.
+/// what had arrived, then [`TaskError::Terminated`] once, then nothing. Dropping it ends the reading of the input.
 ///
 /// A result that is there is given at once, whatever the input does: one that is not at hand (a channel, a file, standard input,
 /// any iterator but a range, a vector or a short array) is read by a thread of the pool's. It may wait, also for what is done with the
@@ -35,18 +53,18 @@ pub use submission::{Flow, ImapSubmission};
 /// In Python, a failing item ends its whole chunk, and a terminated pool's iterator blocks for ever.
 #[must_use = "the input is read as results are taken"]
 pub struct Imap<R, E = Never> {
-    intake: Arc<dyn Reads<R, E>>,
+    input: Arc<dyn Reads<R, E>>,
     /// A thread reads the input.
     is_read_beside: bool,
     /// Ends that have come and were not yet taken.
-    ready: VecDeque<Result<R, Failure<E>>>,
+    ready: VecDeque<Result<R, TaskError<E>>>,
     /// They are their items' own: the failure of a whole chunk is one error, seen with its first item.
     settled: bool,
     ended: bool,
     /// The results of a chunk were taken, and the input may be read on when more are asked for.
     took: bool,
     order: Order<R, E>,
-    hub: Arc<Hub>,
+    shared: Arc<PoolShared>,
 }
 
 /// Which chunk is waited for next.
@@ -54,12 +72,12 @@ enum Order<R, E> {
     /// The first.
     Input(Option<Sent<R, E>>),
     /// Whichever ends, or the first: each tells of its end, or the one that is waited for.
-    Told(Flying<R, E>),
+    Told(InFlight<R, E>),
 }
 
 /// What came of waiting for a chunk.
 enum Waited<R, E> {
-    Ended(usize, Result<Ends<R, E>, Failure>),
+    Ended(Range<usize>, Result<Vec<ItemResult<R, E>>, TaskError>),
     TimedOut,
     /// To wait for the input would be to wait for oneself.
     Refused,
@@ -68,36 +86,43 @@ enum Waited<R, E> {
 
 impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
     pub(crate) fn new<A: Send + 'static>(
-        intake: Arc<Intake<A, R, E>>,
+        input: Arc<ImapInput<A, R, E>>,
         unordered: bool,
         at_hand: bool,
-        hub: &Arc<Hub>,
+        shared: &Arc<PoolShared>,
     ) -> Self {
-        let intake: Arc<dyn Reads<R, E>> = intake;
-        let flying = (!at_hand || unordered).then(|| Flying::new(!unordered, hub));
-        if let Some(flying) = flying.as_ref().filter(|_| unordered) {
-            intake.tell_ends(flying.waker_of());
+        let input: Arc<dyn Reads<R, E>> = input;
+        let in_flight = (!at_hand || unordered).then(|| InFlight::new(!unordered, shared));
+        if let Some(in_flight) = in_flight.as_ref().filter(|_| unordered) {
+            input.tell_ends(in_flight.waker_of());
         }
         // Where the system refuses a thread, the consumer reads.
-        let is_read_beside = match &flying {
-            Some(flying) if !at_hand => intake.clone().read_beside(&hub.readers, flying.told()),
+        let is_read_beside = match &in_flight {
+            Some(in_flight) if !at_hand => {
+                input.clone().read_beside(&shared.readers, in_flight.told())
+            }
             _ => false,
         };
         let mut imap = Imap {
-            intake,
+            input,
             is_read_beside,
             ready: VecDeque::new(),
             settled: false,
             ended: false,
             took: false,
-            order: flying.map_or(Order::Input(None), Order::Told),
-            hub: hub.clone(),
+            order: in_flight.map_or(Order::Input(None), Order::Told),
+            shared: shared.clone(),
         };
         imap.read_ahead();
         imap
     }
 
-    /// The next result; `Some(Err(Failure::TimedOut))` when none has come in time, and nothing is lost.
+    /// The next result, if it comes within this time (zero only looks). [`TimedOut`] is an error of the wait: nothing is lost, and
+    /// the next call waits for the same result.
+    ///
+    /// # Errors
+    ///
+    /// The time was over first.
     ///
     /// # Examples
     ///
@@ -105,41 +130,47 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
     /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
     /// let mut squares = pool.imap(|x| x * x, [3, 1])?;
     /// let limit = std::time::Duration::from_secs(60);
-    /// assert_eq!(squares.next_timeout(limit), Some(Ok(9)));
+    /// assert_eq!(squares.next_timeout(limit)?, Some(Ok(9)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn next_timeout(&mut self, limit: Duration) -> Option<Result<R, Failure<E>>> {
+    pub fn next_timeout(
+        &mut self,
+        limit: Duration,
+    ) -> Result<Option<Result<R, TaskError<E>>>, TimedOut> {
         self.advance(Some(limit))
     }
 
     /// More results are asked for.
     fn read_ahead(&mut self) {
         if std::mem::take(&mut self.took) {
-            self.intake.took();
+            self.input.took();
         }
-        while !self.is_read_beside && self.intake.has_room() && self.intake.try_read() {}
+        while !self.is_read_beside && self.input.has_room() && self.input.try_read() {}
     }
 
-    fn advance(&mut self, limit: Option<Duration>) -> Option<Result<R, Failure<E>>> {
+    fn advance(
+        &mut self,
+        limit: Option<Duration>,
+    ) -> Result<Option<Result<R, TaskError<E>>>, TimedOut> {
         loop {
             if let Some(end) = self.ready.pop_front() {
-                return Some(end);
+                return Ok(Some(end));
             }
             if self.ended {
-                return None;
+                return Ok(None);
             }
-            if let Err(misuse) = self.hub.is_here() {
+            if let Err(error) = self.shared.is_here() {
                 self.ended = true;
-                return Some(Err(misuse.into()));
+                return Ok(Some(Err(error.into())));
             }
             self.read_ahead();
             let reads = !self.is_read_beside;
             let waited = match &mut self.order {
-                Order::Input(first) => wait_for_first(&*self.intake, first, limit),
-                Order::Told(flying) => flying.wait(&*self.intake, reads, limit, &self.hub),
+                Order::Input(first) => wait_for_first(&*self.input, first, limit),
+                Order::Told(in_flight) => in_flight.wait(&*self.input, reads, limit, &self.shared),
             };
             if let Waited::TimedOut = waited {
-                return Some(Err(Failure::TimedOut));
+                return Err(TimedOut);
             }
             self.take_in(waited);
         }
@@ -150,27 +181,30 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
         self.took = matches!(waited, Waited::Ended(..));
         match waited {
             Waited::TimedOut => {}
-            Waited::Ended(_, Ok(ends)) => {
+            Waited::Ended(items, Ok(results)) => {
                 self.settled = true;
+                let ends = items
+                    .zip(results)
+                    .map(|(item, result)| result.into_result(item));
                 self.ready.extend(ends);
             }
-            Waited::Ended(_, Err(Failure::Terminated)) => self.end_terminated(),
-            Waited::Ended(items, Err(failure)) => {
+            Waited::Ended(_, Err(TaskError::Terminated)) => self.end_terminated(),
+            Waited::Ended(items, Err(error)) => {
                 self.settled = false;
-                let ends = (0..items).map(|_| Err(failure.clone().widen()));
-                self.ready.extend(ends);
+                let one = |item| error.clone().widen().at_item(item);
+                self.ready.extend(items.map(|item| Err(one(item))));
             }
             Waited::Refused => self.refuse(),
             // The input itself asks, while it is being read: it has not ended, and would wait for itself.
-            Waited::Nothing if self.intake.is_read_here() => self.refuse(),
-            Waited::Nothing => match self.intake.failure() {
+            Waited::Nothing if self.input.is_read_here() => self.refuse(),
+            Waited::Nothing => match self.input.failure() {
                 Some(failure) => {
                     self.ended = true;
                     self.settled = true;
-                    self.hub.ledger.errors(1);
+                    self.shared.counters.errors(1);
                     self.ready.push_back(Err(failure));
                 }
-                None if self.intake.was_cut_short() => self.end_terminated(),
+                None if self.input.was_cut_short() => self.end_terminated(),
                 None => self.ended = true,
             },
         }
@@ -178,34 +212,34 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
 
     fn refuse(&mut self) {
         self.settled = false;
-        self.ready.push_back(Err(Misuse::WouldDeadlock.into()));
+        self.ready.push_back(Err(PoolError::WouldDeadlock.into()));
     }
 
     fn end_terminated(&mut self) {
         self.ended = true;
-        self.ready.push_back(Err(Failure::Terminated));
+        self.ready.push_back(Err(TaskError::Terminated));
     }
 }
 
 /// Takes the chunk that was sent first, reading input if there is none.
-fn next_sent<R, E>(intake: &dyn Reads<R, E>) -> Option<Sent<R, E>> {
+fn next_sent<R, E>(input: &dyn Reads<R, E>) -> Option<Sent<R, E>> {
     loop {
-        if let Some(sent) = intake.first() {
+        if let Some(sent) = input.first() {
             return Some(sent);
         }
-        if !intake.read() {
+        if !input.read() {
             // Somebody else may have sent the last one in between.
-            return intake.first();
+            return input.first();
         }
     }
 }
 
 fn wait_for_first<R: 'static, E: 'static>(
-    intake: &dyn Reads<R, E>,
+    input: &dyn Reads<R, E>,
     first: &mut Option<Sent<R, E>>,
     limit: Option<Duration>,
 ) -> Waited<R, E> {
-    let Some(sent) = first.take().or_else(|| next_sent(intake)) else {
+    let Some(sent) = first.take().or_else(|| next_sent(input)) else {
         return Waited::Nothing;
     };
     if limit.is_some_and(|limit| !sent.handle.wait_timeout(limit)) {
@@ -216,10 +250,11 @@ fn wait_for_first<R: 'static, E: 'static>(
 }
 
 impl<R: Send + 'static, E: Send + 'static> Iterator for Imap<R, E> {
-    type Item = Result<R, Failure<E>>;
+    type Item = Result<R, TaskError<E>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.advance(None)
+        // Without a limit no time is ever over.
+        self.advance(None).ok().flatten()
     }
 
     /// As many as the input has items, where it knows how many these are; the end of the pool may make them fewer.
@@ -228,16 +263,16 @@ impl<R: Send + 'static, E: Send + 'static> Iterator for Imap<R, E> {
         if self.ended {
             return (ready, Some(ready));
         }
-        if self.hub.is_here().is_err() {
+        if self.shared.is_here().is_err() {
             // What is here, and the refusal.
             return (ready + 1, Some(ready + 1));
         }
         let on_their_way = match &self.order {
-            Order::Input(first) => first.as_ref().map_or(0, |sent| sent.items),
-            Order::Told(flying) => flying.items(),
+            Order::Input(first) => first.as_ref().map_or(0, |sent| sent.items.len()),
+            Order::Told(in_flight) => in_flight.items(),
         };
         let here = ready + on_their_way;
-        let (least, most) = self.intake.length();
+        let (least, most) = self.input.length();
         (
             least.saturating_add(here),
             most.and_then(|most| most.checked_add(here)),
@@ -248,18 +283,18 @@ impl<R: Send + 'static, E: Send + 'static> Iterator for Imap<R, E> {
 impl<R, E> Drop for Imap<R, E> {
     /// Errors that wait here for somebody to take them go unseen, and so does the input's own.
     fn drop(&mut self) {
-        if self.hub.is_here().is_err() {
+        if self.shared.is_here().is_err() {
             return;
         }
-        self.intake.abandon(&self.hub.readers);
+        self.input.abandon(&self.shared.readers);
         if self.settled {
             for failure in self.ready.iter().filter_map(|end| end.as_ref().err()) {
-                self.intake.lose(failure, &self.hub);
+                self.input.lose(failure, &self.shared);
             }
         }
-        if let Some(failure) = self.intake.failure() {
-            self.hub.ledger.errors(1);
-            self.intake.lose(&failure, &self.hub);
+        if let Some(failure) = self.input.failure() {
+            self.shared.counters.errors(1);
+            self.input.lose(&failure, &self.shared);
         }
     }
 }

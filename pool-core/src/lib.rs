@@ -1,30 +1,36 @@
-//! What a worker pool is: the semantics of Python's `multiprocessing.Pool`, once, for every backend.
+//! What a worker pool is: the semantics of Python's `multiprocessing.Pool`, once, for every kind of worker.
 //!
-//! Programs use a backend crate (`pool-thread`, `pool-process`), which re-exports from here what they need.
-//! This crate is for those who write a backend or a library that is generic over [`Pool`].
+//! Programs use a crate with workers (`pool-thread`, `pool-process`), which re-exports from here what they need. This crate is for
+//! libraries that are generic over [`Pool`], and, with the module [`backend`](mod@backend), for authors of further kinds of worker.
 
 // The modules are listed ground floor first: each uses only those above it.
 
 // Which process this is.
 mod fork;
 
-// Errors in words.
+// Errors of any type, as text.
 mod report;
 
-// Why a task has no value, and what a caller did wrong.
-mod failure;
+// Why a task has no value, and why a pool refuses a call.
+mod error;
 
-// What all calls of a job share.
-mod common;
+// What functions get a reference to.
+mod context;
 
-// What came of a pool's work.
-mod tally;
+// Panics as values.
+mod panics;
 
-// What travels to a worker.
+// Statistics.
+mod stats;
+
+// Functions and tasks.
 mod task;
 
 // A function with a context.
-mod with;
+mod context_fn;
+
+// A function whose errors are values.
+mod settled;
 
 // The life of a pool, as a table.
 mod lifecycle;
@@ -32,44 +38,38 @@ mod lifecycle;
 // How a map is cut.
 mod chunks;
 
-// Panics as values.
-mod panics;
-
 // Threads with a stack for the user's code.
 mod threads;
 
 // The one source of time.
 mod timers;
 
-// Who is still there.
-mod attendance;
+// A count that is waited for.
+mod wait_group;
 
-// Where the calling code runs.
-mod context;
+// What the calling thread is to a pool.
+mod thread_state;
 
-// Where callbacks run.
-mod lane;
+// The thread on which callbacks run.
+mod callback_thread;
 
 // The threads that read inputs.
 mod readers;
 
-// What all cells of a pool share.
-mod hub;
+// What all jobs of a pool share.
+mod shared;
 
-// The state word of a job and those who wait for it.
-mod gate;
+// The state word of a job, and those who wait for it.
+mod task_state;
 
-// How a submission meets a full queue.
-mod entry;
+// Whether a submission waits where the queue is full.
+mod admission;
 
 // What is said of a submission.
-mod terms;
+mod options;
 
 // A job's work in units, and the place of its value.
 mod work;
-
-// Work on the caller's stack.
-mod loan;
 
 // A job's place in the queue, and its units.
 mod unit;
@@ -77,11 +77,14 @@ mod unit;
 // Values whose drop may panic.
 mod contained;
 
+// Work on the caller's stack.
+mod stack_job;
+
 // What a caller waits for and gets.
 mod outcome;
 
-// The cell of a job.
-mod cell;
+// A job.
+mod job;
 
 // What the caller holds of it.
 mod handle;
@@ -91,71 +94,96 @@ mod handle;
 mod idle;
 
 // The queue, and the pool's phase.
-mod feed;
+mod queue;
 
-// The input of an `imap`.
-mod intake;
-
-// Its results as an iterator.
+// The results of an `imap`, and its input.
 mod imap;
 
-// How workers are started, fed and stopped.
-mod backend;
+// A submission that is awaited.
+mod submit_async;
+
+// What a backend supplies.
+mod backends;
 
 // What a pool is told at its start.
 mod config;
 
-// Ends that block nobody.
-mod parting;
+// Ends of a pool that block nobody.
+mod shutdown;
 
-// The semantics, once.
+// The rules of a pool, once.
 mod engine;
 
 // Tasks that borrow, all ended before their scope returns.
 mod scope;
 
-// The long form of a submission.
-mod submission;
+// The long form of all verbs.
+mod call;
 
-// The face of every pool.
+// The methods of every pool.
 mod pool;
 
-// A pool for the length of a call.
-mod drain;
+// Plain functions run on every pool.
+mod portable;
 
-pub use attendance::{Attendance, Deadline, Present};
-pub use backend::{Backend, Carry, StartError};
-pub use cell::Cell;
+pub use admission::TrySubmitError;
+pub use backends::StartError;
+pub use call::{Call, Each, RunCall, RunEach, RunImap};
 pub use chunks::default_chunksize;
-pub use common::Context;
-pub use config::Config;
-pub use context::{Keeper, Lender, Worker, WorkerSeat, current_worker, worker_state};
-pub use drain::{DrainError, drain};
-pub use engine::Engine;
-pub use entry::{Refused, TrySubmitError};
-pub use failure::{Cause, CodecError, Failure, Misuse, Never, Panic, WorkerLost};
-pub use feed::{Claim, Feed, Seat};
-pub use fork::{OwnerProcess, PerProcess, end_copy};
+pub use error::{Cause, CodecError, Never, Panic, PoolError, TaskError, TimedOut, WorkerLost};
 pub use handle::{AsyncResult, Submitted};
-pub use hub::TaskId;
-pub use imap::{Flow, Imap, ImapSubmission};
-pub use intake::{Ends, Settled};
-pub use lifecycle::{Order, Phase, Step};
-pub use loan::Borrowed;
-pub use panics::{catch, install_hook};
-pub use parting::JoinAsync;
-pub use pool::Pool;
-pub use report::{Reason, Report};
-pub use scope::{Scope, ScopedResult, ScopedTask};
-pub use submission::{Chunks, Submission};
-pub use tally::{Tally, Unseen};
-pub use task::{
-    Address, Call, FnPtr, Func, Lent, LentFn, Once, Plain, Portable, Star, StarFn, StarFnWith,
-    Task, TryOnce, TryStar, Trying, Tuple,
-};
-pub use terms::Terms;
-pub use threads::thread_builder;
-pub use timers::{Alarm, Armed, TimeSource, Timers};
-pub use unit::{Erased, Job, Link, Unclaimed, Unit};
-pub use with::With;
-pub use work::{Batch, Single, Work};
+pub use imap::{Imap, Input, Results};
+pub use lifecycle::Phase;
+pub use pool::{Pool, RunError, WithContext};
+pub use report::Report;
+pub use scope::{Scope, ScopedResult};
+pub use shutdown::JoinAsync;
+pub use stats::{TaskStats, UnhandledError};
+pub use submit_async::SubmitAsync;
+pub use task::{Portable, StarFn, StarFnWith, Tuple};
+pub use thread_state::{Worker, current_worker, worker_state};
+pub use timers::Timers;
+
+/// What nearly every program that uses a pool names: `use pool_core::prelude::*`.
+pub mod prelude {
+    pub use crate::error::{PoolError, TaskError};
+    pub use crate::pool::Pool;
+}
+
+/// What authors of a backend need: a kind of worker, from its queue to its units.
+///
+/// A pool of a new kind is a [`Backend`](backend::Backend) and a struct around an [`Engine`](backend::Engine) of it, which implements
+/// [`Pool`] by one method. The test `tests/third_backend.rs` of this crate has one in full.
+pub mod backend {
+    pub use crate::backends::{Backend, CallCell, LocalBackend};
+    pub use crate::config::Config;
+    pub use crate::context::Context;
+    pub use crate::context_fn::{
+        ContextCall, ContextEach, ContextFn, TryContextCall, TryContextEach,
+    };
+    pub use crate::engine::{Engine, Erase};
+    pub use crate::fork::{OwnerProcess, PerProcess, end_copy};
+    pub use crate::imap::ImapOptions;
+    pub use crate::job::JobCell;
+    pub use crate::options::SubmitOptions;
+    pub use crate::panics::{catch, install_hook};
+    pub use crate::queue::{Claim, Queue, WorkerSlot};
+    pub use crate::settled::{ItemResult, Settled};
+    pub use crate::shared::TaskId;
+    pub use crate::stack_job::Borrowed;
+    pub use crate::task::{
+        ContextFnPtr, ContextPtr, FnAddress, FnCall, FnEach, Func, Once, Plain, PlainCall,
+        PlainEach, PortableFn, Star, Task, TryCall, TryEach, TryOnce, TryStar, Trying,
+    };
+    pub use crate::thread_state::{BlockHook, ServiceGuard, WorkerGuard};
+    pub use crate::threads::thread_builder;
+    pub use crate::timers::{Alarm, Armed, TimeSource};
+    pub use crate::unit::{AsJob, Job, Link, Unclaimed, Unit};
+    pub use crate::wait_group::{Deadline, WaitGroup, WaitGroupGuard};
+    pub use crate::work::{Batch, Single, Work};
+}
+
+// The examples of the package's own page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,6 +1,6 @@
 //! The life of a pool as a pure table: what each step makes of each phase, and what order it gives.
 
-use crate::failure::Misuse;
+use crate::error::PoolError;
 
 /// Where a pool is in its life; it never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,9 +34,9 @@ pub enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Order {
     /// Workers leave when nothing is left to do.
-    Drain,
+    Close,
     /// Workers stop.
-    Abandon,
+    Terminate,
 }
 
 impl Phase {
@@ -44,16 +44,16 @@ impl Phase {
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`] for work that comes too late, [`Misuse::StillRunning`] for a join that
+    /// [`PoolError::NotRunning`] for work that comes too late, [`PoolError::StillRunning`] for a join that
     /// comes too early; the phase stays as it is.
-    pub fn after(self, step: Step) -> Result<(Phase, Option<Order>), Misuse> {
+    pub fn after(self, step: Step) -> Result<(Phase, Option<Order>), PoolError> {
         use Phase::{Closed, Joined, Running, Terminated};
         Ok(match (self, step) {
             (Running, Step::Submit | Step::Reaped) => (Running, None),
-            (Running, Step::Close) => (Closed, Some(Order::Drain)),
-            (Running, Step::Join) => return Err(Misuse::StillRunning),
-            (Running | Closed, Step::Terminate) => (Terminated, Some(Order::Abandon)),
-            (_, Step::Submit) => return Err(Misuse::NotRunning),
+            (Running, Step::Close) => (Closed, Some(Order::Close)),
+            (Running, Step::Join) => return Err(PoolError::StillRunning),
+            (Running | Closed, Step::Terminate) => (Terminated, Some(Order::Terminate)),
+            (_, Step::Submit) => return Err(PoolError::NotRunning),
             (Closed | Terminated, Step::Reaped) => (Joined, None),
             (Closed, Step::Close | Step::Join) => (Closed, None),
             (Terminated, Step::Close | Step::Terminate | Step::Join) => (Terminated, None),
@@ -64,7 +64,7 @@ impl Phase {
 
 #[cfg(test)]
 mod tests {
-    use super::{Misuse, Order, Phase, Step};
+    use super::{Order, Phase, PoolError, Step};
 
     /// The table of the documentation, row by row.
     #[test]
@@ -77,11 +77,11 @@ mod tests {
             Step::Join,
             Step::Reaped,
         ];
-        let refused = Err(Misuse::NotRunning);
-        let still = Err(Misuse::StillRunning);
+        let refused = Err(PoolError::NotRunning);
+        let still = Err(PoolError::StillRunning);
         let stays = |phase| Ok((phase, None));
-        let drains = Ok((Closed, Some(Order::Drain)));
-        let abandons = Ok((Terminated, Some(Order::Abandon)));
+        let drains = Ok((Closed, Some(Order::Close)));
+        let abandons = Ok((Terminated, Some(Order::Terminate)));
         let table = [
             (
                 Running,

@@ -5,14 +5,14 @@
 //! The two traits say what their caller must know; the handle, who is the only one, knows it.
 #![expect(unsafe_code, reason = "an outcome is owned by protocol, not by lock")]
 
-use crate::failure::Failure;
-use crate::gate::Gate;
-use crate::hub::{Hub, TaskId};
+use crate::error::TaskError;
+use crate::shared::{PoolShared, TaskId};
+use crate::task_state::TaskState;
 
 /// A job as those who wait for it see it.
 pub(crate) trait Awaited: Send + Sync {
-    fn gate(&self) -> &Gate;
-    fn hub(&self) -> &Hub;
+    fn state(&self) -> &TaskState;
+    fn shared(&self) -> &PoolShared;
     fn id(&self) -> TaskId;
 }
 
@@ -23,14 +23,14 @@ pub(crate) trait Outcome<T, E>: Awaited {
     /// # Safety
     ///
     /// The job is ready, and the caller alone may touch its outcome.
-    unsafe fn take(&self) -> Option<Result<T, Failure<E>>>;
+    unsafe fn take(&self) -> Option<Result<T, TaskError<E>>>;
 
     /// Looks at the outcome.
     ///
     /// # Safety
     ///
     /// The job is ready, and nobody takes the outcome while the reference lives.
-    unsafe fn peek(&self) -> Option<Result<&T, &Failure<E>>>;
+    unsafe fn peek(&self) -> Option<Result<&T, &TaskError<E>>>;
 
     /// Nobody will take the outcome.
     ///

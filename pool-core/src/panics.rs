@@ -7,7 +7,7 @@ use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
-use crate::failure::Panic;
+use crate::error::Panic;
 use crate::fork::{OwnerProcess, end_copy};
 
 thread_local! {
@@ -68,6 +68,7 @@ pub fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Panic> {
         message,
         location: seen.location,
         backtrace: seen.backtrace,
+        item: None,
     })
 }
 

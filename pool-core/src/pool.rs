@@ -1,141 +1,443 @@
-//! The face of every pool: what a program may say that is written once for all backends.
+//! The methods of every pool, written once: Python's names, and the long form that all of them share.
 
+mod with_context;
+
+use std::error::Error;
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::failure::{Failure, Misuse, Never};
-use crate::handle::{AsyncResult, Submitted};
-use crate::imap::{Flow, Imap, ImapSubmission};
-use crate::parting::JoinAsync;
-use crate::submission::{Chunks, Submission};
-use crate::tally::Tally;
-use crate::task::{FnPtr, Plain, Portable, Star, TryStar, Trying, Tuple};
-use crate::terms::Terms;
-use crate::with::With;
+use crate::backends::Backend;
+use crate::call::{Call, Each};
+use crate::engine::Engine;
+use crate::error::{Never, PoolError, TaskError};
+use crate::handle::AsyncResult;
+use crate::imap::{Imap, Results};
+use crate::lifecycle::Phase;
+use crate::shutdown::JoinAsync;
+use crate::stats::{TaskStats, UnhandledError};
+use crate::task::{
+    FnCall, FnEach, Plain, PlainCall, PlainEach, Portable, Star, TryCall, TryEach, TryStar, Trying,
+    Tuple,
+};
 
-/// A worker pool: the part of `multiprocessing.Pool` that threads and processes share.
+pub use with_context::WithContext;
+
+/// A worker pool: the methods of `multiprocessing.Pool`, on any kind of worker.
 ///
-/// Functions are plain functions (a closure that captures nothing coerces), arguments and results can
-/// travel between processes. A backend's own methods may allow more: threads take closures that capture
-/// and borrow.
+/// Functions are plain functions, or closures that capture nothing; arguments and results are [`Portable`]. A pool of threads has
+/// methods of the same names that take closures which capture and borrow.
+///
+/// Each verb has a short form with Python's name ([`apply`](Pool::apply), [`map`](Pool::map), [`imap`](Pool::imap), ...), and
+/// all share one long form: [`call`](Pool::call) and [`each`](Pool::each) give a builder, its methods set options, and its last
+/// method says how the work is submitted. The `try_` forms are for functions that return a `Result`, whose `Err` is what a raised exception
+/// is in Python. [`with`](Pool::with) gives a view of the pool whose functions get a reference to a context.
+///
+/// A backend implements this trait in four lines, on top of its [`Backend`]; see [`pool_core::backend`](crate::backend).
 ///
 /// Source: `multiprocessing.pool.Pool` in CPython's documentation.
 ///
 /// # Examples
 ///
-/// A program for any backend:
+/// A program for any kind of worker:
 ///
 /// ```
-/// use pool_core::{Failure, Pool};
+/// use pool_core::prelude::*;
 ///
-/// fn squares(pool: &impl Pool) -> Result<Vec<u64>, Failure> {
-///     pool.map(|x: u64| x * x, 0..4)
+/// fn squares(pool: &impl Pool) -> Result<Vec<u64>, TaskError> {
+///     pool.each(|x: u64| x * x, 0..4).chunksize(2).callback(|all| println!("{} values", all.len())).wait()
 /// }
 /// ```
 pub trait Pool: Sized {
-    // What each backend supplies: the pool's life, and three ways in.
+    /// The kind of worker.
+    type Backend: Backend;
+
+    /// What the pool is made of. Every other method comes from it.
+    fn engine(&self) -> &Engine<Self::Backend>;
+
+    // The life of a pool.
 
     /// Number of workers.
-    fn size(&self) -> usize;
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::prelude::*;
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// assert_eq!(pool.size(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn size(&self) -> usize {
+        self.engine().size()
+    }
 
-    /// What came of the pool's work so far: tasks, errors, and errors that nobody looked at. The backends'
-    /// `stats()` hold it, too.
-    fn tally(&self) -> Tally;
+    /// Where the pool is in its life.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::prelude::*;
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// pool.close();
+    /// assert_eq!(pool.phase(), pool_core::Phase::Closed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn phase(&self) -> Phase {
+        self.engine().phase()
+    }
+
+    /// How many tasks were submitted and have ended, how many errors there were, and how many of them nobody looked at. It walks
+    /// the queue.
+    ///
+    /// An error is handled when somebody gets it: by `get`, `get_timeout` or `get_ref`, by awaiting the handle, in an error
+    /// callback, from the iterator of an `imap`, from a call that blocks. It is unhandled once its handle, or the iterator
+    /// that it waits in, was dropped. What `terminate` ends is no error.
+    ///
+    /// In Python an unhandled error leaves no trace.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::prelude::*;
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// drop(pool.try_apply_async(str::parse::<u8>, "many")?);
+    /// assert!(pool.try_apply(str::parse::<u8>, "few").is_err());
+    /// pool.close();
+    /// pool.join()?;
+    /// let tasks = pool.task_stats();
+    /// assert_eq!((tasks.submitted, tasks.ended), (2, 2));
+    /// assert_eq!((tasks.errors, tasks.unhandled), (2, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn task_stats(&self) -> TaskStats {
+        self.engine().task_stats()
+    }
 
     /// Lets no more work in and returns at once; what was let in will be done. It may be repeated.
-    fn close(&self);
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::prelude::*;
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let handle = pool.apply_async(|x: u32| x + 1, 1)?;
+    /// pool.close();
+    /// assert_eq!(pool.apply_async(|x: u32| x + 1, 1).err(), Some(PoolError::NotRunning));
+    /// assert_eq!(handle.get()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn close(&self) {
+        self.engine().close();
+    }
 
-    /// Stops the pool: queued work is dropped, running processes are stopped, running threads finish,
-    /// and every open handle resolves to [`Failure::Terminated`]. It returns without waiting.
-    fn terminate(&self);
+    /// Stops the pool and returns at once; it may be repeated. Queued work is dropped, and every open handle resolves to
+    /// [`TaskError::Terminated`].
+    ///
+    /// Processes are stopped by SIGTERM and, after the grace of their builder, by SIGKILL. Threads cannot be stopped: running
+    /// functions finish, and their results are dropped. What runs of a map is a chunk, all of it: smaller
+    /// [chunks](Each::chunksize) end sooner.
+    ///
+    /// In Python, `get()` on such a handle blocks for ever.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::prelude::*;
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// pool.terminate();
+    /// pool.join()?;
+    /// assert_eq!(pool.apply(|x: u32| x, 1), Err(PoolError::NotRunning.into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn terminate(&self) {
+        self.engine().terminate();
+    }
 
     /// Waits until every task is done, every callback has returned and no worker is left. It may be repeated.
     ///
+    /// In Python it hangs in a callback, and when a worker has died with its task.
+    ///
     /// # Errors
     ///
-    /// [`Misuse::StillRunning`] before `close` or `terminate`, [`Misuse::WouldDeadlock`] from inside a task
-    /// or callback of this pool, or the input of an `imap` of it.
-    fn join(&self) -> Result<(), Misuse>;
+    /// [`PoolError::StillRunning`] before `close` or `terminate`; [`PoolError::WouldDeadlock`] inside a task or callback of
+    /// this pool, inside the input of an `imap` of it, and inside what its arguments and results do while they are encoded and decoded.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::prelude::*;
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// assert_eq!(pool.join(), Err(PoolError::StillRunning));
+    /// pool.close();
+    /// pool.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn join(&self) -> Result<(), PoolError> {
+        self.engine().join(None).map(|_| ())
+    }
 
     /// As [`join`](Self::join), but for at most this long: false when the time was over first.
     ///
     /// # Errors
     ///
     /// As for [`join`](Self::join).
-    fn join_timeout(&self, limit: Duration) -> Result<bool, Misuse>;
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::prelude::*;
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// pool.close();
+    /// assert!(pool.join_timeout(std::time::Duration::from_secs(60))?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn join_timeout(&self, limit: Duration) -> Result<bool, PoolError> {
+        self.engine().join(Some(limit))
+    }
 
     /// As [`join`](Self::join), to be awaited: it waits on a thread of its own, not on the executor's.
     ///
     /// Its output is `Ok(())`, or what [`join`](Self::join) is refused with.
-    fn join_async(&self) -> JoinAsync;
+    ///
+    /// The drop of a pool terminates and joins it, and so blocks the thread that it happens on: in async code, end a pool by `close` and
+    /// `join_async().await`, or by [`detach`](Self::detach), before it is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::prelude::*;
+    ///
+    /// async fn squares() -> Result<Vec<u64>, Box<dyn std::error::Error>> {
+    ///     let pool = pool_thread::ThreadPool::new(2)?;
+    ///     let squares = pool.map_async(|x: u64| x * x, 0..4)?.await?;
+    ///     pool.close();
+    ///     pool.join_async().await?;
+    ///     Ok(squares)
+    /// }
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    /// # assert_eq!(runtime.block_on(squares())?, [0, 1, 4, 9]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn join_async(&self) -> JoinAsync {
+        self.engine().join_async()
+    }
 
-    /// Closes the pool and leaves it to itself: what was let in will be done, then workers and callbacks end, and
-    /// nobody need join. The end of the program does not wait for it.
-    fn detach(self);
+    /// Closes the pool and leaves it to itself: what was let in will be done, then workers and callbacks end, and nobody need join.
+    /// What is not done when the program ends is not done: processes are stopped then.
+    ///
+    /// In Python a pool that nobody refers to lives on while a job is pending, and its end is up to the collector.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::prelude::*;
+    /// let pool = pool_thread::ThreadPool::new(2)?;
+    /// let handle = pool.apply_async(|x: u64| x + 1, 1)?;
+    /// pool.detach();
+    /// assert_eq!(handle.get()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn detach(self) {
+        self.engine().detach();
+    }
 
-    /// Queues one call; all other ways to submit one call come down to this.
+    /// Calls `body` with the pool, then closes and joins it: all that was submitted has been done when it returns.
+    ///
+    /// When `body` panics, the pool is terminated and joined, and the panic goes on.
+    ///
+    /// In Python `with Pool() as pool` terminates the pool instead, and errors of tasks that nobody asked for are lost.
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`, a full queue where the terms do not wait; with the argument.
-    fn submit_call<F: FnPtr<A>, A: Portable>(
+    /// The body's own error; else the first error of a task that nobody looked at.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::prelude::*;
+    /// use pool_thread::ThreadPool;
+    ///
+    /// let squares = ThreadPool::new(2)?.run_to_completion(|pool| pool.map(|x: u64| x * x, 0..4))?;
+    /// assert_eq!(squares, [0, 1, 4, 9]);
+    ///
+    /// let ended = ThreadPool::new(2)?.run_to_completion(|pool| {
+    ///     for text in ["1", "many"] {
+    ///         drop(pool.try_apply_async(|text: String| text.parse::<u8>().map_err(|e| e.to_string()), text.to_owned())?);
+    ///     }
+    ///     Ok::<(), PoolError>(())
+    /// });
+    /// assert!(ended.unwrap_err().to_string().starts_with("task failed: invalid digit found in string (task 1"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn run_to_completion<R, E>(
+        self,
+        body: impl FnOnce(&Self) -> Result<R, E>,
+    ) -> Result<R, RunError<E>> {
+        let ended = match panic::catch_unwind(AssertUnwindSafe(|| body(&self))) {
+            Ok(ended) => ended,
+            Err(payload) => {
+                self.terminate();
+                drop(self);
+                panic::resume_unwind(payload);
+            }
+        };
+        self.close();
+        let joined = self.join();
+        let value = ended.map_err(RunError::Body)?;
+        joined.map_err(RunError::Pool)?;
+        match self.task_stats().first_unhandled {
+            Some(error) => Err(RunError::Unhandled(error)),
+            None => Ok(value),
+        }
+    }
+
+    // The long form.
+
+    /// A call of `func(arg)` that is about to be submitted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::prelude::*;
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let handle = pool.call(|x: u64| x + 1, 1).callback(|value| println!("got {value}")).submit()?;
+    /// assert_eq!(handle.get()?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    fn call<A: Portable, R: Portable>(
         &self,
-        func: F,
+        func: fn(A) -> R,
         arg: A,
-        terms: Terms<F::Out, F::Raised>,
-    ) -> Submitted<F::Out, F::Raised, A>
-    where
-        F::Out: Portable,
-        F::Raised: Portable;
+    ) -> Call<'_, Self, PlainCall<A, R>, R> {
+        let func = Plain(func);
+        Call::new(self, FnCall { func, arg })
+    }
 
-    /// Queues a call for each item, in chunks; all other ways to map come down to this.
+    /// As [`call`](Self::call), for a function that may fail.
     ///
-    /// # Errors
+    /// # Examples
     ///
-    /// As for [`submit_call`](Self::submit_call), [`Misuse::ZeroChunksize`]; with the items.
-    fn submit_map<F: FnPtr<A>, A: Portable>(
-        &self,
-        func: F,
-        items: Vec<A>,
-        chunksize: Option<usize>,
-        terms: Terms<Vec<F::Out>, F::Raised>,
-    ) -> Submitted<Vec<F::Out>, F::Raised, Vec<A>>
-    where
-        F::Out: Portable,
-        F::Raised: Portable;
-
-    /// Starts an `imap`; all other ways to do so come down to this.
-    ///
-    /// # Errors
-    ///
-    /// [`Misuse::NotRunning`], [`Misuse::ZeroChunksize`], [`Misuse::ZeroReadAhead`].
+    /// ```
+    /// # use pool_core::prelude::*;
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let parse = |text: String| text.parse::<u8>().map_err(|error| error.to_string());
+    /// let parsed = pool.try_call(parse, "many".to_owned()).error_callback(|error| eprintln!("{error}")).wait();
+    /// assert!(parsed.is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
-    fn submit_imap<F: FnPtr<A>, A: Portable>(
+    fn try_call<A: Portable, R: Portable, E: Portable>(
         &self,
-        func: F,
-        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
-        flow: Flow,
-    ) -> Result<Imap<F::Out, F::Raised>, Misuse>
-    where
-        F::Out: Portable,
-        F::Raised: Portable;
+        func: fn(A) -> Result<R, E>,
+        arg: A,
+    ) -> Call<'_, Self, TryCall<A, R, E>, R, E> {
+        let func = Trying(func);
+        Call::new(self, FnCall { func, arg })
+    }
 
-    /// Starts an `imap` of an input that may fail; the other ways to do so come down to this.
+    /// A call of `func` for each item that is about to be submitted, as a map or as an imap. It is also the long form of
+    /// [`starmap`](Self::starmap): `pool.each(|(a, b)| func(a, b), pairs)`.
     ///
-    /// # Errors
+    /// # Examples
     ///
-    /// As for [`submit_imap`](Self::submit_imap).
+    /// ```
+    /// # use pool_core::prelude::*;
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// assert_eq!(pool.each(|x: u64| x * x, 0..4).chunksize(2).wait()?, [0, 1, 4, 9]);
+    /// let sums = pool.each(|(a, b): (u64, u64)| a + b, [(1, 2), (3, 4)]).callback(|sums| println!("{sums:?}"));
+    /// assert_eq!(sums.wait()?, [3, 7]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
-    fn submit_imap_results<F: FnPtr<A>, A: Portable>(
+    fn each<A: Portable, R: Portable, I: IntoIterator<Item = A>>(
         &self,
-        func: F,
-        results: impl IntoIterator<Item = Result<A, F::Raised>, IntoIter: Send + 'static>,
-        flow: Flow,
-    ) -> Result<Imap<F::Out, F::Raised>, Misuse>
-    where
-        F::Out: Portable,
-        F::Raised: Portable;
+        func: fn(A) -> R,
+        items: I,
+    ) -> Each<'_, Self, PlainEach<A, R>, I, R> {
+        Each::new(self, FnEach(Plain(func)), items)
+    }
 
-    // One call.
+    /// As [`each`](Self::each), for a function that may fail. In a map a failing item ends its chunk; in an imap each item ends for
+    /// itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::prelude::*;
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let half = |x: u32| if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) };
+    /// assert_eq!(pool.try_each(half, [2, 4]).chunksize(1).wait()?, [1, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    fn try_each<A: Portable, R: Portable, E: Portable, I: IntoIterator<Item = A>>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        items: I,
+    ) -> Each<'_, Self, TryEach<A, R, E>, I, R, E> {
+        Each::new(self, FnEach(Trying(func)), items)
+    }
+
+    /// As [`try_each`](Self::try_each), for an input that may fail, such as the lines of a file: an imap's first `Err` of the input comes
+    /// as [`TaskError::Raised`] behind the results of all items before it, and is the end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::prelude::*;
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let input = (0..4).map(|x| if x < 2 { Ok(x) } else { Err("too many".to_owned()) });
+    /// let results = pool.try_each_ok(|x: u32| Ok(x), input).chunksize(2).imap_unordered()?;
+    /// assert_eq!(results.filter(Result::is_ok).count(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    fn try_each_ok<A: Portable, R: Portable, E: Portable, I: IntoIterator<Item = Result<A, E>>>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        results: I,
+    ) -> Each<'_, Self, TryEach<A, R, E>, Results<I>, R, E> {
+        Each::new(self, FnEach(Trying(func)), Results(results))
+    }
+
+    /// A view of the pool with the same verbs, whose functions get a reference to this context before their argument. It can be
+    /// cloned and kept.
+    ///
+    /// Threads share the context. A process gets a copy, once for as long as the view, a clone of it or a job of it lives.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::prelude::*;
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let names = pool.with(vec!["ada".to_owned(), "bob".to_owned(), "cyd".to_owned()]);
+    /// assert_eq!(names.map(|names, index: usize| names[index].clone(), [2, 0])?, ["cyd", "ada"]);
+    /// assert_eq!(names.apply(|names, index: usize| names[index].len(), 1)?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn with<C: Portable + Sync>(&self, context: C) -> WithContext<'_, Self, C> {
+        self.with_arc(Arc::new(context))
+    }
+
+    /// As [`with`](Self::with), for a context that the program shares already.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::prelude::*;
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let table = std::sync::Arc::new(vec![1, 2, 3]);
+    /// assert_eq!(pool.with_arc(table.clone()).map(|table, index: usize| table[index], [2, 0])?, [3, 1]);
+    /// assert_eq!(table.len(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn with_arc<C: Portable + Sync>(&self, context: Arc<C>) -> WithContext<'_, Self, C> {
+        WithContext::new(self, context)
+    }
+
+    // Python's names: one call.
 
     /// Calls `func(arg)` on a worker and waits for its value.
     ///
@@ -143,191 +445,123 @@ pub trait Pool: Sized {
     ///
     /// Why there is no value.
     #[track_caller]
-    fn apply<A: Portable, R: Portable>(&self, func: fn(A) -> R, arg: A) -> Result<R, Failure> {
-        self.apply_async(func, arg)?.get()
+    fn apply<A: Portable, R: Portable>(&self, func: fn(A) -> R, arg: A) -> Result<R, TaskError> {
+        self.call(func, arg).wait()
     }
 
-    /// Queues `func(arg)` and returns at once.
+    /// Queues `func(arg)` and returns at once. Its long form, with callbacks, is [`call`](Self::call).
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    /// [`PoolError::NotRunning`] after `close` or `terminate`.
     #[track_caller]
     fn apply_async<A: Portable, R: Portable>(
         &self,
         func: fn(A) -> R,
         arg: A,
-    ) -> Result<AsyncResult<R>, Misuse> {
-        Ok(self.submit_call(Plain(func), arg, Terms::here())?)
+    ) -> Result<AsyncResult<R>, PoolError> {
+        self.call(func, arg).submit()
     }
 
-    /// The long form of [`apply_async`](Self::apply_async): callbacks, and all else that can be said of a call.
-    #[track_caller]
-    fn task<A: Portable, R: Portable>(&self, func: fn(A) -> R, arg: A) -> Submission<'_, A, R> {
-        Submission::new(arg, move |arg, (), terms| {
-            self.submit_call(Plain(func), arg, terms)
-        })
-    }
-
-    // One call for each item.
-
-    /// The long form of [`map_async`](Self::map_async): callbacks, chunk size.
-    #[track_caller]
-    fn map_task<A: Portable, R: Portable>(
-        &self,
-        func: fn(A) -> R,
-        items: impl IntoIterator<Item = A>,
-    ) -> Submission<'_, Vec<A>, Vec<R>, Never, Chunks> {
-        let items: Vec<A> = items.into_iter().collect();
-        Submission::new(items, move |items, chunks: Chunks, terms| {
-            self.submit_map(Plain(func), items, chunks.size(), terms)
-        })
-    }
-
-    /// Calls `func` for each item and waits for all values, in the items' order.
+    /// As [`apply`](Self::apply), for a function that may fail.
     ///
     /// # Errors
     ///
-    /// The first failure, once all chunks have ended.
+    /// Its own error as [`TaskError::Raised`], or why there is no value.
+    #[track_caller]
+    fn try_apply<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        arg: A,
+    ) -> Result<R, TaskError<E>> {
+        self.try_call(func, arg).wait()
+    }
+
+    /// As [`apply_async`](Self::apply_async), for a function that may fail.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::NotRunning`] after `close` or `terminate`.
+    #[track_caller]
+    fn try_apply_async<A: Portable, R: Portable, E: Portable>(
+        &self,
+        func: fn(A) -> Result<R, E>,
+        arg: A,
+    ) -> Result<AsyncResult<R, E>, PoolError> {
+        self.try_call(func, arg).submit()
+    }
+
+    // A call for each item.
+
+    /// Calls `func` for each item and waits for all values, in the items' order. Its long form, with chunk size and callbacks, is
+    /// [`each`](Self::each).
+    ///
+    /// # Errors
+    ///
+    /// The first error in time, once all chunks have ended.
     #[track_caller]
     fn map<A: Portable, R: Portable>(
         &self,
         func: fn(A) -> R,
         items: impl IntoIterator<Item = A>,
-    ) -> Result<Vec<R>, Failure> {
-        self.map_async(func, items)?.get()
+    ) -> Result<Vec<R>, TaskError> {
+        self.each(func, items).wait()
     }
 
     /// Queues a call of `func` for each item and returns at once; the items are read before it does.
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    /// [`PoolError::NotRunning`] after `close` or `terminate`.
     #[track_caller]
     fn map_async<A: Portable, R: Portable>(
         &self,
         func: fn(A) -> R,
         items: impl IntoIterator<Item = A>,
-    ) -> Result<AsyncResult<Vec<R>>, Misuse> {
-        let items = items.into_iter().collect();
-        Ok(self.submit_map(Plain(func), items, None, Terms::here())?)
+    ) -> Result<AsyncResult<Vec<R>>, PoolError> {
+        self.each(func, items).submit()
     }
 
-    // One call for each item, read and yielded as it goes.
-
-    /// Calls `func` for each item; results come in the items' order, each as soon as it and all before it are
-    /// there. The input is read as results are taken, and may be infinite.
+    /// As [`map`](Self::map), for a function that may fail; a failing item ends its chunk.
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    /// The first error in time, once all chunks have ended.
     #[track_caller]
-    fn imap<A: Portable, R: Portable>(
-        &self,
-        func: fn(A) -> R,
-        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
-    ) -> Result<Imap<R>, Misuse> {
-        self.imap_task(func, items).ordered()
-    }
-
-    /// As [`imap`](Self::imap), in the order of completion.
-    ///
-    /// # Errors
-    ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`.
-    #[track_caller]
-    fn imap_unordered<A: Portable, R: Portable>(
-        &self,
-        func: fn(A) -> R,
-        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
-    ) -> Result<Imap<R>, Misuse> {
-        self.imap_task(func, items).unordered()
-    }
-
-    /// The long form of [`imap`](Self::imap) and [`imap_unordered`](Self::imap_unordered): chunk size, read-ahead.
-    fn imap_task<'p, A: Portable, R: Portable>(
-        &'p self,
-        func: fn(A) -> R,
-        items: impl IntoIterator<Item = A, IntoIter: Send + 'static> + 'p,
-    ) -> ImapSubmission<'p, R> {
-        ImapSubmission::new(move |flow| self.submit_imap(Plain(func), items, flow))
-    }
-
-    /// As [`imap`](Self::imap), for a function that may fail: an item's `Err` is [`Failure::Raised`] at its place.
-    ///
-    /// # Errors
-    ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`.
-    #[track_caller]
-    fn try_imap<A: Portable, R: Portable, E: Portable>(
+    fn try_map<A: Portable, R: Portable, E: Portable>(
         &self,
         func: fn(A) -> Result<R, E>,
-        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
-    ) -> Result<Imap<R, E>, Misuse> {
-        self.try_imap_task(func, items).ordered()
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<Vec<R>, TaskError<E>> {
+        self.try_each(func, items).wait()
     }
 
-    /// As [`try_imap`](Self::try_imap), in the order of completion.
+    /// As [`map_async`](Self::map_async), for a function that may fail.
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    /// [`PoolError::NotRunning`] after `close` or `terminate`.
     #[track_caller]
-    fn try_imap_unordered<A: Portable, R: Portable, E: Portable>(
+    fn try_map_async<A: Portable, R: Portable, E: Portable>(
         &self,
         func: fn(A) -> Result<R, E>,
-        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
-    ) -> Result<Imap<R, E>, Misuse> {
-        self.try_imap_task(func, items).unordered()
+        items: impl IntoIterator<Item = A>,
+    ) -> Result<AsyncResult<Vec<R>, E>, PoolError> {
+        self.try_each(func, items).submit()
     }
 
-    /// As [`imap_task`](Self::imap_task), for a function that may fail.
-    fn try_imap_task<'p, A: Portable, R: Portable, E: Portable>(
-        &'p self,
-        func: fn(A) -> Result<R, E>,
-        items: impl IntoIterator<Item = A, IntoIter: Send + 'static> + 'p,
-    ) -> ImapSubmission<'p, R, E> {
-        ImapSubmission::new(move |flow| self.submit_imap(Trying(func), items, flow))
-    }
-
-    /// As [`try_imap`](Self::try_imap), of an input that may fail: its first `Err` comes as [`Failure::Raised`] behind the results
-    /// of all items before it, and is the end.
+    /// As [`map`](Self::map), with each item a tuple of the function's 2 to 6 arguments. The function is a closure: a named one is
+    /// given as `|a, b| func(a, b)`. Its long form is [`each`](Self::each): `pool.each(|(a, b)| func(a, b), pairs)`.
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`.
-    #[track_caller]
-    fn try_imap_results<A: Portable, R: Portable, E: Portable>(
-        &self,
-        func: fn(A) -> Result<R, E>,
-        results: impl IntoIterator<Item = Result<A, E>, IntoIter: Send + 'static>,
-    ) -> Result<Imap<R, E>, Misuse> {
-        self.try_imap_results_task(func, results).ordered()
-    }
-
-    /// The long form of [`try_imap_results`](Self::try_imap_results).
-    fn try_imap_results_task<'p, A: Portable, R: Portable, E: Portable>(
-        &'p self,
-        func: fn(A) -> Result<R, E>,
-        results: impl IntoIterator<Item = Result<A, E>, IntoIter: Send + 'static> + 'p,
-    ) -> ImapSubmission<'p, R, E> {
-        ImapSubmission::new(move |flow| self.submit_imap_results(Trying(func), results, flow))
-    }
-
-    // Items that are tuples of arguments.
-
-    /// As [`map`](Self::map), with each item a tuple of the function's arguments. A named function is given as
-    /// `|a, b| func(a, b)`.
-    ///
-    /// # Errors
-    ///
-    /// The first failure, once all chunks have ended.
+    /// The first error in time, once all chunks have ended.
     #[track_caller]
     fn starmap<A: Tuple + Portable, R: Portable>(
         &self,
         func: A::Fn<R>,
         items: impl IntoIterator<Item = A>,
-    ) -> Result<Vec<R>, Failure> {
+    ) -> Result<Vec<R>, TaskError> {
         self.starmap_async(func, items)?.get()
     }
 
@@ -335,112 +569,27 @@ pub trait Pool: Sized {
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    /// [`PoolError::NotRunning`] after `close` or `terminate`.
     #[track_caller]
     fn starmap_async<A: Tuple + Portable, R: Portable>(
         &self,
         func: A::Fn<R>,
         items: impl IntoIterator<Item = A>,
-    ) -> Result<AsyncResult<Vec<R>>, Misuse> {
-        let items = items.into_iter().collect();
-        Ok(self.submit_map(Star(func), items, None, Terms::here())?)
-    }
-
-    // The same for functions that may fail.
-
-    /// As [`apply`](Self::apply), for a function that may fail.
-    ///
-    /// # Errors
-    ///
-    /// Its own error as [`Failure::Raised`], or why there is no value.
-    #[track_caller]
-    fn try_apply<A: Portable, R: Portable, E: Portable>(
-        &self,
-        func: fn(A) -> Result<R, E>,
-        arg: A,
-    ) -> Result<R, Failure<E>> {
-        self.try_apply_async(func, arg)?.get()
-    }
-
-    /// As [`apply_async`](Self::apply_async), for a function that may fail.
-    ///
-    /// # Errors
-    ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`.
-    #[track_caller]
-    fn try_apply_async<A: Portable, R: Portable, E: Portable>(
-        &self,
-        func: fn(A) -> Result<R, E>,
-        arg: A,
-    ) -> Result<AsyncResult<R, E>, Misuse> {
-        Ok(self.submit_call(Trying(func), arg, Terms::here())?)
-    }
-
-    /// The long form of [`try_apply_async`](Self::try_apply_async).
-    #[track_caller]
-    fn try_task<A: Portable, R: Portable, E: Portable>(
-        &self,
-        func: fn(A) -> Result<R, E>,
-        arg: A,
-    ) -> Submission<'_, A, R, E> {
-        Submission::new(arg, move |arg, (), terms| {
-            self.submit_call(Trying(func), arg, terms)
-        })
-    }
-
-    /// As [`map`](Self::map), for a function that may fail; a failing item skips the rest of its chunk.
-    ///
-    /// # Errors
-    ///
-    /// The first failure in time, once all chunks have ended.
-    #[track_caller]
-    fn try_map<A: Portable, R: Portable, E: Portable>(
-        &self,
-        func: fn(A) -> Result<R, E>,
-        items: impl IntoIterator<Item = A>,
-    ) -> Result<Vec<R>, Failure<E>> {
-        self.try_map_async(func, items)?.get()
-    }
-
-    /// As [`map_async`](Self::map_async), for a function that may fail.
-    ///
-    /// # Errors
-    ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`.
-    #[track_caller]
-    fn try_map_async<A: Portable, R: Portable, E: Portable>(
-        &self,
-        func: fn(A) -> Result<R, E>,
-        items: impl IntoIterator<Item = A>,
-    ) -> Result<AsyncResult<Vec<R>, E>, Misuse> {
-        let items = items.into_iter().collect();
-        Ok(self.submit_map(Trying(func), items, None, Terms::here())?)
-    }
-
-    /// The long form of [`try_map_async`](Self::try_map_async).
-    #[track_caller]
-    fn try_map_task<A: Portable, R: Portable, E: Portable>(
-        &self,
-        func: fn(A) -> Result<R, E>,
-        items: impl IntoIterator<Item = A>,
-    ) -> Submission<'_, Vec<A>, Vec<R>, E, Chunks> {
-        let items: Vec<A> = items.into_iter().collect();
-        Submission::new(items, move |items, chunks: Chunks, terms| {
-            self.submit_map(Trying(func), items, chunks.size(), terms)
-        })
+    ) -> Result<AsyncResult<Vec<R>>, PoolError> {
+        Each::<_, _, _, R, Never>::new(self, FnEach(Star(func)), items).submit()
     }
 
     /// As [`starmap`](Self::starmap), for a function that may fail.
     ///
     /// # Errors
     ///
-    /// The first failure in time, once all chunks have ended.
+    /// The first error in time, once all chunks have ended.
     #[track_caller]
     fn try_starmap<A: Tuple + Portable, R: Portable, E: Portable>(
         &self,
         func: A::Fn<Result<R, E>>,
         items: impl IntoIterator<Item = A>,
-    ) -> Result<Vec<R>, Failure<E>> {
+    ) -> Result<Vec<R>, TaskError<E>> {
         self.try_starmap_async(func, items)?.get()
     }
 
@@ -448,257 +597,99 @@ pub trait Pool: Sized {
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    /// [`PoolError::NotRunning`] after `close` or `terminate`.
     #[track_caller]
     fn try_starmap_async<A: Tuple + Portable, R: Portable, E: Portable>(
         &self,
         func: A::Fn<Result<R, E>>,
         items: impl IntoIterator<Item = A>,
-    ) -> Result<AsyncResult<Vec<R>, E>, Misuse> {
-        let items = items.into_iter().collect();
-        Ok(self.submit_map(TryStar(func), items, None, Terms::here())?)
+    ) -> Result<AsyncResult<Vec<R>, E>, PoolError> {
+        Each::<_, _, _, R, E>::new(self, FnEach(TryStar(func)), items).submit()
     }
 
-    // The same for functions that are lent a context.
+    // A call for each item, read and yielded as it goes.
 
-    /// Calls `func(&context, arg)` on a worker and waits for its value.
+    /// Calls `func` for each item; results come in the items' order, each as soon as it and all before it are
+    /// there. The input is read a bounded number of items ahead, and may be infinite.
     ///
-    /// A worker that is a process gets a copy of the context, once for each call of a `*_with` method: one
-    /// [`map_with`](Self::map_with) of many items is better than many `apply_with`.
+    /// In Python the whole input is read at once.
     ///
     /// # Errors
     ///
-    /// Why there is no value; a context that cannot be encoded or decoded is the job's error and names its type.
+    /// [`PoolError::NotRunning`] after `close` or `terminate`.
     #[track_caller]
-    fn apply_with<C: Portable + Sync, A: Portable, R: Portable>(
+    fn imap<A: Portable, R: Portable>(
         &self,
-        context: C,
-        func: fn(&C, A) -> R,
-        arg: A,
-    ) -> Result<R, Failure> {
-        self.apply_async_with(context, func, arg)?.get()
-    }
-
-    /// As [`apply_async`](Self::apply_async), with a context that the function is lent.
-    ///
-    /// # Errors
-    ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`.
-    #[track_caller]
-    fn apply_async_with<C: Portable + Sync, A: Portable, R: Portable>(
-        &self,
-        context: C,
-        func: fn(&C, A) -> R,
-        arg: A,
-    ) -> Result<AsyncResult<R>, Misuse> {
-        Ok(self.submit_call(With::new(Plain(func), context), arg, Terms::here())?)
-    }
-
-    /// The long form of [`apply_async_with`](Self::apply_async_with): callbacks, and all else that can be said of a
-    /// call.
-    #[track_caller]
-    fn task_with<C: Portable + Sync, A: Portable, R: Portable>(
-        &self,
-        context: C,
-        func: fn(&C, A) -> R,
-        arg: A,
-    ) -> Submission<'_, A, R> {
-        let func = With::new(Plain(func), context);
-        Submission::new(arg, move |arg, (), terms| {
-            self.submit_call(func, arg, terms)
-        })
-    }
-
-    /// Calls `func(&context, item)` for each item and waits for all values, in the items' order.
-    ///
-    /// The context is encoded once and goes at most once to each worker that is a process, where it is dropped
-    /// some time after the map has ended; threads share it.
-    ///
-    /// # Errors
-    ///
-    /// The first failure, once all chunks have ended; a context that cannot be encoded or decoded is one, and
-    /// names its type.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use pool_core::{Failure, Pool};
-    ///
-    /// fn picked(pool: &impl Pool, names: Vec<String>) -> Result<Vec<String>, Failure> {
-    ///     pool.map_with(names, |names, index: usize| names[index].clone(), [2, 0])
-    /// }
-    /// ```
-    #[track_caller]
-    fn map_with<C: Portable + Sync, A: Portable, R: Portable>(
-        &self,
-        context: C,
-        func: fn(&C, A) -> R,
-        items: impl IntoIterator<Item = A>,
-    ) -> Result<Vec<R>, Failure> {
-        self.map_async_with(context, func, items)?.get()
-    }
-
-    /// As [`map_async`](Self::map_async), with a context that the function is lent.
-    ///
-    /// # Errors
-    ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`.
-    #[track_caller]
-    fn map_async_with<C: Portable + Sync, A: Portable, R: Portable>(
-        &self,
-        context: C,
-        func: fn(&C, A) -> R,
-        items: impl IntoIterator<Item = A>,
-    ) -> Result<AsyncResult<Vec<R>>, Misuse> {
-        self.map_task_with(context, func, items).submit()
-    }
-
-    /// The long form of [`map_async_with`](Self::map_async_with): callbacks, chunk size.
-    #[track_caller]
-    fn map_task_with<C: Portable + Sync, A: Portable, R: Portable>(
-        &self,
-        context: C,
-        func: fn(&C, A) -> R,
-        items: impl IntoIterator<Item = A>,
-    ) -> Submission<'_, Vec<A>, Vec<R>, Never, Chunks> {
-        let (func, items) = (With::new(Plain(func), context), items.into_iter().collect());
-        Submission::new(items, move |items, chunks: Chunks, terms| {
-            self.submit_map(func, items, chunks.size(), terms)
-        })
-    }
-
-    /// As [`starmap`](Self::starmap), with a context that the function is lent before its other arguments.
-    ///
-    /// # Errors
-    ///
-    /// As for [`map_with`](Self::map_with).
-    #[track_caller]
-    fn starmap_with<C: Portable + Sync, A: Tuple + Portable, R: Portable>(
-        &self,
-        context: C,
-        func: A::FnWith<C, R>,
-        items: impl IntoIterator<Item = A>,
-    ) -> Result<Vec<R>, Failure> {
-        let func = With::new(Star(func), context);
-        let items = items.into_iter().collect();
-        let handle = self.submit_map(func, items, None, Terms::here());
-        handle.map_err(Misuse::from)?.get()
-    }
-
-    /// As [`imap`](Self::imap), with a context that the function is lent.
-    ///
-    /// # Errors
-    ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`.
-    #[track_caller]
-    fn imap_with<C: Portable + Sync, A: Portable, R: Portable>(
-        &self,
-        context: C,
-        func: fn(&C, A) -> R,
+        func: fn(A) -> R,
         items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
-    ) -> Result<Imap<R>, Misuse> {
-        self.submit_imap(With::new(Plain(func), context), items, Flow::default())
+    ) -> Result<Imap<R>, PoolError> {
+        self.each(func, items).imap()
     }
 
-    /// As [`imap_unordered`](Self::imap_unordered), with a context that the function is lent.
+    /// As [`imap`](Self::imap), in the order of completion.
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    /// [`PoolError::NotRunning`] after `close` or `terminate`.
     #[track_caller]
-    fn imap_unordered_with<C: Portable + Sync, A: Portable, R: Portable>(
+    fn imap_unordered<A: Portable, R: Portable>(
         &self,
-        context: C,
-        func: fn(&C, A) -> R,
+        func: fn(A) -> R,
         items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
-    ) -> Result<Imap<R>, Misuse> {
-        let flow = Flow::default().unordered();
-        self.submit_imap(With::new(Plain(func), context), items, flow)
+    ) -> Result<Imap<R>, PoolError> {
+        self.each(func, items).imap_unordered()
     }
 
-    /// The long form of [`imap_with`](Self::imap_with) and [`imap_unordered_with`](Self::imap_unordered_with): chunk
-    /// size, read-ahead.
-    fn imap_task_with<'p, C: Portable + Sync, A: Portable, R: Portable>(
-        &'p self,
-        context: C,
-        func: fn(&C, A) -> R,
-        items: impl IntoIterator<Item = A, IntoIter: Send + 'static> + 'p,
-    ) -> ImapSubmission<'p, R> {
-        let func = With::new(Plain(func), context);
-        ImapSubmission::new(move |flow| self.submit_imap(func, items, flow))
-    }
-
-    // The same for functions that are lent a context and may fail.
-
-    /// As [`apply_with`](Self::apply_with), for a function that may fail.
+    /// As [`imap`](Self::imap), for a function that may fail: an item's `Err` is [`TaskError::Raised`] at its place, and later items
+    /// still come.
     ///
     /// # Errors
     ///
-    /// Its own error as [`Failure::Raised`], or why there is no value.
+    /// [`PoolError::NotRunning`] after `close` or `terminate`.
     #[track_caller]
-    fn try_apply_with<C: Portable + Sync, A: Portable, R: Portable, E: Portable>(
+    fn try_imap<A: Portable, R: Portable, E: Portable>(
         &self,
-        context: C,
-        func: fn(&C, A) -> Result<R, E>,
-        arg: A,
-    ) -> Result<R, Failure<E>> {
-        self.try_task_with(context, func, arg).submit()?.get()
+        func: fn(A) -> Result<R, E>,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+    ) -> Result<Imap<R, E>, PoolError> {
+        self.try_each(func, items).imap()
     }
 
-    /// As [`task_with`](Self::task_with), for a function that may fail.
-    #[track_caller]
-    fn try_task_with<C: Portable + Sync, A: Portable, R: Portable, E: Portable>(
-        &self,
-        context: C,
-        func: fn(&C, A) -> Result<R, E>,
-        arg: A,
-    ) -> Submission<'_, A, R, E> {
-        let func = With::new(Trying(func), context);
-        Submission::new(arg, move |arg, (), terms| {
-            self.submit_call(func, arg, terms)
-        })
-    }
-
-    /// As [`map_with`](Self::map_with), for a function that may fail; a failing item skips the rest of its chunk.
+    /// As [`try_imap`](Self::try_imap), in the order of completion.
     ///
     /// # Errors
     ///
-    /// The first failure in time, once all chunks have ended.
+    /// [`PoolError::NotRunning`] after `close` or `terminate`.
     #[track_caller]
-    fn try_map_with<C: Portable + Sync, A: Portable, R: Portable, E: Portable>(
+    fn try_imap_unordered<A: Portable, R: Portable, E: Portable>(
         &self,
-        context: C,
-        func: fn(&C, A) -> Result<R, E>,
-        items: impl IntoIterator<Item = A>,
-    ) -> Result<Vec<R>, Failure<E>> {
-        self.try_map_task_with(context, func, items).submit()?.get()
-    }
-
-    /// As [`map_task_with`](Self::map_task_with), for a function that may fail.
-    #[track_caller]
-    fn try_map_task_with<C: Portable + Sync, A: Portable, R: Portable, E: Portable>(
-        &self,
-        context: C,
-        func: fn(&C, A) -> Result<R, E>,
-        items: impl IntoIterator<Item = A>,
-    ) -> Submission<'_, Vec<A>, Vec<R>, E, Chunks> {
-        let (func, items) = (
-            With::new(Trying(func), context),
-            items.into_iter().collect(),
-        );
-        Submission::new(items, move |items, chunks: Chunks, terms| {
-            self.submit_map(func, items, chunks.size(), terms)
-        })
-    }
-
-    /// As [`imap_task_with`](Self::imap_task_with), for a function that may fail.
-    fn try_imap_task_with<'p, C: Portable + Sync, A: Portable, R: Portable, E: Portable>(
-        &'p self,
-        context: C,
-        func: fn(&C, A) -> Result<R, E>,
-        items: impl IntoIterator<Item = A, IntoIter: Send + 'static> + 'p,
-    ) -> ImapSubmission<'p, R, E> {
-        let func = With::new(Trying(func), context);
-        ImapSubmission::new(move |flow| self.submit_imap(func, items, flow))
+        func: fn(A) -> Result<R, E>,
+        items: impl IntoIterator<Item = A, IntoIter: Send + 'static>,
+    ) -> Result<Imap<R, E>, PoolError> {
+        self.try_each(func, items).imap_unordered()
     }
 }
+
+/// Why [`run_to_completion`](Pool::run_to_completion) did not come to a good end.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RunError<E> {
+    /// What the body returned.
+    Body(E),
+    /// The first error of a task that nobody looked at.
+    Unhandled(UnhandledError),
+    /// The pool cannot be joined here: the body ran inside one of its own tasks.
+    Pool(PoolError),
+}
+
+impl<E: fmt::Display> fmt::Display for RunError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunError::Body(error) => error.fmt(f),
+            RunError::Unhandled(error) => error.fmt(f),
+            RunError::Pool(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> Error for RunError<E> {}

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// also between processes, where an `io::Error` cannot go. `Display` says it on one line, `Debug` on several.
 ///
 /// It is no [`Error`] itself, for then it could not be made from all of them, but a
-/// [`Failure<Report>`](crate::Failure) is one.
+/// [`TaskError<Report>`](crate::TaskError) is one.
 ///
 /// In Python an exception travels if it can be pickled, and without its cause.
 ///
@@ -59,7 +59,7 @@ impl Report {
         }))
     }
 
-    /// A report of an error and its sources; for error types that are no [`Error`] themselves but lend one, as
+    /// A report of an error and its sources; for error types that are no [`Error`] themselves but give a reference to one, as
     /// `anyhow::Error` and `Box<dyn Error>` do: `.map_err(|e| Report::of(&*e))`.
     pub fn of(error: &(dyn Error + 'static)) -> Report {
         let chain = std::iter::successors(Some(error), |error| (*error).source());
@@ -176,31 +176,13 @@ impl From<Report> for Box<dyn Error> {
     }
 }
 
-/// What a task may fail with so that its [`Failure`](crate::Failure) is an [`Error`]: an error, or a [`Report`].
-pub trait Reason: fmt::Debug + fmt::Display {
-    /// The reason, with its sources behind it.
-    fn as_error(&self) -> &(dyn Error + 'static);
-}
-
-impl<E: Error + 'static> Reason for E {
-    fn as_error(&self) -> &(dyn Error + 'static) {
-        self
-    }
-}
-
-impl Reason for Report {
-    fn as_error(&self) -> &(dyn Error + 'static) {
-        &*self.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::error::Error;
     use std::fmt;
 
-    use super::{Reason, Report};
-    use crate::failure::Failure;
+    use super::Report;
+    use crate::error::TaskError;
 
     #[derive(Debug)]
     struct Outer(std::num::ParseIntError);
@@ -236,21 +218,17 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_with_a_report_is_an_error_with_its_sources() {
-        let failure: Failure<Report> = Failure::Raised(parse("x").expect_err("no number"));
+    fn an_error_with_a_report_says_all_of_it() {
+        let failure: TaskError<Report> = TaskError::raised(parse("x").expect_err("no number"));
         let error: Box<dyn Error + Send + Sync> = failure.into();
         assert_eq!(
             error.to_string(),
             "task failed: not a number: invalid digit found in string"
         );
-        let sources: Vec<String> = std::iter::successors(error.source(), |error| (*error).source())
-            .map(ToString::to_string)
-            .collect();
-        assert_eq!(sources, ["not a number", "invalid digit found in string"]);
     }
 
     #[test]
-    fn a_report_is_made_from_what_lends_an_error_and_becomes_one_again() {
+    fn a_report_is_made_from_a_borrowed_error_and_becomes_one_again() {
         let boxed: Box<dyn Error + Send + Sync> = "plain".into();
         let report = Report::of(&*boxed);
         assert_eq!(report, Report::new("plain"));
@@ -260,6 +238,5 @@ mod tests {
             again.source().map(ToString::to_string).as_deref(),
             Some("plain")
         );
-        assert_eq!(Report::new("x").as_error().to_string(), "x");
     }
 }

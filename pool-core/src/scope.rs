@@ -16,17 +16,16 @@ use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::attendance::{Attendance, Deadline, Present};
-use crate::backend::{Backend, Carry};
+use crate::backends::{Backend, LocalBackend};
 use crate::engine::Engine;
-use crate::failure::{Failure, Misuse};
+use crate::error::{PoolError, TaskError};
 use crate::handle::{AsyncResult, wait};
+use crate::options::SubmitOptions;
 use crate::outcome::Awaited;
 use crate::panics;
 use crate::task::TryOnce;
-use crate::terms::Terms;
 use crate::timers::Timers;
-use crate::work::Single;
+use crate::wait_group::{Deadline, WaitGroup, WaitGroupGuard};
 
 /// A closure on its way, until it is run or taken back.
 struct Parcel(Mutex<Content>);
@@ -36,18 +35,18 @@ enum Content {
     /// It was run, or nobody asks why it was not.
     Nothing,
     /// It was taken back because the scope was refused to wait for it.
-    Refusal(Misuse),
+    Refusal(PoolError),
 }
 
 struct Packed {
     run: Box<dyn FnOnce() + Send>,
     /// Dropped after the closure: the scope waits for it.
-    present: Present,
+    present: WaitGroupGuard,
 }
 
 impl Parcel {
     /// Takes the closure back if it has not begun; `why` is what its task then fails with.
-    fn take_back(&self, why: Result<bool, Misuse>) {
+    fn take_back(&self, why: Result<bool, PoolError>) {
         let mut content = lock(&self.0);
         if matches!(*content, Content::Closure(_)) {
             let left = why.map_or_else(Content::Refusal, |_| Content::Nothing);
@@ -58,7 +57,7 @@ impl Parcel {
         }
     }
 
-    fn run(&self) -> Result<(), Misuse> {
+    fn run(&self) -> Result<(), PoolError> {
         let content = std::mem::replace(&mut *lock(&self.0), Content::Nothing);
         match content {
             Content::Closure(Packed { run, present }) => {
@@ -73,10 +72,7 @@ impl Parcel {
     }
 }
 
-type Carried = Box<dyn FnOnce(()) -> Result<(), Misuse> + Send>;
-
-/// The job of a scope's task; what it yields is in the task's packet.
-pub type ScopedTask = Single<TryOnce<Carried, ()>>;
+type Carried = Box<dyn FnOnce(()) -> Result<(), PoolError> + Send>;
 
 /// A parcel, and the job that carries it.
 struct Sent {
@@ -89,7 +85,7 @@ pub struct Scope<'scope, 'env: 'scope, B: Backend> {
     engine: &'scope Engine<B>,
     sent: Mutex<Vec<Sent>>,
     /// Closures that are not yet gone.
-    present: Arc<Attendance>,
+    present: Arc<WaitGroup>,
     scope: PhantomData<&'scope mut &'scope ()>,
     env: PhantomData<&'env mut &'env ()>,
 }
@@ -97,7 +93,7 @@ pub struct Scope<'scope, 'env: 'scope, B: Backend> {
 /// The handle of a scope's task.
 #[must_use = "the scope waits for the task, but its value, or its failure, would go unseen"]
 pub struct ScopedResult<'scope, T> {
-    job: AsyncResult<(), Misuse>,
+    job: AsyncResult<(), PoolError>,
     packet: Arc<Mutex<Option<T>>>,
     scope: PhantomData<&'scope ()>,
 }
@@ -115,7 +111,7 @@ impl<T> ScopedResult<'_, T> {
     ///         std::thread::yield_now();
     ///     }
     ///     assert_eq!(handle.get()?, 2);
-    ///     Ok::<_, pool_thread::Failure>(())
+    ///     Ok::<_, pool_thread::TaskError>(())
     /// })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -138,20 +134,21 @@ impl<T> ScopedResult<'_, T> {
     /// assert_eq!(length, 8);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn get(self) -> Result<T, Failure> {
-        self.job
-            .get()
-            .map_err(|failure| failure.and_then(Failure::Misuse))?;
-        lock(&self.packet).take().ok_or(Failure::Terminated)
+    pub fn get(self) -> Result<T, TaskError> {
+        self.job.get().map_err(|error| match error {
+            TaskError::Raised { error, .. } => TaskError::Pool(error),
+            error => error.map(|_raised| unreachable!("it is not raised")),
+        })?;
+        lock(&self.packet).take().ok_or(TaskError::Terminated)
     }
 }
 
-impl<'scope, B: Backend + Carry<ScopedTask>> Scope<'scope, '_, B> {
+impl<'scope, B: LocalBackend> Scope<'scope, '_, B> {
     /// Queues `func(arg)`, which may borrow from outside of the scope, and returns at once.
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotRunning`] after `close` or `terminate`.
+    /// [`PoolError::NotRunning`] after `close` or `terminate`.
     ///
     /// # Examples
     ///
@@ -172,7 +169,7 @@ impl<'scope, B: Backend + Carry<ScopedTask>> Scope<'scope, '_, B> {
         &'scope self,
         func: impl FnOnce(A) -> R + Send + 'scope,
         arg: A,
-    ) -> Result<ScopedResult<'scope, R>, Misuse> {
+    ) -> Result<ScopedResult<'scope, R>, PoolError> {
         let packet = Arc::new(Mutex::new(None));
         let place = packet.clone();
         let run: Box<dyn FnOnce() + Send + 'scope> = Box::new(move || {
@@ -191,13 +188,14 @@ impl<'scope, B: Backend + Carry<ScopedTask>> Scope<'scope, '_, B> {
         }))));
         let carried = parcel.clone();
         let func: Carried = Box::new(move |()| carried.run());
-        let terms = Terms::here();
+        let options = SubmitOptions::here();
+        let task = TryOnce { func, arg: () };
         let submit = || {
             self.engine
-                .submit(Single::new(TryOnce { func, arg: () }), terms)
+                .submit_task(task, options, B::local_job, |_task| ())
         };
         let job = match panic::catch_unwind(AssertUnwindSafe(submit)) {
-            Ok(submitted) => submitted.map_err(|refused| refused.misuse())?,
+            Ok(submitted) => submitted.map_err(|refused| refused.refusal())?,
             Err(panic) => {
                 // The scope's end would wait for it.
                 parcel.take_back(Ok(false));

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::common::Context;
-use crate::failure::{Failure, Never};
+use crate::context::Context;
+use crate::error::{CodecError, Never, TaskError};
 
 /// One piece of work for a worker: it runs once and yields a value, or fails politely.
 ///
-/// Anyone may implement it; [`Call`] and [`Once`] are what the methods of a pool make of a function
-/// and its argument. It need not be `'static`: a call that blocks may lend data from the caller's stack.
+/// Anyone may implement it; [`FnCall`] and [`Once`] are what the methods of a pool make of a function
+/// and its argument. It need not be `'static`: a call that blocks may borrow from the caller's stack.
 pub trait Task {
     /// What the task yields.
     type Out;
@@ -20,7 +20,7 @@ pub trait Task {
     ///
     /// # Errors
     ///
-    /// The task's own error, which arrives at the caller as [`Failure::Raised`](crate::Failure::Raised).
+    /// The task's own error, which arrives at the caller as [`TaskError::Raised`].
     fn run(self) -> Result<Self::Out, Self::Raised>;
 }
 
@@ -37,19 +37,19 @@ pub trait Func<A> {
     /// The function's own error, where its return value is read as a `Result`.
     fn call(&self, arg: A) -> Result<Self::Out, Self::Raised>;
 
-    /// Whether what it yields may be a failure that was settled into a value.
+    /// Whether errors are values: each item of an `imap` ends for itself.
     #[doc(hidden)]
     const SETTLES: bool = false;
 
-    /// The failure that was settled into this value.
+    /// The error that is in this value.
     #[doc(hidden)]
-    fn failure_in(_out: &Self::Out) -> Option<Failure<String>> {
+    fn error_in(_out: &Self::Out) -> Option<TaskError<String>> {
         None
     }
 
-    /// The value into which a failure of the way back is settled.
+    /// The value in place of one that cannot be encoded.
     #[doc(hidden)]
-    fn settled(_failure: Failure) -> Option<Self::Out> {
+    fn not_encoded(_error: CodecError) -> Option<Self::Out> {
         None
     }
 }
@@ -113,20 +113,36 @@ impl<A, F: Func<A>> Func<A> for Arc<F> {
 
 /// The task that calls a shared function with one argument.
 #[derive(Debug, Clone, Copy)]
-pub struct Call<F, A> {
+pub struct FnCall<F, A> {
     /// The function.
     pub func: F,
     /// Its argument.
     pub arg: A,
 }
 
-impl<A, F: Func<A>> Task for Call<F, A> {
+impl<A, F: Func<A>> Task for FnCall<F, A> {
     type Out = F::Out;
     type Raised = F::Raised;
     fn run(self) -> Result<F::Out, F::Raised> {
         self.func.call(self.arg)
     }
 }
+
+/// A function that is called for each item of a map or imap.
+#[derive(Debug, Clone, Copy)]
+pub struct FnEach<F>(pub F);
+
+/// What [`Pool::call`](crate::Pool::call) submits.
+pub type PlainCall<A, R> = FnCall<Plain<fn(A) -> R>, A>;
+
+/// What [`Pool::try_call`](crate::Pool::try_call) submits.
+pub type TryCall<A, R, E> = FnCall<Trying<fn(A) -> Result<R, E>>, A>;
+
+/// What [`Pool::each`](crate::Pool::each) submits.
+pub type PlainEach<A, R> = FnEach<Plain<fn(A) -> R>>;
+
+/// What [`Pool::try_each`](crate::Pool::try_each) submits.
+pub type TryEach<A, R, E> = FnEach<Trying<fn(A) -> Result<R, E>>>;
 
 /// The task that calls a function which can be called once only.
 #[derive(Debug, Clone, Copy)]
@@ -162,10 +178,24 @@ impl<A, R, E, F: FnOnce(A) -> Result<R, E>> Task for TryOnce<F, A> {
     }
 }
 
-/// A value that can cross from one process to another: serialisable and owned.
+/// A value that can go from one process to another: one that serde can write and read, and that owns its data.
+///
+/// A reference is not: a function takes a `String` and not a `&str`, and fails with a `String` and not a `&'static str`.
+/// The compiler then says that "implementation of `Deserialize` is not general enough".
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::prelude::*;
+///
+/// fn lengths(pool: &impl Pool, words: &[&str]) -> Result<Vec<usize>, TaskError> {
+///     pool.map(|word: String| word.len(), words.iter().map(ToString::to_string))
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot travel between processes",
     note = "arguments, results, errors and contexts need `serde::Serialize`, `serde::de::DeserializeOwned`, `Send` and `'static`",
+    note = "use owned data: `String` for `&str`, `Vec<T>` for `&[T]`",
     note = "for an error without them, let the function return `Result<_, Report>`: `?` makes the `Report`"
 )]
 pub trait Portable: Serialize + DeserializeOwned + Send + 'static {}
@@ -177,7 +207,7 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Portable for T {}
 /// # Safety
 ///
 /// `from_address(f.address())` must give back `f`.
-pub unsafe trait Address: Copy + Send + Sync + 'static {
+pub unsafe trait FnAddress: Copy + Send + Sync + 'static {
     /// Where its code lies in this process.
     fn address(self) -> usize;
 
@@ -189,33 +219,35 @@ pub unsafe trait Address: Copy + Send + Sync + 'static {
     unsafe fn from_address(address: usize) -> Self;
 }
 
-/// A plain function pointer whose first argument is lent: the context of the `*_with` methods.
+/// A plain function pointer whose first argument is a reference to a context.
 ///
 /// # Safety
 ///
-/// As for [`Address`].
-pub unsafe trait LentFn: Copy + Send + Sync + 'static {
+/// As for [`FnAddress`].
+pub unsafe trait ContextFnPtr: Copy + Send + Sync + 'static {
     /// Where its code lies in this process.
-    fn lent_address(self) -> usize;
+    fn context_fn_address(self) -> usize;
 
     /// The function at an address.
     ///
     /// # Safety
     ///
     /// The address must be that of a function of exactly this type in this process.
-    unsafe fn from_lent_address(address: usize) -> Self;
+    unsafe fn from_context_fn_address(address: usize) -> Self;
 }
 
-/// A function pointer whose first argument is lent, as an [`Address`].
+/// A function pointer that takes a context first, as a [`FnAddress`].
 #[derive(Debug, Clone, Copy)]
-pub struct Lent<P>(pub P);
+pub struct ContextPtr<P>(pub P);
 
-/// A function pointer as [`Plain`], [`Trying`], [`Star`] or [`TryStar`], or one of these [`With`](crate::With) a
-/// context: what every backend can carry.
-pub trait FnPtr<A>: Func<A> + Clone + Send + Sync + 'static {
+/// A function that every backend can run: a function pointer as [`Plain`], [`Trying`], [`Star`] or [`TryStar`], or one of
+/// these with a context.
+pub trait PortableFn<A>:
+    Func<A, Out: Portable, Raised: Portable> + Clone + Send + Sync + 'static
+{
     /// The pointer's type.
-    type Pointer: Address;
-    /// What the function is lent with each call; `()` where it is nothing.
+    type Pointer: FnAddress;
+    /// What each call gets a reference to; `()` where it is nothing.
     type Context: Portable + Sync;
     /// The pointer inside.
     fn pointer(&self) -> Self::Pointer;
@@ -232,11 +264,11 @@ pub trait FnPtr<A>: Func<A> + Clone + Send + Sync + 'static {
     ) -> Result<Self, E>;
 }
 
-macro_rules! fn_ptr {
+macro_rules! portable_fn {
     ($($wrapper:ident)+) => {$(
-        impl<A, P: Address> FnPtr<A> for $wrapper<P>
+        impl<A, P: FnAddress> PortableFn<A> for $wrapper<P>
         where
-            $wrapper<P>: Func<A>,
+            $wrapper<P>: Func<A, Out: Portable, Raised: Portable>,
         {
             type Pointer = P;
             type Context = ();
@@ -256,7 +288,7 @@ macro_rules! fn_ptr {
     )+};
 }
 
-fn_ptr!(Plain Trying Star TryStar);
+portable_fn!(Plain Trying Star TryStar);
 
 /// A function whose arguments come as one tuple `A`.
 #[diagnostic::on_unimplemented(
@@ -270,10 +302,10 @@ pub trait StarFn<A> {
     fn call_star(&self, args: A) -> Self::Out;
 }
 
-/// A function whose arguments are a context, lent, and the parts of a tuple `A`.
+/// A function whose arguments are a reference to a context and the parts of a tuple `A`.
 #[diagnostic::on_unimplemented(
     message = "this function does not take `&{C}` and the parts of `{A}` as its arguments",
-    note = "`starmap_with` lends the context and unpacks tuples of 2 to 6 parts"
+    note = "`with(context).starmap` passes `&context` and unpacks tuples of 2 to 6 parts"
 )]
 pub trait StarFnWith<C, A> {
     /// What it returns.
@@ -289,12 +321,12 @@ pub trait StarFnWith<C, A> {
 )]
 pub trait Tuple: Sized {
     /// `fn(A, B, ..) -> R`.
-    type Fn<R: 'static>: StarFn<Self, Out = R> + Address
+    type Fn<R: 'static>: StarFn<Self, Out = R> + FnAddress
     where
         Self: 'static;
 
     /// `fn(&C, A, B, ..) -> R`.
-    type FnWith<C: 'static, R: 'static>: StarFnWith<C, Self, Out = R> + LentFn
+    type FnWith<C: 'static, R: 'static>: StarFnWith<C, Self, Out = R> + ContextFnPtr
     where
         Self: 'static;
 }
@@ -308,12 +340,12 @@ mod pointers {
     //! the caller of `from_address` vouches for the type.
     #![expect(unsafe_code, reason = "addresses of functions become functions again")]
 
-    use super::{Address, Lent, LentFn, StarFn, StarFnWith, Tuple};
+    use super::{ContextFnPtr, ContextPtr, FnAddress, StarFn, StarFnWith, Tuple};
 
     macro_rules! pointer {
         ($($part:ident $arg:ident),+) => {
             // SAFETY: both directions copy the pointer's bits unchanged.
-            unsafe impl<$($part: 'static,)+ R: 'static> Address for fn($($part),+) -> R {
+            unsafe impl<$($part: 'static,)+ R: 'static> FnAddress for fn($($part),+) -> R {
                 fn address(self) -> usize {
                     self as usize
                 }
@@ -324,13 +356,13 @@ mod pointers {
             }
 
             // SAFETY: both directions copy the pointer's bits unchanged.
-            unsafe impl<X: 'static, $($part: 'static,)+ R: 'static> LentFn
+            unsafe impl<X: 'static, $($part: 'static,)+ R: 'static> ContextFnPtr
                 for for<'x> fn(&'x X, $($part),+) -> R
             {
-                fn lent_address(self) -> usize {
+                fn context_fn_address(self) -> usize {
                     self as usize
                 }
-                unsafe fn from_lent_address(address: usize) -> Self {
+                unsafe fn from_context_fn_address(address: usize) -> Self {
                     // SAFETY: the caller vouches that a function of this type lies there; sizes are equal.
                     unsafe { std::mem::transmute::<usize, Self>(address) }
                 }
@@ -339,13 +371,13 @@ mod pointers {
     }
 
     // SAFETY: handed on, both ways.
-    unsafe impl<P: LentFn> Address for Lent<P> {
+    unsafe impl<P: ContextFnPtr> FnAddress for ContextPtr<P> {
         fn address(self) -> usize {
-            self.0.lent_address()
+            self.0.context_fn_address()
         }
         unsafe fn from_address(address: usize) -> Self {
             // SAFETY: the caller's promise.
-            Lent(unsafe { P::from_lent_address(address) })
+            ContextPtr(unsafe { P::from_context_fn_address(address) })
         }
     }
 

@@ -11,7 +11,7 @@ const STACK: usize = 8 * 1024 * 1024;
 /// # Examples
 ///
 /// ```
-/// let thread = pool_core::thread_builder("pool-example").spawn(|| [0_u8; 4 * 1024 * 1024].len())?;
+/// let thread = pool_core::backend::thread_builder("pool-example").spawn(|| [0_u8; 4 * 1024 * 1024].len())?;
 /// assert_eq!(thread.join().ok(), Some(4 * 1024 * 1024));
 /// # Ok::<(), std::io::Error>(())
 /// ```

@@ -9,7 +9,7 @@ use std::mem;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::hub::TaskId;
+use crate::shared::TaskId;
 use crate::work::sealed;
 
 /// The right to end one unit of one job: made by the queue, once for each unit, and consumed by its end.
@@ -130,7 +130,7 @@ impl<J: ?Sized> fmt::Debug for Link<J> {
     }
 }
 
-/// A job as its queue sees it, whatever it works on: a [`Cell`](crate::Cell), and nothing else. `J` is how its backend sees it.
+/// A job as its queue sees it, whatever it works on: a [`JobCell`](crate::backend::JobCell), and nothing else. `J` is how its backend sees it.
 pub trait Job<J: ?Sized>: sealed::Sealed + Send + Sync {
     /// Its place in the queue.
     fn link(&self) -> &Link<J>;
@@ -162,7 +162,7 @@ pub trait Job<J: ?Sized>: sealed::Sealed + Send + Sync {
 }
 
 /// A backend's own view of a job, as its queue takes it.
-pub trait Erased: Send + Sync {
+pub trait AsJob: Send + Sync {
     /// The job as the queue sees it.
     fn job(&self) -> &dyn Job<Self>;
 }

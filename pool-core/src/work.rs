@@ -3,7 +3,7 @@
 //! # Safety
 //!
 //! Everything here is shared between threads without a lock; who may touch what follows from the job's
-//! protocol, which [`Cell`](crate::Cell) keeps: a unit is owned by the one holder of its
+//! protocol, which [`JobCell`](crate::backend::JobCell) keeps: a unit is owned by the one holder of its
 //! [`Unit`](crate::Unit) until it is stored or given up; the value is owned by the resolver once no unit
 //! is left, and by the handle after that. The methods that rely on it are `unsafe` and say on which part.
 #![expect(
@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::chunks::Cut;
-use crate::failure::{CodecError, Failure};
+use crate::error::{CodecError, TaskError};
 use crate::fork::{OwnerProcess, end_copy};
 use crate::panics;
 use crate::task::{Func, Task};
@@ -49,13 +49,13 @@ pub trait Work: sealed::Sealed + Send + Sync {
     #[doc(hidden)]
     unsafe fn inputs(&self, unit: usize) -> Self::Inputs<'_>;
 
-    /// Runs a unit here and keeps what it yields.
+    /// Runs a unit here and keeps what it yields. A panic of the task is an error.
     ///
     /// # Safety
     ///
     /// The caller owns the unit, and has neither run nor stored it.
     #[doc(hidden)]
-    unsafe fn run(&self, unit: usize) -> Result<(), Failure<Self::Raised>>;
+    unsafe fn run(&self, unit: usize) -> Result<(), TaskError<Self::Raised>>;
 
     /// Keeps what a unit yielded elsewhere; a chunk of the wrong length is refused.
     ///
@@ -89,13 +89,13 @@ pub trait Work: sealed::Sealed + Send + Sync {
     #[doc(hidden)]
     unsafe fn take(&self) -> Option<Self::Value>;
 
-    /// The failures within the value: those of an `imap`'s items.
+    /// The errors within the value: those of an `imap`'s items.
     ///
     /// # Safety
     ///
     /// Sealed, and nobody takes the value meanwhile.
     #[doc(hidden)]
-    unsafe fn failures(&self) -> Vec<Failure<String>> {
+    unsafe fn errors(&self) -> Vec<TaskError<String>> {
         Vec::new()
     }
 }
@@ -166,11 +166,14 @@ where
         }
     }
 
-    unsafe fn run(&self, _unit: usize) -> Result<(), Failure<T::Raised>> {
+    unsafe fn run(&self, _unit: usize) -> Result<(), TaskError<T::Raised>> {
         // SAFETY: the caller owns the one unit; the reference ends before the task runs.
         let slot = unsafe { mem::replace(&mut *self.0.get(), Slot::Empty) };
         if let Slot::Task(task) = slot {
-            let value = task.run().map_err(Failure::Raised)?;
+            let value = match panics::catch(|| task.run()) {
+                Ok(end) => end.map_err(TaskError::raised)?,
+                Err(panic) => return Err(TaskError::Panicked(Box::new(panic))),
+            };
             // SAFETY: as above; the task may have run long, but the unit is still the caller's.
             unsafe { *self.0.get() = Slot::Value(value) };
         }
@@ -393,29 +396,42 @@ where
         (&self.func, items)
     }
 
-    unsafe fn run(&self, unit: usize) -> Result<(), Failure<F::Raised>> {
+    unsafe fn run(&self, unit: usize) -> Result<(), TaskError<F::Raised>> {
         let mut chunk = self.open(unit);
         let owner = OwnerProcess::current();
-        while let Some(item) = chunk.next_item() {
-            let result = self.func.call(item);
-            end_copy(owner);
-            chunk.write(result.map_err(Failure::Raised)?);
-        }
-        chunk.complete();
-        Ok(())
+        let end = panics::catch(|| {
+            while let Some(item) = chunk.next_item() {
+                let result = self.func.call(item);
+                end_copy(owner);
+                chunk.write(result?);
+            }
+            Ok(())
+        });
+        let failed = match end {
+            Ok(Ok(())) => {
+                chunk.complete();
+                return Ok(());
+            }
+            Ok(Err(raised)) => TaskError::raised(raised),
+            Err(panic) => TaskError::Panicked(Box::new(panic)),
+        };
+        // The item that was read last, counted in the unit.
+        let item = chunk.next - self.cut.range(unit).start - 1;
+        Err(failed.at_item(item))
     }
 
     unsafe fn store(&self, unit: usize, output: Vec<F::Out>) -> Result<(), CodecError> {
         let range = self.cut.range(unit);
         if output.len() != range.len() {
-            return Err(CodecError {
-                type_name: std::any::type_name::<Vec<F::Out>>().to_owned(),
-                reason: format!(
-                    "a chunk of {} items came back with {}",
-                    range.len(),
-                    output.len()
-                ),
-            });
+            let reason = format!(
+                "a chunk of {} items came back with {}",
+                range.len(),
+                output.len()
+            );
+            return Err(CodecError::new(
+                std::any::type_name::<Vec<F::Out>>(),
+                reason,
+            ));
         }
         let mut chunk = self.open(unit);
         for result in output {
@@ -445,12 +461,12 @@ where
         Some(mem::take(unsafe { &mut *self.results.get() }))
     }
 
-    unsafe fn failures(&self) -> Vec<Failure<String>> {
+    unsafe fn errors(&self) -> Vec<TaskError<String>> {
         if !F::SETTLES {
             return Vec::new();
         }
         // SAFETY: the caller vouches that it is sealed and not being taken.
         let results = unsafe { &*self.results.get() };
-        results.iter().filter_map(F::failure_in).collect()
+        results.iter().filter_map(F::error_in).collect()
     }
 }

@@ -1,14 +1,15 @@
-//! A backend that panics, or keeps what it was lent, costs the caller its value and nothing else: what lies on a
+//! A backend that panics, or keeps what it was given, costs the caller its value and nothing else: what lies on a
 //! caller's stack is never reached after the call.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pool_core::{
-    Backend, Batch, Call, Carry, Cell, Config, Deadline, Engine, Erased, Failure, Feed, Job,
-    Misuse, Plain, Seat, StartError, Terms, Unit, Work,
+use pool_core::backend::{
+    AsJob, Backend, Batch, CallCell, Config, Deadline, Engine, Job, JobCell, LocalBackend, Plain,
+    PortableFn, Queue, Unit, Work, WorkerSlot,
 };
+use pool_core::{Pool, PoolError, Portable, StartError, TaskError};
 
 /// A job that is run where it is taken.
 trait Local: Send + Sync {
@@ -16,17 +17,17 @@ trait Local: Send + Sync {
     fn run(&self, unit: Unit);
 }
 
-impl<W: Work + 'static> Local for Cell<dyn Local, W> {
+impl<W: Work + 'static> Local for JobCell<dyn Local, W> {
     fn as_job(&self) -> &dyn Job<dyn Local> {
         self
     }
 
     fn run(&self, unit: Unit) {
-        Cell::run(self, unit);
+        JobCell::run(self, unit);
     }
 }
 
-impl Erased for dyn Local {
+impl AsJob for dyn Local {
     fn job(&self) -> &dyn Job<dyn Local> {
         self.as_job()
     }
@@ -67,15 +68,15 @@ fn fault(expected: Fault) -> bool {
 
 /// No worker of its own: a test takes units itself.
 #[derive(Default)]
-struct Manual(Mutex<Option<Arc<Feed<dyn Local>>>>);
+struct Manual(Mutex<Option<Arc<Queue<dyn Local>>>>);
 
 impl Manual {
-    fn feed(&self) -> Arc<Feed<dyn Local>> {
+    fn queue(&self) -> Arc<Queue<dyn Local>> {
         lock(&self.0).clone().expect("it was started")
     }
 
     fn run_all(&self) {
-        while let Some(claim) = self.feed().try_next(Seat(0)) {
+        while let Some(claim) = self.queue().try_next(WorkerSlot(0)) {
             claim.job.run(claim.unit);
         }
     }
@@ -86,31 +87,49 @@ impl Backend for Manual {
 
     const KIND: &'static str = "manual";
 
-    fn start(&self, feed: &Arc<Feed<dyn Local>>) -> Result<(), StartError> {
-        *lock(&self.0) = Some(feed.clone());
+    fn start(&self, queue: &Arc<Queue<dyn Local>>) -> Result<(), StartError> {
+        *lock(&self.0) = Some(queue.clone());
         Ok(())
     }
 
     fn wake(&self) {
         if fault(Fault::WakeRunsOneAndPanics) {
-            let claim = self.feed().try_next(Seat(0)).expect("it was queued");
+            let claim = self.queue().try_next(WorkerSlot(0)).expect("it was queued");
             claim.job.run(claim.unit);
             panic!("after one");
         }
         assert!(!fault(Fault::WakePanics), "in wake");
     }
 
-    fn drain(&self) {}
+    fn call_job<F: PortableFn<A>, A: Portable>(
+        cell: Arc<CallCell<dyn Local, F, A>>,
+    ) -> Arc<dyn Local> {
+        Self::local_job(cell)
+    }
 
-    fn abandon(&self) {}
+    fn map_job<F: PortableFn<A>, A: Portable>(
+        cell: Arc<JobCell<dyn Local, Batch<F, A>>>,
+    ) -> Arc<dyn Local> {
+        Self::local_job(cell)
+    }
 
-    fn reap(&self, _: &Deadline) -> bool {
+    fn join(&self, _: &Deadline) -> bool {
         true
     }
 }
 
-impl<W: Work + 'static> Carry<W> for Manual {
-    fn load(cell: Arc<Cell<dyn Local, W>>) -> Arc<dyn Local> {
+struct ManualPool(Engine<Manual>);
+
+impl Pool for ManualPool {
+    type Backend = Manual;
+
+    fn engine(&self) -> &Engine<Manual> {
+        &self.0
+    }
+}
+
+impl LocalBackend for Manual {
+    fn local_job<W: Work + 'static>(cell: Arc<JobCell<dyn Local, W>>) -> Arc<dyn Local> {
         lock(&KEPT).push(cell.clone());
         assert!(!fault(Fault::LoadPanics), "in load");
         if fault(Fault::LoadCloses)
@@ -123,17 +142,10 @@ impl<W: Work + 'static> Carry<W> for Manual {
 }
 
 /// Brings the job that was loaded last into the queue of another pool, where nothing of it may be left to run.
-fn offer_again(engine: &Engine<Manual>) {
+fn offer_again(pool: &ManualPool) {
     *lock(&EXCHANGE) = lock(&KEPT).pop();
-    let handle = engine.submit_task(
-        Call {
-            func: Plain(|x: u8| x),
-            arg: 1,
-        },
-        Terms::here(),
-        |_| (),
-    );
-    engine.backend().run_all();
+    let handle = pool.apply_async(|x: u8| x, 1);
+    pool.0.backend().run_all();
     assert!(
         !handle.expect("it is let in").ready(),
         "another job was queued in its place"
@@ -141,13 +153,13 @@ fn offer_again(engine: &Engine<Manual>) {
 }
 
 /// A blocking call whose function and items lie on this stack.
-fn lend(engine: &Engine<Manual>) -> Result<Vec<usize>, Failure> {
+fn borrow(pool: &ManualPool) -> Result<Vec<usize>, TaskError> {
     let words = [String::from("one"), String::from("three")];
     let length = |index: usize| {
         RUNS.fetch_add(1, Ordering::Relaxed);
         words[index].len()
     };
-    engine.call(Batch::new(Plain(length), vec![0, 1], 1))
+    pool.0.call(Batch::new(Plain(length), vec![0, 1], 1))
 }
 
 // One test, since the faults are the process's.
@@ -158,37 +170,38 @@ fn a_backend_that_panics_or_keeps_a_job_reaches_nothing_of_the_callers_stack() {
             .size(1)
             .warn_on_drop(false)
             .panic_hook(false);
-        Arc::new(Engine::start(Manual::default(), config).expect("it starts"))
+        let engine = Engine::start(Manual::default(), config).expect("it starts");
+        Arc::new(ManualPool(engine))
     };
-    for (wrong, runs) in [
+    for (what, runs) in [
         (Fault::LoadPanics, 0),
         (Fault::WakePanics, 0),
         (Fault::WakeRunsOneAndPanics, 1),
     ] {
-        let engine = pool();
-        *lock(&FAULT) = wrong;
+        let wrong = pool();
+        *lock(&FAULT) = what;
         RUNS.store(0, Ordering::Relaxed);
-        let ended = catch_unwind(AssertUnwindSafe(|| lend(&engine)));
+        let ended = catch_unwind(AssertUnwindSafe(|| borrow(&wrong)));
         assert!(ended.is_err(), "the panic is the caller's");
-        engine.backend().run_all();
+        wrong.0.backend().run_all();
         assert_eq!(RUNS.load(Ordering::Relaxed), runs);
         offer_again(&pool());
         assert_eq!(RUNS.load(Ordering::Relaxed), runs);
     }
 
-    let engine = pool();
+    let wrong = pool();
     *lock(&FAULT) = Fault::LoadCloses;
-    let closing = engine.clone();
+    let closing = wrong.clone();
     *lock(&CLOSE) = Some(Box::new(move || closing.close()));
-    assert_eq!(lend(&engine), Err(Failure::Misuse(Misuse::NotRunning)));
+    assert_eq!(borrow(&wrong), Err(TaskError::Pool(PoolError::NotRunning)));
     offer_again(&pool());
 
     // A scope whose task the backend did not take ends all the same.
-    let engine = pool();
+    let wrong = pool();
     *lock(&FAULT) = Fault::LoadPanics;
     let text = String::from("on the stack");
     let ended = catch_unwind(AssertUnwindSafe(|| {
-        engine.scope(|scope| {
+        wrong.0.scope(|scope| {
             let task = scope.apply_async(|()| text.len(), ());
             task.map(|task| task.ready())
         })

@@ -7,7 +7,7 @@ use std::fs;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use pool_process::{Builder, Failure, ProcessPool};
+use pool_process::{Builder, Pool, ProcessPool, TaskError};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -120,7 +120,7 @@ fn death(pool: &ProcessPool) -> Outcome<Duration> {
     pool.apply(|x: u64| x, 1)?;
     let start = Instant::now();
     match pool.apply(die, ()) {
-        Err(Failure::WorkerLost(_)) => Ok(start.elapsed()),
+        Err(TaskError::WorkerLost(_)) => Ok(start.elapsed()),
         other => Err(format!("not a lost worker: {other:?}").into()),
     }
 }
@@ -144,7 +144,7 @@ fn memory() -> Outcome<()> {
     let pool = ProcessPool::new(4)?;
     // One after the other, so that all have worked.
     let mut workers: Vec<u32> = pool
-        .map_task(
+        .each(
             |_: u64| {
                 std::thread::sleep(Duration::from_millis(20));
                 std::process::id()

@@ -5,13 +5,16 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pool_core::{CodecError, Config, Engine, FnPtr, Plain, Portable, StartError, Timers};
+use pool_core::backend::{Config, Engine, FnAddress};
+use pool_core::{CodecError, Portable, StartError, Timers};
 
 use crate::environment::Environment;
 use crate::pool::ProcessPool;
 use crate::pool::backend::Processes;
 use crate::pool::dispatcher::Plan;
 use crate::start::{self, StartMethod};
+use crate::wire::codec;
+use crate::wire::token::Entry;
 use crate::worker::entry_points::{Making, Shape, TryMaking};
 use crate::{task, wire};
 
@@ -41,6 +44,7 @@ impl ProcessPool {
     /// # Examples
     ///
     /// ```
+    /// # use pool_process::Pool;
     /// let pool = pool_process::ProcessPool::new(2)?;
     /// assert_eq!(pool.size(), 2);
     /// assert!(pool_process::ProcessPool::new(0).is_err());
@@ -61,6 +65,7 @@ impl ProcessPool {
     /// # Examples
     ///
     /// ```
+    /// # use pool_process::Pool;
     /// let pool = pool_process::ProcessPool::with_default_size()?;
     /// assert_eq!(pool.size(), std::thread::available_parallelism()?.get());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -74,6 +79,7 @@ impl ProcessPool {
     /// # Examples
     ///
     /// ```
+    /// # use pool_process::Pool;
     /// let pool = pool_process::ProcessPool::builder().size(2).warn_on_drop(false).build()?;
     /// assert_eq!(pool.size(), 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -105,6 +111,7 @@ impl Builder {
     /// # Examples
     ///
     /// ```
+    /// # use pool_process::Pool;
     /// let pool = pool_process::ProcessPool::builder().size(3).build()?;
     /// assert_eq!(pool.size(), 3);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -119,9 +126,9 @@ impl Builder {
     /// How many tasks may wait in the queue, at least 1 (default: any number); those that run are not counted, each
     /// chunk of a map is one.
     ///
-    /// When it is full, a submission waits for a place: [`Submission`](crate::Submission) has the forms that do not,
-    /// or not for long, and give the argument back. `close` and `terminate` wake those who wait with
-    /// [`Misuse::NotRunning`](crate::Misuse::NotRunning). A map is let in chunk by chunk; one whose first
+    /// When it is full, a submission waits for a place: [`Call`](crate::Call) and [`Each`](crate::Each) have the forms that do not,
+    /// or not for long, and give the argument back, and one that is awaited. `close` and `terminate` wake those who wait with
+    /// [`PoolError::NotRunning`](crate::PoolError::NotRunning). A map is let in chunk by chunk; one whose first
     /// chunk is in counts as accepted. An `imap` has its read-ahead for a bound:
     /// it neither waits here nor takes places from others. Of several who wait, whoever came first gets the next
     /// place, and nobody who comes later is let in before.
@@ -131,19 +138,20 @@ impl Builder {
     /// # Examples
     ///
     /// ```
-    /// use pool_process::{ProcessPool, TrySubmitError};
+    /// use pool_process::TrySubmitError;
+    /// use pool_process::prelude::*;
     ///
     /// let pool = ProcessPool::builder().size(1).queue(1).build()?;
     /// let slow = |millis: u64| std::thread::sleep(std::time::Duration::from_millis(millis));
     /// let mut queued = vec![];
     /// let full = loop {
-    ///     match pool.task(slow, 20).try_submit() {
+    ///     match pool.call(slow, 20).try_submit() {
     ///         Ok(handle) => queued.push(handle),
     ///         Err(full) => break full,
     ///     }
     /// };
     /// assert_eq!(full, TrySubmitError::Full(20));
-    /// let _late = pool.task(slow, full.into_argument()).submit()?; // waits for a place
+    /// let _late = pool.call(slow, full.into_argument()).submit()?; // waits for a place
     /// pool.close();
     /// pool.join()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -160,6 +168,7 @@ impl Builder {
     /// # Examples
     ///
     /// ```
+    /// # use pool_process::Pool;
     /// let pool = pool_process::ProcessPool::builder().size(1).timers(pool_process::Timers::real()).build()?;
     /// # drop(pool);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -183,9 +192,10 @@ impl Builder {
     /// # Examples
     ///
     /// ```
+    /// # use pool_process::Pool;
     /// let pool = pool_process::ProcessPool::builder().size(1).max_message(100).build()?;
     /// let refused = pool.apply(|text: String| text.len(), "x".repeat(100));
-    /// assert!(matches!(refused, Err(pool_process::Failure::Encode(_))));
+    /// assert!(matches!(refused, Err(pool_process::TaskError::Encode(_))));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn max_message(self, bytes: u64) -> Self {
@@ -201,9 +211,10 @@ impl Builder {
     /// # Examples
     ///
     /// ```
+    /// # use pool_process::Pool;
     /// let pool = pool_process::ProcessPool::builder().size(1).panic_hook(false).build()?;
     /// match pool.apply(|x: u32| 1 / x, 0) {
-    ///     Err(pool_process::Failure::Panicked(panic)) => assert_eq!(panic.location, None),
+    ///     Err(pool_process::TaskError::Panicked(panic)) => assert_eq!(panic.location, None),
     ///     other => panic!("{other:?}"),
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -221,6 +232,7 @@ impl Builder {
     /// # Examples
     ///
     /// ```
+    /// # use pool_process::Pool;
     /// let pool = pool_process::ProcessPool::builder().size(1).warn_on_drop(false).build()?;
     /// let _never_asked_for = pool.apply_async(|x: u32| x, 1)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -236,13 +248,14 @@ impl Builder {
     /// is the worker's own state, which tasks reach by [`worker_state`](crate::worker_state).
     ///
     /// A panic is a failed start: it is tried again a few times, with growing pauses; when no worker is left
-    /// that could start, what is queued fails with [`Failure::WorkerLost`](crate::Failure::WorkerLost). In
+    /// that could start, what is queued fails with [`TaskError::WorkerLost`](crate::TaskError::WorkerLost). In
     /// Python workers are then started for ever.
     ///
     /// # Examples
     ///
     /// ```
-    /// use pool_process::{ProcessPool, worker_state};
+    /// use pool_process::prelude::*;
+    /// use pool_process::worker_state;
     ///
     /// let pool = ProcessPool::builder().size(1).initializer(|start: u32| vec![start], 1).build()?;
     /// let push = |x: u32| worker_state(|seen: &mut Vec<u32>| { seen.push(x); seen.len() });
@@ -250,7 +263,7 @@ impl Builder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn initializer<A: Portable, S: 'static>(self, make: fn(A) -> S, arg: A) -> Self {
-        self.initialized_by::<Making, _, _>(Plain(make), &arg)
+        self.initialized_by(<Making as Shape<A, fn(A) -> S>>::ENTRY, make, &arg)
     }
 
     /// As [`initializer`](Self::initializer), for one that may fail: an error is a failed start.
@@ -258,6 +271,7 @@ impl Builder {
     /// # Examples
     ///
     /// ```
+    /// # use pool_process::Pool;
     /// let parse = |text: String| text.parse::<u32>();
     /// let pool = pool_process::ProcessPool::builder().size(1).try_initializer(parse, "7".to_owned()).build()?;
     /// assert_eq!(pool.apply(|()| pool_process::worker_state(|seven: &mut u32| *seven), ())?, Some(7));
@@ -268,12 +282,22 @@ impl Builder {
         make: fn(A) -> Result<S, E>,
         arg: A,
     ) -> Self {
-        self.initialized_by::<TryMaking, _, _>(Plain(make), &arg)
+        self.initialized_by(
+            <TryMaking as Shape<A, fn(A) -> Result<S, E>>>::ENTRY,
+            make,
+            &arg,
+        )
     }
 
-    fn initialized_by<M: Shape<A, F>, A: Portable, F: FnPtr<A>>(self, make: F, arg: &A) -> Self {
+    fn initialized_by<A: Portable, P: FnAddress>(
+        self,
+        entry: &'static Entry,
+        make: P,
+        arg: &A,
+    ) -> Self {
         let mut payload = Vec::new();
-        let encoded = task::payload::<M, A, F, A>(&make, arg, &mut payload);
+        let encode = |out: &mut Vec<u8>, _: &codec::At| codec::encode(arg, out);
+        let encoded = task::payload::<A, P>(entry, make, None, encode, &mut payload);
         Builder {
             initializer: Some(encoded.map(|()| payload.into())),
             ..self
@@ -286,6 +310,7 @@ impl Builder {
     /// # Examples
     ///
     /// ```
+    /// # use pool_process::Pool;
     /// use std::num::NonZeroUsize;
     ///
     /// let pool = pool_process::ProcessPool::builder().size(1).maxtasksperchild(NonZeroUsize::MIN).build()?;
@@ -305,6 +330,7 @@ impl Builder {
     /// # Examples
     ///
     /// ```
+    /// # use pool_process::Pool;
     /// let pool = pool_process::ProcessPool::builder().size(1).reexec().build()?;
     /// assert_eq!(pool.stats().start_method, pool_process::StartMethod::Reexec);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -343,6 +369,7 @@ impl Builder {
     /// # Examples
     ///
     /// ```
+    /// # use pool_process::Pool;
     /// static TABLE: std::sync::OnceLock<Vec<u32>> = std::sync::OnceLock::new();
     ///
     /// let make = || TABLE.set((0..100).collect()).unwrap_or_default();
@@ -367,6 +394,7 @@ impl Builder {
     /// # Examples
     ///
     /// ```
+    /// # use pool_process::Pool;
     /// let pool = pool_process::ProcessPool::builder().size(2).build()?;
     /// assert_eq!(pool.map(|x: u32| x + 1, 0..3)?, [1, 2, 3]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,7 +1,7 @@
 //! Python's `multiprocessing.Pool` in Rust: a pool of worker processes.
 //!
 //! ```
-//! use pool_process::ProcessPool;
+//! use pool_process::prelude::*;
 //!
 //! let pool = ProcessPool::new(2)?;
 //! let squares = pool.map(|x: u64| x * x, 0..1_000)?; // in order
@@ -21,8 +21,8 @@
 //! - A worker has no terminal: a task that opens `/dev/tty` gets an error. It may print, and set the mode of an output that it has
 //!   inherited (`tcsetattr` on descriptor 1). Ctrl-C and Ctrl-Z are the program's alone.
 //! - A function carries no data of its own: it is a plain function, or a closure that captures nothing. What it
-//!   needs beside its argument comes by the `*_with` methods ([`map_with`](ProcessPool::map_with)).
-//! - A task that dies, however it does, fails alone, with [`Failure::WorkerLost`]; its worker is replaced. In
+//!   needs beside its argument comes by a context ([`with`](Pool::with)).
+//! - A task that dies, however it does, fails alone, with [`TaskError::WorkerLost`]; its worker is replaced. In
 //!   programs built with `panic = "abort"` a panic is such a death.
 //! - **Dropping a pool terminates it**: `close()` and `join()` it to have its work done.
 //! - Whatever becomes of the program, its workers do not outlive it.
@@ -42,7 +42,19 @@ mod linux;
 pub use linux::*;
 
 pub use pool_core::{
-    AsyncResult, Cause, Chunks, CodecError, DrainError, Failure, Imap, ImapSubmission, JoinAsync,
-    Misuse, Never, Panic, Phase, Pool, Portable, Report, StartError, Submission, Tally, Timers,
-    TrySubmitError, Unseen, Worker, WorkerLost, current_worker, drain, worker_state,
+    AsyncResult, Call, Cause, CodecError, Each, Imap, Input, JoinAsync, Never, Panic, Phase, Pool,
+    PoolError, Portable, Report, Results, RunError, StartError, SubmitAsync, Submitted, TaskError,
+    TaskStats, TimedOut, Timers, TrySubmitError, UnhandledError, WithContext, Worker, WorkerLost,
+    current_worker, worker_state,
 };
+
+/// What nearly every program that uses a process pool names: `use pool_process::prelude::*`.
+pub mod prelude {
+    pub use crate::ProcessPool;
+    pub use pool_core::prelude::*;
+}
+
+// The examples of the package's own page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -45,23 +45,8 @@ pub(crate) mod start;
 // The pool, and the parent's side of its workers.
 pub(crate) mod pool;
 
-// The trait that all pools share.
-mod face;
-
-// The calls of a pool.
-mod calls;
-
-// The calls whose function may fail.
-mod trying;
-
-// The calls with a context.
-mod with;
-
 // How a pool is made.
 mod builder;
-
-// A pool for the time of a function.
-mod with_pool;
 
 // One function in a process of its own.
 mod process;
@@ -70,7 +55,7 @@ pub use builder::Builder;
 pub use current::{CurrentProcess, current_process};
 pub use hook::init;
 pub use pool::ProcessPool;
+pub use pool::backend::Processes;
 pub use pool::stats::Stats;
 pub use process::{ActiveChild, Process, ProcessError, active_children};
 pub use start::StartMethod;
-pub use with_pool::with_pool;

@@ -19,11 +19,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use pool_core::{CodecError, Plain, Portable, Timers};
+use pool_core::{CodecError, Portable, Timers};
 
 use crate::sys::Status;
+use crate::wire::codec::{self, At};
 use crate::wire::{self, Kind};
-use crate::worker::entry_points::Alone;
+use crate::worker::entry_points::{Alone, Shape};
 use crate::{at_exit, start, task};
 
 use children::Entry;
@@ -101,8 +102,11 @@ pub enum ProcessError {
 impl Process {
     /// A process that will call `func(arg)`; nothing runs before [`start`](Process::start).
     pub fn new<A: Portable, R: 'static>(func: fn(A) -> R, arg: A) -> Process {
-        let call =
-            move |out: &mut Vec<u8>| task::payload::<Alone, A, _, A>(&Plain(func), &arg, out);
+        let call = move |out: &mut Vec<u8>| {
+            let entry = <Alone as Shape<A, fn(A) -> R>>::ENTRY;
+            let encode = |out: &mut Vec<u8>, _: &At| codec::encode(&arg, out);
+            task::payload::<A, _>(entry, func, None, encode, out)
+        };
         Process {
             name: default_name(),
             daemon: false,

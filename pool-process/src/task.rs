@@ -2,47 +2,49 @@
 
 use std::any::type_name;
 
-use pool_core::{Address, CodecError, FnPtr, Panic, catch};
-use serde::Serialize;
+use pool_core::backend::{FnAddress, catch};
+use pool_core::{CodecError, Panic};
 
-use crate::wire::codec;
-use crate::wire::token::{Refused, Token};
-use crate::worker::entry_points::{PRELOAD, Shape};
-
-/// Names a function for the workers, as it is to be called.
-fn token<S: Shape<A, F>, A, F: FnPtr<A>>(func: &F) -> Result<Token, Refused> {
-    Token::of(S::ENTRY, func.pointer().address())
-}
+use crate::wire::codec::At;
+use crate::wire::token::{Entry, Refused, Token};
+use crate::worker::entry_points::PRELOAD;
 
 /// Names a function that a fork server is to run before it forks.
 pub(crate) fn preload(func: fn()) -> Result<Token, Refused> {
     Token::of(PRELOAD, func as usize)
 }
 
-/// Code, context and argument; the argument's own `Serialize` may refuse, or panic.
-pub(crate) fn payload<S: Shape<A, F>, A, F: FnPtr<A>, I: Serialize + ?Sized>(
-    func: &F,
-    input: &I,
+/// Code, the context's number and the argument; `encode` writes the argument of the type `A`, whose own `Serialize` may refuse, or
+/// panic.
+pub(crate) fn payload<A, P: FnAddress>(
+    entry: &'static Entry,
+    pointer: P,
+    context: Option<u64>,
+    encode: impl FnOnce(&mut Vec<u8>, &At) -> Result<(), CodecError>,
     out: &mut Vec<u8>,
 ) -> Result<(), CodecError> {
-    let refused = |refused: Refused| CodecError {
-        type_name: type_name::<F::Pointer>().to_owned(),
-        reason: refused.to_string(),
-    };
+    let refused = |refused: Refused| CodecError::new(type_name::<P>(), refused.to_string());
+    let at = At::default();
     let encoded = catch(|| {
-        out.extend_from_slice(&token::<S, A, F>(func).map_err(refused)?.to_bytes());
-        if let Some(context) = func.context() {
-            out.extend_from_slice(&context.number().to_le_bytes());
+        out.extend_from_slice(
+            &Token::of(entry, pointer.address())
+                .map_err(refused)?
+                .to_bytes(),
+        );
+        if let Some(number) = context {
+            out.extend_from_slice(&number.to_le_bytes());
         }
-        codec::encode(input, out)
+        encode(out, &at)
     });
-    encoded.unwrap_or_else(|panic| Err(panicked::<I>(&panic)))
+    encoded
+        .unwrap_or_else(|panic| Err(panicked::<A>(&panic)))
+        .map_err(|mut error| {
+            error.item = error.item.or(at.get());
+            error
+        })
 }
 
 /// The error of a value whose own code panicked while it was encoded or decoded.
 pub(crate) fn panicked<T: ?Sized>(panic: &Panic) -> CodecError {
-    CodecError {
-        type_name: type_name::<T>().to_owned(),
-        reason: format!("it panicked: {}", panic.message),
-    }
+    CodecError::new(type_name::<T>(), format!("it panicked: {}", panic.message))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{Outcome, Watch, never_end, pid};
 use futures_core::Stream;
-use pool_process::{Failure, Misuse, ProcessPool};
+use pool_process::{Pool, PoolError, ProcessPool, TaskError};
 
 /// Runs a future on a runtime that has the calling thread alone.
 fn on_one_thread<T>(future: impl Future<Output = T>) -> T {
@@ -20,15 +20,15 @@ fn on_one_thread<T>(future: impl Future<Output = T>) -> T {
 fn handles_streams_and_joins_are_awaited() -> Outcome {
     on_one_thread(async {
         let pool = ProcessPool::new(2)?;
-        assert_eq!(pool.join_async().await, Err(Misuse::StillRunning));
+        assert_eq!(pool.join_async().await, Err(PoolError::StillRunning));
         let worker = Watch::over(pool.apply_async(pid, ())?.await?);
         assert_eq!(pool.map_async(|x: u64| x * x, 0..4)?.await?, [0, 1, 4, 9]);
         for unordered in [false, true] {
-            let submission = pool.imap_task(|x: u64| x * x, 0..40).chunksize(3);
+            let submission = pool.each(|x: u64| x * x, 0..40).chunksize(3);
             let mut results = if unordered {
-                submission.unordered()?
+                submission.imap_unordered()?
             } else {
-                submission.ordered()?
+                submission.imap()?
             };
             let mut sum = 0;
             while let Some(square) = poll_fn(|cx| Pin::new(&mut results).poll_next(cx)).await {
@@ -55,8 +55,8 @@ fn a_pool_dropped_on_the_only_thread_of_a_runtime_resolves_what_others_await() -
         let queued = tokio::spawn(pool.map_async(never_end, [(); 100])?);
         tokio::task::yield_now().await;
         drop(pool);
-        assert_eq!(running.await?, Err(Failure::Terminated));
-        assert_eq!(queued.await?, Err(Failure::Terminated));
+        assert_eq!(running.await?, Err(TaskError::Terminated));
+        assert_eq!(queued.await?, Err(TaskError::Terminated));
         Ok(())
     })
 }

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::Outcome;
-use pool_process::{Failure, Misuse, ProcessPool, TrySubmitError};
+use pool_process::{Pool, PoolError, ProcessPool, TaskError, TrySubmitError};
 
 fn same(x: u32) -> u32 {
     x
@@ -36,38 +36,39 @@ fn sizes_and_bounds_that_cannot_be() {
 fn chunks_and_read_ahead_of_nothing_and_pools_that_take_no_more() -> Outcome {
     let pool = ProcessPool::new(1)?;
     assert_eq!(
-        pool.map_task(same, 0..3).chunksize(0).submit().err(),
-        Some(Misuse::ZeroChunksize)
+        pool.each(same, 0..3).chunksize(0).submit().err(),
+        Some(PoolError::ZeroChunksize)
     );
     assert_eq!(
-        pool.imap_task(same, 0..3).chunksize(0).ordered().err(),
-        Some(Misuse::ZeroChunksize)
+        pool.each(same, 0..3).chunksize(0).imap().err(),
+        Some(PoolError::ZeroChunksize)
     );
     assert_eq!(
-        pool.imap_task(same, 0..3).read_ahead(0).ordered().err(),
-        Some(Misuse::ZeroReadAhead)
+        pool.each(same, 0..3).read_ahead(0).imap().err(),
+        Some(PoolError::ZeroReadAhead)
     );
-    assert_eq!(pool.join(), Err(Misuse::StillRunning));
+    assert_eq!(pool.join(), Err(PoolError::StillRunning));
     assert_eq!(pool.apply(same, 1)?, 1);
     pool.close();
-    let (no, nothing) = (Some(Misuse::NotRunning), [0_u32; 0]);
+    let (no, nothing) = (Some(PoolError::NotRunning), [0_u32; 0]);
     assert_eq!(
         pool.apply(same, 1),
-        Err(Failure::Misuse(Misuse::NotRunning))
+        Err(TaskError::Pool(PoolError::NotRunning))
     );
     assert_eq!(
         pool.map(same, nothing),
-        Err(Failure::Misuse(Misuse::NotRunning))
+        Err(TaskError::Pool(PoolError::NotRunning))
     );
     assert_eq!(pool.imap(same, nothing).err(), no);
     assert_eq!(
-        pool.map_async_with(1, |by: &u32, x: u32| x * by, nothing)
+        pool.with(1)
+            .map_async(|by: &u32, x: u32| x * by, nothing)
             .err(),
         no
     );
     assert_eq!(
-        pool.task(same, 1).try_submit().err(),
-        Some(TrySubmitError::NotRunning(1))
+        pool.call(same, 1).try_submit().err(),
+        Some(TrySubmitError::Refused(PoolError::NotRunning, 1))
     );
     assert_eq!(pool.join_timeout(Duration::MAX), Ok(true));
     Ok(())
@@ -79,14 +80,14 @@ fn a_limit_on_messages_that_nothing_keeps_to() -> Outcome {
     let worker = pool.apply(common::pid, ())?;
     let long = pool.apply(|length: usize| "x".repeat(length), 100);
     assert!(
-        matches!(&long, Err(Failure::Encode(error)) if error.type_name == "the task's result"),
+        matches!(&long, Err(TaskError::Encode(error)) if error.type_name == "the task's result"),
         "{long:?}"
     );
     assert_eq!(pool.apply(common::pid, ())?, worker);
     let pool = ProcessPool::builder().size(1).max_message(0).build()?;
     let refused = pool.apply(same, 1);
     assert!(
-        matches!(&refused, Err(Failure::Encode(error)) if error.type_name == "the task's argument"),
+        matches!(&refused, Err(TaskError::Encode(error)) if error.type_name == "the task's argument"),
         "{refused:?}"
     );
     Ok(())

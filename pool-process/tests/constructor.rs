@@ -6,7 +6,7 @@ use std::os::fd::IntoRawFd;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use common::{Outcome, each_way, loss, pid};
-use pool_process::{Cause, Process, ProcessPool, StartMethod};
+use pool_process::{Cause, Pool, Process, ProcessPool, StartMethod};
 
 /// The file that says how often a worker is to die before it is one: once for each `x` in it, or always.
 const DEATHS: &str = "POOL_TEST_DEATHS";

@@ -11,7 +11,7 @@ use common::{
     raise, signal_of, stop, wait_at,
 };
 use nix::sys::signal::Signal;
-use pool_process::{Cause, Failure, Process, ProcessPool};
+use pool_process::{Cause, Pool, Process, ProcessPool, TaskError};
 
 fn overflow(depth: u64) -> u64 {
     let room = std::hint::black_box([depth; 1_000]);
@@ -53,10 +53,11 @@ fn a_loss_names_signal_process_function_item_and_place() -> Outcome {
                 raise(9)
             }
         };
-        let lost = loss(pool.map_task(died, 0..8).chunksize(2).submit()?.get());
-        assert!(lost.task.contains("closure, items 2..4 (task "), "{lost}");
+        let lost = loss(pool.each(died, 0..8).chunksize(2).submit()?.get());
+        assert!(lost.task.contains("closure"), "{lost}");
+        assert!(lost.task.contains(", items 2..4 (task "), "{lost}");
         assert_eq!(lost.items, Some(2..4));
-        let lost = loss(pool.map_task(raise, [9]).submit()?.get());
+        let lost = loss(pool.each(raise, [9]).submit()?.get());
         let begin = "death::common::raise, item 0 (task ";
         assert!(lost.task.starts_with(begin), "{lost}");
         assert_eq!(loss(pool.apply(raise, 9)).items, None);
@@ -79,11 +80,11 @@ fn a_loss_in_an_imap_names_its_items_by_their_place_in_the_whole_input() -> Outc
             (9, 9..17, ", items 9..17 (task "),
         ] {
             for unordered in [false, true] {
-                let results = pool.imap_task(died, 0..17).chunksize(chunksize);
+                let results = pool.each(died, 0..17).chunksize(chunksize);
                 let results = if unordered {
-                    results.unordered()?
+                    results.imap_unordered()?
                 } else {
-                    results.ordered()?
+                    results.imap()?
                 };
                 let (done, lost): (Vec<_>, Vec<_>) = results.partition(Result::is_ok);
                 assert_eq!(done.len() + lost.len(), 17);
@@ -152,7 +153,7 @@ fn of_a_map_only_the_chunk_that_died_fails_and_the_others_run() -> Outcome {
         };
         let path = file.path().to_string_lossy().into_owned();
         let items = (0..8).map(|x| (path.clone(), x));
-        let lost = loss(pool.map_task(died, items).chunksize(1).submit()?.get());
+        let lost = loss(pool.each(died, items).chunksize(1).submit()?.get());
         assert!(lost.task.contains(", item 3 "), "{lost}");
         assert_eq!(std::fs::read(&file)?.len(), 7);
         Ok(())
@@ -214,7 +215,7 @@ fn a_busy_worker_killed_from_outside_costs_what_it_ran_and_none_of_a_thousand_be
         let lost: Vec<_> = ends.into_iter().filter_map(Result::err).collect();
         assert_eq!(lost.len(), 1, "{lost:?}");
         assert!(
-            matches!(&lost[0], Failure::WorkerLost(lost) if lost.pid == killed),
+            matches!(&lost[0], TaskError::WorkerLost(lost) if lost.pid == killed),
             "{lost:?}"
         );
         for (x, handle) in (0..1_000).zip(behind?) {
@@ -256,7 +257,7 @@ fn terminate_is_bounded_for_workers_that_ignore_it() -> Outcome {
         let workers = gate.guests(2);
         pool.terminate();
         for handle in handles {
-            assert_eq!(handle.get(), Err(Failure::Terminated));
+            assert_eq!(handle.get(), Err(TaskError::Terminated));
         }
         pool.join()?;
         assert!(workers.iter().all(|worker| !lives(worker.pid)));
@@ -271,7 +272,7 @@ fn stopped_workers_are_terminated_and_dropped_like_others() -> Outcome {
         workers.iter().for_each(|worker| stop(*worker));
         let waiting = pool.apply_async(pid, ())?;
         pool.terminate();
-        assert_eq!(waiting.get(), Err(Failure::Terminated));
+        assert_eq!(waiting.get(), Err(TaskError::Terminated));
         pool.join()?;
         assert!(workers.iter().all(|worker| !lives(*worker)));
         Ok(())
@@ -289,7 +290,7 @@ fn a_drop_stops_what_runs_and_waits_for_no_timer() -> Outcome {
         let worker = everybody(&pool, 2);
         let handle = pool.apply_async(never_end, ())?;
         drop(pool);
-        assert_eq!(handle.get(), Err(Failure::Terminated));
+        assert_eq!(handle.get(), Err(TaskError::Terminated));
         assert!(worker.iter().all(|worker| !lives(*worker)));
     }
     Ok(())
@@ -302,12 +303,12 @@ fn a_pool_may_be_dropped_in_its_own_callback() -> Outcome {
         let worker = common::Watch::over(pool.apply(pid, ())?);
         let own = pool.clone();
         let handle = pool
-            .task(|x: u8| x, 1)
+            .call(|x: u8| x, 1)
             .callback(move |_| drop(own))
             .submit()?;
         drop(pool);
         // The value was there before the pool went, or went with it.
-        assert!(matches!(handle.get(), Ok(1) | Err(Failure::Terminated)));
+        assert!(matches!(handle.get(), Ok(1) | Err(TaskError::Terminated)));
         worker.ends();
     }
     Ok(())

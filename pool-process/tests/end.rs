@@ -16,7 +16,7 @@ use common::{
 };
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, killpg, sigaction};
 use nix::unistd::{ForkResult, Pid, fork};
-use pool_process::{Process, ProcessPool};
+use pool_process::{Pool, Process, ProcessPool};
 
 /// The variable with the name of the gate at which a program's tasks report to the test.
 const GATE: &str = "POOL_TEST_GATE";

@@ -9,7 +9,9 @@ use std::time::Duration;
 use common::{Gate, Outcome, each_way, ignore_sigterm, pid, wait_at};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, alarm, fork};
-use pool_process::{Failure, Misuse, Process, ProcessError, ProcessPool, active_children};
+use pool_process::{
+    Pool, PoolError, Process, ProcessError, ProcessPool, TaskError, TimedOut, active_children,
+};
 
 /// What takes longer hangs: the child's own alarm ends it.
 const LIMIT: u32 = 30;
@@ -36,9 +38,9 @@ fn forked(check: impl FnOnce() -> Outcome) {
     }
 }
 
-fn refused<T>(failure: Result<T, Failure>) {
+fn refused<T>(failure: Result<T, TaskError>) {
     let refused = failure.err().expect("nobody does it");
-    assert_eq!(refused, Failure::Misuse(Misuse::Forked));
+    assert_eq!(refused, TaskError::Pool(PoolError::Forked));
 }
 
 #[test]
@@ -59,11 +61,15 @@ fn a_copy_of_a_pool_refuses_everything_and_goes_at_once() -> Outcome {
             let (pool, mut running, mut results, process) = kept.take().expect("they are there");
             refused(pool.apply(pid, ()));
             refused(pool.map(|x: u8| x, [1, 2]));
-            assert_eq!(pool.imap(|x: u8| x, [1]).map(drop), Err(Misuse::Forked));
-            assert_eq!(pool.join(), Err(Misuse::Forked));
+            assert_eq!(pool.imap(|x: u8| x, [1]).map(drop), Err(PoolError::Forked));
+            assert_eq!(pool.join(), Err(PoolError::Forked));
             pool.terminate();
-            refused(running.get_timeout(Duration::from_secs(3600)));
-            assert!(results.any(|end| end == Err(Failure::Misuse(Misuse::Forked))));
+            refused(
+                running
+                    .get_timeout(Duration::from_secs(3600))
+                    .expect("no time is over"),
+            );
+            assert!(results.any(|end| end == Err(TaskError::Pool(PoolError::Forked))));
             assert!(!format!("{pool:?} {:?}", pool.stats()).is_empty());
             assert!(matches!(process.kill(), Err(ProcessError::NotAChild)));
             assert_eq!(active_children(), []);
@@ -98,10 +104,7 @@ fn a_pool_that_a_child_makes_is_its_own_and_ends_with_its_grace() -> Outcome {
         };
         let mut handle = mine.apply_async(deaf, gate.name())?;
         let guests = gate.guests(1);
-        assert_eq!(
-            handle.get_timeout(Duration::from_millis(1)),
-            Err(Failure::TimedOut)
-        );
+        assert_eq!(handle.get_timeout(Duration::from_millis(1)), Err(TimedOut));
         mine.terminate();
         mine.join()?;
         drop(guests);
@@ -274,12 +277,12 @@ fn a_copy_runs_neither_the_rest_of_its_chunk_nor_handlers_for_the_exit() -> Outc
         assert!(pool.apply(register, path.clone())?);
         let items = [(path.clone(), true), (path.clone(), false)];
         let done = pool
-            .map_task(add_and_fork, items.clone())
+            .each(add_and_fork, items.clone())
             .chunksize(2)
             .submit()?
             .get()?;
         assert_eq!(done, [true, false]);
-        let done = pool.imap_task(add_and_fork, items).chunksize(2).ordered()?;
+        let done = pool.each(add_and_fork, items).chunksize(2).imap()?;
         assert_eq!(done.flatten().count(), 2);
         assert_eq!(std::fs::read_to_string(&path)?.lines().count(), 4);
         Ok(())

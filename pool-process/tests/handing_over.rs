@@ -11,7 +11,7 @@ use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair,
 };
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
-use pool_process::{ProcessPool, StartError};
+use pool_process::{Pool, ProcessPool, StartError};
 
 #[test]
 fn a_task_that_no_worker_lives_to_receive_fails_and_those_behind_it_run() -> Outcome {

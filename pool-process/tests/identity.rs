@@ -18,7 +18,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::chroot;
-use pool_process::{Cause, Failure, Process, ProcessPool};
+use pool_process::{Cause, Pool, Process, ProcessPool, TaskError};
 
 /// Everything about the calling thread that is asked for here, by name.
 type Identity = BTreeMap<String, String>;
@@ -475,7 +475,7 @@ fn a_worker_is_rather_not_replaced_than_by_one_with_other_rights() -> Outcome {
         for pool in &pools {
             loss(pool.apply(|()| -> () { std::process::abort() }, ()));
             match pool.apply(user, ()) {
-                Err(Failure::WorkerLost(lost)) => {
+                Err(TaskError::WorkerLost(lost)) => {
                     let Cause::Start(why) = &lost.cause else {
                         panic!("{lost}");
                     };

@@ -1,6 +1,6 @@
 //! `imap` on processes: order, errors at their place, lost workers, infinite input.
 
-use pool_process::{Failure, ProcessPool};
+use pool_process::{Pool, ProcessPool, TaskError};
 
 fn pool() -> ProcessPool {
     ProcessPool::builder()
@@ -42,16 +42,13 @@ fn a_failing_item_and_a_lost_worker_are_errors_at_their_place_and_later_items_st
         }
     }
     let pool = pool();
-    let results = pool
-        .try_imap_task(func, 0..6)
-        .ordered()
-        .expect("a running pool");
+    let results = pool.try_each(func, 0..6).imap().expect("a running pool");
     let seen: Vec<String> = results
         .map(|end| match end {
             Ok(value) => value.to_string(),
-            Err(Failure::Raised(error)) => error,
-            Err(Failure::Panicked(panic)) => panic.message,
-            Err(Failure::WorkerLost(lost)) => lost.cause.to_string(),
+            Err(TaskError::Raised { error, .. }) => error,
+            Err(TaskError::Panicked(panic)) => panic.message,
+            Err(TaskError::WorkerLost(lost)) => lost.cause.to_string(),
             Err(other) => format!("{other:?}"),
         })
         .collect();
@@ -62,9 +59,9 @@ fn a_failing_item_and_a_lost_worker_are_errors_at_their_place_and_later_items_st
 fn join_reads_the_rest_of_a_half_consumed_imap() {
     let pool = pool();
     let mut results = pool
-        .imap_task(|x: u32| x, 0..40)
+        .each(|x: u32| x, 0..40)
         .read_ahead(2)
-        .ordered()
+        .imap()
         .expect("a running pool");
     assert_eq!(results.next(), Some(Ok(0)));
     pool.close();

@@ -3,7 +3,7 @@
 use std::process::{Command, ExitCode, Stdio};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use pool_process::{Process, ProcessPool};
+use pool_process::{Pool, Process, ProcessPool};
 
 /// The argument with which this program starts itself to make a pool without having called `init()`.
 const EARLY: &str = "--without-init";

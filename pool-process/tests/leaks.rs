@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 
 use common::{Outcome, descendants, never_end, pid, threads};
-use pool_process::ProcessPool;
+use pool_process::{Pool, ProcessPool};
 
 /// Descriptors, threads, descendants, resident memory in KiB, pieces of shared memory. These are counted where they are
 /// mapped: what lies in /dev/shm may be anybody's.

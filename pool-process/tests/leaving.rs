@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use common::{Gate, Outcome, ignore_sigterm, pid, wait_at};
-use pool_process::{Builder, Process, ProcessPool, worker_state};
+use pool_process::{Builder, Pool, Process, ProcessPool, worker_state};
 
 /// Each way in which workers are started that have handlers of their own.
 fn ways() -> [Builder; 2] {

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Outcome, never_end, pid};
-use pool_process::{Failure, Misuse, ProcessPool, current_worker};
+use pool_process::{Pool, PoolError, ProcessPool, TaskError, current_worker};
 
 #[test]
 fn a_call_runs_in_another_process() -> Outcome {
@@ -45,12 +45,12 @@ fn an_error_of_the_tasks_own_arrives_as_itself() -> Outcome {
     assert_eq!(pool.try_apply(halve, 4), Ok(2));
     assert_eq!(
         pool.try_apply(halve, 3),
-        Err(Failure::Raised("3 is odd".to_owned()))
+        Err(TaskError::raised("3 is odd".to_owned()))
     );
     assert_eq!(pool.try_map(halve, [2, 4]), Ok(vec![1, 2]));
     assert_eq!(
         pool.try_map(halve, [2, 5]),
-        Err(Failure::Raised("5 is odd".to_owned()))
+        Err(TaskError::raised("5 is odd".to_owned()).at_item(1))
     );
     assert_eq!(
         pool.apply(halve, 3)?,
@@ -65,7 +65,7 @@ fn a_panic_arrives_with_its_message_and_place_and_the_worker_goes_on() -> Outcom
     let pool = ProcessPool::new(1)?;
     let worker = pool.apply(pid, ())?;
     match pool.apply(|x: u8| -> u8 { panic!("no {x}") }, 7) {
-        Err(Failure::Panicked(panic)) => {
+        Err(TaskError::Panicked(panic)) => {
             assert_eq!(panic.message, "no 7");
             assert!(
                 panic
@@ -85,9 +85,9 @@ fn close_and_join_have_the_work_done() -> Outcome {
     let handles: Result<Vec<_>, _> = (0..20_u64)
         .map(|x| pool.apply_async(|x| x + 1, x))
         .collect();
-    assert_eq!(pool.join(), Err(Misuse::StillRunning));
+    assert_eq!(pool.join(), Err(PoolError::StillRunning));
     pool.close();
-    assert_eq!(pool.apply_async(pid, ()).err(), Some(Misuse::NotRunning));
+    assert_eq!(pool.apply_async(pid, ()).err(), Some(PoolError::NotRunning));
     pool.join()?;
     for (x, handle) in (0..20_u64).zip(handles?) {
         assert!(handle.ready());
@@ -102,8 +102,8 @@ fn terminate_stops_what_runs_and_drops_what_waits() -> Outcome {
     let running = pool.apply_async(never_end, ())?;
     let waiting = pool.apply_async(pid, ())?;
     pool.terminate();
-    assert_eq!(running.get(), Err(Failure::Terminated));
-    assert_eq!(waiting.get(), Err(Failure::Terminated));
+    assert_eq!(running.get(), Err(TaskError::Terminated));
+    assert_eq!(waiting.get(), Err(TaskError::Terminated));
     pool.join()?;
     Ok(())
 }
@@ -115,7 +115,7 @@ fn callbacks_run_in_the_parent_before_join_returns() -> Outcome {
     for x in 0..5_u64 {
         let sender = sender.clone();
         let handle = pool
-            .task(|x: u64| x, x)
+            .call(|x: u64| x, x)
             .callback(move |x| sender.send((*x, std::process::id())).unwrap_or(()))
             .submit()?;
         drop(handle);

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Outcome, each_way};
-use pool_process::{Failure, Report};
+use pool_process::{Pool, Report, TaskError};
 
 /// Fails with an `io::Error`, which is no serde data, or with an error of number parsing.
 fn number_in(path: String) -> Result<u32, Report> {
@@ -22,7 +22,7 @@ fn a_report_travels_with_message_and_sources() -> Outcome {
         let failure = pool
             .try_apply(number_in, "/no/such/file".to_owned())
             .expect_err("there is none");
-        let Failure::Raised(report) = &failure else {
+        let TaskError::Raised { error: report, .. } = &failure else {
             return Err(failure.into());
         };
         let chain: Vec<&str> = report.chain().collect();
@@ -38,19 +38,23 @@ fn a_report_travels_with_message_and_sources() -> Outcome {
             "task failed: reading /no/such/file: No such file or directory (os error 2)"
         );
         let ends: Vec<_> = pool
-            .try_imap_task(number_in, ["/proc/self/comm".to_owned()])
-            .ordered()?
+            .try_each(number_in, ["/proc/self/comm".to_owned()])
+            .imap()?
             .collect();
         assert!(
-            matches!(&ends[..], [Err(Failure::Raised(report))] if report.to_string().contains("invalid digit"))
+            matches!(&ends[..], [Err(TaskError::Raised { error: report, .. })] if report.to_string().contains("invalid digit"))
         );
         // A task without arguments, and `?` on its failure.
         assert_eq!(pool.try_apply(|()| no_arguments(), ())?, 7);
-        drop(pool.try_apply_async(number_in, "/unseen".to_owned())?);
+        drop(pool.try_apply_async(number_in, "/unhandled".to_owned())?);
         pool.close();
         pool.join()?;
-        let unseen = pool.stats().tally.first_unseen.ok_or("none")?;
-        assert!(unseen.to_string().contains("reading /unseen: No such file"));
+        let unhandled = pool.stats().tasks.first_unhandled.ok_or("none")?;
+        assert!(
+            unhandled
+                .to_string()
+                .contains("reading /unhandled: No such file")
+        );
         Ok(())
     })
 }

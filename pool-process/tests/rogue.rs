@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Gate, Outcome, Watch, each_way, linger, lives, loss, never_end, raise, wait_with};
-use pool_process::{Cause, Failure, ProcessPool};
+use pool_process::{Cause, Pool, ProcessPool, TaskError};
 
 /// Closes what is somebody else's, which is the point.
 fn close_all() {
@@ -33,7 +33,10 @@ fn a_task_that_closes_all_descriptors_fails_alone() -> Outcome {
 fn a_task_that_closes_all_descriptors_and_returns_fails_alone() -> Outcome {
     each_way(1, |pool| {
         let result = pool.apply(|()| close_all(), ());
-        assert!(matches!(result, Err(Failure::WorkerLost(_))), "{result:?}");
+        assert!(
+            matches!(result, Err(TaskError::WorkerLost(_))),
+            "{result:?}"
+        );
         assert_eq!(pool.apply(|x: u8| x, 1)?, 1);
         Ok(())
     })

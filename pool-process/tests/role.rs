@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use common::{Outcome, apart, each_way, is_root};
 use nix::libc;
 use nix::sys::statvfs::{FsFlags, statvfs};
-use pool_process::{Process, ProcessPool};
+use pool_process::{Pool, Process, ProcessPool};
 
 const ROLE: &str = "POOL_PROCESS_ROLE";
 

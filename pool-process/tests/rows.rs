@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 use common::{Outcome, Watch, each_way, pid};
-use pool_process::ProcessPool;
+use pool_process::{Pool, ProcessPool};
 
 #[test]
 fn a_map_reads_its_input_in_the_calling_thread() -> Outcome {

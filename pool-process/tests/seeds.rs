@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 
 use common::{Gate, Outcome, every_way, wait_with};
-use pool_process::ProcessPool;
+use pool_process::{Pool, ProcessPool};
 
 /// At a gate, says what the seeds of its maps make of a number.
 fn seeds(gate: String) -> u32 {

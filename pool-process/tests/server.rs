@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use common::{Outcome, Watch, is_kept, kernel, kill, linger, loss, parent, pid, raise, stop};
 use nix::sys::signal::Signal;
-use pool_process::{ProcessPool, StartMethod};
+use pool_process::{Pool, ProcessPool, StartMethod};
 
 /// A pool with a fork server of its own, which is what a preload of its own gives it.
 fn own_server(preload: fn()) -> Result<(ProcessPool, u32), Box<dyn std::error::Error>> {

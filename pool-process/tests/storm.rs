@@ -17,7 +17,7 @@ use std::time::Duration;
 use common::{BOUND, Outcome, Watch, descendants};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
-use pool_process::{AsyncResult, Cause, Failure, Imap, ProcessPool};
+use pool_process::{AsyncResult, Cause, Imap, Pool, ProcessPool, TaskError};
 
 /// A round that takes longer hangs: each of its waits has a bound of its own.
 const ROUND: Duration = Duration::from_secs(300);
@@ -95,7 +95,7 @@ fn reverse(mut bytes: Vec<u64>) -> Vec<u64> {
 
 /// Judges how a task ended.
 fn judge<T: PartialEq + std::fmt::Debug>(
-    end: Result<T, Failure>,
+    end: Result<T, TaskError>,
     right: Option<&T>,
     terminated: bool,
     count: &Count,
@@ -105,7 +105,7 @@ fn judge<T: PartialEq + std::fmt::Debug>(
             assert!(right.is_none_or(|right| *right == value), "a wrong value");
             more(&count.values);
         }
-        Err(Failure::WorkerLost(lost)) => match lost.cause {
+        Err(TaskError::WorkerLost(lost)) => match lost.cause {
             Cause::Signal { .. } | Cause::Exit(_) => more(&count.lost),
             Cause::Start(_) => more(&count.never_started),
             Cause::Unknown(_) => {
@@ -114,11 +114,11 @@ fn judge<T: PartialEq + std::fmt::Debug>(
             }
             _ => panic!("{lost}"),
         },
-        Err(Failure::Panicked(panic)) => {
+        Err(TaskError::Panicked(panic)) => {
             assert_eq!(panic.message, "as the argument has it");
             more(&count.panicked);
         }
-        Err(Failure::Terminated) if terminated => more(&count.terminated),
+        Err(TaskError::Terminated) if terminated => more(&count.terminated),
         Err(other) => panic!("{other}"),
     }
 }
@@ -136,15 +136,17 @@ impl Open {
     fn check(self, terminated: bool, count: &Count) {
         match self {
             Open::Call(mut handle, right) => {
-                judge(handle.get_timeout(BOUND), Some(&right), terminated, count);
+                let end = handle.get_timeout(BOUND).expect("in time");
+                judge(end, Some(&right), terminated, count);
             }
             Open::Long(mut handle, right) | Open::Map(mut handle, right) => {
-                judge(handle.get_timeout(BOUND), Some(&right), terminated, count);
+                let end = handle.get_timeout(BOUND).expect("in time");
+                judge(end, Some(&right), terminated, count);
             }
             Open::Imap(mut results, end, mut come, ordered) => {
-                while let Some(result) = results.next_timeout(BOUND) {
-                    if result == Err(Failure::Terminated) {
-                        assert_eq!(results.next_timeout(BOUND), None, "once");
+                while let Some(result) = results.next_timeout(BOUND).expect("in time") {
+                    if result == Err(TaskError::Terminated) {
+                        assert_eq!(results.next_timeout(BOUND), Ok(None), "once");
                         assert!(terminated);
                         return;
                     }
@@ -165,7 +167,7 @@ fn submit(pool: &ProcessPool, dice: &mut Dice, called: &Arc<AtomicUsize>) -> Opt
         0 | 1 => Open::Call(pool.apply_async(work, from).ok()?, from * 2),
         2 => {
             let (value, error) = (called.clone(), called.clone());
-            let task = pool.task(work, from).callback(move |_| more(&value));
+            let task = pool.call(work, from).callback(move |_| more(&value));
             let handle = task.error_callback(move |_| more(&error)).submit().ok()?;
             // Exactly one of them is to be called: this one call is owed.
             called.fetch_sub(1, Ordering::Relaxed);
@@ -177,17 +179,17 @@ fn submit(pool: &ProcessPool, dice: &mut Dice, called: &Arc<AtomicUsize>) -> Opt
             Open::Long(pool.apply_async(reverse, long).ok()?, right)
         }
         4 | 5 => {
-            let map = pool.map_task(work, from..from + items).chunksize(chunksize);
+            let map = pool.each(work, from..from + items).chunksize(chunksize);
             let right = (from..from + items).map(|x| x * 2).collect();
             Open::Map(map.submit().ok()?, right)
         }
         way => {
-            let imap = pool.imap_task(work, 0..items).chunksize(chunksize);
+            let imap = pool.each(work, 0..items).chunksize(chunksize);
             let ordered = way == 6;
             let results = if ordered {
-                imap.ordered()
+                imap.imap()
             } else {
-                imap.unordered()
+                imap.imap_unordered()
             };
             Open::Imap(results.ok()?, items, 0, ordered)
         }
@@ -262,7 +264,7 @@ fn live(dice: &mut Dice, count: &Count) {
 fn end(pool: &ProcessPool) {
     assert_eq!(pool.join_timeout(BOUND), Ok(true), "join");
     let stats = pool.stats();
-    assert_eq!(stats.tally.submitted, stats.tally.ended, "{stats:?}");
+    assert_eq!(stats.tasks.submitted, stats.tasks.ended, "{stats:?}");
     assert_eq!(stats.workers, 0, "{stats:?}");
 }
 

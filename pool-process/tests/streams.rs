@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 
 use common::{Outcome, apart, apart_with, every_way};
-use pool_process::{Process, ProcessPool};
+use pool_process::{Pool, Process, ProcessPool};
 
 /// What the standard streams of this process are.
 fn streams(_: ()) -> Vec<Option<PathBuf>> {

@@ -15,7 +15,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::Pid;
-use pool_process::{Process, ProcessPool, StartError};
+use pool_process::{Pool, Process, ProcessPool, StartError};
 
 fn directory(_: ()) -> PathBuf {
     std::env::current_dir().expect("a directory")

@@ -15,7 +15,7 @@ use nix::libc;
 use nix::pty::openpty;
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use nix::unistd::{Pid, getpid, getsid};
-use pool_process::{Process, ProcessPool};
+use pool_process::{Pool, Process, ProcessPool};
 
 /// The variable with the name of the gate at which a program's tasks report to the test.
 const GATE: &str = "POOL_TEST_GATE";

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use pool_process::ProcessPool;
+use pool_process::{Pool, ProcessPool};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use common::{BOUND, Outcome};
-use pool_process::{AsyncResult, Failure, Misuse, Process, ProcessPool};
+use pool_process::{AsyncResult, Pool, PoolError, Process, ProcessPool, TaskError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Does it on another thread, to notice where it never ends.
@@ -98,7 +98,7 @@ static POOLS: [OnceLock<ProcessPool>; 2] = [const { OnceLock::new() }; 2];
 /// What they were told: each by the thread that encodes or decodes.
 static TOLD: Mutex<Vec<Told>> = Mutex::new(Vec::new());
 
-type Told = (usize, Result<u32, Failure>, Result<(), Misuse>);
+type Told = (usize, Result<u32, TaskError>, Result<(), PoolError>);
 
 /// A number in [`POOLS`]. In a worker there is no pool.
 #[derive(Debug, PartialEq)]
@@ -152,9 +152,9 @@ fn values_that_wait_for_the_pool_they_travel_through_are_refused_and_arrive() {
         let told = TOLD.lock().expect("whole").pop().expect("it asked");
         let (of, value, join) = told;
         let refused =
-            [Misuse::WouldDeadlock, Misuse::NotRunning].map(|why| Err(Failure::Misuse(why)));
+            [PoolError::WouldDeadlock, PoolError::NotRunning].map(|why| Err(TaskError::Pool(why)));
         assert!(of == number && refused.contains(&value), "{value:?}");
-        assert_eq!(join, Err(Misuse::WouldDeadlock));
+        assert_eq!(join, Err(PoolError::WouldDeadlock));
     }
 }
 
@@ -200,7 +200,7 @@ fn a_waker_may_be_the_one_who_drops_the_pool() {
         }
     });
     assert_eq!(got.0, Ok(5));
-    let refused = Err(Failure::Misuse(Misuse::WouldDeadlock));
+    let refused = Err(TaskError::Pool(PoolError::WouldDeadlock));
     assert!(got.1 == Ok(6) || got.1 == refused, "{:?}", got.1);
 }
 
@@ -209,7 +209,7 @@ fn a_handle_awaited_in_its_own_callback_is_refused_and_keeps_its_value() -> Outc
     let pool = ProcessPool::new(1)?;
     let (hand, handed) = mpsc::channel::<AsyncResult<u32>>();
     let (tell, told) = mpsc::channel();
-    let submission = pool.task(|x: u32| x, 7).callback(move |_| {
+    let submission = pool.call(|x: u32| x, 7).callback(move |_| {
         let mut handle = handed.recv().expect("handed");
         let polled = Pin::new(&mut handle).poll(&mut Context::from_waker(Waker::noop()));
         let _ = tell.send((polled, handle));
@@ -218,7 +218,7 @@ fn a_handle_awaited_in_its_own_callback_is_refused_and_keeps_its_value() -> Outc
     let (polled, handle) = told.recv_timeout(Duration::from_secs(60))?;
     assert_eq!(
         polled,
-        Poll::Ready(Err(Failure::Misuse(Misuse::WouldDeadlock)))
+        Poll::Ready(Err(TaskError::Pool(PoolError::WouldDeadlock)))
     );
     assert_eq!(handle.get()?, 7);
     Ok(())

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Outcome, each_way, loss, pid};
-use pool_process::{CodecError, Failure, ProcessPool};
+use pool_process::{CodecError, Pool, ProcessPool, TaskError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A value that says no at one of its four borders, or panics there.
@@ -37,10 +37,10 @@ fn stubborn(text: &str) -> Stubborn {
 }
 
 /// Type and reason of an error that must be the one of encoding, or of decoding.
-fn refused<T: std::fmt::Debug>(result: Result<T, Failure>) -> (&'static str, CodecError) {
+fn refused<T: std::fmt::Debug>(result: Result<T, TaskError>) -> (&'static str, CodecError) {
     match result {
-        Err(Failure::Encode(error)) => ("encode", *error),
-        Err(Failure::Decode(error)) => ("decode", *error),
+        Err(TaskError::Encode(error)) => ("encode", *error),
+        Err(TaskError::Decode(error)) => ("decode", *error),
         other => panic!("not refused: {other:?}"),
     }
 }
@@ -88,11 +88,11 @@ fn each_border_names_type_and_reason_and_harms_nobody() -> Outcome {
         );
         assert!(matches!(
             pool.apply(make, "panic".to_owned()),
-            Err(Failure::Panicked(_))
+            Err(TaskError::Panicked(_))
         ));
         assert!(matches!(
             pool.apply(accept, stubborn("decode panic")),
-            Err(Failure::Panicked(_))
+            Err(TaskError::Panicked(_))
         ));
         assert_eq!(pool.apply(accept, stubborn("fine"))?, "fine");
         assert_eq!(
@@ -113,16 +113,17 @@ fn of_a_map_the_chunk_that_cannot_travel_fails() -> Outcome {
         |value: Stubborn| value.0,
         ["a", "encode", "b"].map(stubborn),
     );
-    assert_eq!(refused(result).0, "encode");
+    let (side, error) = refused(result);
+    assert_eq!((side, error.item), ("encode", Some(1)), "{error}");
     let result = pool
-        .map_task(Stubborn, ["a", "decode", "b"].map(str::to_owned))
+        .each(Stubborn, ["a", "decode", "b"].map(str::to_owned))
         .chunksize(3)
         .submit()?
         .get();
     let (side, error) = refused(result);
     assert_eq!(
-        (side, error.type_name.contains("Vec<")),
-        ("decode", true),
+        (side, error.type_name.contains("Stubborn"), error.item),
+        ("decode", true, Some(1)),
         "{error}"
     );
     Ok(())
@@ -196,7 +197,7 @@ fn a_value_that_nests_too_deep_is_its_tasks_error_in_both_directions() -> Outcom
             refused(pool.apply(nest, 5_000).map(levels)),
             refused(pool.apply(levels, nest(5_000))),
             refused(pool.map(levels, [nest(1), nest(5_000)]).map(drop)),
-            refused(pool.apply_with(nest(5_000), |_: &Nest, (): ()| (), ())),
+            refused(pool.with(nest(5_000)).apply(|_: &Nest, (): ()| (), ())),
         ] {
             assert_eq!(seen.0, "encode");
             assert!(seen.1.reason.contains("nests deeper"), "{}", seen.1);

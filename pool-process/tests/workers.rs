@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use common::{Outcome, loss, pid};
-use pool_process::{Cause, ProcessPool, worker_state};
+use pool_process::{Cause, Pool, ProcessPool, worker_state};
 
 /// What a worker counts.
 struct Count(u32);
@@ -114,7 +114,7 @@ fn a_chunk_is_one_task_of_a_workers_share() -> Outcome {
         .maxtasksperchild(share)
         .build()?;
     let workers = pool
-        .map_task(|_: u8| pid(()), 0..6)
+        .each(|_: u8| pid(()), 0..6)
         .chunksize(3)
         .submit()?
         .get()?;

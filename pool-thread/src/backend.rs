@@ -1,12 +1,15 @@
-//! The thread backend: what the engine orders of its threads.
+//! The backend: workers that are threads.
 
 use std::sync::{Arc, Mutex};
 
-use pool_core::{Backend, Carry, Cell, Deadline, Feed, StartError, Work};
+use pool_core::backend::{
+    Backend, Batch, Deadline, FnCall, JobCell, LocalBackend, PortableFn, Queue, Single, Work,
+};
+use pool_core::{Portable, StartError};
 
-use crate::crew::{Crew, lock};
 use crate::initializer::Settings;
-use crate::job::RunHere;
+use crate::job::ThreadJob;
+use crate::workers::{Workers, lock};
 
 /// Workers that are threads: the backend behind a [`ThreadPool`](crate::ThreadPool).
 #[derive(Debug)]
@@ -14,52 +17,56 @@ pub struct Threads {
     /// Until the start.
     settings: Mutex<Option<Settings>>,
     /// From the start on.
-    crew: Mutex<Option<Arc<Crew>>>,
+    workers: Mutex<Option<Arc<Workers>>>,
 }
 
 impl Threads {
     pub(crate) fn new(settings: Settings) -> Self {
         Threads {
             settings: Mutex::new(Some(settings)),
-            crew: Mutex::new(None),
+            workers: Mutex::new(None),
         }
     }
-}
 
-impl Threads {
     /// Threads that live, and threads that were ever started.
-    pub(crate) fn head_count(&self) -> (usize, usize) {
-        let crew = lock(&self.crew).clone();
-        crew.map_or((0, 0), |crew| crew.head_count())
+    pub(crate) fn thread_counts(&self) -> (usize, usize) {
+        let workers = lock(&self.workers).clone();
+        workers.map_or((0, 0), |workers| workers.counts())
     }
 }
 
 impl Backend for Threads {
-    type Job = dyn RunHere;
+    type Job = dyn ThreadJob;
 
     const KIND: &'static str = "thread";
 
-    fn start(&self, feed: &Arc<Feed<dyn RunHere>>) -> Result<(), StartError> {
+    fn start(&self, queue: &Arc<Queue<dyn ThreadJob>>) -> Result<(), StartError> {
         let settings = lock(&self.settings).take().unwrap_or_default();
-        let crew = Crew::new(feed, settings);
-        *lock(&self.crew) = Some(crew.clone());
-        crew.hire_all()
+        let workers = Workers::new(queue, settings);
+        *lock(&self.workers) = Some(workers.clone());
+        workers.spawn_all()
     }
 
-    fn wake(&self) {}
+    fn call_job<F: PortableFn<A>, A: Portable>(
+        cell: Arc<JobCell<dyn ThreadJob, Single<FnCall<F, A>>>>,
+    ) -> Arc<dyn ThreadJob> {
+        cell
+    }
 
-    fn drain(&self) {}
+    fn map_job<F: PortableFn<A>, A: Portable>(
+        cell: Arc<JobCell<dyn ThreadJob, Batch<F, A>>>,
+    ) -> Arc<dyn ThreadJob> {
+        cell
+    }
 
-    fn abandon(&self) {}
-
-    fn reap(&self, deadline: &Deadline) -> bool {
-        let crew = lock(&self.crew).clone();
-        crew.is_none_or(|crew| crew.reap(deadline))
+    fn join(&self, deadline: &Deadline) -> bool {
+        let workers = lock(&self.workers).clone();
+        workers.is_none_or(|workers| workers.join(deadline))
     }
 }
 
-impl<W: Work + 'static> Carry<W> for Threads {
-    fn load(cell: Arc<Cell<dyn RunHere, W>>) -> Arc<dyn RunHere> {
+impl LocalBackend for Threads {
+    fn local_job<W: Work + 'static>(cell: Arc<JobCell<dyn ThreadJob, W>>) -> Arc<dyn ThreadJob> {
         cell
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 
-use pool_core::{Config, Engine, Never, StartError, Timers};
+use pool_core::backend::{Config, Engine};
+use pool_core::{Never, StartError, Timers};
 
 use crate::backend::Threads;
 use crate::initializer::{Initializer, Settings};
@@ -27,6 +28,7 @@ impl ThreadPool {
     /// # Examples
     ///
     /// ```
+    /// # use pool_thread::Pool;
     /// let pool = pool_thread::ThreadPool::new(2)?;
     /// assert_eq!(pool.size(), 2);
     /// assert!(pool_thread::ThreadPool::new(0).is_err());
@@ -47,6 +49,7 @@ impl ThreadPool {
     /// # Examples
     ///
     /// ```
+    /// # use pool_thread::Pool;
     /// let pool = pool_thread::ThreadPool::with_default_size()?;
     /// assert_eq!(pool.size(), std::thread::available_parallelism()?.get());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -60,6 +63,7 @@ impl ThreadPool {
     /// # Examples
     ///
     /// ```
+    /// # use pool_thread::Pool;
     /// let pool = pool_thread::ThreadPool::builder().size(2).warn_on_drop(false).build()?;
     /// assert_eq!(pool.size(), 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -75,6 +79,7 @@ impl Builder {
     /// # Examples
     ///
     /// ```
+    /// # use pool_thread::Pool;
     /// let pool = pool_thread::ThreadPool::builder().size(3).build()?;
     /// assert_eq!(pool.size(), 3);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -86,9 +91,9 @@ impl Builder {
     /// How many tasks may wait in the queue, at least 1 (default: any number); those that run are not counted, each
     /// chunk of a map is one.
     ///
-    /// When it is full, a submission waits for a place: [`Submission`](crate::Submission) has the forms that do not,
-    /// or not for long, and give the argument back. `close` and `terminate` wake those who wait with
-    /// [`Misuse::NotRunning`](crate::Misuse::NotRunning). A map is let in chunk by chunk; one whose first
+    /// When it is full, a submission waits for a place: [`Call`](crate::Call) and [`Each`](crate::Each) have the forms that do not,
+    /// or not for long, and give the argument back, and one that is awaited. `close` and `terminate` wake those who wait with
+    /// [`PoolError::NotRunning`](crate::PoolError::NotRunning). A map is let in chunk by chunk; one whose first
     /// chunk is in counts as accepted. An `imap` has its read-ahead for a bound:
     /// it neither waits here nor takes places from others. Of several who wait, whoever came first gets the next
     /// place, and nobody who comes later is let in before.
@@ -98,19 +103,20 @@ impl Builder {
     /// # Examples
     ///
     /// ```
-    /// use pool_thread::{ThreadPool, TrySubmitError};
+    /// use pool_thread::TrySubmitError;
+    /// use pool_thread::prelude::*;
     ///
     /// let pool = ThreadPool::builder().size(1).queue(1).build()?;
     /// let slow = |millis: u64| std::thread::sleep(std::time::Duration::from_millis(millis));
     /// let mut queued = vec![];
     /// let full = loop {
-    ///     match pool.task(slow, 20).try_submit() {
+    ///     match pool.call(slow, 20).try_submit() {
     ///         Ok(handle) => queued.push(handle),
     ///         Err(full) => break full,
     ///     }
     /// };
     /// assert_eq!(full, TrySubmitError::Full(20));
-    /// let _late = pool.task(slow, full.into_argument()).submit()?; // waits for a place
+    /// let _late = pool.call(slow, full.into_argument()).submit()?; // waits for a place
     /// pool.close();
     /// pool.join()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -125,9 +131,10 @@ impl Builder {
     /// # Examples
     ///
     /// ```
+    /// # use pool_thread::Pool;
     /// let pool = pool_thread::ThreadPool::builder().size(1).panic_hook(false).build()?;
     /// match pool.apply(|x: u32| 1 / x, 0) {
-    ///     Err(pool_thread::Failure::Panicked(panic)) => assert_eq!(panic.location, None),
+    ///     Err(pool_thread::TaskError::Panicked(panic)) => assert_eq!(panic.location, None),
     ///     other => panic!("{other:?}"),
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -141,6 +148,7 @@ impl Builder {
     /// # Examples
     ///
     /// ```
+    /// # use pool_thread::Pool;
     /// let pool = pool_thread::ThreadPool::builder().size(1).warn_on_drop(false).build()?;
     /// let _never_asked_for = pool.apply_async(|x: u32| x, 1)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -157,6 +165,7 @@ impl Builder {
     /// # Examples
     ///
     /// ```
+    /// # use pool_thread::Pool;
     /// fn depth(of: u64) -> u64 {
     ///     let frame = std::hint::black_box([of; 128]);
     ///     if of == 0 { 0 } else { frame[0].min(1) + depth(of - 1) }
@@ -176,6 +185,7 @@ impl Builder {
     /// # Examples
     ///
     /// ```
+    /// # use pool_thread::Pool;
     /// let pool = pool_thread::ThreadPool::builder().size(1).timers(pool_core::Timers::real()).build()?;
     /// # drop(pool);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -189,12 +199,13 @@ impl Builder {
     /// the worker's own state, which tasks reach by [`worker_state`](crate::worker_state).
     ///
     /// A panic is a failed start: it is tried again a few times, with growing pauses; when no worker is left
-    /// that could start, what is queued fails with [`Failure::WorkerLost`](crate::Failure::WorkerLost).
+    /// that could start, what is queued fails with [`TaskError::WorkerLost`](crate::TaskError::WorkerLost).
     /// In Python workers are then started for ever.
     ///
     /// # Examples
     ///
     /// ```
+    /// # use pool_thread::Pool;
     /// use pool_thread::{ThreadPool, worker_state};
     ///
     /// let pool = ThreadPool::builder().size(1).initializer(|| Vec::<u32>::new()).build()?;
@@ -211,6 +222,7 @@ impl Builder {
     /// # Examples
     ///
     /// ```
+    /// # use pool_thread::Pool;
     /// let pool = pool_thread::ThreadPool::builder().size(1).try_initializer(|| "7".parse::<u32>()).build()?;
     /// assert_eq!(pool.apply(|()| pool_thread::worker_state(|seven: &mut u32| *seven), ())?, Some(7));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -229,6 +241,7 @@ impl Builder {
     /// # Examples
     ///
     /// ```
+    /// # use pool_thread::Pool;
     /// use std::num::NonZeroUsize;
     ///
     /// let pool = pool_thread::ThreadPool::builder().size(1).maxtasksperchild(NonZeroUsize::MIN).build()?;
@@ -241,9 +254,10 @@ impl Builder {
         self
     }
 
-    /// How many threads may run in the place of workers that wait for their own pool, all at once (default: 1000).
+    /// How many compensation threads there may be at once (default: 1000): each runs in the place of a worker that waits for its
+    /// own pool.
     ///
-    /// A worker that would need one more is refused its wait: [`Misuse::WouldDeadlock`](crate::Misuse::WouldDeadlock).
+    /// A worker that would need one more is refused its wait: [`PoolError::WouldDeadlock`](crate::PoolError::WouldDeadlock).
     /// With zero, no task may wait for its own pool.
     ///
     /// In Python such a task deadlocks as soon as all workers wait.
@@ -251,15 +265,15 @@ impl Builder {
     /// # Examples
     ///
     /// ```
-    /// use pool_thread::{Failure, Misuse, ThreadPool};
+    /// use pool_thread::prelude::*;
     ///
-    /// let pool = ThreadPool::builder().size(4).stand_ins(0).build()?;
+    /// let pool = ThreadPool::builder().size(4).compensation_threads(0).build()?;
     /// let inner = pool.apply(|()| pool.apply(|x: u32| x, 1), ())?;
-    /// assert_eq!(inner, Err(Failure::Misuse(Misuse::WouldDeadlock)));
+    /// assert_eq!(inner, Err(TaskError::Pool(PoolError::WouldDeadlock)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn stand_ins(mut self, threads: usize) -> Self {
-        self.settings.stand_ins = threads;
+    pub fn compensation_threads(mut self, threads: usize) -> Self {
+        self.settings.compensation_threads = threads;
         self
     }
 
@@ -279,6 +293,7 @@ impl Builder {
     /// # Examples
     ///
     /// ```
+    /// # use pool_thread::Pool;
     /// let pool = pool_thread::ThreadPool::builder().size(2).build()?;
     /// assert_eq!(pool.map(|x: u32| x + 1, 0..3)?, [1, 2, 3]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

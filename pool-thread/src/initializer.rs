@@ -5,7 +5,8 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use pool_core::{Timers, catch};
+use pool_core::Timers;
+use pool_core::backend::catch;
 
 /// Makes a worker's state, or says why it cannot.
 type Make = dyn Fn() -> Result<Box<dyn Any>, String> + Send + Sync;
@@ -36,17 +37,17 @@ impl fmt::Debug for Initializer {
     }
 }
 
-/// How many threads may run in the place of blocked ones, where nothing else is said.
-const STAND_INS: usize = 1_000;
+/// How many compensation threads there may be, where nothing else is said.
+const COMPENSATION_THREADS: usize = 1_000;
 
-/// What a crew of threads is told at its start.
+/// What the threads are told at its start.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) initializer: Option<Initializer>,
     pub(crate) max_tasks: Option<NonZeroUsize>,
     pub(crate) timers: Timers,
-    /// How many threads may run in the place of blocked ones.
-    pub(crate) stand_ins: usize,
+    /// How many compensation threads there may be.
+    pub(crate) compensation_threads: usize,
     /// Bytes of each worker's stack, where something is said of it.
     pub(crate) stack_size: Option<usize>,
 }
@@ -57,7 +58,7 @@ impl Default for Settings {
             initializer: None,
             max_tasks: None,
             timers: Timers::default(),
-            stand_ins: STAND_INS,
+            compensation_threads: COMPENSATION_THREADS,
             stack_size: None,
         }
     }

@@ -1,21 +1,22 @@
 //! A job as the threads of a pool see it.
 
-use pool_core::{Cell, Erased, Failure, Job, Unit, Work};
+use pool_core::TaskError;
+use pool_core::backend::{AsJob, Job, JobCell, Unit, Work};
 
 /// A job as a thread sees it: something to run here and now.
-pub trait RunHere: Send + Sync {
+pub trait ThreadJob: Send + Sync {
     /// The job as the queue sees it.
-    fn as_job(&self) -> &dyn Job<dyn RunHere>;
+    fn as_job(&self) -> &dyn Job<dyn ThreadJob>;
 
     /// Runs one unit, its panics contained.
     fn run_here(&self, unit: Unit);
 
     /// Ends one unit that no thread can run.
-    fn give_up(&self, unit: Unit, why: Failure);
+    fn give_up(&self, unit: Unit, why: TaskError);
 }
 
-impl<W: Work + 'static> RunHere for Cell<dyn RunHere, W> {
-    fn as_job(&self) -> &dyn Job<dyn RunHere> {
+impl<W: Work + 'static> ThreadJob for JobCell<dyn ThreadJob, W> {
+    fn as_job(&self) -> &dyn Job<dyn ThreadJob> {
         self
     }
 
@@ -23,13 +24,13 @@ impl<W: Work + 'static> RunHere for Cell<dyn RunHere, W> {
         self.run(unit);
     }
 
-    fn give_up(&self, unit: Unit, why: Failure) {
+    fn give_up(&self, unit: Unit, why: TaskError) {
         self.finish(unit, Err(why.widen()));
     }
 }
 
-impl Erased for dyn RunHere {
-    fn job(&self) -> &dyn Job<dyn RunHere> {
+impl AsJob for dyn ThreadJob {
+    fn job(&self) -> &dyn Job<dyn ThreadJob> {
         self.as_job()
     }
 }

@@ -4,10 +4,10 @@
 //! task; calls that block may borrow from the caller's stack.
 //!
 //! **Dropping a pool terminates it**: queued work is dropped, running tasks finish. Call
-//! [`close`](ThreadPool::close) and [`join`](ThreadPool::join) to have everything done.
+//! [`close`](Pool::close) and [`join`](Pool::join) to have everything done.
 //!
 //! ```
-//! use pool_thread::ThreadPool;
+//! use pool_thread::prelude::*;
 //!
 //! let pool = ThreadPool::new(4)?;
 //! let offset = 10;
@@ -20,11 +20,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Python's short names have one long form: [`call`](ThreadPool::call) and [`each`](ThreadPool::each).
+//!
+//! ```
+//! # use pool_thread::prelude::*;
+//! # let pool = ThreadPool::new(4)?;
+//! let squares = pool.each(|x| x * x, 0..100u64).chunksize(20).callback(|all| println!("{} squares", all.len())).wait()?;
+//! for root in pool.try_each(|x: u64| x.checked_isqrt().ok_or("no root"), squares).read_ahead(4).imap_unordered()? {
+//!     root?;
+//! }
+//! # trait Root { fn checked_isqrt(self) -> Option<u64>; }
+//! # impl Root for u64 { fn checked_isqrt(self) -> Option<u64> { Some(self.isqrt()) } }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Limits
 //!
 //! A thread cannot be stopped from outside: `terminate` drops what has not started, and what runs finishes
-//! with its result dropped. A task that waits for another task of its own pool lends its place to a further thread
-//! until it goes on.
+//! with its result dropped. While a task waits for another task of its own pool, a compensation thread runs in its place.
 
 #![forbid(unsafe_code)]
 
@@ -38,35 +51,39 @@ mod initializer;
 
 mod stats;
 
-mod crew;
+mod workers;
 
 mod backend;
 
 mod pool;
 
-mod face;
-
-mod calls;
-
-mod trying;
-
-mod with;
+mod closures;
 
 mod builder;
-
-mod with_pool;
 
 mod process;
 
 pub use backend::Threads;
 pub use builder::Builder;
-pub use job::RunHere;
+pub use closures::{ClosureEach, ClosureEachOk};
+pub use job::ThreadJob;
 pub use pool::ThreadPool;
 pub use pool_core::{
-    AsyncResult, Cause, Chunks, DrainError, Failure, Imap, ImapSubmission, JoinAsync, Misuse,
-    Never, Panic, Phase, Pool, Report, Scope, ScopedResult, StartError, Submission, Tally,
-    TrySubmitError, Unseen, Worker, WorkerLost, current_worker, drain, worker_state,
+    AsyncResult, Call, Cause, CodecError, Each, Imap, Input, JoinAsync, Never, Panic, Phase, Pool,
+    PoolError, Portable, Report, Results, RunError, Scope, ScopedResult, StartError, SubmitAsync,
+    Submitted, TaskError, TaskStats, TimedOut, Timers, TrySubmitError, UnhandledError, WithContext,
+    Worker, WorkerLost, current_worker, worker_state,
 };
 pub use process::{Process, ProcessError};
 pub use stats::Stats;
-pub use with_pool::with_pool;
+
+/// What nearly every program that uses a thread pool names: `use pool_thread::prelude::*`.
+pub mod prelude {
+    pub use crate::ThreadPool;
+    pub use pool_core::prelude::*;
+}
+
+// The examples of the package's own page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

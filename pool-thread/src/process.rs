@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use pool_core::{Attendance, Deadline, OwnerProcess, Timers, end_copy, thread_builder};
+use pool_core::Timers;
+use pool_core::backend::{Deadline, OwnerProcess, WaitGroup, end_copy, thread_builder};
 
 /// One function, to be run on a thread of its own.
 ///
@@ -32,7 +33,7 @@ pub struct Process {
     name: String,
     timers: Timers,
     life: Mutex<Life>,
-    present: Arc<Attendance>,
+    present: Arc<WaitGroup>,
     /// The process that has made it.
     owner: OwnerProcess,
 }

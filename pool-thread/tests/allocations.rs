@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pool_thread::ThreadPool;
+use pool_thread::{Pool, ThreadPool};
 
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 

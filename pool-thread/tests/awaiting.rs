@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use common::waker_that;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use futures_core::Stream;
-use pool_thread::{AsyncResult, Failure, Imap, Misuse, ThreadPool};
+use pool_thread::{AsyncResult, Imap, Pool, PoolError, TaskError, ThreadPool};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -41,7 +41,7 @@ fn door() -> (
     (task, arrived, open)
 }
 
-async fn next<R: Send + 'static>(stream: &mut Imap<R>) -> Option<Result<R, Failure>> {
+async fn next<R: Send + 'static>(stream: &mut Imap<R>) -> Option<Result<R, TaskError>> {
     poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx)).await
 }
 
@@ -49,7 +49,7 @@ async fn next<R: Send + 'static>(stream: &mut Imap<R>) -> Option<Result<R, Failu
 fn a_join_is_awaited_and_refused_as_the_blocking_one() -> Outcome {
     on_one_thread(async {
         let pool = pool(2);
-        assert_eq!(pool.join_async().await, Err(Misuse::StillRunning));
+        assert_eq!(pool.join_async().await, Err(PoolError::StillRunning));
         let (task, arrived, open) = door();
         let handle = pool.apply_async(task, 7)?;
         pool.close();
@@ -80,7 +80,7 @@ fn a_join_polled_inside_its_own_pool_is_refused() -> Outcome {
     )?;
     pool.close();
     open.send(())?;
-    assert_eq!(handle.get()?, Poll::Ready(Err(Misuse::WouldDeadlock)));
+    assert_eq!(handle.get()?, Poll::Ready(Err(PoolError::WouldDeadlock)));
     Ok(())
 }
 
@@ -94,9 +94,9 @@ fn an_imap_is_a_stream_in_either_order() -> Outcome {
         }
         drop(squares);
         let mut squares = pool
-            .imap_task(|x: u64| x * x, 0..50)
+            .each(|x: u64| x * x, 0..50)
             .chunksize(3)
-            .unordered()?;
+            .imap_unordered()?;
         let mut seen = Vec::new();
         while let Some(square) = next(&mut squares).await {
             seen.push(square?);
@@ -115,11 +115,11 @@ fn a_stream_wakes_its_reader_when_a_result_comes_and_not_before() -> Outcome {
         let (task, arrived, open) = door();
         let task = Mutex::new(Some(task));
         let once = move |x| task.lock().expect("whole").take().map(|task| task(x));
-        let submission = pool.imap_task(once, [4]);
+        let submission = pool.each(once, [4]);
         let mut results = if unordered {
-            submission.unordered()?
+            submission.imap_unordered()?
         } else {
-            submission.ordered()?
+            submission.imap()?
         };
         let (waker, woken) = bell();
         let mut cx = Context::from_waker(&waker);
@@ -145,10 +145,10 @@ fn a_terminated_pools_stream_ends_with_one_error() -> Outcome {
         let mut results = pool.imap(|x: u64| x, 0..)?;
         arrived.recv()?;
         pool.terminate();
-        assert_eq!(next(&mut results).await, Some(Err(Failure::Terminated)));
+        assert_eq!(next(&mut results).await, Some(Err(TaskError::Terminated)));
         assert_eq!(next(&mut results).await, None);
         open.send(())?;
-        assert_eq!(blocker.get(), Err(Failure::Terminated));
+        assert_eq!(blocker.get(), Err(TaskError::Terminated));
         Ok(())
     })
 }
@@ -174,11 +174,11 @@ fn a_pool_dropped_on_the_only_thread_of_a_runtime_resolves_what_others_await() -
         arrived.recv()?;
         open.send(())?;
         drop(pool);
-        assert!(matches!(running.await?, Ok(1) | Err(Failure::Terminated)));
+        assert!(matches!(running.await?, Ok(1) | Err(TaskError::Terminated)));
         // The worker may have come to some of it between the door and the drop.
-        assert!(matches!(queued.await?, Ok(_) | Err(Failure::Terminated)));
+        assert!(matches!(queued.await?, Ok(_) | Err(TaskError::Terminated)));
         let all = streamed.await?;
-        assert_eq!(all.last(), Some(&Err(Failure::Terminated)));
+        assert_eq!(all.last(), Some(&Err(TaskError::Terminated)));
         Ok(())
     })
 }
@@ -189,10 +189,10 @@ fn a_detached_pool_has_its_work_done_its_callbacks_called_and_its_imaps_read() -
     let (task, arrived, open) = door();
     let (told, heard) = unbounded();
     let first = pool
-        .task(task, 1)
+        .call(task, 1)
         .callback(move |value| told.send(*value).unwrap_or_default());
     let first = first.submit()?;
-    let handles: Result<Vec<AsyncResult<u32>>, Misuse> = (0..10)
+    let handles: Result<Vec<AsyncResult<u32>>, PoolError> = (0..10)
         .map(|number| pool.apply_async(|x: u32| x + 1, number))
         .collect();
     let results = pool.imap(|x: u32| x, 0..100)?;
@@ -275,12 +275,12 @@ fn a_waker_may_call_the_pool_and_may_be_the_one_who_drops_it() -> Outcome {
     poll_with(&mut handle, move || {
         let again = inner.apply_async(|x: u32| x + 1, 1);
         let joined = inner.join_timeout(std::time::Duration::ZERO);
-        let _ = told.send((again, joined, inner.stats().tally.submitted));
+        let _ = told.send((again, joined, inner.stats().tasks.submitted));
     });
     open.send(())?;
     let (again, joined, submitted) = heard.recv()?;
     assert_eq!((handle.get()?, again?.get()?), (5, 2));
-    assert_eq!((joined, submitted), (Err(Misuse::StillRunning), 2));
+    assert_eq!((joined, submitted), (Err(PoolError::StillRunning), 2));
 
     let (task, arrived, open) = door();
     let mut handle = pool.apply_async(task, 6)?;

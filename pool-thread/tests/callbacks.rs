@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use common::pool;
 use crossbeam_channel::unbounded;
-use pool_thread::Failure;
+use pool_thread::{Pool, TaskError};
 
 #[test]
 fn callbacks_run_one_at_a_time_in_order_of_completion_before_ready_and_before_join_returns() {
@@ -28,7 +28,7 @@ fn callbacks_run_one_at_a_time_in_order_of_completion_before_ready_and_before_jo
             running.fetch_sub(1, Ordering::SeqCst);
         };
         let handle = pool
-            .task(|x| x, number)
+            .call(|x| x, number)
             .callback(callback)
             .submit()
             .expect("a running pool");
@@ -50,7 +50,7 @@ fn exactly_one_of_the_two_callbacks_runs() {
         let (say_error, both) = (say.clone(), said);
         let func = |x: u32| if x > 0 { Ok(x) } else { Err("zero") };
         let handle = pool
-            .try_task(func, item)
+            .try_call(func, item)
             .callback(move |value| drop(say.send(format!("value {value}"))))
             .error_callback(move |error| drop(say_error.send(format!("error {error}"))))
             .submit();
@@ -63,12 +63,12 @@ fn exactly_one_of_the_two_callbacks_runs() {
 fn a_callback_that_panics_becomes_its_jobs_error_and_the_lane_goes_on() {
     let pool = pool(1);
     let first = pool
-        .task(|x| x, 1)
+        .call(|x| x, 1)
         .callback(|_| panic!("in the callback"))
         .submit();
-    let second = pool.task(|x| x, 2).callback(|_| ()).submit();
+    let second = pool.call(|x| x, 2).callback(|_| ()).submit();
     let error = first.expect("a running pool").get();
-    assert!(matches!(error, Err(Failure::Panicked(panic)) if panic.message == "in the callback"));
+    assert!(matches!(error, Err(TaskError::Panicked(panic)) if panic.message == "in the callback"));
     assert_eq!(second.expect("a running pool").get(), Ok(2));
 }
 
@@ -79,12 +79,12 @@ fn a_callback_may_wait_for_other_jobs_of_its_pool_whose_callbacks_then_run_neste
     let (say, said) = unbounded();
     let nested = say.clone();
     let handle = pool
-        .task(|x| x, 1)
+        .call(|x| x, 1)
         .callback(move |value| {
             let value = *value;
             let nested = nested.clone();
             let other = inner
-                .task(|x| x, value + 1)
+                .call(|x| x, value + 1)
                 .callback(move |value| assert_eq!(nested.send(*value), Ok(())));
             let _ = say.send(
                 other

@@ -3,7 +3,7 @@
 mod common;
 
 use common::pool;
-use pool_thread::{Failure, Misuse, Pool, ThreadPool, current_worker};
+use pool_thread::{Pool, PoolError, TaskError, ThreadPool, current_worker};
 
 #[test]
 fn a_pool_of_no_workers_is_refused() {
@@ -51,7 +51,7 @@ fn a_task_knows_its_worker() {
 
 #[test]
 fn a_program_generic_over_pools_runs_on_threads() {
-    fn program(pool: &impl Pool) -> Result<(Vec<u64>, u64, Vec<i64>), Failure> {
+    fn program(pool: &impl Pool) -> Result<(Vec<u64>, u64, Vec<i64>), TaskError> {
         let squares = pool.map(|x: u64| x * x, 0..4)?;
         let sum = pool.apply(|items: Vec<u64>| items.iter().sum(), squares.clone())?;
         let products = pool.starmap(|a: i64, b: i64| a * b, [(2, 3), (4, 5)])?;
@@ -64,6 +64,6 @@ fn a_program_generic_over_pools_runs_on_threads() {
 
 #[test]
 fn a_chunk_size_of_zero_is_refused() {
-    let refused = pool(1).map_task(|x: u8| x, 0..4).chunksize(0).submit();
-    assert_eq!(refused.err(), Some(Misuse::ZeroChunksize));
+    let refused = pool(1).each(|x: u8| x, 0..4).chunksize(0).submit();
+    assert_eq!(refused.err(), Some(PoolError::ZeroChunksize));
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use pool_thread::{Failure, ThreadPool};
+use pool_thread::{Pool, TaskError, ThreadPool};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -44,16 +44,19 @@ fn what_a_task_panics_with() {
     let explode = |()| -> u32 { panic_any(Bomb) };
     let mut handle = pool.apply_async(explode, ()).expect("accepted");
     let failed = handle.get_timeout(LONG);
-    assert!(matches!(failed, Err(Failure::Panicked(_))), "{failed:?}");
+    assert!(
+        matches!(failed, Ok(Err(TaskError::Panicked(_)))),
+        "{failed:?}"
+    );
     let failed = pool.apply(explode, ());
-    assert!(matches!(failed, Err(Failure::Panicked(_))), "{failed:?}");
+    assert!(matches!(failed, Err(TaskError::Panicked(_))), "{failed:?}");
     let failed = pool.scope(|scope| scope.apply_async(explode, ())?.get());
-    assert!(matches!(failed, Err(Failure::Panicked(_))), "{failed:?}");
+    assert!(matches!(failed, Err(TaskError::Panicked(_))), "{failed:?}");
     let mut ends = pool
         .imap(move |x: u32| if x == 1 { explode(()) } else { x }, 0..3)
         .expect("accepted");
     let ends: Vec<bool> = (0..3)
-        .map(|_| matches!(ends.next_timeout(LONG), Some(Ok(_))))
+        .map(|_| matches!(ends.next_timeout(LONG), Ok(Some(Ok(_)))))
         .collect();
     assert_eq!(ends, [true, false, true]);
     check_is_unharmed(&pool);
@@ -76,7 +79,7 @@ fn errors_that_nobody_takes() {
     drop(pool.try_apply_async(fails, 0).expect("accepted"));
     // Each chunk fails; one error is kept.
     drop(
-        pool.try_map_task(fails, 0..8)
+        pool.try_each(fails, 0..8)
             .chunksize(1)
             .submit()
             .expect("accepted"),
@@ -91,9 +94,12 @@ fn items_behind_the_one_that_failed() {
         std::mem::forget(bomb);
         Err::<(), u8>(7)
     };
-    let chunk = pool.try_map_task(fails, vec![Bomb; 4]).chunksize(4);
+    let chunk = pool.try_each(fails, vec![Bomb; 4]).chunksize(4);
     let mut handle = chunk.submit().expect("accepted");
-    assert_eq!(handle.get_timeout(LONG), Err(Failure::Raised(7)));
+    assert_eq!(
+        handle.get_timeout(LONG),
+        Ok(Err(TaskError::raised(7).at_item(0)))
+    );
     check_is_unharmed(&pool);
 }
 
@@ -114,9 +120,12 @@ fn arguments_and_closures_that_are_terminated() {
         let items = (0..).inspect(move |_| assert_eq!(size_of_val(&input), 0));
         let mut stream = pool.imap(|x: u32| x, items).expect("accepted");
         pool.terminate();
-        assert_eq!(one.get_timeout(LONG), Err(Failure::Terminated));
-        assert_eq!(many.get_timeout(LONG), Err(Failure::Terminated));
-        assert_eq!(stream.next_timeout(LONG), Some(Err(Failure::Terminated)));
+        assert_eq!(one.get_timeout(LONG), Ok(Err(TaskError::Terminated)));
+        assert_eq!(many.get_timeout(LONG), Ok(Err(TaskError::Terminated)));
+        assert_eq!(
+            stream.next_timeout(LONG),
+            Ok(Some(Err(TaskError::Terminated)))
+        );
         door.wait();
     });
     assert_eq!(pool.join_timeout(LONG), Ok(true));
@@ -125,17 +134,23 @@ fn arguments_and_closures_that_are_terminated() {
 #[test]
 fn callbacks_and_what_they_panic_with() {
     let pool = pool(2);
-    let task = pool.task(|x: u32| x, 1).callback(|_| panic_any(Bomb));
+    let task = pool.call(|x: u32| x, 1).callback(|_| panic_any(Bomb));
     let failed = task.submit().expect("accepted").get_timeout(LONG);
-    assert!(matches!(failed, Err(Failure::Panicked(_))), "{failed:?}");
+    assert!(
+        matches!(failed, Ok(Err(TaskError::Panicked(_)))),
+        "{failed:?}"
+    );
     // One that runs, and one that never does.
     let (run, never) = (Bomb, Bomb);
     let task = pool
-        .task(|x: u32| x, 1)
+        .call(|x: u32| x, 1)
         .callback(move |_| drop(run))
         .error_callback(move |_| drop(never));
     let ended = task.submit().expect("accepted").get_timeout(LONG);
-    assert!(matches!(ended, Err(Failure::Panicked(_))), "{ended:?}");
+    assert!(
+        matches!(ended, Ok(Err(TaskError::Panicked(_)))),
+        "{ended:?}"
+    );
     check_is_unharmed(&pool);
 }
 
@@ -149,7 +164,7 @@ fn states_of_workers() {
     let pool = builder.build().expect("a pool");
     for x in 0..3 {
         let mut handle = pool.apply_async(|x: u32| x, x).expect("accepted");
-        assert_eq!(handle.get_timeout(LONG), Ok(x));
+        assert_eq!(handle.get_timeout(LONG), Ok(Ok(x)));
     }
     check_is_unharmed(&pool);
 }

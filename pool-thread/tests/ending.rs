@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{door, pool};
 use crossbeam_channel::bounded;
-use pool_thread::{Failure, Misuse, Phase, ThreadPool};
+use pool_thread::{Phase, Pool, PoolError, TaskError, ThreadPool};
 
 #[test]
 fn terminate_resolves_open_handles_at_once_while_a_thread_runs_on() {
@@ -17,8 +17,8 @@ fn terminate_resolves_open_handles_at_once_while_a_thread_runs_on() {
     let queued = pool.apply_async(task, 1).expect("a running pool");
     assert_eq!(arrived.recv(), Ok(0));
     pool.terminate();
-    assert_eq!(running.get(), Err(Failure::Terminated));
-    assert_eq!(queued.get(), Err(Failure::Terminated));
+    assert_eq!(running.get(), Err(TaskError::Terminated));
+    assert_eq!(queued.get(), Err(TaskError::Terminated));
     assert_eq!(
         pool.join_timeout(Duration::ZERO),
         Ok(false),
@@ -32,7 +32,7 @@ fn terminate_resolves_open_handles_at_once_while_a_thread_runs_on() {
 #[test]
 fn close_terminate_and_join_may_be_repeated_in_any_order_and_from_any_thread() {
     let pool = pool(2);
-    assert_eq!(pool.join(), Err(Misuse::StillRunning));
+    assert_eq!(pool.join(), Err(PoolError::StillRunning));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -46,11 +46,11 @@ fn close_terminate_and_join_may_be_repeated_in_any_order_and_from_any_thread() {
     assert_eq!(pool.phase(), Phase::Joined);
     assert_eq!(
         pool.apply(|()| (), ()),
-        Err(Failure::Misuse(Misuse::NotRunning))
+        Err(TaskError::Pool(PoolError::NotRunning))
     );
     assert_eq!(
         pool.map(|()| (), []),
-        Err(Failure::Misuse(Misuse::NotRunning)),
+        Err(TaskError::Pool(PoolError::NotRunning)),
         "also for no items"
     );
 }
@@ -71,7 +71,7 @@ fn join_inside_a_task_or_a_callback_of_the_pool_is_refused() {
     );
     assert_eq!(
         task,
-        Ok((Err(Misuse::WouldDeadlock), Ok(()))),
+        Ok((Err(PoolError::WouldDeadlock), Ok(()))),
         "another pool may be joined"
     );
     let pool = Arc::new(self::pool(1));
@@ -80,13 +80,13 @@ fn join_inside_a_task_or_a_callback_of_the_pool_is_refused() {
         inner.close();
         let _ = say.send(inner.join());
     };
-    pool.task(|()| (), ())
+    pool.call(|()| (), ())
         .callback(callback)
         .submit()
         .expect("a running pool")
         .get()
         .expect("a value");
-    assert_eq!(said.recv(), Ok(Err(Misuse::WouldDeadlock)));
+    assert_eq!(said.recv(), Ok(Err(PoolError::WouldDeadlock)));
     assert_eq!(pool.join(), Ok(()));
 }
 
@@ -106,5 +106,5 @@ fn a_pool_dropped_by_its_own_task_is_reaped_elsewhere() {
         .expect("a running pool");
     let _ = give.send(pool);
     assert_eq!(seen.recv(), Ok(()));
-    assert_eq!(handle.get(), Err(Failure::Terminated));
+    assert_eq!(handle.get(), Err(TaskError::Terminated));
 }

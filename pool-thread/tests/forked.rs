@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, alarm, fork};
-use pool_thread::{Failure, Misuse, ThreadPool};
+use pool_thread::{Pool, PoolError, TaskError, ThreadPool, TimedOut};
 
 /// What takes longer hangs: the child's own alarm ends it.
 const BOUND: u32 = 30;
@@ -34,9 +34,9 @@ fn forked(check: impl FnOnce()) {
     }
 }
 
-fn refused<T>(failure: Result<T, Failure>) {
+fn refused<T>(failure: Result<T, TaskError>) {
     let refused = failure.err().expect("nobody does it");
-    assert_eq!(refused, Failure::Misuse(Misuse::Forked));
+    assert_eq!(refused, TaskError::Pool(PoolError::Forked));
 }
 
 #[test]
@@ -54,20 +54,24 @@ fn a_copy_of_a_pool_refuses_everything_and_goes_at_once() -> Result<(), Box<dyn 
         let (pool, done, mut running, mut results) = kept.take().expect("they are there");
         refused(pool.apply(|x| x, 1));
         refused(pool.map(|x| x, [1, 2]));
-        assert_eq!(pool.apply_async(|x| x, 1).map(drop), Err(Misuse::Forked));
-        assert_eq!(pool.imap(|x| x, [1]).map(drop), Err(Misuse::Forked));
-        assert_eq!(pool.join(), Err(Misuse::Forked));
+        assert_eq!(pool.apply_async(|x| x, 1).map(drop), Err(PoolError::Forked));
+        assert_eq!(pool.imap(|x| x, [1]).map(drop), Err(PoolError::Forked));
+        assert_eq!(pool.join(), Err(PoolError::Forked));
         pool.close();
         pool.terminate();
         // What had come is there; what has not never will be.
         assert_eq!(done.get(), Ok(2));
         running.wait();
-        refused(running.get_timeout(Duration::from_secs(3600)));
-        assert!(results.any(|end| end == Err(Failure::Misuse(Misuse::Forked))));
+        refused(
+            running
+                .get_timeout(Duration::from_secs(3600))
+                .expect("no time is over"),
+        );
+        assert!(results.any(|end| end == Err(TaskError::Pool(PoolError::Forked))));
         assert_eq!(results.next(), None);
         assert!(!format!("{pool:?} {:?} {results:?}", pool.stats()).is_empty());
         let scoped = pool.scope(|scope| scope.apply_async(|()| 1, ()).map(|task| task.get()));
-        assert_eq!(scoped.map(|end| end.is_ok()), Err(Misuse::Forked));
+        assert_eq!(scoped.map(|end| end.is_ok()), Err(PoolError::Forked));
     });
     let (pool, _, running, results) = kept.take().expect("the parent's own");
     drop((results, release));
@@ -90,10 +94,7 @@ fn a_pool_that_a_child_makes_has_timers_of_its_own() -> Result<(), Box<dyn std::
         let mut blocked = mine
             .apply_async(move |()| held.recv().is_err(), ())
             .expect("it runs");
-        assert_eq!(
-            blocked.get_timeout(Duration::from_millis(1)),
-            Err(Failure::TimedOut)
-        );
+        assert_eq!(blocked.get_timeout(Duration::from_millis(1)), Err(TimedOut));
         drop(release);
         assert_eq!(blocked.get(), Ok(true));
         let (sender, fired) = std::sync::mpsc::channel();
@@ -127,7 +128,7 @@ fn a_task_or_a_callback_that_forks_and_returns_on_both_sides_runs_once()
     let ran = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let counted = ran.clone();
     pool.apply(move |()| fork(), ())?;
-    pool.task(|x: u32| x, 1)
+    pool.call(|x: u32| x, 1)
         .callback(move |_| in_callback())
         .submit()?
         .get()?;
@@ -138,11 +139,7 @@ fn a_task_or_a_callback_that_forks_and_returns_on_both_sides_runs_once()
         }
         counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
     };
-    let counts = pool
-        .map_task(one, [true, false])
-        .chunksize(2)
-        .submit()?
-        .get()?;
+    let counts = pool.each(one, [true, false]).chunksize(2).submit()?.get()?;
     assert_eq!(counts, [0, 1]);
     drop(pool);
     let process = pool_thread::Process::new(|()| (), ());

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::{door, pool};
 use crossbeam_channel::{Sender, bounded, unbounded};
-use pool_thread::{Failure, Misuse};
+use pool_thread::{Pool, PoolError, TaskError, TimedOut};
 
 #[test]
 fn a_time_out_neither_cancels_nor_takes_the_handle() {
@@ -18,21 +18,18 @@ fn a_time_out_neither_cancels_nor_takes_the_handle() {
     let mut handle = pool.apply_async(task, 7).expect("a running pool");
     assert_eq!(arrived.recv(), Ok(7));
     assert!(!handle.ready());
-    assert_eq!(handle.successful(), Err(Misuse::NotReady));
-    assert_eq!(handle.get_timeout(Duration::ZERO), Err(Failure::TimedOut));
-    assert_eq!(
-        handle.get_timeout(Duration::from_millis(1)),
-        Err(Failure::TimedOut)
-    );
+    assert_eq!(handle.successful(), Err(PoolError::NotReady));
+    assert_eq!(handle.get_timeout(Duration::ZERO), Err(TimedOut));
+    assert_eq!(handle.get_timeout(Duration::from_millis(1)), Err(TimedOut));
     assert!(!handle.wait_timeout(Duration::from_millis(1)));
     drop(open);
     assert_eq!(handle.get_ref(), Ok(&7));
     assert_eq!(handle.get_ref(), Ok(&7));
     assert_eq!(handle.successful(), Ok(true));
-    assert_eq!(handle.get_timeout(Duration::ZERO), Ok(7));
+    assert_eq!(handle.get_timeout(Duration::ZERO), Ok(Ok(7)));
     assert_eq!(
         handle.get_timeout(Duration::ZERO),
-        Err(Failure::Misuse(Misuse::Taken))
+        Ok(Err(TaskError::Pool(PoolError::Taken)))
     );
     assert_eq!(handle.successful(), Ok(true));
 }
@@ -98,7 +95,7 @@ fn a_handle_is_a_future_that_wakes_its_last_waker_and_yields_once() {
     assert_eq!(handle.as_mut().poll(&mut context), Poll::Ready(Ok(7)));
     assert_eq!(
         handle.as_mut().poll(&mut context),
-        Poll::Ready(Err(Failure::Misuse(Misuse::Taken)))
+        Poll::Ready(Err(TaskError::Pool(PoolError::Taken)))
     );
     assert!(woken.try_recv().is_err(), "one wake, of the last waker");
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{door, pool};
-use pool_thread::{Failure, Misuse};
+use pool_thread::{Pool, PoolError, TaskError, TimedOut};
 
 #[test]
 fn imap_yields_in_input_order_and_imap_unordered_as_tasks_end() {
@@ -26,7 +26,7 @@ fn imap_yields_in_input_order_and_imap_unordered_as_tasks_end() {
     assert_eq!(others, [1, 2, 3]);
     assert_eq!(
         results.next_timeout(Duration::from_millis(1)),
-        Some(Err(Failure::TimedOut))
+        Err(TimedOut)
     );
     assert_eq!(open.send(()), Ok(()));
     assert_eq!(
@@ -36,7 +36,7 @@ fn imap_yields_in_input_order_and_imap_unordered_as_tasks_end() {
     let mut results = pool.imap(slow_first, 0..4).expect("a running pool");
     assert_eq!(
         results.next_timeout(Duration::from_millis(1)),
-        Some(Err(Failure::TimedOut))
+        Err(TimedOut)
     );
     drop(open);
     assert_eq!(
@@ -52,9 +52,9 @@ fn imap_reads_an_infinite_input_no_further_than_its_read_ahead() {
     let counter = read.clone();
     let input = std::iter::repeat_with(move || counter.fetch_add(1, Ordering::SeqCst));
     let mut results = pool
-        .imap_task(|x| x, input)
+        .each(|x| x, input)
         .read_ahead(3)
-        .ordered()
+        .imap()
         .expect("a running pool");
     for expected in 0..10 {
         assert_eq!(results.next(), Some(Ok(expected)));
@@ -66,11 +66,11 @@ fn imap_reads_an_infinite_input_no_further_than_its_read_ahead() {
 fn join_reads_the_rest_of_an_imap_whose_iterator_is_half_consumed_and_loses_nothing() {
     for unordered in [false, true] {
         let pool = pool(2);
-        let task = pool.imap_task(|x| x, 0..100).read_ahead(2);
+        let task = pool.each(|x| x, 0..100).read_ahead(2);
         let mut results = if unordered {
-            task.unordered()
+            task.imap_unordered()
         } else {
-            task.ordered()
+            task.imap()
         }
         .expect("a running pool");
         let first = results.next();
@@ -96,9 +96,9 @@ fn an_item_that_fails_in_imap_is_an_error_at_its_place_whatever_the_chunk_size()
             x => Ok(x),
         };
         let results = pool
-            .try_imap_task(func, 0..8)
+            .try_each(func, 0..8)
             .chunksize(chunksize)
-            .ordered()
+            .imap()
             .expect("a running pool");
         let seen: Vec<String> = results
             .map(|end| end.map_or_else(|failure| failure.to_string(), |x| x.to_string()))
@@ -109,10 +109,10 @@ fn an_item_that_fails_in_imap_is_an_error_at_its_place_whatever_the_chunk_size()
             [
                 "0",
                 "1",
-                "task failed: two",
+                "task failed at item 2: two",
                 "3",
                 "4",
-                "task panicked: five",
+                "task panicked at item 5: five",
                 "6",
                 "7"
             ]
@@ -130,9 +130,9 @@ fn a_terminated_imap_yields_what_had_arrived_then_one_error_then_nothing() {
     pool.terminate();
     drop(open);
     assert_eq!(results.next(), Some(Ok(0)));
-    assert_eq!(results.next(), Some(Err(Failure::Terminated)));
+    assert_eq!(results.next(), Some(Err(TaskError::Terminated)));
     assert_eq!((results.next(), results.next()), (None, None));
-    assert_eq!(pool.imap(|x| x, 0..1).err(), Some(Misuse::NotRunning));
+    assert_eq!(pool.imap(|x| x, 0..1).err(), Some(PoolError::NotRunning));
 }
 
 #[test]

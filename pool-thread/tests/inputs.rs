@@ -4,7 +4,7 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use pool_thread::{Failure, Imap, Misuse, ThreadPool};
+use pool_thread::{Imap, Pool, PoolError, TaskError, ThreadPool, TimedOut};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -21,11 +21,11 @@ fn each_way<I: Iterator<Item = u64> + Send + 'static>(
     for chunk in chunks {
         for unordered in [false, true] {
             let pool = ThreadPool::builder().size(2).warn_on_drop(false).build()?;
-            let task = pool.imap_task(twice, input()).chunksize(*chunk);
+            let task = pool.each(twice, input()).chunksize(*chunk);
             let results = if unordered {
-                task.unordered()
+                task.imap_unordered()
             } else {
-                task.ordered()
+                task.imap()
             };
             check(&pool, results?)?;
         }
@@ -33,7 +33,7 @@ fn each_way<I: Iterator<Item = u64> + Send + 'static>(
     Ok(())
 }
 
-fn sorted(results: impl Iterator<Item = Result<u64, Failure>>) -> Result<Vec<u64>, Failure> {
+fn sorted(results: impl Iterator<Item = Result<u64, TaskError>>) -> Result<Vec<u64>, TaskError> {
     let mut values = results.collect::<Result<Vec<_>, _>>()?;
     values.sort_unstable();
     Ok(values)
@@ -62,11 +62,8 @@ fn a_result_that_is_there_is_given_while_the_input_waits() -> Outcome {
         let first: Vec<_> = results.by_ref().take(4).collect();
         assert_eq!(sorted(first.into_iter())?, [0, 2, 4, 6]);
         let limit = Duration::from_millis(1);
-        assert_eq!(results.next_timeout(limit), Some(Err(Failure::TimedOut)));
-        assert_eq!(
-            results.next_timeout(Duration::ZERO),
-            Some(Err(Failure::TimedOut))
-        );
+        assert_eq!(results.next_timeout(limit), Err(TimedOut));
+        assert_eq!(results.next_timeout(Duration::ZERO), Err(TimedOut));
         // The next items come when they come.
         let sender = kept.lock().expect("whole").pop().expect("its sender");
         sender.send(5)?;
@@ -85,11 +82,11 @@ fn an_input_may_wait_for_what_is_done_with_the_results() -> Outcome {
         let pool = ThreadPool::new(2)?;
         let (sender, queue) = channel();
         sender.send(1)?;
-        let task = pool.imap_task(|x: u64| 2 * x, queue);
+        let task = pool.each(|x: u64| 2 * x, queue);
         let results = if unordered {
-            task.unordered()
+            task.imap_unordered()
         } else {
-            task.ordered()
+            task.imap()
         }?;
         let mut sender = Some(sender);
         let mut seen = Vec::new();
@@ -113,13 +110,13 @@ fn an_input_that_fails_is_an_error_behind_the_results_before_it() -> Outcome {
         let first: Vec<_> = results.by_ref().take(5).collect();
         assert_eq!(sorted(first.into_iter())?, [0, 2, 4, 6, 8]);
         match results.next() {
-            Some(Err(Failure::Panicked(panic))) => assert!(panic.message.contains("no more")),
+            Some(Err(TaskError::Panicked(panic))) => assert!(panic.message.contains("no more")),
             other => panic!("not the input's failure: {other:?}"),
         }
         assert_eq!((results.next(), results.next()), (None, None));
         pool.close();
         pool.join()?;
-        assert_eq!(pool.stats().tally.errors, 1);
+        assert_eq!(pool.stats().tasks.errors, 1);
         Ok(())
     })?;
     // Nobody takes the results: it is an error that nobody has seen, whoever reads to the end.
@@ -127,7 +124,7 @@ fn an_input_that_fails_is_an_error_behind_the_results_before_it() -> Outcome {
         pool.close();
         pool.join()?;
         drop(results);
-        assert_eq!(pool.stats().tally.unseen, 1);
+        assert_eq!(pool.stats().tasks.unhandled, 1);
         Ok(())
     })
 }
@@ -147,19 +144,19 @@ fn an_input_of_results_ends_with_its_first_error() -> Outcome {
     for chunk in [1, 3] {
         for unordered in [false, true] {
             let task = pool
-                .try_imap_results_task(|x: u64| Ok(2 * x), input())
+                .try_each_ok(|x: u64| Ok(2 * x), input())
                 .chunksize(chunk);
             let mut results = if unordered {
-                task.unordered()
+                task.imap_unordered()
             } else {
-                task.ordered()
+                task.imap()
             }?;
             let mut first: Vec<u64> = results.by_ref().take(5).filter_map(Result::ok).collect();
             first.sort_unstable();
             assert_eq!(first, [0, 2, 4, 6, 8]);
             assert_eq!(
                 results.next(),
-                Some(Err(Failure::Raised("five".to_owned())))
+                Some(Err(TaskError::raised("five".to_owned())))
             );
             assert_eq!((results.next(), results.next()), (None, None));
         }
@@ -193,7 +190,7 @@ fn no_end_of_a_pool_waits_for_an_input() -> Outcome {
         pool.terminate();
         assert!(pool.join_timeout(BOUND)?);
         let rest: Vec<_> = results.collect();
-        assert_eq!(rest.last(), Some(&Err(Failure::Terminated)));
+        assert_eq!(rest.last(), Some(&Err(TaskError::Terminated)));
         Ok(())
     })?;
     // Neither does the drop of the results, nor of the pool.
@@ -220,10 +217,7 @@ fn an_endless_input_is_read_as_far_as_its_results_are_wanted() -> Outcome {
         std::iter::repeat_with(move || read.fetch_add(1, Ordering::Relaxed))
     };
     let pool = ThreadPool::builder().size(2).warn_on_drop(false).build()?;
-    let mut results = pool
-        .imap_task(|x: u64| x, counted())
-        .read_ahead(3)
-        .ordered()?;
+    let mut results = pool.each(|x: u64| x, counted()).read_ahead(3).imap()?;
     for expected in 0..20 {
         assert_eq!(results.next(), Some(Ok(expected)));
         // What was taken, and as much as may wait.
@@ -245,9 +239,9 @@ fn an_input_knows_how_many_results_there_will_be() -> Outcome {
     let at_hand = pool.imap(|x: u64| x, 0..5)?;
     assert_eq!(at_hand.size_hint(), (5, Some(5)));
     let mut mapped = pool
-        .imap_task(|x: u64| x, (0..5).map(|x| x + 1))
+        .each(|x: u64| x, (0..5).map(|x| x + 1))
         .chunksize(2)
-        .ordered()?;
+        .imap()?;
     for left in (0..5).rev() {
         assert!(mapped.next().is_some());
         assert_eq!(mapped.size_hint(), (left, Some(left)));
@@ -272,7 +266,10 @@ fn an_input_that_asks_its_own_iterator_is_refused_and_goes_on() -> Outcome {
         if *x == 0 {
             begun.recv().unwrap_or(());
             let refused = asked.get().and_then(|own| own.lock().ok()?.next());
-            assert_eq!(refused, Some(Err(Failure::Misuse(Misuse::WouldDeadlock))));
+            assert_eq!(
+                refused,
+                Some(Err(TaskError::Pool(PoolError::WouldDeadlock)))
+            );
         }
     });
     let results = pool.imap(|x: u64| x, input)?;
@@ -283,10 +280,10 @@ fn an_input_that_asks_its_own_iterator_is_refused_and_goes_on() -> Outcome {
     while seen.len() < 2 {
         let next = own
             .get()
-            .and_then(|own| own.lock().ok()?.next_timeout(Duration::from_millis(1)));
+            .and_then(|own| Some(own.lock().ok()?.next_timeout(Duration::from_millis(1))));
         match next {
-            Some(Ok(value)) => seen.push(value),
-            Some(Err(Failure::TimedOut)) => {}
+            Some(Ok(Some(Ok(value)))) => seen.push(value),
+            Some(Err(TimedOut)) => {}
             other => panic!("{other:?}"),
         }
     }

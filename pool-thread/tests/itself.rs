@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::pool;
 use crossbeam_channel::unbounded;
 use futures_core::Stream;
-use pool_thread::{AsyncResult, Failure, Imap, Misuse};
+use pool_thread::{AsyncResult, Imap, PoolError, TaskError};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -24,14 +24,14 @@ fn on_one_thread<T>(future: impl Future<Output = T>) -> T {
     runtime.expect("a runtime").block_on(future)
 }
 
-async fn next<R: Send + 'static>(stream: &mut Imap<R>) -> Option<Result<R, Failure>> {
+async fn next<R: Send + 'static>(stream: &mut Imap<R>) -> Option<Result<R, TaskError>> {
     poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx)).await
 }
 
 /// A handle that waits for somebody to poll it.
 type Hidden = Arc<Mutex<Option<AsyncResult<u32>>>>;
 
-fn poll_once(handle: &Hidden) -> Poll<Result<u32, Failure>> {
+fn poll_once(handle: &Hidden) -> Poll<Result<u32, TaskError>> {
     let mut handle = handle.lock().expect("whole");
     let handle = handle.as_mut().expect("it was put there");
     Pin::new(handle).poll(&mut Context::from_waker(Waker::noop()))
@@ -44,7 +44,7 @@ fn a_handle_awaited_in_its_own_callback_is_refused_and_keeps_its_value() -> Outc
     let (open, opened) = unbounded::<()>();
     let (tell, told) = unbounded();
     let inside = hidden.clone();
-    let submission = pool.task(|x: u32| x, 7).callback(move |_| {
+    let submission = pool.call(|x: u32| x, 7).callback(move |_| {
         let _ = opened.recv();
         let mut handle = inside
             .lock()
@@ -60,7 +60,7 @@ fn a_handle_awaited_in_its_own_callback_is_refused_and_keeps_its_value() -> Outc
     let handle = submission.submit()?;
     *hidden.lock().expect("whole") = Some(handle);
     open.send(())?;
-    let refused = Err(Failure::Misuse(Misuse::WouldDeadlock));
+    let refused = Err(TaskError::Pool(PoolError::WouldDeadlock));
     assert_eq!(told.recv()?, (Poll::Ready(refused.clone()), refused));
     let handle = hidden
         .lock()
@@ -99,8 +99,11 @@ fn a_handle_is_refused_in_its_own_task_and_not_in_another() -> Outcome {
     )?;
     *hidden.lock().expect("whole") = Some(handle);
     open.send(())?;
-    let refused = Err(Failure::Misuse(Misuse::WouldDeadlock));
-    assert_eq!(told.recv()?, (Poll::Ready(refused.clone()), refused, false));
+    let refused = Err(TaskError::Pool(PoolError::WouldDeadlock));
+    assert_eq!(
+        told.recv()?,
+        (Poll::Ready(refused.clone()), Ok(refused), false)
+    );
     let outside = hidden.clone();
     assert_eq!(
         pool.apply(move |()| poll_once(&outside), ())?,
@@ -124,12 +127,12 @@ fn a_map_that_one_of_its_tasks_waits_for_is_refused_there() -> Outcome {
         x == 2
             && handed.recv().is_ok_and(|map| {
                 let end = map.get();
-                matches!(end, Err(Failure::Misuse(Misuse::WouldDeadlock)))
+                matches!(end, Err(TaskError::Pool(PoolError::WouldDeadlock)))
             })
     };
     let (told, all) = unbounded();
     let map = pool
-        .map_task(refused, 0..4)
+        .each(refused, 0..4)
         .callback(move |seen| drop(told.send(seen.clone())));
     hand.send(map.submit()?)?;
     assert_eq!(all.recv()?, [false, false, true, false]);
@@ -154,15 +157,15 @@ fn an_imap_that_its_only_chunk_waits_for_is_refused_there() -> Outcome {
             }
             x
         };
-        let submission = pool.imap_task(task, 0..3).read_ahead(1);
+        let submission = pool.each(task, 0..3).read_ahead(1);
         let results = if unordered {
-            submission.unordered()?
+            submission.imap_unordered()?
         } else {
-            submission.ordered()?
+            submission.imap()?
         };
         hand.send(results).map_err(|_| "nobody took it")?;
         let (first, rest) = told.recv()?;
-        assert_eq!(first, Some(Err(Failure::Misuse(Misuse::WouldDeadlock))));
+        assert_eq!(first, Some(Err(TaskError::Pool(PoolError::WouldDeadlock))));
         // The others come.
         assert_eq!(rest.collect::<Result<Vec<_>, _>>()?, [1, 2]);
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{door, pool};
-use pool_thread::Failure;
+use pool_thread::{Pool, TaskError};
 
 #[test]
 fn blocking_calls_borrow_and_move_what_is_neither_static_nor_sync() {
@@ -52,7 +52,7 @@ fn lent_data_comes_back_when_the_pool_is_terminated_and_not_before_its_last_task
         let _ = open.send(());
         caller.join().expect("no panic")
     });
-    assert_eq!(result, Err(Failure::Terminated));
+    assert_eq!(result, Err(TaskError::Terminated));
     assert_eq!(touched.into_inner(), 1);
 }
 
@@ -65,7 +65,7 @@ fn a_panic_in_a_lent_closure_is_that_calls_error_and_the_pool_goes_on() {
         [1, 2, 3],
     );
     match result {
-        Err(Failure::Panicked(panic)) => {
+        Err(TaskError::Panicked(panic)) => {
             assert_eq!(panic.message, "item 3");
             assert!(
                 panic
@@ -92,13 +92,13 @@ fn what_is_left_of_a_batch_is_dropped_once() {
     let pool = pool(2);
     let fails = |(index, item): (u32, Counted)| if index == 4 { Err(index) } else { Ok(item) };
     let error = pool.try_map(fails, items()).err();
-    assert_eq!(error, Some(Failure::Raised(4)));
+    assert_eq!(error, Some(TaskError::raised(4).at_item(4)));
     assert_eq!(drops.swap(0, Ordering::Relaxed), 10, "after a failure");
     drop(pool.map(|(_, item)| item, items()).expect("values"));
     assert_eq!(drops.swap(0, Ordering::Relaxed), 10, "after success");
     let (task, arrived, open) = door();
     let handle = pool
-        .map_task(move |(index, item)| (task(index), item), items())
+        .each(move |(index, item)| (task(index), item), items())
         .chunksize(1)
         .submit()
         .expect("a running pool");
@@ -106,7 +106,7 @@ fn what_is_left_of_a_batch_is_dropped_once() {
     pool.terminate();
     drop(open);
     pool.join().expect("terminated");
-    assert_eq!(handle.get().err(), Some(Failure::Terminated));
+    assert_eq!(handle.get().err(), Some(TaskError::Terminated));
     drop(pool);
     assert_eq!(drops.load(Ordering::Relaxed), 10, "after terminate");
 }
@@ -172,7 +172,7 @@ fn a_terminated_pools_scope_takes_back_what_never_ran_and_waits_for_what_runs() 
     });
     assert_eq!(
         results,
-        (Err(Failure::Terminated), Err(Failure::Terminated))
+        (Err(TaskError::Terminated), Err(TaskError::Terminated))
     );
     assert_eq!(
         touched.load(Ordering::SeqCst),

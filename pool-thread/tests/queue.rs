@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use pool_thread::{Builder, Failure, Misuse, StartError, ThreadPool, TrySubmitError};
+use pool_thread::{Builder, Pool, PoolError, StartError, TaskError, ThreadPool, TrySubmitError};
 
 fn builder(size: usize, queue: usize) -> Builder {
     ThreadPool::builder()
@@ -45,13 +45,23 @@ fn held(queue: usize) -> Held {
 type Handle = pool_thread::AsyncResult<u32>;
 
 impl Held {
-    fn task(&self, number: u32) -> pool_thread::Submission<'_, u32, u32> {
+    fn try_submit(&self, number: u32) -> Result<Handle, TrySubmitError<u32>> {
         let task = self.task.clone();
-        self.pool.task(move |number| task(number), number)
+        self.pool
+            .call(move |number| task(number), number)
+            .try_submit()
     }
 
-    fn submit(&self, number: u32) -> Result<Handle, Misuse> {
-        self.task(number).submit()
+    fn submit_timeout(&self, number: u32, limit: Duration) -> Result<Handle, TrySubmitError<u32>> {
+        let task = self.task.clone();
+        self.pool
+            .call(move |number| task(number), number)
+            .submit_timeout(limit)
+    }
+
+    fn submit(&self, number: u32) -> Result<Handle, PoolError> {
+        let task = self.task.clone();
+        self.pool.call(move |number| task(number), number).submit()
     }
 
     /// Submits on another thread, and tells when it has come of it.
@@ -59,7 +69,7 @@ impl Held {
         let (told, outcome) = mpsc::channel();
         let (pool, task) = (self.pool.clone(), self.task.clone());
         thread::spawn(move || {
-            let submission = pool.task(move |number| task(number), number);
+            let submission = pool.call(move |number| task(number), number);
             // So long that it is the event that ends it.
             let _ = told.send(submission.submit_timeout(Duration::from_secs(3_600)));
         });
@@ -77,29 +87,26 @@ fn a_queue_without_places_is_refused() {
 #[test]
 fn a_full_queue_gives_the_argument_back_at_once_or_when_the_time_is_over() {
     let held = held(2);
-    let queued = [held.task(1).try_submit(), held.task(2).try_submit()];
+    let queued = [held.try_submit(1), held.try_submit(2)];
     assert!(queued.iter().all(Result::is_ok));
-    assert_eq!(
-        held.task(3).try_submit().err(),
-        Some(TrySubmitError::Full(3))
-    );
+    assert_eq!(held.try_submit(3).err(), Some(TrySubmitError::Full(3)));
     let limit = Duration::from_millis(1);
     assert_eq!(
-        held.task(4).submit_timeout(limit).err(),
+        held.submit_timeout(4, limit).err(),
         Some(TrySubmitError::Full(4))
     );
     assert_eq!(
-        held.task(5).submit_timeout(Duration::ZERO).err(),
+        held.submit_timeout(5, Duration::ZERO).err(),
         Some(TrySubmitError::Full(5))
     );
     // What runs has left its place in the queue.
     held.open.send(()).expect("it waits");
     assert_eq!(held.arrived.recv(), Ok(1));
-    assert!(held.task(6).try_submit().is_ok());
+    assert!(held.try_submit(6).is_ok());
     held.pool.close();
     assert_eq!(
-        held.task(7).try_submit().err(),
-        Some(TrySubmitError::NotRunning(7))
+        held.try_submit(7).err(),
+        Some(TrySubmitError::Refused(PoolError::NotRunning, 7))
     );
 }
 
@@ -124,7 +131,7 @@ fn close_and_terminate_wake_those_who_wait_with_their_argument() {
         let mut back: Vec<u32> = Vec::new();
         for outcome in waits {
             match outcome.recv().expect("told") {
-                Err(TrySubmitError::NotRunning(number)) => back.push(number),
+                Err(TrySubmitError::Refused(PoolError::NotRunning, number)) => back.push(number),
                 other => panic!("let in: {other:?}"),
             }
         }
@@ -141,7 +148,7 @@ fn a_map_takes_a_place_for_each_chunk_and_its_submitter_waits_for_the_last() {
     let map = || {
         let task = held.task.clone();
         held.pool
-            .map_task(move |number| task(number), items.clone())
+            .each(move |number| task(number), items.clone())
             .chunksize(1)
     };
     // Without waiting it would need five places.
@@ -151,7 +158,10 @@ fn a_map_takes_a_place_for_each_chunk_and_its_submitter_waits_for_the_last() {
     );
     assert_eq!(
         map().chunksize(0).try_submit().err(),
-        Some(TrySubmitError::Misuse(Misuse::ZeroChunksize, items.clone()))
+        Some(TrySubmitError::Refused(
+            PoolError::ZeroChunksize,
+            items.clone()
+        ))
     );
     thread::scope(|scope| {
         let submitter = scope.spawn(|| map().submit());
@@ -161,10 +171,7 @@ fn a_map_takes_a_place_for_each_chunk_and_its_submitter_waits_for_the_last() {
         }
         // 1 is done, 2 runs, 3, 4 and 5 wait: one too many.
         assert!(!submitter.is_finished());
-        assert_eq!(
-            held.task(6).try_submit().err(),
-            Some(TrySubmitError::Full(6))
-        );
+        assert_eq!(held.try_submit(6).err(), Some(TrySubmitError::Full(6)));
         held.open.send(()).expect("it waits");
         let handle = submitter.join().expect("no panic").expect("let in");
         for _ in 0..3 {
@@ -178,14 +185,14 @@ fn a_map_takes_a_place_for_each_chunk_and_its_submitter_waits_for_the_last() {
 fn a_map_of_which_a_part_is_in_is_accepted_when_the_pool_is_closed_or_terminated() {
     for (end, expected) in [
         (ThreadPool::close as fn(&ThreadPool), Ok(vec![1, 2, 3, 4])),
-        (ThreadPool::terminate, Err(Failure::Terminated)),
+        (ThreadPool::terminate, Err(TaskError::Terminated)),
     ] {
         let held = held(1);
         let task = held.task.clone();
         thread::scope(|scope| {
             let (pool, open) = (&held.pool, &held.open);
             let submitter = scope.spawn(move || {
-                let map = pool.map_task(move |number| task(number), 1..=4);
+                let map = pool.each(move |number| task(number), 1..=4);
                 map.chunksize(1).submit()
             });
             open.send(()).expect("it waits");
@@ -229,7 +236,7 @@ fn a_callback_that_submits_to_a_full_pool_waits_for_its_workers() {
     let pool = Arc::new(builder(1, 1).build().expect("a pool"));
     let (told, results) = unbounded();
     let inner = pool.clone();
-    let first = pool.task(|x: u32| x, 1).callback(move |_| {
+    let first = pool.call(|x: u32| x, 1).callback(move |_| {
         for number in 0..10 {
             let handle = inner.apply_async(|x: u32| x * 2, number).expect("a place");
             let _ = told.send(handle);
@@ -270,6 +277,6 @@ fn blocking_calls_scopes_and_imaps_pass_a_narrow_queue() {
         })
     });
     assert_eq!(results, Ok(Ok((1..=10).collect())));
-    let tally = pool.stats().tally;
+    let tally = pool.stats().tasks;
     assert_eq!(tally.submitted, tally.ended);
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::pool;
 use crossbeam_channel::bounded;
-use pool_thread::{Builder, Cause, Failure, Misuse, ThreadPool};
+use pool_thread::{Builder, Cause, Pool, PoolError, TaskError, ThreadPool};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -34,14 +34,14 @@ fn none_but_the_first(size: usize) -> Arc<ThreadPool> {
     // Each first worker has begun before anybody else can.
     let met = Arc::new(Barrier::new(size));
     let meet = move |_| met.wait().is_leader();
-    let all = pool.map_task(meet, 0..size).chunksize(1).submit();
+    let all = pool.each(meet, 0..size).chunksize(1).submit();
     assert!(all.expect("a running pool").get().is_ok());
     pool
 }
 
 /// Whether it failed because no worker would start, for the initializer's reason.
-fn is_unlicensed<T>(end: &Result<T, Failure>) -> bool {
-    let Err(Failure::WorkerLost(lost)) = end else {
+fn is_unlicensed<T>(end: &Result<T, TaskError>) -> bool {
+    let Err(TaskError::WorkerLost(lost)) = end else {
         return false;
     };
     matches!(&lost.cause, Cause::Start(why) if why.contains("no licence"))
@@ -53,10 +53,10 @@ fn where_a_blocked_workers_stand_in_cannot_start_what_it_waits_for_fails() -> Ou
     for _ in 0..2 {
         let inside = pool.clone();
         let mut outer = pool.apply_async(move |()| inside.apply(|x: u32| x, 1), ())?;
-        let inner = outer.get_timeout(LIMIT)?;
+        let inner = outer.get_timeout(LIMIT)??;
         assert!(is_unlicensed(&inner), "{inner:?}");
         // The worker itself is unharmed, and goes on.
-        assert_eq!(pool.apply_async(|x: u32| x, 2)?.get_timeout(LIMIT)?, 2);
+        assert_eq!(pool.apply_async(|x: u32| x, 2)?.get_timeout(LIMIT)??, 2);
     }
     pool.close();
     assert_eq!(pool.join_timeout(LIMIT), Ok(true));
@@ -71,15 +71,15 @@ fn where_all_workers_are_blocked_and_no_stand_in_can_start_one_failure_frees_the
         met.wait();
         inside.apply(|x: u32| x, x)
     };
-    let mut outer = pool.map_task(wait, 0..3).chunksize(1).submit()?;
-    let inner = outer.get_timeout(LIMIT)?;
+    let mut outer = pool.each(wait, 0..3).chunksize(1).submit()?;
+    let inner = outer.get_timeout(LIMIT)??;
     // As soon as one of them goes on, it may come to what the others wait for.
     assert!(inner.iter().any(is_unlicensed), "{inner:?}");
     for (x, end) in (0..).zip(&inner) {
         assert!(is_unlicensed(end) || *end == Ok(x), "{end:?}");
     }
     assert_eq!(
-        pool.map_async(|x: u32| x, 0..9)?.get_timeout(LIMIT)?.len(),
+        pool.map_async(|x: u32| x, 0..9)?.get_timeout(LIMIT)??.len(),
         9
     );
     Ok(())
@@ -101,29 +101,29 @@ fn an_initializer_has_all_its_tries_also_in_a_closed_pool_with_work() -> Outcome
     let mut handle = pool.apply_async(|x: u32| x, 7)?;
     pool.close();
     drop(closed);
-    assert_eq!(handle.get_timeout(LIMIT)?, 7);
+    assert_eq!(handle.get_timeout(LIMIT)??, 7);
     Ok(())
 }
 
 #[test]
 fn an_imap_that_cannot_be_waited_for_is_refused_in_either_order() -> Outcome {
     for unordered in [false, true] {
-        let pool = Arc::new(builder(1).stand_ins(0).build()?);
+        let pool = Arc::new(builder(1).compensation_threads(0).build()?);
         let inside = pool.clone();
         let mut outer = pool.apply_async(
             move |()| {
-                let results = inside.imap_task(|x: u32| x, 0..5).chunksize(2);
+                let results = inside.each(|x: u32| x, 0..5).chunksize(2);
                 let results = if unordered {
-                    results.unordered()?
+                    results.imap_unordered()?
                 } else {
-                    results.ordered()?
+                    results.imap()?
                 };
-                Ok::<_, Misuse>(results.collect::<Vec<_>>())
+                Ok::<_, PoolError>(results.collect::<Vec<_>>())
             },
             (),
         )?;
         let results = outer.get_timeout(LIMIT)??;
-        assert_eq!(results, vec![Err(Misuse::WouldDeadlock.into()); 5]);
+        assert_eq!(results?, vec![Err(PoolError::WouldDeadlock.into()); 5]);
         pool.close();
         assert_eq!(pool.join_timeout(LIMIT), Ok(true));
     }
@@ -132,7 +132,7 @@ fn an_imap_that_cannot_be_waited_for_is_refused_in_either_order() -> Outcome {
 
 #[test]
 fn a_scope_that_cannot_wait_for_its_tasks_takes_them_back_and_says_so() -> Outcome {
-    let pool = Arc::new(builder(1).stand_ins(0).build()?);
+    let pool = Arc::new(builder(1).compensation_threads(0).build()?);
     let (inside, runs) = (pool.clone(), Arc::new(AtomicUsize::new(0)));
     let seen = runs.clone();
     let mut outer = pool.apply_async(
@@ -147,15 +147,15 @@ fn a_scope_that_cannot_wait_for_its_tasks_takes_them_back_and_says_so() -> Outco
         },
         (),
     )?;
-    let refused = Err(Failure::Misuse(Misuse::WouldDeadlock));
-    assert_eq!(outer.get_timeout(LIMIT)?, (refused, 2));
+    let refused = Err(TaskError::Pool(PoolError::WouldDeadlock));
+    assert_eq!(outer.get_timeout(LIMIT)??, (refused, 2));
     pool.close();
     assert_eq!(pool.join_timeout(LIMIT), Ok(true));
     assert_eq!(seen.load(Ordering::SeqCst), 0, "it was taken back");
-    let tally = pool.stats().tally;
+    let tally = pool.stats().tasks;
     assert_eq!((tally.submitted, tally.ended), (3, 3));
-    assert_eq!((tally.errors, tally.unseen), (2, 2), "{tally:?}");
-    let first = tally.first_unseen.expect("an unseen error").to_string();
+    assert_eq!((tally.errors, tally.unhandled), (2, 2), "{tally:?}");
+    let first = tally.first_unhandled.expect("an unseen error").to_string();
     assert!(first.contains("starving.rs"), "{first}");
     Ok(())
 }
@@ -186,7 +186,7 @@ fn tasks_that_wait_for_their_own_pool_never_starve_it() {
 
 #[test]
 fn a_call_that_cannot_lend_its_place_is_refused_before_anything_is_lent() {
-    fn depth(pool: &ThreadPool, levels: u32) -> Result<u32, Failure> {
+    fn depth(pool: &ThreadPool, levels: u32) -> Result<u32, TaskError> {
         let Some(below) = levels.checked_sub(1) else {
             return Ok(0);
         };
@@ -200,10 +200,10 @@ fn a_call_that_cannot_lend_its_place_is_refused_before_anything_is_lent() {
     // More threads in the place of blocked ones than there may be.
     assert_eq!(
         depth(&pool, 1_100),
-        Err(Failure::Misuse(Misuse::WouldDeadlock))
+        Err(TaskError::Pool(PoolError::WouldDeadlock))
     );
     assert_eq!(depth(&pool, 3), Ok(3));
-    let tally = pool.stats().tally;
+    let tally = pool.stats().tasks;
     assert_eq!(tally.submitted, tally.ended);
 }
 

@@ -13,8 +13,9 @@ use std::time::Duration;
 use common::waker_that;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use futures_core::Stream;
-use pool_core::{Alarm, TimeSource, Timers};
-use pool_thread::{AsyncResult, Failure, Imap, Misuse, ThreadPool};
+use pool_core::Timers;
+use pool_core::backend::{Alarm, TimeSource};
+use pool_thread::{AsyncResult, Imap, Pool, PoolError, TaskError, ThreadPool};
 
 /// So long that it is a hang.
 const LONG: Duration = Duration::from_secs(60);
@@ -139,7 +140,7 @@ fn an_input_that_joins_its_pool_is_refused_and_one_that_drops_it_is_not_waited_f
     });
     assert_eq!(
         (joined, items),
-        (vec![Err(Misuse::WouldDeadlock); 3], vec![0, 1, 2])
+        (vec![Err(PoolError::WouldDeadlock); 3], vec![0, 1, 2])
     );
 
     let end = ends(|| {
@@ -148,7 +149,7 @@ fn an_input_that_joins_its_pool_is_refused_and_one_that_drops_it_is_not_waited_f
         let input = (0..).inspect(move |_: &u32| drop(handed.try_recv()));
         let mut items = held
             .as_ref()
-            .map(|pool| pool.imap_task(|x: u32| x, input).read_ahead(1).ordered())
+            .map(|pool| pool.each(|x: u32| x, input).read_ahead(1).imap())
             .expect("it is there")
             .expect("running");
         assert_eq!(items.next(), Some(Ok(0)));
@@ -156,7 +157,7 @@ fn an_input_that_joins_its_pool_is_refused_and_one_that_drops_it_is_not_waited_f
             .expect("it is read");
         (items.by_ref().last(), items.next())
     });
-    assert_eq!(end, (Some(Err(Failure::Terminated)), None));
+    assert_eq!(end, (Some(Err(TaskError::Terminated)), None));
 }
 
 #[test]
@@ -173,11 +174,11 @@ fn an_input_that_asks_for_its_own_results_is_refused_where_it_would_wait_and_los
                     let _ = tell.send((results.next(), results.next()));
                 }
             });
-            let submission = pool.imap_task(|x: u32| x, input).read_ahead(1);
+            let submission = pool.each(|x: u32| x, input).read_ahead(1);
             let results = if unordered {
-                submission.unordered()
+                submission.imap_unordered()
             } else {
-                submission.ordered()
+                submission.imap()
             };
             *slot.lock().expect("whole") = Some(results.expect("running"));
             pool.close();
@@ -185,7 +186,7 @@ fn an_input_that_asks_for_its_own_results_is_refused_where_it_would_wait_and_los
             let results = slot.lock().expect("whole").take().expect("it is there");
             (told.recv(), results.collect::<Vec<_>>())
         });
-        let refused = Some(Err(Failure::Misuse(Misuse::WouldDeadlock)));
+        let refused = Some(Err(TaskError::Pool(PoolError::WouldDeadlock)));
         assert_eq!(asked, Ok((Some(Ok(0)), refused)));
         assert_eq!(rest, [Ok(1), Ok(2)]);
     }
@@ -237,9 +238,9 @@ fn a_waker_that_polls_in_place_may_be_woken_by_whoever_reads_the_input() {
         let pool = pool(2);
         // Chunks that `join` sends may have ended before they can tell whom to wake.
         let results = pool
-            .imap_task(|x: u32| x, 0..2_000)
+            .each(|x: u32| x, 0..2_000)
             .read_ahead(1)
-            .unordered();
+            .imap_unordered();
         let (finish, finished) = unbounded();
         let reader = Arc::new(ReadInPlace {
             results: Mutex::new(results.expect("running")),
@@ -272,10 +273,10 @@ fn a_value_that_is_dropped_where_callbacks_run_may_hold_the_pool_or_wait_for_it(
                 drop(held);
             })
         };
-        // The worker lets go of the job when it begins another: after that the lane is the last who holds it.
+        // The worker lets go of the job when it begins another: after that the callbacks is the last who holds it.
         let (begin, begun) = door();
         let submission = pool
-            .task(task, ())
+            .call(task, ())
             .callback(move |_| begun.recv().unwrap_or_default());
         drop(submission.submit().expect("running"));
         drop(
@@ -284,8 +285,8 @@ fn a_value_that_is_dropped_where_callbacks_run_may_hold_the_pool_or_wait_for_it(
         );
         drop(pool);
         open.send(()).expect("it waits");
-        let lane = Some("pool-callbacks".to_owned());
-        assert_eq!(told.recv(), Ok((Err(Misuse::WouldDeadlock), lane)));
+        let callbacks = Some("pool-callbacks".to_owned());
+        assert_eq!(told.recv(), Ok((Err(PoolError::WouldDeadlock), callbacks)));
     });
 }
 
@@ -299,19 +300,19 @@ fn a_waker_that_is_called_where_callbacks_run_may_drop_the_pool_and_wait_for_its
             x
         };
         let mut first = pool
-            .task(task, 1)
+            .call(task, 1)
             .callback(|_| ())
             .submit()
             .expect("running");
         // Its callback is due behind the first one's, on the same thread.
         let second = pool
-            .task(|x: u32| x, 2)
+            .call(|x: u32| x, 2)
             .callback(|_| ())
             .submit()
             .expect("running");
         let (tell, told) = unbounded();
         let waker = waker_that(move || {
-            let second: Result<u32, Failure> = second.get();
+            let second: Result<u32, TaskError> = second.get();
             drop(pool);
             let _ = tell.send(second);
         });

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::door;
 use crossbeam_channel::unbounded;
-use pool_thread::{Failure, ThreadPool, current_worker, worker_state};
+use pool_thread::{Pool, TaskError, ThreadPool, current_worker, worker_state};
 
 #[test]
 fn an_initializer_runs_once_in_each_worker_and_in_each_that_replaces_one() {
@@ -39,7 +39,7 @@ fn all_results_of_workers_with_a_share_arrive_also_when_the_pool_is_closed_early
         .build()
         .expect("a pool");
     let handle = pool
-        .map_task(|x| (x, current_worker()), 0..20)
+        .each(|x| (x, current_worker()), 0..20)
         .chunksize(1)
         .submit()
         .expect("a running pool");
@@ -118,7 +118,7 @@ fn an_initializer_that_fails_every_time_fails_what_is_queued_with_its_own_words(
     let error = pool.apply(|()| (), ()).expect_err("no worker");
     assert!(error.to_string().contains("no licence"), "{error}");
     let error = pool.apply(|()| (), ()).expect_err("still none");
-    assert!(matches!(error, Failure::WorkerLost(_)));
+    assert!(matches!(error, TaskError::WorkerLost(_)));
     pool.close();
     assert_eq!(pool.join(), Ok(()));
     assert!(

@@ -67,3 +67,8 @@ mod tests {
         }
     }
 }
+
+// The examples of the package's own page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -75,3 +75,8 @@ pub mod random;
 pub mod target;
 
 pub mod conformance;
+
+// The examples of the package's own page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

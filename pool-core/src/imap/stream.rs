@@ -6,15 +6,15 @@ use std::task::{Context, Poll, ready};
 use crossbeam_channel::TryRecvError;
 use futures_core::Stream;
 
-use super::flying::{Flying, News, lock};
+use super::in_flight::{InFlight, News, lock};
+use super::input::{Reads, Sent};
 use super::{Imap, Order, Waited, next_sent};
-use crate::failure::Failure;
-use crate::intake::{Reads, Sent};
+use crate::error::TaskError;
 
 /// As the iterator, but it does not block where a result is yet to come, nor where an input is not at hand. Polled inside the only chunk that could end it yields
-/// [`Misuse::WouldDeadlock`](crate::Misuse::WouldDeadlock) for that chunk's items, as the iterator does.
+/// [`PoolError::WouldDeadlock`](crate::PoolError::WouldDeadlock) for that chunk's items, as the iterator does.
 impl<R: Send + 'static, E: Send + 'static> Stream for Imap<R, E> {
-    type Item = Result<R, Failure<E>>;
+    type Item = Result<R, TaskError<E>>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
@@ -25,15 +25,15 @@ impl<R: Send + 'static, E: Send + 'static> Stream for Imap<R, E> {
             if this.ended {
                 return Poll::Ready(None);
             }
-            if let Err(misuse) = this.hub.is_here() {
+            if let Err(error) = this.shared.is_here() {
                 this.ended = true;
-                return Poll::Ready(Some(Err(misuse.into())));
+                return Poll::Ready(Some(Err(error.into())));
             }
             this.read_ahead();
             let reads = !this.is_read_beside;
             let waited = match &mut this.order {
-                Order::Input(first) => ready!(poll_first(&*this.intake, first, cx)),
-                Order::Told(flying) => ready!(flying.poll(&*this.intake, reads, cx)),
+                Order::Input(first) => ready!(poll_first(&*this.input, first, cx)),
+                Order::Told(in_flight) => ready!(in_flight.poll(&*this.input, reads, cx)),
             };
             this.take_in(waited);
         }
@@ -44,44 +44,49 @@ impl<R: Send + 'static, E: Send + 'static> Stream for Imap<R, E> {
 impl<R, E> Unpin for Imap<R, E> {}
 
 fn poll_first<R, E>(
-    intake: &dyn Reads<R, E>,
+    input: &dyn Reads<R, E>,
     first: &mut Option<Sent<R, E>>,
     cx: &mut Context<'_>,
 ) -> Poll<Waited<R, E>> {
     let sent = match first {
         Some(sent) => sent,
-        None => match next_sent(intake) {
+        None => match next_sent(input) {
             Some(sent) => first.insert(sent),
             None => return Poll::Ready(Waited::Nothing),
         },
     };
-    let (items, end) = (sent.items, ready!(Pin::new(&mut sent.handle).poll(cx)));
+    let (items, end) = (
+        sent.items.clone(),
+        ready!(Pin::new(&mut sent.handle).poll(cx)),
+    );
     *first = None;
     Poll::Ready(Waited::Ended(items, end))
 }
 
-impl<R: 'static, E: 'static> Flying<R, E> {
+impl<R: 'static, E: 'static> InFlight<R, E> {
     fn poll(
         &mut self,
-        intake: &dyn Reads<R, E>,
+        input: &dyn Reads<R, E>,
         reads: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Waited<R, E>> {
         let mut watched = false;
         loop {
-            if let Some(waited) = self.look(intake, reads) {
+            if let Some(waited) = self.look(input, reads) {
                 return Poll::Ready(waited);
             }
             match self.news.try_recv() {
                 Ok(News::Ended(number)) if !self.ordered => {
-                    self.take_over(intake);
+                    self.take_over(input);
                     if let Some(sent) = self.chunks.remove(&number) {
                         return Poll::Ready(Waited::Ended(sent.items, sent.handle.get()));
                     }
                 }
                 Ok(News::Ended(_) | News::Over(_) | News::Read) => {}
                 // What was told before the waker lay there is looked for once more.
-                Err(TryRecvError::Empty) if self.are_ours() => return Poll::Ready(self.refused()),
+                Err(TryRecvError::Empty) if self.are_ours() => {
+                    return Poll::Ready(self.refuse_first());
+                }
                 Err(TryRecvError::Empty) if watched => return Poll::Pending,
                 Err(TryRecvError::Empty) => {
                     watched = true;

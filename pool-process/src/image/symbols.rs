@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, PoisonError};
 
-use pool_core::PerProcess;
+use pool_core::backend::PerProcess;
 
 use super::Image;
 

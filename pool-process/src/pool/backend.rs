@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
-use pool_core::{
-    Attendance, Backend, Batch, Call, Carry, Cell, Deadline, Feed, Keeper, Portable, Single,
-    StartError, thread_builder,
+use pool_core::backend::{
+    Backend, Batch, CallCell, Deadline, JobCell, PortableFn, Queue, ServiceGuard, WaitGroup,
+    thread_builder,
 };
+use pool_core::{Portable, StartError};
 
 use crate::sys::about;
-use crate::worker::entry_points::RemoteFn;
 
 use super::dispatcher::{Dispatcher, Plan};
 use super::inbox::{Inbox, Order};
@@ -18,11 +18,11 @@ use super::remote_job::RemoteJob;
 use super::stats::Stats;
 
 /// Workers that are processes.
-pub(crate) struct Processes {
+pub struct Processes {
     /// Until the start.
     plan: Mutex<Option<Plan>>,
     inbox: Arc<Inbox>,
-    present: Arc<Attendance>,
+    present: Arc<WaitGroup>,
     thread: Mutex<Option<JoinHandle<()>>>,
     stats: Arc<Mutex<Stats>>,
 }
@@ -34,7 +34,7 @@ impl Processes {
             stats: plan.stats.clone(),
             plan: Mutex::new(Some(plan)),
             inbox: Arc::new(inbox),
-            present: Arc::new(Attendance::new()),
+            present: Arc::new(WaitGroup::new()),
             thread: Mutex::new(None),
         })
     }
@@ -44,16 +44,16 @@ impl Processes {
     }
 
     /// Runs the dispatcher on a thread of its own; returns when all workers were started, or none is left.
-    fn dispatch(&self, plan: Plan, feed: &Arc<Feed<dyn RemoteJob>>) -> Result<(), StartError> {
+    fn dispatch(&self, plan: Plan, queue: &Arc<Queue<dyn RemoteJob>>) -> Result<(), StartError> {
         let refused = |source| StartError::Worker { index: 0, source };
-        let mut dispatcher = Dispatcher::new(plan, feed, &self.inbox).map_err(refused)?;
+        let mut dispatcher = Dispatcher::new(plan, queue, &self.inbox).map_err(refused)?;
         let present = self.present.enter();
         let (report, started) = mpsc::sync_channel(1);
-        let pool = feed.pool();
+        let pool = queue.pool();
         let run = move || {
             // Arguments are encoded here, results decoded, wakers called: whatever of that asks the pool to be waited
             // for would stop it.
-            let _keeper = Keeper::of(pool);
+            let _guard = ServiceGuard::enter(pool);
             let outcome = dispatcher.start();
             let running = outcome.is_ok();
             // The one who asked waits for it below.
@@ -83,13 +83,13 @@ impl Backend for Processes {
 
     const KIND: &'static str = "process";
 
-    fn start(&self, feed: &Arc<Feed<dyn RemoteJob>>) -> Result<(), StartError> {
+    fn start(&self, queue: &Arc<Queue<dyn RemoteJob>>) -> Result<(), StartError> {
         let Some(plan) = lock(&self.plan).take() else {
             return Err(StartError::Impossible {
                 reason: "it was started before".to_owned(),
             });
         };
-        let outcome = self.dispatch(plan, feed);
+        let outcome = self.dispatch(plan, queue);
         if outcome.is_err()
             && let Some(thread) = lock(&self.thread).take()
         {
@@ -103,33 +103,33 @@ impl Backend for Processes {
         self.inbox.wake();
     }
 
-    fn drain(&self) {
-        self.inbox.tell(Order::Drain);
+    fn call_job<F: PortableFn<A>, A: Portable>(
+        cell: Arc<CallCell<dyn RemoteJob, F, A>>,
+    ) -> Arc<dyn RemoteJob> {
+        cell
     }
 
-    fn abandon(&self) {
-        self.inbox.tell(Order::Abandon);
+    fn map_job<F: PortableFn<A>, A: Portable>(
+        cell: Arc<JobCell<dyn RemoteJob, Batch<F, A>>>,
+    ) -> Arc<dyn RemoteJob> {
+        cell
     }
 
-    fn reap(&self, deadline: &Deadline) -> bool {
+    fn close(&self) {
+        self.inbox.tell(Order::Close);
+    }
+
+    fn terminate(&self) {
+        self.inbox.tell(Order::Terminate);
+    }
+
+    fn join(&self, deadline: &Deadline) -> bool {
         let gone = self.present.wait(deadline);
         if gone && let Some(thread) = lock(&self.thread).take() {
             // It is on its last steps; a panic in it was said on stderr.
             let _ = thread.join();
         }
         gone
-    }
-}
-
-impl<A: Portable, F: RemoteFn<A>> Carry<Single<Call<F, A>>> for Processes {
-    fn load(cell: Arc<Cell<dyn RemoteJob, Single<Call<F, A>>>>) -> Arc<dyn RemoteJob> {
-        cell
-    }
-}
-
-impl<A: Portable, F: RemoteFn<A>> Carry<Batch<F, A>> for Processes {
-    fn load(cell: Arc<Cell<dyn RemoteJob, Batch<F, A>>>) -> Arc<dyn RemoteJob> {
-        cell
     }
 }
 

@@ -1,7 +1,8 @@
 //! Why a worker was lost, as the error of its task tells it.
 
 use nix::sys::signal::Signal;
-use pool_core::{Cause, Failure, Unit, WorkerLost};
+use pool_core::backend::Unit;
+use pool_core::{Cause, TaskError, WorkerLost};
 
 use crate::sys::Status;
 
@@ -33,13 +34,13 @@ pub(crate) fn lost(
     cause: Cause,
     (job, unit): (&dyn RemoteJob, &Unit),
     memory: Option<u64>,
-) -> Failure {
+) -> TaskError {
     let hint = hint_at_memory(&cause, memory);
     loss(pid, cause, (job, unit), true, hint)
 }
 
 /// The failure of a unit for which no worker could be started.
-pub(crate) fn never_started(reason: String, unit: (&dyn RemoteJob, &Unit)) -> Failure {
+pub(crate) fn never_started(reason: String, unit: (&dyn RemoteJob, &Unit)) -> TaskError {
     loss(0, Cause::Start(reason), unit, false, None)
 }
 
@@ -50,7 +51,7 @@ pub(crate) fn never_received(
     unit: (&dyn RemoteJob, &Unit),
     memory: Option<u64>,
     workers: u32,
-) -> Failure {
+) -> TaskError {
     let mut hint = format!("{workers} workers ended like this while it was handed to them");
     if let Some(memory) = hint_at_memory(&cause, memory) {
         hint = format!("{hint}; {memory}");
@@ -64,15 +65,12 @@ fn loss(
     (job, unit): (&dyn RemoteJob, &Unit),
     begun: bool,
     hint: Option<String>,
-) -> Failure {
-    Failure::WorkerLost(Box::new(WorkerLost {
-        pid,
-        cause,
-        task: job.describe(unit),
-        items: job.as_job().items(unit),
-        begun,
-        hint,
-    }))
+) -> TaskError {
+    let mut lost = WorkerLost::new(pid, cause, job.describe(unit));
+    lost.items = job.as_job().items(unit);
+    lost.begun = begun;
+    lost.hint = hint;
+    TaskError::WorkerLost(Box::new(lost))
 }
 
 /// That a worker has met its limit of memory, where it may be so.

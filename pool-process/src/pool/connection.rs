@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use pool_core::{Claim, CodecError};
+use pool_core::CodecError;
+use pool_core::backend::Claim;
 
 use crate::child::Child;
 use crate::start::Spawned;
@@ -68,7 +69,7 @@ pub(crate) struct Connection {
     pub(crate) last_check: LastCheck,
     /// How many tasks it was sent.
     pub(crate) tasks: usize,
-    /// Its seat in the feed still names what it ran last.
+    /// Its seat in the queue still names what it ran last.
     pub(crate) seated: bool,
     reader: Reader,
     outbox: Vec<u8>,

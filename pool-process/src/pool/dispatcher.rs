@@ -1,13 +1,13 @@
 //! The dispatcher: one thread per pool that owns all its workers, gives them work and reaps them.
 //!
 //! ```text
-//!            feed ──try_next──▶ dispatcher ──Task──▶ worker
+//!            queue ──try_next──▶ dispatcher ──Task──▶ worker
 //!   submit ──wake──▶   │  ▲ ▲                          │
 //!                      │  │ └──Started, Done, ...──────┤ socket
 //!   finish ◀───────────┘  └──────────(it ended)────────┘ pidfd
 //! ```
 //!
-//! The dispatcher shares none of its state. Other threads send it orders through the [`Inbox`], and work through the feed. It
+//! The dispatcher shares none of its state. Other threads send it orders through the [`Inbox`], and work through the queue. It
 //! blocks in `epoll_wait` alone: bytes that a socket does not take at once stay in that worker's outbox.
 //!
 //! # The protocol of a worker
@@ -23,10 +23,10 @@
 //!
 //! # Why no unit is lost, and none runs twice
 //!
-//! A unit is in one place: the feed, or one worker's assignment. It leaves the assignment by an answer, or when the
+//! A unit is in one place: the queue, or one worker's assignment. It leaves the assignment by an answer, or when the
 //! worker's pidfd reports that its process has ended. The pidfd always does, whatever becomes of the socket. The dispatcher then
 //! reads what the worker wrote before it died. The unit fails if the worker had sent `Started`, and goes back to the front of the
-//! feed if not: a worker sends `Started` before it decodes the argument.
+//! queue if not: a worker sends `Started` before it decodes the argument.
 //!
 //! The end of the socket alone does not end a unit: a process that a task has started may hold the socket open, and a task may
 //! close it. A worker that closes its socket and is not about to exit could never answer, so the dispatcher kills it. It also
@@ -52,7 +52,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::Signal;
-use pool_core::{Alarm, Armed, Failure, Feed, Seat, StartError, Timers};
+use pool_core::backend::{Alarm, Armed, Queue, WorkerSlot};
+use pool_core::{StartError, TaskError, Timers};
 
 use crate::environment::Environment;
 use crate::server::registry::Preload;
@@ -111,7 +112,7 @@ struct WorkerId {
 enum Stage {
     /// Workers that end are replaced.
     Running,
-    /// Workers leave when the feed is drained.
+    /// Workers leave when the queue is drained.
     Draining,
     /// Workers are stopped.
     Stopping,
@@ -127,7 +128,7 @@ struct Slot {
 
 pub(crate) struct Dispatcher {
     plan: Plan,
-    feed: Arc<Feed<dyn RemoteJob>>,
+    queue: Arc<Queue<dyn RemoteJob>>,
     inbox: Arc<Inbox>,
     epoll: Epoll,
     starter: Starter,
@@ -149,7 +150,7 @@ impl Dispatcher {
     /// The calling thread must be the one whose identity the plan has.
     pub(crate) fn new(
         plan: Plan,
-        feed: &Arc<Feed<dyn RemoteJob>>,
+        queue: &Arc<Queue<dyn RemoteJob>>,
         inbox: &Arc<Inbox>,
     ) -> io::Result<Dispatcher> {
         let epoll = sys::epoll()?;
@@ -160,10 +161,10 @@ impl Dispatcher {
         Ok(Dispatcher {
             plan,
             starter,
-            feed: feed.clone(),
+            queue: queue.clone(),
             inbox: inbox.clone(),
             epoll,
-            slots: (0..feed.size()).map(|_| Slot::default()).collect(),
+            slots: (0..queue.size()).map(|_| Slot::default()).collect(),
             stage: Stage::Running,
             grace: None,
             serial: 0,
@@ -240,9 +241,9 @@ impl Dispatcher {
 
     fn handle_order(&mut self, order: Order) {
         match order {
-            Order::Drain if self.stage == Stage::Running => self.stage = Stage::Draining,
-            Order::Drain => {}
-            Order::Abandon => {
+            Order::Close if self.stage == Stage::Running => self.stage = Stage::Draining,
+            Order::Close => {}
+            Order::Terminate => {
                 self.stage = Stage::Stopping;
                 if self.plan.grace.is_zero() {
                     self.stop(Signal::SIGKILL);
@@ -306,7 +307,7 @@ impl Dispatcher {
                     self.flush(index);
                     break;
                 }
-                let Some(claim) = self.feed.try_next(Seat(index)) else {
+                let Some(claim) = self.queue.try_next(WorkerSlot(index)) else {
                     empty = true;
                     break;
                 };
@@ -323,7 +324,9 @@ impl Dispatcher {
                         });
                         self.flush(index);
                     }
-                    Err(error) => claim.job.fail(claim.unit, Failure::Encode(Box::new(error))),
+                    Err(error) => claim
+                        .job
+                        .fail(claim.unit, TaskError::Encode(Box::new(error))),
                 }
             }
         }
@@ -366,7 +369,7 @@ impl Dispatcher {
     }
 
     fn retire_idle(&mut self) {
-        if self.stage == Stage::Draining && self.feed.is_drained() {
+        if self.stage == Stage::Draining && self.queue.is_drained() {
             for index in 0..self.slots.len() {
                 if let Some(connection) = &mut self.slots[index].connection
                     && matches!(connection.state, WorkerState::Idle | WorkerState::Starting)
@@ -382,7 +385,7 @@ impl Dispatcher {
         let empty = self.slots.iter().all(|slot| slot.connection.is_none());
         match self.stage {
             Stage::Running => false,
-            Stage::Draining => empty && self.feed.is_drained(),
+            Stage::Draining => empty && self.queue.is_drained(),
             Stage::Stopping => empty,
         }
     }

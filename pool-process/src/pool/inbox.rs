@@ -9,13 +9,13 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::sys;
 
-/// An order to the dispatcher. New work needs none: the dispatcher finds it in the feed.
+/// An order to the dispatcher. New work needs none: the dispatcher finds it in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Workers end once the feed is drained.
-    Drain,
+    /// Workers end once the queue is drained.
+    Close,
     /// Workers are stopped.
-    Abandon,
+    Terminate,
     /// The grace of a terminated pool is over.
     GraceOver,
     /// A worker that could not be started, or not be written to, may be tried again.

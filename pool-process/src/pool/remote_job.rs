@@ -3,18 +3,19 @@
 use std::fmt;
 use std::sync::Arc;
 
-use pool_core::{
-    Address, Batch, Call, Cell, CodecError, Erased, Failure, FnPtr, Job, Portable, Single, Unit,
-    catch,
+use pool_core::backend::{
+    AsJob, Batch, CallCell, Context, FnAddress, Job, JobCell, PortableFn, Unit, catch,
 };
+use pool_core::{CodecError, Portable, TaskError};
 
 use crate::image::symbols;
 use crate::task::{panicked, payload};
-use crate::wire::{self, Kind, codec};
-use crate::worker::entry_points::{Many, One, RemoteFn};
+use crate::wire::codec::{self, At};
+use crate::wire::{self, Kind};
+use crate::worker::entry_points::{Many, One, Shape};
 
 /// A job that worker processes can run: the cells of calls and of maps.
-pub(crate) trait RemoteJob: Send + Sync {
+pub trait RemoteJob: Send + Sync {
     /// The job as the queue sees it.
     fn as_job(&self) -> &dyn Job<dyn RemoteJob>;
 
@@ -35,12 +36,12 @@ pub(crate) trait RemoteJob: Send + Sync {
     fn complete(&self, unit: Unit, kind: Kind, payload: &[u8]) -> Result<(), (Unit, CodecError)>;
 
     /// Completes a unit with a failure.
-    fn fail(&self, unit: Unit, failure: Failure);
+    fn fail(&self, unit: Unit, failure: TaskError);
 }
 
 /// A context, encoded for workers.
 #[derive(Debug)]
-pub(crate) struct JobContext {
+pub struct JobContext {
     pub(crate) number: u64,
     pub(crate) bytes: Result<Arc<[u8]>, CodecError>,
 }
@@ -53,13 +54,13 @@ impl fmt::Debug for dyn RemoteJob {
     }
 }
 
-impl Erased for dyn RemoteJob {
+impl AsJob for dyn RemoteJob {
     fn job(&self) -> &dyn Job<dyn RemoteJob> {
         self.as_job()
     }
 }
 
-impl<A: Portable, F: RemoteFn<A>> RemoteJob for Cell<dyn RemoteJob, Single<Call<F, A>>> {
+impl<A: Portable, F: PortableFn<A>> RemoteJob for CallCell<dyn RemoteJob, F, A> {
     fn as_job(&self) -> &dyn Job<dyn RemoteJob> {
         self
     }
@@ -75,25 +76,31 @@ impl<A: Portable, F: RemoteFn<A>> RemoteJob for Cell<dyn RemoteJob, Single<Call<
 
     fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), CodecError> {
         match self.inputs(unit) {
-            Some(call) => payload::<One, A, F, A>(&call.func, &call.arg, out),
+            Some(call) => payload::<A, _>(
+                <One as Shape<A, F>>::ENTRY,
+                call.func.pointer(),
+                call.func.context().map(Context::number),
+                |out, _| codec::encode(&call.arg, out),
+                out,
+            ),
             None => Ok(()),
         }
     }
 
     fn complete(&self, unit: Unit, kind: Kind, payload: &[u8]) -> Result<(), (Unit, CodecError)> {
-        match answer(kind, payload) {
+        match answer(kind, payload, codec::decode) {
             Ok(end) => self.finish(unit, end),
             Err(error) => return Err((unit, error)),
         }
         Ok(())
     }
 
-    fn fail(&self, unit: Unit, failure: Failure) {
+    fn fail(&self, unit: Unit, failure: TaskError) {
         self.finish(unit, Err(failure.widen()));
     }
 }
 
-impl<A: Portable, F: RemoteFn<A>> RemoteJob for Cell<dyn RemoteJob, Batch<F, A>> {
+impl<A: Portable, F: PortableFn<A>> RemoteJob for JobCell<dyn RemoteJob, Batch<F, A>> {
     fn as_job(&self) -> &dyn Job<dyn RemoteJob> {
         self
     }
@@ -109,24 +116,32 @@ impl<A: Portable, F: RemoteFn<A>> RemoteJob for Cell<dyn RemoteJob, Batch<F, A>>
 
     fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), CodecError> {
         let (func, items) = self.inputs(unit);
-        payload::<Many, A, F, [A]>(func, items, out)
+        payload::<A, _>(
+            <Many as Shape<A, F>>::ENTRY,
+            func.pointer(),
+            func.context().map(Context::number),
+            |out, at| codec::encode_items(items, at, out),
+            out,
+        )
     }
 
     fn complete(&self, unit: Unit, kind: Kind, payload: &[u8]) -> Result<(), (Unit, CodecError)> {
-        match answer(kind, payload) {
+        match answer(kind, payload, |bytes| {
+            codec::decode_items(bytes, &At::default())
+        }) {
             Ok(end) => self.finish(unit, end),
             Err(error) => return Err((unit, error)),
         }
         Ok(())
     }
 
-    fn fail(&self, unit: Unit, failure: Failure) {
+    fn fail(&self, unit: Unit, failure: TaskError) {
         self.finish(unit, Err(failure.widen()));
     }
 }
 
 /// The context of a function, encoded once. Its `Serialize` may refuse, or panic.
-fn job_context<A, F: FnPtr<A>>(func: &F) -> Option<JobContext> {
+fn job_context<A, F: PortableFn<A>>(func: &F) -> Option<JobContext> {
     let context = func.context()?;
     let encode = |value: &F::Context| {
         let mut bytes = Vec::new();
@@ -141,15 +156,16 @@ fn job_context<A, F: FnPtr<A>>(func: &F) -> Option<JobContext> {
 }
 
 /// The name of a function in the program's source.
-fn name<A, F: FnPtr<A>>(func: &F) -> Option<String> {
+fn name<A, F: PortableFn<A>>(func: &F) -> Option<String> {
     symbols::name(func.pointer().address())
 }
 
 /// Decodes an answer. The `Deserialize` of its value may panic.
-fn answer<O: Portable, E: Portable>(
+fn answer<O, E: Portable>(
     kind: Kind,
     payload: &[u8],
-) -> Result<Result<O, Failure<E>>, CodecError> {
-    catch(|| wire::answer::read(kind, payload))
-        .unwrap_or_else(|panic| Ok(Err(Failure::Decode(Box::new(panicked::<O>(&panic))))))
+    decode: impl FnOnce(&[u8]) -> Result<O, CodecError>,
+) -> Result<Result<O, TaskError<E>>, CodecError> {
+    catch(|| wire::answer::read(kind, payload, decode))
+        .unwrap_or_else(|panic| Ok(Err(TaskError::Decode(Box::new(panicked::<O>(&panic))))))
 }

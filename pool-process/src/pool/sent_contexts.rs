@@ -159,6 +159,6 @@ mod tests {
                 .expect_err("too long");
             assert_eq!(refused.type_name, "the job's context");
         }
-        assert_eq!(out, []);
+        assert!(out.is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! What a pool says of itself.
 
-use pool_core::Tally;
+use pool_core::TaskStats;
 
 use crate::start::{StartMethod, Starter};
 
@@ -9,7 +9,7 @@ use crate::start::{StartMethod, Starter};
 #[non_exhaustive]
 pub struct Stats {
     /// Tasks, errors, and errors that nobody looked at.
-    pub tally: Tally,
+    pub tasks: TaskStats,
     /// How the last worker was started.
     pub start_method: StartMethod,
     /// Why that way.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pool_core::PerProcess;
+use pool_core::backend::PerProcess;
 
 use super::life::{Life, State};
 

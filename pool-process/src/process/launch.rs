@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use pool_core::PerProcess;
+use pool_core::backend::PerProcess;
 
 use crate::environment::Environment;
 use crate::identity::Identity;

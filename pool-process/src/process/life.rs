@@ -9,7 +9,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EfdFlags;
 use nix::sys::signal::Signal;
-use pool_core::{OwnerProcess, Timers};
+use pool_core::Timers;
+use pool_core::backend::OwnerProcess;
 
 use crate::child::Child;
 use crate::sys::listed::Listed;

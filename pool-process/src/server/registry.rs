@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use pool_core::PerProcess;
+use pool_core::backend::PerProcess;
 
 use crate::child::reexec;
 use crate::identity::Identity;

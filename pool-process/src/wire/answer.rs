@@ -1,6 +1,6 @@
 //! How an answer frame is decoded.
 
-use pool_core::{CodecError, Failure, Panic, Portable};
+use pool_core::{CodecError, Panic, Portable, TaskError};
 
 use super::codec;
 use super::frame::Kind;
@@ -10,22 +10,24 @@ use super::frame::Kind;
 /// # Errors
 ///
 /// The bytes are no answer of this type: the worker broke the protocol.
-pub(crate) fn read<O: Portable, E: Portable>(
+pub(crate) fn read<O, E: Portable>(
     kind: Kind,
     payload: &[u8],
-) -> Result<Result<O, Failure<E>>, CodecError> {
+    decode: impl FnOnce(&[u8]) -> Result<O, CodecError>,
+) -> Result<Result<O, TaskError<E>>, CodecError> {
     Ok(Err(match kind {
-        Kind::Done => match codec::decode(payload) {
+        Kind::Done => match decode(payload) {
             Ok(output) => return Ok(Ok(output)),
-            Err(error) => Failure::Decode(Box::new(error)),
+            Err(error) => TaskError::Decode(Box::new(error)),
         },
-        Kind::Raised => match codec::decode(payload) {
-            Ok(raised) => Failure::Raised(raised),
-            Err(error) => Failure::Decode(Box::new(error)),
+        Kind::Raised => match codec::decode::<(Option<usize>, E)>(payload) {
+            Ok((None, error)) => TaskError::raised(error),
+            Ok((Some(item), error)) => TaskError::raised(error).at_item(item),
+            Err(error) => TaskError::Decode(Box::new(error)),
         },
-        Kind::BadArgument => Failure::Decode(Box::new(codec::decode(payload)?)),
-        Kind::BadResult => Failure::Encode(Box::new(codec::decode(payload)?)),
-        Kind::Panicked => Failure::Panicked(Box::new(codec::decode::<Panic>(payload)?)),
+        Kind::BadArgument => TaskError::Decode(Box::new(codec::decode(payload)?)),
+        Kind::BadResult => TaskError::Encode(Box::new(codec::decode(payload)?)),
+        Kind::Panicked => TaskError::Panicked(Box::new(codec::decode::<Panic>(payload)?)),
         Kind::Setup
         | Kind::Task
         | Kind::Context
@@ -34,10 +36,7 @@ pub(crate) fn read<O: Portable, E: Portable>(
         | Kind::Ready
         | Kind::Started
         | Kind::Unfit => {
-            return Err(CodecError {
-                type_name: "an answer".to_owned(),
-                reason: format!("{kind:?}"),
-            });
+            return Err(CodecError::new("an answer", format!("{kind:?}")));
         }
     }))
 }

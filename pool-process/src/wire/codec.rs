@@ -15,10 +15,14 @@ mod write;
 mod read;
 
 use std::any::type_name;
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
 
 use pool_core::CodecError;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed, SeqAccess, Visitor};
+use serde::ser::SerializeSeq;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use depth::Depth;
 use write::Bounded;
@@ -61,14 +65,100 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError>
 ///
 /// The bytes do not begin with such a value, or it nests too deep.
 pub(crate) fn decode_first<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError> {
-    read::first(bytes).map_err(|error| refused::<T>(&error))
+    read::first(PhantomData::<T>, bytes).map_err(|error| refused::<T>(&error))
 }
 
-fn refused<T: ?Sized>(reason: &dyn std::fmt::Display) -> CodecError {
-    CodecError {
-        type_name: type_name::<T>().to_owned(),
-        reason: reason.to_string(),
+/// Which item of a list is being encoded, decoded or worked on.
+pub(crate) type At = Cell<Option<usize>>;
+
+/// Appends a list; `at` says which item is encoded now.
+///
+/// # Errors
+///
+/// As for [`encode`], with the item.
+pub(crate) fn encode_items<T: Serialize>(
+    items: &[T],
+    at: &At,
+    out: &mut Vec<u8>,
+) -> Result<(), CodecError> {
+    encode(&Items(items, at), out).map_err(|error| of_item::<T>(error, at))
+}
+
+/// Reads a list that fills `bytes` to the end; `at` says which item is decoded now.
+///
+/// # Errors
+///
+/// As for [`decode`], with the item.
+pub(crate) fn decode_items<T: DeserializeOwned>(
+    bytes: &[u8],
+    at: &At,
+) -> Result<Vec<T>, CodecError> {
+    let seed = ItemsSeed(at, PhantomData);
+    let read = match read::first(seed, bytes) {
+        Ok((items, [])) => return Ok(items),
+        Ok((_, rest)) => refused::<Vec<T>>(&format_args!("{} bytes are left over", rest.len())),
+        Err(error) => refused::<Vec<T>>(&error),
+    };
+    Err(of_item::<T>(read, at))
+}
+
+/// The error of a list, said of its item where it is known.
+fn of_item<T>(mut error: CodecError, at: &At) -> CodecError {
+    error.item = at.get();
+    if error.item.is_some() {
+        error.type_name = type_name::<T>().to_owned();
     }
+    error
+}
+
+struct Items<'a, T>(&'a [T], &'a At);
+
+impl<T: Serialize> Serialize for Items<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Items(items, at) = self;
+        let mut list = serializer.serialize_seq(Some(items.len()))?;
+        for (index, item) in items.iter().enumerate() {
+            at.set(Some(index));
+            list.serialize_element(item)?;
+        }
+        at.set(None);
+        list.end()
+    }
+}
+
+struct ItemsSeed<'a, T>(&'a At, PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for ItemsSeed<'_, T> {
+    type Value = Vec<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<T>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ItemsSeed<'_, T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+        /// What a length may say is no reason to take memory for it.
+        const MOST: usize = 1 << 12;
+        let mut items = Vec::with_capacity(list.size_hint().unwrap_or(0).min(MOST));
+        self.0.set(Some(0));
+        while let Some(item) = list.next_element()? {
+            items.push(item);
+            self.0.set(Some(items.len()));
+        }
+        self.0.set(None);
+        Ok(items)
+    }
+}
+
+fn refused<T: ?Sized>(reason: &dyn fmt::Display) -> CodecError {
+    CodecError::new(type_name::<T>(), reason.to_string())
 }
 
 #[cfg(test)]
@@ -173,7 +263,7 @@ mod tests {
         #[derive(Debug, PartialEq, Serialize, Deserialize)]
         #[serde(untagged)]
         enum Host {
-            Address(IpAddr),
+            FnAddress(IpAddr),
             Name(String),
         }
         #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -191,7 +281,7 @@ mod tests {
             address: IpAddr,
         }
         let address = IpAddr::from([127, 0, 0, 1]);
-        there_and_back([Host::Address(address), Host::Name("here".to_owned())]);
+        there_and_back([Host::FnAddress(address), Host::Name("here".to_owned())]);
         there_and_back(Event::Connected {
             from: SocketAddr::new(address, 80),
         });
@@ -226,7 +316,7 @@ mod tests {
     #[test]
     fn what_nests_deeper_than_the_bound_is_refused_on_both_sides_and_no_stack_overflows() {
         // As large as the stack of a pool's own threads; the one of a test is smaller.
-        let thread = pool_core::thread_builder("deep").spawn(nesting_is_bounded);
+        let thread = pool_core::backend::thread_builder("deep").spawn(nesting_is_bounded);
         thread.expect("a thread").join().expect("it holds");
     }
 

@@ -23,7 +23,7 @@ const KEEP: usize = 1024 * 1024;
 /// What a frame says. Requests come from the pool, the rest from a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// The first frame: the worker's setup and its environment.
     Setup = 1,
     /// Run this task.
@@ -104,10 +104,7 @@ pub(crate) fn fits(what: &str, length: usize, max: u64) -> Result<(), CodecError
         return Ok(());
     }
     let reason = format!("{length} bytes are more than the {max} that a message may have");
-    Err(CodecError {
-        type_name: what.to_owned(),
-        reason,
-    })
+    Err(CodecError::new(what, reason))
 }
 
 /// Appends a frame whose payload `fill` appends; what `fill` refuses leaves the buffer as it was.

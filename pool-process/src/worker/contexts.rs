@@ -4,7 +4,8 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use pool_core::{CodecError, Context, catch};
+use pool_core::CodecError;
+use pool_core::backend::{Context, catch};
 use serde::de::DeserializeOwned;
 
 use crate::wire::codec;
@@ -86,10 +87,7 @@ fn put(number: u64, kept: Kept) {
 }
 
 fn broken<T>(reason: &str) -> CodecError {
-    CodecError {
-        type_name: std::any::type_name::<T>().to_owned(),
-        reason: reason.to_owned(),
-    }
+    CodecError::new(std::any::type_name::<T>(), reason)
 }
 
 #[cfg(test)]

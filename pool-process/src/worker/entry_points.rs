@@ -5,7 +5,7 @@
 //!
 //! # Safety
 //!
-//! Each piece of code turns an address into the function type it was made for. Address and entry are paired
+//! Each piece of code turns an address into the function type it was made for. FnAddress and entry are paired
 //! in [`task`](crate::task) alone, where both come from the same type parameters.
 #![expect(
     unsafe_code,
@@ -16,20 +16,15 @@ use std::any::Any;
 use std::cell::Cell;
 use std::fmt::Display;
 
-use pool_core::{
-    Address, CodecError, Failure, FnPtr, Never, OwnerProcess, Plain, Portable, catch, end_copy,
-};
+use pool_core::backend::{FnAddress, OwnerProcess, PortableFn, catch, end_copy};
+use pool_core::{CodecError, Never, Portable};
 use serde::Serialize;
 
+use crate::wire::Kind;
+use crate::wire::codec::{self, At};
 use crate::wire::token::Entry;
-use crate::wire::{Kind, codec};
 
 use super::contexts;
-
-/// A function that worker processes can run: its results and errors are serde data.
-pub(crate) trait RemoteFn<A>: FnPtr<A, Out: Portable, Raised: Portable> {}
-
-impl<A, F: FnPtr<A, Out: Portable, Raised: Portable>> RemoteFn<A> for F {}
 
 /// How a function is called: with one argument, or with each item of a chunk.
 pub(crate) trait Shape<A, F> {
@@ -42,12 +37,12 @@ pub(crate) enum One {}
 /// The items of a chunk, the list of their values.
 pub(crate) enum Many {}
 
-impl<A: Portable, F: RemoteFn<A>> Shape<A, F> for One {
+impl<A: Portable, F: PortableFn<A>> Shape<A, F> for One {
     // SAFETY: `run_one` keeps the contract of `Run` for functions of the type `F::Pointer`.
     const ENTRY: &'static Entry = &unsafe { Entry::new(run_one::<A, F>) };
 }
 
-impl<A: Portable, F: RemoteFn<A>> Shape<A, F> for Many {
+impl<A: Portable, F: PortableFn<A>> Shape<A, F> for Many {
     // SAFETY: `run_many` keeps the contract of `Run` for functions of the type `F::Pointer`.
     const ENTRY: &'static Entry = &unsafe { Entry::new(run_many::<A, F>) };
 }
@@ -55,7 +50,7 @@ impl<A: Portable, F: RemoteFn<A>> Shape<A, F> for Many {
 /// One argument, and whatever it returns is dropped: the function of a process of its own.
 pub(crate) enum Alone {}
 
-impl<A: Portable, R: 'static> Shape<A, Plain<fn(A) -> R>> for Alone {
+impl<A: Portable, R: 'static> Shape<A, fn(A) -> R> for Alone {
     // SAFETY: `run_alone` keeps the contract of `Run` for functions of the type `fn(A) -> R`.
     const ENTRY: &'static Entry = &unsafe { Entry::new(run_alone::<A, R>) };
 }
@@ -66,14 +61,12 @@ pub(crate) enum Making {}
 /// As [`Making`], where the function may fail.
 pub(crate) enum TryMaking {}
 
-impl<A: Portable, S: 'static> Shape<A, Plain<fn(A) -> S>> for Making {
+impl<A: Portable, S: 'static> Shape<A, fn(A) -> S> for Making {
     // SAFETY: `run_making` keeps the contract of `Run` for functions of the type `fn(A) -> S`.
     const ENTRY: &'static Entry = &unsafe { Entry::new(run_making::<A, S>) };
 }
 
-impl<A: Portable, S: 'static, E: Display + 'static> Shape<A, Plain<fn(A) -> Result<S, E>>>
-    for TryMaking
-{
+impl<A: Portable, S: 'static, E: Display + 'static> Shape<A, fn(A) -> Result<S, E>> for TryMaking {
     // SAFETY: `run_try_making` keeps the contract of `Run` for functions of the type `fn(A) -> Result<S, E>`.
     const ENTRY: &'static Entry = &unsafe { Entry::new(run_try_making::<A, S, E>) };
 }
@@ -81,7 +74,7 @@ impl<A: Portable, S: 'static, E: Display + 'static> Shape<A, Plain<fn(A) -> Resu
 /// # Safety
 ///
 /// See [`Run`](crate::wire::token::Run): the address is that of a function of the type `F::Pointer`.
-unsafe fn run_one<A: Portable, F: RemoteFn<A>>(
+unsafe fn run_one<A: Portable, F: PortableFn<A>>(
     address: usize,
     argument: &[u8],
     reply: &mut Vec<u8>,
@@ -96,7 +89,7 @@ unsafe fn run_one<A: Portable, F: RemoteFn<A>>(
 /// # Safety
 ///
 /// See [`Run`](crate::wire::token::Run): the address is that of a function of the type `F::Pointer`.
-unsafe fn run_many<A: Portable, F: RemoteFn<A>>(
+unsafe fn run_many<A: Portable, F: PortableFn<A>>(
     address: usize,
     argument: &[u8],
     reply: &mut Vec<u8>,
@@ -105,26 +98,35 @@ unsafe fn run_many<A: Portable, F: RemoteFn<A>>(
     let pointer = unsafe { F::Pointer::from_address(address) };
     with_func(pointer, argument, reply, |func: F, argument, reply| {
         let owner = OwnerProcess::current();
-        let call = |items: Vec<A>| {
-            let one = |item| {
+        let (items, results) = (At::default(), At::default());
+        let decode = |bytes: &[u8]| codec::decode_items::<A>(bytes, &items);
+        let call = |arguments: Vec<A>| {
+            let one = |(index, item)| {
+                items.set(Some(index));
                 let result = func.call(item);
                 end_copy(owner);
                 result
             };
-            items.into_iter().map(one).collect::<Result<Vec<_>, _>>()
+            let arguments = arguments.into_iter().enumerate();
+            let values = arguments.map(one).collect::<Result<Vec<_>, _>>()?;
+            items.set(None);
+            Ok::<_, F::Raised>(values)
         };
-        work_as(argument, reply, call, encode_many::<A, F>)
+        let encode = |values, reply: &mut Vec<u8>| encode_many::<A, F>(values, &results, reply);
+        let at = || items.get().or(results.get());
+        work_as(argument, reply, at, decode, call, encode)
     })
 }
 
 /// Encodes the values of a chunk. Where failures are values, as in an `imap`, one that cannot travel is a failure at its
 /// place.
-fn encode_many<A, F: RemoteFn<A>>(
+fn encode_many<A, F: PortableFn<A>>(
     mut values: Vec<F::Out>,
+    at: &At,
     reply: &mut Vec<u8>,
 ) -> Result<(), CodecError> {
     let start = reply.len();
-    let encoded = codec::encode(&values, reply);
+    let encoded = codec::encode_items(&values, at, reply);
     if encoded.is_ok() || !F::SETTLES {
         return encoded;
     }
@@ -132,7 +134,7 @@ fn encode_many<A, F: RemoteFn<A>>(
     for value in &mut values {
         reply.truncate(start);
         if let Err(error) = codec::encode(value, reply)
-            && let Some(settled) = F::settled(Failure::Encode(Box::new(error)))
+            && let Some(settled) = F::not_encoded(error)
         {
             *value = settled;
             lost = true;
@@ -140,14 +142,14 @@ fn encode_many<A, F: RemoteFn<A>>(
     }
     reply.truncate(start);
     if lost {
-        codec::encode(&values, reply)
+        codec::encode_items(&values, at, reply)
     } else {
         encoded
     }
 }
 
-/// Puts a function together; the number of the context that it is lent, if it is, comes before its argument.
-fn with_func<A, F: RemoteFn<A>>(
+/// Puts a function together; the number of the context that it gets, if it gets one, comes before its argument.
+fn with_func<A, F: PortableFn<A>>(
     pointer: F::Pointer,
     argument: &[u8],
     reply: &mut Vec<u8>,
@@ -248,28 +250,26 @@ fn work<I: Portable, O: Portable, E: Portable>(
     reply: &mut Vec<u8>,
     call: impl FnOnce(I) -> Result<O, E>,
 ) -> Kind {
-    work_as(argument, reply, call, |output: O, reply| {
-        codec::encode(&output, reply)
-    })
+    let encode = |output: O, reply: &mut Vec<u8>| codec::encode(&output, reply);
+    work_as(argument, reply, || None, codec::decode::<I>, call, encode)
 }
 
-/// The same with an encoding of its own.
-fn work_as<I: Portable, O, E: Portable>(
+/// Decodes, calls and encodes; `item` says which item of a chunk that is at.
+fn work_as<I, O, E: Portable>(
     argument: &[u8],
     reply: &mut Vec<u8>,
+    item: impl Fn() -> Option<usize>,
+    decode: impl FnOnce(&[u8]) -> Result<I, CodecError>,
     call: impl FnOnce(I) -> Result<O, E>,
     encode: impl FnOnce(O, &mut Vec<u8>) -> Result<(), CodecError>,
 ) -> Kind {
     let start = reply.len();
     // Decoding and encoding run the user's code as well, which may panic there.
     let ended = catch(|| {
-        let input = match codec::decode::<I>(argument) {
-            Ok(input) => input,
-            Err(error) => return Err((Kind::BadArgument, error)),
-        };
+        let input = decode(argument).map_err(|error| (Kind::BadArgument, error))?;
         let (kind, encoded) = match call(input) {
             Ok(output) => (Kind::Done, encode(output, reply)),
-            Err(raised) => (Kind::Raised, codec::encode(&raised, reply)),
+            Err(raised) => (Kind::Raised, codec::encode(&(item(), raised), reply)),
         };
         encoded
             .map(|()| kind)
@@ -278,7 +278,10 @@ fn work_as<I: Portable, O, E: Portable>(
     match ended {
         Ok(Ok(kind)) => kind,
         Ok(Err((kind, error))) => report(kind, &error, start, reply),
-        Err(panic) => report(Kind::Panicked, &panic, start, reply),
+        Err(mut panic) => {
+            panic.item = item();
+            report(Kind::Panicked, &panic, start, reply)
+        }
     }
 }
 

@@ -7,7 +7,8 @@
 
 use std::io::{self, Write};
 
-use pool_core::{CodecError, Failure, Worker, WorkerSeat};
+use pool_core::backend::WorkerGuard;
+use pool_core::{CodecError, TaskError, Worker};
 
 use crate::wire::setup::{Purpose, Setup};
 use crate::wire::socket::{self, Blocking, Socket};
@@ -49,7 +50,7 @@ pub(crate) fn serve(socket: &Socket, exit: Exit) -> ! {
         }
         (Purpose::Pool { index }, Ok(())) => {
             let name = setup.name.clone();
-            let seat = WorkerSeat::take(
+            let guard = WorkerGuard::enter(
                 0,
                 Worker {
                     name,
@@ -57,7 +58,7 @@ pub(crate) fn serve(socket: &Socket, exit: Exit) -> ! {
                     pid: std::process::id(),
                 },
             );
-            if let Err(why) = initialize(&setup, &seat) {
+            if let Err(why) = initialize(&setup, &guard) {
                 send_first(socket, Kind::Unfit, |out| {
                     report(Kind::Unfit, &why, HEAD, out)
                 });
@@ -65,7 +66,7 @@ pub(crate) fn serve(socket: &Socket, exit: Exit) -> ! {
             }
             send_first(socket, Kind::Ready, |_| Kind::Ready);
             work(reader, stream, setup.max_payload);
-            drop(seat);
+            drop(guard);
             exit::exit(0, exit)
         }
         (Purpose::Alone, Ok(())) => {
@@ -85,20 +86,22 @@ pub(crate) fn refuse(socket: &Socket, why: &str) -> ! {
 }
 
 /// Runs the pool's initializer, whose value becomes the worker's state.
-fn initialize(setup: &Setup, seat: &WorkerSeat) -> Result<(), String> {
+fn initialize(setup: &Setup, guard: &WorkerGuard) -> Result<(), String> {
     let Some(payload) = &setup.initializer else {
         return Ok(());
     };
     let mut reply = Vec::new();
     let kind = call(payload, &mut reply);
-    match answer::read::<(), String>(kind, &reply) {
+    match answer::read::<(), String>(kind, &reply, codec::decode) {
         Ok(Ok(())) => {
             entry_points::made()
                 .into_iter()
-                .for_each(|state| seat.keep(state));
+                .for_each(|state| guard.set_state(state));
             Ok(())
         }
-        Ok(Err(Failure::Raised(why))) => Err(format!("the initializer failed: {why}")),
+        Ok(Err(TaskError::Raised { error: why, .. })) => {
+            Err(format!("the initializer failed: {why}"))
+        }
         Ok(Err(failure)) => Err(format!("the initializer failed: {failure}")),
         Err(error) => Err(error.to_string()),
     }
@@ -195,10 +198,7 @@ fn call(payload: &[u8], reply: &mut Vec<u8>) -> Kind {
         },
         None => "it is too short to be one".to_owned(),
     };
-    let error = CodecError {
-        type_name: "task".to_owned(),
-        reason: refused,
-    };
+    let error = CodecError::new("task", refused);
     report(Kind::BadArgument, &error, reply.len(), reply)
 }
 

@@ -42,7 +42,7 @@ impl Setup {
         current::set_name(&self.name);
         prctl::set_name(&CString::new(self.short_name.as_str())?)?;
         if self.panic_hook {
-            pool_core::install_hook();
+            pool_core::backend::install_hook();
         }
         Ok(())
     }

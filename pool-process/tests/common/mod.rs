@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigHandler, Signal, signal};
-use pool_core::TimeSource;
-use pool_process::{Cause, Failure, Portable, Process, ProcessPool, Timers, WorkerLost};
+use pool_core::backend::TimeSource;
+use pool_process::{Cause, Pool, Portable, Process, ProcessPool, TaskError, Timers, WorkerLost};
 
 pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -130,10 +130,10 @@ pub(crate) fn forget_call(number: nix::libc::c_long) {
 
 /// The loss that a failure must be.
 pub(crate) fn loss<T: std::fmt::Debug, E: std::fmt::Debug>(
-    result: Result<T, Failure<E>>,
+    result: Result<T, TaskError<E>>,
 ) -> WorkerLost {
     match result {
-        Err(Failure::WorkerLost(lost)) => *lost,
+        Err(TaskError::WorkerLost(lost)) => *lost,
         other => panic!("not a lost worker: {other:?}"),
     }
 }
@@ -183,7 +183,7 @@ pub(crate) fn never_end(_: ()) {
 pub(crate) fn no_time() -> Timers {
     struct Still;
     impl TimeSource for Still {
-        fn arm(&self, _after: Duration, _alarm: pool_core::Alarm) -> u64 {
+        fn arm(&self, _after: Duration, _alarm: pool_core::backend::Alarm) -> u64 {
             0
         }
         fn disarm(&self, _timer: u64) {}

@@ -1,6 +1,6 @@
 //! A program that is built in unusual ways: see `.ci/programs`. It says `all is well`, or what is not.
 
-use pool_process::{Cause, Failure, Process, ProcessPool, StartMethod};
+use pool_process::{Cause, TaskError, Process, ProcessPool, StartMethod};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -12,9 +12,9 @@ fn twice<T: Clone>(value: T) -> (T, T) {
     (value.clone(), value)
 }
 
-fn signal<T: std::fmt::Debug>(result: Result<T, Failure>) -> String {
+fn signal<T: std::fmt::Debug>(result: Result<T, TaskError>) -> String {
     match result {
-        Err(Failure::WorkerLost(lost)) => match lost.cause {
+        Err(TaskError::WorkerLost(lost)) => match lost.cause {
             Cause::Signal { name, .. } => name,
             other => panic!("not a signal: {other}"),
         },
@@ -27,14 +27,14 @@ fn check(pool: &ProcessPool, method: StartMethod) -> Outcome {
     assert_eq!(pool.apply(twice::<String>, "x".to_owned())?.1, "x");
     assert_eq!(
         pool.try_apply(|x: u8| Err::<(), u8>(x), 7),
-        Err(Failure::Raised(7))
+        Err(TaskError::raised(7))
     );
     assert_eq!(signal(pool.apply(die, ())), "SIGABRT");
     let panicked = pool.apply(|x: u8| -> u8 { panic!("no {x}") }, 7);
     if cfg!(panic = "abort") {
         assert_eq!(signal(panicked), "SIGABRT");
     } else {
-        let Err(Failure::Panicked(panic)) = panicked else {
+        let Err(TaskError::Panicked(panic)) = panicked else {
             panic!("not a panic: {panicked:?}");
         };
         assert_eq!(panic.message, "no 7");

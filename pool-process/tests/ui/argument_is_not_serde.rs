@@ -2,7 +2,9 @@
 
 struct Opaque(u32);
 
+use pool_process::prelude::*;
+
 fn main() {
-    let pool = pool_process::ProcessPool::new(1).unwrap();
+    let pool = ProcessPool::new(1).unwrap();
     let _ = pool.apply(|opaque: Opaque| opaque.0, Opaque(1));
 }

@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use pool_core::{Imap, Pool, Submission, Timers, TryStar, Trying};
+use pool_core::backend::{FnEach, TryStar};
+use pool_core::{Each, Imap, Pool, PoolError, TaskError, Timers};
 use serde_json::Value;
 
 use super::clock::seconds;
-use super::handle::{Handle, enter, list, one};
+use super::handle::{Handle, list, one, submit};
 use super::hello::hello;
-use super::named::{Answer, bad, error, misused, named, not_started, unknown};
+use super::named::{
+    Answer, bad, error, named, not_started, not_submitted, refused, timed_out, unknown,
+};
 use super::parcel::Parcel;
 use super::puppet::Ended;
 use super::{Bare, PoolWish, Program, Subject, puppet};
@@ -105,7 +108,7 @@ impl<S: Subject> Calls<S> {
                 .handle(&handle)?
                 .successful()
                 .map(Value::from)
-                .map_err(misused),
+                .map_err(refused),
             Command::Close { pool } => {
                 self.pool(&pool)?.close();
                 nothing()
@@ -117,9 +120,9 @@ impl<S: Subject> Calls<S> {
             Command::Join { pool, timeout } => {
                 let pool = self.pool(&pool)?;
                 match timeout.map(seconds) {
-                    None => pool.join().map_err(misused)?,
+                    None => pool.join().map_err(refused)?,
                     Some(limit) => {
-                        if !pool.join_timeout(limit).map_err(misused)? {
+                        if !pool.join_timeout(limit).map_err(refused)? {
                             return Err(error("TimedOut", "the pool was still at work"));
                         }
                     }
@@ -162,58 +165,47 @@ impl<S: Subject> Calls<S> {
     }
 
     fn submit(&self, Job { pool, tasks, later }: Job<'_>) -> Answer {
-        let pool = self.pool(pool)?;
+        let pool = &*self.pool(pool)?;
         match tasks {
-            Tasks::One(&key) => match later {
-                None => {
-                    let end = pool.try_apply(TASK, key);
-                    end.map(|value| one(&value)).map_err(|e| named(&e))
-                }
-                Some(later) => {
-                    let made = enter(&later, &key, pool.try_task(TASK, key), one)?;
-                    self.keep(&later, Handle::One(made))
-                }
-            },
+            Tasks::One(&key) => {
+                let call = pool.try_call(TASK, key);
+                let Some(later) = later else {
+                    let end = call.wait();
+                    return end.map(|value| one(&value)).map_err(|error| named(&error));
+                };
+                let made = submit!(call, &later, key, one);
+                self.keep(&later, Handle::One(made))
+            }
             Tasks::Many {
                 keys,
                 chunksize,
                 star: false,
             } => {
-                let chunksize = chunksize.map(saturating);
-                let submission = Submission::new(keys.to_vec(), |keys, (), terms| {
-                    pool.submit_map(Trying(TASK), keys, chunksize, terms)
-                });
-                self.submit_map(later, keys.to_vec(), submission)
+                let mut each = pool.try_each(TASK, keys.iter().copied());
+                if let Some(items) = chunksize {
+                    each = each.chunksize(saturating(items));
+                }
+                let Some(later) = later else {
+                    return values(each.wait());
+                };
+                let made = submit!(each, &later, keys, list);
+                self.keep(&later, Handle::Many(made))
             }
             Tasks::Many {
                 keys,
                 chunksize,
                 star: true,
             } => {
-                let chunksize = chunksize.map(saturating);
                 let items = keys.iter().map(|key| (*key, "arg2".to_owned()));
                 let items: Vec<(u64, String)> = items.collect();
-                let submission = Submission::new(items.clone(), |items, (), terms| {
-                    pool.submit_map(TryStar(TASK_OF_TWO), items, chunksize, terms)
-                });
-                self.submit_map(later, items, submission)
-            }
-        }
-    }
-
-    fn submit_map<A: Clone + PartialEq>(
-        &self,
-        later: Option<Later<'_>>,
-        items: A,
-        submission: Submission<'_, A, Vec<Parcel<Value>>, Parcel<ErrorReply>>,
-    ) -> Answer {
-        match later {
-            None => {
-                let end = submission.submit().map_err(misused)?.get();
-                end.map(|values| list(&values)).map_err(|e| named(&e))
-            }
-            Some(later) => {
-                let made = enter(&later, &items, submission, list)?;
+                let mut each = Each::new(pool, FnEach(TryStar(TASK_OF_TWO)), items.clone());
+                if let Some(items) = chunksize {
+                    each = each.chunksize(saturating(items));
+                }
+                let Some(later) = later else {
+                    return values(each.wait());
+                };
+                let made = submit!(each, &later, items, list);
                 self.keep(&later, Handle::Many(made))
             }
         }
@@ -222,26 +214,13 @@ impl<S: Subject> Calls<S> {
     fn imap(&self, stream: Stream<'_>) -> Answer {
         let pool = self.pool(stream.pool)?;
         let keys = stream.keys.to_vec();
-        let mut submission = if stream.endless {
-            pool.try_imap_task(
-                TASK,
-                keys.into_iter().chain(iter::repeat_with(wait_for_ever)),
-            )
+        let made = if stream.endless {
+            let endless = keys.into_iter().chain(iter::repeat_with(wait_for_ever));
+            start_imap(&*pool, endless, &stream)
         } else {
-            pool.try_imap_task(TASK, keys)
+            start_imap(&*pool, keys, &stream)
         };
-        if let Some(items) = stream.chunksize {
-            submission = submission.chunksize(saturating(items));
-        }
-        if let Some(chunks) = stream.read_ahead {
-            submission = submission.read_ahead(saturating(chunks));
-        }
-        let made = if stream.unordered {
-            submission.unordered()
-        } else {
-            submission.ordered()
-        };
-        let made = made.map_err(misused)?;
+        let made = made.map_err(refused)?;
         lock(&self.iterators).insert(stream.iterator.to_owned(), Arc::new(Mutex::new(made)));
         nothing()
     }
@@ -252,7 +231,7 @@ impl<S: Subject> Calls<S> {
         let mut results = lock(&results);
         let next = match limit {
             None => results.next(),
-            Some(limit) => results.next_timeout(limit),
+            Some(limit) => results.next_timeout(limit).map_err(timed_out)?,
         };
         match next {
             Some(end) => end.map(|parcel| parcel.content).map_err(|e| named(&e)),
@@ -290,6 +269,30 @@ impl<S: Subject> Calls<S> {
 
 const TASK: fn(u64) -> Ended = puppet::parcel;
 const TASK_OF_TWO: fn(u64, String) -> Ended = puppet::parcel_of_two;
+
+/// The outcome of a map.
+fn values(end: Result<Vec<Parcel<Value>>, TaskError<Parcel<ErrorReply>>>) -> Answer {
+    end.map(|values| list(&values))
+        .map_err(|error| named(&error))
+}
+
+fn start_imap(
+    pool: &impl Pool,
+    keys: impl IntoIterator<Item = u64, IntoIter: Send + 'static>,
+    stream: &Stream<'_>,
+) -> Result<Results, PoolError> {
+    let mut each = pool.try_each(TASK, keys);
+    if let Some(items) = stream.chunksize {
+        each = each.chunksize(saturating(items));
+    }
+    if let Some(chunks) = stream.read_ahead {
+        each = each.read_ahead(saturating(chunks));
+    }
+    match stream.unordered {
+        true => each.imap_unordered(),
+        false => each.imap(),
+    }
+}
 
 /// Where an input goes on and on, nobody who reads it gets any further.
 fn wait_for_ever<T>() -> T {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pool_core::{Alarm, TimeSource};
+use pool_core::backend::{Alarm, TimeSource};
 
 use super::wire::Replies;
 use crate::protocol::FromAdapter;
@@ -86,7 +86,8 @@ mod tests {
     use std::sync::mpsc::{Receiver, channel};
     use std::time::Duration;
 
-    use pool_core::{Armed, Timers};
+    use pool_core::Timers;
+    use pool_core::backend::Armed;
 
     use super::{HarnessClock, seconds};
     use crate::adapter::wire::Replies;

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use pool_core::{AsyncResult, Misuse, Submission};
+use pool_core::{AsyncResult, PoolError};
 use serde_json::Value;
 
-use super::clock::seconds;
-use super::named::{Answer, bad, misused, named};
+use super::named::{Answer, named, timed_out};
 use super::parcel::Parcel;
-use super::puppet;
-use crate::protocol::{ErrorReply, Later};
+use crate::protocol::ErrorReply;
 
 /// A handle of one call or of a map.
 pub(super) enum Handle {
@@ -25,7 +23,7 @@ impl Handle {
         }
     }
 
-    pub(super) fn successful(&self) -> Result<bool, Misuse> {
+    pub(super) fn successful(&self) -> Result<bool, PoolError> {
         match self {
             Handle::One(result) => result.successful(),
             Handle::Many(result) => result.successful(),
@@ -52,11 +50,11 @@ impl Handle {
             result: &AsyncResult<T, Parcel<ErrorReply>>,
             limit: Option<Duration>,
         ) -> Result<&T, ErrorReply> {
-            match limit {
+            let outcome = match limit {
                 None => result.get_ref(),
-                Some(limit) => result.get_ref_timeout(limit),
-            }
-            .map_err(|e| named(&e))
+                Some(limit) => result.get_ref_timeout(limit).map_err(timed_out)?,
+            };
+            outcome.map_err(|error| named(&error))
         }
         match self {
             Handle::One(result) => get(result, limit).map(one),
@@ -76,30 +74,27 @@ pub(super) fn list(parcels: &Vec<Parcel<Value>>) -> Value {
     parcels.iter().map(one).collect()
 }
 
-/// Hands a submission over, with its callbacks; `show` makes a value of the job's own. Where it may wait for so long
-/// alone, what is not let in must come back.
-pub(super) fn enter<A: Clone + PartialEq, T: 'static, O>(
-    later: &Later<'_>,
-    argument: &A,
-    mut submission: Submission<'_, A, T, Parcel<ErrorReply>, O>,
-    show: fn(&T) -> Value,
-) -> Result<AsyncResult<T, Parcel<ErrorReply>>, ErrorReply> {
-    if let Some(key) = later.callback {
-        submission = submission.callback(move |value| puppet::callback(key, Ok(show(value))));
-    }
-    if let Some(key) = later.error_callback {
-        submission =
-            submission.error_callback(move |failure| puppet::callback(key, Err(named(failure))));
-    }
-    let Some(limit) = later.timeout.map(seconds) else {
-        return submission.submit().map_err(misused);
-    };
-    submission.submit_timeout(limit).map_err(|refused| {
-        let misuse = refused.misuse();
-        if refused.into_argument() == *argument {
-            misused(misuse)
-        } else {
-            bad("a refused submission gives another argument back".into())
+/// Submits a call or a map, with its callbacks; `$show` makes a value of the job's own. Where it may wait for a time
+/// only, what is not let in must come back.
+macro_rules! submit {
+    ($builder:expr, $later:expr, $argument:expr, $show:expr) => {{
+        let (mut builder, later) = ($builder, $later);
+        if let Some(key) = later.callback {
+            builder = builder.callback(move |value| puppet::callback(key, Ok($show(value))));
         }
-    })
+        if let Some(key) = later.error_callback {
+            builder = builder.error_callback(move |error| puppet::callback(key, Err(named(error))));
+        }
+        match later.timeout.map(seconds) {
+            None => builder.submit().map_err(refused),
+            Some(limit) => builder.submit_timeout(limit).map_err(|refusal| {
+                let (error, argument) = not_submitted(refusal);
+                match argument == $argument {
+                    true => error,
+                    false => bad("a refused submission gives another argument back".into()),
+                }
+            }),
+        }?
+    }};
 }
+pub(super) use submit;

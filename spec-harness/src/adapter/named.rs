@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use pool_core::{Failure, Misuse, StartError};
+use pool_core::{PoolError, StartError, TaskError, TimedOut, TrySubmitError};
 use serde_json::Value;
 
 use crate::protocol::{CANNOT_TRAVEL, ErrorReply};
@@ -10,43 +10,53 @@ use crate::protocol::{CANNOT_TRAVEL, ErrorReply};
 /// The outcome of a call, of a task or of a job: a value, or an error by its portable name.
 pub type Answer = Result<Value, ErrorReply>;
 
-/// A failure by its portable name; the text has nothing in it that changes from run to run.
-pub(super) fn named<E: Borrow<ErrorReply>>(failure: &Failure<E>) -> ErrorReply {
-    let kind = match failure {
-        Failure::Raised(raised) => return raised.borrow().clone(),
-        Failure::Panicked(panic) => return error("Panicked", &panic.message),
-        Failure::WorkerLost(lost) => return error("WorkerLost", &lost.cause.to_string()),
-        Failure::Misuse(misuse) => return misused(*misuse),
-        Failure::Encode(_) => return error("Encode", CANNOT_TRAVEL),
-        Failure::Decode(_) => "Decode",
-        Failure::Terminated => "Terminated",
-        Failure::TimedOut => "TimedOut",
-        Failure::Cancelled => "Cancelled",
-        _ => "Failure",
+/// An error by its portable name; the text has nothing in it that changes from run to run.
+pub(super) fn named<E: Borrow<ErrorReply>>(task_error: &TaskError<E>) -> ErrorReply {
+    let kind = match task_error {
+        TaskError::Raised { error, .. } => return error.borrow().clone(),
+        TaskError::Panicked(panic) => return error("Panicked", &panic.message),
+        TaskError::WorkerLost(lost) => return error("WorkerLost", &lost.cause.to_string()),
+        TaskError::Pool(refusal) => return refused(*refusal),
+        TaskError::Encode(_) => return error("Encode", CANNOT_TRAVEL),
+        TaskError::Decode(_) => "Decode",
+        TaskError::Terminated => "Terminated",
+        _ => "TaskError",
     };
     error(
         kind,
-        &failure
+        &task_error
             .as_ref()
             .map(|raised| raised.borrow().text.clone())
             .to_string(),
     )
 }
 
+/// A wait whose time was over.
+pub(super) fn timed_out(timed_out: TimedOut) -> ErrorReply {
+    error("TimedOut", &timed_out.to_string())
+}
+
+/// A submission that was not let in, and its argument.
+pub(super) fn not_submitted<A>(refusal: TrySubmitError<A>) -> (ErrorReply, A) {
+    match refusal {
+        TrySubmitError::Refused(why, argument) => (refused(why), argument),
+        full => (error("QueueFull", &full.to_string()), full.into_argument()),
+    }
+}
+
 /// A refused call.
-pub(super) fn misused(misuse: Misuse) -> ErrorReply {
-    let kind = match misuse {
-        Misuse::NotRunning => "NotRunning",
-        Misuse::StillRunning => "StillRunning",
-        Misuse::NotReady => "NotReady",
-        Misuse::Taken => "Taken",
-        Misuse::WouldDeadlock => "WouldDeadlock",
-        Misuse::ZeroChunksize => "InvalidChunksize",
-        Misuse::ZeroReadAhead => "InvalidReadAhead",
-        Misuse::QueueFull => "QueueFull",
-        _ => "Misuse",
+pub(super) fn refused(refusal: PoolError) -> ErrorReply {
+    let kind = match refusal {
+        PoolError::NotRunning => "NotRunning",
+        PoolError::StillRunning => "StillRunning",
+        PoolError::NotReady => "NotReady",
+        PoolError::Taken => "Taken",
+        PoolError::WouldDeadlock => "WouldDeadlock",
+        PoolError::ZeroChunksize => "InvalidChunksize",
+        PoolError::ZeroReadAhead => "InvalidReadAhead",
+        _ => "PoolError",
     };
-    error(kind, &misuse.to_string())
+    error(kind, &refusal.to_string())
 }
 
 /// A pool that could not be made.
@@ -82,51 +92,39 @@ pub(super) fn error(kind: &str, text: &str) -> ErrorReply {
 
 #[cfg(test)]
 mod tests {
-    use pool_core::{Cause, Failure, Misuse, Panic, StartError, WorkerLost};
+    use pool_core::{Cause, PoolError, StartError, TaskError, WorkerLost};
 
     use super::{ErrorReply, named, not_started};
 
-    fn kind(failure: Failure<ErrorReply>) -> String {
-        named(&failure).kind
+    fn kind(error: TaskError<ErrorReply>) -> String {
+        named(&error).kind
     }
 
     #[test]
-    fn failures_have_their_portable_names() {
+    fn errors_have_their_portable_names() {
         let raised = ErrorReply {
             kind: "ValueError".into(),
             text: "bad".into(),
         };
-        assert_eq!(named(&Failure::Raised(raised.clone())), raised);
-        assert_eq!(kind(Failure::Terminated), "Terminated");
-        assert_eq!(kind(Failure::TimedOut), "TimedOut");
-        assert_eq!(kind(Failure::Misuse(Misuse::NotRunning)), "NotRunning");
+        assert_eq!(named(&TaskError::raised(raised.clone())), raised);
+        assert_eq!(kind(TaskError::Terminated), "Terminated");
+        assert_eq!(kind(TaskError::Pool(PoolError::NotRunning)), "NotRunning");
         assert_eq!(
-            kind(Failure::Misuse(Misuse::ZeroChunksize)),
+            kind(TaskError::Pool(PoolError::ZeroChunksize)),
             "InvalidChunksize"
         );
         assert_eq!(not_started(&StartError::NoWorkers).kind, "InvalidSize");
     }
 
     #[test]
-    fn a_failure_is_told_without_what_changes_from_run_to_run() {
-        let panic = Panic {
-            message: "oh".into(),
-            location: Some("x.rs:1:2".into()),
-            backtrace: None,
-        };
+    fn an_error_is_told_without_what_changes_from_run_to_run() {
+        let panic = pool_core::backend::catch(|| panic!("oh")).expect_err("it panics");
         assert_eq!(
-            named::<ErrorReply>(&Failure::Panicked(Box::new(panic))).text,
+            named::<ErrorReply>(&TaskError::Panicked(Box::new(panic))).text,
             "oh"
         );
-        let lost = WorkerLost {
-            pid: 4711,
-            cause: Cause::Exit(3),
-            task: "task 1".into(),
-            items: None,
-            begun: true,
-            hint: None,
-        };
-        let lost = named::<ErrorReply>(&Failure::WorkerLost(Box::new(lost)));
+        let lost = WorkerLost::new(4711, Cause::Exit(3), "task 1");
+        let lost = named::<ErrorReply>(&TaskError::WorkerLost(Box::new(lost)));
         assert_eq!(
             (lost.kind.as_str(), lost.text.contains("4711")),
             ("WorkerLost", false)

@@ -13,7 +13,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use pool_core::{Armed, Timers};
+use pool_core::Timers;
+use pool_core::backend::Armed;
 use serde_json::Value;
 use spec_harness::adapter::Answer;
 use spec_harness::case::ast::Kind;

@@ -5,7 +5,8 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use pool_core::{Cause, Failure, Seat};
+use pool_core::backend::WorkerSlot;
+use pool_core::{Cause, TaskError};
 
 use crate::pool::cause;
 use crate::pool::connection::{Connection, WorkerState};
@@ -96,7 +97,7 @@ impl Dispatcher {
         let wanted = match self.stage {
             Stage::Running => true,
             // A worker that died may have left work behind.
-            Stage::Draining => !self.feed.is_drained(),
+            Stage::Draining => !self.queue.is_drained(),
             Stage::Stopping => false,
         };
         if !wanted || self.broken.is_some() {
@@ -134,7 +135,7 @@ impl Dispatcher {
         let Some(reason) = &self.broken else {
             return;
         };
-        while let Some(claim) = self.feed.try_next(Seat(0)) {
+        while let Some(claim) = self.queue.try_next(WorkerSlot(0)) {
             let unit = (&*claim.job, &claim.unit);
             let lost = cause::never_started(reason.clone(), unit);
             claim.job.fail(claim.unit, lost);
@@ -151,7 +152,7 @@ impl Dispatcher {
                     assignment
                         .claim
                         .job
-                        .fail(assignment.claim.unit, Failure::Terminated);
+                        .fail(assignment.claim.unit, TaskError::Terminated);
                 }
                 // A worker that handles the signal itself exits at the end of its socket, after its task.
                 connection.socket.finish();
@@ -199,7 +200,7 @@ impl Dispatcher {
                 claim.job.fail(claim.unit, lost);
             }
             WorkerState::Busy(assignment) if assignment.claim.unit.returns() + 1 < MAX_SENDS => {
-                self.feed.put_back(assignment.claim);
+                self.queue.put_back(assignment.claim);
             }
             WorkerState::Busy(assignment) => {
                 let claim = assignment.claim;

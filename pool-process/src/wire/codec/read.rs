@@ -8,8 +8,7 @@ use std::marker::PhantomData;
 
 use rmp_serde::Deserializer as MessagePack;
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
+    self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -17,18 +16,19 @@ use super::depth::Depth;
 use super::write::SOMES;
 
 /// Reads a value, and gives back what is behind it.
-pub(super) fn first<T: DeserializeOwned>(
+pub(super) fn first<S: for<'de> DeserializeSeed<'de, Value = T>, T>(
+    seed: S,
     bytes: &[u8],
 ) -> Result<(T, &[u8]), rmp_serde::decode::Error> {
     let rest = Rest(Cell::new(bytes));
     let mut inner = MessagePack::new(&rest).with_human_readable();
     // The depth is bounded here.
     inner.set_max_depth(usize::MAX);
-    let at = At {
+    let at = Reading {
         rest: &rest,
         depth: Depth::here(),
     };
-    let value = T::deserialize(Reader(&mut inner, at))?;
+    let value = seed.deserialize(Reader(&mut inner, at))?;
     let read = bytes.len() - rest.0.get().len();
     Ok((value, &bytes[read..]))
 }
@@ -84,20 +84,20 @@ impl Rest<'_> {
 
 /// Where in the bytes, and how deep.
 #[derive(Clone, Copy)]
-struct At<'c> {
+struct Reading<'c> {
     rest: &'c Rest<'c>,
     depth: Depth,
 }
 
-impl At<'_> {
+impl Reading<'_> {
     fn deeper<E: de::Error>(self) -> Result<Self, E> {
         let depth = self.depth.deeper().map_err(E::custom)?;
-        Ok(At { depth, ..self })
+        Ok(Reading { depth, ..self })
     }
 }
 
 /// The deserializer, its parts, the visitors that it calls and the seeds that they bring.
-struct Reader<'c, T>(T, At<'c>);
+struct Reader<'c, T>(T, Reading<'c>);
 
 macro_rules! forward {
     ($($method:ident($($arg:ident: $type:ty),*))+) => {$(
@@ -283,12 +283,12 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Reader<'_, A> {
 /// So many `Some`s around nothing.
 struct Somes<'c, E> {
     left: u32,
-    at: At<'c>,
+    at: Reading<'c>,
     error: PhantomData<E>,
 }
 
 impl<'c, E> Somes<'c, E> {
-    fn new(left: u32, at: At<'c>) -> Self {
+    fn new(left: u32, at: Reading<'c>) -> Self {
         Somes {
             left,
             at,

@@ -272,9 +272,11 @@ fn in_line(message: &str, text: &str, span: Span) -> Option<Diagnostic> {
         return None;
     }
     // It runs on through the lines that follow the one where it begins.
+    let end = text[span.start..].find('\n');
+    let end = end.map_or(text.len(), |newline| span.start + newline);
     let mut lines = Vec::new();
     let mut at = 0;
-    for line in text[..span.start].split_inclusive('\n') {
+    for line in text[..end].split_inclusive('\n') {
         lines.push((at, line));
         at += line.len();
     }

@@ -1,0 +1,98 @@
+//! What a backend supplies: how its workers are started and stopped, and how they see a job.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::job::JobCell;
+use crate::queue::Queue;
+use crate::task::{FnCall, Portable, PortableFn};
+use crate::unit::AsJob;
+use crate::wait_group::Deadline;
+use crate::work::{Batch, Single, Work};
+
+/// The job of a call of a plain function.
+pub type CallCell<J, F, A> = JobCell<J, Single<FnCall<F, A>>>;
+
+/// A kind of worker. The engine calls `close` and `terminate` at most once each, `close` first.
+///
+/// A pool is a struct around an [`Engine`](crate::backend::Engine) of its backend; one `impl` of [`Pool`](crate::Pool) gives it
+/// all methods.
+pub trait Backend: Sized + Send + Sync + 'static {
+    /// How the workers see a job: a trait object of the backend's own, which every [`JobCell`] that it is given implements.
+    type Job: ?Sized + AsJob + 'static;
+
+    /// `thread`, `process`: messages name it.
+    const KIND: &'static str;
+
+    /// Starts as many workers as the queue has worker slots.
+    ///
+    /// # Errors
+    ///
+    /// Why a worker could not be started; those that were are gone when it returns.
+    fn start(&self, queue: &Arc<Queue<Self::Job>>) -> Result<(), StartError>;
+
+    /// A call, as the workers see it. No other reference to the cell may be kept: a job that is not let in gives its argument
+    /// back.
+    fn call_job<F: PortableFn<A>, A: Portable>(
+        cell: Arc<CallCell<Self::Job, F, A>>,
+    ) -> Arc<Self::Job>;
+
+    /// A map, or a chunk of an `imap`, as the workers see it; as for [`call_job`](Self::call_job).
+    fn map_job<F: PortableFn<A>, A: Portable>(
+        cell: Arc<JobCell<Self::Job, Batch<F, A>>>,
+    ) -> Arc<Self::Job>;
+
+    /// Something was queued, or the phase changed. Called without a lock held.
+    fn wake(&self) {}
+
+    /// The pool was closed: workers leave once the queue is drained.
+    fn close(&self) {}
+
+    /// The pool was terminated and its queue is empty: workers stop.
+    fn terminate(&self) {}
+
+    /// Waits until no worker is left, not even as a zombie; false when the deadline came first.
+    fn join(&self, deadline: &Deadline) -> bool;
+}
+
+/// A backend whose workers run in this process, and so can run any work: closures that capture, and borrow from a caller who
+/// waits.
+pub trait LocalBackend: Backend {
+    /// Any job, as the workers see it; as for [`Backend::call_job`].
+    fn local_job<W: Work + 'static>(cell: Arc<JobCell<Self::Job, W>>) -> Arc<Self::Job>;
+}
+
+/// A pool could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A size of zero.
+    #[error("number of workers must be at least 1")]
+    NoWorkers,
+    /// A size that no system can start.
+    #[error("number of workers must be at most {most}, not {size}")]
+    TooManyWorkers {
+        /// What was asked for.
+        size: usize,
+        /// The most that can be.
+        most: usize,
+    },
+    /// A queue without a place.
+    #[error("bound of the queue must be at least 1")]
+    NoQueue,
+    /// The system refused a worker.
+    #[error("worker {index} cannot be started: {source}")]
+    Worker {
+        /// Its place in the pool, from 0.
+        index: usize,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Workers cannot be started in this program at all.
+    #[error("workers cannot be started here: {reason}")]
+    Impossible {
+        /// Why, and what would help.
+        reason: String,
+    },
+}

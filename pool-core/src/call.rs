@@ -1,0 +1,422 @@
+//! The long form of all verbs: `pool.call(f, a)` and `pool.each(f, items)` are builders that share their options; the last method
+//! says how the work is submitted.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use crate::admission::Admission;
+use crate::error::{Never, PoolError, TaskError};
+use crate::handle::{AsyncResult, Submitted};
+use crate::imap::{Imap, ImapOptions};
+use crate::options::SubmitOptions;
+use crate::submit_async::SubmitAsync;
+
+/// A pool that can run this work: one call. Every pool does with plain functions, pools of threads also with closures.
+pub trait RunCall<W> {
+    /// What comes back where the work is not let in.
+    type Argument;
+    /// What the call yields.
+    type Out;
+    /// The error that it returns.
+    type Raised;
+
+    /// Queues it.
+    ///
+    /// # Errors
+    ///
+    /// The pool refuses the call, or the queue is full and the options do not wait; the argument comes back.
+    fn submit_call(
+        &self,
+        work: W,
+        options: SubmitOptions<Self::Out, Self::Raised>,
+    ) -> Submitted<Self::Out, Self::Raised, Self::Argument>;
+
+    /// As [`submit_call`](Self::submit_call), waiting for a place without blocking the thread.
+    fn submit_call_async(
+        &self,
+        work: W,
+        options: SubmitOptions<Self::Out, Self::Raised>,
+    ) -> SubmitAsync<Self::Out, Self::Raised>;
+}
+
+/// A pool that can run this work for each item of `I`, as a map.
+pub trait RunEach<W, I> {
+    /// An item.
+    type Item;
+    /// What a call yields.
+    type Out;
+    /// The error that it returns.
+    type Raised;
+
+    /// Queues a call for each item, in chunks.
+    ///
+    /// # Errors
+    ///
+    /// As for [`RunCall::submit_call`]; the items come back.
+    fn submit_each(
+        &self,
+        work: W,
+        items: I,
+        options: SubmitOptions<Vec<Self::Out>, Self::Raised>,
+    ) -> Submitted<Vec<Self::Out>, Self::Raised, Vec<Self::Item>>;
+
+    /// As [`submit_each`](Self::submit_each), waiting for places without blocking the thread.
+    fn submit_each_async(
+        &self,
+        work: W,
+        items: I,
+        options: SubmitOptions<Vec<Self::Out>, Self::Raised>,
+    ) -> SubmitAsync<Vec<Self::Out>, Self::Raised>;
+}
+
+/// A pool that can run this work for each item of `I`, as an imap.
+pub trait RunImap<W, I> {
+    /// What a call yields.
+    type Out;
+    /// The error that it returns.
+    type Raised;
+
+    /// Starts the imap.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::NotRunning`], [`PoolError::ZeroChunksize`], [`PoolError::ZeroReadAhead`].
+    fn start_imap(
+        &self,
+        work: W,
+        items: I,
+        options: ImapOptions,
+    ) -> Result<Imap<Self::Out, Self::Raised>, PoolError>;
+}
+
+/// One call that is about to be submitted; made by [`Pool::call`](crate::Pool::call) and its kin. Nothing happens before one of the
+/// methods at its end: [`submit`](Call::submit), [`wait`](Call::wait) and so on.
+///
+/// `T` is what the call yields, `E` the error of a `try_` form.
+#[must_use = "nothing is submitted before `submit`, `wait`, `try_submit`, `submit_timeout` or `submit_async`"]
+pub struct Call<'p, P, W, T, E = Never> {
+    pool: &'p P,
+    work: W,
+    options: SubmitOptions<T, E>,
+}
+
+/// A call for each item that is about to be submitted; made by [`Pool::each`](crate::Pool::each) and its kin. Nothing happens before
+/// one of the methods at its end: [`submit`](Each::submit), [`wait`](Each::wait), [`imap`](Each::imap) and so on.
+///
+/// `R` is what a call yields, `E` the error of a `try_` form. A map calls its callback with all values at once.
+#[must_use = "nothing is submitted before `submit`, `wait`, `imap`, `imap_unordered` or another of its kind"]
+pub struct Each<'p, P, W, I, R, E = Never> {
+    pool: &'p P,
+    work: W,
+    items: I,
+    options: SubmitOptions<Vec<R>, E>,
+    result: PhantomData<fn() -> R>,
+}
+
+impl<'p, P, W, T, E> Call<'p, P, W, T, E> {
+    /// A call that `pool` is to run.
+    #[track_caller]
+    pub fn new(pool: &'p P, work: W) -> Self {
+        Call {
+            pool,
+            work,
+            options: SubmitOptions::here(),
+        }
+    }
+}
+
+impl<'p, P, W, I, R, E> Each<'p, P, W, I, R, E> {
+    /// A call for each item that `pool` is to run.
+    #[track_caller]
+    pub fn new(pool: &'p P, work: W, items: I) -> Self {
+        Each {
+            pool,
+            work,
+            items,
+            options: SubmitOptions::here(),
+            result: PhantomData,
+        }
+    }
+
+    /// Items per chunk, at least 1. A chunk is one task for one worker. Without it a map makes about four chunks for each
+    /// worker, and an imap chunks of one item.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// assert_eq!(pool.each(|x| x * x, 0..6).chunksize(3).wait()?, [0, 1, 4, 9, 16, 25]);
+    /// assert!(pool.each(|x: i32| x, 0..6).chunksize(0).wait().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn chunksize(mut self, items: usize) -> Self {
+        self.options.chunksize = Some(items);
+        self
+    }
+
+    /// How many chunks of an imap may be in the pool, or done and not yet taken, at least 1. Without it these are at first four
+    /// for each worker, and more where chunks are short. A map has all its items in the pool, whatever this says.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let halves = pool.each(|x| x / 2, 0..).read_ahead(1).imap()?;
+    /// assert_eq!(halves.flatten().take(3).collect::<Vec<i32>>(), [0, 0, 1]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn read_ahead(mut self, chunks: usize) -> Self {
+        self.options.read_ahead = Some(chunks);
+        self
+    }
+}
+
+/// What all builders can be told; written once.
+macro_rules! options {
+    ([$($generics:tt)*] $builder:ty, $value:ty) => {
+        impl<$($generics)*> $builder {
+            /// Calls this with the value, in this process, on one thread at a time, before the handle is ready.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+            /// let handle = pool.call(|x| x + 1, 1).callback(|value| println!("got {value}")).submit()?;
+            /// let squares = pool.each(|x| x * x, 0..9).callback(|all| println!("{} values", all.len())).wait()?;
+            /// handle.wait(); // until the callback has returned, too
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            pub fn callback(mut self, callback: impl FnOnce(&$value) + Send + 'static) -> Self {
+                self.options.callback = Some(Box::new(callback));
+                self
+            }
+
+            /// Calls this with the error, as [`callback`](Self::callback) does with the value.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+            /// let parsed = pool.try_call(str::parse::<u8>, "x").error_callback(|error| eprintln!("{error}")).wait();
+            /// assert!(parsed.is_err());
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            pub fn error_callback(
+                mut self,
+                callback: impl FnOnce(&TaskError<E>) + Send + 'static,
+            ) -> Self {
+                self.options.error_callback = Some(Box::new(callback));
+                self
+            }
+        }
+    };
+}
+
+options!(['p, P, W, T, E] Call<'p, P, W, T, E>, T);
+options!(['p, P, W, I, R, E] Each<'p, P, W, I, R, E>, Vec<R>);
+
+/// How a submission ends; written once.
+macro_rules! submissions {
+    ($value:ty, $argument:ty, $send:ident, $send_async:ident, [$($work:ident),+], $example:literal) => {
+        /// Queues it and returns its handle at once; where the pool's queue has a bound and is full, as soon as there is a place.
+        ///
+        /// A task that waits here for a place in its own pool has a compensation thread run in its place, so that a pool
+        /// cannot block itself.
+        ///
+        /// # Errors
+        ///
+        /// [`PoolError::NotRunning`] after `close` or `terminate`, also while it waits; [`PoolError::ZeroChunksize`];
+        /// [`PoolError::WouldDeadlock`] where a task would have to wait and no compensation thread can be had.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+        #[doc = concat!("let handle = ", $example, ".submit()?;")]
+        /// println!("{:?}", handle.get()?);
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        pub fn submit(self) -> Result<AsyncResult<$value, E>, PoolError> {
+            self.pool
+                .$send($(self.$work,)+ self.options)
+                .map_err(|refused| refused.refusal())
+        }
+
+        /// Queues it and waits for its value.
+        ///
+        /// # Errors
+        ///
+        /// Why there is no value.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+        #[doc = concat!("println!(\"{:?}\", ", $example, ".wait()?);")]
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        pub fn wait(self) -> Result<$value, TaskError<E>> {
+            self.submit()?.get()
+        }
+
+        /// Queues it if there is a place now. A map needs places for all its chunks: one that has more chunks than
+        /// the queue has places never finds them this way.
+        ///
+        /// # Errors
+        ///
+        /// The argument comes back with [`TrySubmitError::Full`](crate::TrySubmitError::Full), or as for
+        /// [`submit`](Self::submit).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+        /// pool_core::Pool::close(&pool);
+        #[doc = concat!("let refused = ", $example, ".try_submit();")]
+        /// println!("{:?}", refused.unwrap_err().into_argument());
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        pub fn try_submit(self) -> Submitted<$value, E, $argument> {
+            let options = self.options.admission(Admission::Now);
+            self.pool.$send($(self.$work,)+ options)
+        }
+
+        /// As [`submit`](Self::submit), but it waits for a place for at most this long, by the pool's own timers. A map
+        /// is let in with its first chunk; then what is left of the time is waited for the others' places.
+        ///
+        /// # Errors
+        ///
+        /// The argument comes back with [`TrySubmitError::Full`](crate::TrySubmitError::Full), or as for
+        /// [`submit`](Self::submit).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+        /// let limit = std::time::Duration::from_secs(60);
+        #[doc = concat!("println!(\"{:?}\", ", $example, ".submit_timeout(limit)?.get()?);")]
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        pub fn submit_timeout(self, limit: Duration) -> Submitted<$value, E, $argument> {
+            let admission = if limit.is_zero() {
+                Admission::Now
+            } else {
+                Admission::Within(limit)
+            };
+            let options = self.options.admission(admission);
+            self.pool.$send($(self.$work,)+ options)
+        }
+
+        /// As [`submit`](Self::submit), to be awaited: where the queue is full, the future is pending until there is a place.
+        /// Dropped before that, it submits nothing.
+        ///
+        /// Its output is the handle, which can be awaited in turn, or what [`submit`](Self::submit) is refused with.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+        /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        /// # runtime.block_on(async {
+        #[doc = concat!("let value = ", $example, ".submit_async().await?.await?;")]
+        /// println!("{value:?}");
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// # })?;
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        pub fn submit_async(self) -> SubmitAsync<$value, E> {
+            self.pool.$send_async($(self.$work,)+ self.options)
+        }
+    };
+}
+
+impl<P: RunCall<W, Out = T, Raised = E>, W, T, E> Call<'_, P, W, T, E> {
+    submissions!(
+        T,
+        P::Argument,
+        submit_call,
+        submit_call_async,
+        [work],
+        "pool.call(|x: u64| x + 1, 1)"
+    );
+}
+
+impl<P: RunEach<W, I, Out = R, Raised = E>, W, I, R, E> Each<'_, P, W, I, R, E> {
+    submissions!(
+        Vec<R>,
+        Vec<P::Item>,
+        submit_each,
+        submit_each_async,
+        [work, items],
+        "pool.each(|x: u64| x + 1, 0..3)"
+    );
+}
+
+impl<P: RunImap<W, I, Out = R, Raised = E>, W, I, R, E> Each<'_, P, W, I, R, E> {
+    /// Starts an imap: results come in the order of the items, each as soon as it and all before it are there.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::NotRunning`], [`PoolError::ZeroChunksize`], [`PoolError::ZeroReadAhead`];
+    /// [`PoolError::CallbackOfImap`] where it was given a callback.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let squares = pool.each(|x| x * x, [3, 1, 2]).chunksize(2).imap()?;
+    /// assert_eq!(squares.flatten().collect::<Vec<i32>>(), [9, 1, 4]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn imap(self) -> Result<Imap<R, E>, PoolError> {
+        self.start_imap(false)
+    }
+
+    /// As [`imap`](Self::imap), in the order of completion.
+    ///
+    /// # Errors
+    ///
+    /// As for [`imap`](Self::imap).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let squares = pool.each(|x| x * x, [3, 1, 2]).imap_unordered()?;
+    /// assert_eq!(squares.flatten().sum::<i32>(), 14);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn imap_unordered(self) -> Result<Imap<R, E>, PoolError> {
+        self.start_imap(true)
+    }
+
+    fn start_imap(self, unordered: bool) -> Result<Imap<R, E>, PoolError> {
+        if self.options.has_callbacks() {
+            return Err(PoolError::CallbackOfImap);
+        }
+        let options = ImapOptions {
+            place: self.options.place,
+            chunksize: self.options.chunksize.unwrap_or(1),
+            read_ahead: self.options.read_ahead,
+            unordered,
+        };
+        self.pool.start_imap(self.work, self.items, options)
+    }
+}
+
+impl<P, W, T, E> fmt::Debug for Call<'_, P, W, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<P, W, I, R, E> fmt::Debug for Each<'_, P, W, I, R, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Each")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,412 @@
+//! The cell of a job: the one allocation in which its work, its state and its outcome live.
+//!
+//! Whoever has the answer completes the cell; there is no table of jobs and no thread that passes
+//! answers on. A cell with many units (a map) counts those that are left; the one who brings the last
+//! one, or who fails the job as a whole, is its resolver (see the state).
+//!
+//! # Safety
+//!
+//! `failure` is written under the state's lock while the job is open, or by the resolver; it is read when the
+//! job is ready, by the handle. `plan` is written before the cell is shared, and taken by the callbacks, which the
+//! resolver hands it to. The work's own rules are kept by [`Unit`]: each is made once, by the link of its own cell,
+//! carries the name of its job, stays with one thread at a time, and is consumed by its end; what it works on is
+//! borrowed from it.
+#![expect(unsafe_code, reason = "outcomes are owned by protocol, not by lock")]
+
+use std::cell::UnsafeCell;
+use std::fmt;
+use std::ops::Range;
+use std::panic::Location;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use crate::callback_thread::Due;
+use crate::contained::Contained;
+use crate::error::TaskError;
+use crate::options::SubmitOptions;
+use crate::outcome::{Awaited, Outcome};
+use crate::panics;
+use crate::shared::{PoolShared, TaskId};
+use crate::stats::{counts, in_words};
+use crate::task_state::TaskState;
+use crate::thread_state;
+use crate::unit::{Job, Link, Name, Unclaimed, Unit};
+use crate::work::{Work, sealed};
+
+/// Options with callbacks, and the cell that they are of as the callback thread sees it.
+struct Plan<T, E> {
+    options: SubmitOptions<T, E>,
+    me: Weak<dyn Due>,
+}
+
+type BoxedPlan<W> = Box<Plan<<W as Work>::Value, <W as Work>::Raised>>;
+
+/// One job: made by the engine, shared by the queue, the worker and the handle.
+pub struct JobCell<J: ?Sized, W: Work> {
+    link: Link<J>,
+    shared: Arc<PoolShared>,
+    id: TaskId,
+    place: &'static Location<'static>,
+    /// The work is on the stack of a caller who waits: the job must not resolve before its last unit.
+    on_stack: bool,
+    state: TaskState,
+    left: AtomicUsize,
+    failure: Contained<UnsafeCell<Option<TaskError<W::Raised>>>>,
+    plan: Contained<UnsafeCell<Option<BoxedPlan<W>>>>,
+    work: Contained<W>,
+}
+
+// SAFETY: see the module's head: `failure` and `plan` have one owner at a time, handed on with release and
+// acquire. References to them are shared only by the handle, which is `Sync` only where its content is.
+unsafe impl<J: ?Sized + Send + Sync, W: Work> Sync for JobCell<J, W> {}
+
+impl<J: ?Sized + Send + Sync + 'static, W: Work + 'static> JobCell<J, W> {
+    pub(crate) fn new(
+        shared: &Arc<PoolShared>,
+        work: W,
+        on_stack: bool,
+        options: SubmitOptions<W::Value, W::Raised>,
+    ) -> Arc<Self> {
+        let place = options.place;
+        let cell = |plan| JobCell {
+            link: Link::new(),
+            shared: shared.clone(),
+            id: shared.number(),
+            place,
+            on_stack,
+            state: TaskState::default(),
+            left: AtomicUsize::new(work.units()),
+            failure: Contained::new(UnsafeCell::new(None)),
+            plan: Contained::new(UnsafeCell::new(plan)),
+            work: Contained::new(work),
+        };
+        if !options.has_callbacks() {
+            return Arc::new(cell(None));
+        }
+        shared.callbacks.open();
+        Arc::new_cyclic(|me: &Weak<Self>| {
+            let me: Weak<dyn Due> = me.clone();
+            cell(Some(Box::new(Plan { options, me })))
+        })
+    }
+}
+
+impl<J: ?Sized, W: Work> JobCell<J, W> {
+    /// The work of a job that was not let in.
+    pub(crate) fn into_work(self) -> W {
+        self.work.into_inner()
+    }
+}
+
+impl<J: ?Sized, W: Work + 'static> JobCell<J, W> {
+    /// The task's number in its pool.
+    pub fn id(&self) -> TaskId {
+        self.id
+    }
+
+    /// What a unit works on, while it is not ended.
+    ///
+    /// # Panics
+    ///
+    /// When the unit is another job's.
+    pub fn inputs<'a>(&'a self, unit: &'a Unit) -> W::Inputs<'a> {
+        self.check(unit);
+        // SAFETY: a unit is made once and consumed by `run` and `finish`: it was neither run nor stored, nor will it be
+        // while it is borrowed; and it is one thread's.
+        unsafe { self.work.inputs(unit.index()) }
+    }
+
+    /// Runs a unit on the calling thread; a panic of the task becomes its failure.
+    ///
+    /// # Panics
+    ///
+    /// When the unit is another job's.
+    pub fn run(&self, unit: Unit) {
+        self.check(&unit);
+        // SAFETY: a unit is made once and consumed here: it was neither run nor stored before.
+        if let Err(error) = unsafe { self.work.run(unit.index()) } {
+            self.record(error.in_unit(self.work.items(unit.index())));
+        }
+        self.leave(1);
+    }
+
+    /// Ends a unit that ran elsewhere, or that never will run. The item of an error is counted within the unit, from 0.
+    ///
+    /// # Panics
+    ///
+    /// When the unit is another job's.
+    pub fn finish(&self, unit: Unit, end: Result<W::Output, TaskError<W::Raised>>) {
+        self.check(&unit);
+        let stored = panics::catch(|| match end {
+            // SAFETY: a unit is made once and consumed here: it was neither run nor stored before.
+            Ok(output) => unsafe { self.work.store(unit.index(), output) }
+                .map_err(|error| TaskError::Decode(Box::new(error))),
+            Err(error) => Err(error),
+        });
+        let stored = stored.unwrap_or_else(|panic| Err(TaskError::Panicked(Box::new(panic))));
+        if let Err(error) = stored {
+            self.record(error.in_unit(self.work.items(unit.index())));
+        }
+        self.leave(1);
+    }
+
+    /// A job without units is done at once, and its callback is not called; true if it is one.
+    pub(crate) fn resolve_if_empty(&self) -> bool {
+        let empty = self.work.units() == 0 && self.state.begin();
+        if empty {
+            // SAFETY: there are no units, and the resolver is alone.
+            unsafe { self.work.seal() };
+            self.publish();
+        }
+        empty
+    }
+
+    fn check(&self, unit: &Unit) {
+        assert!(
+            unit.is_of(self.called()),
+            "a unit was brought to another job's cell"
+        );
+    }
+
+    fn called(&self) -> Name {
+        (self.shared.pool, self.id)
+    }
+
+    /// Keeps the first failure of an open job.
+    fn record(&self, failure: TaskError<W::Raised>) {
+        let guard = self.state.lock();
+        let first = self.state.is_open() && !self.state.has_failed();
+        let failure = if first {
+            self.state.mark_failed();
+            // SAFETY: under the state's lock, and the job is open.
+            unsafe { (*self.failure.get()).replace(failure) }
+        } else {
+            Some(failure)
+        };
+        drop(guard);
+        panics::contain(|| drop(failure));
+    }
+
+    /// Some units have ended; after the last one the job resolves.
+    fn leave(&self, units: usize) {
+        if self.left.fetch_sub(units, Ordering::AcqRel) == units && self.state.begin() {
+            if !self.state.has_failed() {
+                // SAFETY: no unit is left and none failed, so all were stored; the resolver is alone.
+                unsafe { self.work.seal() };
+            }
+            self.settle();
+        }
+    }
+
+    /// The outcome is there: its callback first, then those who wait.
+    fn settle(&self) {
+        let failed = self.state.has_failed();
+        // SAFETY: decided, and not yet ready: the outcome is the resolver's alone.
+        unsafe { self.book(failed) };
+        // SAFETY: written before the cell was shared, and taken only by the callbacks, to which this hands it.
+        let due = match unsafe { &*self.plan.get() } {
+            Some(plan) if plan.options.has_callback_for(failed) => plan.me.upgrade(),
+            _ => None,
+        };
+        match due {
+            Some(due) => {
+                self.state.due();
+                self.shared.callbacks.post(due);
+            }
+            None => self.publish(),
+        }
+    }
+
+    fn publish(&self) {
+        let published = self.state.publish();
+        if published.callback_waits {
+            self.shared.callbacks.nudge();
+        }
+        if published.forgotten {
+            // SAFETY: ready, and the handle has gone: nobody else can reach the outcome.
+            unsafe { self.lose() };
+        }
+    }
+
+    /// Counts the errors in the outcome.
+    ///
+    /// # Safety
+    ///
+    /// The outcome is decided, and nobody else touches it.
+    unsafe fn book(&self, failed: bool) {
+        let errors = if failed {
+            // SAFETY: the caller's promise.
+            unsafe { (*self.failure.get()).as_ref() }.is_some_and(counts) as u64
+        } else {
+            // SAFETY: without a failure it is sealed; the caller's promise.
+            unsafe { self.work.errors() }.len() as u64
+        };
+        if errors > 0 {
+            self.shared.counters.errors(errors);
+        }
+    }
+
+    /// Nobody will ask for the outcome: the errors in it that nobody has got are unseen.
+    ///
+    /// # Safety
+    ///
+    /// The job is ready, its outcome was not taken, and nobody else touches it.
+    unsafe fn lose(&self) {
+        let task = || format!("task {}, submitted at {}", self.id, self.place);
+        if self.state.has_failed() {
+            // SAFETY: the caller's promise.
+            let failure = unsafe { (*self.failure.get()).as_ref() };
+            if let Some(failure) = failure.filter(|_| !self.state.was_seen()) {
+                self.shared.counters.unhandled(task, in_words(failure));
+            }
+        } else {
+            // SAFETY: ready without a failure is sealed; the caller's promise.
+            for failure in unsafe { self.work.errors() } {
+                self.shared.counters.unhandled(task, failure);
+            }
+        }
+    }
+}
+
+impl<J: ?Sized, W: Work> sealed::Sealed for JobCell<J, W> {}
+
+impl<J: ?Sized + Send + Sync, W: Work + 'static> Job<J> for JobCell<J, W> {
+    fn link(&self) -> &Link<J> {
+        &self.link
+    }
+
+    fn name(&self) -> Name {
+        self.called()
+    }
+
+    fn units(&self) -> usize {
+        self.work.units()
+    }
+
+    fn is_open(&self) -> bool {
+        self.state.is_open()
+    }
+
+    fn terminate(&self, unclaimed: Unclaimed) {
+        let unclaimed = unclaimed.count();
+        let guard = self.state.lock();
+        let resolver = !self.on_stack && self.state.begin();
+        let replaced = (resolver || (self.on_stack && self.state.is_open())).then(|| {
+            self.state.mark_failed();
+            // SAFETY: under the state's lock with the job open, or as its resolver under the same lock.
+            unsafe { (*self.failure.get()).replace(TaskError::Terminated) }
+        });
+        drop(guard);
+        panics::contain(|| drop(replaced));
+        if resolver {
+            self.settle();
+        } else if self.on_stack && unclaimed > 0 {
+            self.leave(unclaimed);
+        }
+    }
+
+    fn items(&self, unit: &Unit) -> Option<Range<usize>> {
+        // The items of work on a stack are known as long as one of its units is not ended.
+        self.check(unit);
+        self.work.items(unit.index())
+    }
+
+    fn describe(&self, unit: &Unit, function: Option<&str>) -> String {
+        let items = match self.items(unit) {
+            None => String::new(),
+            Some(items) if items.len() == 1 => format!(", item {}", items.start),
+            Some(items) => format!(", items {}..{}", items.start, items.end),
+        };
+        let (id, place) = (self.id, self.place);
+        match function {
+            Some(function) => format!("{function}{items} (task {id}, submitted at {place})"),
+            None => format!("task {id}{items}, submitted at {place}"),
+        }
+    }
+}
+
+impl<J: ?Sized + Send + Sync, W: Work + 'static> Due for JobCell<J, W> {
+    fn run_callback(&self) {
+        // SAFETY: the resolver handed the job to the callbacks, which calls this once: plan and outcome are its own.
+        let plan = unsafe { (*self.plan.get()).take() };
+        let panicked = plan.and_then(|plan| {
+            let run = || {
+                // SAFETY: as above; the references end with the callback, before the job is ready.
+                match unsafe { ((*self.failure.get()).as_ref(), self.work.peek()) } {
+                    (Some(failure), _) => {
+                        self.state.mark_seen();
+                        plan.options
+                            .error_callback
+                            .map(|callback| callback(failure))
+                    }
+                    (None, Some(value)) => plan.options.callback.map(|callback| callback(value)),
+                    (None, None) => None,
+                }
+            };
+            panics::catch(|| thread_state::as_callback(self.shared.pool, self.id.0, run)).err()
+        });
+        if let Some(panic) = panicked
+            && !self.state.has_failed()
+        {
+            // SAFETY: as above: nobody else touches the outcome before the job is ready. The value goes first.
+            let value = unsafe {
+                *self.failure.get() = Some(TaskError::Panicked(Box::new(panic)));
+                self.work.take()
+            };
+            self.state.mark_failed();
+            self.shared.counters.errors(1);
+            panics::contain(|| drop(value));
+        }
+        self.publish();
+    }
+}
+
+impl<J: ?Sized + Send + Sync, W: Work> Awaited for JobCell<J, W> {
+    fn state(&self) -> &TaskState {
+        &self.state
+    }
+
+    fn shared(&self) -> &PoolShared {
+        &self.shared
+    }
+
+    fn id(&self) -> TaskId {
+        self.id
+    }
+}
+
+impl<J: ?Sized + Send + Sync, W: Work + 'static> Outcome<W::Value, W::Raised> for JobCell<J, W> {
+    unsafe fn take(&self) -> Option<Result<W::Value, TaskError<W::Raised>>> {
+        if self.state.has_failed() {
+            // SAFETY: ready, and the caller is alone.
+            return unsafe { (*self.failure.get()).take() }.map(Err);
+        }
+        // SAFETY: ready without a failure is sealed, and the caller is alone.
+        unsafe { self.work.take() }.map(Ok)
+    }
+
+    unsafe fn peek(&self) -> Option<Result<&W::Value, &TaskError<W::Raised>>> {
+        if self.state.has_failed() {
+            // SAFETY: ready, and nobody takes it meanwhile.
+            return unsafe { (*self.failure.get()).as_ref() }.map(Err);
+        }
+        // SAFETY: ready without a failure is sealed, and nobody takes it meanwhile.
+        unsafe { self.work.peek() }.map(Ok)
+    }
+
+    unsafe fn forget(&self) {
+        if self.state.forget() {
+            // SAFETY: ready, and the handle that alone could take it is the caller's.
+            unsafe { self.lose() };
+        }
+    }
+}
+
+impl<J: ?Sized, W: Work> fmt::Debug for JobCell<J, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobCell")
+            .field("id", &self.id)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}

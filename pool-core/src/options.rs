@@ -1,0 +1,68 @@
+//! What a caller says of a submission beside its work.
+
+use std::fmt;
+use std::panic::Location;
+
+use crate::admission::Admission;
+use crate::error::TaskError;
+
+type Callback<T> = Box<dyn FnOnce(&T) + Send>;
+
+/// What a caller says of a submission beside its work: callbacks, chunk size, and whether it waits for a place.
+pub struct SubmitOptions<T, E> {
+    pub(crate) place: &'static Location<'static>,
+    pub(crate) callback: Option<Callback<T>>,
+    pub(crate) error_callback: Option<Callback<TaskError<E>>>,
+    pub(crate) admission: Admission,
+    pub(crate) chunksize: Option<usize>,
+    pub(crate) read_ahead: Option<usize>,
+}
+
+impl<T, E> SubmitOptions<T, E> {
+    /// Nothing but the place of the caller, which errors name.
+    #[track_caller]
+    pub fn here() -> Self {
+        SubmitOptions::at(Location::caller())
+    }
+
+    pub(crate) fn at(place: &'static Location<'static>) -> Self {
+        SubmitOptions {
+            place,
+            callback: None,
+            error_callback: None,
+            admission: Admission::Wait,
+            chunksize: None,
+            read_ahead: None,
+        }
+    }
+
+    pub(crate) fn admission(self, admission: Admission) -> Self {
+        SubmitOptions { admission, ..self }
+    }
+
+    pub(crate) fn has_callbacks(&self) -> bool {
+        self.callback.is_some() || self.error_callback.is_some()
+    }
+
+    /// Whether a callback follows this outcome.
+    pub(crate) fn has_callback_for(&self, failed: bool) -> bool {
+        if failed {
+            self.error_callback.is_some()
+        } else {
+            self.callback.is_some()
+        }
+    }
+}
+
+impl<T, E> fmt::Debug for SubmitOptions<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubmitOptions")
+            .field("place", &format_args!("{}", self.place))
+            .field("callback", &self.callback.is_some())
+            .field("error_callback", &self.error_callback.is_some())
+            .field("admission", &self.admission)
+            .field("chunksize", &self.chunksize)
+            .field("read_ahead", &self.read_ahead)
+            .finish()
+    }
+}

@@ -1,0 +1,65 @@
+//! What all cells of a pool share: its number, its timers, its callbacks' callbacks.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::callback_thread::CallbackThread;
+use crate::error::PoolError;
+use crate::fork::OwnerProcess;
+use crate::readers::Readers;
+use crate::stats::Counters;
+use crate::timers::Timers;
+
+/// Number of a task in its pool, from 0 in the order of submission; a map counts once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(pub(crate) u64);
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What all cells of a pool share.
+#[derive(Debug)]
+pub(crate) struct PoolShared {
+    /// Number of the pool in this process, from 1.
+    pub(crate) pool: u64,
+    pub(crate) timers: Timers,
+    pub(crate) callbacks: CallbackThread,
+    pub(crate) counters: Counters,
+    pub(crate) readers: Readers,
+    /// The process whose pool it is.
+    owner: OwnerProcess,
+    tasks: AtomicU64,
+}
+
+impl PoolShared {
+    pub(crate) fn new(timers: Timers) -> PoolShared {
+        static POOLS: AtomicU64 = AtomicU64::new(1);
+        let pool = POOLS.fetch_add(1, Ordering::Relaxed);
+        PoolShared {
+            pool,
+            timers,
+            callbacks: CallbackThread::new(pool),
+            counters: Counters::default(),
+            readers: Readers::default(),
+            owner: OwnerProcess::current(),
+            tasks: AtomicU64::new(0),
+        }
+    }
+
+    /// Refuses what only the pool's own process can do: in a child that it has forked nobody does the work, and a lock may be one
+    /// that nobody unlocks.
+    pub(crate) fn is_here(&self) -> Result<(), PoolError> {
+        match self.owner.is_current() {
+            true => Ok(()),
+            false => Err(PoolError::Forked),
+        }
+    }
+
+    /// The next task's number.
+    pub(crate) fn number(&self) -> TaskId {
+        TaskId(self.tasks.fetch_add(1, Ordering::Relaxed))
+    }
+}
