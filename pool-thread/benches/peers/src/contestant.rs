@@ -24,6 +24,8 @@ pub trait Contestant: Sized {
     const HANDLES: bool = true;
     /// Large bursts are so many times smaller: for pools that are slow, or that hold descriptors for each task.
     const BURST_DIVISOR: usize = 1;
+    /// Why it cannot be measured with tasks that are waited for when all have arrived, if it cannot.
+    const NO_ARRIVALS: Option<&'static str> = None;
     /// How one waits for a task.
     type Handle;
 

@@ -6,6 +6,8 @@
 use std::hint;
 use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
+
 use crate::contestant::{Contestant, Outcome};
 use crate::rival::Readings;
 use crate::scale::Scale;
@@ -77,26 +79,30 @@ pub(crate) fn workers(scale: &Scale) -> usize {
 pub(crate) fn measure(pool: &impl Contestant, arrivals: Arrivals) -> Outcome<Readings> {
     let due = arrivals.times();
     let mut handles = Vec::with_capacity(due.len());
-    let mut waited = 0;
-    let before = Usage::now()?;
+    let mut submitting = 0;
+    let (before, caller_before) = (Usage::now()?, thread_cpu()?);
     let began = clock();
     for offset in &due {
-        let (start, time) = (clock(), began + offset);
-        let mut now = start;
+        let time = began + offset;
+        let mut now = clock();
         while now < time {
             hint::spin_loop();
             now = clock();
         }
-        waited += now - start;
         handles.push(pool.submit(Work::Stamp, arrivals.micros)?);
+        submitting += clock() - now;
     }
+    // All that the caller has used up to here but for what he spent in `submit`.
+    let waiting = thread_cpu()?
+        .saturating_sub(caller_before)
+        .saturating_sub(submitting);
     let mut latencies = Vec::with_capacity(due.len());
     for (handle, offset) in handles.into_iter().zip(&due) {
         let ended = pool.wait(handle)?;
         latencies.push(ended.saturating_sub(began + offset) as f64 / 1e9);
     }
     let used = Usage::now()?.since(before);
-    let cpu = (used.cpu - waited as f64 / 1e9).max(0.0) / due.len() as f64;
+    let cpu = (used.cpu - waiting as f64 / 1e9).max(0.0) / due.len() as f64;
     let mut readings = Readings::from([(CPU.to_owned(), cpu), (RATE.to_owned(), arrivals.rate)]);
     // A quantile is told where enough lie beyond it.
     for (name, part, least) in [(P50, 0.5, 10), (P99, 0.99, 100), (P999, 0.999, 1_000)] {
@@ -107,6 +113,12 @@ pub(crate) fn measure(pool: &impl Contestant, arrivals: Arrivals) -> Outcome<Rea
         }
     }
     Ok(readings)
+}
+
+/// Nanoseconds of CPU time of this thread.
+fn thread_cpu() -> Outcome<u64> {
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
+    Ok(Duration::from(time).as_nanos().try_into()?)
 }
 
 #[cfg(test)]

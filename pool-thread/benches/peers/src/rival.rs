@@ -100,6 +100,9 @@ impl<C: Contestant> Rival for Native<C> {
     }
 
     fn capacity(&self, micros: u64, scale: &Scale) -> Outcome<Option<f64>> {
+        if let Some(reason) = C::NO_ARRIVALS {
+            return Err(reason.into());
+        }
         if !C::HANDLES {
             return Ok(None);
         }

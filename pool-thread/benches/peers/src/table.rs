@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::machine::Machine;
 use crate::rival::Readings;
 use crate::stats::median;
-use crate::workload::{Metric, Row, Setting, Unit};
+use crate::workload::{Better, Metric, Row, Setting, Unit};
 
 /// The first rival is ours; all others are compared with it.
 pub(crate) struct Table {
@@ -44,10 +44,10 @@ impl Line {
     /// How many times ours is better than that rival; below 1, it is worse.
     pub(crate) fn factor(&self, rival: usize) -> Option<f64> {
         let (ours, theirs) = (self.median(0)?, self.median(rival)?);
-        let factor = if self.metric.more {
-            ours / theirs
-        } else {
-            theirs / ours
+        let factor = match self.metric.better {
+            Better::More => ours / theirs,
+            Better::Less => theirs / ours,
+            Better::Neither => return None,
         };
         (rival > 0 && factor.is_finite() && factor > 0.0).then_some(factor)
     }
@@ -188,9 +188,19 @@ impl Table {
             "setting": line.row.setting.title(),
             "metric": line.metric.name,
             "unit": line.metric.unit.name(),
-            "more_is_better": line.metric.more,
+            "better": line.metric.better.name(),
             "values": values,
         })
+    }
+}
+
+impl Better {
+    fn name(self) -> &'static str {
+        match self {
+            Better::Less => "less",
+            Better::More => "more",
+            Better::Neither => "neither",
+        }
     }
 }
 

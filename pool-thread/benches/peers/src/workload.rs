@@ -95,21 +95,33 @@ pub(crate) enum Unit {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Better {
+    Less,
+    More,
+    /// It only says what was done.
+    Neither,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Metric {
     pub(crate) name: &'static str,
     pub(crate) unit: Unit,
-    /// Whether more is better.
-    pub(crate) more: bool,
+    pub(crate) better: Better,
 }
 
 const fn cost(name: &'static str, unit: Unit) -> Metric {
-    let more = false;
-    Metric { name, unit, more }
+    let better = Better::Less;
+    Metric { name, unit, better }
 }
 
 const fn gain(name: &'static str, unit: Unit) -> Metric {
-    let more = true;
-    Metric { name, unit, more }
+    let better = Better::More;
+    Metric { name, unit, better }
+}
+
+const fn fact(name: &'static str, unit: Unit) -> Metric {
+    let better = Better::Neither;
+    Metric { name, unit, better }
 }
 
 pub(crate) const P50: &str = "p50";
@@ -217,7 +229,7 @@ impl Workload {
                         cost(P99, Unit::Seconds),
                         cost(P999, Unit::Seconds),
                         cost(CPU, Unit::Seconds),
-                        gain(RATE, Unit::PerSecond),
+                        fact(RATE, Unit::PerSecond),
                     ]
                 }
             }
