@@ -292,7 +292,7 @@ fn stream<C: Contestant>(pool: &C, order: Order, scale: &Scale) -> Outcome<Optio
     Ok(readings([(PER_ITEM, time / items as f64)]))
 }
 
-/// Every worker sleeps meanwhile; where the tasks are not all queued before one awakes, there is no reading.
+/// Every worker sleeps meanwhile; unless the tasks are all queued before one awakes, there is no reading.
 fn queued<C: Contestant>(pool: &C, scale: &Scale) -> Outcome<Option<Readings>> {
     let (tasks, rest) = (scale.queued / C::BURST_DIVISOR, Duration::from_secs(1));
     let sleeping: Vec<C::Handle> = (0..scale.workers)
@@ -313,7 +313,7 @@ fn queued<C: Contestant>(pool: &C, scale: &Scale) -> Outcome<Option<Readings>> {
         pool.wait(handle)?;
     }
     if !in_time {
-        return Ok(None);
+        return Err("its queue does not take so many tasks while its workers sleep".into());
     }
     // A handle is where its owner keeps it, here in a vector that was there before.
     let handle = size_of::<C::Handle>() as f64;

@@ -217,19 +217,20 @@ impl Unit {
 
     /// With three digits and a prefix.
     pub(crate) fn show(self, value: f64) -> String {
-        let scaled = |steps: &[(f64, &str)]| {
-            let fits = steps.iter().find(|(step, _)| value >= *step);
-            let (step, unit) = fits.or(steps.last()).copied().unwrap_or((1.0, ""));
-            format!("{} {unit}", digits(value / step))
-                .trim_end()
-                .to_owned()
+        let kibi = 1024.0;
+        let steps: &[(f64, &str)] = match self {
+            Unit::Seconds => &[(1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns")],
+            Unit::PerSecond => &[(1e9, "G/s"), (1e6, "M/s"), (1e3, "k/s"), (1.0, "/s")],
+            Unit::BytesPerSecond => &[(1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s")],
+            // What a task takes is told to the byte.
+            Unit::Bytes if value < 16.0 * kibi => &[(1.0, "B")],
+            Unit::Bytes => &[(kibi * kibi, "MiB"), (kibi, "KiB")],
+            Unit::Number => &[],
         };
-        match self {
-            Unit::Seconds => scaled(&[(1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns")]),
-            Unit::PerSecond => scaled(&[(1e9, "G/s"), (1e6, "M/s"), (1e3, "k/s"), (1.0, "/s")]),
-            Unit::BytesPerSecond => scaled(&[(1e9, "GB/s"), (1e6, "MB/s"), (1e3, "kB/s")]),
-            Unit::Bytes => scaled(&[(1024.0 * 1024.0, "MiB"), (16384.0, "KiB"), (1.0, "B")]),
-            Unit::Number => digits(value),
+        let fits = steps.iter().find(|(step, _)| value >= *step);
+        match fits.or(steps.last()) {
+            Some((step, unit)) => format!("{} {unit}", digits(value / step)),
+            None => digits(value),
         }
     }
 }
@@ -256,6 +257,7 @@ mod tests {
         assert_eq!(Unit::Seconds.show(2.5e-3), "2.50 ms");
         assert_eq!(Unit::PerSecond.show(2.34e6), "2.34 M/s");
         assert_eq!(Unit::Bytes.show(232.0), "232 B");
+        assert_eq!(Unit::Bytes.show(186.0 * 1024.0), "186 KiB");
         assert_eq!(Unit::Number.show(0.0), "0");
     }
 

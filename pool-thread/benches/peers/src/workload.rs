@@ -260,9 +260,11 @@ pub(crate) fn rows(processes: bool) -> Vec<Row> {
         for text in [false, true] {
             rows.extend([1, 64].map(|mib| quiet(Workload::Echo { mib, text })));
         }
-        rows.push(quiet(Workload::FirstStart));
     }
     rows.push(quiet(Workload::Start));
+    if processes {
+        rows.push(quiet(Workload::FirstStart));
+    }
     rows.extend([Order::Input, Order::Completion].map(|order| quiet(Workload::Stream(order))));
     rows.push(quiet(Workload::Queued));
     if processes {
