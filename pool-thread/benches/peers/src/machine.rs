@@ -16,6 +16,8 @@ pub(crate) struct Machine {
     pub(crate) rustc: String,
     pub(crate) python: String,
     pub(crate) command: String,
+    /// What part of the CPUs other programs have used meanwhile.
+    pub(crate) used_by_others: Option<f64>,
 }
 
 impl Machine {
@@ -39,6 +41,7 @@ impl Machine {
             rustc: env!("PEERS_RUSTC").to_owned(),
             python: output("python3", &["--version"]).unwrap_or_else(|| "none".to_owned()),
             command,
+            used_by_others: None,
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::workload::Workload;
 
 pub(crate) fn page(table: &Table) -> String {
     let machine = &table.machine;
+    let others = machine.used_by_others;
     let mut page = format!("# {}\n\n", table.title);
     let facts = [
         format!(
@@ -18,7 +19,19 @@ pub(crate) fn page(table: &Table) -> String {
             "{}; {}; python3: {}",
             machine.date, machine.rustc, machine.python
         ),
-        format!("load at the start: {}", machine.load_at_start),
+        format!(
+            "load at the start: {}; of the CPUs, other programs have used {}{}",
+            machine.load_at_start,
+            others.map_or("an unknown part".to_owned(), |part| format!(
+                "{:.0} %",
+                part * 100.0
+            )),
+            if others.is_some_and(|part| part < 0.05) {
+                ""
+            } else {
+                ": **this is no quiet machine, and times of rows that sleep are longer than they would be**"
+            },
+        ),
         format!("`{}`", machine.command),
         format!(
             "{} mode: medians of {} repetitions of each pool in turn, in one run, a new pool for each; {} workers where a row does not say",

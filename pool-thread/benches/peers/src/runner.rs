@@ -19,6 +19,7 @@ use crate::scale::Scale;
 use crate::svg;
 use crate::syscalls;
 use crate::table::{Raw, Table};
+use crate::usage;
 use crate::workload::{Load, Row, SYSTEM_CALLS, Setting, Workload, rows};
 
 /// What a program compares.
@@ -104,7 +105,7 @@ fn report(suite: &Suite, order: &Order) -> Outcome<()> {
     };
     let wanted = |row: &Row| order.only.is_empty() || order.only.contains(&row.workload.id());
     let rows: Vec<Row> = rows(suite.processes).into_iter().filter(wanted).collect();
-    let began = Instant::now();
+    let (began, (all_before, own_before)) = (Instant::now(), usage::machine()?);
     let mut run = Run::new(suite, &scale, &rows);
     for repetition in 0..scale.repetitions {
         eprintln!(
@@ -116,6 +117,10 @@ fn report(suite: &Suite, order: &Order) -> Outcome<()> {
         run.repetition(repetition)?;
     }
     run.system_calls()?;
+    let (all, own) = usage::machine()?;
+    let others = (all - all_before) - (own - own_before);
+    let share = others / began.elapsed().as_secs_f64() / workers as f64;
+    run.table.machine.used_by_others = Some(share.clamp(0.0, 1.0));
     eprintln!("{} s", began.elapsed().as_secs());
     let page = markdown::page(&run.table);
     print!("{page}");

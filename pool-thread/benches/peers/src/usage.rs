@@ -5,6 +5,7 @@ use std::fs;
 use std::sync::{Mutex, PoisonError};
 
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
 
 use crate::contestant::Outcome;
 
@@ -68,6 +69,42 @@ impl Usage {
                 .unwrap_or(0.0);
         }
     }
+}
+
+/// CPU seconds that everything on this machine has used, and those of this program with all that it has started.
+pub(crate) fn machine() -> Outcome<(f64, f64)> {
+    // The kernel's unit for programs.
+    let ticks = 100.0;
+    let stat = fs::read_to_string("/proc/stat")?;
+    let all: Vec<f64> = stat
+        .lines()
+        .next()
+        .into_iter()
+        .flat_map(str::split_whitespace)
+        .filter_map(|field| field.parse().ok())
+        .collect();
+    // User, nice, system, idle, waiting for input and output, interrupts, soft interrupts.
+    let busy = [0, 1, 2, 5, 6].map(|place| all.get(place).copied().unwrap_or(0.0));
+    let mut own = 0.0;
+    for who in [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN] {
+        let usage = getrusage(who)?;
+        own += seconds(usage.user_time()) + seconds(usage.system_time());
+    }
+    for pid in descendants() {
+        // Its own time and that of the children that it has waited for.
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let times = after_name.split_whitespace().skip(11).take(4);
+        own += times
+            .filter_map(|time| time.parse::<f64>().ok())
+            .sum::<f64>()
+            / ticks;
+    }
+    Ok((busy.iter().sum::<f64>() / ticks, own))
+}
+
+fn seconds(time: TimeVal) -> f64 {
+    time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6
 }
 
 /// All processes that descend from this one.
