@@ -14,7 +14,7 @@
     reason = "a handler that the C library calls in a forked child"
 )]
 
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 /// How many forks lie between the program's first process and this one.
 static FORKS: AtomicU32 = AtomicU32::new(0);
@@ -87,7 +87,7 @@ fn watch() {
     }
 
     // Not a `Once`: a child that is forked in the middle of one would wait for ever.
-    static WATCHED: AtomicBool = AtomicBool::new(false);
+    static WATCHED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
     if !WATCHED.swap(true, Ordering::AcqRel) {
         // SAFETY: see the module's head. It fails where there is no memory for three pointers: then a forked child takes itself for
         // its parent, as it would without this.

@@ -26,12 +26,9 @@
 //!   programs built with `panic = "abort"` a panic is such a death.
 //! - **Dropping a pool terminates it**: `close()` and `join()` it to have its work done.
 //! - Whatever becomes of the program, its workers do not outlive it.
-//! - Linux only.
+//! - 64-bit Linux, 5.9 or later. Elsewhere the crate compiles, and `new` is an error that says so.
 
 #![deny(unsafe_code)]
-
-#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-compile_error!("pool-process needs 64-bit Linux (5.9 or later): elsewhere, use pool-thread");
 
 // Everything but the items of pool-core is for Linux. `linux.rs` lists the modules, whose files lie beside it; to the code they are
 // modules of the crate.
@@ -40,6 +37,11 @@ compile_error!("pool-process needs 64-bit Linux (5.9 or later): elsewhere, use p
 mod linux;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub use linux::*;
+
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+mod unsupported;
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+pub use unsupported::{Builder, NoJob, ProcessPool, Processes, init};
 
 pub use pool_core::{
     AsyncResult, Call, Cause, CodecError, Each, Imap, Input, JoinAsync, Never, Panic, Phase, Pool,

@@ -1,6 +1,6 @@
 //! A program that is built in unusual ways: see `.ci/programs`. It says `all is well`, or what is not.
 
-use pool_process::{Cause, TaskError, Process, ProcessPool, StartMethod};
+use pool_process::{Cause, Pool, Process, ProcessPool, StartMethod, TaskError};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
