@@ -11,7 +11,7 @@ use crate::wait_group::Deadline;
 use crate::work::{Batch, Single, Work};
 
 /// The job of a call of a plain function.
-pub type CallCell<J, F, A> = JobCell<J, Single<FnCall<F, A>>>;
+pub type CallCell<F, A> = JobCell<Single<FnCall<F, A>>>;
 
 /// A kind of worker. The engine calls `close` and `terminate` at most once each, `close` first.
 ///
@@ -33,14 +33,16 @@ pub trait Backend: Sized + Send + Sync + 'static {
 
     /// A call, as the workers see it. No other reference to the cell may be kept: a job that is not let in gives its argument
     /// back.
-    fn call_job<F: PortableFn<A>, A: Portable>(
-        cell: Arc<CallCell<Self::Job, F, A>>,
-    ) -> Arc<Self::Job>;
+    fn call_job<F: PortableFn<A>, A: Portable>(cell: Arc<CallCell<F, A>>) -> Arc<Self::Job>;
 
     /// A map, or a chunk of an `imap`, as the workers see it; as for [`call_job`](Self::call_job).
-    fn map_job<F: PortableFn<A>, A: Portable>(
-        cell: Arc<JobCell<Self::Job, Batch<F, A>>>,
-    ) -> Arc<Self::Job>;
+    fn map_job<F: PortableFn<A>, A: Portable>(cell: Arc<JobCell<Batch<F, A>>>) -> Arc<Self::Job>;
+
+    /// How many units a worker may take at once where its tasks are short: they wait in a queue of its own, where other workers
+    /// find them. 1 where each must be taken for itself.
+    fn reach(&self) -> usize {
+        1
+    }
 
     /// Something was queued, or the phase changed. Called without a lock held.
     fn wake(&self) {}
@@ -59,7 +61,7 @@ pub trait Backend: Sized + Send + Sync + 'static {
 /// waits.
 pub trait LocalBackend: Backend {
     /// Any job, as the workers see it; as for [`Backend::call_job`].
-    fn local_job<W: Work + 'static>(cell: Arc<JobCell<Self::Job, W>>) -> Arc<Self::Job>;
+    fn local_job<W: Work + 'static>(cell: Arc<JobCell<W>>) -> Arc<Self::Job>;
 }
 
 /// A pool could not be started.

@@ -2,8 +2,10 @@
 
 use std::num::NonZeroUsize;
 use std::thread;
+use std::time::Duration;
 
 use crate::backends::StartError;
+use crate::queue::Pace;
 use crate::timers::Timers;
 
 /// More workers than any system can start: what goes beyond is a slip, and would not fit in memory.
@@ -17,6 +19,8 @@ pub struct Config {
     pub(crate) timers: Timers,
     pub(crate) panic_hook: bool,
     pub(crate) warn_on_drop: bool,
+    reach: Option<usize>,
+    spin: Option<Duration>,
 }
 
 impl Default for Config {
@@ -27,6 +31,8 @@ impl Default for Config {
             timers: Timers::real(),
             panic_hook: true,
             warn_on_drop: true,
+            reach: None,
+            spin: None,
         }
     }
 }
@@ -71,6 +77,39 @@ impl Config {
         Config {
             warn_on_drop: warn,
             ..self
+        }
+    }
+
+    /// How many units each worker takes at once, whatever its tasks take: for tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn reach(self, units: usize) -> Self {
+        Config {
+            reach: Some(units.max(1)),
+            ..self
+        }
+    }
+
+    /// How long workers and those who wait look again before they sleep (default: 50 microseconds, and not at all where this process
+    /// may use one CPU only).
+    #[must_use]
+    pub fn spin(self, time: Duration) -> Self {
+        Config {
+            spin: Some(time),
+            ..self
+        }
+    }
+
+    pub(crate) fn pace(&self, most: usize) -> Pace {
+        const SPIN: Duration = Duration::from_micros(50);
+        // A backend that takes each unit for itself waits by means of its own.
+        let spins = most > 1 && thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1);
+        Pace {
+            most: self.reach.unwrap_or(most).min(most),
+            forced: self.reach.is_some() && most > 1,
+            spin: self
+                .spin
+                .unwrap_or(if spins { SPIN } else { Duration::ZERO }),
         }
     }
 

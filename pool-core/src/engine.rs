@@ -33,7 +33,7 @@ use crate::wait_group::Deadline;
 use crate::work::{Batch, Single, Work};
 
 /// How a backend makes of a job's cell what its workers see.
-pub type Erase<B, W> = fn(Arc<JobCell<<B as Backend>::Job, W>>) -> Arc<<B as Backend>::Job>;
+pub type Erase<B, W> = fn(Arc<JobCell<W>>) -> Arc<<B as Backend>::Job>;
 
 /// What a pool is made of: a queue, workers of one kind, and the rules that hold for all of them. A backend's pool is a struct
 /// around it.
@@ -59,8 +59,9 @@ impl<B: Backend> Engine<B> {
         if config.panic_hook {
             panics::install_hook();
         }
-        let shared = Arc::new(PoolShared::new(config.timers));
-        let queue = Arc::new(Queue::new(size, bound, shared.pool));
+        let pace = config.pace(backend.reach());
+        let shared = Arc::new(PoolShared::new(config.timers, pace.spin));
+        let queue = Arc::new(Queue::new(size, bound, shared.pool, pace));
         if let Err(error) = backend.start(&queue) {
             // The workers that were started find nothing to do, and leave.
             // A running pool can always be terminated.
@@ -142,7 +143,7 @@ impl<B: Backend> Engine<B> {
         options: SubmitOptions<W::Value, W::Raised>,
         erase: Erase<B, W>,
     ) -> Result<AsyncResult<W::Value, W::Raised>, Rejected<W>> {
-        if let Err(error) = self.0.admit() {
+        if let Err(error) = self.0.shared.is_here() {
             return Err(Rejected::new(error, work));
         }
         let admission = options.admission;
@@ -404,7 +405,7 @@ impl<B: Backend> Shutdown for Arc<Shared<B>> {
 impl<B: Backend> Shared<B> {
     fn queue<W: Work + 'static>(
         &self,
-        cell: &Arc<JobCell<B::Job, W>>,
+        cell: &Arc<JobCell<W>>,
         admission: Admission,
         erase: Erase<B, W>,
     ) -> Result<(), NotAdmitted> {

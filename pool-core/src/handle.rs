@@ -297,10 +297,10 @@ pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bo
     if on_callback_thread {
         shared.callbacks.run_until(|| state.is_ready() || give_up());
         // Where callbacks have no thread of their own, there is nothing else to run meanwhile.
-        return Ok(state.wait(None, give_up));
+        return Ok(state.wait(None, Duration::ZERO, give_up));
     }
     let blocked = thread_state::block(shared.pool)?;
-    Ok(state.wait(blocked.as_ref(), give_up))
+    Ok(state.wait(blocked.as_ref(), shared.spin, give_up))
 }
 
 /// Blocks until a job is ready, come what may: its work lies on the caller's stack.
@@ -310,7 +310,7 @@ pub(crate) fn wait_to_the_end(job: &Arc<dyn Awaited>, blocked: Option<&Blocked>)
         state.callback_waits();
         shared.callbacks.run_until(|| state.is_ready());
     }
-    state.wait(blocked, || false);
+    state.wait(blocked, shared.spin, || false);
 }
 
 impl<T, E> Future for AsyncResult<T, E> {

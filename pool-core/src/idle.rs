@@ -1,6 +1,7 @@
 //! A backend that runs nothing by itself, for tests of what lies below the engine.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::job::JobCell;
 use crate::shared::PoolShared;
@@ -10,22 +11,22 @@ use crate::work::Work;
 
 /// A job as such a backend sees it.
 pub(crate) trait Queued: Send + Sync {
-    fn as_job(&self) -> &dyn Job<dyn Queued>;
+    fn as_job(&self) -> &dyn Job;
 }
 
-impl<W: Work + 'static> Queued for JobCell<dyn Queued, W> {
-    fn as_job(&self) -> &dyn Job<dyn Queued> {
+impl<W: Work + 'static> Queued for JobCell<W> {
+    fn as_job(&self) -> &dyn Job {
         self
     }
 }
 
 impl AsJob for dyn Queued {
-    fn job(&self) -> &dyn Job<dyn Queued> {
+    fn job(&self) -> &dyn Job {
         self.as_job()
     }
 }
 
 /// What the cells of a pool share, without a pool.
 pub(crate) fn shared() -> Arc<PoolShared> {
-    Arc::new(PoolShared::new(Timers::real()))
+    Arc::new(PoolShared::new(Timers::real(), Duration::ZERO))
 }

@@ -30,7 +30,7 @@ use crate::shared::{PoolShared, TaskId};
 use crate::stats::{counts, in_words};
 use crate::task_state::TaskState;
 use crate::thread_state;
-use crate::unit::{Job, Link, Name, Unclaimed, Unit};
+use crate::unit::{HandedOut, Job, Name, Unclaimed, Unit};
 use crate::work::{Work, sealed};
 
 /// Options with callbacks, and the cell that they are of as the callback thread sees it.
@@ -42,8 +42,8 @@ struct Plan<T, E> {
 type BoxedPlan<W> = Box<Plan<<W as Work>::Value, <W as Work>::Raised>>;
 
 /// One job: made by the engine, shared by the queue, the worker and the handle.
-pub struct JobCell<J: ?Sized, W: Work> {
-    link: Link<J>,
+pub struct JobCell<W: Work> {
+    handed_out: HandedOut,
     shared: Arc<PoolShared>,
     id: TaskId,
     place: &'static Location<'static>,
@@ -58,9 +58,9 @@ pub struct JobCell<J: ?Sized, W: Work> {
 
 // SAFETY: see the module's head: `failure` and `plan` have one owner at a time, handed on with release and
 // acquire. References to them are shared only by the handle, which is `Sync` only where its content is.
-unsafe impl<J: ?Sized + Send + Sync, W: Work> Sync for JobCell<J, W> {}
+unsafe impl<W: Work> Sync for JobCell<W> {}
 
-impl<J: ?Sized + Send + Sync + 'static, W: Work + 'static> JobCell<J, W> {
+impl<W: Work + 'static> JobCell<W> {
     pub(crate) fn new(
         shared: &Arc<PoolShared>,
         work: W,
@@ -69,7 +69,7 @@ impl<J: ?Sized + Send + Sync + 'static, W: Work + 'static> JobCell<J, W> {
     ) -> Arc<Self> {
         let place = options.place;
         let cell = |plan| JobCell {
-            link: Link::new(),
+            handed_out: HandedOut::default(),
             shared: shared.clone(),
             id: shared.number(),
             place,
@@ -91,14 +91,14 @@ impl<J: ?Sized + Send + Sync + 'static, W: Work + 'static> JobCell<J, W> {
     }
 }
 
-impl<J: ?Sized, W: Work> JobCell<J, W> {
+impl<W: Work> JobCell<W> {
     /// The work of a job that was not let in.
     pub(crate) fn into_work(self) -> W {
         self.work.into_inner()
     }
 }
 
-impl<J: ?Sized, W: Work + 'static> JobCell<J, W> {
+impl<W: Work + 'static> JobCell<W> {
     /// The task's number in its pool.
     pub fn id(&self) -> TaskId {
         self.id
@@ -268,11 +268,11 @@ impl<J: ?Sized, W: Work + 'static> JobCell<J, W> {
     }
 }
 
-impl<J: ?Sized, W: Work> sealed::Sealed for JobCell<J, W> {}
+impl<W: Work> sealed::Sealed for JobCell<W> {}
 
-impl<J: ?Sized + Send + Sync, W: Work + 'static> Job<J> for JobCell<J, W> {
-    fn link(&self) -> &Link<J> {
-        &self.link
+impl<W: Work + 'static> Job for JobCell<W> {
+    fn handed_out(&self) -> &HandedOut {
+        &self.handed_out
     }
 
     fn name(&self) -> Name {
@@ -325,7 +325,7 @@ impl<J: ?Sized + Send + Sync, W: Work + 'static> Job<J> for JobCell<J, W> {
     }
 }
 
-impl<J: ?Sized + Send + Sync, W: Work + 'static> Due for JobCell<J, W> {
+impl<W: Work + 'static> Due for JobCell<W> {
     fn run_callback(&self) {
         // SAFETY: the resolver handed the job to the callbacks, which calls this once: plan and outcome are its own.
         let plan = unsafe { (*self.plan.get()).take() };
@@ -361,7 +361,7 @@ impl<J: ?Sized + Send + Sync, W: Work + 'static> Due for JobCell<J, W> {
     }
 }
 
-impl<J: ?Sized + Send + Sync, W: Work> Awaited for JobCell<J, W> {
+impl<W: Work> Awaited for JobCell<W> {
     fn state(&self) -> &TaskState {
         &self.state
     }
@@ -375,7 +375,7 @@ impl<J: ?Sized + Send + Sync, W: Work> Awaited for JobCell<J, W> {
     }
 }
 
-impl<J: ?Sized + Send + Sync, W: Work + 'static> Outcome<W::Value, W::Raised> for JobCell<J, W> {
+impl<W: Work + 'static> Outcome<W::Value, W::Raised> for JobCell<W> {
     unsafe fn take(&self) -> Option<Result<W::Value, TaskError<W::Raised>>> {
         if self.state.has_failed() {
             // SAFETY: ready, and the caller is alone.
@@ -402,7 +402,7 @@ impl<J: ?Sized + Send + Sync, W: Work + 'static> Outcome<W::Value, W::Raised> fo
     }
 }
 
-impl<J: ?Sized, W: Work> fmt::Debug for JobCell<J, W> {
+impl<W: Work> fmt::Debug for JobCell<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JobCell")
             .field("id", &self.id)

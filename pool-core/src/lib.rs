@@ -47,6 +47,9 @@ mod timers;
 // A count that is waited for.
 mod wait_group;
 
+// Looking again before one sleeps.
+mod spin;
+
 // What the calling thread is to a pool.
 mod thread_state;
 
@@ -92,6 +95,9 @@ mod handle;
 // A backend for tests.
 #[cfg(test)]
 mod idle;
+
+// First in, first out, in blocks.
+mod fifo;
 
 // The queue, and the pool's phase.
 mod queue;
@@ -178,7 +184,7 @@ pub mod backend {
     pub use crate::thread_state::{BlockHook, ServiceGuard, WorkerGuard};
     pub use crate::threads::thread_builder;
     pub use crate::timers::{Alarm, Armed, TimeSource};
-    pub use crate::unit::{AsJob, Job, Link, Unclaimed, Unit};
+    pub use crate::unit::{AsJob, HandedOut, Job, Unclaimed, Unit};
     pub use crate::wait_group::{Deadline, WaitGroup, WaitGroupGuard};
     pub use crate::work::{Batch, Single, Work};
 }

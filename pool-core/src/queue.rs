@@ -1,15 +1,28 @@
-//! The queue of a pool, strictly first in, first out, and with it the pool's phase: one lock for both, so
-//! that no work is let in after the pool was closed.
+//! The queue of a pool, first in, first out, and with it the pool's phase: one lock for both, so that no work is let in
+//! after the pool was closed.
+//!
+//! In front of each worker is a short queue of its own, which only its worker fills: with one unit, and with more as long as its tasks
+//! prove to be short. So a worker takes the queue's lock once for many short tasks. What lies in a worker's own queue has not
+//! started: another worker takes it when it finds nothing else, or when its owner is slow. So nothing waits behind a long task,
+//! and units start in the order of their submission, as far as anybody can see who looks at more than microseconds.
+//!
+//! Nobody sleeps beside work. A worker goes to sleep under the queue's lock, after it has found nothing there and nothing in the
+//! queue of any worker; who puts a unit there does so under the same lock, and wakes a sleeper unless a worker spins: that
+//! one looks again, under the lock, before it sleeps. A worker that takes a unit and leaves others wakes the next sleeper.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
+use std::time::{Duration, Instant};
 
 use crate::error::PoolError;
+use crate::fifo::Fifo;
 use crate::lifecycle::{Order, Phase, Step};
-use crate::unit::{AsJob, Job, Unclaimed, Unit};
+use crate::spin;
+use crate::unit::{AsJob, Job, Unclaimed, Unit, Units};
 
 mod bound;
 
@@ -27,6 +40,58 @@ pub struct Queue<J: ?Sized> {
     /// Rung when workers that rest may have nothing left to do.
     rest: Condvar,
     pool: u64,
+    slots: Box<[Slot<J>]>,
+    began: Instant,
+    /// Units that were let in and not yet taken by a worker: a hint for one that spins.
+    waiting: AtomicUsize,
+    pace: Pace,
+}
+
+/// How far a worker reaches ahead, and how long it spins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// The most units that a worker takes at once.
+    pub(crate) most: usize,
+    /// Every worker takes as many at once as it may, whatever its tasks take.
+    pub(crate) forced: bool,
+    /// How long a worker that finds nothing looks again before it sleeps.
+    pub(crate) spin: Duration,
+}
+
+impl Pace {
+    /// Tasks are short that take less than this in the mean.
+    const SHORT: Duration = Duration::from_micros(5);
+    /// A worker is slow that has not come back for so long.
+    const SLOW: Duration = Duration::from_micros(50);
+    /// One unit at a time, and no spinning.
+    #[cfg(test)]
+    pub(crate) const ONE: Pace = Pace {
+        most: 1,
+        forced: false,
+        spin: Duration::ZERO,
+    };
+}
+
+/// What one worker has: what it runs, and what it will run next.
+struct Slot<J: ?Sized> {
+    own: Mutex<Own<J>>,
+    /// The place of the first unit of its queue among all; [`EMPTY`] where there is none. Written under the lock.
+    first: AtomicU64,
+    /// When it filled its queue, in nanoseconds since the start of the pool.
+    filled: AtomicU64,
+}
+
+const EMPTY: u64 = u64::MAX;
+
+struct Own<J: ?Sized> {
+    /// The job of the unit that it took last.
+    current: Option<Arc<J>>,
+    /// Units that have not started, in their order.
+    next: VecDeque<Claim<J>>,
+    /// How many units it took at the last fill.
+    taken: usize,
+    /// How many it may take at the next.
+    depth: usize,
 }
 
 /// One unit of a job, handed to a worker.
@@ -37,28 +102,35 @@ pub struct Claim<J: ?Sized> {
     pub job: Arc<J>,
     /// The right to end one unit of it.
     pub unit: Unit,
-}
-
-impl<J: ?Sized + AsJob> Claim<J> {
     /// The place of the unit among all that its queue has let in.
-    fn order(&self) -> u64 {
-        self.job.job().link().lock().before + self.unit.index() as u64
-    }
+    order: u64,
 }
 
 /// The place of one worker: what it took last is known to be running until it takes again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WorkerSlot(pub usize);
 
+/// A job in the queue.
+struct Entry<J: ?Sized> {
+    job: Arc<J>,
+    units: Units,
+    /// How many units had been admitted before its first.
+    before: u64,
+    /// Its units take places of a queue that has a bound.
+    takes_places: bool,
+}
+
 struct Inner<J: ?Sized> {
     phase: Phase,
     /// Units that were handed out and came back without having started, in the order of their submission.
     returned: VecDeque<Claim<J>>,
-    first: Option<Arc<J>>,
-    last: Option<Arc<J>>,
-    /// What each slot took last.
-    running: Vec<Option<Arc<J>>>,
+    /// Jobs that have units which nobody has taken.
+    jobs: Fifo<Entry<J>>,
+    /// What each worker beyond the pool's size took last.
+    extra: Vec<Option<Arc<J>>>,
     sleepers: usize,
+    /// A worker looks for units without the lock, and will look again with it before it sleeps.
+    spins: bool,
     sources: Vec<Weak<dyn Source>>,
     /// How many sources have not ended.
     open_sources: usize,
@@ -74,6 +146,8 @@ struct Inner<J: ?Sized> {
     lined_up: u64,
     /// Workers that rest between two tries to start.
     resting: usize,
+    /// Units that were admitted and that no worker has taken.
+    waiting: usize,
 }
 
 /// Work that is let in but not yet queued: the input of an `imap`.
@@ -91,15 +165,30 @@ pub(crate) trait Source: Send + Sync {
 }
 
 impl<J: ?Sized + AsJob> Queue<J> {
-    pub(crate) fn new(size: NonZeroUsize, bound: Option<NonZeroUsize>, pool: u64) -> Self {
+    pub(crate) fn new(
+        size: NonZeroUsize,
+        bound: Option<NonZeroUsize>,
+        pool: u64,
+        pace: Pace,
+    ) -> Self {
+        let slot = |_| Slot {
+            own: Mutex::new(Own {
+                current: None,
+                next: VecDeque::new(),
+                taken: 0,
+                depth: if pace.forced { pace.most } else { 1 },
+            }),
+            first: AtomicU64::new(EMPTY),
+            filled: AtomicU64::new(0),
+        };
         Queue {
             inner: Mutex::new(Inner {
                 phase: Phase::Running,
                 returned: VecDeque::new(),
-                first: None,
-                last: None,
-                running: (0..size.get()).map(|_| None).collect(),
+                jobs: Fifo::default(),
+                extra: Vec::new(),
                 sleepers: 0,
+                spins: false,
                 sources: Vec::new(),
                 open_sources: 0,
                 submitted: 0,
@@ -108,6 +197,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
                 wakers: HashMap::new(),
                 lined_up: 0,
                 resting: 0,
+                waiting: 0,
             }),
             bell: Condvar::new(),
             size,
@@ -115,6 +205,15 @@ impl<J: ?Sized + AsJob> Queue<J> {
             places: Condvar::new(),
             rest: Condvar::new(),
             pool,
+            slots: (0..size.get()).map(slot).collect(),
+            began: Instant::now(),
+            waiting: AtomicUsize::new(0),
+            // A bound counts what workers have taken: they take one at a time.
+            pace: if bound.is_some() {
+                Pace { most: 1, ..pace }
+            } else {
+                pace
+            },
         }
     }
 
@@ -133,39 +232,222 @@ impl<J: ?Sized + AsJob> Queue<J> {
         self.next_unless(slot, || false)
     }
 
-    /// As [`next`](Self::next), and `None` too as soon as `leave` says so, which is asked before each claim,
-    /// under the queue's lock, and again after each [`ring`](Self::ring).
+    /// As [`next`](Self::next), and `None` too as soon as `leave` says so, which is asked before each claim, and again after
+    /// each [`ring`](Self::ring).
     pub fn next_unless(&self, slot: WorkerSlot, leave: impl Fn() -> bool) -> Option<Claim<J>> {
+        if leave() {
+            self.vacate(slot);
+            return None;
+        }
+        if let Some(claim) = self.next_of_own(slot) {
+            return Some(claim);
+        }
+        let mut started = (self.pace.most > 1).then(Instant::now);
+        self.judge(slot, started);
+        let mut has_spun = self.pace.spin.is_zero();
         let mut inner = self.lock();
+        // What ran before may be the last reference to its job: it is dropped outside of the lock.
+        if let Some(before) = self.replace_current(&mut inner, slot, None) {
+            drop(inner);
+            drop(before);
+            inner = self.lock();
+        }
         loop {
-            let before = inner.sit(slot, None);
             if leave() {
                 drop(inner);
-                drop(before);
-                // It may have been woken for a unit, which somebody else has to take.
-                self.bell.notify_one();
+                self.vacate(slot);
                 return None;
             }
-            let claim = inner.claim(slot);
-            if claim.is_some() || inner.takes_no_more() {
-                // What ran before may be the last reference to its job: it is dropped outside of the lock.
+            if let Some(claim) = self.fill(&mut inner, slot, started) {
+                let more = inner.waiting > 0 || self.has_own(slot);
+                let wakes = inner.sleepers > 0 && !inner.spins && more;
                 self.leave(inner);
-                drop(before);
+                if wakes {
+                    self.bell.notify_one();
+                }
+                return Some(claim);
+            }
+            if inner.takes_no_more() {
+                self.leave(inner);
+                return None;
+            }
+            if !has_spun && !inner.spins {
+                inner.spins = true;
+                drop(inner);
+                self.spin();
+                inner = self.lock();
+                inner.spins = false;
+                has_spun = true;
+            } else {
+                inner.sleepers += 1;
+                inner = self
+                    .bell
+                    .wait(inner)
+                    .unwrap_or_else(PoisonError::into_inner);
+                inner.sleepers -= 1;
+                has_spun = self.pace.spin.is_zero();
+            }
+            started = started.map(|_| Instant::now());
+        }
+    }
+
+    /// The next unit of a worker's own queue.
+    fn next_of_own(&self, slot: WorkerSlot) -> Option<Claim<J>> {
+        let place = self.slots.get(slot.0)?;
+        if place.first.load(Ordering::Relaxed) == EMPTY {
+            return None;
+        }
+        let mut own = place.lock();
+        let claim = own.next.pop_front()?;
+        place.tell_first(&own);
+        let before = own.current.replace(claim.job.clone());
+        drop(own);
+        drop(before);
+        Some(claim)
+    }
+
+    /// A worker comes back for more: how many it may take depends on how long it was away.
+    fn judge(&self, slot: WorkerSlot, now: Option<Instant>) {
+        if self.pace.forced {
+            return;
+        }
+        if let (Some(now), Some(place)) = (now, self.slots.get(slot.0)) {
+            let mut own = place.lock();
+            let away = self
+                .nanos(now)
+                .saturating_sub(place.filled.load(Ordering::Relaxed));
+            let short = Pace::SHORT.as_nanos() as u64;
+            own.depth = match own.taken > 0 && away < short.saturating_mul(own.taken as u64) {
+                true => (own.depth * 2).min(self.pace.most),
+                false => 1,
+            };
+            own.taken = 0;
+        }
+    }
+
+    /// Takes units for a worker: the first is for now, the others go into its own queue.
+    fn fill(
+        &self,
+        inner: &mut Inner<J>,
+        slot: WorkerSlot,
+        now: Option<Instant>,
+    ) -> Option<Claim<J>> {
+        let claim = match self.take_from_slow(slot, now) {
+            Some(claim) => claim,
+            None => match inner.next() {
+                Some(claim) => claim,
+                None => self.take_from_another(slot, 0)?,
+            },
+        };
+        self.replace_current(inner, slot, Some(claim.job.clone()));
+        if let (Some(now), Some(place)) = (now, self.slots.get(slot.0)) {
+            let mut own = place.lock();
+            while own.next.len() + 1 < own.depth
+                && let Some(claim) = inner.next()
+            {
+                own.next.push_back(claim);
+            }
+            own.taken = own.next.len() + 1;
+            place.tell_first(&own);
+            place.filled.store(self.nanos(now), Ordering::Relaxed);
+        }
+        Some(claim)
+    }
+
+    /// A unit of a worker that does not come back for those that it has taken: they are before all that nobody has taken.
+    fn take_from_slow(&self, slot: WorkerSlot, now: Option<Instant>) -> Option<Claim<J>> {
+        let slow = match self.pace.forced {
+            true => Duration::ZERO,
+            false => Pace::SLOW,
+        };
+        let filled_before = self.nanos(now?).saturating_sub(slow.as_nanos() as u64);
+        self.take_from_another(slot, filled_before)
+    }
+
+    /// The first unit that lies in the own queue of a worker; of one that has filled it until then, where that is not zero.
+    fn take_from_another(&self, slot: WorkerSlot, filled_before: u64) -> Option<Claim<J>> {
+        loop {
+            let others = self
+                .slots
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| *index != slot.0);
+            let full = others.filter_map(|(_, place)| {
+                let first = place.first.load(Ordering::Relaxed);
+                let is_slow =
+                    filled_before == 0 || place.filled.load(Ordering::Relaxed) <= filled_before;
+                (first != EMPTY && is_slow).then_some((first, place))
+            });
+            let (_, place) = full.min_by_key(|(first, _)| *first)?;
+            let mut own = place.lock();
+            let claim = own.next.pop_front();
+            place.tell_first(&own);
+            if claim.is_some() {
                 return claim;
             }
-            if before.is_some() {
-                drop(inner);
-                drop(before);
-                inner = self.lock();
-                continue;
-            }
-            inner.sleepers += 1;
-            inner = self
-                .bell
-                .wait(inner)
-                .unwrap_or_else(PoisonError::into_inner);
-            inner.sleepers -= 1;
         }
+    }
+
+    /// Gives back what lies in a worker's own queue: it will not come back for a while, or never.
+    pub fn vacate(&self, slot: WorkerSlot) {
+        let Some(place) = self.slots.get(slot.0) else {
+            return;
+        };
+        let mut inner = self.lock();
+        let mut own = place.lock();
+        let back = std::mem::take(&mut own.next);
+        place.tell_first(&own);
+        drop(own);
+        let count = back.len();
+        for claim in back {
+            inner.insert_returned(claim);
+        }
+        // Also where nothing came back: it may have been woken for a unit, which somebody else has to take.
+        let is_wanted = inner.sleepers > 0 && (count > 0 || inner.waiting > 0);
+        self.leave(inner);
+        if is_wanted {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Whether there are units in a worker's own queue.
+    fn has_own(&self, slot: WorkerSlot) -> bool {
+        let place = self.slots.get(slot.0);
+        place.is_some_and(|place| place.first.load(Ordering::Relaxed) != EMPTY)
+    }
+
+    /// Whether units were admitted that no worker has taken: without the lock, a hint.
+    fn has_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Looks for units for a while, without the lock.
+    fn spin(&self) {
+        spin::until(|| self.has_waiting(), self.pace.spin, spin::has_woken());
+    }
+
+    /// What a worker runs from now on; gives back what it ran before.
+    fn replace_current(
+        &self,
+        inner: &mut Inner<J>,
+        slot: WorkerSlot,
+        job: Option<Arc<J>>,
+    ) -> Option<Arc<J>> {
+        match self.slots.get(slot.0) {
+            Some(place) => std::mem::replace(&mut place.lock().current, job),
+            None => {
+                let extra = slot.0 - self.slots.len();
+                if extra >= inner.extra.len() {
+                    inner.extra.resize_with(extra + 1, || None);
+                }
+                std::mem::replace(&mut inner.extra[extra], job)
+            }
+        }
+    }
+
+    /// Nanoseconds from the start of the pool to a moment.
+    fn nanos(&self, moment: Instant) -> u64 {
+        moment.saturating_duration_since(self.began).as_nanos() as u64
     }
 
     /// Makes workers that wait for a unit look again whether they should leave, and those that rest whether they have
@@ -194,8 +476,11 @@ impl<J: ?Sized + AsJob> Queue<J> {
     /// The next unit for a worker, if there is one now.
     pub fn try_next(&self, slot: WorkerSlot) -> Option<Claim<J>> {
         let mut inner = self.lock();
-        let before = inner.sit(slot, None);
-        let claim = inner.claim(slot);
+        let before = self.replace_current(&mut inner, slot, None);
+        let claim = inner.next();
+        if let Some(claim) = &claim {
+            self.replace_current(&mut inner, slot, Some(claim.job.clone()));
+        }
         self.leave(inner);
         drop(before);
         claim
@@ -203,9 +488,16 @@ impl<J: ?Sized + AsJob> Queue<J> {
 
     /// Whether what a slot took last is a unit of the job with this number.
     pub fn runs(&self, slot: WorkerSlot, job: u64) -> bool {
-        let inner = self.lock();
-        let running = inner.running.get(slot.0).and_then(Option::as_ref);
-        running.is_some_and(|running| running.job().number().0 == job)
+        let is = |running: &Arc<J>| running.job().number().0 == job;
+        match self.slots.get(slot.0) {
+            Some(place) => place.lock().current.as_ref().is_some_and(is),
+            None => {
+                let extra = slot.0 - self.slots.len();
+                let inner = self.lock();
+                let running = inner.extra.get(extra).and_then(Option::as_ref);
+                running.is_some_and(is)
+            }
+        }
     }
 
     /// Takes back a unit that a worker was given and has not started: it is handed out again before all that were
@@ -219,11 +511,8 @@ impl<J: ?Sized + AsJob> Queue<J> {
             return;
         }
         claim.unit.count_return();
-        let order = claim.order();
-        let place = inner
-            .returned
-            .partition_point(|other| other.order() < order);
-        inner.returned.insert(place, claim);
+        inner.insert_returned(claim);
+        self.waiting.store(inner.waiting, Ordering::Relaxed);
         drop(inner);
         self.bell.notify_one();
     }
@@ -241,22 +530,20 @@ impl<J: ?Sized + AsJob> Queue<J> {
     /// Units that were let in, and how many of them wait or run.
     pub(crate) fn units(&self) -> (u64, u64) {
         let inner = self.lock();
-        let running = inner
-            .running
-            .iter()
-            .flatten()
-            .filter(|job| job.job().is_open());
-        let mut units = inner.returned.len() + running.count();
-        let mut job = inner.first.clone();
-        while let Some(queued) = job {
-            let link = queued.job().link().lock();
-            if queued.job().is_open() {
-                units += queued.job().units() - link.claimed;
-            }
-            let next = link.next.clone();
-            drop(link);
-            job = next;
+        let is_open = |job: &Option<Arc<J>>| job.as_ref().is_some_and(|job| job.job().is_open());
+        let mut units =
+            inner.returned.len() + inner.extra.iter().filter(|job| is_open(job)).count();
+        for place in &self.slots {
+            let own = place.lock();
+            units += own
+                .next
+                .iter()
+                .filter(|claim| claim.job.job().is_open())
+                .count();
+            units += usize::from(is_open(&own.current));
         }
+        let queued = inner.jobs.iter().filter(|entry| entry.job.job().is_open());
+        units += queued.map(|entry| entry.units.len()).sum::<usize>();
         (inner.submitted, units as u64)
     }
 
@@ -297,7 +584,8 @@ impl<J: ?Sized + AsJob> Queue<J> {
     }
 
     /// Unlocks the queue, from which units may have been taken.
-    fn leave(&self, mut inner: MutexGuard<'_, Inner<J>>) {
+    fn leave(&self, inner: MutexGuard<'_, Inner<J>>) {
+        self.waiting.store(inner.waiting, Ordering::Relaxed);
         let awaited = !inner.line.is_empty();
         let drained = inner.resting > 0 && inner.is_drained();
         drop(inner);
@@ -318,31 +606,48 @@ impl<J: ?Sized + AsJob> Queue<J> {
             Phase::Closed if inner.open_sources > 0 => {}
             _ => return Err(PoolError::NotRunning),
         }
-        self.link(inner, job);
+        self.append(inner, job, false);
         Ok(())
     }
 
     /// Puts a job into the queue whose units take places there.
     fn place(&self, mut inner: MutexGuard<'_, Inner<J>>, job: Arc<J>) {
         inner.placed += job.job().units();
-        job.job().link().lock().takes_places = true;
-        self.link(inner, job);
+        self.append(inner, job, true);
     }
 
-    fn link(&self, mut inner: MutexGuard<'_, Inner<J>>, job: Arc<J>) {
-        let units = job.job().units();
-        job.job().link().lock().before = inner.submitted;
-        inner.submitted += units as u64;
-        match inner.last.replace(job.clone()) {
-            Some(last) => last.job().link().lock().next = Some(job),
-            None => inner.first = Some(job),
+    fn append(&self, mut inner: MutexGuard<'_, Inner<J>>, job: Arc<J>, takes_places: bool) {
+        let units = Units::of(job.job());
+        let count = units.len();
+        if takes_places {
+            // A backend that brings a job again brings no units.
+            inner.placed -= job.job().units() - count;
         }
-        let sleepers = inner.sleepers;
+        let before = inner.submitted;
+        inner.submitted += count as u64;
+        inner.waiting += count;
+        self.waiting.store(inner.waiting, Ordering::Relaxed);
+        if count > 0 {
+            inner.jobs.push(Entry {
+                job,
+                units,
+                before,
+                takes_places,
+            });
+        }
+        let (sleepers, spins) = (inner.sleepers, inner.spins);
         drop(inner);
-        match (sleepers, units) {
-            (0, _) => {}
-            (_, 1) => self.bell.notify_one(),
-            _ => self.bell.notify_all(),
+        match (sleepers, count) {
+            (0, _) | (_, 0) => {}
+            (_, 1) if spins => {}
+            (_, 1) => {
+                spin::note_wake_up();
+                self.bell.notify_one();
+            }
+            _ => {
+                spin::note_wake_up();
+                self.bell.notify_all();
+            }
         }
     }
 
@@ -361,14 +666,29 @@ impl<J: ?Sized + AsJob> Queue<J> {
     }
 
     /// Hands out no more units of a job, whoever still holds it; how many never were.
-    pub(crate) fn retract(&self, job: &dyn Job<J>) -> Unclaimed {
+    pub(crate) fn retract(&self, job: &dyn Job) -> Unclaimed {
         let mut inner = self.lock();
-        let mut link = job.link().lock();
-        let unclaimed = link.abandon(job);
-        if link.takes_places {
-            inner.placed -= unclaimed.count();
+        // Where it has not come into the queue, it never will.
+        let mut unclaimed = Units::of(job).abandon();
+        let name = job.name();
+        let mut taken: Vec<VecDeque<Claim<J>>> = Vec::new();
+        for place in &self.slots {
+            let mut own = place.lock();
+            let (of_it, others) = own.next.drain(..).partition(|claim| claim.unit.is_of(name));
+            own.next = others;
+            place.tell_first(&own);
+            taken.push(of_it);
         }
-        drop(link);
+        for claim in taken.iter().flatten() {
+            unclaimed.add(Unclaimed::returned(&claim.unit, job));
+        }
+        for entry in inner.jobs.take_out(|entry| entry.units.are_of(name)) {
+            inner.waiting -= entry.units.len();
+            if entry.takes_places {
+                inner.placed -= entry.units.len();
+            }
+            unclaimed.add(entry.units.abandon());
+        }
         self.leave(inner);
         unclaimed
     }
@@ -377,20 +697,23 @@ impl<J: ?Sized + AsJob> Queue<J> {
     /// how many units of each will never be handed out.
     pub(crate) fn abandon(&self) -> Vec<(Arc<J>, Unclaimed)> {
         let mut inner = self.lock();
-        let running = inner.running.iter().flatten();
-        let mut jobs: Vec<_> = running.map(|job| (job.clone(), Unclaimed::NONE)).collect();
-        jobs.extend(inner.returned.drain(..).map(|Claim { job, unit }| {
+        let mut jobs: Vec<_> = inner.extra.iter().flatten().cloned().collect();
+        let mut claims = std::mem::take(&mut inner.returned);
+        for place in &self.slots {
+            let mut own = place.lock();
+            jobs.extend(own.current.clone());
+            claims.append(&mut own.next);
+            place.tell_first(&own);
+        }
+        let mut jobs: Vec<_> = jobs.into_iter().map(|job| (job, Unclaimed::NONE)).collect();
+        jobs.extend(claims.into_iter().map(|Claim { job, unit, .. }| {
             let unclaimed = Unclaimed::returned(&unit, job.job());
             (job, unclaimed)
         }));
-        while let Some(job) = inner.front() {
-            inner.unlink();
-            let unclaimed = {
-                let job = job.job();
-                job.link().lock().abandon(job)
-            };
-            jobs.push((job, unclaimed));
+        while let Some(Entry { job, units, .. }) = inner.jobs.pop() {
+            jobs.push((job, units.abandon()));
         }
+        (inner.waiting, inner.placed) = (0, 0);
         self.leave(inner);
         jobs.sort_by_key(|(job, _)| job.job().number());
         jobs
@@ -412,72 +735,54 @@ impl<J: ?Sized + AsJob> Inner<J> {
     }
 
     /// Workers may leave.
-    fn is_drained(&mut self) -> bool {
-        self.takes_no_more() && self.returned.is_empty() && self.front().is_none()
+    fn is_drained(&self) -> bool {
+        self.takes_no_more() && self.returned.is_empty() && self.jobs.is_empty()
     }
 
-    /// What a slot runs from now on; gives back what it ran before.
-    fn sit(&mut self, slot: WorkerSlot, job: Option<Arc<J>>) -> Option<Arc<J>> {
-        if slot.0 >= self.running.len() {
-            self.running.resize_with(slot.0 + 1, || None);
+    /// The next unit: one that came back, or that nobody has taken yet.
+    fn next(&mut self) -> Option<Claim<J>> {
+        match self.returned.pop_front() {
+            Some(claim) => {
+                self.waiting -= 1;
+                Some(claim)
+            }
+            None => self.take(),
         }
-        std::mem::replace(&mut self.running[slot.0], job)
     }
 
-    fn claim(&mut self, slot: WorkerSlot) -> Option<Claim<J>> {
-        let claim = match self.returned.pop_front() {
-            Some(claim) => claim,
-            None => self.take()?,
-        };
-        self.sit(slot, Some(claim.job.clone()));
-        Some(claim)
+    /// A unit comes back without having started: it is handed out again before all that were submitted after it.
+    fn insert_returned(&mut self, claim: Claim<J>) {
+        let place = self
+            .returned
+            .partition_point(|other| other.order < claim.order);
+        self.returned.insert(place, claim);
+        self.waiting += 1;
     }
 
     /// The next unit of the queue.
     fn take(&mut self) -> Option<Claim<J>> {
-        loop {
-            let job = self.front()?;
-            let (claimed, takes_places) = {
-                let job = job.job();
-                let mut link = job.link().lock();
-                (link.claim(job), link.takes_places)
-            };
-            if let Some((unit, is_last)) = claimed {
-                self.placed -= usize::from(takes_places);
-                if is_last {
-                    self.unlink();
-                }
-                return Some(Claim { job, unit });
-            }
-            // Nothing is left of it: it is in the queue twice, for a backend has loaded it twice.
-            self.unlink();
-        }
+        let entry = self.jobs.first_mut()?;
+        let unit = entry.units.next()?;
+        let order = entry.before + unit.index() as u64;
+        self.placed -= usize::from(entry.takes_places);
+        self.waiting -= 1;
+        let job = match entry.units.len() {
+            0 => self.jobs.pop()?.job,
+            _ => entry.job.clone(),
+        };
+        Some(Claim { job, unit, order })
+    }
+}
+
+impl<J: ?Sized> Slot<J> {
+    fn lock(&self) -> MutexGuard<'_, Own<J>> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first job that still wants to be run.
-    fn front(&mut self) -> Option<Arc<J>> {
-        while let Some(job) = &self.first {
-            if job.job().is_open() {
-                return Some(job.clone());
-            }
-            self.unlink();
-        }
-        None
-    }
-
-    /// Takes the first job off the queue.
-    fn unlink(&mut self) {
-        if let Some(job) = self.first.take() {
-            let mut link = job.job().link().lock();
-            if link.takes_places {
-                self.placed -= job.job().units() - link.claimed;
-            }
-            self.first = link.next.take();
-            drop(link);
-            if self.first.is_none() {
-                self.last = None;
-            }
-        }
+    /// Tells others which unit is the first.
+    fn tell_first(&self, own: &Own<J>) {
+        let first = own.next.front().map_or(EMPTY, |claim| claim.order);
+        self.first.store(first, Ordering::Relaxed);
     }
 }
 
@@ -502,7 +807,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Claim, Queue, WorkerSlot};
+    use super::{Claim, Pace, Queue, WorkerSlot};
     use crate::idle::{self, Queued};
     use crate::job::JobCell;
     use crate::options::SubmitOptions;
@@ -518,7 +823,7 @@ mod tests {
             handed_out in 0..16_usize,
         ) {
             let shared = idle::shared();
-            let queue: Queue<dyn Queued> = Queue::new(NonZeroUsize::MIN, None, shared.pool);
+            let queue: Queue<dyn Queued> = Queue::new(NonZeroUsize::MIN, None, shared.pool, Pace::ONE);
             let same: fn(u64) -> u64 = |item| item;
             for units in &maps {
                 let work = Batch::new(Plain(same), (0..*units).collect(), 1);
@@ -535,7 +840,7 @@ mod tests {
                     queue.put_back(claim);
                 }
             }
-            let again: Vec<u64> = std::iter::from_fn(|| queue.try_next(WorkerSlot(0))).map(|claim| claim.order()).collect();
+            let again: Vec<u64> = std::iter::from_fn(|| queue.try_next(WorkerSlot(0))).map(|claim| claim.order).collect();
             prop_assert_eq!(again, (0..total).collect::<Vec<_>>());
         }
     }

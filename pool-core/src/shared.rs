@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::callback_thread::CallbackThread;
 use crate::error::PoolError;
@@ -29,13 +30,15 @@ pub(crate) struct PoolShared {
     pub(crate) callbacks: CallbackThread,
     pub(crate) counters: Counters,
     pub(crate) readers: Readers,
+    /// How long one who waits for a job looks at it before he sleeps.
+    pub(crate) spin: Duration,
     /// The process whose pool it is.
     owner: OwnerProcess,
     tasks: AtomicU64,
 }
 
 impl PoolShared {
-    pub(crate) fn new(timers: Timers) -> PoolShared {
+    pub(crate) fn new(timers: Timers, spin: Duration) -> PoolShared {
         static POOLS: AtomicU64 = AtomicU64::new(1);
         let pool = POOLS.fetch_add(1, Ordering::Relaxed);
         PoolShared {
@@ -44,6 +47,7 @@ impl PoolShared {
             callbacks: CallbackThread::new(pool),
             counters: Counters::default(),
             readers: Readers::default(),
+            spin,
             owner: OwnerProcess::current(),
             tasks: AtomicU64::new(0),
         }

@@ -11,8 +11,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use crate::panics;
+use crate::spin;
 use crate::thread_state::{Blocked, BlockedWorker};
 
 const PHASE: u32 = 0b11;
@@ -118,6 +120,7 @@ impl TaskState {
         let before = self.word.fetch_or(READY, Ordering::AcqRel);
         if before & WAITED != 0 {
             let Waiting { waker, blocked } = std::mem::take(&mut *self.lock());
+            spin::note_wake_up();
             // Before the resolver, or anybody else, can take more work.
             blocked.iter().for_each(|worker| worker.unblock());
             self.bell.notify_all();
@@ -142,8 +145,13 @@ impl TaskState {
 
     /// Blocks until ready; `give_up` is looked at after every [`TaskState::ring`]. True when ready. A worker of the pool
     /// counts as blocked until the job is ready.
-    pub(crate) fn wait(&self, blocked: Option<&Blocked>, give_up: impl Fn() -> bool) -> bool {
-        if self.is_ready() {
+    pub(crate) fn wait(
+        &self,
+        blocked: Option<&Blocked>,
+        spin: Duration,
+        give_up: impl Fn() -> bool,
+    ) -> bool {
+        if self.is_ready() || self.is_ready_within(spin) {
             return true;
         }
         let mut guard = self.lock();
@@ -163,6 +171,11 @@ impl TaskState {
             word = self.word.load(Ordering::Acquire);
         }
         true
+    }
+
+    /// Looks for a while whether it is ready, before anybody sleeps.
+    fn is_ready_within(&self, spin: Duration) -> bool {
+        !spin::has_woken() && spin::until(|| self.is_ready(), spin, false)
     }
 
     /// A callback of the same pool is going to wait: from now on `publish` and `ring` ask for a nudge.

@@ -133,6 +133,7 @@ pub(crate) fn block(pool: u64) -> Result<Option<Blocked>, PoolError> {
 }
 
 thread_local! {
+
     static HERE: RefCell<Here> =
         const { RefCell::new(Here { worker: None, state: None, hook: None, blocked: false, post: None, callbacks: Vec::new() }) };
 }

@@ -3,11 +3,9 @@
 //! A unit can only be made here, by the link of its own cell, which counts those that it has handed out. What no
 //! longer is to be handed out is known to the same link, and told as [`Unclaimed`].
 
-use std::fmt;
 use std::marker::PhantomData;
-use std::mem;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::shared::TaskId;
 use crate::work::sealed;
@@ -54,40 +52,66 @@ pub(crate) type Name = (u64, TaskId);
 #[derive(Debug)]
 pub struct Unclaimed(usize);
 
-/// A job's place in its pool's queue; only the queue uses it.
-pub struct Link<J: ?Sized>(Mutex<Linked<J>>);
-
-pub(crate) struct Linked<J: ?Sized> {
-    /// The job behind this one.
-    pub(crate) next: Option<Arc<J>>,
-    /// How many units were handed out.
-    pub(crate) claimed: usize,
-    /// How many units the queue had let in before this job's first.
-    pub(crate) before: u64,
-    /// Its units take places of a queue that has a bound.
-    pub(crate) takes_places: bool,
+/// The units of one job that were not handed out: made once for each job, whoever brings it into a queue, and however often.
+#[derive(Debug)]
+pub(crate) struct Units {
+    of: Name,
+    next: usize,
+    end: usize,
 }
 
-impl<J: ?Sized> Linked<J> {
-    /// The next unit of the job whose link this is, and whether it was the last; nothing when all were handed out.
-    pub(crate) fn claim(&mut self, job: &dyn Job<J>) -> Option<(Unit, bool)> {
-        let index = self.claimed;
-        (index < job.units()).then(|| {
-            self.claimed += 1;
-            let unit = Unit {
+impl Units {
+    /// All units of a job, the first time; none after that.
+    pub(crate) fn of(job: &dyn Job) -> Units {
+        let end = if job.handed_out().swap(true, Ordering::AcqRel) {
+            0
+        } else {
+            job.units()
+        };
+        Units {
+            of: job.name(),
+            next: 0,
+            end,
+        }
+    }
+
+    /// The next one.
+    pub(crate) fn next(&mut self) -> Option<Unit> {
+        let index = self.next;
+        (index < self.end).then(|| {
+            self.next += 1;
+            Unit {
                 index,
-                of: job.name(),
+                of: self.of,
                 returns: 0,
                 here: PhantomData,
-            };
-            (unit, self.claimed == job.units())
+            }
         })
     }
 
-    /// Hands out no more units.
-    pub(crate) fn abandon(&mut self, job: &dyn Job<J>) -> Unclaimed {
-        let claimed = mem::replace(&mut self.claimed, job.units());
-        Unclaimed(job.units() - claimed)
+    /// How many are left.
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.next
+    }
+
+    /// Whether they are of this job.
+    pub(crate) fn are_of(&self, job: Name) -> bool {
+        self.of == job
+    }
+
+    /// None of them will be handed out.
+    pub(crate) fn abandon(self) -> Unclaimed {
+        Unclaimed(self.len())
+    }
+}
+
+/// Whether a job's units were given to a queue; only the queue uses it.
+#[derive(Debug, Default)]
+pub struct HandedOut(AtomicBool);
+
+impl HandedOut {
+    fn swap(&self, handed_out: bool, order: Ordering) -> bool {
+        self.0.swap(handed_out, order)
     }
 }
 
@@ -100,40 +124,21 @@ impl Unclaimed {
         self.0
     }
 
+    /// These as well.
+    pub(crate) fn add(&mut self, more: Unclaimed) {
+        self.0 += more.0;
+    }
+
     /// This one was, and came back; nothing where it is another job's.
-    pub(crate) fn returned<J: ?Sized>(unit: &Unit, job: &dyn Job<J>) -> Unclaimed {
+    pub(crate) fn returned(unit: &Unit, job: &dyn Job) -> Unclaimed {
         Unclaimed(usize::from(unit.is_of(job.name())))
     }
 }
 
-impl<J: ?Sized> Link<J> {
-    /// The place of a job of which nothing was handed out.
-    pub(crate) fn new() -> Self {
-        Link(Mutex::new(Linked {
-            next: None,
-            claimed: 0,
-            before: 0,
-            takes_places: false,
-        }))
-    }
-
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Linked<J>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<J: ?Sized> fmt::Debug for Link<J> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link")
-            .field("claimed", &self.lock().claimed)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A job as its queue sees it, whatever it works on: a [`JobCell`](crate::backend::JobCell), and nothing else. `J` is how its backend sees it.
-pub trait Job<J: ?Sized>: sealed::Sealed + Send + Sync {
-    /// Its place in the queue.
-    fn link(&self) -> &Link<J>;
+/// A job as its queue sees it, whatever it works on: a [`JobCell`](crate::backend::JobCell), and nothing else.
+pub trait Job: sealed::Sealed + Send + Sync {
+    /// Whether its units were given to a queue.
+    fn handed_out(&self) -> &HandedOut;
     /// Its number in its pool.
     fn number(&self) -> TaskId {
         self.name().1
@@ -164,5 +169,5 @@ pub trait Job<J: ?Sized>: sealed::Sealed + Send + Sync {
 /// A backend's own view of a job, as its queue takes it.
 pub trait AsJob: Send + Sync {
     /// The job as the queue sees it.
-    fn job(&self) -> &dyn Job<Self>;
+    fn job(&self) -> &dyn Job;
 }

@@ -13,12 +13,12 @@ use pool_core::{Pool, PoolError, Portable, StartError, TaskError};
 
 /// A job that is run where it is taken.
 trait Local: Send + Sync {
-    fn as_job(&self) -> &dyn Job<dyn Local>;
+    fn as_job(&self) -> &dyn Job;
     fn run(&self, unit: Unit);
 }
 
-impl<W: Work + 'static> Local for JobCell<dyn Local, W> {
-    fn as_job(&self) -> &dyn Job<dyn Local> {
+impl<W: Work + 'static> Local for JobCell<W> {
+    fn as_job(&self) -> &dyn Job {
         self
     }
 
@@ -28,7 +28,7 @@ impl<W: Work + 'static> Local for JobCell<dyn Local, W> {
 }
 
 impl AsJob for dyn Local {
-    fn job(&self) -> &dyn Job<dyn Local> {
+    fn job(&self) -> &dyn Job {
         self.as_job()
     }
 }
@@ -101,15 +101,11 @@ impl Backend for Manual {
         assert!(!fault(Fault::WakePanics), "in wake");
     }
 
-    fn call_job<F: PortableFn<A>, A: Portable>(
-        cell: Arc<CallCell<dyn Local, F, A>>,
-    ) -> Arc<dyn Local> {
+    fn call_job<F: PortableFn<A>, A: Portable>(cell: Arc<CallCell<F, A>>) -> Arc<dyn Local> {
         Self::local_job(cell)
     }
 
-    fn map_job<F: PortableFn<A>, A: Portable>(
-        cell: Arc<JobCell<dyn Local, Batch<F, A>>>,
-    ) -> Arc<dyn Local> {
+    fn map_job<F: PortableFn<A>, A: Portable>(cell: Arc<JobCell<Batch<F, A>>>) -> Arc<dyn Local> {
         Self::local_job(cell)
     }
 
@@ -129,7 +125,7 @@ impl Pool for ManualPool {
 }
 
 impl LocalBackend for Manual {
-    fn local_job<W: Work + 'static>(cell: Arc<JobCell<dyn Local, W>>) -> Arc<dyn Local> {
+    fn local_job<W: Work + 'static>(cell: Arc<JobCell<W>>) -> Arc<dyn Local> {
         lock(&KEPT).push(cell.clone());
         assert!(!fault(Fault::LoadPanics), "in load");
         if fault(Fault::LoadCloses)

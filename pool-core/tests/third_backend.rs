@@ -14,12 +14,12 @@ mod methods;
 
 /// A job as the threads see it.
 trait Run: Send + Sync {
-    fn as_job(&self) -> &dyn Job<dyn Run>;
+    fn as_job(&self) -> &dyn Job;
     fn run(&self, unit: Unit);
 }
 
-impl<W: Work + 'static> Run for JobCell<dyn Run, W> {
-    fn as_job(&self) -> &dyn Job<dyn Run> {
+impl<W: Work + 'static> Run for JobCell<W> {
+    fn as_job(&self) -> &dyn Job {
         self
     }
 
@@ -29,7 +29,7 @@ impl<W: Work + 'static> Run for JobCell<dyn Run, W> {
 }
 
 impl AsJob for dyn Run {
-    fn job(&self) -> &dyn Job<dyn Run> {
+    fn job(&self) -> &dyn Job {
         self.as_job()
     }
 }
@@ -65,13 +65,11 @@ impl Backend for Simple {
         Ok(())
     }
 
-    fn call_job<F: PortableFn<A>, A: Portable>(cell: Arc<CallCell<dyn Run, F, A>>) -> Arc<dyn Run> {
+    fn call_job<F: PortableFn<A>, A: Portable>(cell: Arc<CallCell<F, A>>) -> Arc<dyn Run> {
         cell
     }
 
-    fn map_job<F: PortableFn<A>, A: Portable>(
-        cell: Arc<JobCell<dyn Run, Batch<F, A>>>,
-    ) -> Arc<dyn Run> {
+    fn map_job<F: PortableFn<A>, A: Portable>(cell: Arc<JobCell<Batch<F, A>>>) -> Arc<dyn Run> {
         cell
     }
 

@@ -23,7 +23,7 @@ pub struct Processes(());
 pub enum NoJob {}
 
 impl AsJob for NoJob {
-    fn job(&self) -> &dyn Job<NoJob> {
+    fn job(&self) -> &dyn Job {
         match *self {}
     }
 }
@@ -40,11 +40,11 @@ impl Backend for Processes {
         })
     }
 
-    fn call_job<F: PortableFn<A>, A: Portable>(_: Arc<CallCell<NoJob, F, A>>) -> Arc<NoJob> {
+    fn call_job<F: PortableFn<A>, A: Portable>(_: Arc<CallCell<F, A>>) -> Arc<NoJob> {
         unreachable!("no pool was started")
     }
 
-    fn map_job<F: PortableFn<A>, A: Portable>(_: Arc<JobCell<NoJob, Batch<F, A>>>) -> Arc<NoJob> {
+    fn map_job<F: PortableFn<A>, A: Portable>(_: Arc<JobCell<Batch<F, A>>>) -> Arc<NoJob> {
         unreachable!("no pool was started")
     }
 

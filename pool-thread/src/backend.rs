@@ -48,15 +48,24 @@ impl Backend for Threads {
     }
 
     fn call_job<F: PortableFn<A>, A: Portable>(
-        cell: Arc<JobCell<dyn ThreadJob, Single<FnCall<F, A>>>>,
+        cell: Arc<JobCell<Single<FnCall<F, A>>>>,
     ) -> Arc<dyn ThreadJob> {
         cell
     }
 
     fn map_job<F: PortableFn<A>, A: Portable>(
-        cell: Arc<JobCell<dyn ThreadJob, Batch<F, A>>>,
+        cell: Arc<JobCell<Batch<F, A>>>,
     ) -> Arc<dyn ThreadJob> {
         cell
+    }
+
+    fn reach(&self) -> usize {
+        const REACH: usize = 64;
+        let bounded = |settings: &Settings| settings.max_tasks.is_some();
+        match lock(&self.settings).as_ref().is_some_and(bounded) {
+            true => 1,
+            false => REACH,
+        }
     }
 
     fn join(&self, deadline: &Deadline) -> bool {
@@ -66,7 +75,7 @@ impl Backend for Threads {
 }
 
 impl LocalBackend for Threads {
-    fn local_job<W: Work + 'static>(cell: Arc<JobCell<dyn ThreadJob, W>>) -> Arc<dyn ThreadJob> {
+    fn local_job<W: Work + 'static>(cell: Arc<JobCell<W>>) -> Arc<dyn ThreadJob> {
         cell
     }
 }

@@ -6,7 +6,7 @@ use pool_core::backend::{AsJob, Job, JobCell, Unit, Work};
 /// A job as a thread sees it: something to run here and now.
 pub trait ThreadJob: Send + Sync {
     /// The job as the queue sees it.
-    fn as_job(&self) -> &dyn Job<dyn ThreadJob>;
+    fn as_job(&self) -> &dyn Job;
 
     /// Runs one unit, its panics contained.
     fn run_here(&self, unit: Unit);
@@ -15,8 +15,8 @@ pub trait ThreadJob: Send + Sync {
     fn give_up(&self, unit: Unit, why: TaskError);
 }
 
-impl<W: Work + 'static> ThreadJob for JobCell<dyn ThreadJob, W> {
-    fn as_job(&self) -> &dyn Job<dyn ThreadJob> {
+impl<W: Work + 'static> ThreadJob for JobCell<W> {
+    fn as_job(&self) -> &dyn Job {
         self
     }
 
@@ -30,7 +30,7 @@ impl<W: Work + 'static> ThreadJob for JobCell<dyn ThreadJob, W> {
 }
 
 impl AsJob for dyn ThreadJob {
-    fn job(&self) -> &dyn Job<dyn ThreadJob> {
+    fn job(&self) -> &dyn Job {
         self.as_job()
     }
 }

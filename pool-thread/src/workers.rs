@@ -265,6 +265,8 @@ struct BlockedSlot {
 impl BlockHook for BlockedSlot {
     fn block(&self) -> bool {
         let workers = &self.workers;
+        // What it has taken and not begun is for those who go on.
+        workers.queue.vacate(WorkerSlot(self.index));
         let slot = {
             let mut counts = lock(&workers.counts);
             workers.compensates.store(true, Ordering::Release);

@@ -668,12 +668,12 @@ mod tests {
 
     use super::{ImapInput, OpenSource, Reads, Window};
     use crate::handle::AsyncResult;
-    use crate::idle::{self, Queued};
+    use crate::idle;
     use crate::job::JobCell;
     use crate::options::SubmitOptions;
     use crate::settled::Settled;
     use crate::task::Plain;
-    use crate::unit::Job;
+    use crate::unit::Units;
     use crate::work::Batch;
 
     type Numbers = ImapInput<u64, u64, crate::Never>;
@@ -700,9 +700,9 @@ mod tests {
         let submit = move |_, items: Vec<u64>| {
             let same: fn(u64) -> u64 = |item| item;
             let work = Batch::new(Settled(Plain(same)), items, 2);
-            let cell = JobCell::<dyn Queued, _>::new(&shared, work, false, SubmitOptions::here());
-            let unit = cell.link().lock().claim(&*cell);
-            cell.run(unit.expect("it has one").0);
+            let cell = JobCell::<_>::new(&shared, work, false, SubmitOptions::here());
+            let unit = Units::of(&*cell).next();
+            cell.run(unit.expect("it has one"));
             Ok(AsyncResult::new(cell))
         };
         let open = OpenSource::new(|| ());

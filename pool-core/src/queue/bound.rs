@@ -161,14 +161,19 @@ mod tests {
     use crate::job::JobCell;
     use crate::lifecycle::Step;
     use crate::options::SubmitOptions;
-    use crate::queue::{Queue, WorkerSlot};
+    use crate::queue::{Pace, Queue, WorkerSlot};
     use crate::shared::PoolShared;
     use crate::task::Plain;
     use crate::work::Batch;
 
     fn queue(bound: usize) -> (Arc<Queue<dyn Queued>>, Arc<PoolShared>) {
         let shared = idle::shared();
-        let queue = Queue::new(NonZeroUsize::MIN, NonZeroUsize::new(bound), shared.pool);
+        let queue = Queue::new(
+            NonZeroUsize::MIN,
+            NonZeroUsize::new(bound),
+            shared.pool,
+            Pace::ONE,
+        );
         (Arc::new(queue), shared)
     }
 

@@ -103,14 +103,12 @@ impl Backend for Processes {
         self.inbox.wake();
     }
 
-    fn call_job<F: PortableFn<A>, A: Portable>(
-        cell: Arc<CallCell<dyn RemoteJob, F, A>>,
-    ) -> Arc<dyn RemoteJob> {
+    fn call_job<F: PortableFn<A>, A: Portable>(cell: Arc<CallCell<F, A>>) -> Arc<dyn RemoteJob> {
         cell
     }
 
     fn map_job<F: PortableFn<A>, A: Portable>(
-        cell: Arc<JobCell<dyn RemoteJob, Batch<F, A>>>,
+        cell: Arc<JobCell<Batch<F, A>>>,
     ) -> Arc<dyn RemoteJob> {
         cell
     }

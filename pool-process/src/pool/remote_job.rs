@@ -17,7 +17,7 @@ use crate::worker::entry_points::{Many, One, Shape};
 /// A job that worker processes can run: the cells of calls and of maps.
 pub trait RemoteJob: Send + Sync {
     /// The job as the queue sees it.
-    fn as_job(&self) -> &dyn Job<dyn RemoteJob>;
+    fn as_job(&self) -> &dyn Job;
 
     /// The context of the unit's function. A worker must get it before the unit.
     fn context(&self, unit: &Unit) -> Option<JobContext>;
@@ -55,13 +55,13 @@ impl fmt::Debug for dyn RemoteJob {
 }
 
 impl AsJob for dyn RemoteJob {
-    fn job(&self) -> &dyn Job<dyn RemoteJob> {
+    fn job(&self) -> &dyn Job {
         self.as_job()
     }
 }
 
-impl<A: Portable, F: PortableFn<A>> RemoteJob for CallCell<dyn RemoteJob, F, A> {
-    fn as_job(&self) -> &dyn Job<dyn RemoteJob> {
+impl<A: Portable, F: PortableFn<A>> RemoteJob for CallCell<F, A> {
+    fn as_job(&self) -> &dyn Job {
         self
     }
 
@@ -100,8 +100,8 @@ impl<A: Portable, F: PortableFn<A>> RemoteJob for CallCell<dyn RemoteJob, F, A> 
     }
 }
 
-impl<A: Portable, F: PortableFn<A>> RemoteJob for JobCell<dyn RemoteJob, Batch<F, A>> {
-    fn as_job(&self) -> &dyn Job<dyn RemoteJob> {
+impl<A: Portable, F: PortableFn<A>> RemoteJob for JobCell<Batch<F, A>> {
+    fn as_job(&self) -> &dyn Job {
         self
     }
 
