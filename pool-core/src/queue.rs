@@ -13,7 +13,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -30,6 +30,9 @@ pub(crate) use bound::Turn;
 
 /// A pool's queue, as its workers see it. `J` is how the backend sees a job.
 pub struct Queue<J: ?Sized> {
+    /// Where submissions arrive. Where both locks are held, the head's was taken first.
+    tail: Mutex<Tail<J>>,
+    /// Where workers take units.
     inner: Mutex<Inner<J>>,
     bell: Condvar,
     size: NonZeroUsize,
@@ -42,8 +45,12 @@ pub struct Queue<J: ?Sized> {
     pool: u64,
     slots: Box<[Slot<J>]>,
     began: Instant,
-    /// Units that were let in and not yet taken by a worker: a hint for one that spins.
-    waiting: AtomicUsize,
+    /// Units at the tail and at the head: each is written under its lock, and a hint for a worker that spins.
+    at_tail: AtomicUsize,
+    at_head: AtomicUsize,
+    /// Workers that sleep, and whether one spins: written under the head's lock.
+    sleepers: AtomicUsize,
+    spins: AtomicBool,
     pace: Pace,
 }
 
@@ -120,23 +127,27 @@ struct Entry<J: ?Sized> {
     takes_places: bool,
 }
 
-struct Inner<J: ?Sized> {
+/// Where submissions arrive, and the pool's phase.
+struct Tail<J: ?Sized> {
     phase: Phase,
+    /// How many sources have not ended.
+    open_sources: usize,
+    /// Units that were admitted.
+    submitted: u64,
+    /// Jobs that have arrived since a worker came for them last, and their units.
+    jobs: Fifo<Entry<J>>,
+    units: usize,
+}
+
+struct Inner<J: ?Sized> {
     /// Units that were handed out and came back without having started, in the order of their submission.
     returned: VecDeque<Claim<J>>,
     /// Jobs that have units which nobody has taken.
     jobs: Fifo<Entry<J>>,
     /// What each worker beyond the pool's size took last.
     extra: Vec<Option<Arc<J>>>,
-    sleepers: usize,
-    /// A worker looks for units without the lock, and will look again with it before it sleeps.
-    spins: bool,
     sources: Vec<Weak<dyn Source>>,
-    /// How many sources have not ended.
-    open_sources: usize,
-    /// Units that were let in.
-    submitted: u64,
-    /// Of these, units that take places of the queue and were never handed out.
+    /// Units that take places of the queue and were never handed out.
     placed: usize,
     /// Submissions that wait for places, by their numbers: the first gets the next.
     line: VecDeque<u64>,
@@ -182,16 +193,18 @@ impl<J: ?Sized + AsJob> Queue<J> {
             filled: AtomicU64::new(0),
         };
         Queue {
-            inner: Mutex::new(Inner {
+            tail: Mutex::new(Tail {
                 phase: Phase::Running,
+                open_sources: 0,
+                submitted: 0,
+                jobs: Fifo::default(),
+                units: 0,
+            }),
+            inner: Mutex::new(Inner {
                 returned: VecDeque::new(),
                 jobs: Fifo::default(),
                 extra: Vec::new(),
-                sleepers: 0,
-                spins: false,
                 sources: Vec::new(),
-                open_sources: 0,
-                submitted: 0,
                 placed: 0,
                 line: VecDeque::new(),
                 wakers: HashMap::new(),
@@ -207,7 +220,10 @@ impl<J: ?Sized + AsJob> Queue<J> {
             pool,
             slots: (0..size.get()).map(slot).collect(),
             began: Instant::now(),
-            waiting: AtomicUsize::new(0),
+            at_tail: AtomicUsize::new(0),
+            at_head: AtomicUsize::new(0),
+            sleepers: AtomicUsize::new(0),
+            spins: AtomicBool::new(false),
             // A bound counts what workers have taken: they take one at a time.
             pace: if bound.is_some() {
                 Pace { most: 1, ..pace }
@@ -259,32 +275,35 @@ impl<J: ?Sized + AsJob> Queue<J> {
                 return None;
             }
             if let Some(claim) = self.fill(&mut inner, slot, started) {
-                let more = inner.waiting > 0 || self.has_own(slot);
-                let wakes = inner.sleepers > 0 && !inner.spins && more;
+                let more = self.has_waiting() || self.has_own(slot);
+                let wakes = more && self.has_sleepers() && !self.spins.load(Ordering::Relaxed);
                 self.leave(inner);
                 if wakes {
                     self.bell.notify_one();
                 }
                 return Some(claim);
             }
-            if inner.takes_no_more() {
+            if self.lock_tail().is_at_its_end() {
                 self.leave(inner);
                 return None;
             }
-            if !has_spun && !inner.spins {
-                inner.spins = true;
+            if !has_spun && !self.spins.load(Ordering::Relaxed) {
+                self.spins.store(true, Ordering::Relaxed);
                 drop(inner);
                 self.spin();
                 inner = self.lock();
-                inner.spins = false;
+                self.spins.store(false, Ordering::Relaxed);
                 has_spun = true;
             } else {
-                inner.sleepers += 1;
-                inner = self
-                    .bell
-                    .wait(inner)
-                    .unwrap_or_else(PoisonError::into_inner);
-                inner.sleepers -= 1;
+                self.sleepers.fetch_add(1, Ordering::Relaxed);
+                // Whoever brings a job after this look sees the sleeper, for it takes the tail's lock later.
+                if self.lock_tail().is_quiet() {
+                    inner = self
+                        .bell
+                        .wait(inner)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+                self.sleepers.fetch_sub(1, Ordering::Relaxed);
                 has_spun = self.pace.spin.is_zero();
             }
             started = started.map(|_| Instant::now());
@@ -334,7 +353,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
     ) -> Option<Claim<J>> {
         let claim = match self.take_from_slow(slot, now) {
             Some(claim) => claim,
-            None => match inner.next() {
+            None => match self.take(inner) {
                 Some(claim) => claim,
                 None => self.take_from_another(slot, 0)?,
             },
@@ -343,7 +362,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         if let (Some(now), Some(place)) = (now, self.slots.get(slot.0)) {
             let mut own = place.lock();
             while own.next.len() + 1 < own.depth
-                && let Some(claim) = inner.next()
+                && let Some(claim) = self.take(inner)
             {
                 own.next.push_back(claim);
             }
@@ -403,7 +422,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
             inner.insert_returned(claim);
         }
         // Also where nothing came back: it may have been woken for a unit, which somebody else has to take.
-        let is_wanted = inner.sleepers > 0 && (count > 0 || inner.waiting > 0);
+        let is_wanted = self.has_sleepers() && (count > 0 || self.has_waiting());
         self.leave(inner);
         if is_wanted {
             self.bell.notify_one();
@@ -418,7 +437,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
 
     /// Whether units were admitted that no worker has taken: without the lock, a hint.
     fn has_waiting(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > 0
+        self.at_tail.load(Ordering::Relaxed) > 0 || self.at_head.load(Ordering::Relaxed) > 0
     }
 
     /// Looks for units for a while, without the lock.
@@ -463,21 +482,21 @@ impl<J: ?Sized + AsJob> Queue<J> {
     pub fn rest(&self, over: impl Fn() -> bool) -> bool {
         let mut inner = self.lock();
         inner.resting += 1;
-        while !over() && !inner.is_drained() {
+        while !over() && !self.has_drained(&inner) {
             inner = self
                 .rest
                 .wait(inner)
                 .unwrap_or_else(PoisonError::into_inner);
         }
         inner.resting -= 1;
-        !inner.is_drained()
+        !self.has_drained(&inner)
     }
 
     /// The next unit for a worker, if there is one now.
     pub fn try_next(&self, slot: WorkerSlot) -> Option<Claim<J>> {
         let mut inner = self.lock();
         let before = self.replace_current(&mut inner, slot, None);
-        let claim = inner.next();
+        let claim = self.take(&mut inner);
         if let Some(claim) = &claim {
             self.replace_current(&mut inner, slot, Some(claim.job.clone()));
         }
@@ -504,7 +523,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
     /// submitted after it. In a terminated pool its job is ended instead.
     pub fn put_back(&self, mut claim: Claim<J>) {
         let mut inner = self.lock();
-        if inner.phase == Phase::Terminated {
+        if self.phase() == Phase::Terminated {
             drop(inner);
             let job = claim.job.job();
             job.terminate(Unclaimed::returned(&claim.unit, job));
@@ -512,19 +531,19 @@ impl<J: ?Sized + AsJob> Queue<J> {
         }
         claim.unit.count_return();
         inner.insert_returned(claim);
-        self.waiting.store(inner.waiting, Ordering::Relaxed);
+        self.at_head.store(inner.waiting, Ordering::Relaxed);
         drop(inner);
         self.bell.notify_one();
     }
 
     /// True when workers may leave: no more work is let in, and none is left to hand out.
     pub fn is_drained(&self) -> bool {
-        self.lock().is_drained()
+        self.has_drained(&self.lock())
     }
 
     /// Where the pool is in its life.
     pub fn phase(&self) -> Phase {
-        self.lock().phase
+        self.lock_tail().phase
     }
 
     /// Units that were let in, and how many of them wait or run.
@@ -542,21 +561,23 @@ impl<J: ?Sized + AsJob> Queue<J> {
                 .count();
             units += usize::from(is_open(&own.current));
         }
-        let queued = inner.jobs.iter().filter(|entry| entry.job.job().is_open());
+        let tail = self.lock_tail();
+        let queued = inner.jobs.iter().chain(tail.jobs.iter());
+        let queued = queued.filter(|entry| entry.job.job().is_open());
         units += queued.map(|entry| entry.units.len()).sum::<usize>();
-        (inner.submitted, units as u64)
+        (tail.submitted, units as u64)
     }
 
     /// Whether work would be let in.
     pub(crate) fn admit(&self) -> Result<(), PoolError> {
-        self.lock().phase.after(Step::Submit).map(|_| ())
+        self.lock_tail().phase.after(Step::Submit).map(|_| ())
     }
 
     /// Lets a source in: until it has ended, workers of a closed pool stay, and its work is taken.
     pub(crate) fn open_source(&self) -> Result<(), PoolError> {
-        let mut inner = self.lock();
-        inner.phase.after(Step::Submit)?;
-        inner.open_sources += 1;
+        let mut tail = self.lock_tail();
+        tail.phase.after(Step::Submit)?;
+        tail.open_sources += 1;
         Ok(())
     }
 
@@ -569,7 +590,9 @@ impl<J: ?Sized + AsJob> Queue<J> {
 
     /// A source has ended.
     pub(crate) fn end_source(&self) {
-        self.lock().open_sources -= 1;
+        self.lock_tail().open_sources -= 1;
+        // A worker is before its look, or asleep.
+        drop(self.lock());
         self.bell.notify_all();
         self.rest.notify_all();
     }
@@ -585,9 +608,9 @@ impl<J: ?Sized + AsJob> Queue<J> {
 
     /// Unlocks the queue, from which units may have been taken.
     fn leave(&self, inner: MutexGuard<'_, Inner<J>>) {
-        self.waiting.store(inner.waiting, Ordering::Relaxed);
+        self.at_head.store(inner.waiting, Ordering::Relaxed);
         let awaited = !inner.line.is_empty();
-        let drained = inner.resting > 0 && inner.is_drained();
+        let drained = inner.resting > 0 && self.has_drained(&inner);
         drop(inner);
         if awaited {
             self.ring_for_places();
@@ -599,65 +622,87 @@ impl<J: ?Sized + AsJob> Queue<J> {
 
     /// Lets a job of a source in, which was itself let in before and has a bound of its own.
     pub(crate) fn push_from_source(&self, job: Arc<J>) -> Result<(), PoolError> {
-        let inner = self.lock();
-        match inner.phase {
+        let tail = self.lock_tail();
+        match tail.phase {
             Phase::Running => {}
             // Where no source is open, workers may have left: this one has been given up.
-            Phase::Closed if inner.open_sources > 0 => {}
+            Phase::Closed if tail.open_sources > 0 => {}
             _ => return Err(PoolError::NotRunning),
         }
-        self.append(inner, job, false);
+        self.append(tail, job, None);
         Ok(())
     }
 
-    /// Puts a job into the queue whose units take places there.
-    fn place(&self, mut inner: MutexGuard<'_, Inner<J>>, job: Arc<J>) {
-        inner.placed += job.job().units();
-        self.append(inner, job, true);
-    }
-
-    fn append(&self, mut inner: MutexGuard<'_, Inner<J>>, job: Arc<J>, takes_places: bool) {
+    /// Puts a job at the tail. Its units take places of a queue that has a bound, where `inner` is given.
+    fn append(
+        &self,
+        mut tail: MutexGuard<'_, Tail<J>>,
+        job: Arc<J>,
+        inner: Option<MutexGuard<'_, Inner<J>>>,
+    ) {
         let units = Units::of(job.job());
         let count = units.len();
-        if takes_places {
-            // A backend that brings a job again brings no units.
-            inner.placed -= job.job().units() - count;
+        let takes_places = inner.is_some();
+        if let Some(mut inner) = inner {
+            inner.placed += count;
         }
-        let before = inner.submitted;
-        inner.submitted += count as u64;
-        inner.waiting += count;
-        self.waiting.store(inner.waiting, Ordering::Relaxed);
+        let before = tail.submitted;
+        tail.submitted += count as u64;
+        // A backend that brings a job again brings no units.
         if count > 0 {
-            inner.jobs.push(Entry {
+            tail.units += count;
+            self.at_tail.store(tail.units, Ordering::Relaxed);
+            tail.jobs.push(Entry {
                 job,
                 units,
                 before,
                 takes_places,
             });
         }
-        let (sleepers, spins) = (inner.sleepers, inner.spins);
-        drop(inner);
-        match (sleepers, count) {
-            (0, _) | (_, 0) => {}
-            (_, 1) if spins => {}
-            (_, 1) => {
-                spin::note_wake_up();
-                self.bell.notify_one();
-            }
-            _ => {
-                spin::note_wake_up();
-                self.bell.notify_all();
+        drop(tail);
+        // One unit is found by a worker that spins, before it sleeps.
+        let is_found = count == 0 || (count == 1 && self.spins.load(Ordering::Relaxed));
+        if !is_found && self.has_sleepers() {
+            spin::note_wake_up();
+            // A sleeper is before its look at the tail, or asleep.
+            drop(self.lock());
+            match count {
+                1 => self.bell.notify_one(),
+                _ => self.bell.notify_all(),
             }
         }
     }
 
+    fn has_sleepers(&self) -> bool {
+        self.sleepers.load(Ordering::Relaxed) > 0
+    }
+
+    /// The next unit: one that came back, one at the head, or one of those that have arrived.
+    fn take(&self, inner: &mut Inner<J>) -> Option<Claim<J>> {
+        if inner.waiting == 0 && self.at_tail.load(Ordering::Relaxed) > 0 {
+            let mut tail = self.lock_tail();
+            std::mem::swap(&mut inner.jobs, &mut tail.jobs);
+            inner.waiting = std::mem::take(&mut tail.units);
+            self.at_tail.store(0, Ordering::Relaxed);
+        }
+        inner.next()
+    }
+
+    /// Workers may leave.
+    fn has_drained(&self, inner: &Inner<J>) -> bool {
+        let tail = self.lock_tail();
+        tail.is_at_its_end() && inner.waiting == 0
+    }
+
     /// Moves the pool on; the order is to be given to the backend.
     pub(crate) fn step(&self, step: Step) -> Result<Option<Order>, PoolError> {
-        let mut inner = self.lock();
-        let (phase, order) = inner.phase.after(step)?;
-        inner.phase = phase;
-        drop(inner);
+        let mut tail = self.lock_tail();
+        let (phase, order) = tail.phase.after(step)?;
+        tail.phase = phase;
+        drop(tail);
         if order.is_some() {
+            // A worker is before its look, or asleep.
+            drop(self.lock());
             self.bell.notify_all();
             self.ring_for_places();
             self.rest.notify_all();
@@ -682,8 +727,18 @@ impl<J: ?Sized + AsJob> Queue<J> {
         for claim in taken.iter().flatten() {
             unclaimed.add(Unclaimed::returned(&claim.unit, job));
         }
-        for entry in inner.jobs.take_out(|entry| entry.units.are_of(name)) {
-            inner.waiting -= entry.units.len();
+        let is_of_it = |entry: &Entry<J>| entry.units.are_of(name);
+        let mut entries = inner.jobs.take_out(is_of_it);
+        let left: usize = entries.iter().map(|entry| entry.units.len()).sum();
+        inner.waiting -= left;
+        {
+            let mut tail = self.lock_tail();
+            let arrived = tail.jobs.take_out(is_of_it);
+            tail.units -= arrived.iter().map(|entry| entry.units.len()).sum::<usize>();
+            self.at_tail.store(tail.units, Ordering::Relaxed);
+            entries.extend(arrived);
+        }
+        for entry in entries {
             if entry.takes_places {
                 inner.placed -= entry.units.len();
             }
@@ -710,13 +765,23 @@ impl<J: ?Sized + AsJob> Queue<J> {
             let unclaimed = Unclaimed::returned(&unit, job.job());
             (job, unclaimed)
         }));
-        while let Some(Entry { job, units, .. }) = inner.jobs.pop() {
-            jobs.push((job, units.abandon()));
+        let mut tail = self.lock_tail();
+        for list in [&mut inner.jobs, &mut tail.jobs] {
+            while let Some(Entry { job, units, .. }) = list.pop() {
+                jobs.push((job, units.abandon()));
+            }
         }
+        tail.units = 0;
+        self.at_tail.store(0, Ordering::Relaxed);
+        drop(tail);
         (inner.waiting, inner.placed) = (0, 0);
         self.leave(inner);
         jobs.sort_by_key(|(job, _)| job.job().number());
         jobs
+    }
+
+    fn lock_tail(&self) -> MutexGuard<'_, Tail<J>> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<J>> {
@@ -724,7 +789,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
     }
 }
 
-impl<J: ?Sized + AsJob> Inner<J> {
+impl<J: ?Sized> Tail<J> {
     /// No more work will come.
     fn takes_no_more(&self) -> bool {
         match self.phase {
@@ -734,11 +799,18 @@ impl<J: ?Sized + AsJob> Inner<J> {
         }
     }
 
-    /// Workers may leave.
-    fn is_drained(&self) -> bool {
-        self.takes_no_more() && self.returned.is_empty() && self.jobs.is_empty()
+    /// Nothing has arrived, and more may come.
+    fn is_quiet(&self) -> bool {
+        self.units == 0 && !self.takes_no_more()
     }
 
+    /// Nothing has arrived, and nothing will.
+    fn is_at_its_end(&self) -> bool {
+        self.units == 0 && self.takes_no_more()
+    }
+}
+
+impl<J: ?Sized + AsJob> Inner<J> {
     /// The next unit: one that came back, or that nobody has taken yet.
     fn next(&mut self) -> Option<Claim<J>> {
         match self.returned.pop_front() {
@@ -789,7 +861,7 @@ impl<J: ?Sized> Slot<J> {
 impl<J: ?Sized> fmt::Debug for Queue<J> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let phase = self
-            .inner
+            .tail
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .phase;

@@ -24,17 +24,19 @@ impl<J: ?Sized + AsJob> Queue<J> {
     /// Lets a job in, behind all others; in a queue with a bound only where all its units find places, and nobody waits
     /// for one. It comes back where it is not let in.
     pub(crate) fn push(&self, job: Arc<J>) -> Result<(), (NotAdmitted, Arc<J>)> {
-        let inner = self.lock();
-        if let Err(misuse) = inner.phase.after(Step::Submit) {
-            return Err((misuse.into(), job));
+        // The head's lock first, and only where places are counted.
+        let inner = self.bound.map(|bound| (bound, self.lock()));
+        let tail = self.lock_tail();
+        if let Err(error) = tail.phase.after(Step::Submit) {
+            return Err((error.into(), job));
         }
-        if let Some(bound) = self.bound {
+        if let Some((bound, inner)) = &inner {
             let free = bound.get().saturating_sub(inner.placed);
             if free < job.job().units() || !inner.line.is_empty() {
                 return Err((NotAdmitted::Full, job));
             }
         }
-        self.place(inner, job);
+        self.append(tail, job, inner.map(|(_, inner)| inner));
         Ok(())
     }
 
@@ -67,7 +69,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
     /// Whether some units that were let in have no place.
     fn is_overfull(&self, inner: &Inner<J>) -> bool {
         let too_many = self.bound.is_some_and(|bound| inner.placed > bound.get());
-        too_many && inner.phase == Phase::Running
+        too_many && self.phase() == Phase::Running
     }
 }
 
@@ -78,18 +80,19 @@ impl<J: ?Sized + AsJob> Turn<J> {
         let queue = &*self.queue;
         let mut inner = queue.lock();
         loop {
-            inner.phase.after(Step::Submit)?;
+            let tail = queue.lock_tail();
+            tail.phase.after(Step::Submit)?;
             if inner.line.front() == Some(&self.number) && !queue.is_full(&inner) {
-                break;
+                queue.append(tail, job, Some(inner));
+                return Ok(());
             }
+            drop(tail);
             if over() {
                 return Err(NotAdmitted::Full);
             }
             let woken = queue.places.wait(inner);
             inner = woken.unwrap_or_else(PoisonError::into_inner);
         }
-        queue.place(inner, job);
-        Ok(())
     }
 
     /// Lets a job in if its turn has come and its first unit finds a place; otherwise it comes back, and `waker` is woken when it is time to
@@ -99,13 +102,15 @@ impl<J: ?Sized + AsJob> Turn<J> {
         // Cloned and dropped outside of the lock: wakers are the caller's code.
         let waker = waker.clone();
         let mut inner = queue.lock();
-        if let Err(error) = inner.phase.after(Step::Submit) {
+        let tail = queue.lock_tail();
+        if let Err(error) = tail.phase.after(Step::Submit) {
             return Err((error.into(), job));
         }
         if inner.line.front() == Some(&self.number) && !queue.is_full(&inner) {
-            queue.place(inner, job);
+            queue.append(tail, job, Some(inner));
             return Ok(());
         }
+        drop(tail);
         let replaced = inner.wakers.insert(self.number, waker);
         drop(inner);
         drop(replaced);
