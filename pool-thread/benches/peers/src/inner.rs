@@ -1,6 +1,6 @@
 //! This program, started by itself to measure one thing: with a fresh heap, on one CPU, or under a tracer.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::contestant::{Contestant, Outcome};
 use crate::noise;
@@ -25,10 +25,9 @@ pub(crate) fn measure(rival: &dyn Rival, row: Row, scale: &Scale) -> Outcome<Opt
     let output = Command::new(std::env::current_exe()?)
         .args([MEASURE, &row.workload.id(), rival.name(), cpus, scale.name])
         .arg(scale.workers.to_string())
-        .stderr(Stdio::inherit())
         .output()?;
     if !output.status.success() {
-        return Err(format!("a program of its own ended by {}", output.status).into());
+        return Err(String::from_utf8_lossy(&output.stderr).trim().into());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
 }

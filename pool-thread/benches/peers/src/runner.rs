@@ -243,7 +243,7 @@ impl<'s> Run<'s> {
             Ok(None) => {}
             Err(error) => {
                 let what = format!(
-                    "{} of {}, a repetition: {error}",
+                    "{}, {}: {error}",
                     row.workload.title(),
                     self.rivals[rival].name()
                 );

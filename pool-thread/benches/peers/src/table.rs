@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::machine::Machine;
 use crate::rival::Readings;
 use crate::stats::median;
-use crate::workload::{Better, Metric, Row, Setting, Unit};
+use crate::workload::{Better, Load, Metric, Row, Setting, Unit, Workload};
 
 /// The first rival is ours; all others are compared with it.
 pub(crate) struct Table {
@@ -43,6 +43,14 @@ impl Line {
 
     /// How many times ours is better than that rival; below 1, it is worse.
     pub(crate) fn factor(&self, rival: usize) -> Option<f64> {
+        // Latencies at different rates are no match for each other.
+        if let Workload::Open {
+            load: Load::OfOwn(_),
+            ..
+        } = self.row.workload
+        {
+            return None;
+        }
         let (ours, theirs) = (self.median(0)?, self.median(rival)?);
         let factor = match self.metric.better {
             Better::More => ours / theirs,
@@ -69,7 +77,7 @@ impl Line {
     }
 }
 
-/// What a pool wins on idle CPUs alone.
+/// What a pool wins on idle CPUs alone, by more than runs differ.
 pub(crate) struct IdleOnly {
     pub(crate) row: String,
     pub(crate) metric: &'static str,
@@ -112,7 +120,7 @@ impl Table {
                 continue;
             }
             for (rival, name) in self.rivals.iter().enumerate() {
-                let Some(quiet) = line.factor(rival).filter(|factor| *factor > 1.0) else {
+                let Some(quiet) = line.factor(rival).filter(|factor| *factor > 1.05) else {
                     continue;
                 };
                 let others = self.lines.iter().filter(|other| {
@@ -122,7 +130,7 @@ impl Table {
                 });
                 let elsewhere: Vec<(Setting, f64)> = others
                     .filter_map(|other| Some((other.row.setting, other.factor(rival)?)))
-                    .filter(|(_, factor)| *factor < 1.0)
+                    .filter(|(_, factor)| *factor < 0.95)
                     .collect();
                 if !elsewhere.is_empty() {
                     found.push(IdleOnly {
@@ -242,7 +250,8 @@ pub(crate) fn digits(value: f64) -> String {
         size if size >= 10.0 => format!("{value:.1}"),
         size if size >= 1.0 => format!("{value:.2}"),
         size if size >= 0.0005 => format!("{value:.3}"),
-        _ => "0".to_owned(),
+        0.0 => "0".to_owned(),
+        _ => format!("{value:.0e}"),
     }
 }
 
@@ -259,6 +268,7 @@ mod tests {
         assert_eq!(Unit::Bytes.show(232.0), "232 B");
         assert_eq!(Unit::Bytes.show(186.0 * 1024.0), "186 KiB");
         assert_eq!(Unit::Number.show(0.0), "0");
+        assert_eq!(Unit::Number.show(0.00003), "3e-5");
     }
 
     #[test]
