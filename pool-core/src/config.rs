@@ -102,14 +102,17 @@ impl Config {
 
     pub(crate) fn pace(&self, most: usize) -> Pace {
         const SPIN: Duration = Duration::from_micros(50);
-        // A backend that takes each unit for itself waits by means of its own.
-        let spins = most > 1 && thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1);
+        let spin = self
+            .spin
+            .unwrap_or_else(|| match thread::available_parallelism() {
+                Ok(cpus) if cpus.get() > 1 => SPIN,
+                _ => Duration::ZERO,
+            });
         Pace {
             most: self.reach.unwrap_or(most).min(most),
             forced: self.reach.is_some() && most > 1,
-            spin: self
-                .spin
-                .unwrap_or(if spins { SPIN } else { Duration::ZERO }),
+            // A backend that takes each unit for itself waits by means of its own.
+            spin: (most > 1).then_some(spin),
         }
     }
 

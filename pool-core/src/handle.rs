@@ -297,7 +297,7 @@ pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bo
     if on_callback_thread {
         shared.callbacks.run_until(|| state.is_ready() || give_up());
         // Where callbacks have no thread of their own, there is nothing else to run meanwhile.
-        return Ok(state.wait(None, Duration::ZERO, give_up));
+        return Ok(state.wait(None, None, give_up));
     }
     let blocked = thread_state::block(shared.pool)?;
     Ok(state.wait(blocked.as_ref(), shared.spin, give_up))

@@ -1,7 +1,6 @@
 //! A backend that runs nothing by itself, for tests of what lies below the engine.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::job::JobCell;
 use crate::shared::PoolShared;
@@ -28,5 +27,5 @@ impl AsJob for dyn Queued {
 
 /// What the cells of a pool share, without a pool.
 pub(crate) fn shared() -> Arc<PoolShared> {
-    Arc::new(PoolShared::new(Timers::real(), Duration::ZERO))
+    Arc::new(PoolShared::new(Timers::real(), None))
 }

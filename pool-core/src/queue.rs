@@ -61,8 +61,8 @@ pub(crate) struct Pace {
     pub(crate) most: usize,
     /// Every worker takes as many at once as it may, whatever its tasks take.
     pub(crate) forced: bool,
-    /// How long a worker that finds nothing looks again before it sleeps.
-    pub(crate) spin: Duration,
+    /// How long a worker that finds nothing looks again before it sleeps, if it does.
+    pub(crate) spin: Option<Duration>,
 }
 
 impl Pace {
@@ -75,7 +75,7 @@ impl Pace {
     pub(crate) const ONE: Pace = Pace {
         most: 1,
         forced: false,
-        spin: Duration::ZERO,
+        spin: None,
     };
 }
 
@@ -159,6 +159,8 @@ struct Inner<J: ?Sized> {
     resting: usize,
     /// Units that were admitted and that no worker has taken.
     waiting: usize,
+    /// Sleepers that were woken and have not gone on yet.
+    woken: usize,
 }
 
 /// Work that is let in but not yet queued: the input of an `imap`.
@@ -211,6 +213,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
                 lined_up: 0,
                 resting: 0,
                 waiting: 0,
+                woken: 0,
             }),
             bell: Condvar::new(),
             size,
@@ -260,7 +263,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         }
         let mut started = (self.pace.most > 1).then(Instant::now);
         self.judge(slot, started);
-        let mut has_spun = self.pace.spin.is_zero();
+        let mut has_spun = self.pace.spin.is_none();
         let mut inner = self.lock();
         // What ran before may be the last reference to its job: it is dropped outside of the lock.
         if let Some(before) = self.replace_current(&mut inner, slot, None) {
@@ -279,7 +282,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
                 let wakes = more && self.has_sleepers() && !self.spins.load(Ordering::Relaxed);
                 self.leave(inner);
                 if wakes {
-                    self.bell.notify_one();
+                    self.wake(1);
                 }
                 return Some(claim);
             }
@@ -298,13 +301,17 @@ impl<J: ?Sized + AsJob> Queue<J> {
                 self.sleepers.fetch_add(1, Ordering::Relaxed);
                 // Whoever brings a job after this look sees the sleeper, for it takes the tail's lock later.
                 if self.lock_tail().is_quiet() {
-                    inner = self
-                        .bell
-                        .wait(inner)
-                        .unwrap_or_else(PoisonError::into_inner);
+                    while inner.woken == 0 {
+                        inner = self
+                            .bell
+                            .wait(inner)
+                            .unwrap_or_else(PoisonError::into_inner);
+                    }
+                    inner.woken -= 1;
+                } else {
+                    self.sleepers.fetch_sub(1, Ordering::Relaxed);
                 }
-                self.sleepers.fetch_sub(1, Ordering::Relaxed);
-                has_spun = self.pace.spin.is_zero();
+                has_spun = self.pace.spin.is_none();
             }
             started = started.map(|_| Instant::now());
         }
@@ -425,7 +432,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         let is_wanted = self.has_sleepers() && (count > 0 || self.has_waiting());
         self.leave(inner);
         if is_wanted {
-            self.bell.notify_one();
+            self.wake(1);
         }
     }
 
@@ -442,7 +449,8 @@ impl<J: ?Sized + AsJob> Queue<J> {
 
     /// Looks for units for a while, without the lock.
     fn spin(&self) {
-        spin::until(|| self.has_waiting(), self.pace.spin, spin::has_woken());
+        let time = self.pace.spin.unwrap_or_default();
+        spin::until(|| self.has_waiting(), time, spin::has_woken());
     }
 
     /// What a worker runs from now on; gives back what it ran before.
@@ -472,8 +480,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
     /// Makes workers that wait for a unit look again whether they should leave, and those that rest whether they have
     /// done so for long enough.
     pub fn ring(&self) {
-        drop(self.lock());
-        self.bell.notify_all();
+        self.wake(usize::MAX);
         self.rest.notify_all();
     }
 
@@ -533,7 +540,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         inner.insert_returned(claim);
         self.at_head.store(inner.waiting, Ordering::Relaxed);
         drop(inner);
-        self.bell.notify_one();
+        self.wake(1);
     }
 
     /// True when workers may leave: no more work is let in, and none is left to hand out.
@@ -592,8 +599,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
     pub(crate) fn end_source(&self) {
         self.lock_tail().open_sources -= 1;
         // A worker is before its look, or asleep.
-        drop(self.lock());
-        self.bell.notify_all();
+        self.wake(usize::MAX);
         self.rest.notify_all();
     }
 
@@ -664,9 +670,19 @@ impl<J: ?Sized + AsJob> Queue<J> {
         let is_found = count == 0 || (count == 1 && self.spins.load(Ordering::Relaxed));
         if !is_found && self.has_sleepers() {
             spin::note_wake_up();
-            // A sleeper is before its look at the tail, or asleep.
-            drop(self.lock());
-            match count {
+            self.wake(count);
+        }
+    }
+
+    /// Wakes so many sleepers, or all. One that is woken sleeps no more from this moment, so that nobody wakes it again.
+    fn wake(&self, count: usize) {
+        let mut inner = self.lock();
+        let woken = count.min(self.sleepers.load(Ordering::Relaxed));
+        if woken > 0 {
+            self.sleepers.fetch_sub(woken, Ordering::Relaxed);
+            inner.woken += woken;
+            drop(inner);
+            match woken {
                 1 => self.bell.notify_one(),
                 _ => self.bell.notify_all(),
             }
@@ -701,9 +717,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         tail.phase = phase;
         drop(tail);
         if order.is_some() {
-            // A worker is before its look, or asleep.
-            drop(self.lock());
-            self.bell.notify_all();
+            self.wake(usize::MAX);
             self.ring_for_places();
             self.rest.notify_all();
         }

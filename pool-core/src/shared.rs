@@ -30,15 +30,15 @@ pub(crate) struct PoolShared {
     pub(crate) callbacks: CallbackThread,
     pub(crate) counters: Counters,
     pub(crate) readers: Readers,
-    /// How long one who waits for a job looks at it before he sleeps.
-    pub(crate) spin: Duration,
+    /// How long one who waits for a job looks at it before he sleeps, if he does.
+    pub(crate) spin: Option<Duration>,
     /// The process whose pool it is.
     owner: OwnerProcess,
     tasks: AtomicU64,
 }
 
 impl PoolShared {
-    pub(crate) fn new(timers: Timers, spin: Duration) -> PoolShared {
+    pub(crate) fn new(timers: Timers, spin: Option<Duration>) -> PoolShared {
         static POOLS: AtomicU64 = AtomicU64::new(1);
         let pool = POOLS.fetch_add(1, Ordering::Relaxed);
         PoolShared {

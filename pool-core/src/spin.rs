@@ -20,13 +20,27 @@ pub(crate) fn has_woken() -> bool {
     WOKE.try_with(|woke| woke.replace(false)).unwrap_or(true)
 }
 
-/// Looks until it `is_there`, true, or the time is over, false. Where the calling thread `yields`, it leaves the CPU to others between
-/// two looks.
+/// For how long it looks without leaving the CPU to anybody: what is awaited may need it.
+const ALONE: Duration = Duration::from_micros(4);
+
+/// How often it leaves the CPU to others where it does not spin.
+const YIELDS: u32 = 4;
+
+/// Looks until it `is_there`, true, or the time is over, false; with a time of zero it only leaves the CPU to others a few times. Where the calling thread `yields`, it leaves the CPU to others between
+/// two looks from the first on.
 pub(crate) fn until(is_there: impl Fn() -> bool, time: Duration, yields: bool) -> bool {
     if time.is_zero() {
-        return false;
+        // Where there is one CPU, whoever is awaited needs it.
+        return (0..YIELDS).any(|_| {
+            let there = is_there();
+            if !there {
+                thread::yield_now();
+            }
+            there
+        }) || is_there();
     }
-    let end = Instant::now() + time;
+    let began = Instant::now();
+    let mut yields = yields;
     loop {
         for _ in 0..32 {
             if is_there() {
@@ -37,8 +51,10 @@ pub(crate) fn until(is_there: impl Fn() -> bool, time: Duration, yields: bool) -
         if yields {
             thread::yield_now();
         }
-        if Instant::now() >= end {
+        let spent = began.elapsed();
+        if spent >= time {
             return is_there();
         }
+        yields |= spent >= ALONE;
     }
 }

@@ -148,10 +148,10 @@ impl TaskState {
     pub(crate) fn wait(
         &self,
         blocked: Option<&Blocked>,
-        spin: Duration,
+        spin: Option<Duration>,
         give_up: impl Fn() -> bool,
     ) -> bool {
-        if self.is_ready() || self.is_ready_within(spin) {
+        if self.is_ready() || spin.is_some_and(|time| self.is_ready_within(time)) {
             return true;
         }
         let mut guard = self.lock();

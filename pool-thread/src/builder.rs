@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use pool_core::backend::{Config, Engine};
 use pool_core::{Never, StartError, Timers};
@@ -275,6 +276,27 @@ impl Builder {
     pub fn compensation_threads(mut self, threads: usize) -> Self {
         self.settings.compensation_threads = threads;
         self
+    }
+
+    /// How long a worker that finds nothing to do, and one who waits for a result, look again before they sleep (default: 50
+    /// microseconds, and not at all where this process may use one CPU only). At most one worker of a pool does so at a time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// // For a program that shares its cores with others, and can wait some microseconds more for each result.
+    /// let pool = pool_thread::ThreadPool::builder().size(1).spin(std::time::Duration::ZERO).build()?;
+    /// assert_eq!(pool.apply(|x: u32| x + 1, 1)?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spin(self, time: Duration) -> Self {
+        self.with(|config| config.spin(time))
+    }
+
+    /// How many units each worker takes at once, whatever its tasks take: for tests.
+    #[doc(hidden)]
+    pub fn reach(self, units: usize) -> Self {
+        self.with(|config| config.reach(units))
     }
 
     fn with(self, change: impl FnOnce(Config) -> Config) -> Self {

@@ -37,7 +37,7 @@ static COUNTING: Counting = Counting;
 const TASKS: usize = 100_000;
 
 #[test]
-fn a_hundred_thousand_tasks_allocate_at_most_once_each() {
+fn a_hundred_thousand_tasks_allocate_at_most_once_each_and_a_block_for_many() {
     COUNTED.set(true);
     let pool = ThreadPool::builder()
         .size(2)
@@ -71,8 +71,9 @@ fn a_hundred_thousand_tasks_allocate_at_most_once_each() {
         .sum();
     let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
     assert_eq!(sum, TASKS * (TASKS - 1) / 2);
+    // The queue grows by blocks of many entries, which are no cost of one task.
     assert!(
-        allocations <= TASKS,
+        allocations <= TASKS + TASKS / 50,
         "{allocations} allocations for {TASKS} tasks"
     );
 }

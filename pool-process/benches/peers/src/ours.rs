@@ -3,14 +3,14 @@
 use peers::contestant::{Chunks, Items, Order};
 use peers::work::{Work, square};
 use peers::{Contestant, Outcome, Payload};
-use pool_process::{AsyncResult, Failure, ProcessPool};
+use pool_process::{AsyncResult, Pool, ProcessPool, TaskError};
 
 /// The pool of this repository.
 #[derive(Debug)]
 pub(crate) struct Ours(ProcessPool);
 
 fn map_in_chunks_of_one(pool: &ProcessPool, items: &[u64]) -> Outcome<Vec<u64>> {
-    let submission = pool.map_task(square, items.iter().copied()).chunksize(1);
+    let submission = pool.each(square, items.iter().copied()).chunksize(1);
     Ok(submission.submit()?.get()?)
 }
 
@@ -44,7 +44,7 @@ impl Contestant for Ours {
             Order::Input => self.0.imap(noop, 0..items)?,
             Order::Completion => self.0.imap_unordered(noop, 0..items)?,
         };
-        let sum = results.try_fold(0, |sum, result| Ok::<u64, Failure>(sum + result?))?;
+        let sum = results.try_fold(0, |sum, result| Ok::<u64, TaskError>(sum + result?))?;
         Ok(Some(sum))
     }
 

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Sender, channel};
 use peers::contestant::{Chunks, Order};
 use peers::threads::Ours;
 use peers::{Contestant, Outcome};
-use pool_thread::{AsyncResult, ThreadPool};
+use pool_thread::{AsyncResult, Pool, ThreadPool};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,6 +1,6 @@
 //! `pool-thread`.
 
-use pool_thread::{Failure, ThreadPool};
+use pool_thread::{Pool, TaskError, ThreadPool};
 
 use crate::contestant::{Chunks, Contestant, Items, Order, Outcome};
 use crate::work::{Work, square};
@@ -10,7 +10,7 @@ use crate::work::{Work, square};
 pub struct Ours(ThreadPool);
 
 fn map_in_chunks_of_one(pool: &ThreadPool, items: &[u64]) -> Outcome<Vec<u64>> {
-    let submission = pool.map_task(square, items.iter().copied()).chunksize(1);
+    let submission = pool.each(square, items.iter().copied()).chunksize(1);
     Ok(submission.submit()?.get()?)
 }
 
@@ -44,7 +44,7 @@ impl Contestant for Ours {
             Order::Input => self.0.imap(noop, 0..items)?,
             Order::Completion => self.0.imap_unordered(noop, 0..items)?,
         };
-        let sum = results.try_fold(0, |sum, result| Ok::<u64, Failure>(sum + result?))?;
+        let sum = results.try_fold(0, |sum, result| Ok::<u64, TaskError>(sum + result?))?;
         Ok(Some(sum))
     }
 
