@@ -1,4 +1,4 @@
-//! Whether a submission waits where the queue is full, and what it gets back when it is not let in.
+//! Whether a submission waits where the queue is full, and what it gets back when it is not admitted.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(crate) enum Admission {
     Now,
 }
 
-/// Why a job was not let in.
+/// Why a job was not admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotAdmitted {
     /// There is no place, or there was none in time.
@@ -32,7 +32,7 @@ impl From<PoolError> for NotAdmitted {
     }
 }
 
-/// Work that was not let in comes back.
+/// Work that was not admitted comes back.
 #[derive(Debug)]
 pub(crate) struct Rejected<W> {
     pub(crate) why: NotAdmitted,
@@ -57,7 +57,7 @@ impl<W> Rejected<W> {
     }
 }
 
-/// Why a submission was not let in; the argument comes back.
+/// Why a submission was not admitted; the argument comes back.
 ///
 /// # Examples
 ///
@@ -86,7 +86,7 @@ impl<A> TrySubmitError<A> {
         }
     }
 
-    /// True where the queue was full: a later try may be let in.
+    /// True where the queue was full: a later try may be admitted.
     pub fn is_full(&self) -> bool {
         matches!(self, TrySubmitError::Full(_))
     }

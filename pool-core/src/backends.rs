@@ -31,7 +31,7 @@ pub trait Backend: Sized + Send + Sync + 'static {
     /// Why a worker could not be started; those that were are gone when it returns.
     fn start(&self, queue: &Arc<Queue<Self::Job>>) -> Result<(), StartError>;
 
-    /// A call, as the workers see it. No other reference to the cell may be kept: a job that is not let in gives its argument
+    /// A call, as the workers see it. No other reference to the cell may be kept: a job that is not admitted gives its argument
     /// back.
     fn call_job<F: PortableFn<A>, A: Portable>(cell: Arc<CallCell<F, A>>) -> Arc<Self::Job>;
 
@@ -47,7 +47,7 @@ pub trait Backend: Sized + Send + Sync + 'static {
     /// Something was queued, or the phase changed. Called without a lock held.
     fn wake(&self) {}
 
-    /// The pool was closed: workers leave once the queue is drained.
+    /// The pool was closed: workers leave once the queue is empty.
     fn close(&self) {}
 
     /// The pool was terminated and its queue is empty: workers stop.

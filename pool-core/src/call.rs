@@ -12,9 +12,9 @@ use crate::imap::{Imap, ImapOptions};
 use crate::options::SubmitOptions;
 use crate::submit_async::SubmitAsync;
 
-/// A pool that can run this work: one call. Every pool does with plain functions, pools of threads also with closures.
+/// A pool that can run this work: one call. Every pool can run plain functions, a pool of threads also closures.
 pub trait RunCall<W> {
-    /// What comes back where the work is not let in.
+    /// What comes back where the work is not admitted.
     type Argument;
     /// What the call yields.
     type Out;
@@ -90,8 +90,8 @@ pub trait RunImap<W, I> {
     ) -> Result<Imap<Self::Out, Self::Raised>, PoolError>;
 }
 
-/// One call that is about to be submitted; made by [`Pool::call`](crate::Pool::call) and its kin. Nothing happens before one of the
-/// methods at its end: [`submit`](Call::submit), [`wait`](Call::wait) and so on.
+/// One call that is about to be submitted; made by [`Pool::call`](crate::Pool::call) and the like. Nothing happens before one
+/// of the methods at its end: [`submit`](Call::submit), [`wait`](Call::wait) and so on.
 ///
 /// `T` is what the call yields, `E` the error of a `try_` form.
 #[must_use = "nothing is submitted before `submit`, `wait`, `try_submit`, `submit_timeout` or `submit_async`"]
@@ -101,8 +101,8 @@ pub struct Call<'p, P, W, T, E = Never> {
     options: SubmitOptions<T, E>,
 }
 
-/// A call for each item that is about to be submitted; made by [`Pool::each`](crate::Pool::each) and its kin. Nothing happens before
-/// one of the methods at its end: [`submit`](Each::submit), [`wait`](Each::wait), [`imap`](Each::imap) and so on.
+/// A call for each item that is about to be submitted; made by [`Pool::each`](crate::Pool::each) and the like. Nothing happens
+/// before one of the methods at its end: [`submit`](Each::submit), [`wait`](Each::wait), [`imap`](Each::imap) and so on.
 ///
 /// `R` is what a call yields, `E` the error of a `try_` form. A map calls its callback with all values at once.
 #[must_use = "nothing is submitted before `submit`, `wait`, `imap`, `imap_unordered` or another of its kind"]
@@ -172,7 +172,7 @@ impl<'p, P, W, I, R, E> Each<'p, P, W, I, R, E> {
     }
 }
 
-/// What all builders can be told; written once.
+/// The options that all builders share; written once.
 macro_rules! options {
     ([$($generics:tt)*] $builder:ty, $value:ty) => {
         impl<$($generics)*> $builder {
@@ -283,7 +283,7 @@ macro_rules! submissions {
         }
 
         /// As [`submit`](Self::submit), but it waits for a place for at most this long, by the pool's own timers. A map
-        /// is let in with its first chunk; then what is left of the time is waited for the others' places.
+        /// is admitted with its first chunk; then what is left of the time is waited for the others' places.
         ///
         /// # Errors
         ///

@@ -1,4 +1,4 @@
-//! The callbacks on which callbacks run: one thread of the pool's own process, started with the first callback.
+//! The thread on which a pool's callbacks run: one thread of the pool's own process, started with the first callback.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,20 +13,20 @@ use crate::wait_group::{Deadline, WaitGroup, WaitGroupGuard};
 
 /// A job whose outcome is there and whose callback is due.
 pub(crate) trait Due: Send + Sync {
-    /// Runs the callback, contained, and then makes the job ready.
+    /// Runs the callback, catches its panic, and then makes the job ready.
     fn run_callback(&self);
 }
 
-/// What the callbacks is told.
+/// What the callback thread is sent.
 enum Message {
     /// The job, counted until its callback has run.
     Run(Arc<dyn Due>, WaitGroupGuard),
-    /// Something that a callback waits for has happened.
+    /// Something has happened that a callback may wait for: it checks again.
     Nudge,
     Leave,
 }
 
-/// A pool's callbacks: run one at a time, in the order in which their jobs completed.
+/// A pool's callback thread. It runs callbacks one at a time, in the order in which their jobs completed.
 pub(crate) struct CallbackThread {
     pool: u64,
     line: Mutex<Option<Line>>,
@@ -89,7 +89,7 @@ impl CallbackThread {
         self.tell(Message::Nudge);
     }
 
-    /// On the callbacks's own thread: runs callbacks, nested, until `done` says so.
+    /// On the callback thread itself: runs callbacks, nested, until `done` is true.
     pub(crate) fn run_until(&self, done: impl Fn() -> bool) {
         let messages = self.lock().as_ref().map(|line| line.receiver.clone());
         if let Some(messages) = messages {
@@ -103,13 +103,13 @@ impl CallbackThread {
         if !self.due.wait(deadline) {
             return false;
         }
-        // Held until the thread is joined, so that a second caller does not return before. It has nothing to do
-        // any more: this takes no time that a deadline would be about.
+        // Held until the thread is joined, so that a second caller does not return before. The thread has nothing to do
+        // any more, so no deadline is needed.
         let mut line = self.lock();
         let Some(Line { sender, thread, .. }) = line.take() else {
             return true;
         };
-        // Every callback is contained: the thread cannot have panicked.
+        // The panic of every callback is caught: the thread cannot have panicked.
         sender.send(Message::Leave).is_ok() && thread.join().is_ok()
     }
 
@@ -123,8 +123,8 @@ impl CallbackThread {
     fn one(messages: &Receiver<Message>) -> bool {
         match messages.recv() {
             Ok(Message::Run(due, present)) => {
-                // Contained already; this keeps the callbacks alive should a job's own code panic. What the job holds may be
-                // dropped here: that, too, is over before anybody has been waited for.
+                // Its panics are caught already; this keeps the callback thread alive should a job's own code panic. What the
+                // job holds may be dropped here, also before `finish` returns.
                 let _ = panics::catch(|| due.run_callback());
                 panics::contain(|| drop(due));
                 drop(present);

@@ -1,4 +1,4 @@
-//! What a pool is told at its start.
+//! The configuration of a pool.
 
 use std::num::NonZeroUsize;
 use std::thread;
@@ -8,10 +8,10 @@ use crate::backends::StartError;
 use crate::queue::Pace;
 use crate::timers::Timers;
 
-/// More workers than any system can start: what goes beyond is a slip, and would not fit in memory.
+/// More workers than any system can start: a larger size is a mistake, and would not fit in memory.
 const MOST_WORKERS: usize = 1 << 20;
 
-/// What every pool can be told at its start, whatever its workers are.
+/// The configuration that every pool has, whatever its workers are.
 #[derive(Debug, Clone)]
 pub struct Config {
     size: Option<usize>,
@@ -62,7 +62,7 @@ impl Config {
         Config { timers, ..self }
     }
 
-    /// Whether the panic hook may be installed that gives panics of tasks their place (default: yes).
+    /// Whether to install the panic hook that records where tasks panic (default: yes).
     #[must_use]
     pub fn panic_hook(self, install: bool) -> Self {
         Config {

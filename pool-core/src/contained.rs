@@ -1,4 +1,4 @@
-//! A value of the user's whose drop may panic: whoever lets go of it last may be anybody.
+//! A value of the user whose drop may panic, on any thread: the panic is caught.
 //!
 //! # Safety
 //!
@@ -10,8 +10,7 @@ use std::ops::Deref;
 
 use crate::panics;
 
-/// A value of the user's. Whoever lets go of a job last may be anybody, a worker for one: a panic of its drop goes no
-/// further.
+/// A value of the user. Any thread may drop a job last, a worker for example: a panic of the value's drop is caught.
 pub(crate) struct Contained<T>(ManuallyDrop<T>);
 
 impl<T> Contained<T> {

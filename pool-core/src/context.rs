@@ -45,11 +45,11 @@ impl<C> Context<C> {
         &self.0.value
     }
 
-    /// The value as bytes, which `encode` makes of it the first time somebody asks.
+    /// The value as bytes; `encode` is called once, at the first call.
     ///
     /// # Errors
     ///
-    /// Why it could not be encoded, to everybody who asks.
+    /// Why it could not be encoded, at each call.
     pub fn encoded(
         &self,
         encode: impl FnOnce(&C) -> Result<Vec<u8>, CodecError>,

@@ -1,4 +1,4 @@
-//! The engine of a pool: what is let in, what each call waits for, how a pool ends.
+//! The engine of a pool: what is admitted, what each call waits for, how a pool ends.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -44,7 +44,7 @@ struct Shared<B: Backend> {
     queue: Arc<Queue<B::Job>>,
     shared: Arc<PoolShared>,
     warn_on_drop: bool,
-    /// It ends by itself: a drop leaves it alone.
+    /// It was detached and ends by itself: a drop does nothing.
     detached: AtomicBool,
 }
 
@@ -130,8 +130,8 @@ impl<B: Backend> Engine<B> {
         }
     }
 
-    /// Queues work and returns at once; where the queue has a bound, as soon as there is a place. `erase` makes of the cell
-    /// what the workers see, and keeps no other reference to it.
+    /// Queues work and returns at once; where the queue has a bound, as soon as there is a place. `erase` turns the cell
+    /// into what the workers see, and keeps no other reference to it.
     ///
     /// # Errors
     ///
@@ -175,7 +175,7 @@ impl<B: Backend> Engine<B> {
         SubmitAsync::new(AsyncResult::new(cell), Box::new(admission))
     }
 
-    /// Queues one task; `argument` finds in it what its caller gets back where it is not let in.
+    /// Queues one task. Where it is not admitted, `argument` extracts from it what its caller gets back.
     ///
     /// # Errors
     ///
@@ -270,7 +270,7 @@ impl<B: Backend> Engine<B> {
     {
         let options = SubmitOptions::here();
         self.0.admit()?;
-        // A worker whose place nobody can take is refused while nothing of its stack is in others' hands.
+        // A worker for which no compensation thread can be had is refused before any other thread has a pointer to its stack.
         let blocked = match thread_state::on_callback_thread(self.0.shared.pool) {
             true => None,
             false => thread_state::block(self.0.shared.pool)?,
@@ -291,14 +291,15 @@ impl<B: Backend> Engine<B> {
                 Err(panic) => panic::resume_unwind(panic),
             }
         });
-        // The errors of work on a stack pass the cell by; whoever called sees them.
+        // The errors of work on a stack are not stored in the cell; the caller gets them.
         if let Err(TaskError::Raised { .. } | TaskError::Panicked(_)) = end {
             self.0.shared.counters.errors(1);
         }
         end
     }
 
-    /// Starts an `imap`. An input that is at hand is read as results are taken, any other beside it by a thread of its own.
+    /// Starts an `imap`. The consumer reads an input that is at hand, as it takes results; a thread of its own reads any
+    /// other.
     ///
     /// # Errors
     ///
@@ -349,7 +350,7 @@ impl<B: Backend> Engine<B> {
         Ok(Imap::new(input, options.unordered, at_hand, &self.0.shared))
     }
 
-    /// Lets no more work in and returns at once; what was let in will be done. It may be repeated.
+    /// Admits no more work and returns at once; what was admitted will be done. It may be repeated.
     pub fn close(&self) {
         if self.0.shared.is_here().is_err() {
             return;
@@ -381,7 +382,7 @@ impl<B: Backend> Engine<B> {
         JoinAsync::new(self.0.clone())
     }
 
-    /// Closes the pool and leaves it to itself: what was let in will be done, then it ends.
+    /// Closes the pool and joins it in the background: what was admitted will be done, then it ends.
     pub(crate) fn detach(&self) {
         if self.0.shared.is_here().is_err() {
             return;
@@ -420,7 +421,7 @@ impl<B: Backend> Shared<B> {
                 let turn = self.queue.line_up();
                 turn.push(job, over)?;
                 self.backend.wake();
-                // The rest of a map that was let in finds places one by one; its submitter waits for them, within the
+                // The rest of a map that was admitted finds places one by one; its submitter waits for them, within the
                 // same time.
                 turn.wait_for_places(over);
                 Ok(())
@@ -452,7 +453,7 @@ impl<B: Backend> Shared<B> {
         Ok(wait(&|| over.load(Ordering::Acquire)))
     }
 
-    /// Whether work would be let in.
+    /// Whether work would be admitted.
     fn admit(&self) -> Result<(), PoolError> {
         self.shared.is_here()?;
         self.queue.admit()
@@ -534,7 +535,7 @@ impl<B: Backend> Drop for Engine<B> {
             );
         }
         shared.terminate();
-        // Terminated, it is refused for one reason: this is where its own end would wait for itself.
+        // A terminated pool refuses a join for one reason: its end would wait for itself here.
         if shared.join(None).is_err() {
             shutdown::join_in_background(shared.clone());
         }

@@ -1,4 +1,4 @@
-//! Why a task has no value, and what a caller did wrong.
+//! Why a task has no value, and why a pool refused a call.
 
 use std::fmt;
 use std::ops::Range;
@@ -309,7 +309,7 @@ pub struct WorkerLost {
     /// Whether the task had begun, and may have done a part of its work. One that had not is given to other workers first,
     /// and lost where several of them ended as well.
     pub begun: bool,
-    /// What may explain it: `its memory is limited to 512 MiB`.
+    /// A possible explanation: `its memory is limited to 512 MiB`.
     pub hint: Option<String>,
 }
 

@@ -1,14 +1,14 @@
 //! Children that the program forks: each has a copy of the parent's memory, and of its threads only the one that forked.
 //!
-//! A pool, a timer or a lock of the parent is of no use in such a child: nobody takes tasks there, and nobody unlocks what another
-//! thread held at the fork. So what belongs to a process remembers its [`OwnerProcess`], and whoever uses it looks first whether it is
-//! still the one. To look is one relaxed load; a system call for the number of the process would cost more than a small task.
+//! A pool, a timer or a lock of the parent is of no use in such a child: no thread takes tasks there, and none unlocks what
+//! another thread held at the fork. So what belongs to a process stores its [`OwnerProcess`], and every use of it first checks
+//! whether the calling process is still that one. The check is one relaxed load; `getpid` would cost more than a small task.
 //!
 //! # Safety
 //!
-//! `pthread_atfork` and `_exit` are POSIX's; the first takes functions that live as long as the program. The one that it calls in a child adds one to an
-//! atomic number, which a child of a process with threads may do. What a [`PerProcess`] points to was allocated by a `Box` and is
-//! never freed.
+//! `pthread_atfork` and `_exit` are POSIX's; the first takes functions that live as long as the program. The one that it calls in
+//! a child adds one to an atomic number, which a child of a process with threads may do. What a [`PerProcess`] points to was
+//! allocated by a `Box` and is never freed.
 #![expect(
     unsafe_code,
     reason = "a handler that the C library calls in a forked child"
@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 /// How many forks lie between the program's first process and this one.
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
-/// A process of this program, as told from the children that it forks.
+/// A process of this program, distinguished from the children that it forks.
 ///
 /// # Examples
 ///
@@ -45,8 +45,8 @@ impl OwnerProcess {
     }
 }
 
-/// Ends the calling process where it is a copy of one of this owner: the caller's code has forked, and both sides have returned from
-/// it to a pool. The copy has none of the pool's threads but the one that it runs on, and nothing to go on with. Buffers and
+/// Ends the calling process if it is a forked copy of this owner: the caller's code has forked, and both sides have returned
+/// from it to a pool. The copy has none of the pool's threads but the one that it runs on, so it cannot go on. Buffers and
 /// handlers for the exit are its parent's: it ends without them.
 pub fn end_copy(owner: OwnerProcess) {
     if !owner.is_current() {

@@ -2,7 +2,7 @@
 //!
 //! # Safety
 //!
-//! A job has one handle, made by the engine with the job. It is the only one who takes the outcome, and does so
+//! A job has one handle, made by the engine with the job. Only the handle takes the outcome, and it does so
 //! with `self` or `&mut self`; references to the outcome borrow the handle. The marker makes the handle `Sync`
 //! only where value and error are.
 #![expect(
@@ -131,8 +131,8 @@ impl<T, E> AsyncResult<T, E> {
     /// # Errors
     ///
     /// Why the task has no value; [`PoolError::Taken`] when it was moved out before, and
-    /// [`PoolError::WouldDeadlock`] in the very callback or task that it would wait for, or where no thread can be had
-    /// to take the place of a worker that waits for its own pool.
+    /// [`PoolError::WouldDeadlock`] in the very callback or task that it would wait for, or where no compensation thread can
+    /// be had for a worker that waits for its own pool.
     ///
     /// # Examples
     ///
@@ -146,8 +146,8 @@ impl<T, E> AsyncResult<T, E> {
         self.take()
     }
 
-    /// As [`get`](Self::get), but for at most this long (zero only looks). [`TimedOut`] is an error of the wait and not of the task,
-    /// which goes on; the handle can wait again.
+    /// As [`get`](Self::get), but for at most this long (zero only looks). [`TimedOut`] is an error of the wait and not of the
+    /// task, which goes on; the handle can wait again.
     ///
     /// # Errors
     ///
@@ -232,7 +232,7 @@ impl<T, E> AsyncResult<T, E> {
         !self.ready() && is_ours(&*self.job)
     }
 
-    /// Wakes `waker` when the task has finished; true when it has already, and nobody will be woken.
+    /// Wakes `waker` when the task has finished; true when it has already: then `waker` is not woken.
     pub(crate) fn watch(&self, waker: &Waker) -> bool {
         self.job
             .state()

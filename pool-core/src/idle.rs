@@ -25,7 +25,7 @@ impl AsJob for dyn Queued {
     }
 }
 
-/// What the cells of a pool share, without a pool.
+/// What the jobs of a pool share, without a pool.
 pub(crate) fn shared() -> Arc<PoolShared> {
     Arc::new(PoolShared::new(Timers::real(), None))
 }

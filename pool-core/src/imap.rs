@@ -1,8 +1,8 @@
 //! `imap` and `imap_unordered`: results as an iterator, over an input that is read as it is needed.
 //!
 //! An input that is at hand is read by the consumer, who keeps at most `read_ahead` chunks in the pool; any other by a thread
-//! beside it (see `input.rs`). Items of a chunk fail each for itself. Where the consumer reads, handles wait in the order of
-//! the input; otherwise, and for `imap_unordered`, each tells of its end by its waker.
+//! beside it (see `input.rs`). Each item of a chunk fails on its own. Where the consumer reads, handles are waited for in the
+//! order of the input; otherwise, and for `imap_unordered`, the waker of each handle reports its end.
 
 // The input.
 mod input;
@@ -44,11 +44,11 @@ pub struct ImapOptions {
 /// An item that fails is an `Err` at its place, and later items still come. After `terminate` it yields
 /// what had arrived, then [`TaskError::Terminated`] once, then nothing. Dropping it ends the reading of the input.
 ///
-/// A result that is there is given at once, whatever the input does: one that is not at hand (a channel, a file, standard input,
-/// any iterator but a range, a vector or a short array) is read by a thread of the pool's. It may wait, also for what is done with the
-/// results; an input that panics is an error behind the results of the items before it, then the end. No end of a
-/// pool waits for an input: one that blocks its reader for ever keeps that thread, and nothing else, after `terminate`
-/// or the drop of the iterator.
+/// A result that is there is given at once, whatever the input does. A thread of the pool reads any input that is not at hand
+/// (a channel, a file, standard input, any iterator but a range, a vector or a short array). Such an input may wait, also for
+/// what is done with the results. An input that panics is an error behind the results of the items before it, then the end.
+/// To terminate or drop a pool does not wait for an input: one that blocks its reader for ever keeps that thread, and nothing
+/// else, after `terminate` or the drop of the iterator.
 ///
 /// In Python, a failing item ends its whole chunk, and a terminated pool's iterator blocks for ever.
 #[must_use = "the input is read as results are taken"]
@@ -56,9 +56,9 @@ pub struct Imap<R, E = Never> {
     input: Arc<dyn Reads<R, E>>,
     /// A thread reads the input.
     is_read_beside: bool,
-    /// Ends that have come and were not yet taken.
+    /// Results that have come and were not yet taken.
     ready: VecDeque<Result<R, TaskError<E>>>,
-    /// They are their items' own: the failure of a whole chunk is one error, seen with its first item.
+    /// Each of them belongs to one item. The error of a whole chunk is one error, handled with its first item.
     settled: bool,
     ended: bool,
     /// The results of a chunk were taken, and the input may be read on when more are asked for.
@@ -71,7 +71,7 @@ pub struct Imap<R, E = Never> {
 enum Order<R, E> {
     /// The first.
     Input(Option<Sent<R, E>>),
-    /// Whichever ends, or the first: each tells of its end, or the one that is waited for.
+    /// Whichever ends, or the first: the waker of each reports its end, or of the one that is waited for.
     Told(InFlight<R, E>),
 }
 
@@ -79,7 +79,7 @@ enum Order<R, E> {
 enum Waited<R, E> {
     Ended(Range<usize>, Result<Vec<ItemResult<R, E>>, TaskError>),
     TimedOut,
-    /// To wait for the input would be to wait for oneself.
+    /// The caller would wait for itself.
     Refused,
     Nothing,
 }
@@ -281,7 +281,7 @@ impl<R: Send + 'static, E: Send + 'static> Iterator for Imap<R, E> {
 }
 
 impl<R, E> Drop for Imap<R, E> {
-    /// Errors that wait here for somebody to take them go unseen, and so does the input's own.
+    /// Errors that were not taken are unhandled, and so is the input's own.
     fn drop(&mut self) {
         if self.shared.is_here().is_err() {
             return;

@@ -1,15 +1,15 @@
-//! The cell of a job: the one allocation in which its work, its state and its outcome live.
+//! The job cell: one allocation with a job's work, its state and its outcome.
 //!
-//! Whoever has the answer completes the cell; there is no table of jobs and no thread that passes
-//! answers on. A cell with many units (a map) counts those that are left; the one who brings the last
-//! one, or who fails the job as a whole, is its resolver (see the state).
+//! Whoever has a result stores it in the cell; there is no table of jobs and no thread that passes
+//! results on. A cell with many units (a map) counts those that are left. The thread that finishes the last
+//! one, or that fails the job as a whole, is its resolver (see `task_state.rs`).
 //!
 //! # Safety
 //!
 //! `failure` is written under the state's lock while the job is open, or by the resolver; it is read when the
-//! job is ready, by the handle. `plan` is written before the cell is shared, and taken by the callbacks, which the
-//! resolver hands it to. The work's own rules are kept by [`Unit`]: each is made once, by the link of its own cell,
-//! carries the name of its job, stays with one thread at a time, and is consumed by its end; what it works on is
+//! job is ready, by the handle. `plan` is written before the cell is shared, and taken by the callback thread,
+//! which the resolver hands it to. The work's own rules are kept by [`Unit`]: each is made once, by the link of its own cell,
+//! has the name of its job, stays with one thread at a time, and is consumed by its end; what it works on is
 //! borrowed from it.
 #![expect(unsafe_code, reason = "outcomes are owned by protocol, not by lock")]
 
@@ -33,7 +33,7 @@ use crate::thread_state;
 use crate::unit::{HandedOut, Job, Name, Unclaimed, Unit};
 use crate::work::{Work, sealed};
 
-/// Options with callbacks, and the cell that they are of as the callback thread sees it.
+/// Options with callbacks, and their cell as the callback thread sees it.
 struct Plan<T, E> {
     options: SubmitOptions<T, E>,
     me: Weak<dyn Due>,
@@ -92,7 +92,7 @@ impl<W: Work + 'static> JobCell<W> {
 }
 
 impl<W: Work> JobCell<W> {
-    /// The work of a job that was not let in.
+    /// The work of a job that was not admitted.
     pub(crate) fn into_work(self) -> W {
         self.work.into_inner()
     }
@@ -116,7 +116,7 @@ impl<W: Work + 'static> JobCell<W> {
         unsafe { self.work.inputs(unit.index()) }
     }
 
-    /// Runs a unit on the calling thread; a panic of the task becomes its failure.
+    /// Runs a unit on the calling thread; a panic of the task becomes its error.
     ///
     /// # Panics
     ///
@@ -172,7 +172,7 @@ impl<W: Work + 'static> JobCell<W> {
         (self.shared.pool, self.id)
     }
 
-    /// Keeps the first failure of an open job.
+    /// Keeps the first error of an open job.
     fn record(&self, failure: TaskError<W::Raised>) {
         let guard = self.state.lock();
         let first = self.state.is_open() && !self.state.has_failed();
@@ -203,7 +203,7 @@ impl<W: Work + 'static> JobCell<W> {
         let failed = self.state.has_failed();
         // SAFETY: decided, and not yet ready: the outcome is the resolver's alone.
         unsafe { self.book(failed) };
-        // SAFETY: written before the cell was shared, and taken only by the callbacks, to which this hands it.
+        // SAFETY: written before the cell was shared, and taken only by the callback thread, to which this hands it.
         let due = match unsafe { &*self.plan.get() } {
             Some(plan) if plan.options.has_callback_for(failed) => plan.me.upgrade(),
             _ => None,
@@ -246,7 +246,7 @@ impl<W: Work + 'static> JobCell<W> {
         }
     }
 
-    /// Nobody will ask for the outcome: the errors in it that nobody has got are unseen.
+    /// Nobody will ask for the outcome: the errors in it that nobody has got are unhandled.
     ///
     /// # Safety
     ///
@@ -327,7 +327,7 @@ impl<W: Work + 'static> Job for JobCell<W> {
 
 impl<W: Work + 'static> Due for JobCell<W> {
     fn run_callback(&self) {
-        // SAFETY: the resolver handed the job to the callbacks, which calls this once: plan and outcome are its own.
+        // SAFETY: the resolver handed the job to the callback thread, which calls this once: plan and outcome are its own.
         let plan = unsafe { (*self.plan.get()).take() };
         let panicked = plan.and_then(|plan| {
             let run = || {

@@ -14,7 +14,7 @@ mod report;
 // Why a task has no value, and why a pool refuses a call.
 mod error;
 
-// What functions get a reference to.
+// Contexts: values that functions get a reference to.
 mod context;
 
 // Panics as values.
@@ -29,7 +29,7 @@ mod task;
 // A function with a context.
 mod context_fn;
 
-// A function whose errors are values.
+// A function whose errors are values: the items of an `imap`.
 mod settled;
 
 // The life of a pool, as a table.
@@ -68,7 +68,7 @@ mod task_state;
 // Whether a submission waits where the queue is full.
 mod admission;
 
-// What is said of a submission.
+// The options of a submission.
 mod options;
 
 // A job's work in units, and the place of its value.
@@ -111,10 +111,10 @@ mod submit_async;
 // What a backend supplies.
 mod backends;
 
-// What a pool is told at its start.
+// The configuration of a pool.
 mod config;
 
-// Ends of a pool that block nobody.
+// Ends of a pool that block no caller.
 mod shutdown;
 
 // The rules of a pool, once.

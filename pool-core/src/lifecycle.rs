@@ -18,7 +18,7 @@ pub enum Phase {
 /// What happens to a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// Work is handed in.
+    /// Work is submitted.
     Submit,
     /// `close()`.
     Close,

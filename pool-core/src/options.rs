@@ -1,4 +1,4 @@
-//! What a caller says of a submission beside its work.
+//! The options of a submission.
 
 use std::fmt;
 use std::panic::Location;
@@ -8,7 +8,7 @@ use crate::error::TaskError;
 
 type Callback<T> = Box<dyn FnOnce(&T) + Send>;
 
-/// What a caller says of a submission beside its work: callbacks, chunk size, and whether it waits for a place.
+/// The options of a submission: callbacks, chunk size, read-ahead, and whether it waits for a place in the queue.
 pub struct SubmitOptions<T, E> {
     pub(crate) place: &'static Location<'static>,
     pub(crate) callback: Option<Callback<T>>,
@@ -19,7 +19,7 @@ pub struct SubmitOptions<T, E> {
 }
 
 impl<T, E> SubmitOptions<T, E> {
-    /// Nothing but the place of the caller, which errors name.
+    /// The defaults, and the place of the caller in its source file, which errors name.
     #[track_caller]
     pub fn here() -> Self {
         SubmitOptions::at(Location::caller())
@@ -44,7 +44,7 @@ impl<T, E> SubmitOptions<T, E> {
         self.callback.is_some() || self.error_callback.is_some()
     }
 
-    /// Whether a callback follows this outcome.
+    /// Whether this outcome has a callback.
     pub(crate) fn has_callback_for(&self, failed: bool) -> bool {
         if failed {
             self.error_callback.is_some()

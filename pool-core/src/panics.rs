@@ -11,7 +11,7 @@ use crate::error::Panic;
 use crate::fork::{OwnerProcess, end_copy};
 
 thread_local! {
-    /// `None` outside of tasks; inside, what the hook saw.
+    /// `None` outside of tasks; inside, what the hook recorded.
     static SEEN: RefCell<Option<Seen>> = const { RefCell::new(None) };
 }
 
@@ -30,7 +30,7 @@ pub fn install_hook() {
     INSTALLED.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            // A panic while this thread's locals are torn down has nobody to tell.
+            // A panic while this thread's locals are torn down is not recorded.
             let _ = SEEN.try_with(|seen| {
                 if let Ok(mut seen) = seen.try_borrow_mut()
                     && let Some(seen) = seen.as_mut()
@@ -46,9 +46,8 @@ pub fn install_hook() {
     });
 }
 
-/// Runs `f`; a panic comes back as a value. Nothing of what `f` does gets any further, also where what it panicked
-/// with panics when it is dropped. A process that `f` forks and in which it returns as well ends here: it is a copy, and what follows
-/// is the pool's own.
+/// Runs `f`; a panic comes back as a value. No panic of `f` leaves this function, not even that of a payload's drop. A process
+/// that `f` forks, and in which it returns as well, ends here: it is a copy, and what follows is the pool's own code.
 ///
 /// # Errors
 ///
@@ -72,19 +71,19 @@ pub fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Panic> {
     })
 }
 
-/// Runs `f`, a drop mostly, and forgets its panic: nobody is there to be told, and the hook has said it.
+/// Runs `f`, usually a drop, and discards its panic: no caller could handle it, and the panic hook has reported it.
 pub(crate) fn contain(f: impl FnOnce()) {
     if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(f)) {
         discard(payload);
     }
 }
 
-/// What the hook has seen, in exchange for where it is to look on; nothing while this thread's locals are torn down.
+/// Replaces what the hook has recorded; nothing while this thread's locals are torn down.
 fn see(next: Option<Seen>) -> Option<Seen> {
     SEEN.try_with(|seen| seen.replace(next)).ok().flatten()
 }
 
-/// Drops a payload; were that to panic with another one, that one stays where it is.
+/// Drops a payload; if that panics with another payload, that one is leaked.
 fn discard(payload: Box<dyn Any + Send>) {
     if let Err(another) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(another);

@@ -31,8 +31,8 @@ pub use with_context::WithContext;
 ///
 /// Each verb has a short form with Python's name ([`apply`](Pool::apply), [`map`](Pool::map), [`imap`](Pool::imap), ...), and
 /// all share one long form: [`call`](Pool::call) and [`each`](Pool::each) give a builder, its methods set options, and its last
-/// method says how the work is submitted. The `try_` forms are for functions that return a `Result`, whose `Err` is what a raised exception
-/// is in Python. [`with`](Pool::with) gives a view of the pool whose functions get a reference to a context.
+/// method says how the work is submitted. The `try_` forms are for functions that return a `Result`: its `Err` is what a raised
+/// exception is in Python. [`with`](Pool::with) gives a view of the pool whose functions get a reference to a context.
 ///
 /// A backend implements this trait in four lines, on top of its [`Backend`]; see [`pool_core::backend`](crate::backend).
 ///
@@ -114,7 +114,7 @@ pub trait Pool: Sized {
         self.engine().task_stats()
     }
 
-    /// Lets no more work in and returns at once; what was let in will be done. It may be repeated.
+    /// Admits no more work and returns at once; what was admitted will be done. It may be repeated.
     ///
     /// # Examples
     ///
@@ -161,7 +161,7 @@ pub trait Pool: Sized {
     /// # Errors
     ///
     /// [`PoolError::StillRunning`] before `close` or `terminate`; [`PoolError::WouldDeadlock`] inside a task or callback of
-    /// this pool, inside the input of an `imap` of it, and inside what its arguments and results do while they are encoded and decoded.
+    /// this pool, inside the input of an `imap` of it, and inside the code that encodes and decodes its arguments and results.
     ///
     /// # Examples
     ///
@@ -200,8 +200,8 @@ pub trait Pool: Sized {
     ///
     /// Its output is `Ok(())`, or what [`join`](Self::join) is refused with.
     ///
-    /// The drop of a pool terminates and joins it, and so blocks the thread that it happens on: in async code, end a pool by `close` and
-    /// `join_async().await`, or by [`detach`](Self::detach), before it is dropped.
+    /// The drop of a pool terminates and joins it, and so blocks the thread that it happens on: in async code, end a pool by
+    /// `close` and `join_async().await`, or by [`detach`](Self::detach), before it is dropped.
     ///
     /// # Examples
     ///
@@ -223,7 +223,7 @@ pub trait Pool: Sized {
         self.engine().join_async()
     }
 
-    /// Closes the pool and leaves it to itself: what was let in will be done, then workers and callbacks end, and nobody need join.
+    /// Closes the pool and joins it in the background: what was admitted will be done, then workers and callbacks end.
     /// What is not done when the program ends is not done: processes are stopped then.
     ///
     /// In Python a pool that nobody refers to lives on while a job is pending, and its end is up to the collector.
@@ -359,8 +359,8 @@ pub trait Pool: Sized {
         Each::new(self, FnEach(Plain(func)), items)
     }
 
-    /// As [`each`](Self::each), for a function that may fail. In a map a failing item ends its chunk; in an imap each item ends for
-    /// itself.
+    /// As [`each`](Self::each), for a function that may fail. In a map a failing item ends its chunk; in an imap each item fails
+    /// on its own.
     ///
     /// # Examples
     ///
@@ -380,8 +380,8 @@ pub trait Pool: Sized {
         Each::new(self, FnEach(Trying(func)), items)
     }
 
-    /// As [`try_each`](Self::try_each), for an input that may fail, such as the lines of a file: an imap's first `Err` of the input comes
-    /// as [`TaskError::Raised`] behind the results of all items before it, and is the end.
+    /// As [`try_each`](Self::try_each), for an input that may fail, such as the lines of a file. The first `Err` of an imap's
+    /// input comes as [`TaskError::Raised`] behind the results of all items before it, and is the end.
     ///
     /// # Examples
     ///
@@ -640,8 +640,8 @@ pub trait Pool: Sized {
         self.each(func, items).imap_unordered()
     }
 
-    /// As [`imap`](Self::imap), for a function that may fail: an item's `Err` is [`TaskError::Raised`] at its place, and later items
-    /// still come.
+    /// As [`imap`](Self::imap), for a function that may fail: an item's `Err` is [`TaskError::Raised`] at its place, and later
+    /// items still come.
     ///
     /// # Errors
     ///
@@ -670,7 +670,7 @@ pub trait Pool: Sized {
     }
 }
 
-/// Why [`run_to_completion`](Pool::run_to_completion) did not come to a good end.
+/// Why [`run_to_completion`](Pool::run_to_completion) returned no value.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError<E> {

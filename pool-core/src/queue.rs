@@ -1,14 +1,18 @@
-//! The queue of a pool, first in, first out, and with it the pool's phase: one lock for both, so that no work is let in
-//! after the pool was closed.
+//! The queue of a pool, first in, first out, and with it the pool's phase: one lock for both, so that no work is admitted after the
+//! pool was closed.
 //!
 //! In front of each worker is a short queue of its own, which only its worker fills: with one unit, and with more as long as its tasks
 //! prove to be short. So a worker takes the queue's lock once for many short tasks. What lies in a worker's own queue has not
 //! started: another worker takes it when it finds nothing else, or when its owner is slow. So nothing waits behind a long task,
 //! and units start in the order of their submission, as far as anybody can see who looks at more than microseconds.
 //!
-//! Nobody sleeps beside work. A worker goes to sleep under the queue's lock, after it has found nothing there and nothing in the
-//! queue of any worker; who puts a unit there does so under the same lock, and wakes a sleeper unless a worker spins: that
-//! one looks again, under the lock, before it sleeps. A worker that takes a unit and leaves others wakes the next sleeper.
+//! Submissions arrive at the tail, and workers take units at the head, each under a lock of its own: a worker that finds nothing at
+//! the head takes all that has arrived. The pool's phase lies at the tail.
+//!
+//! Nobody sleeps beside work. A worker that is going to sleep holds the head's lock, under which workers fill their queues; it has
+//! found nothing at the head and in the queue of any worker, counts itself as a sleeper, and looks at the tail under that one's
+//! lock. Whoever brings a job after this look sees the sleeper, and wakes him, unless a worker spins: that one looks again, in
+//! the same way, before it sleeps. A worker that takes a unit and leaves others wakes the next sleeper.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -38,9 +42,9 @@ pub struct Queue<J: ?Sized> {
     size: NonZeroUsize,
     /// How many units may wait; those of an `imap` have a bound of their own and are counted, not held up.
     bound: Option<NonZeroUsize>,
-    /// Rung when the line for places moves, or may.
+    /// Notified when the line for places moves, or may.
     places: Condvar,
-    /// Rung when workers that rest may have nothing left to do.
+    /// Notified when workers that pause between two tries to start may have nothing left to do.
     rest: Condvar,
     pool: u64,
     slots: Box<[Slot<J>]>,
@@ -107,9 +111,9 @@ struct Own<J: ?Sized> {
 pub struct Claim<J: ?Sized> {
     /// The job.
     pub job: Arc<J>,
-    /// The right to end one unit of it.
+    /// One unit of it, to be finished.
     pub unit: Unit,
-    /// The place of the unit among all that its queue has let in.
+    /// The place of the unit among all that its queue has admitted.
     order: u64,
 }
 
@@ -155,7 +159,7 @@ struct Inner<J: ?Sized> {
     wakers: HashMap<u64, Waker>,
     /// Submissions that have ever waited.
     lined_up: u64,
-    /// Workers that rest between two tries to start.
+    /// Workers that pause between two tries to start.
     resting: usize,
     /// Units that were admitted and that no worker has taken.
     waiting: usize,
@@ -163,13 +167,13 @@ struct Inner<J: ?Sized> {
     woken: usize,
 }
 
-/// Work that is let in but not yet queued: the input of an `imap`.
+/// Work that is admitted but not yet queued: the input of an `imap`.
 pub(crate) trait Source: Send + Sync {
     /// Lifts the bound on reading ahead, or sets it again.
     fn lift_bound(&self, lift: bool);
-    /// Whether nobody reads it unless asked to; from now on somebody does.
+    /// Whether no thread reads it; from now on the caller does.
     fn wants_reader(&self) -> bool;
-    /// Queues it as far as it goes and is wanted.
+    /// Reads and queues it, to its end or until nobody wants more.
     fn read_on(&self);
     /// Forgets the rest of it.
     fn stop(&self);
@@ -484,7 +488,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         self.rest.notify_all();
     }
 
-    /// Blocks a worker that cannot start until its rest is `over`, which is asked under the queue's lock and again after
+    /// Blocks a worker that cannot start until its pause is `over`, which is asked under the queue's lock and again after
     /// each [`ring`](Self::ring); false as soon as workers may leave.
     pub fn rest(&self, over: impl Fn() -> bool) -> bool {
         let mut inner = self.lock();
@@ -543,7 +547,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         self.wake(1);
     }
 
-    /// True when workers may leave: no more work is let in, and none is left to hand out.
+    /// True when workers may leave: no more work is admitted, and none is left to hand out.
     pub fn is_drained(&self) -> bool {
         self.has_drained(&self.lock())
     }
@@ -553,7 +557,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         self.lock_tail().phase
     }
 
-    /// Units that were let in, and how many of them wait or run.
+    /// Units that were admitted, and how many of them wait or run.
     pub(crate) fn units(&self) -> (u64, u64) {
         let inner = self.lock();
         let is_open = |job: &Option<Arc<J>>| job.as_ref().is_some_and(|job| job.job().is_open());
@@ -575,12 +579,12 @@ impl<J: ?Sized + AsJob> Queue<J> {
         (tail.submitted, units as u64)
     }
 
-    /// Whether work would be let in.
+    /// Whether work would be admitted.
     pub(crate) fn admit(&self) -> Result<(), PoolError> {
         self.lock_tail().phase.after(Step::Submit).map(|_| ())
     }
 
-    /// Lets a source in: until it has ended, workers of a closed pool stay, and its work is taken.
+    /// Admits a source: until it has ended, workers of a closed pool stay, and its jobs are admitted.
     pub(crate) fn open_source(&self) -> Result<(), PoolError> {
         let mut tail = self.lock_tail();
         tail.phase.after(Step::Submit)?;
@@ -588,7 +592,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         Ok(())
     }
 
-    /// Remembers a source that was let in, for `join` to read it to its end.
+    /// Keeps a reference to a source that was admitted, so that `join` can have it read to its end.
     pub(crate) fn remember_source(&self, source: Weak<dyn Source>) {
         let mut inner = self.lock();
         inner.sources.retain(|source| source.strong_count() > 0);
@@ -626,7 +630,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         }
     }
 
-    /// Lets a job of a source in, which was itself let in before and has a bound of its own.
+    /// Admits a job of a source, which was itself admitted before and has a bound of its own.
     pub(crate) fn push_from_source(&self, job: Arc<J>) -> Result<(), PoolError> {
         let tail = self.lock_tail();
         match tail.phase {

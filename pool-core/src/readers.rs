@@ -1,4 +1,4 @@
-//! The threads that read the inputs of `imap`s: kept by their pool and used again, so that a short `imap` does not pay for one.
+//! The threads that read the inputs of `imap`s. A pool keeps them and uses them again, so that a short `imap` starts no thread.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -56,7 +56,7 @@ impl Readers {
             while let Some(reading) = next {
                 panics::contain(reading);
                 let mut state = lock(&readers);
-                // One who is not listed any more is not waited for.
+                // A reader that is not listed any more was detached.
                 match state.busy.remove(&number) {
                     Some(reader) if !state.closed => state.idle.push(reader),
                     left => {
@@ -79,7 +79,7 @@ impl Readers {
         Ok(())
     }
 
-    /// Leaves the one with this thread to itself: nobody wants what it reads, and nobody waits for it.
+    /// Detaches the reader with this thread: nobody wants what it reads, and nobody waits for it.
     pub(crate) fn leave(&self, reader: ThreadId) {
         let mut state = lock(&self.0);
         state
@@ -87,8 +87,8 @@ impl Readers {
             .retain(|_, busy| busy.thread.thread().id() != reader);
     }
 
-    /// Ends all that are idle, and returns when they have ended. Those that read are waited for as well, or left to themselves:
-    /// they end when their input comes back.
+    /// Ends all idle readers, and returns when they have ended. Readers that read are waited for as well, or detached: they
+    /// end when their input returns.
     pub(crate) fn close(&self, wait: bool) {
         let mut state = lock(&self.0);
         state.closed = true;
@@ -100,7 +100,7 @@ impl Readers {
             drop(sender);
             let here = thread::current().id();
             if thread.thread().id() != here {
-                // What it read was contained.
+                // The panics of its input were caught.
                 let ended = thread.join();
                 debug_assert!(ended.is_ok(), "a reader has panicked");
             }

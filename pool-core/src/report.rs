@@ -1,19 +1,19 @@
-//! Errors that cannot travel, or cannot be kept, in words: message and sources.
+//! Errors as text, for those that cannot be sent to another process or kept: message and sources.
 
 use std::error::Error;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What is left of an error when its type cannot travel: its message and those of its sources.
+/// An error as text: its message and those of its sources. For errors whose type cannot be sent to another process.
 ///
 /// It is made from any error by `?`, so that a task may fail with whatever the functions it calls fail with,
-/// also between processes, where an `io::Error` cannot go. `Display` says it on one line, `Debug` on several.
+/// also between processes, where an `io::Error` cannot be sent. `Display` says it on one line, `Debug` on several.
 ///
 /// It is no [`Error`] itself, for then it could not be made from all of them, but a
 /// [`TaskError<Report>`](crate::TaskError) is one.
 ///
-/// In Python an exception travels if it can be pickled, and without its cause.
+/// In Python an exception is sent if it can be pickled, and without its cause.
 ///
 /// # Examples
 ///
@@ -88,7 +88,7 @@ impl<E: Error + 'static> From<E> for Report {
     }
 }
 
-/// A report as it travels.
+/// A report as it is serialized.
 #[derive(Serialize, Deserialize)]
 struct Lines(Vec<String>);
 

@@ -2,10 +2,11 @@
 //!
 //! # Safety
 //!
-//! A task's closure lives in a parcel, which forgets how long the closure may live. Before [`Engine::scope`]
+//! A task's closure is in a `Parcel`, whose type has lost the closure's lifetime. Before [`Engine::scope`]
 //! returns or unwinds, it waits until every job of the scope has resolved, takes back each closure that never
-//! ran, and waits for those that are running: after that no parcel holds a closure, whoever still has one. The end of the scope cannot be skipped: the scope is on the stack of the function that
-//! waits, and tasks can only be submitted through a reference to it.
+//! ran, and waits for those that are running: after that no parcel holds a closure, whoever still has one. The end of the
+//! scope cannot be skipped: the scope is on the stack of the function that waits, and tasks can only be submitted through a
+//! reference to it.
 #![expect(
     unsafe_code,
     reason = "closures that borrow travel to workers that are waited for"
@@ -27,7 +28,7 @@ use crate::task::TryOnce;
 use crate::timers::Timers;
 use crate::wait_group::{Deadline, WaitGroup, WaitGroupGuard};
 
-/// A closure on its way, until it is run or taken back.
+/// A closure that was submitted, until it is run or taken back.
 struct Parcel(Mutex<Content>);
 
 enum Content {
@@ -74,7 +75,7 @@ impl Parcel {
 
 type Carried = Box<dyn FnOnce(()) -> Result<(), PoolError> + Send>;
 
-/// A parcel, and the job that carries it.
+/// A closure that was submitted, and its job.
 struct Sent {
     parcel: Arc<Parcel>,
     job: Arc<dyn Awaited>,
@@ -227,7 +228,7 @@ impl<B: Backend> Scope<'_, '_, B> {
         }
         // A task may submit further ones, so this goes on until there is none.
         while let Some(Sent { parcel, job }) = self.last_sent() {
-            // Where nobody can take the place of a worker that waits here, what has not begun never will.
+            // Where no compensation thread can be had for a worker that waits here, what has not begun never will.
             parcel.take_back(wait(&job, None));
         }
         self.present.wait(&Deadline::after(&Timers::real(), None));
@@ -238,8 +239,8 @@ impl<B: Backend> Engine<B> {
     /// Calls `body` with a scope in which tasks may borrow from the caller's stack; when it returns, or
     /// unwinds, none of them is left.
     ///
-    /// In a task of the same pool, where nobody can take its place while the scope waits, those that have not begun
-    /// are not run: each is an error of the pool's tally.
+    /// In a task of the same pool, where no compensation thread can be had while the scope waits, those that have not begun
+    /// are not run: each is an error in the pool's [`TaskStats`](crate::TaskStats).
     pub fn scope<'env, R>(
         &self,
         body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env, B>) -> R,

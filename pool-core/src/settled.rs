@@ -1,4 +1,4 @@
-//! The items of an `imap` end one by one: a function whose errors, panics too, are values.
+//! Each item of an `imap` succeeds or fails on its own: a function whose errors, panics too, are values.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::task::{Func, Portable, PortableFn};
 #[derive(Debug, Clone, Copy)]
 pub struct Settled<F>(pub F);
 
-/// How one item ended, in a form that can travel.
+/// The result of one item, in a form that can be sent to another process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ItemResult<R, E>(Outcome<R, E>);
 

@@ -1,4 +1,4 @@
-//! What all cells of a pool share: its number, its timers, its callbacks' callbacks.
+//! What all jobs of a pool share: its number, its timers, its callback thread.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +21,7 @@ impl fmt::Display for TaskId {
     }
 }
 
-/// What all cells of a pool share.
+/// What all jobs of a pool share.
 #[derive(Debug)]
 pub(crate) struct PoolShared {
     /// Number of the pool in this process, from 1.
@@ -53,8 +53,8 @@ impl PoolShared {
         }
     }
 
-    /// Refuses what only the pool's own process can do: in a child that it has forked nobody does the work, and a lock may be one
-    /// that nobody unlocks.
+    /// Refuses what only the pool's own process can do: in a child that it has forked no thread does the work, and a lock may
+    /// stay locked for ever.
     pub(crate) fn is_here(&self) -> Result<(), PoolError> {
         match self.owner.is_current() {
             true => Ok(()),

@@ -1,4 +1,4 @@
-//! Ends of a pool that block nobody: a join to await, and a pool left to itself.
+//! Ends of a pool that block no caller: a join to await, and a join in the background.
 
 use std::fmt;
 use std::pin::Pin;
@@ -23,7 +23,7 @@ pub struct JoinAsync {
     owner: OwnerProcess,
 }
 
-/// A pool as its end sees it.
+/// A pool, as those who join it see it.
 pub(crate) trait Shutdown: Send {
     /// Whether the calling code may wait for the pool's end.
     fn may_join(&self) -> Result<(), PoolError>;
@@ -31,7 +31,7 @@ pub(crate) trait Shutdown: Send {
     fn join_pool(&self) -> Result<(), PoolError>;
 }
 
-/// What those who wait share with the one who joins.
+/// What a future shares with the thread that joins.
 #[derive(Default)]
 struct End {
     joined: Option<Result<(), PoolError>>,
@@ -48,7 +48,7 @@ impl JoinAsync {
     }
 }
 
-/// Joins on a thread of its own, and then tells; false, and nothing was done, where the system refuses a thread.
+/// Joins on a thread of its own, and then wakes the future. Where the system refuses a thread, the pool comes back.
 fn spawn_joiner(pool: Box<dyn Shutdown>, end: Arc<Mutex<End>>) -> Result<(), Box<dyn Shutdown>> {
     // Kept where a refused thread does not drop it.
     let pool = Arc::new(Mutex::new(Some(pool)));
@@ -72,8 +72,8 @@ fn spawn_joiner(pool: Box<dyn Shutdown>, end: Arc<Mutex<End>>) -> Result<(), Box
     }
 }
 
-/// Has a pool that takes no more work end by itself. Where the system refuses a thread its workers still leave, only
-/// their last trace stays.
+/// Joins a pool that takes no more work on a thread of its own. Where the system refuses a thread, its workers still leave,
+/// but nobody joins them.
 pub(crate) fn join_in_background(pool: impl Shutdown + 'static) {
     let _ = spawn_joiner(Box::new(pool), Arc::default());
 }

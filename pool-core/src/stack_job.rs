@@ -1,11 +1,11 @@
-//! Work that stays on the caller's stack while workers run it: the one place where a lifetime is erased.
+//! Work that stays on the caller's stack while workers run it. Its lifetime is erased here, and nowhere else.
 //!
 //! # Safety
 //!
 //! Workers get a pointer to a [`StackJob`], without a lifetime. Whoever hands it out must not return, nor unwind,
 //! before the job made of it has resolved; and such a job resolves only when no unit of it is left, run
-//! or discarded, also when the pool is terminated. [`StackJob::call`] is the only place that hands one out. Its `run`, the engine's
-//! blocking call, contains a panic of the backend; where the job is not queued, for that reason or because it was
+//! or discarded, also when the pool is terminated. [`StackJob::call`] is the only place that hands one out. Its `run`, the
+//! engine's blocking call, catches a panic of the backend; where the job is not queued, for that reason or because it was
 //! refused, it takes back every unit before it returns or unwinds: a backend that has kept the job finds none in it.
 #![expect(
     unsafe_code,
@@ -20,7 +20,7 @@ use crate::error::{CodecError, Never, TaskError};
 use crate::panics;
 use crate::work::{Work, sealed};
 
-/// Work on the caller's stack, and the first failure of its units.
+/// Work on the caller's stack, and the first error of its units.
 pub(crate) struct StackJob<W: Work> {
     work: W,
     error: Mutex<Option<TaskError<W::Raised>>>,
@@ -103,7 +103,7 @@ impl<W: Work> StackJob<W> {
 
 /// The work of a job whose function, items and results lie on the stack of a caller that waits for it.
 ///
-/// It can only be made by a pool's blocking calls; a backend that runs tasks in its own process carries it.
+/// Only a pool's blocking calls make one. A backend whose workers run in this process gets it in a job cell.
 pub struct Borrowed {
     job: *const (dyn OnStack + 'static),
     units: usize,
@@ -135,14 +135,14 @@ impl Work for Borrowed {
     }
 
     fn items(&self, unit: usize) -> Option<Range<usize>> {
-        // SAFETY: asked for a unit that has not ended: the hook waits for it.
+        // SAFETY: asked for a unit that has not ended: the caller whose stack it is waits for it.
         unsafe { &*self.job }.items(unit)
     }
 
     unsafe fn inputs(&self, _unit: usize) {}
 
     unsafe fn run(&self, unit: usize) -> Result<(), TaskError> {
-        // SAFETY: the caller owns the unit, so it has not ended and the hook waits for it.
+        // SAFETY: the caller owns the unit, so it has not ended, and the caller whose stack the job is on waits for it.
         unsafe { (*self.job).run(unit) };
         Ok(())
     }

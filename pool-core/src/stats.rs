@@ -1,8 +1,8 @@
 //! Statistics: tasks, errors, and the first error that nobody looked at.
 //!
 //! An error is handled when somebody gets it: by `get`, `get_timeout`, `get_ref`, by awaiting the handle, in an
-//! error callback, as an item of an `imap`. It is unhandled when the last one who could have got it has gone: its
-//! handle was dropped, or the iterator it waits in. What `terminate` ends is no error of anybody.
+//! error callback, as an item of an `imap`. It is unhandled when its handle, or the iterator it waits in, was dropped before
+//! that. What `terminate` ends is not an error.
 
 use std::any::{Any, type_name};
 use std::fmt;
@@ -19,7 +19,7 @@ use crate::report::Report;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct TaskStats {
-    /// Tasks that were let in.
+    /// Tasks that were admitted.
     pub submitted: u64,
     /// Of these, tasks that have ended, well or badly, or never will run.
     pub ended: u64,
@@ -62,7 +62,7 @@ impl Counters {
         self.errors.fetch_add(more, Ordering::Relaxed);
     }
 
-    /// An error was lost.
+    /// Counts an error that nobody looked at.
     pub(crate) fn unhandled(&self, task: impl FnOnce() -> String, error: TaskError<String>) {
         if !counts(&error) {
             return;
@@ -88,12 +88,12 @@ impl Counters {
     }
 }
 
-/// Whether it counts as an error: what the caller ended does not.
+/// Whether it counts as an error: what `terminate` ended does not.
 pub(crate) fn counts<E>(error: &TaskError<E>) -> bool {
     !matches!(error, TaskError::Terminated)
 }
 
-/// An error in words that can be kept when it has gone itself.
+/// An error as text, which can be kept when the error itself is dropped.
 pub(crate) fn in_words<E: 'static>(error: &TaskError<E>) -> TaskError<String> {
     in_words_of(error.as_ref())
 }

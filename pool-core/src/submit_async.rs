@@ -22,7 +22,7 @@ enum State<T, E> {
     Done,
 }
 
-/// A job that is to be let in.
+/// A job that is to be admitted.
 pub(crate) trait PollAdmit: Send {
     fn poll_admit(&mut self, waker: &Waker) -> Poll<Result<(), PoolError>>;
 }
@@ -71,9 +71,9 @@ impl<T, E> fmt::Debug for SubmitAsync<T, E> {
 /// A job on its way into a queue that may be full.
 pub(crate) struct Admit<J: ?Sized + AsJob, M, K> {
     queue: Arc<Queue<J>>,
-    /// Until it is let in.
+    /// Until it is admitted.
     job: Option<Arc<J>>,
-    /// From when it found the queue full.
+    /// Its turn in the line for places, once it has found the queue full.
     turn: Option<Turn<J>>,
     /// Whether the pool takes work.
     is_open: M,
@@ -119,7 +119,7 @@ where
                 }
             }
         }
-        // The rest of a map that was let in finds places one by one.
+        // The rest of a map that was admitted finds places one by one.
         if let Some(turn) = &self.turn {
             ready!(turn.poll_places(waker));
             self.turn = None;

@@ -1,4 +1,4 @@
-//! What travels to a worker: a function and its argument, as a task that says what comes back.
+//! Functions and tasks: what a pool runs, and what of it can be sent to another process.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::context::Context;
 use crate::error::{CodecError, Never, TaskError};
 
-/// One piece of work for a worker: it runs once and yields a value, or fails politely.
+/// One piece of work for a worker: it runs once and yields a value or an error.
 ///
 /// Anyone may implement it; [`FnCall`] and [`Once`] are what the methods of a pool make of a function
 /// and its argument. It need not be `'static`: a call that blocks may borrow from the caller's stack.
 pub trait Task {
     /// What the task yields.
     type Out;
-    /// The error with which it fails politely ([`Never`] when it cannot): Python's raised exception.
+    /// The error that it returns ([`Never`] when it returns none). In Python: a raised exception.
     type Raised;
     /// Does the work.
     ///
@@ -24,11 +24,11 @@ pub trait Task {
     fn run(self) -> Result<Self::Out, Self::Raised>;
 }
 
-/// A function that many workers may call at once, and how its return value is to be read.
+/// A function that many workers may call at once. The type says whether a returned `Result` is a value or may be an error.
 pub trait Func<A> {
     /// What a call yields.
     type Out;
-    /// The error with which it fails politely.
+    /// The error that it returns.
     type Raised;
     /// Calls it.
     ///
@@ -37,7 +37,7 @@ pub trait Func<A> {
     /// The function's own error, where its return value is read as a `Result`.
     fn call(&self, arg: A) -> Result<Self::Out, Self::Raised>;
 
-    /// Whether errors are values: each item of an `imap` ends for itself.
+    /// Whether errors are values: then each item of an `imap` succeeds or fails on its own.
     #[doc(hidden)]
     const SETTLES: bool = false;
 
@@ -58,7 +58,7 @@ pub trait Func<A> {
 #[derive(Debug, Clone, Copy)]
 pub struct Plain<F>(pub F);
 
-/// A function whose `Err` is a failure: the `try_` forms.
+/// A function whose `Err` is the task's error: the `try_` forms.
 #[derive(Debug, Clone, Copy)]
 pub struct Trying<F>(pub F);
 
@@ -66,7 +66,7 @@ pub struct Trying<F>(pub F);
 #[derive(Debug, Clone, Copy)]
 pub struct Star<F>(pub F);
 
-/// [`Star`], with its `Err` a failure.
+/// [`Star`], whose `Err` is the task's error.
 #[derive(Debug, Clone, Copy)]
 pub struct TryStar<F>(pub F);
 
@@ -161,7 +161,7 @@ impl<A, R, F: FnOnce(A) -> R> Task for Once<F, A> {
     }
 }
 
-/// [`Once`], with its `Err` a failure.
+/// [`Once`], whose `Err` is the task's error.
 #[derive(Debug, Clone, Copy)]
 pub struct TryOnce<F, A> {
     /// The function.
@@ -251,7 +251,7 @@ pub trait PortableFn<A>:
     type Context: Portable + Sync;
     /// The pointer inside.
     fn pointer(&self) -> Self::Pointer;
-    /// What travels beside the pointer, if anything does.
+    /// The context that is sent beside the pointer, if there is one.
     fn context(&self) -> Option<&Context<Self::Context>>;
     /// The function around a pointer; `context` is asked where there is one.
     ///
@@ -332,7 +332,7 @@ pub trait Tuple: Sized {
 }
 
 mod pointers {
-    //! The one place where a function pointer becomes an address and back.
+    //! Function pointers become addresses, and addresses function pointers, here and nowhere else.
     //!
     //! # Safety
     //!

@@ -4,7 +4,7 @@
 //! is its resolver: it alone decides the outcome, all later answers are dropped. `due` is a job whose
 //! callback has not run yet. Flags beside the phase are only ever added.
 //!
-//! Nobody is missed: a waiter sets `WAITED` and looks at the phase under the lock on which it then sleeps;
+//! No waiter is missed: it sets `WAITED` and looks at the phase under the lock on which it then sleeps;
 //! the resolver publishes `ready` and sees the flag in the same atomic step, and takes that lock before it
 //! wakes. Wakers are called outside of the lock.
 
@@ -22,23 +22,23 @@ const OPEN: u32 = 0;
 const RESOLVING: u32 = 1;
 const DUE: u32 = 2;
 const READY: u32 = 3;
-/// The outcome is a failure.
+/// The outcome is an error.
 const FAILED: u32 = 1 << 2;
-/// Somebody waits.
+/// A thread or a future waits.
 const WAITED: u32 = 1 << 3;
 /// A callback of the same pool waits.
 const CALLBACK_WAITS: u32 = 1 << 4;
-/// Nobody will ask for the outcome any more.
+/// The handle was dropped: nobody will ask for the outcome.
 const FORGOTTEN: u32 = 1 << 5;
-/// Somebody got the failure.
+/// Somebody got the error.
 const SEEN: u32 = 1 << 6;
 
 /// What a job's resolver still has to do once the job is ready.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Published {
-    /// A callback waits as well: the callbacks must be nudged.
+    /// A callback waits as well: the callback thread must be nudged.
     pub(crate) callback_waits: bool,
-    /// The handle has gone: the outcome is the resolver's.
+    /// The handle was dropped: the outcome belongs to the resolver.
     pub(crate) forgotten: bool,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct TaskState {
     bell: Condvar,
 }
 
-/// Those who are told when the job is ready.
+/// What is woken when the job is ready.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     waker: Option<Waker>,
@@ -78,7 +78,7 @@ impl TaskState {
         self.word.fetch_or(FAILED, Ordering::Release);
     }
 
-    /// Becomes the resolver; false when somebody was first.
+    /// Makes the caller the resolver; false when the job has one already.
     pub(crate) fn begin(&self) -> bool {
         let mut word = self.word.load(Ordering::Acquire);
         while word & PHASE == OPEN {
@@ -99,7 +99,7 @@ impl TaskState {
         self.word.fetch_add(DUE - RESOLVING, Ordering::Release);
     }
 
-    /// Somebody has got the failure.
+    /// Somebody has got the error.
     pub(crate) fn mark_seen(&self) {
         self.word.fetch_or(SEEN, Ordering::AcqRel);
     }
@@ -108,13 +108,13 @@ impl TaskState {
         self.word.load(Ordering::Acquire) & SEEN != 0
     }
 
-    /// The handle goes without having looked; true when the job is ready, and its outcome is the caller's.
-    /// Otherwise it will be the resolver's.
+    /// The handle is dropped without having read the outcome. True when the job is ready: then the outcome belongs to the
+    /// caller. Otherwise it will belong to the resolver.
     pub(crate) fn forget(&self) -> bool {
         self.is_ready() || self.word.fetch_or(FORGOTTEN, Ordering::AcqRel) & PHASE == READY
     }
 
-    /// The outcome is in its place, and nobody is before the waiters.
+    /// The outcome is in its place, and no callback is due: wakes the waiters.
     pub(crate) fn publish(&self) -> Published {
         // Phases below READY only differ in bits that READY has.
         let before = self.word.fetch_or(READY, Ordering::AcqRel);
@@ -201,7 +201,7 @@ impl TaskState {
         Poll::Pending
     }
 
-    /// The lock under which failures are recorded while the job is open.
+    /// The lock under which errors are recorded while the job is open.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

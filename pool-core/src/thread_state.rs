@@ -1,4 +1,4 @@
-//! Where a thread stands: in a worker, in a callback, or outside of every pool.
+//! What the calling thread is to a pool: a worker, the callback thread, a service thread, or none of them.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -55,13 +55,13 @@ pub fn worker_state<S: 'static, R>(f: impl FnOnce(&mut S) -> R) -> Option<R> {
     taken.0.as_mut()?.downcast_mut().map(f)
 }
 
-/// What a backend does when a worker waits for its own pool: while one is blocked, another thread may run in its place.
+/// What a backend does when a worker waits for its own pool: it may run a compensation thread while the worker is blocked.
 ///
 /// Source: `ForkJoinPool.ManagedBlocker` in Java, `block_in_place` in tokio.
 pub trait BlockHook: Send + Sync {
-    /// The calling worker is going to block; false when no thread can be had to run in its place.
+    /// The calling worker is going to block. False when no compensation thread can be had; then the worker does not block.
     fn block(&self) -> bool;
-    /// It goes on.
+    /// The worker goes on. Another thread may call this.
     fn unblock(&self);
     /// Whether what the calling worker runs is a part of the job with this number in its pool.
     fn runs(&self, job: u64) -> bool;
@@ -91,7 +91,7 @@ pub(crate) struct BlockedWorker {
 }
 
 impl BlockedWorker {
-    /// It goes on, or is about to. It may be said again.
+    /// The worker goes on, or is about to. Further calls do nothing.
     pub(crate) fn unblock(&self) {
         if !self.unblocked.swap(true, Ordering::AcqRel) {
             self.hook.unblock();
@@ -111,8 +111,8 @@ impl fmt::Debug for BlockedWorker {
     }
 }
 
-/// To be held by whoever blocks until something of this pool has happened: a worker of that pool counts as blocked,
-/// once, however often it is asked meanwhile.
+/// To be held by a caller while it blocks for this pool. If it is a worker of the pool, it counts as blocked, once, however
+/// often this is called meanwhile.
 pub(crate) fn block(pool: u64) -> Result<Option<Blocked>, PoolError> {
     if is_service_thread(pool) {
         return Err(PoolError::WouldDeadlock);
@@ -142,7 +142,7 @@ struct Here {
     worker: Option<(u64, Worker)>,
     /// What the worker's initializer made.
     state: Option<Box<dyn Any>>,
-    /// Who takes the worker's place while it waits for its own pool.
+    /// What is called when the worker waits for its own pool.
     hook: Option<Arc<dyn BlockHook>>,
     /// It is blocked now.
     blocked: bool,
@@ -157,12 +157,12 @@ struct Here {
 enum Post {
     /// It runs callbacks, and what comes with them: wakers, and drops of values.
     Callbacks,
-    /// It gives workers their tasks, and takes what they answer.
+    /// It sends tasks to workers and receives their answers.
     Service,
 }
 
-/// What is known of the calling thread, for the length of `look`, which runs nobody else's code. Nothing while the
-/// thread's locals are torn down, a pool in one of them perhaps: no task and no callback runs there.
+/// What is known of the calling thread, while `look` runs, which calls no code of the user. `None` while the thread's
+/// locals are torn down, perhaps with a pool in one of them: no task and no callback runs there.
 fn here<R>(look: impl FnOnce(&mut Here) -> R) -> Option<R> {
     HERE.try_with(|here| look(&mut here.borrow_mut())).ok()
 }
@@ -178,7 +178,7 @@ impl WorkerGuard {
         WorkerGuard(())
     }
 
-    /// While the worker waits for its own pool, this takes its place.
+    /// Calls this hook before and after the worker waits for its own pool.
     pub fn set_block_hook(&self, hook: Arc<dyn BlockHook>) {
         here(|here| here.hook = Some(hook));
     }
@@ -200,13 +200,13 @@ impl Drop for WorkerGuard {
     }
 }
 
-/// Marks the calling thread, until it is dropped, as the one without which its pool does not go on: what would wait for
-/// that pool here is refused, and a pool dropped here is joined elsewhere.
+/// Marks the calling thread, until it is dropped, as its pool's service thread, without which the pool does not go on. A call
+/// that would wait for the pool is refused there, and a pool that is dropped there is joined by another thread.
 #[derive(Debug)]
 pub struct ServiceGuard(());
 
 impl ServiceGuard {
-    /// The calling thread is_service_thread the pool with this number going.
+    /// The calling thread is the service thread of the pool with this number.
     pub fn enter(pool: u64) -> ServiceGuard {
         here(|here| here.post = Some((pool, Post::Service)));
         ServiceGuard(())
@@ -230,13 +230,13 @@ pub(crate) fn inside(pool: u64) -> bool {
     on_callback_thread(pool) || is_service_thread(pool) || here(on_worker).unwrap_or(false)
 }
 
-/// True when the calling code is where this pool's callbacks run.
+/// True when the calling code runs on this pool's callback thread, or in one of its callbacks.
 pub(crate) fn on_callback_thread(pool: u64) -> bool {
     let calls = |here: &mut Here| here.callbacks.iter().any(|(of, _)| *of == pool);
     has_post(pool, Post::Callbacks) || here(calls).unwrap_or(false)
 }
 
-/// True when this pool does not go on before the calling code has returned.
+/// True when the calling thread is this pool's service thread.
 pub(crate) fn is_service_thread(pool: u64) -> bool {
     has_post(pool, Post::Service)
 }
@@ -256,7 +256,7 @@ pub(crate) fn is_part_of(pool: u64, job: u64) -> bool {
     in_callback || hook.is_some_and(|hook| hook.runs(job))
 }
 
-/// Runs a callback of a job, known as such while it runs.
+/// Runs a callback of a job, and marks the thread as running it.
 pub(crate) fn as_callback<R>(pool: u64, job: u64, run: impl FnOnce() -> R) -> R {
     struct Leave;
     impl Drop for Leave {

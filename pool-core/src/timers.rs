@@ -1,7 +1,7 @@
-//! The one source of time of a pool: every deadline, grace period and back-off is a timer here.
+//! The only source of time of a pool: every time limit, grace period and pause is a timer here.
 //!
 //! Nothing else in the pool crates waits with a time-out, so whoever supplies the [`TimeSource`] decides
-//! what time it is for a pool. Programs use the real clock; a conformance harness binds its own.
+//! what time it is for a pool. Programs use the real clock; a conformance harness supplies its own.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::panics;
 /// What is done when a timer fires: short, and never blocking.
 pub type Alarm = Box<dyn FnOnce() + Send>;
 
-/// Tells when a time is over.
+/// A clock with timers.
 pub trait TimeSource: Send + Sync {
     /// Starts a timer that calls `alarm` once after `after`; returns its number.
     fn arm(&self, after: Duration, alarm: Alarm) -> u64;

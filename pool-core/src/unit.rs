@@ -1,7 +1,8 @@
-//! A job in the queue, and its units: the right to end one part of one job, made once and consumed by its end.
+//! A job in the queue, and its units.
 //!
-//! A unit can only be made here, by the link of its own cell, which counts those that it has handed out. What no
-//! longer is to be handed out is known to the same link, and told as [`Unclaimed`].
+//! A [`Unit`] is a move-only token for one part of a job. Finishing that part consumes the token, so no part can finish twice.
+//! Only the link of a job cell makes units; it counts those that it has handed out. It also counts those that will never be
+//! handed out, as [`Unclaimed`].
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::shared::TaskId;
 use crate::work::sealed;
 
-/// The right to end one unit of one job: made by the queue, once for each unit, and consumed by its end.
+/// A move-only token for one part of one job: the queue makes one for each part, and finishing the part consumes it.
 #[derive(Debug)]
 #[must_use = "a unit that is not ended keeps its job waiting for ever"]
 pub struct Unit {
@@ -24,7 +25,7 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// Which of its job's units it is.
+    /// Its index among the units of its job.
     pub(crate) fn index(&self) -> usize {
         self.index
     }
@@ -34,7 +35,7 @@ impl Unit {
         self.returns
     }
 
-    /// It comes back once more.
+    /// Counts one more return.
     pub(crate) fn count_return(&mut self) {
         self.returns = self.returns.saturating_add(1);
     }

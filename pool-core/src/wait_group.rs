@@ -1,11 +1,11 @@
-//! Who is still there: a count that can be waited for until it is zero, or until a deadline.
+//! A count that can be waited for until it is zero, or until a deadline.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::timers::{Armed, Timers};
 
-/// Counts those present; [`WaitGroup::wait`] returns when all have left.
+/// Counts guards that live; [`WaitGroup::wait`] returns when all were dropped.
 #[derive(Debug, Default)]
 pub struct WaitGroup {
     present: Mutex<usize>,
@@ -13,23 +13,23 @@ pub struct WaitGroup {
 }
 
 impl WaitGroup {
-    /// Nobody is there.
+    /// A count of zero.
     pub fn new() -> WaitGroup {
         WaitGroup::default()
     }
 
-    /// One more is there, until the returned guard is dropped.
+    /// Counts one more, until the returned guard is dropped.
     pub fn enter(self: &Arc<Self>) -> WaitGroupGuard {
         *lock(&self.present) += 1;
         WaitGroupGuard(self.clone())
     }
 
-    /// How many are there.
+    /// How many guards live.
     pub fn count(&self) -> usize {
         *lock(&self.present)
     }
 
-    /// Waits until nobody is there; false when the deadline came first.
+    /// Waits until the count is zero; false when the deadline came first.
     pub fn wait(self: &Arc<Self>, deadline: &Deadline) -> bool {
         deadline.ring_at(self);
         let mut present = lock(&self.present);
@@ -45,15 +45,15 @@ impl WaitGroup {
         true
     }
 
-    /// Makes those who wait look again.
+    /// Makes waiting threads check again.
     fn ring(&self) {
-        // Through the lock, so that a waiter is either before its look or asleep.
+        // Through the lock, so that a waiter is either before its check or asleep.
         drop(lock(&self.present));
         self.changed.notify_all();
     }
 }
 
-/// One who is there.
+/// Counted until it is dropped.
 #[derive(Debug)]
 pub struct WaitGroupGuard(Arc<WaitGroup>);
 
@@ -67,7 +67,7 @@ impl Drop for WaitGroupGuard {
     }
 }
 
-/// Until when somebody waits, by a pool's own timers; one deadline may serve several waits in a row.
+/// The end of a wait, by a pool's own timers; one deadline may serve several waits in a row.
 #[derive(Debug)]
 pub struct Deadline {
     bells: Arc<Mutex<Bells>>,

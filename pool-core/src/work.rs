@@ -1,4 +1,4 @@
-//! What a job's cell holds: the work in units, each done by one worker, and the place of its value.
+//! What a job cell holds: the work in units, each done by one worker, and the room for its value.
 //!
 //! # Safety
 //!
@@ -26,7 +26,7 @@ use crate::task::{Func, Task};
 pub trait Work: sealed::Sealed + Send + Sync {
     /// What the job yields as a whole.
     type Value: Send;
-    /// The error with which its tasks fail politely.
+    /// The error that its functions return.
     type Raised: Send;
     /// What one unit yields, where it is not run in place.
     type Output;
@@ -65,7 +65,7 @@ pub trait Work: sealed::Sealed + Send + Sync {
     #[doc(hidden)]
     unsafe fn store(&self, unit: usize, output: Self::Output) -> Result<(), CodecError>;
 
-    /// Makes the value out of what the units left.
+    /// Makes the job's value of the units' results.
     ///
     /// # Safety
     ///

@@ -1,4 +1,4 @@
-//! What a thread pool can be told at its start.
+//! The builder of a thread pool.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -92,12 +92,11 @@ impl Builder {
     /// How many tasks may wait in the queue, at least 1 (default: any number); those that run are not counted, each
     /// chunk of a map is one.
     ///
-    /// When it is full, a submission waits for a place: [`Call`](crate::Call) and [`Each`](crate::Each) have the forms that do not,
-    /// or not for long, and give the argument back, and one that is awaited. `close` and `terminate` wake those who wait with
-    /// [`PoolError::NotRunning`](crate::PoolError::NotRunning). A map is let in chunk by chunk; one whose first
-    /// chunk is in counts as accepted. An `imap` has its read-ahead for a bound:
-    /// it neither waits here nor takes places from others. Of several who wait, whoever came first gets the next
-    /// place, and nobody who comes later is let in before.
+    /// When it is full, a submission waits for a place. [`Call`](crate::Call) and [`Each`](crate::Each) also have forms that do not
+    /// wait, or not for long, and give the argument back, and one that is awaited. `close` and `terminate` wake submissions that
+    /// wait, with [`PoolError::NotRunning`](crate::PoolError::NotRunning). A map is admitted chunk by chunk; it counts as accepted
+    /// with its first chunk. An `imap` is bounded by its read-ahead: it neither waits here nor takes places from others. Of
+    /// several submissions that wait, the first gets the next place, and a later one is never admitted before it.
     ///
     /// In Python the queue has no bound.
     ///

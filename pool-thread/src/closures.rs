@@ -91,8 +91,8 @@ impl ThreadPool {
         Each::new(self, ClosureEach(Plain(func)), items)
     }
 
-    /// As [`each`](Self::each), for a function that may fail. In a map a failing item ends its chunk; in an imap each item ends for
-    /// itself.
+    /// As [`each`](Self::each), for a function that may fail. In a map a failing item ends its chunk; in an imap each item fails
+    /// on its own.
     ///
     /// # Examples
     ///
@@ -118,8 +118,8 @@ impl ThreadPool {
         Each::new(self, ClosureEach(Trying(func)), items)
     }
 
-    /// As [`try_each`](Self::try_each), for an input that may fail, such as the lines of a file: an imap's first `Err` of the input
-    /// comes as [`TaskError::Raised`] behind the results of all items before it, and is the end.
+    /// As [`try_each`](Self::try_each), for an input that may fail, such as the lines of a file. The first `Err` of an imap's
+    /// input comes as [`TaskError::Raised`] behind the results of all items before it, and is the end.
     ///
     /// # Examples
     ///
@@ -149,7 +149,7 @@ impl ThreadPool {
     }
 }
 
-/// Python's names for calls that wait: function, arguments and results may borrow from the caller's stack.
+/// Python's names for calls that wait: functions, arguments and results may borrow from the caller's stack.
 impl ThreadPool {
     #[track_caller]
     fn run_batch<A: Send, F: Func<A, Out: Send, Raised: Send> + Send + Sync>(
@@ -303,7 +303,7 @@ impl ThreadPool {
     }
 }
 
-/// Python's names for calls that return at once: what they call may capture.
+/// Python's names for calls that return at once: their functions may capture.
 impl ThreadPool {
     /// Queues `func(arg)` and returns at once. Its long form, with callbacks, is [`call`](Self::call).
     ///

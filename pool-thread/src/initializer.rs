@@ -37,10 +37,10 @@ impl fmt::Debug for Initializer {
     }
 }
 
-/// How many compensation threads there may be, where nothing else is said.
+/// How many compensation threads there may be, by default.
 const COMPENSATION_THREADS: usize = 1_000;
 
-/// What the threads are told at its start.
+/// The settings of a pool's threads.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) initializer: Option<Initializer>,
@@ -48,7 +48,7 @@ pub(crate) struct Settings {
     pub(crate) timers: Timers,
     /// How many compensation threads there may be.
     pub(crate) compensation_threads: usize,
-    /// Bytes of each worker's stack, where something is said of it.
+    /// Bytes of each worker's stack, if the builder was told.
     pub(crate) stack_size: Option<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! `Process`: one function on a thread of its own, the twin of the process that `pool-process` has.
+//! `Process`: one function on a thread of its own, the counterpart of `pool-process`'s `Process`.
 
 use std::fmt;
 use std::io;
@@ -190,7 +190,7 @@ impl Process {
         if !self.present.wait(&Deadline::after(&self.timers, limit)) {
             return Ok(false);
         }
-        // Under the lock until the thread is gone: who comes second does not return before.
+        // Under the lock until the thread is gone, so that a second caller does not return before.
         let mut life = self.life();
         if let Life::Started(thread) = std::mem::replace(&mut *life, Life::Over) {
             // A panic was the process's own end, and the panic hook has told of it.

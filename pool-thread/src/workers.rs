@@ -2,12 +2,12 @@
 //! when it has done as many tasks as it may.
 //!
 //! A worker whose initializer fails tries again, a bounded number of times with growing pauses, and then retires.
-//! When nobody is left who could take work, it stays to fail what is queued, with the initializer's own words: for ever
+//! When no other worker can take work, it stays and fails what is queued, with the initializer's own message: for ever
 //! where all others have retired too, and until one goes on where they wait for their own pool.
 //!
 //! While a worker waits for a task of its own pool, a compensation thread takes units from the same queue, so a pool cannot
-//! block itself. When the wait is over there is a thread too many, and whichever comes first to take work leaves instead: no
-//! unit begins while as many run unblocked as the pool has workers. Nothing is ever run on the stack of one who waits.
+//! block itself. When the wait is over there is a thread too many, and the first thread that comes to take work leaves instead:
+//! no unit begins while as many run unblocked as the pool has workers. No task runs on the stack of a thread that waits.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,12 +58,12 @@ struct Counts {
 }
 
 impl Counts {
-    /// Somebody takes work, or is about to.
+    /// Some thread takes work, or is about to.
     fn takes_work(&self) -> bool {
         self.able > self.blocked
     }
 
-    /// One more than are missing: whoever comes to take work is to leave instead.
+    /// There is a thread too many: the next one that comes to take work leaves instead.
     fn is_superfluous(&self) -> bool {
         self.extra > self.blocked
     }
@@ -149,8 +149,8 @@ impl Workers {
                 Err(why) => self.retire(index, &why),
             };
             drop(slot);
-            // Nobody is started for a pool that has nothing left to do. Where the system refuses a successor, this
-            // thread is its own.
+            // No thread is started for a pool that has nothing left to do. Where the system refuses a replacement, this thread
+            // goes on as its own.
             if !matches!(end, End::MaxTasks) || self.queue.is_drained() || self.spawn(index).is_ok()
             {
                 return;
@@ -179,7 +179,7 @@ impl Workers {
                     slot.set_state(state);
                     return Ok(());
                 }
-                // Nobody tries again for a pool that has nothing left to do.
+                // No further try for a pool that has nothing left to do.
                 Err(why) if tries == TRIES || !self.rest(pause) => {
                     return Err(format!("the initializer failed {tries} times: {why}"));
                 }
@@ -232,14 +232,14 @@ impl Workers {
         leaves
     }
 
-    /// Leaves the work to those who can do it; where there are none, it fails.
+    /// Leaves the work to the other workers; while none of them can take it, fails it.
     fn retire(&self, index: usize, why: &str) -> End {
         {
             let mut counts = lock(&self.counts);
             counts.able -= 1;
             counts.extra = counts.extra.saturating_sub(1);
         }
-        // Where everybody waits for what is queued, the first failure that one of them has waited for ends this.
+        // Where all other workers wait for what is queued, this ends with the first error that one of them has waited for.
         let takes_work = || lock(&self.counts).takes_work();
         while let Some(claim) = self.queue.next_unless(WorkerSlot(index), takes_work) {
             let job = claim.job.as_job();
@@ -270,7 +270,7 @@ impl BlockHook for BlockedSlot {
         let slot = {
             let mut counts = lock(&workers.counts);
             workers.compensates.store(true, Ordering::Release);
-            // A thread too many goes on instead of leaving.
+            // If there is a thread too many, it goes on instead of leaving.
             let spawns = counts.extra <= counts.blocked;
             if spawns && counts.extra >= workers.settings.compensation_threads {
                 return false;
@@ -311,11 +311,11 @@ impl BlockHook for BlockedSlot {
 fn join_all(threads: impl IntoIterator<Item = JoinHandle<()>>) {
     let here = thread::current().id();
     for thread in threads {
-        // What a task left in its thread's locals may be the last to hold the pool: it is dropped when the worker has left.
+        // A task may have left the last reference to the pool in its thread's locals, which are dropped when the worker has left.
         if thread.thread().id() == here {
             continue;
         }
-        // A worker contains what it runs; were it to panic, there is nothing left to save here.
+        // A worker catches the panics of its tasks. If it panicked itself, there is nothing to be done here.
         let _ = thread.join();
     }
 }

@@ -1,4 +1,4 @@
-//! Chunks that may end in any order: each tells of its end by its waker, and whoever waits takes the news.
+//! Chunks that may end in any order: the waker of each sends an event at its end, and the consumer receives it.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ pub(super) struct InFlight<R, E> {
     pub(super) chunks: BTreeMap<u64, Sent<R, E>>,
     /// They are taken in the order in which they were sent.
     pub(super) ordered: bool,
-    /// Of these, the one whose end is told; chunks are numbered from 1.
+    /// Of these, the one whose end is reported; chunks are numbered from 1.
     watched: u64,
     /// The number of the wait that began last.
     last: u64,
@@ -28,7 +28,7 @@ pub(super) struct InFlight<R, E> {
     pub(super) news: Receiver<News>,
 }
 
-/// What one who waits for any chunk is told.
+/// An event for the consumer, which waits for any chunk.
 pub(super) enum News {
     /// The chunk with this number has ended.
     Ended(u64),
@@ -38,41 +38,41 @@ pub(super) enum News {
     Read,
 }
 
-/// Where news are told.
+/// Where events are sent.
 pub(super) struct Bell {
     sender: Sender<News>,
-    /// Who polls for news.
+    /// The waker of a consumer that polls.
     pub(super) waker: Mutex<Option<Waker>>,
-    /// A worker of the pool that waits for news.
+    /// A worker of the pool that waits for an event.
     blocked: Mutex<Option<Arc<BlockedWorker>>>,
-    /// A callback has waited for news: the callbacks on which it runs must be nudged.
+    /// A callback has waited for an event: the callback thread must be nudged.
     callback_waits: AtomicBool,
     shared: Arc<PoolShared>,
 }
 
 impl Bell {
     fn tell(&self, news: News) {
-        // One who has dropped the iterator need not be told.
+        // The iterator may have been dropped: then nobody needs the event.
         let _ = self.sender.send(news);
-        // Beside the other fence: either the callback sees the news, or this thread that it waits.
+        // With the other fence: either the callback sees the event, or this thread sees that it waits.
         fence(Ordering::SeqCst);
         if self.callback_waits.load(Ordering::Relaxed) {
             self.shared.callbacks.nudge();
         }
         let waker = lock(&self.waker).take();
         if let Some(waker) = waker {
-            // A waker is the caller's code: its panic is not that of the one who tells.
+            // A waker is the caller's code: its panic must not reach this thread.
             let _ = panics::catch(|| waker.wake());
         }
     }
 }
 
-/// Tells of a chunk's end.
+/// The waker of a chunk: it reports the chunk's end.
 struct Teller(Arc<Bell>, u64);
 
 impl Wake for Teller {
     fn wake(self: Arc<Self>) {
-        // The one who waits counts as running before whoever ended the chunk takes more work.
+        // The worker that waits counts as running before the thread that ended the chunk takes more work.
         let blocked = lock(&self.0.blocked).take();
         if let Some(worker) = blocked {
             worker.unblock();
@@ -101,18 +101,18 @@ impl<R, E> InFlight<R, E> {
         }
     }
 
-    /// How many items are on their way in them.
+    /// How many items they have.
     pub(super) fn items(&self) -> usize {
         self.chunks.values().map(|sent| sent.items.len()).sum()
     }
 
-    /// Who is woken by the end of the chunk with a number.
+    /// Makes the waker for the chunk with a number.
     pub(super) fn waker_of(&self) -> Box<dyn Fn(u64) -> Waker + Send> {
         let bell = self.bell.clone();
         Box::new(move |number| Waker::from(Arc::new(Teller(bell.clone(), number))))
     }
 
-    /// Who is told of chunks that were sent.
+    /// What the reader calls when it has sent a chunk.
     pub(super) fn told(&self) -> Arc<dyn Fn() + Send + Sync> {
         let bell = self.bell.clone();
         Arc::new(move || bell.tell(News::Read))
@@ -151,7 +151,7 @@ impl<R: 'static, E: 'static> InFlight<R, E> {
                 }
                 Err(_) => match thread_state::block(shared.pool) {
                     Ok(blocked) => self.receive(blocked),
-                    // Nobody can take this worker's place: it waits until its time is over.
+                    // No compensation thread can be had for this worker: it waits until its time is over.
                     Err(_) if limit.is_some() => self.receive(None),
                     // Or is refused, as with results in order: with the chunk that it would come to.
                     Err(_) => return self.refuse_first(),
@@ -200,7 +200,7 @@ impl<R: 'static, E: 'static> InFlight<R, E> {
         let number = *first.key();
         let mut has_ended = first.get().handle.ready();
         if !has_ended && self.watched != number {
-            // From now on its end is told: it may have come meanwhile.
+            // From now on its end is reported: it may have ended meanwhile.
             self.watched = number;
             let waker = Waker::from(Arc::new(Teller(self.bell.clone(), number)));
             has_ended = first.get().handle.watch(&waker);
@@ -211,10 +211,10 @@ impl<R: 'static, E: 'static> InFlight<R, E> {
         })
     }
 
-    /// Blocks until there are news.
+    /// Blocks until there is an event.
     fn receive(&self, blocked: Option<Blocked>) -> Result<News, RecvError> {
         *lock(&self.bell.blocked) = blocked.as_ref().map(Blocked::worker);
-        // A chunk may have ended before the worker lay there: then there are news already.
+        // A chunk may have ended before the worker was stored there: then there is an event already.
         // The sender beside the receiver keeps the channel open.
         self.news.recv()
     }
@@ -230,11 +230,11 @@ impl<R: 'static, E: 'static> InFlight<R, E> {
             news.set(told);
             has_come
         });
-        // Where callbacks have no thread of their own, there is nothing else to run meanwhile.
+        // Where there is no callback thread, there is nothing else to run meanwhile.
         news.take().map_or_else(|| self.news.recv(), Ok)
     }
 
-    /// Whether whoever waits runs in the only chunks that could end.
+    /// Whether the caller runs in the only chunks that could end.
     pub(super) fn are_ours(&self) -> bool {
         let awaited = if self.ordered { 1 } else { usize::MAX };
         let mut chunks = self.chunks.values().take(awaited);

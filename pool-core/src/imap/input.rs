@@ -1,9 +1,9 @@
 //! The input of an `imap`: read chunk by chunk, each chunk one job.
 //!
-//! An input that is at hand (a range, a vector) is read by the consumer, as it takes results. Any other may wait, for ever or for what
-//! the consumer does, so a thread reads it beside the consumer (`readers.rs`), as far ahead as its window allows.
-//! An input ends with its last item, with its failure, with its pool, or when nobody wants its results any more; while its reader is
-//! blocked in the caller's code, nobody waits for it.
+//! The consumer reads an input that is at hand (a range, a vector), as it takes results. Any other input may wait, for ever or
+//! for what the consumer does, so a thread reads it beside the consumer (`readers.rs`), as far ahead as its window allows.
+//! An input ends with its last item, with its failure, with its pool, or when nobody wants its results any more. While its
+//! reader is blocked in the caller's code, nobody waits for it.
 
 use std::any::TypeId;
 use std::collections::VecDeque;
@@ -112,7 +112,7 @@ impl<A, E, I: Iterator<Item = Result<A, E>>> Iterator for UntilError<I, E> {
     }
 }
 
-/// A chunk on its way.
+/// A chunk that was submitted.
 pub(crate) struct Sent<R, E> {
     pub(crate) number: u64,
     /// Its items, as indexes of the input.
@@ -151,8 +151,8 @@ impl Window {
         }
     }
 
-    /// Whether one who waits is to be woken while so many chunks are on their way: a window that has grown is refilled when half of
-    /// it is empty, since a wake-up costs more than many tasks.
+    /// Whether to wake a reader that waits while so many chunks are outstanding: a window that has grown is refilled when half
+    /// of it is empty, since a wake-up costs more than many tasks.
     fn wakes_at(&self, outstanding: usize) -> bool {
         match self.size > self.base {
             true => outstanding <= self.size / 2,
@@ -160,8 +160,8 @@ impl Window {
         }
     }
 
-    /// The reader was woken, when so many chunks were sent in all: where they have gone fast since it was woken last, a larger
-    /// window pays; where not, it is as at first.
+    /// The reader was woken, when so many chunks were sent in all. If chunks were fast since it was woken last, the window
+    /// grows; if not, it is as at first.
     fn woke(&mut self, sent: u64) {
         /// To wake a reader costs a few microseconds.
         const SHORT: Duration = Duration::from_micros(50);
@@ -185,7 +185,7 @@ struct Open<A, R, E> {
     submit: Submit<A, R, E>,
 }
 
-/// Keeps the workers of a closed pool until an input has ended: tells the pool when it is dropped.
+/// Keeps the workers of a closed pool until an input has ended, which is reported to the pool when this is dropped.
 pub(crate) struct OpenSource(Option<Box<dyn FnOnce() + Send>>);
 
 impl OpenSource {
@@ -202,11 +202,11 @@ impl Drop for OpenSource {
     }
 }
 
-/// Where an input is. Its iterator is the caller's code, and so is the function that is cloned for each chunk: whoever
-/// reads takes it out, so that they run under no lock.
+/// Where an input is. Its iterator is the caller's code, and so is the function that is cloned for each chunk. So a reader
+/// takes the input out before it runs them, and they run under no lock.
 enum Place<A, R, E> {
     Here(Open<A, R, E>),
-    /// With the one who reads it.
+    /// The thread with this id reads it.
     With(ThreadId),
     Ended,
 }
@@ -214,23 +214,23 @@ enum Place<A, R, E> {
 /// The input of one `imap`, and the chunks that were made of it.
 pub(crate) struct ImapInput<A, R, E> {
     input: Mutex<Place<A, R, E>>,
-    /// Rung when whoever has read is done.
+    /// Notified when a reader has put the input back.
     back: Condvar,
     open: Mutex<Option<OpenSource>>,
     chunksize: usize,
     /// Where the imap was called.
     place: &'static Location<'static>,
     sent: Mutex<Chunks<R, E>>,
-    /// Rung when the reader may read on, or nobody wants it to.
+    /// Notified when the reader may read on, or nobody wants it to.
     wanted: Condvar,
     /// Why it ended before its last item.
     end: Arc<EndOf<E>>,
 }
 
-/// Who is told of chunks that were sent, and of the input's end.
+/// Called when a chunk was sent, and at the input's end.
 type Told = Arc<dyn Fn() + Send + Sync>;
 
-/// Who is woken when the chunk with this number has ended.
+/// Makes the waker that is woken when the chunk with this number has ended.
 type WakerOf = Box<dyn Fn(u64) -> Waker + Send>;
 
 /// Chunks that were sent and are not yet waited for, and what is known of the rest.
@@ -245,13 +245,13 @@ struct Chunks<R, E> {
     outstanding: usize,
     /// Items that were read.
     read: usize,
-    /// What the input has said of its length.
+    /// The size hint of the input.
     length: (usize, Option<usize>),
     /// A thread of its own reads it, or has.
     has_reader: bool,
     /// It waits until it may read on.
     reader_waits: bool,
-    /// The consumer has no chunk to wait for, and is told of the next.
+    /// The consumer has no chunk to wait for; `told` is called for the next one.
     consumer_waits: bool,
     /// No chunk will be sent any more.
     ended: bool,
@@ -260,8 +260,9 @@ struct Chunks<R, E> {
 }
 
 impl<R, E> Chunks<R, E> {
-    /// Under the queue's lock, so that one who is told of the chunk's end finds the chunk. Whom to tell at once, for it
-    /// has ended already: who is woken runs the caller's code, and needs the lock.
+    /// Adds a chunk, under the lock of `sent`, so that the consumer finds the chunk when its end is reported. If the chunk has
+    /// ended already, its waker is returned: to be woken outside of the lock, since it runs the caller's code, which may need
+    /// the lock.
     #[must_use = "the chunk may have ended"]
     fn push(&mut self, items: usize, handle: AsyncResult<Vec<ItemResult<R, E>>>) -> Option<Waker> {
         self.last += 1;
@@ -353,13 +354,13 @@ impl<A, R, E> ImapInput<A, R, E> {
         }
     }
 
-    /// Sends one chunk; false when there is no more input, or nobody takes it. What the input read before it has failed is
-    /// sent, and its failure kept.
+    /// Sends one chunk; false when there is no more input, or nobody takes it. Items that were read before the input failed
+    /// are sent, and its error is kept.
     fn send(&self, waits: bool) -> bool {
         let Some(mut reading) = self.take_out(waits) else {
             return false;
         };
-        // What is not handed back has ended.
+        // An input that is not put back has ended.
         let Some(mut input) = reading.input.take() else {
             return false;
         };
@@ -412,7 +413,7 @@ impl<A, R, E> ImapInput<A, R, E> {
         } else {
             reading.input = Some(input);
         }
-        // Who is woken may read in place: the input is back by then.
+        // Whoever is woken may read the input itself, so it is put back first.
         drop(reading);
         if let Some(waker) = due {
             waker.wake();
@@ -423,7 +424,7 @@ impl<A, R, E> ImapInput<A, R, E> {
         !ended
     }
 
-    /// Nothing more is sent. Whoever reads finds that when it comes back.
+    /// Sends no further chunk. A reader notices when the input returns.
     fn give_up(&self, cut_short: bool) {
         let told = {
             let mut queue = lock(&self.sent);
@@ -474,7 +475,7 @@ impl<A, R, E> ImapInput<A, R, E> {
     }
 }
 
-/// An input that was taken out. It goes back, or has ended: then it is dropped before anybody is told.
+/// An input that was taken out. It is put back, or has ended: then it is dropped before its end is reported.
 struct Reading<'i, A, R, E> {
     input_of: &'i ImapInput<A, R, E>,
     input: Option<Open<A, R, E>>,
@@ -497,12 +498,12 @@ impl<A, R, E> Drop for Reading<'_, A, R, E> {
     }
 }
 
-/// An input_of, whatever its input is made of.
+/// The input of an `imap`, whatever the type of its items.
 pub(crate) trait Reads<R, E>: Source {
-    /// Has the end of each chunk told from the moment of its sending, so that their order does not depend on when
-    /// somebody asks.
+    /// Reports the end of each chunk, from its submission on, so that their order does not depend on when somebody asks.
     fn tell_ends(&self, waker_of: WakerOf);
-    /// Has a thread of its own read it, which tells of each chunk that was sent, and of the end.
+    /// Has a thread of its own read it, which calls `told` for each chunk that was sent, and at the end. False where the
+    /// system refuses a thread.
     fn read_beside(self: Arc<Self>, readers: &Readers, told: Told) -> bool;
     /// Sends one chunk; false when there is no more input.
     fn read(&self) -> bool;
@@ -510,13 +511,13 @@ pub(crate) trait Reads<R, E>: Source {
     fn try_read(&self) -> bool;
     /// The chunk that was sent first and is not yet waited for.
     fn first(&self) -> Option<Sent<R, E>>;
-    /// Whether more chunks may be sent without one of those that are on their way being taken.
+    /// Whether another chunk may be sent before the results of one are taken.
     fn has_room(&self) -> bool;
     /// The results of a chunk were taken.
     fn took(&self);
     /// Whether no chunk will be sent any more.
     fn has_ended(&self) -> bool;
-    /// Has the consumer told of the next chunk; false where there is one, or will be none.
+    /// Has `told` called for the next chunk; false where there is one, or will be none.
     fn awaits_next(&self) -> bool;
     /// Whether the input was cut short by the end of the pool.
     fn was_cut_short(&self) -> bool;
@@ -524,9 +525,9 @@ pub(crate) trait Reads<R, E>: Source {
     fn failure(&self) -> Option<TaskError<E>>;
     /// How many results are to come for items that were not yet handed out as a chunk.
     fn length(&self) -> (usize, Option<usize>);
-    /// Nobody wants its results any more, nor waits for its reader.
+    /// The iterator was dropped: nobody wants further results, and nobody waits for the reader.
     fn abandon(&self, readers: &Readers);
-    /// Nobody took the result of an item, which was this failure.
+    /// Counts the error of an item as unhandled: nobody took it.
     fn lose(&self, failure: &TaskError<E>, shared: &PoolShared);
 }
 

@@ -11,8 +11,9 @@ use super::input::{Reads, Sent};
 use super::{Imap, Order, Waited, next_sent};
 use crate::error::TaskError;
 
-/// As the iterator, but it does not block where a result is yet to come, nor where an input is not at hand. Polled inside the only chunk that could end it yields
-/// [`PoolError::WouldDeadlock`](crate::PoolError::WouldDeadlock) for that chunk's items, as the iterator does.
+/// As the iterator, but it does not block where a result is yet to come, nor where an input is not at hand. Polled inside the
+/// only chunk that could end, it yields [`PoolError::WouldDeadlock`](crate::PoolError::WouldDeadlock) for that chunk's items, as
+/// the iterator does.
 impl<R: Send + 'static, E: Send + 'static> Stream for Imap<R, E> {
     type Item = Result<R, TaskError<E>>;
 
@@ -83,7 +84,7 @@ impl<R: 'static, E: 'static> InFlight<R, E> {
                     }
                 }
                 Ok(News::Ended(_) | News::Over(_) | News::Read) => {}
-                // What was told before the waker lay there is looked for once more.
+                // An event may have come before the waker was stored: so it checks once more.
                 Err(TryRecvError::Empty) if self.are_ours() => {
                     return Poll::Ready(self.refuse_first());
                 }

@@ -12,11 +12,11 @@ use crate::handle::AsyncResult;
 use crate::imap::{Imap, Results};
 use crate::task::{FnCall, FnEach, Plain, Portable, Star, Trying, Tuple};
 
-/// A pool with a context, made by [`Pool::with`]: it has the same verbs, and their functions get `&C` before their argument. Clones share
-/// the context.
+/// A pool with a context, made by [`Pool::with`]: it has the same verbs, and their functions get `&C` before their argument.
+/// Clones share the context.
 ///
-/// A worker that is a process gets the context once, with the first task that needs it, and keeps it while the view, a clone of it or a
-/// job of it lives. A context that cannot be encoded or decoded is the error of each task that needs it.
+/// A worker that is a process gets the context once, with the first task that needs it, and keeps it while the view, a clone
+/// of it or a job of it lives. A context that cannot be encoded or decoded is the error of each task that needs it.
 ///
 /// # Examples
 ///

@@ -1,9 +1,9 @@
 //! The places of a queue that has a bound, and the line of those who wait for one: first come, first served.
 //!
-//! Nobody passes by the line: while there is one, whoever comes finds the queue full and goes to its end. The first in
-//! line keeps its turn until all units of its job have places, so that nobody behind it takes one of them. A turn ends with
-//! its holder, let in or not, and the line moves on. None of them waits for ever, for workers go on taking units, and who
-//! submits from a task has lent its own place before it lines up.
+//! While somebody waits, every newcomer finds the queue full and goes to the end of the line. The first in line keeps its
+//! turn until all units of its job have places, so that nobody behind it takes one of them. When its [`Turn`] is dropped,
+//! whether the job was admitted or not, the line moves on. No submission waits for ever: workers go on taking units, and for a
+//! worker that submits to its own pool a compensation thread runs before it lines up.
 
 use std::sync::{Arc, PoisonError};
 use std::task::{Poll, Waker};
@@ -21,8 +21,8 @@ pub(crate) struct Turn<J: ?Sized + AsJob> {
 }
 
 impl<J: ?Sized + AsJob> Queue<J> {
-    /// Lets a job in, behind all others; in a queue with a bound only where all its units find places, and nobody waits
-    /// for one. It comes back where it is not let in.
+    /// Admits a job behind all others; to a queue with a bound only if all its units find places and nobody waits for one.
+    /// A job that is not admitted comes back.
     pub(crate) fn push(&self, job: Arc<J>) -> Result<(), (NotAdmitted, Arc<J>)> {
         // The head's lock first, and only where places are counted.
         let inner = self.bound.map(|bound| (bound, self.lock()));
@@ -57,7 +57,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         let wakers = std::mem::take(&mut self.lock().wakers);
         self.places.notify_all();
         for waker in wakers.into_values() {
-            // A waker is the caller's code: its panic is not that of whoever has made room.
+            // A waker is the caller's code: its panic must not reach the thread that made room.
             let _ = panics::catch(|| waker.wake());
         }
     }
@@ -66,7 +66,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         self.bound.is_some_and(|bound| inner.placed >= bound.get())
     }
 
-    /// Whether some units that were let in have no place.
+    /// Whether some units that were admitted have no place.
     fn is_overfull(&self, inner: &Inner<J>) -> bool {
         let too_many = self.bound.is_some_and(|bound| inner.placed > bound.get());
         too_many && self.phase() == Phase::Running
@@ -74,7 +74,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
 }
 
 impl<J: ?Sized + AsJob> Turn<J> {
-    /// Lets a job in as soon as its turn has come and its first unit finds a place; `over` says, under the queue's lock,
+    /// Admits a job as soon as its turn has come and its first unit finds a place; `over` says, under the queue's lock,
     /// when to give up, and is asked again after each [`ring_for_places`](Queue::ring_for_places).
     pub(crate) fn push(&self, job: Arc<J>, over: impl Fn() -> bool) -> Result<(), NotAdmitted> {
         let queue = &*self.queue;
@@ -95,8 +95,8 @@ impl<J: ?Sized + AsJob> Turn<J> {
         }
     }
 
-    /// Lets a job in if its turn has come and its first unit finds a place; otherwise it comes back, and `waker` is woken when it is time to
-    /// try again.
+    /// Admits a job if its turn has come and its first unit finds a place. Otherwise it comes back, and `waker` is woken when
+    /// it is time to try again.
     pub(crate) fn try_push(&self, job: Arc<J>, waker: &Waker) -> Result<(), (NotAdmitted, Arc<J>)> {
         let queue = &*self.queue;
         // Cloned and dropped outside of the lock: wakers are the caller's code.
@@ -196,7 +196,7 @@ mod tests {
         let now = || true;
         assert_eq!(first.push(job(&shared, 1), now), Err(NotAdmitted::Full));
         assert!(queue.try_next(WorkerSlot(0)).is_some());
-        // There is a place, and it is the first one's.
+        // There is a place, and it belongs to the first in line.
         assert_eq!(second.push(job(&shared, 1), now), Err(NotAdmitted::Full));
         let passes_by = queue.push(job(&shared, 1)).map_err(|(why, _)| why);
         assert_eq!(passes_by, Err(NotAdmitted::Full));
