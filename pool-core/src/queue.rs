@@ -268,6 +268,8 @@ impl<J: ?Sized + AsJob> Queue<J> {
         let mut started = (self.pace.most > 1).then(Instant::now);
         self.judge(slot, started);
         let mut has_spun = self.pace.spin.is_none();
+        // It was the one that spins, for which others have woken nobody.
+        let mut spun = false;
         let mut inner = self.lock();
         // What ran before may be the last reference to its job: it is dropped outside of the lock.
         if let Some(before) = self.replace_current(&mut inner, slot, None) {
@@ -282,8 +284,9 @@ impl<J: ?Sized + AsJob> Queue<J> {
                 return None;
             }
             if let Some(claim) = self.fill(&mut inner, slot, started) {
-                let more = self.has_waiting() || self.has_own(slot);
-                let wakes = more && self.has_sleepers() && !self.spins.load(Ordering::Relaxed);
+                let wakes = (inner.waiting > 0 || self.has_own(slot) || self.has_arrived(spun))
+                    && self.has_sleepers()
+                    && !self.spins.load(Ordering::Relaxed);
                 self.leave(inner);
                 if wakes {
                     self.wake(1);
@@ -301,6 +304,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
                 inner = self.lock();
                 self.spins.store(false, Ordering::Relaxed);
                 has_spun = true;
+                spun = true;
             } else {
                 self.sleepers.fetch_add(1, Ordering::Relaxed);
                 // Whoever brings a job after this look sees the sleeper, for it takes the tail's lock later.
@@ -316,6 +320,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
                     self.sleepers.fetch_sub(1, Ordering::Relaxed);
                 }
                 has_spun = self.pace.spin.is_none();
+                spun = false;
             }
             started = started.map(|_| Instant::now());
         }
@@ -433,7 +438,8 @@ impl<J: ?Sized + AsJob> Queue<J> {
             inner.insert_returned(claim);
         }
         // Also where nothing came back: it may have been woken for a unit, which somebody else has to take.
-        let is_wanted = self.has_sleepers() && (count > 0 || self.has_waiting());
+        let is_wanted =
+            self.has_sleepers() && (count > 0 || inner.waiting > 0 || self.has_arrived(true));
         self.leave(inner);
         if is_wanted {
             self.wake(1);
@@ -444,6 +450,15 @@ impl<J: ?Sized + AsJob> Queue<J> {
     fn has_own(&self, slot: WorkerSlot) -> bool {
         let place = self.slots.get(slot.0);
         place.is_some_and(|place| place.first.load(Ordering::Relaxed) != EMPTY)
+    }
+
+    /// Whether units are at the tail: a hint, or, where it must be `certain`, under the lock. Whoever comes later sees that the
+    /// caller spins no more.
+    fn has_arrived(&self, certain: bool) -> bool {
+        match certain {
+            true => self.lock_tail().units > 0,
+            false => self.at_tail.load(Ordering::Relaxed) > 0,
+        }
     }
 
     /// Whether units were admitted that no worker has taken: without the lock, a hint.
