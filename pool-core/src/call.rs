@@ -41,6 +41,11 @@ pub trait RunCall<W> {
 }
 
 /// A pool that can run this work for each item of `I`, as a map.
+#[diagnostic::on_unimplemented(
+    message = "this pool cannot map this function over `{I}`",
+    label = "not submitted as a map",
+    note = "an input of results, that of `try_each_ok`, is for `imap` and `imap_unordered`"
+)]
 pub trait RunEach<W, I> {
     /// An item.
     type Item;
@@ -218,7 +223,7 @@ options!(['p, P, W, I, R, E] Each<'p, P, W, I, R, E>, Vec<R>);
 
 /// How a submission ends; written once.
 macro_rules! submissions {
-    ($value:ty, $argument:ty, $send:ident, $send_async:ident, [$($work:ident),+], $example:literal) => {
+    ([$($bound:tt)+] $value:ty, $argument:ty, $send:ident, $send_async:ident, [$($work:ident),+], $example:literal) => {
         /// Queues it and returns its handle at once; where the pool's queue has a bound and is full, as soon as there is a place.
         ///
         /// A task that waits here for a place in its own pool has a compensation thread run in its place, so that a pool
@@ -237,7 +242,10 @@ macro_rules! submissions {
         /// println!("{:?}", handle.get()?);
         /// # Ok::<(), Box<dyn std::error::Error>>(())
         /// ```
-        pub fn submit(self) -> Result<AsyncResult<$value, E>, PoolError> {
+        pub fn submit(self) -> Result<AsyncResult<$value, E>, PoolError>
+        where
+            P: $($bound)+,
+        {
             self.pool
                 .$send($(self.$work,)+ self.options)
                 .map_err(|refused| refused.refusal())
@@ -256,7 +264,10 @@ macro_rules! submissions {
         #[doc = concat!("println!(\"{:?}\", ", $example, ".wait()?);")]
         /// # Ok::<(), Box<dyn std::error::Error>>(())
         /// ```
-        pub fn wait(self) -> Result<$value, TaskError<E>> {
+        pub fn wait(self) -> Result<$value, TaskError<E>>
+        where
+            P: $($bound)+,
+        {
             self.submit()?.get()
         }
 
@@ -277,7 +288,10 @@ macro_rules! submissions {
         /// println!("{:?}", refused.unwrap_err().into_argument());
         /// # Ok::<(), Box<dyn std::error::Error>>(())
         /// ```
-        pub fn try_submit(self) -> Submitted<$value, E, $argument> {
+        pub fn try_submit(self) -> Submitted<$value, E, $argument>
+        where
+            P: $($bound)+,
+        {
             let options = self.options.admission(Admission::Now);
             self.pool.$send($(self.$work,)+ options)
         }
@@ -298,7 +312,10 @@ macro_rules! submissions {
         #[doc = concat!("println!(\"{:?}\", ", $example, ".submit_timeout(limit)?.get()?);")]
         /// # Ok::<(), Box<dyn std::error::Error>>(())
         /// ```
-        pub fn submit_timeout(self, limit: Duration) -> Submitted<$value, E, $argument> {
+        pub fn submit_timeout(self, limit: Duration) -> Submitted<$value, E, $argument>
+        where
+            P: $($bound)+,
+        {
             let admission = if limit.is_zero() {
                 Admission::Now
             } else {
@@ -325,14 +342,18 @@ macro_rules! submissions {
         /// # })?;
         /// # Ok::<(), Box<dyn std::error::Error>>(())
         /// ```
-        pub fn submit_async(self) -> SubmitAsync<$value, E> {
+        pub fn submit_async(self) -> SubmitAsync<$value, E>
+        where
+            P: $($bound)+,
+        {
             self.pool.$send_async($(self.$work,)+ self.options)
         }
     };
 }
 
-impl<P: RunCall<W, Out = T, Raised = E>, W, T, E> Call<'_, P, W, T, E> {
+impl<P, W, T, E> Call<'_, P, W, T, E> {
     submissions!(
+        [RunCall<W, Out = T, Raised = E>]
         T,
         P::Argument,
         submit_call,
@@ -342,8 +363,9 @@ impl<P: RunCall<W, Out = T, Raised = E>, W, T, E> Call<'_, P, W, T, E> {
     );
 }
 
-impl<P: RunEach<W, I, Out = R, Raised = E>, W, I, R, E> Each<'_, P, W, I, R, E> {
+impl<P, W, I, R, E> Each<'_, P, W, I, R, E> {
     submissions!(
+        [RunEach<W, I, Out = R, Raised = E>]
         Vec<R>,
         Vec<P::Item>,
         submit_each,
@@ -353,7 +375,7 @@ impl<P: RunEach<W, I, Out = R, Raised = E>, W, I, R, E> Each<'_, P, W, I, R, E> 
     );
 }
 
-impl<P: RunImap<W, I, Out = R, Raised = E>, W, I, R, E> Each<'_, P, W, I, R, E> {
+impl<P, W, I, R, E> Each<'_, P, W, I, R, E> {
     /// Starts an imap: results come in the order of the items, each as soon as it and all before it are there.
     ///
     /// # Errors
@@ -369,7 +391,10 @@ impl<P: RunImap<W, I, Out = R, Raised = E>, W, I, R, E> Each<'_, P, W, I, R, E> 
     /// assert_eq!(squares.flatten().collect::<Vec<i32>>(), [9, 1, 4]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn imap(self) -> Result<Imap<R, E>, PoolError> {
+    pub fn imap(self) -> Result<Imap<R, E>, PoolError>
+    where
+        P: RunImap<W, I, Out = R, Raised = E>,
+    {
         self.start_imap(false)
     }
 
@@ -387,11 +412,17 @@ impl<P: RunImap<W, I, Out = R, Raised = E>, W, I, R, E> Each<'_, P, W, I, R, E> 
     /// assert_eq!(squares.flatten().sum::<i32>(), 14);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn imap_unordered(self) -> Result<Imap<R, E>, PoolError> {
+    pub fn imap_unordered(self) -> Result<Imap<R, E>, PoolError>
+    where
+        P: RunImap<W, I, Out = R, Raised = E>,
+    {
         self.start_imap(true)
     }
 
-    fn start_imap(self, unordered: bool) -> Result<Imap<R, E>, PoolError> {
+    fn start_imap(self, unordered: bool) -> Result<Imap<R, E>, PoolError>
+    where
+        P: RunImap<W, I, Out = R, Raised = E>,
+    {
         if self.options.has_callbacks() {
             return Err(PoolError::CallbackOfImap);
         }

@@ -338,7 +338,7 @@ pub trait Pool: Sized {
     }
 
     /// A call of `func` for each item that is about to be submitted, as a map or as an imap. It is also the long form of
-    /// [`starmap`](Self::starmap): `pool.each(|(a, b)| func(a, b), pairs)`.
+    /// [`starmap`](Self::starmap): `pool.each(|(a, b)| func(a, b), pairs)`. It owns its items: [`map`](Self::map) may borrow them.
     ///
     /// # Examples
     ///

@@ -182,6 +182,8 @@ impl Builder {
     }
 
     /// How long workers that are stopped have between SIGTERM and SIGKILL (default: 1 s; zero: SIGKILL at once).
+    ///
+    /// A worker inherits which signals are blocked where its pool is made, all but SIGTERM.
     pub fn grace(self, grace: Duration) -> Self {
         Builder { grace, ..self }
     }

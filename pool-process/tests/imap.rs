@@ -56,6 +56,62 @@ fn a_failing_item_and_a_lost_worker_are_errors_at_their_place_and_later_items_st
 }
 
 #[test]
+fn errors_from_imap_unordered_say_which_item_it_was() {
+    /// Encodes unless it is 4.
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Fussy(u32);
+
+    impl serde::Serialize for Fussy {
+        fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            match self.0 {
+                4 => Err(serde::ser::Error::custom("four does not travel")),
+                other => to.serialize_newtype_struct("Fussy", &other),
+            }
+        }
+    }
+
+    fn func(x: u32) -> Result<Fussy, String> {
+        match x {
+            1 => Err("one".to_owned()),
+            2 => panic!("two"),
+            3 => std::process::exit(7),
+            x => Ok(Fussy(x)),
+        }
+    }
+    let pool = pool();
+    let results = pool
+        .try_each(func, 0..7)
+        .imap_unordered()
+        .expect("a running pool");
+    let (values, errors): (Vec<_>, Vec<_>) = results.partition(Result::is_ok);
+    assert_eq!(values.len(), 3);
+    let mut seen: Vec<_> = errors
+        .iter()
+        .filter_map(|end| end.as_ref().err())
+        .map(|error| {
+            let kind = match error {
+                TaskError::Raised { .. } => "raised",
+                TaskError::Panicked(_) => "panicked",
+                TaskError::WorkerLost(_) => "lost",
+                TaskError::Encode(_) => "not encoded",
+                _ => "another",
+            };
+            (error.item(), kind)
+        })
+        .collect();
+    seen.sort_unstable();
+    assert_eq!(
+        seen,
+        [
+            (Some(1), "raised"),
+            (Some(2), "panicked"),
+            (Some(3), "lost"),
+            (Some(4), "not encoded")
+        ]
+    );
+}
+
+#[test]
 fn join_reads_the_rest_of_a_half_consumed_imap() {
     let pool = pool();
     let mut results = pool

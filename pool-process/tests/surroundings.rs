@@ -111,6 +111,23 @@ fn masks_limits_and_cpus_are_those_of_the_pools_beginning() -> Outcome {
     })
 }
 
+#[test]
+fn a_worker_listens_to_sigterm_also_where_the_program_waits_for_it() -> Outcome {
+    apart(|()| {
+        let both: SigSet = [Signal::SIGTERM, Signal::SIGUSR1].into_iter().collect();
+        both.thread_block().expect("they can be blocked");
+        let blocked = |()| {
+            let mask = SigSet::thread_get_mask().expect("a mask");
+            [Signal::SIGTERM, Signal::SIGUSR1].map(|signal| mask.contains(signal))
+        };
+        each_way(1, |pool| {
+            assert_eq!(pool.apply(blocked, ())?, [false, true]);
+            Ok(())
+        })
+        .expect("SIGTERM is not blocked, and all else is as here");
+    })
+}
+
 /// Goes to a directory of root's own, and becomes nobody, who may not enter it.
 fn be_a_guest(home: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt;

@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::io;
 
 use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal};
 
 use crate::current;
 use crate::environment::settings::Settings;
@@ -39,6 +40,9 @@ impl Setup {
     }
 
     fn apply(&self) -> io::Result<()> {
+        // It is stopped by this signal, which the program may have blocked to wait for it on a thread of its own.
+        let stop: SigSet = [Signal::SIGTERM].into_iter().collect();
+        stop.thread_unblock()?;
         current::set_name(&self.name);
         prctl::set_name(&CString::new(self.short_name.as_str())?)?;
         if self.panic_hook {
