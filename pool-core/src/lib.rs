@@ -132,6 +132,9 @@ mod pool;
 // Plain functions run on every pool.
 mod portable;
 
+// Errors as an `io::Error`.
+mod io_error;
+
 pub use admission::TrySubmitError;
 pub use backends::StartError;
 pub use call::{Call, Each, RunCall, RunEach, RunImap};
@@ -154,6 +157,7 @@ pub use timers::Timers;
 pub mod prelude {
     pub use crate::error::{PoolError, TaskError};
     pub use crate::pool::Pool;
+    pub use crate::report::Report;
 }
 
 /// What authors of a backend need: a kind of worker, from its queue to its units.

@@ -183,6 +183,9 @@ impl<A, R, E, F: FnOnce(A) -> Result<R, E>> Task for TryOnce<F, A> {
 /// A reference is not: a function takes a `String` and not a `&str`, and fails with a `String` and not a `&'static str`.
 /// The compiler then says that "implementation of `Deserialize` is not general enough".
 ///
+/// Nor is a `Result` whose error serde cannot write: the compiler then says that "the trait bound `std::io::Error: Serialize` is not
+/// satisfied". Call such a function by a `try_` form, and let its error be a [`Report`](crate::Report).
+///
 /// # Examples
 ///
 /// ```
@@ -196,7 +199,7 @@ impl<A, R, E, F: FnOnce(A) -> Result<R, E>> Task for TryOnce<F, A> {
     message = "`{Self}` cannot travel between processes",
     note = "arguments, results, errors and contexts need `serde::Serialize`, `serde::de::DeserializeOwned`, `Send` and `'static`",
     note = "use owned data: `String` for `&str`, `Vec<T>` for `&[T]`",
-    note = "for an error without them, let the function return `Result<_, Report>`: `?` makes the `Report`"
+    note = "for an error without them, call by a `try_` form and let the function return `Result<_, Report>`: `?` makes the `Report`"
 )]
 pub trait Portable: Serialize + DeserializeOwned + Send + 'static {}
 

@@ -67,10 +67,10 @@ pub use backend::Threads;
 pub use builder::Builder;
 pub use closures::{ClosureEach, ClosureEachOk};
 pub use job::ThreadJob;
-pub use pool::ThreadPool;
+pub use pool::{Scope, ThreadPool};
 pub use pool_core::{
     AsyncResult, Call, Cause, CodecError, Each, Imap, Input, JoinAsync, Never, Panic, Phase, Pool,
-    PoolError, Portable, Report, Results, RunError, Scope, ScopedResult, StartError, SubmitAsync,
+    PoolError, Portable, Report, Results, RunError, ScopedResult, StartError, SubmitAsync,
     Submitted, TaskError, TaskStats, TimedOut, Timers, TrySubmitError, UnhandledError, WithContext,
     Worker, WorkerLost, current_worker, worker_state,
 };

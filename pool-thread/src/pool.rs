@@ -1,7 +1,7 @@
 //! `ThreadPool`.
 
+use pool_core::Pool;
 use pool_core::backend::Engine;
-use pool_core::{Pool, Scope};
 
 use crate::backend::Threads;
 use crate::stats::Stats;
@@ -27,6 +27,37 @@ use crate::stats::Stats;
 /// ```
 #[derive(Debug)]
 pub struct ThreadPool(pub(crate) Engine<Threads>);
+
+/// Where tasks that borrow are submitted; made by [`ThreadPool::scope`].
+///
+/// # Examples
+///
+/// A function that submits further tasks to the scope of the task that calls it:
+///
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+///
+/// use pool_thread::Scope;
+/// use pool_thread::prelude::*;
+///
+/// fn count<'scope>(scope: &'scope Scope<'scope, '_>, nodes: &'scope AtomicUsize, depth: u32) -> Result<(), PoolError> {
+///     nodes.fetch_add(1, Ordering::Relaxed);
+///     if depth > 0 {
+///         for _child in 0..2 {
+///             // The scope waits for the task: its handle is not needed.
+///             drop(scope.apply_async(move |depth| count(scope, nodes, depth), depth - 1)?);
+///         }
+///     }
+///     Ok(())
+/// }
+///
+/// let pool = ThreadPool::new(2)?;
+/// let nodes = AtomicUsize::new(0);
+/// pool.scope(|scope| count(scope, &nodes, 4))?;
+/// assert_eq!(nodes.into_inner(), 31);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type Scope<'scope, 'env> = pool_core::Scope<'scope, 'env, Threads>;
 
 impl Pool for ThreadPool {
     type Backend = Threads;
@@ -61,7 +92,7 @@ impl ThreadPool {
     }
 
     /// Calls `body` with a scope in which tasks may borrow from the caller's stack and run beside it; when it
-    /// returns, or unwinds, none of them is left.
+    /// returns, or unwinds, none of them is left. A task may submit further ones: see [`Scope`].
     ///
     /// In a task of the same pool, where no compensation thread can be had while the scope waits (see
     /// [`compensation_threads`](crate::Builder::compensation_threads)), those that have not begun are not run: each is an
@@ -83,7 +114,7 @@ impl ThreadPool {
     /// ```
     pub fn scope<'env, R>(
         &self,
-        body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env, Threads>) -> R,
+        body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
     ) -> R {
         self.0.scope(body)
     }
