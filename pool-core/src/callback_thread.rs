@@ -1,4 +1,4 @@
-//! The thread on which a pool's callbacks run: one thread of the pool's own process, started with the first callback.
+//! The thread that runs the callbacks of a pool. It is started with the first callback.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,29 +11,31 @@ use crate::thread_state;
 use crate::threads::thread_builder;
 use crate::wait_group::{Deadline, WaitGroup, WaitGroupGuard};
 
-/// A job whose outcome is there and whose callback is due.
+/// A job that has its outcome, and whose callback must run next.
 pub(crate) trait Due: Send + Sync {
     /// Runs the callback, catches its panic, and then makes the job ready.
     fn run_callback(&self);
 }
 
-/// What the callback thread is sent.
+/// A message to the callback thread.
 enum Message {
-    /// The job, counted until its callback has run.
+    /// Run the callback of a job. The guard is dropped when it has run.
     Run(Arc<dyn Due>, WaitGroupGuard),
-    /// Something has happened that a callback may wait for: it checks again.
-    Nudge,
-    Leave,
+    /// A callback that waits in `run_until` checks its condition again.
+    Wake,
+    /// End the thread.
+    Exit,
 }
 
 /// A pool's callback thread. It runs callbacks one at a time, in the order in which their jobs completed.
 pub(crate) struct CallbackThread {
     pool: u64,
-    line: Mutex<Option<Line>>,
-    due: Arc<WaitGroup>,
+    started: Mutex<Option<Started>>,
+    /// Counts the callbacks that have not yet run.
+    pending: Arc<WaitGroup>,
 }
 
-struct Line {
+struct Started {
     sender: Sender<Message>,
     receiver: Receiver<Message>,
     thread: JoinHandle<()>,
@@ -43,16 +45,15 @@ impl CallbackThread {
     pub(crate) fn new(pool: u64) -> CallbackThread {
         CallbackThread {
             pool,
-            line: Mutex::default(),
-            due: Arc::default(),
+            started: Mutex::default(),
+            pending: Arc::default(),
         }
     }
 
-    /// Starts the thread, if it is not there. Where the system refuses, callbacks run on the thread that
-    /// completed their job.
+    /// Starts the thread if it was not started. If the system refuses it, a callback runs on the thread that resolved its job.
     pub(crate) fn open(&self) {
-        let mut line = self.lock();
-        if line.is_some() {
+        let mut started = self.lock();
+        if started.is_some() {
             return;
         }
         let (sender, receiver) = unbounded();
@@ -60,10 +61,10 @@ impl CallbackThread {
         let pool = self.pool;
         let run = move || {
             thread_state::become_callback_thread(pool);
-            while CallbackThread::one(&messages) {}
+            while CallbackThread::run_next(&messages) {}
         };
         if let Ok(thread) = thread_builder("pool-callbacks").spawn(run) {
-            *line = Some(Line {
+            *started = Some(Started {
                 sender,
                 receiver,
                 thread,
@@ -71,72 +72,69 @@ impl CallbackThread {
         }
     }
 
-    /// Hands over a job.
+    /// Queues the callback of a job.
     pub(crate) fn post(&self, due: Arc<dyn Due>) {
-        let message = Message::Run(due, self.due.enter());
-        // The receiver lies beside the sender, so a send cannot fail.
+        let message = Message::Run(due, self.pending.enter());
+        // The receiver is in the same struct as the sender, so a send cannot fail.
         let unsent = match &*self.lock() {
-            Some(line) => line.sender.send(message).err().map(|unsent| unsent.0),
+            Some(started) => started.sender.send(message).err().map(|unsent| unsent.0),
             None => Some(message),
         };
-        if let Some(Message::Run(due, _present)) = unsent {
+        if let Some(Message::Run(due, _guard)) = unsent {
             due.run_callback();
         }
     }
 
     /// Wakes a callback that waits in [`CallbackThread::run_until`].
     pub(crate) fn nudge(&self) {
-        self.tell(Message::Nudge);
-    }
-
-    /// On the callback thread itself: runs callbacks, nested, until `done` is true.
-    pub(crate) fn run_until(&self, done: impl Fn() -> bool) {
-        let messages = self.lock().as_ref().map(|line| line.receiver.clone());
-        if let Some(messages) = messages {
-            while !done() && CallbackThread::one(&messages) {}
+        if let Some(started) = &*self.lock() {
+            // The receiver is in the same struct as the sender, so a send cannot fail.
+            let _ = started.sender.send(Message::Wake);
         }
     }
 
-    /// Waits until every callback has run and the thread has ended; false when the deadline came first.
-    /// To be called when no more can come, and not from a callback.
+    /// On the callback thread: runs callbacks, nested, until `done` returns true.
+    pub(crate) fn run_until(&self, done: impl Fn() -> bool) {
+        let receiver = self.lock().as_ref().map(|started| started.receiver.clone());
+        if let Some(messages) = receiver {
+            while !done() && CallbackThread::run_next(&messages) {}
+        }
+    }
+
+    /// Waits until every callback has run and the thread has ended; false if the deadline passes first. No callback may be queued
+    /// afterwards. A callback must not call this.
     pub(crate) fn finish(&self, deadline: &Deadline) -> bool {
-        if !self.due.wait(deadline) {
+        if !self.pending.wait(deadline) {
             return false;
         }
-        // Held until the thread is joined, so that a second caller does not return before. The thread has nothing to do
-        // any more, so no deadline is needed.
-        let mut line = self.lock();
-        let Some(Line { sender, thread, .. }) = line.take() else {
+        // Held until the thread is joined, so that no second caller returns before. The join needs no deadline: the thread has
+        // nothing left to run.
+        let mut started = self.lock();
+        let Some(Started { sender, thread, .. }) = started.take() else {
             return true;
         };
-        // The panic of every callback is caught: the thread cannot have panicked.
-        sender.send(Message::Leave).is_ok() && thread.join().is_ok()
+        // The panic of every callback is caught, so the thread has not panicked.
+        sender.send(Message::Exit).is_ok() && thread.join().is_ok()
     }
 
-    fn tell(&self, message: Message) {
-        if let Some(line) = &*self.lock() {
-            // The receiver lies beside the sender, so a send cannot fail.
-            let _ = line.sender.send(message);
-        }
-    }
-
-    fn one(messages: &Receiver<Message>) -> bool {
+    /// Handles the next message; false if the thread must end.
+    fn run_next(messages: &Receiver<Message>) -> bool {
         match messages.recv() {
-            Ok(Message::Run(due, present)) => {
-                // Its panics are caught already; this keeps the callback thread alive should a job's own code panic. What the
-                // job holds may be dropped here, also before `finish` returns.
+            Ok(Message::Run(due, guard)) => {
+                // `run_callback` catches the callback's panic and stores it. This catches a panic of the job's own code, which the
+                // panic hook has reported: the thread must live. The job's values may be dropped here, before `finish` returns.
                 let _ = panics::catch(|| due.run_callback());
                 panics::contain(|| drop(due));
-                drop(present);
+                drop(guard);
                 true
             }
-            Ok(Message::Nudge) => true,
-            Ok(Message::Leave) | Err(_) => false,
+            Ok(Message::Wake) => true,
+            Ok(Message::Exit) | Err(_) => false,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Line>> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<Started>> {
+        self.started.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

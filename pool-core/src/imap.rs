@@ -1,8 +1,8 @@
-//! `imap` and `imap_unordered`: results as an iterator, over an input that is read as it is needed.
+//! `imap` and `imap_unordered`: an iterator of results, over an input that is read as it is needed.
 //!
-//! An input that is at hand is read by the consumer, who keeps at most `read_ahead` chunks in the pool; any other by a thread
-//! beside it (see `input.rs`). Each item of a chunk fails on its own. Where the consumer reads, handles are waited for in the
-//! order of the input; otherwise, and for `imap_unordered`, the waker of each handle reports its end.
+//! The consumer reads an input that is at hand, and keeps at most `read_ahead` chunks in the pool. A thread reads any other input
+//! (see `input.rs`). Each item of a chunk fails on its own. A consumer that reads waits for the handles in the order of the input.
+//! Otherwise, and for `imap_unordered`, the waker of each handle sends an event.
 
 // The input.
 mod input;
@@ -26,9 +26,9 @@ use crate::settled::ItemResult;
 use crate::shared::PoolShared;
 
 use in_flight::InFlight;
+use input::{Chunk, ReadInput};
 pub(crate) use input::{ImapInput, OpenSource, Window, is_at_hand};
 pub use input::{Input, Results};
-use input::{Reads, Sent};
 
 /// How the input of an `imap` is cut and read, and in which order its results come.
 #[derive(Debug, Clone, Copy)]
@@ -53,29 +53,29 @@ pub struct ImapOptions {
 /// In Python, a failing item ends its whole chunk, and a terminated pool's iterator blocks for ever.
 #[must_use = "the input is read as results are taken"]
 pub struct Imap<R, E = Never> {
-    input: Arc<dyn Reads<R, E>>,
-    /// A thread reads the input.
-    is_read_beside: bool,
-    /// Results that have come and were not yet taken.
+    input: Arc<dyn ReadInput<R, E>>,
+    /// A reader thread reads the input.
+    has_reader: bool,
+    /// Results that have arrived and were not yet taken.
     ready: VecDeque<Result<R, TaskError<E>>>,
     /// Each of them belongs to one item. The error of a whole chunk is one error, handled with its first item.
     settled: bool,
     ended: bool,
-    /// The results of a chunk were taken, and the input may be read on when more are asked for.
-    took: bool,
+    /// The results of a chunk were taken: the input may be read further when the next result is asked for.
+    took_chunk: bool,
     order: Order<R, E>,
     shared: Arc<PoolShared>,
 }
 
-/// Which chunk is waited for next.
+/// How the consumer waits for the next chunk.
 enum Order<R, E> {
-    /// The first.
-    Input(Option<Sent<R, E>>),
-    /// Whichever ends, or the first: the waker of each reports its end, or of the one that is waited for.
-    Told(InFlight<R, E>),
+    /// For the first chunk, by its handle.
+    Input(Option<Chunk<R, E>>),
+    /// For events: of any chunk, or of the first.
+    Events(InFlight<R, E>),
 }
 
-/// What came of waiting for a chunk.
+/// The outcome of a wait for a chunk.
 enum Waited<R, E> {
     Ended(Range<usize>, Result<Vec<ItemResult<R, E>>, TaskError>),
     TimedOut,
@@ -91,26 +91,26 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
         at_hand: bool,
         shared: &Arc<PoolShared>,
     ) -> Self {
-        let input: Arc<dyn Reads<R, E>> = input;
+        let input: Arc<dyn ReadInput<R, E>> = input;
         let in_flight = (!at_hand || unordered).then(|| InFlight::new(!unordered, shared));
         if let Some(in_flight) = in_flight.as_ref().filter(|_| unordered) {
-            input.tell_ends(in_flight.waker_of());
+            input.set_wakers(in_flight.make_waker());
         }
-        // Where the system refuses a thread, the consumer reads.
-        let is_read_beside = match &in_flight {
-            Some(in_flight) if !at_hand => {
-                input.clone().read_beside(&shared.readers, in_flight.told())
-            }
+        // If the system refuses a thread, the consumer reads.
+        let has_reader = match &in_flight {
+            Some(in_flight) if !at_hand => input
+                .clone()
+                .start_reader(&shared.readers, in_flight.on_read()),
             _ => false,
         };
         let mut imap = Imap {
             input,
-            is_read_beside,
+            has_reader,
             ready: VecDeque::new(),
             settled: false,
             ended: false,
-            took: false,
-            order: in_flight.map_or(Order::Input(None), Order::Told),
+            took_chunk: false,
+            order: in_flight.map_or(Order::Input(None), Order::Events),
             shared: shared.clone(),
         };
         imap.read_ahead();
@@ -140,12 +140,12 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
         self.advance(Some(limit))
     }
 
-    /// More results are asked for.
+    /// ReadInput further: the next result was asked for.
     fn read_ahead(&mut self) {
-        if std::mem::take(&mut self.took) {
-            self.input.took();
+        if std::mem::take(&mut self.took_chunk) {
+            self.input.took_chunk();
         }
-        while !self.is_read_beside && self.input.has_room() && self.input.try_read() {}
+        while !self.has_reader && self.input.has_room() && self.input.try_read() {}
     }
 
     fn advance(
@@ -164,21 +164,23 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
                 return Ok(Some(Err(error.into())));
             }
             self.read_ahead();
-            let reads = !self.is_read_beside;
+            let reads = !self.has_reader;
             let waited = match &mut self.order {
                 Order::Input(first) => wait_for_first(&*self.input, first, limit),
-                Order::Told(in_flight) => in_flight.wait(&*self.input, reads, limit, &self.shared),
+                Order::Events(in_flight) => {
+                    in_flight.wait(&*self.input, reads, limit, &self.shared)
+                }
             };
             if let Waited::TimedOut = waited {
                 return Err(TimedOut);
             }
-            self.take_in(waited);
+            self.store(waited);
         }
     }
 
-    /// What has come is ready to be taken.
-    fn take_in(&mut self, waited: Waited<R, E>) {
-        self.took = matches!(waited, Waited::Ended(..));
+    /// Stores the results of a wait.
+    fn store(&mut self, waited: Waited<R, E>) {
+        self.took_chunk = matches!(waited, Waited::Ended(..));
         match waited {
             Waited::TimedOut => {}
             Waited::Ended(items, Ok(results)) => {
@@ -197,14 +199,14 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
             Waited::Refused => self.refuse(),
             // The input itself asks, while it is being read: it has not ended, and would wait for itself.
             Waited::Nothing if self.input.is_read_here() => self.refuse(),
-            Waited::Nothing => match self.input.failure() {
+            Waited::Nothing => match self.input.take_error() {
                 Some(failure) => {
                     self.ended = true;
                     self.settled = true;
                     self.shared.counters.errors(1);
                     self.ready.push_back(Err(failure));
                 }
-                None if self.input.was_cut_short() => self.end_terminated(),
+                None if self.input.was_terminated() => self.end_terminated(),
                 None => self.ended = true,
             },
         }
@@ -221,61 +223,61 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
     }
 }
 
-/// Takes the chunk that was sent first, reading input if there is none.
-fn next_sent<R, E>(input: &dyn Reads<R, E>) -> Option<Sent<R, E>> {
+/// Takes the chunk that was submitted first; reads the input if there is none.
+fn next_chunk<R, E>(input: &dyn ReadInput<R, E>) -> Option<Chunk<R, E>> {
     loop {
-        if let Some(sent) = input.first() {
-            return Some(sent);
+        if let Some(chunk) = input.next_chunk() {
+            return Some(chunk);
         }
         if !input.read() {
-            // Somebody else may have sent the last one in between.
-            return input.first();
+            // Another thread may have submitted the last one in between.
+            return input.next_chunk();
         }
     }
 }
 
 fn wait_for_first<R: 'static, E: 'static>(
-    input: &dyn Reads<R, E>,
-    first: &mut Option<Sent<R, E>>,
+    input: &dyn ReadInput<R, E>,
+    first: &mut Option<Chunk<R, E>>,
     limit: Option<Duration>,
 ) -> Waited<R, E> {
-    let Some(sent) = first.take().or_else(|| next_sent(input)) else {
+    let Some(chunk) = first.take().or_else(|| next_chunk(input)) else {
         return Waited::Nothing;
     };
-    if limit.is_some_and(|limit| !sent.handle.wait_timeout(limit)) {
-        *first = Some(sent);
+    if limit.is_some_and(|limit| !chunk.handle.wait_timeout(limit)) {
+        *first = Some(chunk);
         return Waited::TimedOut;
     }
-    Waited::Ended(sent.items, sent.handle.get())
+    Waited::Ended(chunk.items, chunk.handle.get())
 }
 
 impl<R: Send + 'static, E: Send + 'static> Iterator for Imap<R, E> {
     type Item = Result<R, TaskError<E>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // Without a limit no time is ever over.
+        // Without a limit there is no `TimedOut`, which is the only error.
         self.advance(None).ok().flatten()
     }
 
-    /// As many as the input has items, where it knows how many these are; the end of the pool may make them fewer.
+    /// The size hint of the input. If the pool is terminated, there are fewer.
     fn size_hint(&self) -> (usize, Option<usize>) {
         let ready = self.ready.len();
         if self.ended {
             return (ready, Some(ready));
         }
         if self.shared.is_here().is_err() {
-            // What is here, and the refusal.
+            // The results that are stored, and the refusal.
             return (ready + 1, Some(ready + 1));
         }
-        let on_their_way = match &self.order {
-            Order::Input(first) => first.as_ref().map_or(0, |sent| sent.items.len()),
-            Order::Told(in_flight) => in_flight.items(),
+        let in_flight = match &self.order {
+            Order::Input(first) => first.as_ref().map_or(0, |chunk| chunk.items.len()),
+            Order::Events(in_flight) => in_flight.items(),
         };
-        let here = ready + on_their_way;
+        let taken = ready + in_flight;
         let (least, most) = self.input.length();
         (
-            least.saturating_add(here),
-            most.and_then(|most| most.checked_add(here)),
+            least.saturating_add(taken),
+            most.and_then(|most| most.checked_add(taken)),
         )
     }
 }
@@ -289,12 +291,12 @@ impl<R, E> Drop for Imap<R, E> {
         self.input.abandon(&self.shared.readers);
         if self.settled {
             for failure in self.ready.iter().filter_map(|end| end.as_ref().err()) {
-                self.input.lose(failure, &self.shared);
+                self.input.count_unhandled(failure, &self.shared);
             }
         }
-        if let Some(failure) = self.input.failure() {
+        if let Some(failure) = self.input.take_error() {
             self.shared.counters.errors(1);
-            self.input.lose(&failure, &self.shared);
+            self.input.count_unhandled(&failure, &self.shared);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Panics of tasks and callbacks become values, with the place where they began.
+//! Catches panics of tasks and callbacks, and turns them into values with message and location.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -11,49 +11,49 @@ use crate::error::Panic;
 use crate::fork::{OwnerProcess, end_copy};
 
 thread_local! {
-    /// `None` outside of tasks; inside, what the hook recorded.
-    static SEEN: RefCell<Option<Seen>> = const { RefCell::new(None) };
+    /// What the panic hook has recorded inside of `catch`; `None` outside of it.
+    static RECORD: RefCell<Option<Record>> = const { RefCell::new(None) };
 }
 
 #[derive(Default)]
-struct Seen {
+struct Record {
     location: Option<String>,
     backtrace: Option<String>,
 }
 
-/// Installs the panic hook that records where a task panics; the first call does it, later ones do nothing.
+/// Installs the panic hook that records where a task panics. Later calls do nothing.
 ///
-/// The hook records only while a task runs on the panicking thread, and always calls the hook that was
-/// there before: messages on stderr stay as they are.
+/// The hook records panics inside of [`catch`] only. It always calls the hook that was installed before, so messages on stderr stay
+/// as they are.
 pub fn install_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        let before = panic::take_hook();
+        let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            // A panic while this thread's locals are torn down is not recorded.
-            let _ = SEEN.try_with(|seen| {
-                if let Ok(mut seen) = seen.try_borrow_mut()
-                    && let Some(seen) = seen.as_mut()
+            // It fails while this thread's locals are destroyed. Then the panic has no location.
+            let _ = RECORD.try_with(|record| {
+                if let Ok(mut record) = record.try_borrow_mut()
+                    && let Some(record) = record.as_mut()
                 {
                     let backtrace = Backtrace::capture();
-                    seen.location = info.location().map(ToString::to_string);
-                    seen.backtrace = (backtrace.status() == BacktraceStatus::Captured)
+                    record.location = info.location().map(ToString::to_string);
+                    record.backtrace = (backtrace.status() == BacktraceStatus::Captured)
                         .then(|| backtrace.to_string());
                 }
             });
-            before(info);
+            previous(info);
         }));
     });
 }
 
-/// Runs `f`; a panic comes back as a value. No panic of `f` leaves this function, not even that of a payload's drop. A process
-/// that `f` forks, and in which it returns as well, ends here: it is a copy, and what follows is the pool's own code.
+/// Runs `f` and catches its panic, also one in the drop of a panic's payload. If `f` has forked and returns in the child as well,
+/// the child ends here: what follows is code of the pool, which belongs to the parent.
 ///
 /// # Errors
 ///
-/// What the panic said, with its location when [`install_hook`] was called.
+/// The panic's message, with its location if [`install_hook`] was called.
 pub fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Panic> {
-    let outer = see(Some(Seen::default()));
+    let outer = replace_record(Some(Record::default()));
     let owner = OwnerProcess::current();
     let caught = panic::catch_unwind(AssertUnwindSafe(f));
     end_copy(owner);
@@ -62,28 +62,31 @@ pub fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Panic> {
         discard(payload);
         message
     });
-    let seen = see(outer).unwrap_or_default();
+    let record = replace_record(outer).unwrap_or_default();
     caught.map_err(|message| Panic {
         message,
-        location: seen.location,
-        backtrace: seen.backtrace,
+        location: record.location,
+        backtrace: record.backtrace,
         item: None,
     })
 }
 
-/// Runs `f`, usually a drop, and discards its panic: no caller could handle it, and the panic hook has reported it.
+/// Runs `f`, usually a drop, and discards its panic. No caller could handle it, and the panic hook has reported it.
 pub(crate) fn contain(f: impl FnOnce()) {
     if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(f)) {
         discard(payload);
     }
 }
 
-/// Replaces what the hook has recorded; nothing while this thread's locals are torn down.
-fn see(next: Option<Seen>) -> Option<Seen> {
-    SEEN.try_with(|seen| seen.replace(next)).ok().flatten()
+/// Replaces the record and returns the one before; `None` while this thread's locals are destroyed.
+fn replace_record(next: Option<Record>) -> Option<Record> {
+    RECORD
+        .try_with(|record| record.replace(next))
+        .ok()
+        .flatten()
 }
 
-/// Drops a payload; if that panics with another payload, that one is leaked.
+/// Drops a payload. If the drop panics, the payload of that panic is leaked.
 fn discard(payload: Box<dyn Any + Send>) {
     if let Err(another) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(another);
@@ -105,14 +108,14 @@ mod tests {
     use super::{catch, install_hook};
 
     #[test]
-    fn a_panic_comes_back_with_message_and_place() {
+    fn a_panic_is_caught_with_message_and_location() {
         install_hook();
         let panic = catch(|| panic!("item {}", 7)).expect_err("it panicked");
         assert_eq!(panic.message, "item 7");
         assert!(
             panic
                 .location
-                .is_some_and(|place| place.contains("panics.rs"))
+                .is_some_and(|location| location.contains("panics.rs"))
         );
     }
 

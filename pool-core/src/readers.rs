@@ -1,4 +1,4 @@
-//! The threads that read the inputs of `imap`s. A pool keeps them and uses them again, so that a short `imap` starts no thread.
+//! The threads that read the inputs of `imap`s. A pool reuses them, so that a short `imap` starts no thread.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,16 +10,16 @@ use std::thread::{self, JoinHandle, ThreadId};
 use crate::panics;
 use crate::threads::thread_builder;
 
-/// What a reader does until its input has ended.
-type Reading = Box<dyn FnOnce() + Send>;
+/// Reads one input to its end.
+type ReadInput = Box<dyn FnOnce() + Send>;
 
-/// A pool's readers.
+/// The reader threads of a pool.
 #[derive(Default)]
 pub(crate) struct Readers(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// No more of them are wanted.
+    /// The pool has ended: a reader ends when its input has ended.
     closed: bool,
     idle: Vec<Reader>,
     busy: HashMap<u64, Reader>,
@@ -28,35 +28,35 @@ struct State {
 
 struct Reader {
     number: u64,
-    sender: Sender<Reading>,
+    sender: Sender<ReadInput>,
     thread: JoinHandle<()>,
 }
 
 impl Readers {
-    /// Has something read by a thread that is idle, or by a new one.
+    /// Runs `read` on an idle thread, or on a new one.
     ///
     /// # Errors
     ///
-    /// The system refuses a thread; nothing is read.
-    pub(crate) fn start(&self, reading: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    /// The system refuses a thread. Then `read` was dropped.
+    pub(crate) fn start(&self, read: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let mut state = lock(&self.0);
         if let Some(reader) = state.idle.pop() {
-            // It waits for this, and for nothing else.
-            let sent = reader.sender.send(Box::new(reading));
-            debug_assert!(sent.is_ok(), "an idle reader has gone");
+            // An idle reader waits in `recv`, so it receives this.
+            let sent = reader.sender.send(Box::new(read));
+            debug_assert!(sent.is_ok(), "an idle reader has ended");
             state.busy.insert(reader.number, reader);
             return Ok(());
         }
         state.last += 1;
         let number = state.last;
-        let (sender, readings) = channel::<Reading>();
+        let (sender, inputs) = channel::<ReadInput>();
         let readers = self.0.clone();
         let run = move || {
-            let mut next: Option<Reading> = Some(Box::new(reading));
-            while let Some(reading) = next {
-                panics::contain(reading);
+            let mut next: Option<ReadInput> = Some(Box::new(read));
+            while let Some(read) = next {
+                panics::contain(read);
                 let mut state = lock(&readers);
-                // A reader that is not listed any more was detached.
+                // A reader that is not listed was detached.
                 match state.busy.remove(&number) {
                     Some(reader) if !state.closed => state.idle.push(reader),
                     left => {
@@ -66,7 +66,7 @@ impl Readers {
                     }
                 }
                 drop(state);
-                next = readings.recv().ok();
+                next = inputs.recv().ok();
             }
         };
         let thread = thread_builder("pool-reader").spawn(run)?;
@@ -79,28 +79,27 @@ impl Readers {
         Ok(())
     }
 
-    /// Detaches the reader with this thread: nobody wants what it reads, and nobody waits for it.
-    pub(crate) fn leave(&self, reader: ThreadId) {
+    /// Detaches the reader on this thread: it ends when its input returns, and `close` does not wait for it.
+    pub(crate) fn detach(&self, reader: ThreadId) {
         let mut state = lock(&self.0);
         state
             .busy
             .retain(|_, busy| busy.thread.thread().id() != reader);
     }
 
-    /// Ends all idle readers, and returns when they have ended. Readers that read are waited for as well, or detached: they
-    /// end when their input returns.
+    /// Ends and joins all idle readers. With `wait` it joins the busy ones as well, otherwise it detaches them.
     pub(crate) fn close(&self, wait: bool) {
         let mut state = lock(&self.0);
         state.closed = true;
         let idle = std::mem::take(&mut state.idle);
         let busy = std::mem::take(&mut state.busy);
         drop(state);
-        let waited = busy.into_values().filter(|_| wait);
-        for Reader { sender, thread, .. } in idle.into_iter().chain(waited) {
+        let joined = busy.into_values().filter(|_| wait);
+        for Reader { sender, thread, .. } in idle.into_iter().chain(joined) {
             drop(sender);
             let here = thread::current().id();
             if thread.thread().id() != here {
-                // The panics of its input were caught.
+                // The panics of its inputs were caught, so it has not panicked.
                 let ended = thread.join();
                 debug_assert!(ended.is_ok(), "a reader has panicked");
             }

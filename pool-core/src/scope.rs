@@ -1,12 +1,11 @@
-//! Scopes: tasks that borrow from the caller's stack and run beside it, all ended before the scope returns.
+//! Scopes: tasks that borrow from the caller's stack. All of them have ended when the scope returns.
 //!
 //! # Safety
 //!
-//! A task's closure is in a `Parcel`, whose type has lost the closure's lifetime. Before [`Engine::scope`]
-//! returns or unwinds, it waits until every job of the scope has resolved, takes back each closure that never
-//! ran, and waits for those that are running: after that no parcel holds a closure, whoever still has one. The end of the
-//! scope cannot be skipped: the scope is on the stack of the function that waits, and tasks can only be submitted through a
-//! reference to it.
+//! A task's closure is in a `ScopedClosure`, whose type has lost the closure's lifetime. Before [`Engine::scope`] returns or
+//! unwinds, it waits until every job of the scope has resolved, takes back each closure that never ran, and waits for those that
+//! are running. After that no `ScopedClosure` holds a closure, whoever still has a reference to one. The end of the scope cannot be
+//! skipped: the scope is on the stack of the function that waits, and tasks can only be submitted through a reference to it.
 #![expect(
     unsafe_code,
     reason = "closures that borrow travel to workers that are waited for"
@@ -28,74 +27,75 @@ use crate::task::TryOnce;
 use crate::timers::Timers;
 use crate::wait_group::{Deadline, WaitGroup, WaitGroupGuard};
 
-/// A closure that was submitted, until it is run or taken back.
-struct Parcel(Mutex<Content>);
+/// A closure that was submitted to a scope, until it is run or taken back.
+struct ScopedClosure(Mutex<ClosureState>);
 
-enum Content {
-    Closure(Packed),
-    /// It was run, or nobody asks why it was not.
-    Nothing,
-    /// It was taken back because the scope was refused to wait for it.
-    Refusal(PoolError),
+enum ClosureState {
+    Pending(PendingClosure),
+    /// It was run, or it was taken back after its job had resolved.
+    Gone,
+    /// It was taken back because the scope may not wait for it. Its task fails with this error.
+    Refused(PoolError),
 }
 
-struct Packed {
+struct PendingClosure {
     run: Box<dyn FnOnce() + Send>,
-    /// Dropped after the closure: the scope waits for it.
-    present: WaitGroupGuard,
+    /// Dropped after the closure: the scope waits until it is dropped.
+    guard: WaitGroupGuard,
 }
 
-impl Parcel {
-    /// Takes the closure back if it has not begun; `why` is what its task then fails with.
-    fn take_back(&self, why: Result<bool, PoolError>) {
-        let mut content = lock(&self.0);
-        if matches!(*content, Content::Closure(_)) {
-            let left = why.map_or_else(Content::Refusal, |_| Content::Nothing);
-            let closure = std::mem::replace(&mut *content, left);
-            drop(content);
-            // Whatever its drop does, the scope goes on waiting for the others.
+impl ScopedClosure {
+    /// Takes the closure back if it has not begun. `waited` is the outcome of the wait for its job; an error becomes that of the task.
+    fn take_back(&self, waited: Result<bool, PoolError>) {
+        let mut state = lock(&self.0);
+        if matches!(*state, ClosureState::Pending(_)) {
+            let taken = waited.map_or_else(ClosureState::Refused, |_| ClosureState::Gone);
+            let closure = std::mem::replace(&mut *state, taken);
+            drop(state);
+            // If its drop panics, the scope still waits for the others.
             panics::contain(|| drop(closure));
         }
     }
 
     fn run(&self) -> Result<(), PoolError> {
-        let content = std::mem::replace(&mut *lock(&self.0), Content::Nothing);
-        match content {
-            Content::Closure(Packed { run, present }) => {
-                // Also when it panics: the closure is gone before `present` is.
-                let _present = present;
+        let state = std::mem::replace(&mut *lock(&self.0), ClosureState::Gone);
+        match state {
+            ClosureState::Pending(PendingClosure { run, guard }) => {
+                // Dropped after the closure, also when the closure panics.
+                let _guard = guard;
                 run();
                 Ok(())
             }
-            Content::Nothing => Ok(()),
-            Content::Refusal(misuse) => Err(misuse),
+            ClosureState::Gone => Ok(()),
+            ClosureState::Refused(error) => Err(error),
         }
     }
 }
 
-type Carried = Box<dyn FnOnce(()) -> Result<(), PoolError> + Send>;
+/// What a worker runs for a scoped closure.
+type RunScoped = Box<dyn FnOnce(()) -> Result<(), PoolError> + Send>;
 
-/// A closure that was submitted, and its job.
-struct Sent {
-    parcel: Arc<Parcel>,
+/// A closure that was submitted to a scope, and its job.
+struct ScopedJob {
+    closure: Arc<ScopedClosure>,
     job: Arc<dyn Awaited>,
 }
 
-/// Where tasks that borrow are submitted; made by `scope`.
+/// Submits tasks that borrow; made by `scope`.
 pub struct Scope<'scope, 'env: 'scope, B: Backend> {
     engine: &'scope Engine<B>,
-    sent: Mutex<Vec<Sent>>,
-    /// Closures that are not yet gone.
-    present: Arc<WaitGroup>,
+    jobs: Mutex<Vec<ScopedJob>>,
+    /// Counts the closures that were not yet dropped.
+    closures: Arc<WaitGroup>,
     scope: PhantomData<&'scope mut &'scope ()>,
     env: PhantomData<&'env mut &'env ()>,
 }
 
 /// The handle of a scope's task.
-#[must_use = "the scope waits for the task, but its value, or its failure, would go unseen"]
+#[must_use = "the scope waits for the task, but its value or its error is lost: drop the handle to ignore them"]
 pub struct ScopedResult<'scope, T> {
     job: AsyncResult<(), PoolError>,
-    packet: Arc<Mutex<Option<T>>>,
+    value: Arc<Mutex<Option<T>>>,
     scope: PhantomData<&'scope ()>,
 }
 
@@ -138,9 +138,9 @@ impl<T> ScopedResult<'_, T> {
     pub fn get(self) -> Result<T, TaskError> {
         self.job.get().map_err(|error| match error {
             TaskError::Raised { error, .. } => TaskError::Pool(error),
-            error => error.map(|_raised| unreachable!("it is not raised")),
+            error => error.map(|_raised| unreachable!("the arm above has `Raised`")),
         })?;
-        lock(&self.packet).take().ok_or(TaskError::Terminated)
+        lock(&self.value).take().ok_or(TaskError::Terminated)
     }
 }
 
@@ -171,24 +171,22 @@ impl<'scope, B: LocalBackend> Scope<'scope, '_, B> {
         func: impl FnOnce(A) -> R + Send + 'scope,
         arg: A,
     ) -> Result<ScopedResult<'scope, R>, PoolError> {
-        let packet = Arc::new(Mutex::new(None));
-        let place = packet.clone();
+        let value = Arc::new(Mutex::new(None));
+        let stored = value.clone();
         let run: Box<dyn FnOnce() + Send + 'scope> = Box::new(move || {
             let value = func(arg);
-            *lock(&place) = Some(value);
+            *lock(&stored) = Some(value);
         });
-        // SAFETY: only the lifetime changes. The closure is run, or taken back, before the scope ends: see the
-        // module's head.
+        // SAFETY: only the lifetime changes. The closure is run, or taken back, before the scope ends: see the head of the
+        // module.
         let run = unsafe {
             std::mem::transmute::<Box<dyn FnOnce() + Send + 'scope>, Box<dyn FnOnce() + Send>>(run)
         };
-        let present = self.present.enter();
-        let parcel = Arc::new(Parcel(Mutex::new(Content::Closure(Packed {
-            run,
-            present,
-        }))));
-        let carried = parcel.clone();
-        let func: Carried = Box::new(move |()| carried.run());
+        let guard = self.closures.enter();
+        let pending = ClosureState::Pending(PendingClosure { run, guard });
+        let closure = Arc::new(ScopedClosure(Mutex::new(pending)));
+        let submitted = closure.clone();
+        let func: RunScoped = Box::new(move |()| submitted.run());
         let options = SubmitOptions::here();
         let task = TryOnce { func, arg: () };
         let submit = || {
@@ -198,40 +196,40 @@ impl<'scope, B: LocalBackend> Scope<'scope, '_, B> {
         let job = match panic::catch_unwind(AssertUnwindSafe(submit)) {
             Ok(submitted) => submitted.map_err(|refused| refused.refusal())?,
             Err(panic) => {
-                // The scope's end would wait for it.
-                parcel.take_back(Ok(false));
+                // Otherwise the end of the scope would wait for it.
+                closure.take_back(Ok(false));
                 panic::resume_unwind(panic)
             }
         };
-        lock(&self.sent).push(Sent {
-            parcel,
+        lock(&self.jobs).push(ScopedJob {
+            closure,
             job: job.awaited(),
         });
         Ok(ScopedResult {
             job,
-            packet,
+            value,
             scope: PhantomData,
         })
     }
 }
 
 impl<B: Backend> Scope<'_, '_, B> {
-    fn last_sent(&self) -> Option<Sent> {
-        lock(&self.sent).pop()
+    fn last_job(&self) -> Option<ScopedJob> {
+        lock(&self.jobs).pop()
     }
 
     /// Waits until no closure of the scope is left.
     fn end(&self) {
         if self.engine.is_here().is_err() {
-            // In a child that the program forked: nobody runs a closure, and the lock of one may be held for ever.
+            // In a forked child no thread runs a closure, and the lock of one may be held for ever.
             return;
         }
-        // A task may submit further ones, so this goes on until there is none.
-        while let Some(Sent { parcel, job }) = self.last_sent() {
-            // Where no compensation thread can be had for a worker that waits here, what has not begun never will.
-            parcel.take_back(wait(&job, None));
+        // A task may submit further tasks, so this repeats until there are none.
+        while let Some(ScopedJob { closure, job }) = self.last_job() {
+            // If the wait is refused, since there is no compensation thread, a closure that has not begun never will.
+            closure.take_back(wait(&job, None));
         }
-        self.present.wait(&Deadline::after(&Timers::real(), None));
+        self.closures.wait(&Deadline::after(&Timers::real(), None));
     }
 }
 
@@ -247,8 +245,8 @@ impl<B: Backend> Engine<B> {
     ) -> R {
         let scope = Scope {
             engine: self,
-            sent: Mutex::default(),
-            present: Arc::default(),
+            jobs: Mutex::default(),
+            closures: Arc::default(),
             scope: PhantomData,
             env: PhantomData,
         };
@@ -264,7 +262,7 @@ impl<B: Backend> Engine<B> {
 impl<B: Backend> fmt::Debug for Scope<'_, '_, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope")
-            .field("present", &self.present.count())
+            .field("closures", &self.closures.count())
             .finish_non_exhaustive()
     }
 }

@@ -14,7 +14,7 @@ use crate::panics;
 pub struct Worker {
     /// Its name: `ThreadPoolWorker-1`, `ProcessPoolWorker-1`.
     pub name: String,
-    /// Its place in the pool, from 0; a replacement takes the place of the lost one.
+    /// Its slot in the pool, from 0. A replacement takes the slot of the worker that was lost.
     pub index: usize,
     /// The process it lives in.
     pub pid: u32,
@@ -30,11 +30,11 @@ pub struct Worker {
 /// assert_eq!(pool_core::current_worker(), None);
 /// ```
 pub fn current_worker() -> Option<Worker> {
-    here(|here| here.worker.as_ref().map(|(_, worker)| worker.clone()))?
+    with_thread(|thread| thread.worker.as_ref().map(|(_, worker)| worker.clone()))?
 }
 
-/// Calls `f` with the calling worker's state, as its initializer made it; `None` outside of a worker, where the state has
-/// another type, and inside of another `worker_state`.
+/// Calls `f` with the state of the calling worker, which its initializer made. `None` outside of a worker, if the state has another
+/// type, and inside of another `worker_state`.
 ///
 /// In Python: a global that the initializer sets.
 ///
@@ -44,26 +44,26 @@ pub fn current_worker() -> Option<Worker> {
 /// assert_eq!(pool_core::worker_state(|count: &mut u32| *count), None);
 /// ```
 pub fn worker_state<S: 'static, R>(f: impl FnOnce(&mut S) -> R) -> Option<R> {
-    /// Gives the state back, also when `f` panics.
+    /// Puts the state back, also when `f` panics.
     struct Taken(Option<Box<dyn Any>>);
     impl Drop for Taken {
         fn drop(&mut self) {
-            here(|here| here.state = self.0.take());
+            with_thread(|thread| thread.state = self.0.take());
         }
     }
-    let mut taken = Taken(here(|here| here.state.take())?);
+    let mut taken = Taken(with_thread(|thread| thread.state.take())?);
     taken.0.as_mut()?.downcast_mut().map(f)
 }
 
-/// What a backend does when a worker waits for its own pool: it may run a compensation thread while the worker is blocked.
+/// What a backend does when a worker waits for its own pool. It may run a compensation thread while the worker is blocked.
 ///
 /// Source: `ForkJoinPool.ManagedBlocker` in Java, `block_in_place` in tokio.
 pub trait BlockHook: Send + Sync {
-    /// The calling worker is going to block. False when no compensation thread can be had; then the worker does not block.
+    /// Called before the worker blocks, on its thread. False if there is no compensation thread: then the worker does not block.
     fn block(&self) -> bool;
-    /// The worker goes on. Another thread may call this.
+    /// Called when the worker's wait is over, on any thread.
     fn unblock(&self);
-    /// Whether what the calling worker runs is a part of the job with this number in its pool.
+    /// Whether the calling worker runs a unit of the job with this number in its pool.
     fn runs(&self, job: u64) -> bool;
 }
 
@@ -71,7 +71,7 @@ pub trait BlockHook: Send + Sync {
 pub(crate) struct Blocked(Arc<BlockedWorker>);
 
 impl Blocked {
-    /// The worker, for whoever ends the wait: it counts as running again before that thread takes more work.
+    /// The worker. The thread that ends the wait unblocks it, so that it counts as running before that thread takes more work.
     pub(crate) fn worker(&self) -> Arc<BlockedWorker> {
         self.0.clone()
     }
@@ -79,7 +79,7 @@ impl Blocked {
 
 impl Drop for Blocked {
     fn drop(&mut self) {
-        here(|here| here.blocked = false);
+        with_thread(|thread| thread.blocked = false);
         self.0.unblock();
     }
 }
@@ -91,7 +91,7 @@ pub(crate) struct BlockedWorker {
 }
 
 impl BlockedWorker {
-    /// The worker goes on, or is about to. Further calls do nothing.
+    /// Counts the worker as running again. Further calls do nothing.
     pub(crate) fn unblock(&self) {
         if !self.unblocked.swap(true, Ordering::AcqRel) {
             self.hook.unblock();
@@ -111,19 +111,22 @@ impl fmt::Debug for BlockedWorker {
     }
 }
 
-/// To be held by a caller while it blocks for this pool. If it is a worker of the pool, it counts as blocked, once, however
-/// often this is called meanwhile.
+/// Marks the calling thread as blocked until the guard is dropped, if it is a worker of this pool that is not yet blocked.
+///
+/// # Errors
+///
+/// [`PoolError::WouldDeadlock`] on the service thread of the pool, and on a worker without a compensation thread.
 pub(crate) fn block(pool: u64) -> Result<Option<Blocked>, PoolError> {
     if is_service_thread(pool) {
         return Err(PoolError::WouldDeadlock);
     }
-    let hook = here(|here| match &here.worker {
-        Some((of, _)) if *of == pool && !here.blocked => here.hook.clone(),
+    let hook = with_thread(|thread| match &thread.worker {
+        Some((of, _)) if *of == pool && !thread.blocked => thread.hook.clone(),
         _ => None,
     });
     match hook.flatten() {
         Some(hook) if hook.block() => {
-            here(|here| here.blocked = true);
+            with_thread(|thread| thread.blocked = true);
             let unblocked = AtomicBool::new(false);
             Ok(Some(Blocked(Arc::new(BlockedWorker { hook, unblocked }))))
         }
@@ -133,38 +136,38 @@ pub(crate) fn block(pool: u64) -> Result<Option<Blocked>, PoolError> {
 }
 
 thread_local! {
-
-    static HERE: RefCell<Here> =
-        const { RefCell::new(Here { worker: None, state: None, hook: None, blocked: false, post: None, callbacks: Vec::new() }) };
+    static THREAD: RefCell<ThreadState> =
+        const { RefCell::new(ThreadState { worker: None, state: None, hook: None, blocked: false, role: None, callbacks: Vec::new() }) };
 }
 
-struct Here {
+struct ThreadState {
+    /// The worker, and the number of its pool.
     worker: Option<(u64, Worker)>,
-    /// What the worker's initializer made.
+    /// The worker's state, which its initializer made.
     state: Option<Box<dyn Any>>,
-    /// What is called when the worker waits for its own pool.
+    /// Called when the worker waits for its own pool.
     hook: Option<Arc<dyn BlockHook>>,
-    /// It is blocked now.
+    /// The worker is blocked.
     blocked: bool,
-    /// What the thread does for a pool when it is none of its workers.
-    post: Option<(u64, Post)>,
-    /// Pool and job of each callback that is running on this thread, the innermost last.
+    /// The role of a thread that is no worker, and the number of its pool.
+    role: Option<(u64, Role)>,
+    /// Pool and job of each callback that runs on this thread, the innermost last.
     callbacks: Vec<(u64, u64)>,
 }
 
-/// What a thread that is no worker does for its pool.
+/// The role of a thread of a pool that is no worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Post {
-    /// It runs callbacks, and what comes with them: wakers, and drops of values.
+enum Role {
+    /// It runs callbacks, wakers, and drops of values.
     Callbacks,
     /// It sends tasks to workers and receives their answers.
     Service,
 }
 
-/// What is known of the calling thread, while `look` runs, which calls no code of the user. `None` while the thread's
-/// locals are torn down, perhaps with a pool in one of them: no task and no callback runs there.
-fn here<R>(look: impl FnOnce(&mut Here) -> R) -> Option<R> {
-    HERE.try_with(|here| look(&mut here.borrow_mut())).ok()
+/// Calls `f` with the state of the calling thread. `f` must not call code of the user. `None` while the thread's locals are
+/// destroyed, perhaps with a pool in one of them: no task and no callback runs there.
+fn with_thread<R>(f: impl FnOnce(&mut ThreadState) -> R) -> Option<R> {
+    THREAD.try_with(|thread| f(&mut thread.borrow_mut())).ok()
 }
 
 /// Marks the calling thread as a worker until it is dropped.
@@ -172,99 +175,100 @@ fn here<R>(look: impl FnOnce(&mut Here) -> R) -> Option<R> {
 pub struct WorkerGuard(());
 
 impl WorkerGuard {
-    /// The calling thread is this worker of the pool with this number (0: of no pool in this process).
+    /// Marks the calling thread as this worker of the pool with this number (0: of no pool in this process).
     pub fn enter(pool: u64, worker: Worker) -> WorkerGuard {
-        here(|here| here.worker = Some((pool, worker)));
+        with_thread(|thread| thread.worker = Some((pool, worker)));
         WorkerGuard(())
     }
 
-    /// Calls this hook before and after the worker waits for its own pool.
+    /// Sets the hook that is called before and after the worker waits for its own pool.
     pub fn set_block_hook(&self, hook: Arc<dyn BlockHook>) {
-        here(|here| here.hook = Some(hook));
+        with_thread(|thread| thread.hook = Some(hook));
     }
 
-    /// The worker's state from now on.
+    /// Sets the worker's state.
     pub fn set_state(&self, state: Box<dyn Any>) {
-        let before = here(|here| here.state.replace(state));
-        panics::contain(|| drop(before));
+        let previous = with_thread(|thread| thread.state.replace(state));
+        panics::contain(|| drop(previous));
     }
 }
 
 impl Drop for WorkerGuard {
     fn drop(&mut self) {
-        let state = here(|here| {
-            here.worker = None;
-            (here.state.take(), here.hook.take())
+        let state = with_thread(|thread| {
+            thread.worker = None;
+            (thread.state.take(), thread.hook.take())
         });
         panics::contain(|| drop(state));
     }
 }
 
-/// Marks the calling thread, until it is dropped, as its pool's service thread, without which the pool does not go on. A call
-/// that would wait for the pool is refused there, and a pool that is dropped there is joined by another thread.
+/// Marks the calling thread, until it is dropped, as the service thread of a pool: the pool makes no progress without it. A call that
+/// would wait for the pool is refused there. If the pool is dropped there, another thread joins it.
 #[derive(Debug)]
 pub struct ServiceGuard(());
 
 impl ServiceGuard {
-    /// The calling thread is the service thread of the pool with this number.
+    /// Marks the calling thread as the service thread of the pool with this number.
     pub fn enter(pool: u64) -> ServiceGuard {
-        here(|here| here.post = Some((pool, Post::Service)));
+        with_thread(|thread| thread.role = Some((pool, Role::Service)));
         ServiceGuard(())
     }
 }
 
 impl Drop for ServiceGuard {
     fn drop(&mut self) {
-        here(|here| here.post = None);
+        with_thread(|thread| thread.role = None);
     }
 }
 
-/// The calling thread is the one on which a pool's callbacks run, until it ends.
+/// Marks the calling thread as the callback thread of a pool, until the thread ends.
 pub(crate) fn become_callback_thread(pool: u64) {
-    here(|here| here.post = Some((pool, Post::Callbacks)));
+    with_thread(|thread| thread.role = Some((pool, Role::Callbacks)));
 }
 
-/// True when the calling code runs on a thread of this pool: in a task, in a callback, in a waker or a drop beside them.
+/// Whether the calling code runs on a thread of this pool: in a task, a callback, a waker or a drop.
 pub(crate) fn inside(pool: u64) -> bool {
-    let on_worker = |here: &mut Here| here.worker.as_ref().is_some_and(|(of, _)| *of == pool);
-    on_callback_thread(pool) || is_service_thread(pool) || here(on_worker).unwrap_or(false)
+    let on_worker =
+        |thread: &mut ThreadState| thread.worker.as_ref().is_some_and(|(of, _)| *of == pool);
+    on_callback_thread(pool) || is_service_thread(pool) || with_thread(on_worker).unwrap_or(false)
 }
 
-/// True when the calling code runs on this pool's callback thread, or in one of its callbacks.
+/// Whether the calling code runs on the callback thread of this pool, or in one of its callbacks.
 pub(crate) fn on_callback_thread(pool: u64) -> bool {
-    let calls = |here: &mut Here| here.callbacks.iter().any(|(of, _)| *of == pool);
-    has_post(pool, Post::Callbacks) || here(calls).unwrap_or(false)
+    let in_callback = |thread: &mut ThreadState| thread.callbacks.iter().any(|(of, _)| *of == pool);
+    has_role(pool, Role::Callbacks) || with_thread(in_callback).unwrap_or(false)
 }
 
-/// True when the calling thread is this pool's service thread.
+/// Whether the calling thread is the service thread of this pool.
 pub(crate) fn is_service_thread(pool: u64) -> bool {
-    has_post(pool, Post::Service)
+    has_role(pool, Role::Service)
 }
 
-fn has_post(pool: u64, post: Post) -> bool {
-    here(|here| here.post == Some((pool, post))).unwrap_or(false)
+fn has_role(pool: u64, role: Role) -> bool {
+    with_thread(|thread| thread.role == Some((pool, role))).unwrap_or(false)
 }
 
-/// True when the calling code is the callback of this very job, or a task of it: it is not over before that returns.
+/// Whether the calling code is a callback or a unit of this job. The job cannot end before that code returns.
 pub(crate) fn is_part_of(pool: u64, job: u64) -> bool {
-    let known = here(|here| {
-        let in_callback = here.callbacks.contains(&(pool, job));
-        let on_worker = here.worker.as_ref().is_some_and(|(of, _)| *of == pool);
-        (in_callback, here.hook.clone().filter(|_| on_worker))
+    let state = with_thread(|thread| {
+        let in_callback = thread.callbacks.contains(&(pool, job));
+        let on_worker = thread.worker.as_ref().is_some_and(|(of, _)| *of == pool);
+        (in_callback, thread.hook.clone().filter(|_| on_worker))
     });
-    let (in_callback, hook) = known.unwrap_or_default();
+    let (in_callback, hook) = state.unwrap_or_default();
     in_callback || hook.is_some_and(|hook| hook.runs(job))
 }
 
-/// Runs a callback of a job, and marks the thread as running it.
+/// Runs a callback of a job, and marks the thread as running it meanwhile.
 pub(crate) fn as_callback<R>(pool: u64, job: u64, run: impl FnOnce() -> R) -> R {
-    struct Leave;
-    impl Drop for Leave {
+    struct PopOnDrop;
+    impl Drop for PopOnDrop {
         fn drop(&mut self) {
-            here(|here| here.callbacks.pop());
+            with_thread(|thread| thread.callbacks.pop());
         }
     }
-    here(|here| here.callbacks.push((pool, job)));
-    let _leave = Leave;
+    with_thread(|thread| thread.callbacks.push((pool, job)));
+    let _pop = PopOnDrop;
     run()
 }

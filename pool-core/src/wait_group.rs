@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::timers::{Armed, Timers};
 
-/// Counts guards that live; [`WaitGroup::wait`] returns when all were dropped.
+/// Counts guards; [`WaitGroup::wait`] returns when all were dropped.
 #[derive(Debug, Default)]
 pub struct WaitGroup {
-    present: Mutex<usize>,
+    count: Mutex<usize>,
     changed: Condvar,
 }
 
@@ -18,103 +18,104 @@ impl WaitGroup {
         WaitGroup::default()
     }
 
-    /// Counts one more, until the returned guard is dropped.
+    /// Adds one to the count, until the returned guard is dropped.
     pub fn enter(self: &Arc<Self>) -> WaitGroupGuard {
-        *lock(&self.present) += 1;
+        *lock(&self.count) += 1;
         WaitGroupGuard(self.clone())
     }
 
-    /// How many guards live.
+    /// The number of guards.
     pub fn count(&self) -> usize {
-        *lock(&self.present)
+        *lock(&self.count)
     }
 
     /// Waits until the count is zero; false when the deadline came first.
     pub fn wait(self: &Arc<Self>, deadline: &Deadline) -> bool {
-        deadline.ring_at(self);
-        let mut present = lock(&self.present);
-        while *present > 0 {
+        deadline.register(self);
+        let mut count = lock(&self.count);
+        while *count > 0 {
             if deadline.is_over() {
                 return false;
             }
-            present = self
+            count = self
                 .changed
-                .wait(present)
+                .wait(count)
                 .unwrap_or_else(PoisonError::into_inner);
         }
         true
     }
 
-    /// Makes waiting threads check again.
-    fn ring(&self) {
-        // Through the lock, so that a waiter is either before its check or asleep.
-        drop(lock(&self.present));
+    /// Wakes the waiting threads, which check their deadline.
+    fn notify(&self) {
+        // With the lock taken once, a waiter is either before its check or inside of `wait`: it misses no notification.
+        drop(lock(&self.count));
         self.changed.notify_all();
     }
 }
 
-/// Counted until it is dropped.
+/// Counts one in its [`WaitGroup`] until it is dropped.
 #[derive(Debug)]
 pub struct WaitGroupGuard(Arc<WaitGroup>);
 
 impl Drop for WaitGroupGuard {
     fn drop(&mut self) {
-        let mut present = lock(&self.0.present);
-        *present -= 1;
-        if *present == 0 {
+        let mut count = lock(&self.0.count);
+        *count -= 1;
+        if *count == 0 {
             self.0.changed.notify_all();
         }
     }
 }
 
-/// The end of a wait, by a pool's own timers; one deadline may serve several waits in a row.
+/// The time at which a wait ends, by the pool's timers. One deadline may bound several waits in a row.
 #[derive(Debug)]
 pub struct Deadline {
-    bells: Arc<Mutex<Bells>>,
+    state: Arc<Mutex<State>>,
     _armed: Option<Armed>,
 }
 
 #[derive(Debug, Default)]
-struct Bells {
-    over: bool,
-    here: Vec<Arc<WaitGroup>>,
+struct State {
+    is_over: bool,
+    /// Where threads wait for this deadline.
+    wait_groups: Vec<Arc<WaitGroup>>,
 }
 
 impl Deadline {
-    /// After `limit`, counted from now; `None` never comes, zero has come.
+    /// `limit` from now. `None` never passes, zero has passed.
     pub fn after(timers: &Timers, limit: Option<Duration>) -> Deadline {
-        let over = limit.is_some_and(|limit| limit.is_zero());
-        let bells = Arc::new(Mutex::new(Bells {
-            over,
-            here: Vec::new(),
+        let is_over = limit.is_some_and(|limit| limit.is_zero());
+        let state = Arc::new(Mutex::new(State {
+            is_over,
+            wait_groups: Vec::new(),
         }));
         let armed = limit.filter(|limit| !limit.is_zero()).map(|limit| {
-            let bells = bells.clone();
+            let state = state.clone();
             timers.arm(
                 limit,
                 Box::new(move || {
-                    let here = {
-                        let mut bells = lock(&bells);
-                        bells.over = true;
-                        std::mem::take(&mut bells.here)
+                    let wait_groups = {
+                        let mut state = lock(&state);
+                        state.is_over = true;
+                        std::mem::take(&mut state.wait_groups)
                     };
-                    here.iter().for_each(|wait_group| wait_group.ring());
+                    wait_groups.iter().for_each(|group| group.notify());
                 }),
             )
         });
         Deadline {
-            bells,
+            state,
             _armed: armed,
         }
     }
 
-    /// Whether it has come.
+    /// Whether it has passed.
     pub fn is_over(&self) -> bool {
-        lock(&self.bells).over
+        lock(&self.state).is_over
     }
 
-    fn ring_at(&self, wait_group: &Arc<WaitGroup>) {
-        lock(&self.bells).here.push(wait_group.clone());
+    fn register(&self, wait_group: &Arc<WaitGroup>) {
+        lock(&self.state).wait_groups.push(wait_group.clone());
     }
 }
 
@@ -131,18 +132,18 @@ mod tests {
     use crate::timers::Timers;
 
     #[test]
-    fn a_wait_ends_when_the_last_one_leaves() {
+    fn a_wait_ends_when_the_last_guard_is_dropped() {
         let wait_group = Arc::new(WaitGroup::new());
         let (first, second) = (wait_group.enter(), wait_group.enter());
-        let leaver = std::thread::spawn(move || drop((first, second)));
+        let dropper = std::thread::spawn(move || drop((first, second)));
         assert!(wait_group.wait(&Deadline::after(&Timers::real(), None)));
-        assert!(leaver.join().is_ok());
+        assert!(dropper.join().is_ok());
     }
 
     #[test]
     fn a_wait_ends_at_its_deadline() {
         let wait_group = Arc::new(WaitGroup::new());
-        let _stays = wait_group.enter();
+        let _guard = wait_group.enter();
         for limit in [Duration::ZERO, Duration::from_millis(1)] {
             assert!(!wait_group.wait(&Deadline::after(&Timers::real(), Some(limit))));
         }

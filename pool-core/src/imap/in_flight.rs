@@ -1,4 +1,4 @@
-//! Chunks that may end in any order: the waker of each sends an event at its end, and the consumer receives it.
+//! Chunks that may end in any order. The waker of each chunk sends an event when the chunk ends; the consumer receives it.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -9,82 +9,91 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvError, Sender, unbounded};
 
-use super::input::{Reads, Sent};
-use super::{Waited, next_sent};
+use super::input::{Chunk, MakeWaker, OnRead, ReadInput};
+use super::{Waited, next_chunk};
 use crate::panics;
 use crate::shared::PoolShared;
 use crate::thread_state::{self, Blocked, BlockedWorker};
 
 /// Chunks that may end in any order.
 pub(super) struct InFlight<R, E> {
-    pub(super) chunks: BTreeMap<u64, Sent<R, E>>,
-    /// They are taken in the order in which they were sent.
+    pub(super) chunks: BTreeMap<u64, Chunk<R, E>>,
+    /// The consumer takes them in the order of the input.
     pub(super) ordered: bool,
-    /// Of these, the one whose end is reported; chunks are numbered from 1.
+    /// If `ordered`: the number of the chunk that has a waker. Chunks are numbered from 1.
     watched: u64,
-    /// The number of the wait that began last.
-    last: u64,
-    pub(super) bell: Arc<Bell>,
-    pub(super) news: Receiver<News>,
+    /// The number of the latest wait.
+    last_wait: u64,
+    pub(super) sender: Arc<EventSender>,
+    pub(super) events: Receiver<Event>,
 }
 
-/// An event for the consumer, which waits for any chunk.
-pub(super) enum News {
+/// What a consumer that waits for any chunk is told.
+pub(super) enum Event {
     /// The chunk with this number has ended.
-    Ended(u64),
-    /// The time of the wait with this number is over.
-    Over(u64),
-    /// A chunk was sent, or the input has ended.
-    Read,
+    ChunkEnded(u64),
+    /// The time limit of the wait with this number has passed.
+    TimedOut(u64),
+    /// The reader has submitted a chunk, or the input has ended.
+    InputRead,
 }
 
-/// Where events are sent.
-pub(super) struct Bell {
-    sender: Sender<News>,
+/// Sends events to the consumer and wakes it.
+pub(super) struct EventSender {
+    sender: Sender<Event>,
     /// The waker of a consumer that polls.
     pub(super) waker: Mutex<Option<Waker>>,
-    /// A worker of the pool that waits for an event.
+    /// The worker of the pool that waits for an event.
     blocked: Mutex<Option<Arc<BlockedWorker>>>,
-    /// A callback has waited for an event: the callback thread must be nudged.
+    /// A callback has waited for an event: each event must wake the callback thread.
     callback_waits: AtomicBool,
     shared: Arc<PoolShared>,
 }
 
-impl Bell {
-    fn tell(&self, news: News) {
-        // The iterator may have been dropped: then nobody needs the event.
-        let _ = self.sender.send(news);
-        // With the other fence: either the callback sees the event, or this thread sees that it waits.
+impl EventSender {
+    fn send(&self, event: Event) {
+        // It fails if the iterator was dropped. Then nobody needs the event.
+        let _ = self.sender.send(event);
+        // Pairs with the fence in `receive_on_callback_thread`: either the callback sees the event, or this thread sees that the
+        // callback waits.
         fence(Ordering::SeqCst);
         if self.callback_waits.load(Ordering::Relaxed) {
             self.shared.callbacks.nudge();
         }
         let waker = lock(&self.waker).take();
         if let Some(waker) = waker {
-            // A waker is the caller's code: its panic must not reach this thread.
+            // A waker is the caller's code. Its panic must not reach this thread, and the panic hook has reported it.
             let _ = panics::catch(|| waker.wake());
         }
     }
 }
 
-/// The waker of a chunk: it reports the chunk's end.
-struct Teller(Arc<Bell>, u64);
+/// The waker of a chunk: sends its event.
+struct ChunkWaker {
+    sender: Arc<EventSender>,
+    number: u64,
+}
 
-impl Wake for Teller {
+impl Wake for ChunkWaker {
     fn wake(self: Arc<Self>) {
-        // The worker that waits counts as running before the thread that ended the chunk takes more work.
-        let blocked = lock(&self.0.blocked).take();
+        // The waiting worker must count as running before the thread that ended the chunk takes more work.
+        let blocked = lock(&self.sender.blocked).take();
         if let Some(worker) = blocked {
             worker.unblock();
         }
-        self.0.tell(News::Ended(self.1));
+        self.sender.send(Event::ChunkEnded(self.number));
     }
+}
+
+fn waker(sender: &Arc<EventSender>, number: u64) -> Waker {
+    let sender = sender.clone();
+    Waker::from(Arc::new(ChunkWaker { sender, number }))
 }
 
 impl<R, E> InFlight<R, E> {
     pub(super) fn new(ordered: bool, shared: &Arc<PoolShared>) -> Self {
-        let (sender, news) = unbounded();
-        let bell = Arc::new(Bell {
+        let (sender, events) = unbounded();
+        let sender = Arc::new(EventSender {
             sender,
             waker: Mutex::default(),
             blocked: Mutex::default(),
@@ -95,102 +104,105 @@ impl<R, E> InFlight<R, E> {
             chunks: BTreeMap::new(),
             ordered,
             watched: 0,
-            last: 0,
-            bell,
-            news,
+            last_wait: 0,
+            sender,
+            events,
         }
     }
 
-    /// How many items they have.
+    /// The number of their items.
     pub(super) fn items(&self) -> usize {
-        self.chunks.values().map(|sent| sent.items.len()).sum()
+        self.chunks.values().map(|chunk| chunk.items.len()).sum()
     }
 
-    /// Makes the waker for the chunk with a number.
-    pub(super) fn waker_of(&self) -> Box<dyn Fn(u64) -> Waker + Send> {
-        let bell = self.bell.clone();
-        Box::new(move |number| Waker::from(Arc::new(Teller(bell.clone(), number))))
+    /// Returns a function that makes the waker of the chunk with a number.
+    pub(super) fn make_waker(&self) -> MakeWaker {
+        let sender = self.sender.clone();
+        Box::new(move |number| waker(&sender, number))
     }
 
-    /// What the reader calls when it has sent a chunk.
-    pub(super) fn told(&self) -> Arc<dyn Fn() + Send + Sync> {
-        let bell = self.bell.clone();
-        Arc::new(move || bell.tell(News::Read))
+    /// Returns what the reader calls when it has submitted a chunk.
+    pub(super) fn on_read(&self) -> OnRead {
+        let sender = self.sender.clone();
+        Arc::new(move || sender.send(Event::InputRead))
     }
 }
 
 impl<R: 'static, E: 'static> InFlight<R, E> {
-    /// Waits for a chunk's end; `reads` where the consumer reads the input.
+    /// Waits until a chunk has ended. `reads`: the consumer reads the input.
     pub(super) fn wait(
         &mut self,
-        input: &dyn Reads<R, E>,
+        input: &dyn ReadInput<R, E>,
         reads: bool,
         limit: Option<Duration>,
         shared: &PoolShared,
     ) -> Waited<R, E> {
-        self.last += 1;
-        let this_wait = self.last;
-        // A limit of zero is a look, which no timer has a part in.
-        let mut look = limit.is_some_and(|limit| limit.is_zero());
+        self.last_wait += 1;
+        let this_wait = self.last_wait;
+        // A limit of zero checks once, and needs no timer.
+        let mut timed_out = limit.is_some_and(|limit| limit.is_zero());
         let mut armed = None;
         loop {
-            if let Some(waited) = self.look(input, reads) {
+            if let Some(waited) = self.check(input, reads) {
                 return waited;
             }
-            if let (Some(limit), None, false) = (limit, &armed, look) {
-                let bell = self.bell.clone();
-                let alarm = move || bell.tell(News::Over(this_wait));
+            if let (Some(limit), None, false) = (limit, &armed, timed_out) {
+                let sender = self.sender.clone();
+                let alarm = move || sender.send(Event::TimedOut(this_wait));
                 armed = Some(shared.timers.arm(limit, Box::new(alarm)));
             }
-            let news = match self.news.try_recv() {
-                Ok(news) => Ok(news),
-                Err(_) if look => return Waited::TimedOut,
+            let event = match self.events.try_recv() {
+                Ok(event) => Ok(event),
+                Err(_) if timed_out => return Waited::TimedOut,
                 Err(_) if limit.is_none() && self.are_ours() => return self.refuse_first(),
                 Err(_) if thread_state::on_callback_thread(shared.pool) => {
                     self.receive_on_callback_thread(shared)
                 }
                 Err(_) => match thread_state::block(shared.pool) {
                     Ok(blocked) => self.receive(blocked),
-                    // No compensation thread can be had for this worker: it waits until its time is over.
+                    // There is no compensation thread for this worker. With a time limit it waits all the same.
                     Err(_) if limit.is_some() => self.receive(None),
-                    // Or is refused, as with results in order: with the chunk that it would come to.
+                    // Without one the wait is refused, at the chunk that was submitted first.
                     Err(_) => return self.refuse_first(),
                 },
             };
-            match news {
-                Ok(News::Ended(number)) if !self.ordered => {
-                    self.take_over(input);
-                    if let Some(sent) = self.chunks.remove(&number) {
-                        return Waited::Ended(sent.items, sent.handle.get());
+            match event {
+                Ok(Event::ChunkEnded(number)) if !self.ordered => {
+                    self.receive_chunks(input);
+                    if let Some(chunk) = self.chunks.remove(&number) {
+                        return Waited::Ended(chunk.items, chunk.handle.get());
                     }
                 }
-                Ok(News::Ended(_) | News::Read) => {}
-                // What came after it, while callbacks ran nested, is in time: it is there.
-                Ok(News::Over(wait)) if wait == this_wait => look = true,
-                Ok(News::Over(_)) => {}
+                Ok(Event::ChunkEnded(_) | Event::InputRead) => {}
+                // Events that arrived after it, while callbacks ran nested, still count: they are received first.
+                Ok(Event::TimedOut(wait)) if wait == this_wait => timed_out = true,
+                Ok(Event::TimedOut(_)) => {}
                 Err(_) => return Waited::Nothing,
             }
         }
     }
 
-    /// What there is without waiting: the first chunk's end, where chunks are taken in their order, or the end of all.
-    pub(super) fn look(&mut self, input: &dyn Reads<R, E>, reads: bool) -> Option<Waited<R, E>> {
-        self.take_over(input);
+    /// Returns what needs no wait: the first chunk if it has ended and chunks are `ordered`, or the end of the input.
+    pub(super) fn check(
+        &mut self,
+        input: &dyn ReadInput<R, E>,
+        reads: bool,
+    ) -> Option<Waited<R, E>> {
+        self.receive_chunks(input);
         while self.chunks.is_empty() {
             if reads {
-                let sent = next_sent(input);
-                let Some(sent) = sent else {
+                let Some(chunk) = next_chunk(input) else {
                     return Some(Waited::Nothing);
                 };
-                self.chunks.insert(sent.number, sent);
+                self.chunks.insert(chunk.number, chunk);
             } else if input.is_read_here() {
                 return Some(Waited::Nothing);
-            } else if input.awaits_next() {
+            } else if input.await_next_chunk() {
                 return None;
             } else {
-                // Asked first: what was sent until then is taken over below.
+                // This comes first, so that the next line receives every chunk that was submitted before the end.
                 let has_ended = input.has_ended();
-                self.take_over(input);
+                self.receive_chunks(input);
                 if has_ended && self.chunks.is_empty() {
                     return Some(Waited::Nothing);
                 }
@@ -200,59 +212,59 @@ impl<R: 'static, E: 'static> InFlight<R, E> {
         let number = *first.key();
         let mut has_ended = first.get().handle.ready();
         if !has_ended && self.watched != number {
-            // From now on its end is reported: it may have ended meanwhile.
+            // It may end before the waker is set: `watch` then returns true.
             self.watched = number;
-            let waker = Waker::from(Arc::new(Teller(self.bell.clone(), number)));
+            let waker = waker(&self.sender, number);
             has_ended = first.get().handle.watch(&waker);
         }
         has_ended.then(|| {
-            let sent = first.remove();
-            Waited::Ended(sent.items, sent.handle.get())
+            let chunk = first.remove();
+            Waited::Ended(chunk.items, chunk.handle.get())
         })
     }
 
     /// Blocks until there is an event.
-    fn receive(&self, blocked: Option<Blocked>) -> Result<News, RecvError> {
-        *lock(&self.bell.blocked) = blocked.as_ref().map(Blocked::worker);
-        // A chunk may have ended before the worker was stored there: then there is an event already.
-        // The sender beside the receiver keeps the channel open.
-        self.news.recv()
+    fn receive(&self, blocked: Option<Blocked>) -> Result<Event, RecvError> {
+        *lock(&self.sender.blocked) = blocked.as_ref().map(Blocked::worker);
+        // A chunk may have ended before the worker was stored. Then its event is in the channel.
+        // The channel stays open: `self` holds a sender.
+        self.events.recv()
     }
 
-    /// As [`receive`](Self::receive), from a callback: others that are due run meanwhile, nested.
-    fn receive_on_callback_thread(&self, shared: &PoolShared) -> Result<News, RecvError> {
-        self.bell.callback_waits.store(true, Ordering::Relaxed);
+    /// As [`receive`](Self::receive), in a callback: runs other callbacks meanwhile, nested.
+    fn receive_on_callback_thread(&self, shared: &PoolShared) -> Result<Event, RecvError> {
+        self.sender.callback_waits.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        let news = Cell::new(None);
+        let event = Cell::new(None);
         shared.callbacks.run_until(|| {
-            let told = news.take().or_else(|| self.news.try_recv().ok());
-            let has_come = told.is_some();
-            news.set(told);
-            has_come
+            let received = event.take().or_else(|| self.events.try_recv().ok());
+            let is_received = received.is_some();
+            event.set(received);
+            is_received
         });
-        // Where there is no callback thread, there is nothing else to run meanwhile.
-        news.take().map_or_else(|| self.news.recv(), Ok)
+        // Without a callback thread there is nothing else to run meanwhile.
+        event.take().map_or_else(|| self.events.recv(), Ok)
     }
 
-    /// Whether the caller runs in the only chunks that could end.
+    /// Whether the calling code belongs to the only chunks that could end.
     pub(super) fn are_ours(&self) -> bool {
         let awaited = if self.ordered { 1 } else { usize::MAX };
         let mut chunks = self.chunks.values().take(awaited);
-        !self.chunks.is_empty() && chunks.all(|sent| sent.handle.is_ours())
+        !self.chunks.is_empty() && chunks.all(|chunk| chunk.handle.is_ours())
     }
 
-    /// The chunk that was sent first, which cannot be waited for.
+    /// Takes the chunk that was submitted first. It cannot be waited for, so its handle returns the refusal.
     pub(super) fn refuse_first(&mut self) -> Waited<R, E> {
         match self.chunks.pop_first() {
-            Some((_, sent)) => Waited::Ended(sent.items, sent.handle.get()),
+            Some((_, chunk)) => Waited::Ended(chunk.items, chunk.handle.get()),
             None => Waited::Refused,
         }
     }
 
-    /// Takes what was sent since.
-    pub(super) fn take_over(&mut self, input: &dyn Reads<R, E>) {
-        while let Some(sent) = input.first() {
-            self.chunks.insert(sent.number, sent);
+    /// Receives the chunks that were submitted since.
+    pub(super) fn receive_chunks(&mut self, input: &dyn ReadInput<R, E>) {
+        while let Some(chunk) = input.next_chunk() {
+            self.chunks.insert(chunk.number, chunk);
         }
     }
 }

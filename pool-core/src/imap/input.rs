@@ -1,9 +1,9 @@
 //! The input of an `imap`: read chunk by chunk, each chunk one job.
 //!
-//! The consumer reads an input that is at hand (a range, a vector), as it takes results. Any other input may wait, for ever or
-//! for what the consumer does, so a thread reads it beside the consumer (`readers.rs`), as far ahead as its window allows.
-//! An input ends with its last item, with its failure, with its pool, or when nobody wants its results any more. While its
-//! reader is blocked in the caller's code, nobody waits for it.
+//! The consumer reads an input that is at hand (a range, a vector) while it takes results. Any other input may block, for ever or
+//! until the consumer does something. So a reader thread reads it (`readers.rs`), as far ahead as its window allows. An input ends
+//! with its last item, with its error, when its pool is terminated, or when its iterator is dropped. While a reader is blocked in
+//! the caller's code, no other thread waits for it.
 
 use std::any::TypeId;
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ use crate::settled::ItemResult;
 use crate::shared::PoolShared;
 use crate::stats::in_words;
 
-/// Whether an input of this type has its items at hand: to read one neither waits nor fails.
+/// Whether the items of this type of input are at hand: to read one neither blocks nor fails.
 pub(crate) fn is_at_hand<I: 'static, A: 'static>(_items: &I) -> bool {
     let known = [
         TypeId::of::<std::vec::IntoIter<A>>(),
@@ -40,8 +40,8 @@ pub(crate) fn is_at_hand<I: 'static, A: 'static>(_items: &I) -> bool {
     known.contains(&TypeId::of::<I>())
 }
 
-/// Why an input has ended before its last item.
-pub(crate) type EndOf<E> = Mutex<Option<TaskError<E>>>;
+/// The error with which an input has ended before its last item.
+pub(crate) type InputError<E> = Mutex<Option<TaskError<E>>>;
 
 /// What an `imap` takes its items from: any iterator that can go to another thread, or one of results.
 pub trait Input<E> {
@@ -49,15 +49,15 @@ pub trait Input<E> {
     type Item;
     /// The items, one by one.
     type Iter: Iterator<Item = Self::Item> + Send + 'static;
-    /// Begins to read; `end` gets the error with which it ends, if it does.
+    /// Begins to read. An error with which the input ends is stored in `error`.
     #[doc(hidden)]
-    fn read(self, end: &Arc<EndOf<E>>) -> Self::Iter;
+    fn read(self, error: &Arc<InputError<E>>) -> Self::Iter;
 }
 
 impl<I: IntoIterator<IntoIter: Send + 'static>, E> Input<E> for I {
     type Item = I::Item;
     type Iter = I::IntoIter;
-    fn read(self, _end: &Arc<EndOf<E>>) -> I::IntoIter {
+    fn read(self, _error: &Arc<InputError<E>>) -> I::IntoIter {
         self.into_iter()
     }
 }
@@ -78,10 +78,10 @@ impl<A, E: Send + 'static, I: IntoIterator<Item = Result<A, E>, IntoIter: Send +
 {
     type Item = A;
     type Iter = UntilError<I::IntoIter, E>;
-    fn read(self, end: &Arc<EndOf<E>>) -> UntilError<I::IntoIter, E> {
+    fn read(self, error: &Arc<InputError<E>>) -> UntilError<I::IntoIter, E> {
         UntilError {
             items: self.0.into_iter(),
-            end: end.clone(),
+            error: error.clone(),
         }
     }
 }
@@ -90,7 +90,7 @@ impl<A, E: Send + 'static, I: IntoIterator<Item = Result<A, E>, IntoIter: Send +
 #[derive(Debug)]
 pub struct UntilError<I, E> {
     items: I,
-    end: Arc<EndOf<E>>,
+    error: Arc<InputError<E>>,
 }
 
 impl<A, E, I: Iterator<Item = Result<A, E>>> Iterator for UntilError<I, E> {
@@ -100,20 +100,20 @@ impl<A, E, I: Iterator<Item = Result<A, E>>> Iterator for UntilError<I, E> {
         match self.items.next()? {
             Ok(item) => Some(item),
             Err(error) => {
-                *lock(&self.end) = Some(TaskError::raised(error));
+                *lock(&self.error) = Some(TaskError::raised(error));
                 None
             }
         }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        // The error is an item of the input, and a result.
+        // The error is an item of the input and becomes a result, so it counts.
         self.items.size_hint()
     }
 }
 
-/// A chunk that was submitted.
-pub(crate) struct Sent<R, E> {
+/// A chunk that was submitted, and whose result the consumer has not yet waited for.
+pub(crate) struct Chunk<R, E> {
     pub(crate) number: u64,
     /// Its items, as indexes of the input.
     pub(crate) items: Range<usize>,
@@ -123,69 +123,65 @@ pub(crate) struct Sent<R, E> {
 /// How far an input may be read ahead of its consumer, in chunks.
 pub(crate) struct Window {
     size: usize,
-    /// What it begins with.
+    /// The initial size.
     base: usize,
-    /// It grows up to this where chunks go fast.
-    most: usize,
-    /// How many joins wait for its input: nobody may be there to take results.
+    /// The size up to which it grows while chunks are fast.
+    max: usize,
+    /// How many joins wait for the input. While there is one, the window has no bound: perhaps no consumer takes results.
     lifted: usize,
-    /// How many chunks had been sent when the reader was woken last, and when that was.
+    /// The latest wake-up of the reader: how many chunks had been submitted, and when it was.
     woken: Option<(u64, Instant)>,
 }
 
 impl Window {
-    /// What was asked for, or four chunks for each worker to begin with.
-    pub(crate) fn new(asked: Option<usize>, workers: usize) -> Window {
-        const MOST: usize = 1024;
-        let size = asked.unwrap_or(workers.saturating_mul(4));
+    /// A window of a fixed size, or one that begins with four chunks for each worker.
+    pub(crate) fn new(fixed: Option<usize>, workers: usize) -> Window {
+        const MAX: usize = 1024;
+        let size = fixed.unwrap_or(workers.saturating_mul(4));
         Window {
             size,
             base: size,
-            most: if asked.is_some() {
-                size
-            } else {
-                size.max(MOST)
-            },
+            max: if fixed.is_some() { size } else { size.max(MAX) },
             lifted: 0,
             woken: None,
         }
     }
 
-    /// Whether to wake a reader that waits while so many chunks are outstanding: a window that has grown is refilled when half
-    /// of it is empty, since a wake-up costs more than many tasks.
-    fn wakes_at(&self, outstanding: usize) -> bool {
+    /// Whether to wake a waiting reader when this many chunks are outstanding. A window that has grown is refilled when it is half
+    /// empty, since a wake-up costs more than many tasks.
+    fn wakes_reader_at(&self, outstanding: usize) -> bool {
         match self.size > self.base {
             true => outstanding <= self.size / 2,
             false => outstanding < self.size,
         }
     }
 
-    /// The reader was woken, when so many chunks were sent in all. If chunks were fast since it was woken last, the window
-    /// grows; if not, it is as at first.
-    fn woke(&mut self, sent: u64) {
-        /// To wake a reader costs a few microseconds.
-        const SHORT: Duration = Duration::from_micros(50);
+    /// Adapts the size after the reader was woken, when `sent` chunks had been submitted in all. If chunks were fast since the
+    /// wake-up before, the window grows. Otherwise it has its initial size again.
+    fn adapt(&mut self, sent: u64) {
+        /// Less than this per chunk is fast: a wake-up costs a few microseconds.
+        const FAST: Duration = Duration::from_micros(50);
         let now = Instant::now();
         let (before, then) = self.woken.replace((sent, now)).unwrap_or((sent, now));
         let chunks = u32::try_from(sent - before).unwrap_or(u32::MAX);
-        self.size = match now.duration_since(then) < SHORT.saturating_mul(chunks) {
-            true => self.size.saturating_mul(2).min(self.most),
+        self.size = match now.duration_since(then) < FAST.saturating_mul(chunks) {
+            true => self.size.saturating_mul(2).min(self.max),
             false => self.base,
         };
     }
 }
 
-/// How a chunk of items becomes a job; the number is the index of its first item.
+/// Submits a chunk of items. The number is the index of its first item.
 type Submit<A, R, E> =
     Box<dyn Fn(usize, Vec<A>) -> Result<AsyncResult<Vec<ItemResult<R, E>>>, PoolError> + Send>;
 
-/// An input that is still being read.
-struct Open<A, R, E> {
+/// An input that has not ended.
+struct OpenInput<A, R, E> {
     items: Box<dyn Iterator<Item = A> + Send>,
     submit: Submit<A, R, E>,
 }
 
-/// Keeps the workers of a closed pool until an input has ended, which is reported to the pool when this is dropped.
+/// Keeps the workers of a closed pool until the input has ended. Its drop reports the end to the pool.
 pub(crate) struct OpenSource(Option<Box<dyn FnOnce() + Send>>);
 
 impl OpenSource {
@@ -202,67 +198,67 @@ impl Drop for OpenSource {
     }
 }
 
-/// Where an input is. Its iterator is the caller's code, and so is the function that is cloned for each chunk. So a reader
-/// takes the input out before it runs them, and they run under no lock.
-enum Place<A, R, E> {
-    Here(Open<A, R, E>),
+/// The state of an input. Its iterator is the caller's code, and so is the function that is cloned for each chunk. Both must run
+/// under no lock, so whoever reads takes the input out first.
+enum InputState<A, R, E> {
+    Idle(OpenInput<A, R, E>),
     /// The thread with this id reads it.
-    With(ThreadId),
+    Reading(ThreadId),
     Ended,
 }
 
 /// The input of one `imap`, and the chunks that were made of it.
 pub(crate) struct ImapInput<A, R, E> {
-    input: Mutex<Place<A, R, E>>,
-    /// Notified when a reader has put the input back.
-    back: Condvar,
+    input: Mutex<InputState<A, R, E>>,
+    /// Notified when the input was put back.
+    put_back: Condvar,
     open: Mutex<Option<OpenSource>>,
     chunksize: usize,
     /// Where the imap was called.
-    place: &'static Location<'static>,
-    sent: Mutex<Chunks<R, E>>,
-    /// Notified when the reader may read on, or nobody wants it to.
-    wanted: Condvar,
-    /// Why it ended before its last item.
-    end: Arc<EndOf<E>>,
+    location: &'static Location<'static>,
+    chunks: Mutex<Chunks<R, E>>,
+    /// Notified when the reader may read further, or must end.
+    reader_wakes: Condvar,
+    error: Arc<InputError<E>>,
 }
 
-/// Called when a chunk was sent, and at the input's end.
-type Told = Arc<dyn Fn() + Send + Sync>;
+/// Called after a chunk was submitted, and at the end of the input.
+pub(super) type OnRead = Arc<dyn Fn() + Send + Sync>;
 
-/// Makes the waker that is woken when the chunk with this number has ended.
-type WakerOf = Box<dyn Fn(u64) -> Waker + Send>;
+/// Makes the waker of the chunk with this number. It is woken when the chunk has ended.
+pub(super) type MakeWaker = Box<dyn Fn(u64) -> Waker + Send>;
 
-/// Chunks that were sent and are not yet waited for, and what is known of the rest.
+/// The chunks of an input, and how far it was read.
 struct Chunks<R, E> {
-    chunks: VecDeque<Sent<R, E>>,
-    /// The number of the chunk that was sent last.
+    /// Chunks that were submitted and that the consumer has not yet taken.
+    queue: VecDeque<Chunk<R, E>>,
+    /// The number of the chunk that was submitted last.
     last: u64,
-    waker_of: Option<WakerOf>,
-    told: Option<Told>,
+    make_waker: Option<MakeWaker>,
+    on_read: Option<OnRead>,
     window: Window,
-    /// Chunks that were sent and whose results were not yet taken.
+    /// Chunks that were submitted and whose results were not yet taken.
     outstanding: usize,
     /// Items that were read.
     read: usize,
-    /// The size hint of the input.
+    /// The size hint of the whole input.
     length: (usize, Option<usize>),
-    /// A thread of its own reads it, or has.
+    /// A reader thread reads the input, or has read it.
     has_reader: bool,
-    /// It waits until it may read on.
+    /// The reader waits for room in the window.
     reader_waits: bool,
-    /// The consumer has no chunk to wait for; `told` is called for the next one.
+    /// The consumer has no chunk to wait for: `on_read` is called for the next one.
     consumer_waits: bool,
-    /// No chunk will be sent any more.
+    /// No further chunk will be submitted.
     ended: bool,
     /// The pool was terminated before the input had ended.
-    cut_short: bool,
+    terminated: bool,
 }
 
 impl<R, E> Chunks<R, E> {
-    /// Adds a chunk, under the lock of `sent`, so that the consumer finds the chunk when its end is reported. If the chunk has
-    /// ended already, its waker is returned: to be woken outside of the lock, since it runs the caller's code, which may need
-    /// the lock.
+    /// Adds a chunk. The consumer can take it as soon as the lock is released, so before its waker is woken. If the chunk has
+    /// ended already, this returns its waker. The caller wakes it without the lock, since a waker is the caller's code and may
+    /// need the lock.
     #[must_use = "the chunk may have ended"]
     fn push(&mut self, items: usize, handle: AsyncResult<Vec<ItemResult<R, E>>>) -> Option<Waker> {
         self.last += 1;
@@ -270,14 +266,14 @@ impl<R, E> Chunks<R, E> {
         let first = self.read;
         self.read += items;
         let number = self.last;
-        let waker = self.waker_of.as_ref().map(|waker_of| waker_of(number));
-        let due = waker.filter(|waker| handle.watch(waker));
-        self.chunks.push_back(Sent {
+        let waker = self.make_waker.as_ref().map(|make| make(number));
+        let ended = waker.filter(|waker| handle.watch(waker));
+        self.queue.push_back(Chunk {
             number,
             items: first..self.read,
             handle,
         });
-        due
+        ended
     }
 }
 
@@ -286,29 +282,29 @@ impl<A, R, E> ImapInput<A, R, E> {
         items: impl Iterator<Item = A> + Send + 'static,
         chunksize: usize,
         window: Window,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
         submit: impl Fn(usize, Vec<A>) -> Result<AsyncResult<Vec<ItemResult<R, E>>>, PoolError>
         + Send
         + 'static,
         open: OpenSource,
-        end: Arc<EndOf<E>>,
+        error: Arc<InputError<E>>,
     ) -> Arc<Self> {
         let length = items.size_hint();
-        let input = Open {
+        let input = OpenInput {
             items: Box::new(items),
             submit: Box::new(submit),
         };
         Arc::new(ImapInput {
-            input: Mutex::new(Place::Here(input)),
-            back: Condvar::new(),
+            input: Mutex::new(InputState::Idle(input)),
+            put_back: Condvar::new(),
             open: Mutex::new(Some(open)),
             chunksize,
-            place,
-            sent: Mutex::new(Chunks {
-                chunks: VecDeque::new(),
+            location,
+            chunks: Mutex::new(Chunks {
+                queue: VecDeque::new(),
                 last: 0,
-                waker_of: None,
-                told: None,
+                make_waker: None,
+                on_read: None,
                 window,
                 outstanding: 0,
                 read: 0,
@@ -317,47 +313,47 @@ impl<A, R, E> ImapInput<A, R, E> {
                 reader_waits: false,
                 consumer_waits: false,
                 ended: false,
-                cut_short: false,
+                terminated: false,
             }),
-            wanted: Condvar::new(),
-            end,
+            reader_wakes: Condvar::new(),
+            error,
         })
     }
 
-    /// Takes the input out, to read it; nothing when it has ended, or is being read by somebody who is not waited for.
-    fn take_out(&self, waits: bool) -> Option<Reading<'_, A, R, E>> {
+    /// Takes the input out, to read it. `None` if it has ended, or if another thread reads it and `wait` is false.
+    fn take_out(&self, wait: bool) -> Option<Reading<'_, A, R, E>> {
         let here = thread::current().id();
-        let mut place = lock(&self.input);
+        let mut state = lock(&self.input);
         loop {
-            match std::mem::replace(&mut *place, Place::With(here)) {
-                Place::Here(input) => {
+            match std::mem::replace(&mut *state, InputState::Reading(here)) {
+                InputState::Idle(input) => {
                     return Some(Reading {
                         input_of: self,
                         input: Some(input),
                     });
                 }
-                Place::Ended => {
-                    *place = Place::Ended;
+                InputState::Ended => {
+                    *state = InputState::Ended;
                     return None;
                 }
-                Place::With(reader) => {
-                    *place = Place::With(reader);
-                    if !waits || reader == here {
+                InputState::Reading(reader) => {
+                    *state = InputState::Reading(reader);
+                    if !wait || reader == here {
                         return None;
                     }
-                    place = self
-                        .back
-                        .wait(place)
+                    state = self
+                        .put_back
+                        .wait(state)
                         .unwrap_or_else(PoisonError::into_inner);
                 }
             }
         }
     }
 
-    /// Sends one chunk; false when there is no more input, or nobody takes it. Items that were read before the input failed
-    /// are sent, and its error is kept.
-    fn send(&self, waits: bool) -> bool {
-        let Some(mut reading) = self.take_out(waits) else {
+    /// Reads and submits one chunk. False if the input has ended, or nobody wants its results. If the input fails, the items that
+    /// were read before are submitted, and the error is stored.
+    fn submit_chunk(&self, wait: bool) -> bool {
+        let Some(mut reading) = self.take_out(wait) else {
             return false;
         };
         // An input that is not put back has ended.
@@ -365,294 +361,296 @@ impl<A, R, E> ImapInput<A, R, E> {
             return false;
         };
         let mut chunk = Vec::new();
-        let failed = panics::catch(|| {
+        let ended = panics::catch(|| {
             while chunk.len() < self.chunksize
                 && let Some(item) = input.items.next()
             {
                 chunk.push(item);
             }
-            // An input that knows its end has ended with its last item, not when somebody asks for one more.
+            // An input with an exact size hint ends with its last item, not with the `None` behind it.
             chunk.len() < self.chunksize || input.items.size_hint().1 == Some(0)
         });
-        let ended = failed.unwrap_or_else(|mut panic| {
+        let ended = ended.unwrap_or_else(|mut panic| {
             panic.message = format!("in the input of the imap: {}", panic.message);
-            *lock(&self.end) = Some(TaskError::Panicked(Box::new(panic)));
+            *lock(&self.error) = Some(TaskError::Panicked(Box::new(panic)));
             true
         });
         let items = chunk.len();
-        let (first, is_over) = {
-            let queue = lock(&self.sent);
-            (queue.read, queue.ended)
+        let (first, is_unwanted) = {
+            let chunks = lock(&self.chunks);
+            (chunks.read, chunks.ended)
         };
-        if items == 0 || is_over {
+        if items == 0 || is_unwanted {
             panics::contain(|| drop((chunk, input)));
             return false;
         }
         let handle = match panics::catch(|| (input.submit)(first, chunk)) {
             Ok(Ok(handle)) => handle,
             Ok(Err(_)) => {
-                lock(&self.sent).cut_short = true;
+                lock(&self.chunks).terminated = true;
                 panics::contain(|| drop(input));
                 return false;
             }
-            // The function cannot be cloned.
+            // The clone of the function has panicked.
             Err(panic) => {
-                *lock(&self.end) = Some(TaskError::Panicked(Box::new(panic)));
+                *lock(&self.error) = Some(TaskError::Panicked(Box::new(panic)));
                 panics::contain(|| drop(input));
                 return false;
             }
         };
-        let (due, told) = {
-            let mut queue = lock(&self.sent);
-            let due = queue.push(items, handle);
-            let waits = std::mem::take(&mut queue.consumer_waits);
-            (due, queue.told.clone().filter(|_| waits))
+        let (waker, on_read) = {
+            let mut chunks = lock(&self.chunks);
+            let waker = chunks.push(items, handle);
+            let consumer_waits = std::mem::take(&mut chunks.consumer_waits);
+            (waker, chunks.on_read.clone().filter(|_| consumer_waits))
         };
         if ended {
             panics::contain(|| drop(input));
         } else {
             reading.input = Some(input);
         }
-        // Whoever is woken may read the input itself, so it is put back first.
+        // A consumer that is woken may read the input, so it is put back first.
         drop(reading);
-        if let Some(waker) = due {
+        if let Some(waker) = waker {
             waker.wake();
         }
-        if let Some(told) = told {
-            told();
+        if let Some(on_read) = on_read {
+            on_read();
         }
         !ended
     }
 
-    /// Sends no further chunk. A reader notices when the input returns.
-    fn give_up(&self, cut_short: bool) {
-        let told = {
-            let mut queue = lock(&self.sent);
-            if queue.ended {
+    /// Ends the input: no further chunk is submitted. A reader that is blocked in the input ends when the input returns.
+    fn end(&self, terminated: bool) {
+        let on_read = {
+            let mut chunks = lock(&self.chunks);
+            if chunks.ended {
                 return;
             }
-            queue.ended = true;
-            queue.cut_short |= cut_short;
-            queue.told.clone()
+            chunks.ended = true;
+            chunks.terminated |= terminated;
+            chunks.on_read.clone()
         };
-        self.wanted.notify_all();
+        self.reader_wakes.notify_all();
         let input = {
-            let mut place = lock(&self.input);
-            match &*place {
-                Place::Here(_) => std::mem::replace(&mut *place, Place::Ended),
-                Place::With(_) | Place::Ended => Place::Ended,
+            let mut state = lock(&self.input);
+            match &*state {
+                InputState::Idle(_) => std::mem::replace(&mut *state, InputState::Ended),
+                InputState::Reading(_) | InputState::Ended => InputState::Ended,
             }
         };
         panics::contain(|| drop(input));
         drop(lock(&self.open).take());
-        if let Some(told) = told {
-            told();
+        if let Some(on_read) = on_read {
+            on_read();
         }
     }
 
-    /// Waits until the reader may read on; false when nobody wants it to.
-    fn is_wanted(&self) -> bool {
-        let mut queue = lock(&self.sent);
+    /// Waits until the window has room; false if the input has ended.
+    fn wait_for_room(&self) -> bool {
+        let mut chunks = lock(&self.chunks);
         let mut waited = false;
         loop {
-            if queue.ended {
+            if chunks.ended {
                 return false;
             }
-            if queue.window.lifted > 0 || queue.outstanding < queue.window.size {
+            if chunks.window.lifted > 0 || chunks.outstanding < chunks.window.size {
                 if waited {
-                    let sent = queue.last;
-                    queue.window.woke(sent);
+                    let sent = chunks.last;
+                    chunks.window.adapt(sent);
                 }
                 return true;
             }
-            queue.reader_waits = true;
+            chunks.reader_waits = true;
             waited = true;
-            queue = self
-                .wanted
-                .wait(queue)
+            chunks = self
+                .reader_wakes
+                .wait(chunks)
                 .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
-/// An input that was taken out. It is put back, or has ended: then it is dropped before its end is reported.
+/// An input that was taken out. The drop of this guard puts it back. An input that has ended is dropped before its end is reported.
 struct Reading<'i, A, R, E> {
     input_of: &'i ImapInput<A, R, E>,
-    input: Option<Open<A, R, E>>,
+    input: Option<OpenInput<A, R, E>>,
 }
 
 impl<A, R, E> Drop for Reading<'_, A, R, E> {
     fn drop(&mut self) {
         let input_of = self.input_of;
-        let is_over = lock(&input_of.sent).ended;
+        let is_unwanted = lock(&input_of.chunks).ended;
         let mut rest = self.input.take();
-        let dropped = rest.take_if(|_| is_over);
+        let dropped = rest.take_if(|_| is_unwanted);
         let ended = rest.is_none();
-        *lock(&input_of.input) = rest.map_or(Place::Ended, Place::Here);
-        input_of.back.notify_all();
+        *lock(&input_of.input) = rest.map_or(InputState::Ended, InputState::Idle);
+        input_of.put_back.notify_all();
         panics::contain(|| drop(dropped));
         if ended {
-            lock(&input_of.sent).ended = true;
+            lock(&input_of.chunks).ended = true;
             drop(lock(&input_of.open).take());
         }
     }
 }
 
-/// The input of an `imap`, whatever the type of its items.
-pub(crate) trait Reads<R, E>: Source {
-    /// Reports the end of each chunk, from its submission on, so that their order does not depend on when somebody asks.
-    fn tell_ends(&self, waker_of: WakerOf);
-    /// Has a thread of its own read it, which calls `told` for each chunk that was sent, and at the end. False where the
-    /// system refuses a thread.
-    fn read_beside(self: Arc<Self>, readers: &Readers, told: Told) -> bool;
-    /// Sends one chunk; false when there is no more input.
+/// The input of an `imap` without the type of its items.
+pub(crate) trait ReadInput<R, E>: Source {
+    /// Gives every chunk a waker when it is submitted, so that chunks are reported in the order of their ends, whenever the
+    /// consumer asks.
+    fn set_wakers(&self, make_waker: MakeWaker);
+    /// Starts a reader thread, which calls `on_read` after each chunk, and at the end. False if the system refuses a thread.
+    fn start_reader(self: Arc<Self>, readers: &Readers, on_read: OnRead) -> bool;
+    /// Reads and submits one chunk; false if the input has ended.
     fn read(&self) -> bool;
-    /// As `read`; false, and nothing is done, while somebody else is reading.
+    /// As `read`, but does nothing and returns false while another thread reads.
     fn try_read(&self) -> bool;
-    /// The chunk that was sent first and is not yet waited for.
-    fn first(&self) -> Option<Sent<R, E>>;
-    /// Whether another chunk may be sent before the results of one are taken.
+    /// Takes the chunk that was submitted first.
+    fn next_chunk(&self) -> Option<Chunk<R, E>>;
+    /// Whether the window has room for another chunk.
     fn has_room(&self) -> bool;
-    /// The results of a chunk were taken.
-    fn took(&self);
-    /// Whether no chunk will be sent any more.
+    /// Makes room in the window: the results of a chunk were taken.
+    fn took_chunk(&self);
+    /// Whether no further chunk will be submitted.
     fn has_ended(&self) -> bool;
-    /// Has `told` called for the next chunk; false where there is one, or will be none.
-    fn awaits_next(&self) -> bool;
-    /// Whether the input was cut short by the end of the pool.
-    fn was_cut_short(&self) -> bool;
-    /// Why the input ended before its last item, once.
-    fn failure(&self) -> Option<TaskError<E>>;
-    /// How many results are to come for items that were not yet handed out as a chunk.
+    /// Has `on_read` called for the next chunk. False if there is one already, or will be none.
+    fn await_next_chunk(&self) -> bool;
+    /// Whether the pool was terminated before the input had ended.
+    fn was_terminated(&self) -> bool;
+    /// Takes the error with which the input has ended before its last item.
+    fn take_error(&self) -> Option<TaskError<E>>;
+    /// The size hint of what `next_chunk` has not yet returned, in items.
     fn length(&self) -> (usize, Option<usize>);
-    /// The iterator was dropped: nobody wants further results, and nobody waits for the reader.
+    /// Ends the input and detaches its reader: the iterator was dropped.
     fn abandon(&self, readers: &Readers);
-    /// Counts the error of an item as unhandled: nobody took it.
-    fn lose(&self, failure: &TaskError<E>, shared: &PoolShared);
+    /// Counts the error of an item as unhandled.
+    fn count_unhandled(&self, failure: &TaskError<E>, shared: &PoolShared);
 }
 
-impl<A: Send + 'static, R: Send + 'static, E: Send + 'static> Reads<R, E> for ImapInput<A, R, E> {
-    fn tell_ends(&self, waker_of: WakerOf) {
-        lock(&self.sent).waker_of = Some(waker_of);
+impl<A: Send + 'static, R: Send + 'static, E: Send + 'static> ReadInput<R, E>
+    for ImapInput<A, R, E>
+{
+    fn set_wakers(&self, make_waker: MakeWaker) {
+        lock(&self.chunks).make_waker = Some(make_waker);
     }
 
-    fn read_beside(self: Arc<Self>, readers: &Readers, told: Told) -> bool {
+    fn start_reader(self: Arc<Self>, readers: &Readers, on_read: OnRead) -> bool {
         {
-            let mut queue = lock(&self.sent);
-            queue.has_reader = true;
-            queue.told = Some(told);
+            let mut chunks = lock(&self.chunks);
+            chunks.has_reader = true;
+            chunks.on_read = Some(on_read);
         }
         let input_of = self.clone();
         let started = readers.start(move || input_of.read_on()).is_ok();
         if !started {
-            lock(&self.sent).has_reader = false;
+            lock(&self.chunks).has_reader = false;
         }
         started
     }
 
     fn read(&self) -> bool {
-        let before = lock(&self.sent).last;
-        self.send(true) || lock(&self.sent).last != before
+        let before = lock(&self.chunks).last;
+        self.submit_chunk(true) || lock(&self.chunks).last != before
     }
 
     fn try_read(&self) -> bool {
-        self.send(false)
+        self.submit_chunk(false)
     }
 
-    fn first(&self) -> Option<Sent<R, E>> {
-        lock(&self.sent).chunks.pop_front()
+    fn next_chunk(&self) -> Option<Chunk<R, E>> {
+        lock(&self.chunks).queue.pop_front()
     }
 
     fn has_room(&self) -> bool {
-        let queue = lock(&self.sent);
-        queue.outstanding < queue.window.size
+        let chunks = lock(&self.chunks);
+        chunks.outstanding < chunks.window.size
     }
 
-    fn took(&self) {
-        let mut queue = lock(&self.sent);
-        queue.outstanding -= 1;
-        if queue.reader_waits && queue.window.wakes_at(queue.outstanding) {
-            queue.reader_waits = false;
-            self.wanted.notify_all();
+    fn took_chunk(&self) {
+        let mut chunks = lock(&self.chunks);
+        chunks.outstanding -= 1;
+        if chunks.reader_waits && chunks.window.wakes_reader_at(chunks.outstanding) {
+            chunks.reader_waits = false;
+            self.reader_wakes.notify_all();
         }
     }
 
     fn has_ended(&self) -> bool {
-        lock(&self.sent).ended
+        lock(&self.chunks).ended
     }
 
-    fn awaits_next(&self) -> bool {
-        let mut queue = lock(&self.sent);
-        queue.consumer_waits = queue.chunks.is_empty() && !queue.ended;
-        queue.consumer_waits
+    fn await_next_chunk(&self) -> bool {
+        let mut chunks = lock(&self.chunks);
+        chunks.consumer_waits = chunks.queue.is_empty() && !chunks.ended;
+        chunks.consumer_waits
     }
 
-    fn was_cut_short(&self) -> bool {
-        lock(&self.sent).cut_short
+    fn was_terminated(&self) -> bool {
+        lock(&self.chunks).terminated
     }
 
-    fn failure(&self) -> Option<TaskError<E>> {
-        lock(&self.end).take()
+    fn take_error(&self) -> Option<TaskError<E>> {
+        lock(&self.error).take()
     }
 
     fn length(&self) -> (usize, Option<usize>) {
-        let queue = lock(&self.sent);
-        let sent: usize = queue.chunks.iter().map(|sent| sent.items.len()).sum();
-        if queue.ended {
-            let failure = usize::from(lock(&self.end).is_some());
-            return (sent + failure, Some(sent + failure));
+        let chunks = lock(&self.chunks);
+        let queued: usize = chunks.queue.iter().map(|chunk| chunk.items.len()).sum();
+        if chunks.ended {
+            let error = usize::from(lock(&self.error).is_some());
+            return (queued + error, Some(queued + error));
         }
-        let (least, most) = queue.length;
-        let rest = |all: usize| all.saturating_sub(queue.read).saturating_add(sent);
+        let (least, most) = chunks.length;
+        let rest = |all: usize| all.saturating_sub(chunks.read).saturating_add(queued);
         (rest(least), most.map(rest))
     }
 
     fn abandon(&self, readers: &Readers) {
-        self.give_up(false);
-        if let Place::With(reader) = &*lock(&self.input) {
-            readers.leave(*reader);
+        self.end(false);
+        if let InputState::Reading(reader) = &*lock(&self.input) {
+            readers.detach(*reader);
         }
     }
 
-    fn lose(&self, failure: &TaskError<E>, shared: &PoolShared) {
-        let task = || format!("an item of the imap called at {}", self.place);
-        shared.counters.unhandled(task, in_words(failure));
+    fn count_unhandled(&self, error: &TaskError<E>, shared: &PoolShared) {
+        let task = || format!("an item of the imap called at {}", self.location);
+        shared.counters.unhandled(task, in_words(error));
     }
 }
 
 impl<A: Send, R: Send, E: Send + 'static> Source for ImapInput<A, R, E> {
     fn lift_bound(&self, lift: bool) {
         {
-            let window = &mut lock(&self.sent).window;
+            let window = &mut lock(&self.chunks).window;
             window.lifted = match lift {
                 true => window.lifted + 1,
                 false => window.lifted.saturating_sub(1),
             };
         }
-        self.wanted.notify_all();
+        self.reader_wakes.notify_all();
     }
 
     fn wants_reader(&self) -> bool {
-        let mut queue = lock(&self.sent);
-        let wants = !queue.ended && !queue.has_reader;
-        queue.has_reader = true;
+        let mut chunks = lock(&self.chunks);
+        let wants = !chunks.ended && !chunks.has_reader;
+        chunks.has_reader = true;
         wants
     }
 
     fn read_on(&self) {
-        while self.is_wanted() && self.send(true) {}
-        let told = lock(&self.sent).told.clone();
-        if let Some(told) = told {
-            told();
+        while self.wait_for_room() && self.submit_chunk(true) {}
+        let on_read = lock(&self.chunks).on_read.clone();
+        if let Some(on_read) = on_read {
+            on_read();
         }
     }
 
     fn stop(&self) {
-        self.give_up(true);
+        self.end(true);
     }
 
     fn is_read_here(&self) -> bool {
-        matches!(*lock(&self.input), Place::With(reader) if reader == thread::current().id())
+        matches!(*lock(&self.input), InputState::Reading(reader) if reader == thread::current().id())
     }
 }
 
@@ -667,7 +665,7 @@ mod tests {
     use std::task::{Wake, Waker};
     use std::time::Duration;
 
-    use super::{ImapInput, OpenSource, Reads, Window};
+    use super::{ImapInput, OpenSource, ReadInput, Window};
     use crate::handle::AsyncResult;
     use crate::idle;
     use crate::job::JobCell;
@@ -690,13 +688,13 @@ mod tests {
                 .expect("whole")
                 .upgrade()
                 .expect("it is there");
-            let first = input_of.first().map_or(0, |sent| sent.items.len());
-            self.1.send(first).expect("somebody listens");
+            let items = input_of.next_chunk().map_or(0, |chunk| chunk.items.len());
+            self.1.send(items).expect("a receiver");
         }
     }
 
     #[test]
-    fn who_is_told_of_a_chunk_that_ended_at_once_finds_it() {
+    fn a_waker_finds_its_chunk_also_where_the_chunk_ended_at_once() {
         let shared = idle::shared();
         let submit = move |_, items: Vec<u64>| {
             let same: fn(u64) -> u64 = |item| item;
@@ -716,11 +714,11 @@ mod tests {
             open,
             Arc::default(),
         );
-        let (tell, told) = mpsc::channel();
-        let takes = Arc::new(Takes(Mutex::new(Arc::downgrade(&input_of)), tell));
-        input_of.tell_ends(Box::new(move |_| Waker::from(takes.clone())));
-        // On a thread of its own, to notice where it never ends.
+        let (sender, receiver) = mpsc::channel();
+        let takes = Arc::new(Takes(Mutex::new(Arc::downgrade(&input_of)), sender));
+        input_of.set_wakers(Box::new(move |_| Waker::from(takes.clone())));
+        // On another thread, so that a hang fails the test.
         std::thread::spawn(move || input_of.read());
-        assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok(2));
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(60)), Ok(2));
     }
 }

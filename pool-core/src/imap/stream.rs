@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 use crossbeam_channel::TryRecvError;
 use futures_core::Stream;
 
-use super::in_flight::{InFlight, News, lock};
-use super::input::{Reads, Sent};
-use super::{Imap, Order, Waited, next_sent};
+use super::in_flight::{Event, InFlight, lock};
+use super::input::{Chunk, ReadInput};
+use super::{Imap, Order, Waited, next_chunk};
 use crate::error::TaskError;
 
 /// As the iterator, but it does not block where a result is yet to come, nor where an input is not at hand. Polled inside the
@@ -31,12 +31,12 @@ impl<R: Send + 'static, E: Send + 'static> Stream for Imap<R, E> {
                 return Poll::Ready(Some(Err(error.into())));
             }
             this.read_ahead();
-            let reads = !this.is_read_beside;
+            let reads = !this.has_reader;
             let waited = match &mut this.order {
                 Order::Input(first) => ready!(poll_first(&*this.input, first, cx)),
-                Order::Told(in_flight) => ready!(in_flight.poll(&*this.input, reads, cx)),
+                Order::Events(in_flight) => ready!(in_flight.poll(&*this.input, reads, cx)),
             };
-            this.take_in(waited);
+            this.store(waited);
         }
     }
 }
@@ -45,20 +45,20 @@ impl<R: Send + 'static, E: Send + 'static> Stream for Imap<R, E> {
 impl<R, E> Unpin for Imap<R, E> {}
 
 fn poll_first<R, E>(
-    input: &dyn Reads<R, E>,
-    first: &mut Option<Sent<R, E>>,
+    input: &dyn ReadInput<R, E>,
+    first: &mut Option<Chunk<R, E>>,
     cx: &mut Context<'_>,
 ) -> Poll<Waited<R, E>> {
-    let sent = match first {
-        Some(sent) => sent,
-        None => match next_sent(input) {
-            Some(sent) => first.insert(sent),
+    let chunk = match first {
+        Some(chunk) => chunk,
+        None => match next_chunk(input) {
+            Some(chunk) => first.insert(chunk),
             None => return Poll::Ready(Waited::Nothing),
         },
     };
     let (items, end) = (
-        sent.items.clone(),
-        ready!(Pin::new(&mut sent.handle).poll(cx)),
+        chunk.items.clone(),
+        ready!(Pin::new(&mut chunk.handle).poll(cx)),
     );
     *first = None;
     Poll::Ready(Waited::Ended(items, end))
@@ -67,24 +67,24 @@ fn poll_first<R, E>(
 impl<R: 'static, E: 'static> InFlight<R, E> {
     fn poll(
         &mut self,
-        input: &dyn Reads<R, E>,
+        input: &dyn ReadInput<R, E>,
         reads: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Waited<R, E>> {
         let mut watched = false;
         loop {
-            if let Some(waited) = self.look(input, reads) {
+            if let Some(waited) = self.check(input, reads) {
                 return Poll::Ready(waited);
             }
-            match self.news.try_recv() {
-                Ok(News::Ended(number)) if !self.ordered => {
-                    self.take_over(input);
-                    if let Some(sent) = self.chunks.remove(&number) {
-                        return Poll::Ready(Waited::Ended(sent.items, sent.handle.get()));
+            match self.events.try_recv() {
+                Ok(Event::ChunkEnded(number)) if !self.ordered => {
+                    self.receive_chunks(input);
+                    if let Some(chunk) = self.chunks.remove(&number) {
+                        return Poll::Ready(Waited::Ended(chunk.items, chunk.handle.get()));
                     }
                 }
-                Ok(News::Ended(_) | News::Over(_) | News::Read) => {}
-                // An event may have come before the waker was stored: so it checks once more.
+                Ok(Event::ChunkEnded(_) | Event::TimedOut(_) | Event::InputRead) => {}
+                // An event may arrive before the waker is stored, so it checks once more.
                 Err(TryRecvError::Empty) if self.are_ours() => {
                     return Poll::Ready(self.refuse_first());
                 }
@@ -92,7 +92,7 @@ impl<R: 'static, E: 'static> InFlight<R, E> {
                 Err(TryRecvError::Empty) => {
                     watched = true;
                     let waker = cx.waker().clone();
-                    let replaced = lock(&self.bell.waker).replace(waker);
+                    let replaced = lock(&self.sender.waker).replace(waker);
                     drop(replaced);
                 }
                 Err(TryRecvError::Disconnected) => return Poll::Ready(Waited::Nothing),
