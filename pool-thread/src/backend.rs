@@ -14,9 +14,9 @@ use crate::workers::{Workers, lock};
 /// Workers that are threads: the backend behind a [`ThreadPool`](crate::ThreadPool).
 #[derive(Debug)]
 pub struct Threads {
-    /// Until the start.
+    /// Taken when the pool starts.
     settings: Mutex<Option<Settings>>,
-    /// From the start on.
+    /// Set when the pool starts.
     workers: Mutex<Option<Arc<Workers>>>,
 }
 
@@ -28,7 +28,7 @@ impl Threads {
         }
     }
 
-    /// Threads that live, and threads that were ever started.
+    /// The number of threads that live, and of threads that were ever started.
     pub(crate) fn thread_counts(&self) -> (usize, usize) {
         let workers = lock(&self.workers).clone();
         workers.map_or((0, 0), |workers| workers.counts())

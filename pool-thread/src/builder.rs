@@ -39,7 +39,7 @@ impl ThreadPool {
         Builder::default().size(workers).build()
     }
 
-    /// Starts a pool with as many workers as this process may use CPUs.
+    /// Starts a pool with one worker for each CPU that this process may use.
     ///
     /// In Python 3.11 it is the machine's number, whatever the process may use.
     ///
@@ -125,8 +125,8 @@ impl Builder {
         self.with(|config| config.queue(tasks))
     }
 
-    /// Whether the panic hook may be installed that gives panics of tasks their place (default: yes). The hook
-    /// that was there before is called in any case.
+    /// Whether to install the panic hook that records the location of a task's panic (default: yes). The previous hook is still
+    /// called.
     ///
     /// # Examples
     ///
@@ -143,7 +143,7 @@ impl Builder {
         self.with(|config| config.panic_hook(install))
     }
 
-    /// Whether a drop with unfinished tasks says so on stderr (default: yes).
+    /// Whether a pool that is dropped with unfinished tasks writes a warning to stderr (default: yes).
     ///
     /// # Examples
     ///
@@ -157,10 +157,10 @@ impl Builder {
         self.with(|config| config.warn_on_drop(warn))
     }
 
-    /// Bytes of stack for each worker, rounded up to what the system takes (default: 8 MiB, as a main thread has, or what
-    /// the environment variable `RUST_MIN_STACK` says).
+    /// Bytes of stack for each worker, rounded up to a size that the system accepts (default: 8 MiB, as for a main thread, or the
+    /// value of the environment variable `RUST_MIN_STACK`).
     ///
-    /// It is address space: memory is taken as far as a task uses it.
+    /// It reserves address space. A task takes memory only for the part that it uses.
     ///
     /// # Examples
     ///
@@ -195,12 +195,11 @@ impl Builder {
         self.with(|config| config.timers(timers))
     }
 
-    /// Runs this in each worker before its first task, and in each worker that replaces one; what it makes is
-    /// the worker's own state, which tasks reach by [`worker_state`](crate::worker_state).
+    /// Calls `make` in each worker before its first task, and in each replacement. What it returns is the state of that worker, which
+    /// tasks get by [`worker_state`](crate::worker_state).
     ///
-    /// A panic is a failed start: it is tried again a few times, with growing pauses; when no worker is left
-    /// that could start, what is queued fails with [`TaskError::WorkerLost`](crate::TaskError::WorkerLost).
-    /// In Python workers are then started for ever.
+    /// A panic is a failed start. The worker tries again a few times, with growing pauses. When no worker is left that could start,
+    /// queued tasks fail with [`TaskError::WorkerLost`](crate::TaskError::WorkerLost). In Python workers are then started for ever.
     ///
     /// # Examples
     ///
@@ -235,8 +234,7 @@ impl Builder {
         self
     }
 
-    /// How many tasks a worker does before another takes its place (default: no bound). A chunk of a map
-    /// is one task.
+    /// How many tasks a worker runs before it is replaced (default: no bound). A chunk of a map is one task.
     ///
     /// # Examples
     ///
@@ -254,11 +252,10 @@ impl Builder {
         self
     }
 
-    /// How many compensation threads there may be at once (default: 1000): each runs in the place of a worker that waits for its
-    /// own pool.
+    /// The limit on compensation threads (default: 1000). Each runs in the place of a worker that waits for its own pool.
     ///
-    /// A worker that would need one more is refused its wait: [`PoolError::WouldDeadlock`](crate::PoolError::WouldDeadlock).
-    /// With zero, no task may wait for its own pool.
+    /// A wait that would need one more fails with [`PoolError::WouldDeadlock`](crate::PoolError::WouldDeadlock). With zero, no task
+    /// may wait for its own pool.
     ///
     /// In Python such a task deadlocks as soon as all workers wait.
     ///
@@ -277,8 +274,8 @@ impl Builder {
         self
     }
 
-    /// How long a worker that finds nothing to do, and one who waits for a result, look again before they sleep (default: 50
-    /// microseconds, and not at all where this process may use one CPU only). At most one worker of a pool does so at a time.
+    /// How long an idle worker, or a caller that waits for a result, spins before it sleeps (default: 50 microseconds, or zero if this
+    /// process may use one CPU only). At most one worker of a pool spins at a time.
     ///
     /// # Examples
     ///
@@ -292,7 +289,7 @@ impl Builder {
         self.with(|config| config.spin(time))
     }
 
-    /// How many units each worker takes at once, whatever its tasks take: for tests.
+    /// How many units each worker takes at once, however long its tasks run. For tests.
     #[doc(hidden)]
     pub fn reach(self, units: usize) -> Self {
         self.with(|config| config.reach(units))

@@ -1,4 +1,4 @@
-//! What a worker does before its first task, and how many tasks it does.
+//! The initializer of workers, and the settings of a pool's threads.
 
 use std::any::Any;
 use std::fmt;
@@ -8,10 +8,10 @@ use std::sync::Arc;
 use pool_core::Timers;
 use pool_core::backend::catch;
 
-/// Makes a worker's state, or says why it cannot.
+/// Makes the state of a worker, or returns the message of an error.
 type Make = dyn Fn() -> Result<Box<dyn Any>, String> + Send + Sync;
 
-/// Runs once in each worker, and again in each that replaces one.
+/// Called once in each worker, and in each replacement.
 #[derive(Clone)]
 pub(crate) struct Initializer(Arc<Make>);
 
@@ -25,7 +25,7 @@ impl Initializer {
         }))
     }
 
-    /// The state of a new worker, or why there is none.
+    /// Makes the state of a new worker. A panic becomes an error.
     pub(crate) fn make(&self) -> Result<Box<dyn Any>, String> {
         catch(|| (self.0)()).unwrap_or_else(|panic| Err(panic.to_string()))
     }
@@ -37,7 +37,7 @@ impl fmt::Debug for Initializer {
     }
 }
 
-/// How many compensation threads there may be, by default.
+/// The default limit on compensation threads.
 const COMPENSATION_THREADS: usize = 1_000;
 
 /// The settings of a pool's threads.
@@ -46,9 +46,9 @@ pub(crate) struct Settings {
     pub(crate) initializer: Option<Initializer>,
     pub(crate) max_tasks: Option<NonZeroUsize>,
     pub(crate) timers: Timers,
-    /// How many compensation threads there may be.
+    /// The limit on compensation threads.
     pub(crate) compensation_threads: usize,
-    /// Bytes of each worker's stack, if the builder was told.
+    /// Bytes of each worker's stack, if it was set.
     pub(crate) stack_size: Option<usize>,
 }
 

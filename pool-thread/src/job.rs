@@ -3,16 +3,16 @@
 use pool_core::TaskError;
 use pool_core::backend::{AsJob, Job, JobCell, Unit, Work};
 
-/// A job as a thread sees it: something to run here and now.
+/// A job that a thread of this process can run.
 pub trait ThreadJob: Send + Sync {
     /// The job as the queue sees it.
     fn as_job(&self) -> &dyn Job;
 
-    /// Runs one unit, its panics contained.
-    fn run_here(&self, unit: Unit);
+    /// Runs one unit. A panic becomes the error of its job.
+    fn run_unit(&self, unit: Unit);
 
-    /// Ends one unit that no thread can run.
-    fn give_up(&self, unit: Unit, why: TaskError);
+    /// Fails one unit that no worker can run.
+    fn fail_unit(&self, unit: Unit, error: TaskError);
 }
 
 impl<W: Work + 'static> ThreadJob for JobCell<W> {
@@ -20,12 +20,12 @@ impl<W: Work + 'static> ThreadJob for JobCell<W> {
         self
     }
 
-    fn run_here(&self, unit: Unit) {
+    fn run_unit(&self, unit: Unit) {
         self.run(unit);
     }
 
-    fn give_up(&self, unit: Unit, why: TaskError) {
-        self.finish(unit, Err(why.widen()));
+    fn fail_unit(&self, unit: Unit, error: TaskError) {
+        self.finish(unit, Err(error.widen()));
     }
 }
 

@@ -28,7 +28,7 @@ use crate::stats::Stats;
 #[derive(Debug)]
 pub struct ThreadPool(pub(crate) Engine<Threads>);
 
-/// Where tasks that borrow are submitted; made by [`ThreadPool::scope`].
+/// Submits tasks that borrow from the caller's stack; made by [`ThreadPool::scope`].
 ///
 /// # Examples
 ///
@@ -68,7 +68,7 @@ impl Pool for ThreadPool {
 }
 
 impl ThreadPool {
-    /// The pool's work and its workers in numbers; errors that nobody looked at among them. It walks the queue.
+    /// Counts of the pool's tasks, errors and workers. It walks the queue.
     ///
     /// # Examples
     ///
@@ -91,12 +91,11 @@ impl ThreadPool {
         }
     }
 
-    /// Calls `body` with a scope in which tasks may borrow from the caller's stack and run beside it; when it
-    /// returns, or unwinds, none of them is left. A task may submit further ones: see [`Scope`].
+    /// Calls `body` with a scope whose tasks may borrow from the caller's stack. When it returns or unwinds, all of them have ended. A task may submit further ones: see [`Scope`].
     ///
-    /// In a task of the same pool, where no compensation thread can be had while the scope waits (see
-    /// [`compensation_threads`](crate::Builder::compensation_threads)), those that have not begun are not run: each is an
-    /// error in the pool's [`TaskStats`](crate::TaskStats).
+    /// Inside of a task of the same pool the scope needs a compensation thread while it waits (see
+    /// [`compensation_threads`](crate::Builder::compensation_threads)). Without one, tasks of the scope that have not begun are not
+    /// run: each is an error in the pool's [`TaskStats`](crate::TaskStats).
     ///
     /// # Examples
     ///

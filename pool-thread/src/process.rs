@@ -12,9 +12,9 @@ use pool_core::backend::{Deadline, OwnerProcess, WaitGroup, end_copy, thread_bui
 
 /// One function, to be run on a thread of its own.
 ///
-/// It has what a thread can have of a process: [`start`](Process::start), [`join`](Process::join),
-/// [`is_alive`](Process::is_alive), but neither a pid nor an exit code, and nobody can stop it. A panic ends
-/// it alone. The end of the program does not wait for it: in Python it does, unless it is a daemon.
+/// It has those methods of a process that a thread can have: [`start`](Process::start), [`join`](Process::join),
+/// [`is_alive`](Process::is_alive). It has no pid and no exit code, and cannot be stopped. A panic ends this thread only. The program
+/// does not wait for it at its end. In Python it does, unless it is a daemon.
 ///
 /// Source: `multiprocessing.dummy.Process` in CPython's library.
 ///
@@ -32,19 +32,20 @@ use pool_core::backend::{Deadline, OwnerProcess, WaitGroup, end_copy, thread_bui
 pub struct Process {
     name: String,
     timers: Timers,
-    life: Mutex<Life>,
-    present: Arc<WaitGroup>,
-    /// The process that has made it.
+    state: Mutex<State>,
+    /// Counts the thread while it runs.
+    running: Arc<WaitGroup>,
+    /// The process of the operating system that made it.
     owner: OwnerProcess,
 }
 
 type Body = Box<dyn FnOnce() + Send>;
 
-enum Life {
+enum State {
     New(Body),
     Started(JoinHandle<()>),
-    /// Joined, or refused by the system.
-    Over,
+    /// It was joined, or the system has refused the thread.
+    Ended,
 }
 
 /// A call that was refused, or a thread that could not be started.
@@ -75,12 +76,12 @@ impl Process {
         A: Send + 'static,
         F: FnOnce(A) -> R + Send + 'static,
     {
-        static MADE: AtomicUsize = AtomicUsize::new(1);
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
         Process {
-            name: format!("Process-{}", MADE.fetch_add(1, Ordering::Relaxed)),
+            name: format!("Process-{}", NEXT.fetch_add(1, Ordering::Relaxed)),
             timers: Timers::real(),
-            life: Mutex::new(Life::New(Box::new(move || drop(func(arg))))),
-            present: Arc::default(),
+            state: Mutex::new(State::New(Box::new(move || drop(func(arg))))),
+            running: Arc::default(),
             owner: OwnerProcess::current(),
         }
     }
@@ -111,37 +112,38 @@ impl Process {
     /// [`ProcessError::AlreadyStarted`], [`ProcessError::Start`]; [`ProcessError::NotAChild`] in a child that the program forked.
     pub fn start(&self) -> Result<(), ProcessError> {
         self.is_ours()?;
-        let mut life = self.life();
-        let body = match std::mem::replace(&mut *life, Life::Over) {
-            Life::New(body) => body,
+        let mut state = self.state();
+        let body = match std::mem::replace(&mut *state, State::Ended) {
+            State::New(body) => body,
             started => {
-                *life = started;
+                *state = started;
                 return Err(ProcessError::AlreadyStarted);
             }
         };
-        let present = self.present.enter();
-        // Kept where a refused thread does not drop it: it is the user's, and this is under a lock.
+        let guard = self.running.enter();
+        // If the system refuses the thread, `spawn` drops its closure here, under the lock. The body is the user's, so its drop must
+        // wait until the lock is released.
         let body = Arc::new(Mutex::new(Some(body)));
-        let there = body.clone();
+        let shared = body.clone();
         let run = move || {
-            let _present = present;
-            if let Some(body) = take(&there) {
+            let _guard = guard;
+            if let Some(body) = take(&shared) {
                 let owner = OwnerProcess::current();
                 body();
                 end_copy(owner);
             }
         };
-        // The system's names end at the first zero byte.
+        // A zero byte would end the name for the system.
         let name = self.name.replace('\0', "");
         let thread = thread_builder(name).spawn(run);
         let refused = match thread {
             Ok(thread) => {
-                *life = Life::Started(thread);
+                *state = State::Started(thread);
                 return Ok(());
             }
             Err(refused) => refused,
         };
-        drop(life);
+        drop(state);
         drop(take(&body));
         Err(ProcessError::Start(refused))
     }
@@ -167,10 +169,10 @@ impl Process {
 
     /// Whether it was started and has not ended.
     pub fn is_alive(&self) -> bool {
-        self.is_ours().is_ok() && self.present.count() > 0
+        self.is_ours().is_ok() && self.running.count() > 0
     }
 
-    /// Looked at before any lock: in a forked child one may be held for ever.
+    /// Called before any lock is taken: in a forked child a lock may be held for ever.
     fn is_ours(&self) -> Result<(), ProcessError> {
         match self.owner.is_current() {
             true => Ok(()),
@@ -180,40 +182,40 @@ impl Process {
 
     fn wait(&self, limit: Option<Duration>) -> Result<bool, ProcessError> {
         self.is_ours()?;
-        match &*self.life() {
-            Life::New(_) => return Err(ProcessError::NotStarted),
-            Life::Started(thread) if thread.thread().id() == thread::current().id() => {
+        match &*self.state() {
+            State::New(_) => return Err(ProcessError::NotStarted),
+            State::Started(thread) if thread.thread().id() == thread::current().id() => {
                 return Err(ProcessError::WouldDeadlock);
             }
-            Life::Started(_) | Life::Over => {}
+            State::Started(_) | State::Ended => {}
         }
-        if !self.present.wait(&Deadline::after(&self.timers, limit)) {
+        if !self.running.wait(&Deadline::after(&self.timers, limit)) {
             return Ok(false);
         }
-        // Under the lock until the thread is gone, so that a second caller does not return before.
-        let mut life = self.life();
-        if let Life::Started(thread) = std::mem::replace(&mut *life, Life::Over) {
-            // A panic was the process's own end, and the panic hook has told of it.
+        // The lock is held until the thread is joined, so that no second caller returns before.
+        let mut state = self.state();
+        if let State::Started(thread) = std::mem::replace(&mut *state, State::Ended) {
+            // A panic has ended the thread, and the panic hook has reported it.
             let _ = thread.join();
         }
         Ok(true)
     }
 
-    fn life(&self) -> MutexGuard<'_, Life> {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
-    place.lock().unwrap_or_else(PoisonError::into_inner).take()
+fn take<T>(mutex: &Mutex<Option<T>>) -> Option<T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         if self.is_ours().is_err() {
-            let life = self.life.get_mut().unwrap_or_else(PoisonError::into_inner);
-            // The handle of a thread that this process does not have.
-            std::mem::forget(std::mem::replace(life, Life::Over));
+            let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+            // The thread belongs to the parent: its handle must not be dropped in a forked child.
+            std::mem::forget(std::mem::replace(state, State::Ended));
         }
     }
 }

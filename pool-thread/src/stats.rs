@@ -6,7 +6,7 @@ use pool_core::TaskStats;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Tasks, errors, and errors that nobody looked at.
+    /// Counts of tasks, errors, and unhandled errors.
     pub tasks: TaskStats,
     /// Threads that live now: workers and compensation threads.
     pub workers: usize,

@@ -1,13 +1,12 @@
-//! The threads of one pool: each takes the next unit from the queue and runs it in place, and is replaced
-//! when it has done as many tasks as it may.
+//! The threads of one pool. Each takes the next unit from the queue and runs it. It is replaced when it has run `max_tasks` tasks.
 //!
-//! A worker whose initializer fails tries again, a bounded number of times with growing pauses, and then retires.
-//! When no other worker can take work, it stays and fails what is queued, with the initializer's own message: for ever
-//! where all others have retired too, and until one goes on where they wait for their own pool.
+//! A worker whose initializer fails tries again, a bounded number of times with growing pauses. Then it fails for good. While no
+//! other worker can take work, it fails the queued units with the initializer's message.
 //!
 //! While a worker waits for a task of its own pool, a compensation thread takes units from the same queue, so a pool cannot
-//! block itself. When the wait is over there is a thread too many, and the first thread that comes to take work leaves instead:
-//! no unit begins while as many run unblocked as the pool has workers. No task runs on the stack of a thread that waits.
+//! deadlock on itself. When the wait is over, there is one thread more than the pool has workers, and the next thread that asks for
+//! a unit exits instead. So no unit begins while as many threads run unblocked as the pool has workers. No task runs on the stack of a
+//! thread that waits.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +21,7 @@ use pool_core::{Cause, StartError, TaskError, Worker, WorkerLost};
 use crate::initializer::Settings;
 use crate::job::ThreadJob;
 
-/// How often an initializer may fail in one worker.
+/// How often a worker calls an initializer that fails.
 const TRIES: u32 = 5;
 
 /// The pause after the first failure; it doubles with each.
@@ -33,47 +32,48 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 pub(crate) struct Workers {
     queue: Arc<Queue<dyn ThreadJob>>,
     settings: Settings,
-    present: Arc<WaitGroup>,
+    /// Counts the threads that have not ended.
+    running: Arc<WaitGroup>,
     handles: Mutex<Vec<JoinHandle<()>>>,
-    /// Threads that were ever started: each has a number of its own.
+    /// Threads that were ever started. Each has its own number.
     started: AtomicUsize,
     /// Whether a worker has ever waited for its own pool.
     compensates: AtomicBool,
     counts: Mutex<Counts>,
 }
 
-/// Threads by what they do.
+/// How many threads are in which state.
 #[derive(Debug, Default)]
 struct Counts {
-    /// Workers that have not retired, the blocked ones among them.
+    /// Threads whose initializer has not failed for good, blocked ones included.
     able: usize,
-    /// Those that wait for their own pool.
+    /// Threads that wait for their own pool.
     blocked: usize,
-    /// Threads beyond the pool's size that run meanwhile.
-    extra: usize,
+    /// Compensation threads.
+    compensation: usize,
     /// Worker slots that no thread has any more.
     free: Vec<usize>,
-    /// How many slots there have been beyond the pool's size.
-    slots: usize,
+    /// How many slots were ever made beyond the pool's size.
+    extra_slots: usize,
 }
 
 impl Counts {
-    /// Some thread takes work, or is about to.
+    /// Whether some thread takes units, or is about to.
     fn takes_work(&self) -> bool {
         self.able > self.blocked
     }
 
-    /// There is a thread too many: the next one that comes to take work leaves instead.
-    fn is_superfluous(&self) -> bool {
-        self.extra > self.blocked
+    /// Whether there are more compensation threads than blocked workers: the next thread that asks for a unit exits.
+    fn has_superfluous(&self) -> bool {
+        self.compensation > self.blocked
     }
 }
 
-/// Why a worker ends.
-enum End {
-    /// The queue has nothing more for it.
-    Drained,
-    /// It has done as many tasks as it may.
+/// Why a worker exits.
+enum Exit {
+    /// The pool has ended, or this thread is superfluous.
+    Done,
+    /// It has run `max_tasks` tasks.
     MaxTasks,
 }
 
@@ -82,7 +82,7 @@ impl Workers {
         Arc::new(Workers {
             queue: queue.clone(),
             settings,
-            present: Arc::default(),
+            running: Arc::default(),
             handles: Mutex::default(),
             started: AtomicUsize::new(0),
             compensates: AtomicBool::new(false),
@@ -98,76 +98,79 @@ impl Workers {
         (0..self.queue.size()).try_for_each(|index| self.spawn(index))
     }
 
-    /// Threads that live, and threads that were ever started.
+    /// The number of threads that live, and of threads that were ever started.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        (self.present.count(), self.started.load(Ordering::Relaxed))
+        (self.running.count(), self.started.load(Ordering::Relaxed))
     }
 
-    /// Waits until every thread has ended; false when the deadline came first.
+    /// Waits until every thread has ended; false if the deadline passes first.
     pub(crate) fn join(&self, deadline: &Deadline) -> bool {
-        let gone = self.present.wait(deadline);
-        if gone {
-            // Held until the last thread is joined, so that a second caller does not return before.
+        let ended = self.running.wait(deadline);
+        if ended {
+            // The lock is held until the last thread is joined, so that no second caller returns before.
             join_all(lock(&self.handles).drain(..));
         }
-        gone
+        ended
     }
 
     fn spawn(self: &Arc<Self>, index: usize) -> Result<(), StartError> {
         let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
-        let (workers, present) = (self.clone(), self.present.enter());
-        let work = move || {
-            let _present = present;
-            workers.work(index, number);
+        let (workers, guard) = (self.clone(), self.running.enter());
+        let run = move || {
+            let _guard = guard;
+            workers.run(index, number);
         };
-        // The system keeps 15 bytes of a thread's name.
+        // Linux keeps 15 bytes of a thread's name.
         let mut thread = thread_builder(format!("tpool-{number}"));
         if let Some(bytes) = self.settings.stack_size {
             thread = thread.stack_size(bytes);
         }
         let thread = thread
-            .spawn(work)
+            .spawn(run)
             .map_err(|source| StartError::Worker { index, source })?;
         let ended: Vec<_> = {
             let mut handles = lock(&self.handles);
-            let (ended, mut here): (Vec<_>, Vec<_>) =
+            let (ended, mut running): (Vec<_>, Vec<_>) =
                 handles.drain(..).partition(JoinHandle::is_finished);
-            here.push(thread);
-            *handles = here;
+            running.push(thread);
+            *handles = running;
             ended
         };
         join_all(ended);
         Ok(())
     }
 
-    /// A worker's life.
-    fn work(self: &Arc<Self>, index: usize, number: usize) {
+    /// Runs a worker until it exits.
+    fn run(self: &Arc<Self>, index: usize, number: usize) {
         loop {
-            let slot = self.enter(index, number);
-            let end = match self.initialize(&slot) {
-                Ok(()) => self.serve(index),
-                Err(why) => self.retire(index, &why),
+            let guard = self.enter(index, number);
+            let exit = match self.initialize(&guard) {
+                Ok(()) => self.run_units(index),
+                Err(error) => self.fail_units(index, &error),
             };
-            drop(slot);
-            // No thread is started for a pool that has nothing left to do. Where the system refuses a replacement, this thread
-            // goes on as its own.
-            if !matches!(end, End::MaxTasks) || self.queue.is_drained() || self.spawn(index).is_ok()
+            drop(guard);
+            // A drained pool needs no replacement. If the system refuses the thread of one, this thread becomes the replacement.
+            if !matches!(exit, Exit::MaxTasks)
+                || self.queue.is_drained()
+                || self.spawn(index).is_ok()
             {
                 return;
             }
         }
     }
 
+    /// Marks the calling thread as a worker.
     fn enter(self: &Arc<Self>, index: usize, number: usize) -> WorkerGuard {
         let name = format!("ThreadPoolWorker-{number}");
         let pid = std::process::id();
         let guard = WorkerGuard::enter(self.queue.pool(), Worker { name, index, pid });
         let workers = self.clone();
-        guard.set_block_hook(Arc::new(BlockedSlot { workers, index }));
+        guard.set_block_hook(Arc::new(SlotHook { workers, index }));
         guard
     }
 
-    fn initialize(&self, slot: &WorkerGuard) -> Result<(), String> {
+    /// Calls the initializer until it succeeds, at most [`TRIES`] times.
+    fn initialize(&self, guard: &WorkerGuard) -> Result<(), String> {
         let Some(initializer) = &self.settings.initializer else {
             return Ok(());
         };
@@ -176,11 +179,11 @@ impl Workers {
         loop {
             match initializer.make() {
                 Ok(state) => {
-                    slot.set_state(state);
+                    guard.set_state(state);
                     return Ok(());
                 }
-                // No further try for a pool that has nothing left to do.
-                Err(why) if tries == TRIES || !self.rest(pause) => {
+                // A pool that has ended needs no further try.
+                Err(why) if tries == TRIES || !self.sleep(pause) => {
                     return Err(format!("the initializer failed {tries} times: {why}"));
                 }
                 Err(_) => {}
@@ -189,90 +192,92 @@ impl Workers {
         }
     }
 
-    /// Waits by the pool's own timers; false as soon as workers may leave.
-    fn rest(&self, pause: Duration) -> bool {
+    /// Waits by the pool's timers. It returns false, without delay, when workers may exit.
+    fn sleep(&self, pause: Duration) -> bool {
         let over = Arc::new(AtomicBool::new(false));
-        let (queue, told) = (self.queue.clone(), over.clone());
+        let (queue, is_over) = (self.queue.clone(), over.clone());
         let alarm = move || {
-            told.store(true, Ordering::Release);
+            is_over.store(true, Ordering::Release);
             queue.ring();
         };
         let _armed = self.settings.timers.arm(pause, Box::new(alarm));
         self.queue.rest(|| over.load(Ordering::Acquire))
     }
 
-    fn serve(&self, index: usize) -> End {
+    /// Runs units until there are none for this thread, or until it has run `max_tasks`.
+    fn run_units(&self, index: usize) -> Exit {
         let mut left = self.settings.max_tasks.map(std::num::NonZeroUsize::get);
         while left != Some(0) {
             let Some(claim) = self
                 .queue
-                .next_unless(WorkerSlot(index), || self.leaves(index))
+                .next_unless(WorkerSlot(index), || self.exits(index))
             else {
-                return End::Drained;
+                return Exit::Done;
             };
-            claim.job.run_here(claim.unit);
+            claim.job.run_unit(claim.unit);
             left = left.map(|left| left - 1);
         }
-        End::MaxTasks
+        Exit::MaxTasks
     }
 
-    /// Whether the thread with this slot is one too many: it counts as gone.
-    fn leaves(&self, index: usize) -> bool {
-        // No worker has waited for the pool, as far as this thread can know: the usual case costs no lock.
+    /// Whether the thread with this slot is superfluous and exits. Then it counts as ended from now on.
+    fn exits(&self, index: usize) -> bool {
+        // In the usual case no worker has ever waited for its own pool: this costs no lock.
         if !self.compensates.load(Ordering::Acquire) {
             return false;
         }
         let mut counts = lock(&self.counts);
-        let leaves = counts.is_superfluous();
-        if leaves {
+        let exits = counts.has_superfluous();
+        if exits {
             counts.able -= 1;
-            counts.extra -= 1;
+            counts.compensation -= 1;
             counts.free.push(index);
         }
-        leaves
+        exits
     }
 
-    /// Leaves the work to the other workers; while none of them can take it, fails it.
-    fn retire(&self, index: usize, why: &str) -> End {
+    /// Lets the other workers take the units. While none of them can, fails the units with this error.
+    fn fail_units(&self, index: usize, error: &str) -> Exit {
         {
             let mut counts = lock(&self.counts);
             counts.able -= 1;
-            counts.extra = counts.extra.saturating_sub(1);
+            counts.compensation = counts.compensation.saturating_sub(1);
         }
-        // Where all other workers wait for what is queued, this ends with the first error that one of them has waited for.
+        // If all other workers wait for queued units, this ends when one of them gets such an error and goes on.
         let takes_work = || lock(&self.counts).takes_work();
         while let Some(claim) = self.queue.next_unless(WorkerSlot(index), takes_work) {
             let job = claim.job.as_job();
             let task = job.describe(&claim.unit, None);
-            let mut lost = WorkerLost::new(std::process::id(), Cause::Start(why.to_owned()), task);
+            let mut lost =
+                WorkerLost::new(std::process::id(), Cause::Start(error.to_owned()), task);
             lost.items = job.items(&claim.unit);
             lost.begun = false;
             claim
                 .job
-                .give_up(claim.unit, TaskError::WorkerLost(Box::new(lost)));
+                .fail_unit(claim.unit, TaskError::WorkerLost(Box::new(lost)));
         }
         lock(&self.counts).free.push(index);
-        End::Drained
+        Exit::Done
     }
 }
 
-/// The threads, as the worker with this slot sees them while it is blocked.
-struct BlockedSlot {
+/// The [`BlockHook`] of the worker with this slot.
+struct SlotHook {
     workers: Arc<Workers>,
     index: usize,
 }
 
-impl BlockHook for BlockedSlot {
+impl BlockHook for SlotHook {
     fn block(&self) -> bool {
         let workers = &self.workers;
-        // What it has taken and not begun is for those who go on.
+        // Other workers take the units that this one has claimed and not begun.
         workers.queue.vacate(WorkerSlot(self.index));
         let slot = {
             let mut counts = lock(&workers.counts);
             workers.compensates.store(true, Ordering::Release);
-            // If there is a thread too many, it goes on instead of leaving.
-            let spawns = counts.extra <= counts.blocked;
-            if spawns && counts.extra >= workers.settings.compensation_threads {
+            // A superfluous thread becomes the compensation thread instead of exiting.
+            let spawns = counts.compensation <= counts.blocked;
+            if spawns && counts.compensation >= workers.settings.compensation_threads {
                 return false;
             }
             counts.blocked += 1;
@@ -280,10 +285,10 @@ impl BlockHook for BlockedSlot {
                 return true;
             }
             counts.able += 1;
-            counts.extra += 1;
+            counts.compensation += 1;
             counts.free.pop().unwrap_or_else(|| {
-                counts.slots += 1;
-                workers.queue.size() + counts.slots - 1
+                counts.extra_slots += 1;
+                workers.queue.size() + counts.extra_slots - 1
             })
         };
         let spawned = workers.spawn(slot).is_ok();
@@ -291,8 +296,8 @@ impl BlockHook for BlockedSlot {
             let mut counts = lock(&workers.counts);
             counts.able -= 1;
             counts.blocked -= 1;
-            // One that has retired meanwhile may have been counted as this one.
-            counts.extra = counts.extra.saturating_sub(1);
+            // A thread that has failed meanwhile may have been subtracted in the place of this one.
+            counts.compensation = counts.compensation.saturating_sub(1);
             counts.free.push(slot);
         }
         spawned
@@ -311,11 +316,12 @@ impl BlockHook for BlockedSlot {
 fn join_all(threads: impl IntoIterator<Item = JoinHandle<()>>) {
     let here = thread::current().id();
     for thread in threads {
-        // A task may have left the last reference to the pool in its thread's locals, which are dropped when the worker has left.
+        // A thread cannot join itself. A task may have stored the last reference to the pool in a local of its thread, which is
+        // dropped when the worker has ended.
         if thread.thread().id() == here {
             continue;
         }
-        // A worker catches the panics of its tasks. If it panicked itself, there is nothing to be done here.
+        // A worker catches the panics of its tasks. A panic of its own has been reported by the panic hook.
         let _ = thread.join();
     }
 }

@@ -222,7 +222,10 @@ mod tests {
     #[test]
     fn a_row_is_shown_by_tests_of_the_kind_or_says_why_not() {
         assert_eq!(shown(""), Shown::Hole);
-        assert_eq!(shown("  tests: [pool-process::death::own]\n"), Shown::Hole);
+        assert_eq!(
+            shown("  tests: [pool-process::worker_loss::own]\n"),
+            Shown::Hole
+        );
         assert!(matches!(
             shown("  tests: [pool-thread::contract::a]\n"),
             Shown::By(..)

@@ -1,5 +1,5 @@
-//! The user's code is run under no lock of ours, and wherever it is run it may ask the pool what it likes: the answer is
-//! there, or a refusal, and never silence.
+//! Reentrancy: the pool calls the user's code under no lock of its own, so that code may call any method of the pool. It gets an
+//! answer or an error, and never hangs.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! The end of the program, however it comes: nothing of it is left. Each test runs a program of its own: this
-//! test program again, with one of the ignored tests below as its `main`.
+//! The end of the program: no process of it is left, however it ends. Each test runs a program: this test program again, with one of
+//! the ignored tests below as its `main`.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! What a worker has around it: what its pool was made with, and nothing of what `main` has made. Each test
-//! runs in a process of its own, since it changes what all threads of a process share.
+//! The environment of a worker: directory, variables, limits, masks. A worker has those of the moment at which its pool was made, and
+//! nothing that `main` has set up. Each test runs in a process of its own, since it changes what all threads of a process share.
 
 mod common;
 

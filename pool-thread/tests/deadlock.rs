@@ -1,4 +1,4 @@
-//! What would wait for itself is refused: a handle in its own callback, a handle or an `imap` in its own task.
+//! A wait that would deadlock is refused: for a handle in its own callback, for a handle or an `imap` in its own task.
 
 mod common;
 

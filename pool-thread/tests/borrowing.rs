@@ -1,4 +1,4 @@
-//! Blocking calls and scopes lend the caller's data to tasks: it is whole again when they return, whatever happens.
+//! Blocking calls and scopes: their tasks borrow from the caller's stack, and have ended when they return.
 
 mod common;
 
@@ -70,7 +70,7 @@ fn a_panic_in_a_lent_closure_is_that_calls_error_and_the_pool_goes_on() {
             assert!(
                 panic
                     .location
-                    .is_some_and(|place| place.contains("lending.rs"))
+                    .is_some_and(|place| place.contains("borrowing.rs"))
             );
         }
         other => panic!("expected a panic as an error, not {other:?}"),

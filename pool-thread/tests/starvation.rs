@@ -1,5 +1,5 @@
-//! Pools in which nobody can take work, or the place of a worker that waits: nothing hangs, and what cannot be done fails
-//! with the cause.
+//! Starvation: pools in which no worker can take work, or no compensation thread can be had. Nothing hangs; tasks that cannot run
+//! fail with the cause.
 
 mod common;
 
@@ -156,7 +156,7 @@ fn a_scope_that_cannot_wait_for_its_tasks_takes_them_back_and_says_so() -> Outco
     assert_eq!((tally.submitted, tally.ended), (3, 3));
     assert_eq!((tally.errors, tally.unhandled), (2, 2), "{tally:?}");
     let first = tally.first_unhandled.expect("an unseen error").to_string();
-    assert!(first.contains("starving.rs"), "{first}");
+    assert!(first.contains("starvation.rs"), "{first}");
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! The user's code is run under no lock of ours: what an argument's `Serialize`, a result's `Deserialize`, a waker or a
-//! callback asks of its pool or process is answered or refused, and never met with silence.
+//! Reentrancy: the pool calls the user's code under no lock of its own. The `Serialize` of an argument, the `Deserialize` of a result, a
+//! waker or a callback may call the pool or process. It gets an answer or an error, and never hangs.
 
 mod common;
 

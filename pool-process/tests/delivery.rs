@@ -1,5 +1,5 @@
-//! A task on its way to a worker: what the system refuses to send is an error, and a task that no worker lives to receive
-//! fails after a few.
+//! The delivery of tasks to workers. If the system refuses to send a task, the task fails. If several workers die before they receive
+//! it, it fails as well.
 
 mod common;
 

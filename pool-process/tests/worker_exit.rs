@@ -1,5 +1,5 @@
-//! A worker that leaves in good order ends as a program does: what was made in it is dropped, handlers for its exit run, buffers
-//! are written. One that is stopped does nothing of that.
+//! The exit of a worker. A worker that is no longer needed exits as a program does: its state is dropped, exit handlers run, buffers are
+//! flushed. A worker that is terminated does none of that.
 
 mod common;
 

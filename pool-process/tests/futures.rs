@@ -1,4 +1,4 @@
-//! Pools of processes in asynchronous programs: awaited, streamed, dropped and left behind.
+//! Pools of processes in asynchronous programs: handles are awaited, streams polled, futures dropped.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Tasks that harm their own process: each fails alone, and whoever waits for it is told.
+//! Tasks that harm their own process: each fails alone, and its handle gets the error.
 
 mod common;
 

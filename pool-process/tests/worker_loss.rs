@@ -1,4 +1,4 @@
-//! A death costs one task, and the pool is what it was: with real signals and real processes.
+//! The loss of a worker costs one task, and the worker is replaced: with real signals and real processes.
 
 mod common;
 
@@ -45,7 +45,7 @@ fn a_loss_names_signal_process_function_item_and_place() -> Outcome {
             "{lost}"
         );
         assert!(
-            lost.contains("submitted at pool-process/tests/death.rs:"),
+            lost.contains("submitted at pool-process/tests/worker_loss.rs:"),
             "{lost}"
         );
         let died = |x: i32| {
@@ -95,7 +95,7 @@ fn a_loss_in_an_imap_names_its_items_by_their_place_in_the_whole_input() -> Outc
                     assert!(lost.task.contains("died"), "{lost}");
                     assert!(
                         lost.task
-                            .contains("submitted at pool-process/tests/death.rs:"),
+                            .contains("submitted at pool-process/tests/worker_loss.rs:"),
                         "{lost}"
                     );
                 }

@@ -1,4 +1,4 @@
-//! How a pool of threads ends: by close, terminate, join and drop, in any order and from any place.
+//! The end of a pool of threads: close, terminate, join and drop, in any order and on any thread.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Pools in asynchronous programs: awaited, streamed, dropped and left behind, and wakers that misbehave.
+//! Pools in asynchronous programs: handles are awaited, streams polled, futures dropped, and wakers panic.
 
 mod common;
 
