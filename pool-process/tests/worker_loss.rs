@@ -41,7 +41,7 @@ fn a_loss_names_signal_process_function_item_and_place() -> Outcome {
         let begin = "worker lost: killed by SIGKILL (pid ";
         assert!(lost.starts_with(begin), "{lost}");
         assert!(
-            lost.contains("while running death::common::raise ("),
+            lost.contains("while running worker_loss::common::raise ("),
             "{lost}"
         );
         assert!(
@@ -58,7 +58,7 @@ fn a_loss_names_signal_process_function_item_and_place() -> Outcome {
         assert!(lost.task.contains(", items 2..4 (task "), "{lost}");
         assert_eq!(lost.items, Some(2..4));
         let lost = loss(pool.each(raise, [9]).submit()?.get());
-        let begin = "death::common::raise, item 0 (task ";
+        let begin = "worker_loss::common::raise, item 0 (task ";
         assert!(lost.task.starts_with(begin), "{lost}");
         assert_eq!(loss(pool.apply(raise, 9)).items, None);
         Ok(())
