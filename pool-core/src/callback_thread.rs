@@ -1,14 +1,15 @@
 //! The thread that runs the callbacks of a pool. It is started with the first callback.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
-
+use crate::flaws::{self, Flaw};
 use crate::panics;
+use crate::sync::channel::{Receiver, Sender, unbounded};
+use crate::sync::thread::JoinHandle;
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::thread_state;
-use crate::threads::thread_builder;
+use crate::threads::checked_thread_builder;
 use crate::wait_group::{Deadline, WaitGroup, WaitGroupGuard};
 
 /// A job that has its outcome, and whose callback must run next.
@@ -63,7 +64,7 @@ impl CallbackThread {
             thread_state::become_callback_thread(pool);
             while CallbackThread::run_next(&messages) {}
         };
-        if let Ok(thread) = thread_builder("pool-callbacks").spawn(run) {
+        if let Ok(thread) = checked_thread_builder("pool-callbacks").spawn(run) {
             *started = Some(Started {
                 sender,
                 receiver,
@@ -87,6 +88,9 @@ impl CallbackThread {
 
     /// Wakes a callback that waits in [`CallbackThread::run_until`].
     pub(crate) fn nudge(&self) {
+        if flaws::has(Flaw::NudgesNobody) {
+            return;
+        }
         if let Some(started) = &*self.lock() {
             // The receiver is in the same struct as the sender, so a send cannot fail.
             let _ = started.sender.send(Message::Wake);

@@ -24,11 +24,13 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    /// Cuts `items` into chunks of `chunk` items; the last one may be shorter.
+    /// Cuts `items` into chunks of `chunk` items; the last one may be shorter. There are at most `u32::MAX` of them: beyond
+    /// that they are longer.
     pub(crate) fn new(items: usize, chunk: usize) -> Cut {
+        let least = items.div_ceil(u32::MAX as usize);
         Cut {
             items,
-            chunk: chunk.max(1),
+            chunk: chunk.max(least).max(1),
         }
     }
 

@@ -6,7 +6,7 @@
 #![expect(unsafe_code, reason = "a value is dropped inside a catch")]
 
 use std::mem::ManuallyDrop;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 
 use crate::panics;
 
@@ -30,6 +30,12 @@ impl<T> Deref for Contained<T> {
 
     fn deref(&self) -> &T {
         &self.0
+    }
+}
+
+impl<T> DerefMut for Contained<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
     }
 }
 

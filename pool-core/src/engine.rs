@@ -258,6 +258,65 @@ impl<B: Backend> Engine<B> {
         }
     }
 
+    /// Runs a map whose results are written into the memory of `results`, and waits for it.
+    ///
+    /// # Errors
+    ///
+    /// Why there are no values; then `results` is empty.
+    #[track_caller]
+    pub fn map_into<F, A>(
+        &self,
+        func: F,
+        items: impl IntoIterator<Item = A>,
+        results: &mut Vec<F::Out>,
+        erase: Erase<B, Batch<F, A>>,
+    ) -> Result<(), TaskError<F::Raised>>
+    where
+        F: Func<A, Out: Send, Raised: Send> + Send + Sync + 'static,
+        A: Send + 'static,
+    {
+        let work = self.batch_into(func, items, results)?;
+        let handle = self
+            .submit(work, SubmitOptions::here(), erase)
+            .map_err(|rejected| rejected.give_back(Batch::into_items).refusal())?;
+        *results = handle.get()?;
+        Ok(())
+    }
+
+    /// As [`map_into`](Self::map_into), with what may borrow from the caller's stack.
+    ///
+    /// # Errors
+    ///
+    /// As for [`map_into`](Self::map_into).
+    #[track_caller]
+    pub fn call_into<F, A>(
+        &self,
+        func: F,
+        items: impl IntoIterator<Item = A>,
+        results: &mut Vec<F::Out>,
+    ) -> Result<(), TaskError<F::Raised>>
+    where
+        B: LocalBackend,
+        F: Func<A, Out: Send, Raised: Send> + Send + Sync,
+        A: Send,
+    {
+        let work = self.batch_into(func, items, results)?;
+        *results = self.call(work)?;
+        Ok(())
+    }
+
+    /// The work of a map that takes over the memory of `results`.
+    fn batch_into<F: Func<A>, A>(
+        &self,
+        func: F,
+        items: impl IntoIterator<Item = A>,
+        results: &mut Vec<F::Out>,
+    ) -> Result<Batch<F, A>, PoolError> {
+        let (items, buffer) = Batch::<F, A>::collect_into(items, std::mem::take(results));
+        let chunksize = self.chunksize(items.len(), None)?;
+        Ok(Batch::with_buffer(func, items, buffer, chunksize))
+    }
+
     /// Runs work that may borrow from the caller's stack, and waits for it.
     ///
     /// # Errors

@@ -37,7 +37,6 @@ use crate::thread_state::{self, Blocked};
 #[must_use = "dropping it neither cancels nor waits; its error, if there is one, would go unseen"]
 pub struct AsyncResult<T, E = Never> {
     job: Arc<dyn Outcome<T, E>>,
-    taken: bool,
     /// `Send` and `Sync` as a value and an error are.
     content: PhantomData<(T, E)>,
 }
@@ -49,7 +48,6 @@ impl<T, E> AsyncResult<T, E> {
     pub(crate) fn new(job: Arc<dyn Outcome<T, E>>) -> Self {
         AsyncResult {
             job,
-            taken: false,
             content: PhantomData,
         }
     }
@@ -242,15 +240,16 @@ impl<T, E> AsyncResult<T, E> {
 
     /// Waits until the outcome may be looked at; false when the time was over first.
     fn is_reached(&self, limit: Option<Duration>) -> Result<bool, PoolError> {
-        match self.taken {
-            true => Err(PoolError::Taken),
-            false => wait(&self.awaited(), limit),
+        match self.job.state() {
+            state if state.was_taken() => Err(PoolError::Taken),
+            state if state.is_ready() => Ok(true),
+            _ => wait(&self.awaited(), limit),
         }
     }
 
     /// Takes the outcome of a job that is ready.
     fn take(&mut self) -> Result<T, TaskError<E>> {
-        if std::mem::replace(&mut self.taken, true) {
+        if !self.job.state().mark_taken() {
             return Err(PoolError::Taken.into());
         }
         // SAFETY: ready, and `&mut self` is the only way to the outcome.
@@ -280,9 +279,9 @@ pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bo
     if on_callback_thread {
         state.callback_waits();
     }
-    let over = Arc::new(AtomicBool::new(false));
-    let _armed = limit.map(|limit| {
-        let (over, job) = (over.clone(), job.clone());
+    let over = limit.map(|_| Arc::new(AtomicBool::new(false)));
+    let _armed = limit.zip(over.clone()).map(|(limit, over)| {
+        let job = job.clone();
         shared.timers.arm(
             limit,
             Box::new(move || {
@@ -293,7 +292,10 @@ pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bo
             }),
         )
     });
-    let give_up = || over.load(Ordering::Acquire);
+    let give_up = || {
+        let over = over.as_ref();
+        over.is_some_and(|over| over.load(Ordering::Acquire))
+    };
     if on_callback_thread {
         shared.callbacks.run_until(|| state.is_ready() || give_up());
         // Where callbacks have no thread of their own, there is nothing else to run meanwhile.
@@ -332,7 +334,7 @@ impl<T, E> Future for AsyncResult<T, E> {
 
 impl<T, E> Drop for AsyncResult<T, E> {
     fn drop(&mut self) {
-        if !self.taken && self.job.shared().is_here().is_ok() {
+        if !self.job.state().was_taken() && self.job.shared().is_here().is_ok() {
             // SAFETY: this is the one handle, and it has not taken the outcome.
             unsafe { self.job.forget() };
         }

@@ -140,12 +140,14 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
         self.advance(Some(limit))
     }
 
-    /// ReadInput further: the next result was asked for.
+    /// Reads the input further: the next result was asked for.
     fn read_ahead(&mut self) {
         if std::mem::take(&mut self.took_chunk) {
             self.input.took_chunk();
         }
-        while !self.has_reader && self.input.has_room() && self.input.try_read() {}
+        if !self.has_reader && self.input.needs_refill() {
+            while self.input.has_room() && self.input.try_read() {}
+        }
     }
 
     fn advance(

@@ -6,9 +6,10 @@
 //!
 //! # Safety
 //!
-//! `failure` is written under the state's lock while the job is open, or by the resolver; it is read when the
-//! job is ready, by the handle. `plan` is written before the cell is shared, and taken by the callback thread,
-//! which the resolver hands it to. The work's own rules are kept by [`Unit`]: each is made once, by the link of its own cell,
+//! What is seldom there lies apart, in `rest`. A failure is written under the state's lock while the job is open, or by the
+//! resolver; it is read when the job is ready, by the handle. The plan is written before the cell is shared, looked at by the
+//! resolver, and taken by the callback thread, which the resolver hands it to. A job has a resolver without that lock only when
+//! no unit is left that could write a failure. The work's own rules are kept by [`Unit`]: each is made once, by the link of its own cell,
 //! has the name of its job, stays with one thread at a time, and is consumed by its end; what it works on is
 //! borrowed from it.
 #![expect(unsafe_code, reason = "outcomes are owned by protocol, not by lock")]
@@ -39,24 +40,26 @@ struct Plan<T, E> {
     me: Weak<dyn Due>,
 }
 
-type BoxedPlan<W> = Box<Plan<<W as Work>::Value, <W as Work>::Raised>>;
+/// What most jobs never have.
+struct Rest<T, E> {
+    failure: Contained<Option<TaskError<E>>>,
+    plan: Contained<Option<Plan<T, E>>>,
+}
+
+type RestOf<W> = Rest<<W as Work>::Value, <W as Work>::Raised>;
 
 /// One job: made by the engine, shared by the queue, the worker and the handle.
 pub struct JobCell<W: Work> {
-    handed_out: HandedOut,
     shared: Arc<PoolShared>,
     id: TaskId,
     place: &'static Location<'static>,
-    /// The work is on the stack of a caller who waits: the job must not resolve before its last unit.
-    on_stack: bool,
     state: TaskState,
     left: AtomicUsize,
-    failure: Contained<UnsafeCell<Option<TaskError<W::Raised>>>>,
-    plan: Contained<UnsafeCell<Option<BoxedPlan<W>>>>,
+    rest: UnsafeCell<Option<Box<RestOf<W>>>>,
     work: Contained<W>,
 }
 
-// SAFETY: see the module's head: `failure` and `plan` have one owner at a time, handed on with release and
+// SAFETY: see the module's head: what is in `rest` has one owner at a time, handed on with release and
 // acquire. References to them are shared only by the handle, which is `Sync` only where its content is.
 unsafe impl<W: Work> Sync for JobCell<W> {}
 
@@ -68,16 +71,13 @@ impl<W: Work + 'static> JobCell<W> {
         options: SubmitOptions<W::Value, W::Raised>,
     ) -> Arc<Self> {
         let place = options.place;
-        let cell = |plan| JobCell {
-            handed_out: HandedOut::default(),
+        let cell = |rest| JobCell {
             shared: shared.clone(),
             id: shared.number(),
             place,
-            on_stack,
-            state: TaskState::default(),
+            state: TaskState::new(on_stack),
             left: AtomicUsize::new(work.units()),
-            failure: Contained::new(UnsafeCell::new(None)),
-            plan: Contained::new(UnsafeCell::new(plan)),
+            rest: UnsafeCell::new(rest),
             work: Contained::new(work),
         };
         if !options.has_callbacks() {
@@ -86,12 +86,51 @@ impl<W: Work + 'static> JobCell<W> {
         shared.callbacks.open();
         Arc::new_cyclic(|me: &Weak<Self>| {
             let me: Weak<dyn Due> = me.clone();
-            cell(Some(Box::new(Plan { options, me })))
+            cell(Some(Box::new(Rest::of(None, Some(Plan { options, me })))))
         })
     }
 }
 
+impl<T, E> Rest<T, E> {
+    fn of(failure: Option<TaskError<E>>, plan: Option<Plan<T, E>>) -> Self {
+        Rest {
+            failure: Contained::new(failure),
+            plan: Contained::new(plan),
+        }
+    }
+}
+
 impl<W: Work> JobCell<W> {
+    /// The error of the job as a whole.
+    ///
+    /// # Safety
+    ///
+    /// Nobody writes it while the reference lives.
+    unsafe fn failure(&self) -> Option<&TaskError<W::Raised>> {
+        // SAFETY: the caller's promise; the plan is not touched.
+        unsafe { (*self.rest.get()).as_ref() }?.failure.as_ref()
+    }
+
+    /// Writes the error of the job as a whole, or takes it; what was there before comes back.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else touches what is in `rest`.
+    unsafe fn replace_failure(
+        &self,
+        failure: Option<TaskError<W::Raised>>,
+    ) -> Option<TaskError<W::Raised>> {
+        // SAFETY: the caller's promise.
+        let rest = unsafe { &mut *self.rest.get() };
+        match rest {
+            Some(rest) => std::mem::replace(&mut *rest.failure, failure),
+            None => {
+                *rest = failure.map(|failure| Box::new(Rest::of(Some(failure), None)));
+                None
+            }
+        }
+    }
+
     /// The work of a job that was not admitted.
     pub(crate) fn into_work(self) -> W {
         self.work.into_inner()
@@ -179,7 +218,7 @@ impl<W: Work + 'static> JobCell<W> {
         let failure = if first {
             self.state.mark_failed();
             // SAFETY: under the state's lock, and the job is open.
-            unsafe { (*self.failure.get()).replace(failure) }
+            unsafe { self.replace_failure(Some(failure)) }
         } else {
             Some(failure)
         };
@@ -204,7 +243,7 @@ impl<W: Work + 'static> JobCell<W> {
         // SAFETY: decided, and not yet ready: the outcome is the resolver's alone.
         unsafe { self.book(failed) };
         // SAFETY: written before the cell was shared, and taken only by the callback thread, to which this hands it.
-        let due = match unsafe { &*self.plan.get() } {
+        let due = match unsafe { (*self.rest.get()).as_ref() }.and_then(|rest| rest.plan.as_ref()) {
             Some(plan) if plan.options.has_callback_for(failed) => plan.me.upgrade(),
             _ => None,
         };
@@ -236,7 +275,7 @@ impl<W: Work + 'static> JobCell<W> {
     unsafe fn book(&self, failed: bool) {
         let errors = if failed {
             // SAFETY: the caller's promise.
-            unsafe { (*self.failure.get()).as_ref() }.is_some_and(counts) as u64
+            unsafe { self.failure() }.is_some_and(counts) as u64
         } else {
             // SAFETY: without a failure it is sealed; the caller's promise.
             unsafe { self.work.errors() }.len() as u64
@@ -255,7 +294,7 @@ impl<W: Work + 'static> JobCell<W> {
         let task = || format!("task {}, submitted at {}", self.id, self.place);
         if self.state.has_failed() {
             // SAFETY: the caller's promise.
-            let failure = unsafe { (*self.failure.get()).as_ref() };
+            let failure = unsafe { self.failure() };
             if let Some(failure) = failure.filter(|_| !self.state.was_seen()) {
                 self.shared.counters.unhandled(task, in_words(failure));
             }
@@ -271,8 +310,8 @@ impl<W: Work + 'static> JobCell<W> {
 impl<W: Work> sealed::Sealed for JobCell<W> {}
 
 impl<W: Work + 'static> Job for JobCell<W> {
-    fn handed_out(&self) -> &HandedOut {
-        &self.handed_out
+    fn handed_out(&self) -> HandedOut<'_> {
+        HandedOut(&self.state)
     }
 
     fn name(&self) -> Name {
@@ -290,17 +329,18 @@ impl<W: Work + 'static> Job for JobCell<W> {
     fn terminate(&self, unclaimed: Unclaimed) {
         let unclaimed = unclaimed.count();
         let guard = self.state.lock();
-        let resolver = !self.on_stack && self.state.begin();
-        let replaced = (resolver || (self.on_stack && self.state.is_open())).then(|| {
+        let on_stack = self.state.is_on_stack();
+        let resolver = !on_stack && self.state.begin();
+        let replaced = (resolver || (on_stack && self.state.is_open())).then(|| {
             self.state.mark_failed();
             // SAFETY: under the state's lock with the job open, or as its resolver under the same lock.
-            unsafe { (*self.failure.get()).replace(TaskError::Terminated) }
+            unsafe { self.replace_failure(Some(TaskError::Terminated)) }
         });
         drop(guard);
         panics::contain(|| drop(replaced));
         if resolver {
             self.settle();
-        } else if self.on_stack && unclaimed > 0 {
+        } else if on_stack && unclaimed > 0 {
             self.leave(unclaimed);
         }
     }
@@ -328,11 +368,11 @@ impl<W: Work + 'static> Job for JobCell<W> {
 impl<W: Work + 'static> Due for JobCell<W> {
     fn run_callback(&self) {
         // SAFETY: the resolver handed the job to the callback thread, which calls this once: plan and outcome are its own.
-        let plan = unsafe { (*self.plan.get()).take() };
+        let plan = unsafe { (*self.rest.get()).as_mut() }.and_then(|rest| rest.plan.take());
         let panicked = plan.and_then(|plan| {
             let run = || {
                 // SAFETY: as above; the references end with the callback, before the job is ready.
-                match unsafe { ((*self.failure.get()).as_ref(), self.work.peek()) } {
+                match unsafe { (self.failure(), self.work.peek()) } {
                     (Some(failure), _) => {
                         self.state.mark_seen();
                         plan.options
@@ -350,7 +390,7 @@ impl<W: Work + 'static> Due for JobCell<W> {
         {
             // SAFETY: as above: nobody else touches the outcome before the job is ready. The value goes first.
             let value = unsafe {
-                *self.failure.get() = Some(TaskError::Panicked(Box::new(panic)));
+                self.replace_failure(Some(TaskError::Panicked(Box::new(panic))));
                 self.work.take()
             };
             self.state.mark_failed();
@@ -379,7 +419,7 @@ impl<W: Work + 'static> Outcome<W::Value, W::Raised> for JobCell<W> {
     unsafe fn take(&self) -> Option<Result<W::Value, TaskError<W::Raised>>> {
         if self.state.has_failed() {
             // SAFETY: ready, and the caller is alone.
-            return unsafe { (*self.failure.get()).take() }.map(Err);
+            return unsafe { self.replace_failure(None) }.map(Err);
         }
         // SAFETY: ready without a failure is sealed, and the caller is alone.
         unsafe { self.work.take() }.map(Ok)
@@ -388,7 +428,7 @@ impl<W: Work + 'static> Outcome<W::Value, W::Raised> for JobCell<W> {
     unsafe fn peek(&self) -> Option<Result<&W::Value, &TaskError<W::Raised>>> {
         if self.state.has_failed() {
             // SAFETY: ready, and nobody takes it meanwhile.
-            return unsafe { (*self.failure.get()).as_ref() }.map(Err);
+            return unsafe { self.failure() }.map(Err);
         }
         // SAFETY: ready without a failure is sealed, and nobody takes it meanwhile.
         unsafe { self.work.peek() }.map(Ok)

@@ -5,6 +5,12 @@
 
 // The modules are listed ground floor first: each uses only those above it.
 
+// What threads synchronise with: std's, or a model checker's.
+mod sync;
+
+// Ways to break what the models check.
+mod flaws;
+
 // Which process this is.
 mod fork;
 
@@ -132,6 +138,9 @@ mod pool;
 // Plain functions run on every pool.
 mod portable;
 
+// Models that a checker runs in orders drawn at random.
+#[cfg(all(test, shuttle))]
+mod models;
 // Errors as an `io::Error`.
 mod io_error;
 

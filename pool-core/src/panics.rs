@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
@@ -11,11 +11,12 @@ use crate::error::Panic;
 use crate::fork::{OwnerProcess, end_copy};
 
 thread_local! {
-    /// What the panic hook has recorded inside of `catch`; `None` outside of it.
-    static RECORD: RefCell<Option<Record>> = const { RefCell::new(None) };
+    /// How many calls of `catch` are active, one within the other, and whether the hook has recorded a panic in the innermost.
+    static ACTIVE: Cell<(u32, bool)> = const { Cell::new((0, false)) };
+    /// What the panic hook has recorded last inside of `catch`.
+    static RECORD: RefCell<Option<Box<Record>>> = const { RefCell::new(None) };
 }
 
-#[derive(Default)]
 struct Record {
     location: Option<String>,
     backtrace: Option<String>,
@@ -30,17 +31,16 @@ pub fn install_hook() {
     INSTALLED.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            // It fails while this thread's locals are destroyed. Then the panic has no location.
-            let _ = RECORD.try_with(|record| {
-                if let Ok(mut record) = record.try_borrow_mut()
-                    && let Some(record) = record.as_mut()
-                {
-                    let backtrace = Backtrace::capture();
-                    record.location = info.location().map(ToString::to_string);
-                    record.backtrace = (backtrace.status() == BacktraceStatus::Captured)
-                        .then(|| backtrace.to_string());
-                }
-            });
+            let (depth, _) = ACTIVE.get();
+            if depth > 0 {
+                ACTIVE.set((depth, true));
+                let backtrace = Backtrace::capture();
+                replace_record(Some(Box::new(Record {
+                    location: info.location().map(ToString::to_string),
+                    backtrace: (backtrace.status() == BacktraceStatus::Captured)
+                        .then(|| backtrace.to_string()),
+                })));
+            }
             previous(info);
         }));
     });
@@ -53,22 +53,60 @@ pub fn install_hook() {
 ///
 /// The panic's message, with its location if [`install_hook`] was called.
 pub fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Panic> {
-    let outer = replace_record(Some(Record::default()));
+    let recording = Recording::begin();
     let owner = OwnerProcess::current();
     let caught = panic::catch_unwind(AssertUnwindSafe(f));
     end_copy(owner);
-    let caught = caught.map_err(|payload| {
-        let message = message(&*payload);
-        discard(payload);
-        message
-    });
-    let record = replace_record(outer).unwrap_or_default();
-    caught.map_err(|message| Panic {
+    let payload = match caught {
+        Ok(value) => return Ok(value),
+        Err(payload) => payload,
+    };
+    let message = message(&*payload);
+    discard(payload);
+    let (location, backtrace) = match recording.record() {
+        Some(record) => (record.location, record.backtrace),
+        None => (None, None),
+    };
+    Err(Panic {
         message,
-        location: record.location,
-        backtrace: record.backtrace,
+        location,
+        backtrace,
         item: None,
     })
+}
+
+/// One call of `catch`: the hook records until this is dropped.
+struct Recording {
+    /// The record of the call outside, where this one runs during its panic: in a drop, for example.
+    outer: Option<Box<Record>>,
+}
+
+impl Recording {
+    fn begin() -> Recording {
+        let (depth, recorded) = ACTIVE.get();
+        ACTIVE.set((depth + 1, false));
+        Recording {
+            outer: if recorded { replace_record(None) } else { None },
+        }
+    }
+
+    /// What the hook has recorded.
+    fn record(&self) -> Option<Box<Record>> {
+        match ACTIVE.get() {
+            (_, true) => replace_record(None),
+            (_, false) => None,
+        }
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        let ((depth, recorded), outer) = (ACTIVE.get(), self.outer.take());
+        ACTIVE.set((depth - 1, outer.is_some()));
+        if recorded || outer.is_some() {
+            replace_record(outer);
+        }
+    }
 }
 
 /// Runs `f`, usually a drop, and discards its panic. No caller could handle it, and the panic hook has reported it.
@@ -79,7 +117,7 @@ pub(crate) fn contain(f: impl FnOnce()) {
 }
 
 /// Replaces the record and returns the one before; `None` while this thread's locals are destroyed.
-fn replace_record(next: Option<Record>) -> Option<Record> {
+fn replace_record(next: Option<Box<Record>>) -> Option<Box<Record>> {
     RECORD
         .try_with(|record| record.replace(next))
         .ok()
@@ -117,6 +155,35 @@ mod tests {
                 .location
                 .is_some_and(|location| location.contains("panics.rs"))
         );
+    }
+
+    #[test]
+    fn what_was_recorded_of_one_panic_is_not_told_of_another() {
+        install_hook();
+        let inner = || catch(|| panic!("inner")).expect_err("it panicked");
+        let resumed = || std::panic::resume_unwind(Box::new("resumed"));
+        let outer = catch(|| {
+            struct Nested<F: Fn()>(F);
+            impl<F: Fn()> Drop for Nested<F> {
+                fn drop(&mut self) {
+                    self.0();
+                }
+            }
+            let _nested = Nested(|| {
+                assert_eq!(inner().message, "inner");
+            });
+            panic!("outer")
+        })
+        .expect_err("it panicked");
+        assert_eq!(outer.message, "outer");
+        assert!(
+            outer.location.is_some(),
+            "it is kept beside that of the inner one"
+        );
+        // A panic that the task has caught itself is not that of the next one, which no hook sees.
+        assert!(catch(|| std::panic::catch_unwind(|| panic!("caught")).is_err()).is_ok());
+        let next = catch(resumed).expect_err("it went on");
+        assert_eq!((next.message.as_str(), next.location), ("resumed", None));
     }
 
     #[test]

@@ -508,6 +508,35 @@ pub trait Pool: Sized {
         self.each(func, items).wait()
     }
 
+    /// As [`map`](Self::map), with the results in a buffer that is used again: what it held is dropped, and its memory is kept.
+    ///
+    /// # Errors
+    ///
+    /// As for [`map`](Self::map); then the buffer is empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::prelude::*;
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let mut squares = Vec::new();
+    /// for start in [0, 10] {
+    ///     pool.map_into(|x: u64| x * x, start..start + 3, &mut squares)?;
+    ///     println!("{squares:?}");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    fn map_into<A: Portable, R: Portable>(
+        &self,
+        func: fn(A) -> R,
+        items: impl IntoIterator<Item = A>,
+        results: &mut Vec<R>,
+    ) -> Result<(), TaskError> {
+        let erase = Self::Backend::map_job;
+        self.engine().map_into(Plain(func), items, results, erase)
+    }
+
     /// Queues a call of `func` for each item and returns at once; the items are read before it does.
     ///
     /// # Errors

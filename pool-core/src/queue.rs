@@ -12,23 +12,29 @@
 //! Nobody sleeps beside work. A worker that is going to sleep holds the head's lock, under which workers fill their queues; it has
 //! found nothing at the head and in the queue of any worker, counts itself as a sleeper, and looks at the tail under that one's
 //! lock. Whoever brings a job after this look sees the sleeper, and wakes him, unless a worker spins: that one looks again, in
-//! the same way, before it sleeps. A worker that takes a unit and leaves others wakes the next sleeper.
+//! the same way, before it sleeps. A worker that takes a unit and leaves others, wherever they lie, wakes the next sleeper.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::PoolError;
 use crate::fifo::Fifo;
+use crate::flaws::{self, Flaw};
 use crate::lifecycle::{Order, Phase, Step};
 use crate::spin;
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Condvar, Instant, Mutex, MutexGuard, PoisonError};
 use crate::unit::{AsJob, Job, Unclaimed, Unit, Units};
 
 mod bound;
+#[cfg(all(test, any(loom, shuttle)))]
+pub(crate) mod counted;
+#[cfg(all(test, loom))]
+mod models;
 
 pub(crate) use bound::Turn;
 
@@ -52,7 +58,7 @@ pub struct Queue<J: ?Sized> {
     /// Units at the tail and at the head: each is written under its lock, and a hint for a worker that spins.
     at_tail: AtomicUsize,
     at_head: AtomicUsize,
-    /// Workers that sleep, and whether one spins: written under the head's lock.
+    /// Workers that sleep, and whether one spins: written under the head's lock; that none spins, under the tail's as well.
     sleepers: AtomicUsize,
     spins: AtomicBool,
     pace: Pace,
@@ -123,12 +129,9 @@ pub struct WorkerSlot(pub usize);
 
 /// A job in the queue.
 struct Entry<J: ?Sized> {
-    job: Arc<J>,
-    units: Units,
+    units: Units<J>,
     /// How many units had been admitted before its first.
     before: u64,
-    /// Its units take places of a queue that has a bound.
-    takes_places: bool,
 }
 
 /// Where submissions arrive, and the pool's phase.
@@ -268,8 +271,6 @@ impl<J: ?Sized + AsJob> Queue<J> {
         let mut started = (self.pace.most > 1).then(Instant::now);
         self.judge(slot, started);
         let mut has_spun = self.pace.spin.is_none();
-        // It was the one that spins, for which others have woken nobody.
-        let mut spun = false;
         let mut inner = self.lock();
         // What ran before may be the last reference to its job: it is dropped outside of the lock.
         if let Some(before) = self.replace_current(&mut inner, slot, None) {
@@ -283,16 +284,10 @@ impl<J: ?Sized + AsJob> Queue<J> {
                 self.vacate(slot);
                 return None;
             }
-            if let Some(claim) = self.fill(&mut inner, slot, started) {
-                let wakes = (inner.waiting > 0 || self.has_own(slot) || self.has_arrived(spun))
-                    && self.has_sleepers()
-                    && !self.spins.load(Ordering::Relaxed);
-                self.leave(inner);
-                if wakes {
-                    self.wake(1);
-                }
-                return Some(claim);
-            }
+            inner = match self.claim(inner, slot, started) {
+                Ok(claim) => return Some(claim),
+                Err(inner) => inner,
+            };
             if self.lock_tail().is_at_its_end() {
                 self.leave(inner);
                 return None;
@@ -302,13 +297,12 @@ impl<J: ?Sized + AsJob> Queue<J> {
                 drop(inner);
                 self.spin();
                 inner = self.lock();
-                self.spins.store(false, Ordering::Relaxed);
+                self.stop_spinning();
                 has_spun = true;
-                spun = true;
             } else {
                 self.sleepers.fetch_add(1, Ordering::Relaxed);
                 // Whoever brings a job after this look sees the sleeper, for it takes the tail's lock later.
-                if self.lock_tail().is_quiet() {
+                if flaws::has(Flaw::SleepsWithoutALook) || self.lock_tail().is_quiet() {
                     while inner.woken == 0 {
                         inner = self
                             .bell
@@ -320,10 +314,30 @@ impl<J: ?Sized + AsJob> Queue<J> {
                     self.sleepers.fetch_sub(1, Ordering::Relaxed);
                 }
                 has_spun = self.pace.spin.is_none();
-                spun = false;
             }
             started = started.map(|_| Instant::now());
         }
+    }
+
+    /// Fills a worker's queue, unlocks the head, and wakes the next sleeper where there are units left. Where there are none at all,
+    /// it stays locked.
+    fn claim<'a>(
+        &'a self,
+        mut inner: MutexGuard<'a, Inner<J>>,
+        slot: WorkerSlot,
+        now: Option<Instant>,
+    ) -> Result<Claim<J>, MutexGuard<'a, Inner<J>>> {
+        let Some(claim) = self.fill(&mut inner, slot, now) else {
+            return Err(inner);
+        };
+        // One that spins looks again under this lock.
+        let wakes =
+            self.has_sleepers() && !self.spins.load(Ordering::Relaxed) && self.has_more(&inner);
+        self.leave(inner);
+        if wakes {
+            self.wake(1);
+        }
+        Ok(claim)
     }
 
     /// The next unit of a worker's own queue.
@@ -354,6 +368,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
             let short = Pace::SHORT.as_nanos() as u64;
             own.depth = match own.taken > 0 && away < short.saturating_mul(own.taken as u64) {
                 true => (own.depth * 2).min(self.pace.most),
+                false if flaws::has(Flaw::DepthStays) => own.depth,
                 false => 1,
             };
             own.taken = 0;
@@ -401,6 +416,9 @@ impl<J: ?Sized + AsJob> Queue<J> {
 
     /// The first unit that lies in the own queue of a worker; of one that has filled it until then, where that is not zero.
     fn take_from_another(&self, slot: WorkerSlot, filled_before: u64) -> Option<Claim<J>> {
+        if flaws::has(Flaw::NeverTakesBack) {
+            return None;
+        }
         loop {
             let others = self
                 .slots
@@ -430,35 +448,34 @@ impl<J: ?Sized + AsJob> Queue<J> {
         };
         let mut inner = self.lock();
         let mut own = place.lock();
-        let back = std::mem::take(&mut own.next);
+        let back = match flaws::has(Flaw::KeepsWhatItTook) {
+            true => VecDeque::new(),
+            false => std::mem::take(&mut own.next),
+        };
         place.tell_first(&own);
         drop(own);
-        let count = back.len();
         for claim in back {
             inner.insert_returned(claim);
         }
         // Also where nothing came back: it may have been woken for a unit, which somebody else has to take.
         let is_wanted =
-            self.has_sleepers() && (count > 0 || inner.waiting > 0 || self.has_arrived(true));
+            self.has_sleepers() && self.has_more(&inner) && !flaws::has(Flaw::PassesOnNothing);
         self.leave(inner);
         if is_wanted {
             self.wake(1);
         }
     }
 
-    /// Whether there are units in a worker's own queue.
-    fn has_own(&self, slot: WorkerSlot) -> bool {
-        let place = self.slots.get(slot.0);
-        place.is_some_and(|place| place.first.load(Ordering::Relaxed) != EMPTY)
-    }
-
-    /// Whether units are at the tail: a hint, or, where it must be `certain`, under the lock. Whoever comes later sees that the
-    /// caller spins no more.
-    fn has_arrived(&self, certain: bool) -> bool {
-        match certain {
-            true => self.lock_tail().units > 0,
-            false => self.at_tail.load(Ordering::Relaxed) > 0,
+    /// Whether there are units for another worker: at the head, at the tail, or in the own queue of any worker. Under the head's
+    /// lock, for one that has held the tail's since it last spun.
+    fn has_more(&self, inner: &Inner<J>) -> bool {
+        let has_own = |place: &Slot<J>| place.first.load(Ordering::Relaxed) != EMPTY;
+        if flaws::has(Flaw::AsksAHint) {
+            return self.has_waiting() || self.slots.iter().any(has_own);
         }
+        inner.waiting > 0
+            || self.at_tail.load(Ordering::Relaxed) > 0
+            || (!flaws::has(Flaw::OverlooksOthers) && self.slots.iter().any(has_own))
     }
 
     /// Whether units were admitted that no worker has taken: without the lock, a hint.
@@ -470,6 +487,14 @@ impl<J: ?Sized + AsJob> Queue<J> {
     fn spin(&self) {
         let time = self.pace.spin.unwrap_or_default();
         spin::until(|| self.has_waiting(), time, spin::has_woken());
+    }
+
+    /// A worker has spun, and holds the head's lock. It takes the tail's as well: who brings a job after this sees that nobody spins,
+    /// and what came before is seen here.
+    fn stop_spinning(&self) {
+        let tail = (!flaws::has(Flaw::SpinEndsUnderOneLock)).then(|| self.lock_tail());
+        self.spins.store(false, Ordering::Relaxed);
+        drop(tail);
     }
 
     /// What a worker runs from now on; gives back what it ran before.
@@ -589,7 +614,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         }
         let tail = self.lock_tail();
         let queued = inner.jobs.iter().chain(tail.jobs.iter());
-        let queued = queued.filter(|entry| entry.job.job().is_open());
+        let queued = queued.filter(|entry| entry.units.job().job().is_open());
         units += queued.map(|entry| entry.units.len()).sum::<usize>();
         (tail.submitted, units as u64)
     }
@@ -637,7 +662,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         let awaited = !inner.line.is_empty();
         let drained = inner.resting > 0 && self.has_drained(&inner);
         drop(inner);
-        if awaited {
+        if awaited && !flaws::has(Flaw::PlaceTellsNobody) {
             self.ring_for_places();
         }
         if drained {
@@ -665,9 +690,8 @@ impl<J: ?Sized + AsJob> Queue<J> {
         job: Arc<J>,
         inner: Option<MutexGuard<'_, Inner<J>>>,
     ) {
-        let units = Units::of(job.job());
+        let units = Units::of(job, inner.is_some());
         let count = units.len();
-        let takes_places = inner.is_some();
         if let Some(mut inner) = inner {
             inner.placed += count;
         }
@@ -677,17 +701,12 @@ impl<J: ?Sized + AsJob> Queue<J> {
         if count > 0 {
             tail.units += count;
             self.at_tail.store(tail.units, Ordering::Relaxed);
-            tail.jobs.push(Entry {
-                job,
-                units,
-                before,
-                takes_places,
-            });
+            tail.jobs.push(Entry { units, before });
         }
         drop(tail);
         // One unit is found by a worker that spins, before it sleeps.
         let is_found = count == 0 || (count == 1 && self.spins.load(Ordering::Relaxed));
-        if !is_found && self.has_sleepers() {
+        if !is_found && self.has_sleepers() && !flaws::has(Flaw::SubmissionWakesNobody) {
             spin::note_wake_up();
             self.wake(count);
         }
@@ -735,7 +754,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         let (phase, order) = tail.phase.after(step)?;
         tail.phase = phase;
         drop(tail);
-        if order.is_some() {
+        if order.is_some() && !flaws::has(Flaw::EndWakesNobody) {
             self.wake(usize::MAX);
             self.ring_for_places();
             self.rest.notify_all();
@@ -747,7 +766,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
     pub(crate) fn retract(&self, job: &dyn Job) -> Unclaimed {
         let mut inner = self.lock();
         // Where it has not come into the queue, it never will.
-        let mut unclaimed = Units::of(job).abandon();
+        let mut unclaimed = Unclaimed::before_any_queue(job);
         let name = job.name();
         let mut taken: Vec<VecDeque<Claim<J>>> = Vec::new();
         for place in &self.slots {
@@ -760,7 +779,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         for claim in taken.iter().flatten() {
             unclaimed.add(Unclaimed::returned(&claim.unit, job));
         }
-        let is_of_it = |entry: &Entry<J>| entry.units.are_of(name);
+        let is_of_it = |entry: &Entry<J>| entry.units.job().job().name() == name;
         let mut entries = inner.jobs.take_out(is_of_it);
         let left: usize = entries.iter().map(|entry| entry.units.len()).sum();
         inner.waiting -= left;
@@ -772,10 +791,10 @@ impl<J: ?Sized + AsJob> Queue<J> {
             entries.extend(arrived);
         }
         for entry in entries {
-            if entry.takes_places {
+            if job.handed_out().takes_places() {
                 inner.placed -= entry.units.len();
             }
-            unclaimed.add(entry.units.abandon());
+            unclaimed.add(entry.units.abandon().1);
         }
         self.leave(inner);
         unclaimed
@@ -800,9 +819,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         }));
         let mut tail = self.lock_tail();
         for list in [&mut inner.jobs, &mut tail.jobs] {
-            while let Some(Entry { job, units, .. }) = list.pop() {
-                jobs.push((job, units.abandon()));
-            }
+            jobs.extend(std::iter::from_fn(|| Some(list.pop()?.units.abandon())));
         }
         tail.units = 0;
         self.at_tail.store(0, Ordering::Relaxed);
@@ -869,12 +886,12 @@ impl<J: ?Sized + AsJob> Inner<J> {
         let entry = self.jobs.first_mut()?;
         let unit = entry.units.next()?;
         let order = entry.before + unit.index() as u64;
-        self.placed -= usize::from(entry.takes_places);
-        self.waiting -= 1;
         let job = match entry.units.len() {
-            0 => self.jobs.pop()?.job,
-            _ => entry.job.clone(),
+            0 => self.jobs.pop()?.units.abandon().0,
+            _ => entry.units.job().clone(),
         };
+        self.placed -= usize::from(job.job().handed_out().takes_places());
+        self.waiting -= 1;
         Some(Claim { job, unit, order })
     }
 }

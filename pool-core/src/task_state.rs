@@ -8,14 +8,21 @@
 //! the resolver publishes `ready` and sees the flag in the same atomic step, and takes that lock before it
 //! wakes. Wakers are called outside of the lock.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use once_cell::race::OnceBox;
+
+use crate::flaws::{self, Flaw};
 use crate::panics;
 use crate::spin;
+use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::thread_state::{Blocked, BlockedWorker};
+
+#[cfg(all(test, loom))]
+mod models;
 
 const PHASE: u32 = 0b11;
 const OPEN: u32 = 0;
@@ -32,6 +39,14 @@ const CALLBACK_WAITS: u32 = 1 << 4;
 const FORGOTTEN: u32 = 1 << 5;
 /// Somebody got the error.
 const SEEN: u32 = 1 << 6;
+/// The handle has taken the outcome.
+const TAKEN: u32 = 1 << 7;
+/// The work is on the stack of a caller who waits: the job must not resolve before its last unit.
+const ON_STACK: u32 = 1 << 8;
+/// Its units were given to a queue.
+const HANDED_OUT: u32 = 1 << 9;
+/// Its units take places of a queue that has a bound.
+const TAKES_PLACES: u32 = 1 << 10;
 
 /// What a job's resolver still has to do once the job is ready.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +60,12 @@ pub(crate) struct Published {
 #[derive(Debug, Default)]
 pub(crate) struct TaskState {
     word: AtomicU32,
+    /// Made when it is needed first: most jobs are ready before anybody sleeps.
+    waiters: OnceBox<Waiters>,
+}
+
+#[derive(Debug, Default)]
+struct Waiters {
     waiting: Mutex<Waiting>,
     bell: Condvar,
 }
@@ -55,9 +76,50 @@ pub(crate) struct Waiting {
     waker: Option<Waker>,
     /// Workers of the same pool that are blocked here.
     blocked: Vec<Arc<BlockedWorker>>,
+    /// How many threads sleep: to notify none of them would be a system call.
+    sleeping: usize,
 }
 
 impl TaskState {
+    pub(crate) fn new(on_stack: bool) -> TaskState {
+        TaskState {
+            word: AtomicU32::new(if on_stack { ON_STACK } else { 0 }),
+            waiters: OnceBox::new(),
+        }
+    }
+
+    pub(crate) fn is_on_stack(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & ON_STACK != 0
+    }
+
+    /// The units are given to a queue, the first time: true.
+    pub(crate) fn hand_out(&self, takes_places: bool) -> bool {
+        let flags = if takes_places {
+            HANDED_OUT | TAKES_PLACES
+        } else {
+            HANDED_OUT
+        };
+        if flaws::has(Flaw::HandsOutTwice) {
+            let before = self.word.load(Ordering::Acquire);
+            self.word.fetch_or(flags, Ordering::AcqRel);
+            return before & HANDED_OUT == 0;
+        }
+        self.word.fetch_or(flags, Ordering::AcqRel) & HANDED_OUT == 0
+    }
+
+    pub(crate) fn takes_places(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & TAKES_PLACES != 0
+    }
+
+    /// The handle takes the outcome; false when it has done so before.
+    pub(crate) fn mark_taken(&self) -> bool {
+        self.word.fetch_or(TAKEN, Ordering::Relaxed) & TAKEN == 0
+    }
+
+    pub(crate) fn was_taken(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & TAKEN != 0
+    }
+
     fn phase(&self) -> u32 {
         self.word.load(Ordering::Acquire) & PHASE
     }
@@ -83,6 +145,10 @@ impl TaskState {
         let mut word = self.word.load(Ordering::Acquire);
         while word & PHASE == OPEN {
             let next = word | RESOLVING;
+            if flaws::has(Flaw::TwoResolvers) {
+                self.word.store(next, Ordering::Release);
+                return true;
+            }
             match self
                 .word
                 .compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Acquire)
@@ -111,6 +177,11 @@ impl TaskState {
     /// The handle is dropped without having read the outcome. True when the job is ready: then the outcome belongs to the
     /// caller. Otherwise it will belong to the resolver.
     pub(crate) fn forget(&self) -> bool {
+        if flaws::has(Flaw::ForgetsInTwoSteps) {
+            let is_ready = self.is_ready();
+            self.word.fetch_or(FORGOTTEN, Ordering::AcqRel);
+            return is_ready;
+        }
         self.is_ready() || self.word.fetch_or(FORGOTTEN, Ordering::AcqRel) & PHASE == READY
     }
 
@@ -119,11 +190,20 @@ impl TaskState {
         // Phases below READY only differ in bits that READY has.
         let before = self.word.fetch_or(READY, Ordering::AcqRel);
         if before & WAITED != 0 {
-            let Waiting { waker, blocked } = std::mem::take(&mut *self.lock());
-            spin::note_wake_up();
+            if flaws::has(Flaw::WakesBesideTheLock) {
+                self.waiters().bell.notify_all();
+            }
+            let (waker, blocked, sleeping) = {
+                let waiting = &mut *self.lock();
+                let blocked = std::mem::take(&mut waiting.blocked);
+                (waiting.waker.take(), blocked, waiting.sleeping)
+            };
             // Before the resolver, or anybody else, can take more work.
             blocked.iter().for_each(|worker| worker.unblock());
-            self.bell.notify_all();
+            if sleeping > 0 && !flaws::has(Flaw::WakesBesideTheLock) {
+                spin::note_wake_up();
+                self.waiters().bell.notify_all();
+            }
             if let Some(waker) = waker {
                 // A waker is the caller's code: its panic is not the worker's.
                 let _ = panics::catch(|| waker.wake());
@@ -138,8 +218,10 @@ impl TaskState {
     /// Makes blocked waiters look again. True when a callback waits as well.
     pub(crate) fn ring(&self) -> bool {
         // Through the lock, so that a waiter is either before its look or asleep.
-        drop(self.lock());
-        self.bell.notify_all();
+        let sleeping = self.lock().sleeping;
+        if sleeping > 0 {
+            self.waiters().bell.notify_all();
+        }
         self.word.load(Ordering::Acquire) & CALLBACK_WAITS != 0
     }
 
@@ -164,10 +246,13 @@ impl TaskState {
             if give_up() {
                 return false;
             }
+            guard.sleeping += 1;
             guard = self
+                .waiters()
                 .bell
                 .wait(guard)
                 .unwrap_or_else(PoisonError::into_inner);
+            guard.sleeping -= 1;
             word = self.word.load(Ordering::Acquire);
         }
         true
@@ -191,7 +276,10 @@ impl TaskState {
         // Cloned and dropped outside of the lock: wakers are the caller's code.
         let waker = cx.waker().clone();
         let mut kept = self.lock();
-        let word = self.word.fetch_or(WAITED, Ordering::AcqRel);
+        let mut word = self.word.fetch_or(WAITED, Ordering::AcqRel);
+        if flaws::has(Flaw::LooksNoMore) {
+            word = OPEN;
+        }
         if word & PHASE == READY {
             return Poll::Ready(());
         }
@@ -203,6 +291,11 @@ impl TaskState {
 
     /// The lock under which errors are recorded while the job is open.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        let waiting = &self.waiters().waiting;
+        waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waiters(&self) -> &Waiters {
+        self.waiters.get_or_init(Box::default)
     }
 }

@@ -4,10 +4,10 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::PoolError;
 use crate::panics;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// The worker that runs the calling code.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -23,3 +23,12 @@ pub fn thread_builder(name: impl Into<String>) -> thread::Builder {
         None => thread.stack_size(STACK),
     }
 }
+
+/// As [`thread_builder`], for a thread that a model checker may run.
+#[cfg(not(all(test, any(loom, shuttle))))]
+pub(crate) use thread_builder as checked_thread_builder;
+
+#[cfg(all(test, any(loom, shuttle)))]
+pub(crate) fn checked_thread_builder(name: &str) -> crate::sync::thread::Builder {
+    crate::sync::thread::Builder::new().name(name.to_owned())
+}

@@ -6,9 +6,10 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use crate::shared::TaskId;
+use crate::task_state::TaskState;
 use crate::work::sealed;
 
 /// A move-only token for one part of one job: the queue makes one for each part, and finishing the part consumes it.
@@ -53,26 +54,22 @@ pub(crate) type Name = (u64, TaskId);
 #[derive(Debug)]
 pub struct Unclaimed(usize);
 
-/// The units of one job that were not handed out: made once for each job, whoever brings it into a queue, and however often.
-#[derive(Debug)]
-pub(crate) struct Units {
-    of: Name,
-    next: usize,
-    end: usize,
+/// A job with its units that were not handed out: made once for each job, whoever brings it into a queue, and however often.
+pub(crate) struct Units<J: ?Sized> {
+    job: Arc<J>,
+    next: u32,
+    end: u32,
 }
 
-impl Units {
-    /// All units of a job, the first time; none after that.
-    pub(crate) fn of(job: &dyn Job) -> Units {
-        let end = if job.handed_out().swap(true, Ordering::AcqRel) {
-            0
-        } else {
-            job.units()
-        };
+impl<J: ?Sized + AsJob> Units<J> {
+    /// All units of a job, the first time; none after that. They take places of a queue that has a bound, or not.
+    pub(crate) fn of(job: Arc<J>, takes_places: bool) -> Units<J> {
+        let count = first_time(job.job(), takes_places);
         Units {
-            of: job.name(),
+            job,
             next: 0,
-            end,
+            // A cut has no more chunks.
+            end: u32::try_from(count).unwrap_or(u32::MAX),
         }
     }
 
@@ -82,43 +79,57 @@ impl Units {
         (index < self.end).then(|| {
             self.next += 1;
             Unit {
-                index,
-                of: self.of,
+                index: index as usize,
+                of: self.job.job().name(),
                 returns: 0,
                 here: PhantomData,
             }
         })
     }
 
+    pub(crate) fn job(&self) -> &Arc<J> {
+        &self.job
+    }
+
     /// How many are left.
     pub(crate) fn len(&self) -> usize {
-        self.end - self.next
+        (self.end - self.next) as usize
     }
 
-    /// Whether they are of this job.
-    pub(crate) fn are_of(&self, job: Name) -> bool {
-        self.of == job
-    }
-
-    /// None of them will be handed out.
-    pub(crate) fn abandon(self) -> Unclaimed {
-        Unclaimed(self.len())
+    /// The job; none of its units that are left will be handed out.
+    pub(crate) fn abandon(self) -> (Arc<J>, Unclaimed) {
+        let unclaimed = Unclaimed(self.len());
+        (self.job, unclaimed)
     }
 }
 
-/// Whether a job's units were given to a queue; only the queue uses it.
-#[derive(Debug, Default)]
-pub struct HandedOut(AtomicBool);
+/// How many units a job has, the first time; none after that.
+fn first_time(job: &dyn Job, takes_places: bool) -> usize {
+    match job.handed_out().0.hand_out(takes_places) {
+        true => job.units(),
+        false => 0,
+    }
+}
 
-impl HandedOut {
-    fn swap(&self, handed_out: bool, order: Ordering) -> bool {
-        self.0.swap(handed_out, order)
+/// Whether a job's units were given to a queue, and whether they take places there; only the queue uses it.
+#[derive(Debug)]
+pub struct HandedOut<'a>(pub(crate) &'a TaskState);
+
+impl HandedOut<'_> {
+    /// The units take places of a queue that has a bound.
+    pub(crate) fn takes_places(&self) -> bool {
+        self.0.takes_places()
     }
 }
 
 impl Unclaimed {
     /// All were handed out.
     pub(crate) const NONE: Unclaimed = Unclaimed(0);
+
+    /// All units of a job that was given to no queue; from now on no queue gets them.
+    pub(crate) fn before_any_queue(job: &dyn Job) -> Unclaimed {
+        Unclaimed(first_time(job, false))
+    }
 
     /// How many.
     pub(crate) fn count(&self) -> usize {
@@ -139,7 +150,7 @@ impl Unclaimed {
 /// A job as its queue sees it, whatever it works on: a [`JobCell`](crate::backend::JobCell), and nothing else.
 pub trait Job: sealed::Sealed + Send + Sync {
     /// Whether its units were given to a queue.
-    fn handed_out(&self) -> &HandedOut;
+    fn handed_out(&self) -> HandedOut<'_>;
     /// Its number in its pool.
     fn number(&self) -> TaskId {
         self.name().1

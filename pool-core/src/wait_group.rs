@@ -1,8 +1,9 @@
 //! A count that can be waited for until it is zero, or until a deadline.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::timers::{Armed, Timers};
 
 /// Counts guards; [`WaitGroup::wait`] returns when all were dropped.

@@ -206,14 +206,16 @@ where
     }
 }
 
-/// The work of a map: one function, many items, cut into chunks; results are written at their index.
+/// The work of a map: one function, many items, cut into chunks; results are written at their index. Where a result is as large as
+/// an item, and aligned as one, it is written in the place of its item: the map has one buffer and not two.
 #[derive(Debug)]
 pub struct Batch<F: Func<A>, A> {
     func: F,
     cut: Cut,
     /// The place of the first item in the input that these are a part of.
     first: usize,
-    /// The items; length 0, so that dropping the vector drops none of them.
+    /// The items; length 0, so that dropping the vector drops none of them. Where results take their places, the memory is that of
+    /// `results`.
     items: ManuallyDrop<Vec<A>>,
     count: usize,
     /// Room for the results; its length is set when it is sealed.
@@ -239,18 +241,60 @@ unsafe impl<F: Func<A> + Send, A: Send> Send for Batch<F, A> where F::Out: Send 
 unsafe impl<F: Func<A> + Send + Sync, A: Send> Sync for Batch<F, A> where F::Out: Send {}
 
 impl<F: Func<A>, A> Batch<F, A> {
+    /// Whether results take the places of items: a vector of the ones is then one of the others.
+    const IN_PLACE: bool = size_of::<A>() == size_of::<F::Out>()
+        && align_of::<A>() == align_of::<F::Out>()
+        && size_of::<A>() > 0;
+
     /// The work of `func` over `items`, in chunks of `chunksize` (at least 1).
-    pub fn new(func: F, mut items: Vec<A>, chunksize: usize) -> Self {
+    pub fn new(func: F, items: Vec<A>, chunksize: usize) -> Self {
+        Batch::with_buffer(func, items, Vec::new(), chunksize)
+    }
+
+    /// The items as a vector, in the memory of the buffer where results will take their places; otherwise the buffer comes back.
+    pub(crate) fn collect_into(
+        items: impl IntoIterator<Item = A>,
+        mut buffer: Vec<F::Out>,
+    ) -> (Vec<A>, Vec<F::Out>) {
+        buffer.clear();
+        // A vector gives its own memory.
+        if !Self::IN_PLACE || buffer.capacity() == 0 {
+            return (items.into_iter().collect(), buffer);
+        }
+        let mut buffer = ManuallyDrop::new(buffer);
+        // SAFETY: an empty vector's memory, which it gives up; its layout is that of a vector of as many items.
+        let mut collected =
+            unsafe { Vec::from_raw_parts(buffer.as_mut_ptr().cast(), 0, buffer.capacity()) };
+        collected.extend(items);
+        (collected, Vec::new())
+    }
+
+    /// As [`new`](Self::new); the results are written into the buffer where they do not take the places of items.
+    pub(crate) fn with_buffer(
+        func: F,
+        mut items: Vec<A>,
+        mut buffer: Vec<F::Out>,
+        chunksize: usize,
+    ) -> Self {
         let count = items.len();
         let cut = Cut::new(count, chunksize);
         // SAFETY: shorter than before; from here on the items are owned chunk by chunk, by `marks`.
         unsafe { items.set_len(0) };
-        let mut results = Vec::with_capacity(count);
+        let mut items = ManuallyDrop::new(items);
+        let mut results = if Self::IN_PLACE {
+            // SAFETY: the memory of `items`, which never frees it from here on, and whose layout is that of a vector of as many
+            // results.
+            unsafe { Vec::from_raw_parts(items.as_mut_ptr().cast(), 0, items.capacity()) }
+        } else {
+            buffer.clear();
+            buffer.reserve(count);
+            buffer
+        };
         Batch {
             func,
             cut,
             first: 0,
-            items: ManuallyDrop::new(items),
+            items,
             count,
             room: results.as_mut_ptr(),
             results: UnsafeCell::new(results),
@@ -275,6 +319,10 @@ impl<F: Func<A>, A> Batch<F, A> {
         }
         let mut this = self;
         let mut items = mem::take(&mut *this.items);
+        if Self::IN_PLACE {
+            // The memory is the items'.
+            mem::forget(mem::take(this.results.get_mut()));
+        }
         // SAFETY: all items are there, and the marks say that nobody else owns them.
         unsafe { items.set_len(this.count) };
         items
@@ -314,8 +362,10 @@ impl<F: Func<A>, A> Drop for Batch<F, A> {
                 }
             }
         }
-        // SAFETY: dropped once, here; its length is 0, so only the memory goes.
-        unsafe { ManuallyDrop::drop(&mut self.items) };
+        if !Self::IN_PLACE {
+            // SAFETY: dropped once, here; its length is 0, so only the memory goes.
+            unsafe { ManuallyDrop::drop(&mut self.items) };
+        }
     }
 }
 
@@ -435,6 +485,9 @@ where
         }
         let mut chunk = self.open(unit);
         for result in output {
+            // The result may take its place.
+            let item = chunk.next_item();
+            panics::contain(|| drop(item));
             chunk.write(result);
         }
         chunk.complete();

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use pool_core::backend::{
-    Batch, Func, ImapOptions, LocalBackend, Once, Plain, Single, Star, SubmitOptions, Task,
-    TryOnce, TryStar, Trying,
+    Func, ImapOptions, LocalBackend, Once, Plain, Single, Star, SubmitOptions, Task, TryOnce,
+    TryStar, Trying,
 };
 use pool_core::{
     AsyncResult, Call, Each, Imap, Never, PoolError, Results, RunCall, RunEach, RunImap, StarFn,
@@ -157,9 +157,9 @@ impl ThreadPool {
         func: F,
         items: impl IntoIterator<Item = A>,
     ) -> Result<Vec<F::Out>, TaskError<F::Raised>> {
-        let items: Vec<A> = items.into_iter().collect();
-        let chunksize = self.0.chunksize(items.len(), None)?;
-        self.0.call(Batch::new(func, items, chunksize))
+        let mut results = Vec::new();
+        self.0.call_into(func, items, &mut results)?;
+        Ok(results)
     }
 
     /// Calls `func(arg)` on a worker and waits for its value.
@@ -230,6 +230,33 @@ impl ThreadPool {
         items: impl IntoIterator<Item = A>,
     ) -> Result<Vec<R>, TaskError> {
         self.run_batch(Plain(func), items)
+    }
+
+    /// As [`map`](Self::map), with the results in a buffer that is used again: what it held is dropped, and its memory is kept.
+    ///
+    /// # Errors
+    ///
+    /// As for [`map`](Self::map); then the buffer is empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let (mut frame, mut next) = (vec![1.0_f64; 1_000], Vec::new());
+    /// for _ in 0..10 {
+    ///     pool.map_into(|x: &f64| x * 0.5, &frame, &mut next)?;
+    ///     std::mem::swap(&mut frame, &mut next);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn map_into<A: Send, R: Send>(
+        &self,
+        func: impl Fn(A) -> R + Send + Sync,
+        items: impl IntoIterator<Item = A>,
+        results: &mut Vec<R>,
+    ) -> Result<(), TaskError> {
+        self.0.call_into(Plain(func), items, results)
     }
 
     /// As [`map`](Self::map), for a function that may fail; a failing item ends its chunk.

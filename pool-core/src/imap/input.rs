@@ -9,6 +9,7 @@ use std::any::TypeId;
 use std::collections::VecDeque;
 use std::ops::{Range, RangeFrom, RangeInclusive};
 use std::panic::Location;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread::{self, ThreadId};
@@ -129,8 +130,8 @@ pub(crate) struct Window {
     max: usize,
     /// How many joins wait for the input. While there is one, the window has no bound: perhaps no consumer takes results.
     lifted: usize,
-    /// The latest wake-up of the reader: how many chunks had been submitted, and when it was.
-    woken: Option<(u64, Instant)>,
+    /// The latest refill: how many chunks had been submitted, and when it was.
+    refilled: Option<(u64, Instant)>,
 }
 
 impl Window {
@@ -143,26 +144,26 @@ impl Window {
             base: size,
             max: if fixed.is_some() { size } else { size.max(MAX) },
             lifted: 0,
-            woken: None,
+            refilled: None,
         }
     }
 
-    /// Whether to wake a waiting reader when this many chunks are outstanding. A window that has grown is refilled when it is half
-    /// empty, since a wake-up costs more than many tasks.
-    fn wakes_reader_at(&self, outstanding: usize) -> bool {
+    /// Whether to read on when this many chunks are outstanding. A window that has grown is refilled when it is half empty: a wake-up
+    /// of a reader, or of a worker, costs more than many tasks.
+    fn refills_at(&self, outstanding: usize) -> bool {
         match self.size > self.base {
             true => outstanding <= self.size / 2,
             false => outstanding < self.size,
         }
     }
 
-    /// Adapts the size after the reader was woken, when `sent` chunks had been submitted in all. If chunks were fast since the
-    /// wake-up before, the window grows. Otherwise it has its initial size again.
-    fn adapt(&mut self, sent: u64) {
+    /// Adapts the size before a refill, when `sent` chunks had been submitted in all. If chunks were fast since the refill before,
+    /// the window grows. Otherwise it has its initial size again.
+    fn refill(&mut self, sent: u64) {
         /// Less than this per chunk is fast: a wake-up costs a few microseconds.
         const FAST: Duration = Duration::from_micros(50);
         let now = Instant::now();
-        let (before, then) = self.woken.replace((sent, now)).unwrap_or((sent, now));
+        let (before, then) = self.refilled.replace((sent, now)).unwrap_or((sent, now));
         let chunks = u32::try_from(sent - before).unwrap_or(u32::MAX);
         self.size = match now.duration_since(then) < FAST.saturating_mul(chunks) {
             true => self.size.saturating_mul(2).min(self.max),
@@ -210,8 +211,10 @@ enum InputState<A, R, E> {
 /// The input of one `imap`, and the chunks that were made of it.
 pub(crate) struct ImapInput<A, R, E> {
     input: Mutex<InputState<A, R, E>>,
-    /// Notified when the input was put back.
+    /// Notified when the input was put back, if a thread waits for that.
     put_back: Condvar,
+    /// How many threads wait for `put_back`. It changes under the lock of `input`.
+    put_back_waiters: AtomicUsize,
     open: Mutex<Option<OpenSource>>,
     chunksize: usize,
     /// Where the imap was called.
@@ -297,6 +300,7 @@ impl<A, R, E> ImapInput<A, R, E> {
         Arc::new(ImapInput {
             input: Mutex::new(InputState::Idle(input)),
             put_back: Condvar::new(),
+            put_back_waiters: AtomicUsize::new(0),
             open: Mutex::new(Some(open)),
             chunksize,
             location,
@@ -341,10 +345,12 @@ impl<A, R, E> ImapInput<A, R, E> {
                     if !wait || reader == here {
                         return None;
                     }
+                    self.put_back_waiters.fetch_add(1, Ordering::Relaxed);
                     state = self
                         .put_back
                         .wait(state)
                         .unwrap_or_else(PoisonError::into_inner);
+                    self.put_back_waiters.fetch_sub(1, Ordering::Relaxed);
                 }
             }
         }
@@ -457,7 +463,7 @@ impl<A, R, E> ImapInput<A, R, E> {
             if chunks.window.lifted > 0 || chunks.outstanding < chunks.window.size {
                 if waited {
                     let sent = chunks.last;
-                    chunks.window.adapt(sent);
+                    chunks.window.refill(sent);
                 }
                 return true;
             }
@@ -484,8 +490,14 @@ impl<A, R, E> Drop for Reading<'_, A, R, E> {
         let mut rest = self.input.take();
         let dropped = rest.take_if(|_| is_unwanted);
         let ended = rest.is_none();
-        *lock(&input_of.input) = rest.map_or(InputState::Ended, InputState::Idle);
-        input_of.put_back.notify_all();
+        let has_waiters = {
+            let mut state = lock(&input_of.input);
+            *state = rest.map_or(InputState::Ended, InputState::Idle);
+            input_of.put_back_waiters.load(Ordering::Relaxed) > 0
+        };
+        if has_waiters {
+            input_of.put_back.notify_all();
+        }
         panics::contain(|| drop(dropped));
         if ended {
             lock(&input_of.chunks).ended = true;
@@ -509,6 +521,8 @@ pub(crate) trait ReadInput<R, E>: Source {
     fn next_chunk(&self) -> Option<Chunk<R, E>>;
     /// Whether the window has room for another chunk.
     fn has_room(&self) -> bool;
+    /// Whether the consumer, if it reads the input itself, must read now for as long as the window has room.
+    fn needs_refill(&self) -> bool;
     /// Makes room in the window: the results of a chunk were taken.
     fn took_chunk(&self);
     /// Whether no further chunk will be submitted.
@@ -566,10 +580,20 @@ impl<A: Send + 'static, R: Send + 'static, E: Send + 'static> ReadInput<R, E>
         chunks.outstanding < chunks.window.size
     }
 
+    fn needs_refill(&self) -> bool {
+        let mut chunks = lock(&self.chunks);
+        let needs = chunks.window.refills_at(chunks.outstanding) && !chunks.ended;
+        if needs {
+            let sent = chunks.last;
+            chunks.window.refill(sent);
+        }
+        needs
+    }
+
     fn took_chunk(&self) {
         let mut chunks = lock(&self.chunks);
         chunks.outstanding -= 1;
-        if chunks.reader_waits && chunks.window.wakes_reader_at(chunks.outstanding) {
+        if chunks.reader_waits && chunks.window.refills_at(chunks.outstanding) {
             chunks.reader_waits = false;
             self.reader_wakes.notify_all();
         }
@@ -667,7 +691,7 @@ mod tests {
 
     use super::{ImapInput, OpenSource, ReadInput, Window};
     use crate::handle::AsyncResult;
-    use crate::idle;
+    use crate::idle::{self, Queued};
     use crate::job::JobCell;
     use crate::options::SubmitOptions;
     use crate::settled::Settled;
@@ -700,7 +724,8 @@ mod tests {
             let same: fn(u64) -> u64 = |item| item;
             let work = Batch::new(Settled(Plain(same)), items, 2);
             let cell = JobCell::<_>::new(&shared, work, false, SubmitOptions::here());
-            let unit = Units::of(&*cell).next();
+            let mut units = Units::<dyn Queued>::of(cell.clone(), false);
+            let unit = units.next();
             cell.run(unit.expect("it has one"));
             Ok(AsyncResult::new(cell))
         };

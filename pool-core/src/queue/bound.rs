@@ -5,13 +5,15 @@
 //! whether the job was admitted or not, the line moves on. No submission waits for ever: workers go on taking units, and for a
 //! worker that submits to its own pool a compensation thread runs before it lines up.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use super::{Inner, Queue};
 use crate::admission::NotAdmitted;
+use crate::flaws::{self, Flaw};
 use crate::lifecycle::{Phase, Step};
 use crate::panics;
+use crate::sync::PoisonError;
 use crate::unit::AsJob;
 
 /// A place in the line for places; the line moves on when it is dropped.
@@ -32,7 +34,8 @@ impl<J: ?Sized + AsJob> Queue<J> {
         }
         if let Some((bound, inner)) = &inner {
             let free = bound.get().saturating_sub(inner.placed);
-            if free < job.job().units() || !inner.line.is_empty() {
+            let is_awaited = !inner.line.is_empty() && !flaws::has(Flaw::PassesTheLine);
+            if free < job.job().units() || is_awaited {
                 return Err((NotAdmitted::Full, job));
             }
         }
@@ -150,7 +153,7 @@ impl<J: ?Sized + AsJob> Drop for Turn<J> {
         let is_awaited = !inner.line.is_empty();
         drop(inner);
         drop(waker);
-        if is_awaited {
+        if is_awaited && !flaws::has(Flaw::TurnTellsNobody) {
             self.queue.ring_for_places();
         }
     }

@@ -29,6 +29,7 @@ fn divide(a: u32, b: u32) -> Result<u32, String> {
 pub(crate) fn every_method<P: Pool>(start: impl Fn() -> Result<P, StartError>) -> Outcome {
     let pool = start()?;
     short_forms(&pool)?;
+    buffers(&pool)?;
     long_forms(&pool)?;
     errors_name_their_item(&pool)?;
     contexts(&pool)?;
@@ -70,6 +71,33 @@ fn short_forms(pool: &impl Pool) -> Outcome {
         pool.try_imap_unordered(half, 2..5)?.flatten().sum::<u32>(),
         3
     );
+    Ok(())
+}
+
+/// Results as large as their items take the places of these, others do not; what a buffer held is dropped, and a failed map leaves
+/// it empty.
+fn buffers(pool: &impl Pool) -> Outcome {
+    let mut lengths = vec![7_usize; 3];
+    pool.map_into(
+        |word: String| word.len(),
+        ["a".to_owned(), "bc".to_owned()],
+        &mut lengths,
+    )?;
+    assert_eq!(lengths, [1, 2]);
+    let mut shouts = vec!["old".to_owned(); 9];
+    for round in 0..3 {
+        let words = (0..5).map(|number| format!("{round}{number}"));
+        pool.map_into(|word: String| word + "!", words, &mut shouts)?;
+        assert_eq!(shouts.len(), 5);
+        assert_eq!(shouts[4], format!("{round}4!"));
+    }
+    let fails = |word: String| if word == "3" { panic!("three") } else { word };
+    let words = (0..5).map(|number| number.to_string());
+    let failed = pool.map_into(fails, words, &mut shouts);
+    assert_eq!(failed.map_err(|error| error.item()), Err(Some(3)));
+    assert_eq!(shouts, Vec::<String>::new());
+    let none: Vec<()> = pool.map(|_: ()| (), [(); 3])?;
+    assert_eq!(none.len(), 3);
     Ok(())
 }
 

@@ -1,0 +1,481 @@
+//! Models of the queue, run by loom in every order of their threads and with every value that an atomic may show.
+//!
+//! A long task is one that waits until other units have started. Where a unit waits behind it while a worker sleeps, no thread of
+//! the model can go on, and loom says so. A unit that runs twice, or never, fails the model as well.
+
+use std::sync::atomic::{AtomicUsize as Count, Ordering as Order};
+use std::time::Duration;
+
+use loom::model::Builder;
+
+use super::counted::{Counted, Started};
+use super::*;
+use crate::flaws::fails;
+use crate::lifecycle::Step;
+use crate::sync::thread::{self, JoinHandle};
+
+/// No spinning.
+const SLEEPS: Option<Duration> = None;
+/// A worker looks once more before it sleeps.
+const SPINS: Option<Duration> = Some(Duration::ZERO);
+
+/// Workers that take so many units at once, always.
+fn reach(most: usize, spin: Option<Duration>) -> Pace {
+    Pace {
+        most,
+        forced: most > 1,
+        spin,
+    }
+}
+
+struct Model {
+    queue: Arc<Queue<Counted>>,
+    started: Arc<Started>,
+}
+
+impl Model {
+    fn new(workers: usize, pace: Pace) -> Model {
+        // A moment at which no worker is slow yet.
+        Instant::set(Duration::from_millis(1));
+        let size = NonZeroUsize::new(workers).unwrap();
+        Model {
+            queue: Arc::new(Queue::new(size, None, 1, pace)),
+            started: Arc::default(),
+        }
+    }
+
+    /// A worker that runs units until the pool ends; each takes until so many have started.
+    fn worker(&self, slot: usize, until_started: usize) -> JoinHandle<()> {
+        self.worker_unless(slot, until_started, || false)
+    }
+
+    fn worker_unless(
+        &self,
+        slot: usize,
+        until_started: usize,
+        leave: impl Fn() -> bool + 'static,
+    ) -> JoinHandle<()> {
+        let (queue, started) = (self.queue.clone(), self.started.clone());
+        thread::spawn(move || {
+            while let Some(claim) = queue.next_unless(WorkerSlot(slot), &leave) {
+                started.run(&claim);
+                started.wait_for(until_started);
+            }
+        })
+    }
+
+    /// The calling thread is worker 0: it spins while these jobs come, and then runs one unit until so many have started.
+    fn spins_meanwhile(&self, until_started: usize, come: impl FnOnce()) {
+        {
+            let _inner = self.queue.lock();
+            self.queue.spins.store(true, Ordering::Relaxed);
+        }
+        come();
+        let inner = self.queue.lock();
+        self.queue.stop_spinning();
+        if let Ok(claim) = self.queue.claim(inner, WorkerSlot(0), Some(Instant::now())) {
+            self.started.run(&claim);
+        }
+        self.started.wait_for(until_started);
+    }
+
+    fn push(&self, number: u64, units: usize) -> Arc<Counted> {
+        let job = Counted::new(number, units);
+        assert!(self.queue.push(job.clone()).is_ok());
+        job
+    }
+
+    fn end(&self, step: Step, workers: impl IntoIterator<Item = JoinHandle<()>>) {
+        assert!(self.queue.step(step).is_ok());
+        if step == Step::Terminate {
+            for (job, unclaimed) in self.queue.abandon() {
+                job.give_up(unclaimed);
+            }
+        }
+        for worker in workers {
+            worker.join().unwrap();
+        }
+    }
+}
+
+/// Tries every order with at most so many switches away from a thread that could go on, and one more in the long form.
+fn check(switches: usize, model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = Builder::new();
+    let more = usize::from(std::env::var_os("MODELS_LONG").is_some());
+    builder.preemption_bound = Some(switches + more);
+    builder.max_branches = 20_000;
+    let orders = Arc::new(Count::new(0));
+    let counted = orders.clone();
+    builder.check(move || {
+        counted.fetch_add(1, Order::Relaxed);
+        model();
+    });
+    println!("{} orders", orders.load(Order::Relaxed));
+}
+
+fn a_submission_finds_the_worker_that_goes_to_sleep(spin: Option<Duration>) {
+    check(3, move || {
+        let model = Model::new(1, reach(1, spin));
+        let worker = model.worker(0, 0);
+        let jobs = [model.push(0, 1), model.push(1, 1)];
+        // They are done before the pool ends.
+        model.started.wait_for(2);
+        model.end(Step::Close, [worker]);
+        jobs.iter().for_each(|job| job.has_run());
+    });
+}
+
+#[test]
+fn a_submission_finds_the_worker_that_goes_to_sleep_at_once() {
+    a_submission_finds_the_worker_that_goes_to_sleep(SLEEPS);
+    fails(Flaw::SubmissionWakesNobody, || {
+        a_submission_finds_the_worker_that_goes_to_sleep(SLEEPS);
+    });
+    fails(Flaw::SleepsWithoutALook, || {
+        a_submission_finds_the_worker_that_goes_to_sleep(SLEEPS);
+    });
+}
+
+#[test]
+fn a_submission_finds_the_worker_that_spins_first() {
+    a_submission_finds_the_worker_that_goes_to_sleep(SPINS);
+    fails(Flaw::SubmissionWakesNobody, || {
+        a_submission_finds_the_worker_that_goes_to_sleep(SPINS);
+    });
+    fails(Flaw::SleepsWithoutALook, || {
+        a_submission_finds_the_worker_that_goes_to_sleep(SPINS);
+    });
+}
+
+/// Two units that wait for each other: each must find a worker of its own.
+fn two_units_run_beside_each_other(most: usize, spin: Option<Duration>) {
+    check(2, move || {
+        let model = Model::new(2, reach(most, spin));
+        let workers = [0, 1].map(|slot| model.worker(slot, 2));
+        let jobs = [model.push(0, 1), model.push(1, 1)];
+        model.started.wait_for(2);
+        model.end(Step::Close, workers);
+        jobs.iter().for_each(|job| job.has_run());
+    });
+}
+
+#[test]
+fn nobody_sleeps_beside_work_that_two_submissions_brought() {
+    two_units_run_beside_each_other(1, SLEEPS);
+    fails(Flaw::SubmissionWakesNobody, || {
+        two_units_run_beside_each_other(1, SLEEPS);
+    });
+}
+
+#[test]
+fn nobody_sleeps_beside_work_that_came_while_a_worker_spun() {
+    two_units_run_beside_each_other(1, SPINS);
+    fails(Flaw::AsksAHint, || {
+        two_units_run_beside_each_other(1, SPINS)
+    });
+}
+
+#[test]
+fn nobody_sleeps_beside_what_another_worker_has_taken() {
+    two_units_run_beside_each_other(2, SLEEPS);
+    fails(Flaw::NeverTakesBack, || {
+        two_units_run_beside_each_other(2, SLEEPS);
+    });
+}
+
+#[test]
+fn nobody_sleeps_beside_what_a_worker_that_spun_has_taken() {
+    two_units_run_beside_each_other(2, SPINS);
+    fails(Flaw::NeverTakesBack, || {
+        two_units_run_beside_each_other(2, SPINS);
+    });
+}
+
+/// Worker 0 takes three units at once, each of which waits for the others.
+fn three_units_run_beside_each_other() {
+    check(2, || {
+        let model = Model::new(3, reach(3, SLEEPS));
+        let mut jobs = Vec::new();
+        let mut workers = Vec::new();
+        model.spins_meanwhile(3, || {
+            workers.extend([1, 2].map(|slot| model.worker(slot, 3)));
+            jobs.extend([0, 1, 2].map(|number| model.push(number, 1)));
+        });
+        model.end(Step::Close, workers);
+        jobs.iter().for_each(|job| job.has_run());
+    });
+}
+
+#[test]
+fn a_worker_that_takes_from_another_wakes_the_next_for_the_rest() {
+    three_units_run_beside_each_other();
+    fails(Flaw::OverlooksOthers, three_units_run_beside_each_other);
+}
+
+/// The worker in slot 1 is one too many from a moment on, before the units come: the worker in slot 2 must get its share.
+fn one_leaves(spin: Option<Duration>) {
+    check(2, move || {
+        let model = Model::new(3, reach(1, spin));
+        let superfluous = Arc::new(AtomicBool::new(false));
+        let told = superfluous.clone();
+        let workers = [
+            model.worker_unless(1, 0, move || told.load(Ordering::Acquire)),
+            model.worker(2, 0),
+        ];
+        superfluous.store(true, Ordering::Release);
+        let job = model.push(0, 1);
+        model.started.wait_for(1);
+        model.end(Step::Close, workers);
+        job.has_run();
+    });
+}
+
+#[test]
+fn a_worker_that_leaves_passes_on_what_it_was_woken_for() {
+    one_leaves(SLEEPS);
+    fails(Flaw::PassesOnNothing, || one_leaves(SLEEPS));
+}
+
+#[test]
+fn a_worker_that_spun_and_leaves_passes_on_what_it_found() {
+    one_leaves(SPINS);
+    fails(Flaw::PassesOnNothing, || one_leaves(SPINS));
+    fails(Flaw::SpinEndsUnderOneLock, || one_leaves(SPINS));
+}
+
+/// As before; worker 0 has taken both units.
+fn one_leaves_beside_what_another_has_taken() {
+    check(2, || {
+        let model = Model::new(3, reach(2, SLEEPS));
+        let superfluous = Arc::new(AtomicBool::new(false));
+        let told = superfluous.clone();
+        let mut jobs = Vec::new();
+        let mut workers = Vec::new();
+        model.spins_meanwhile(2, || {
+            workers.push(model.worker_unless(1, 2, move || told.load(Ordering::Acquire)));
+            workers.push(model.worker(2, 2));
+            superfluous.store(true, Ordering::Release);
+            jobs.extend([0, 1].map(|number| model.push(number, 1)));
+        });
+        model.end(Step::Close, workers);
+        jobs.iter().for_each(|job| job.has_run());
+    });
+}
+
+#[test]
+fn a_worker_that_leaves_passes_on_what_another_one_has_taken() {
+    one_leaves_beside_what_another_has_taken();
+    fails(
+        Flaw::PassesOnNothing,
+        one_leaves_beside_what_another_has_taken,
+    );
+    fails(
+        Flaw::OverlooksOthers,
+        one_leaves_beside_what_another_has_taken,
+    );
+}
+
+#[test]
+fn what_is_taken_back_runs_once() {
+    for most in [1, 2, 3] {
+        check(2, move || {
+            let model = Model::new(2, reach(most, SLEEPS));
+            let job = model.push(0, 3);
+            let workers = [0, 1].map(|slot| model.worker(slot, 0));
+            model.end(Step::Close, workers);
+            job.has_run();
+        });
+    }
+}
+
+/// A worker that waits for its own pool gives back what it has taken, and a compensation thread takes it.
+#[test]
+fn what_a_worker_gives_back_runs_once() {
+    check(2, || {
+        let model = Model::new(1, reach(3, SLEEPS));
+        let job = model.push(0, 3);
+        let (queue, started) = (model.queue.clone(), model.started.clone());
+        let compensation = model.worker(1, 0);
+        let worker = thread::spawn(move || {
+            if let Some(claim) = queue.next(WorkerSlot(0)) {
+                queue.vacate(WorkerSlot(0));
+                started.run(&claim);
+                started.wait_for(3);
+            }
+        });
+        model.end(Step::Close, [compensation, worker]);
+        job.has_run();
+    });
+}
+
+#[test]
+fn what_comes_back_finds_the_worker_that_goes_to_sleep() {
+    check(3, || {
+        let model = Model::new(2, reach(1, SLEEPS));
+        let worker = model.worker(0, 0);
+        let job = model.push(0, 1);
+        if let Some(claim) = model.queue.try_next(WorkerSlot(1)) {
+            model.queue.put_back(claim);
+        }
+        model.started.wait_for(1);
+        model.end(Step::Close, [worker]);
+        job.has_run();
+    });
+}
+
+fn the_end_of_a_pool(step: Step, most: usize, spin: Option<Duration>) {
+    check(2, move || {
+        let model = Model::new(2, reach(most, spin));
+        let workers = [0, 1].map(|slot| model.worker(slot, 0));
+        let job = model.push(0, 3);
+        model.end(step, workers);
+        job.is_accounted_for();
+        if step == Step::Close {
+            job.has_run();
+        }
+    });
+}
+
+#[test]
+fn a_pool_that_is_closed_does_all_and_lets_all_workers_go() {
+    the_end_of_a_pool(Step::Close, 2, SPINS);
+    fails(Flaw::EndWakesNobody, || {
+        the_end_of_a_pool(Step::Close, 2, SPINS)
+    });
+}
+
+#[test]
+fn a_pool_that_is_terminated_finds_all_units_and_lets_all_workers_go() {
+    the_end_of_a_pool(Step::Terminate, 2, SLEEPS);
+    fails(Flaw::EndWakesNobody, || {
+        the_end_of_a_pool(Step::Terminate, 2, SLEEPS);
+    });
+}
+
+#[test]
+fn a_job_that_is_retracted_is_found_wherever_its_units_lie() {
+    check(2, || {
+        let model = Model::new(2, reach(2, SLEEPS));
+        let workers = [0, 1].map(|slot| model.worker(slot, 0));
+        let jobs = [model.push(0, 2), model.push(1, 1)];
+        jobs[0].give_up(model.queue.retract(&*jobs[0]));
+        model.end(Step::Close, workers);
+        jobs[0].is_accounted_for();
+        jobs[1].has_run();
+    });
+}
+
+#[test]
+fn workers_of_a_closed_pool_stay_for_the_last_source() {
+    check(3, || {
+        let model = Model::new(1, reach(1, SLEEPS));
+        assert!(model.queue.open_source().is_ok());
+        let worker = model.worker(0, 0);
+        assert!(model.queue.step(Step::Close).is_ok());
+        let job = Counted::new(0, 1);
+        assert!(model.queue.push_from_source(job.clone()).is_ok());
+        model.queue.end_source();
+        worker.join().unwrap();
+        job.has_run();
+    });
+}
+
+/// One thread brings a job while another one takes it back.
+fn a_job_is_brought_and_retracted() {
+    check(3, || {
+        let model = Model::new(1, reach(1, SLEEPS));
+        let job = Counted::new(0, 2);
+        let (queue, same) = (model.queue.clone(), job.clone());
+        let other = thread::spawn(move || same.give_up(queue.retract(&*same)));
+        assert!(model.queue.push(job.clone()).is_ok());
+        other.join().unwrap();
+        while let Some(claim) = model.queue.try_next(WorkerSlot(0)) {
+            model.started.run(&claim);
+        }
+        job.is_accounted_for();
+    });
+}
+
+#[test]
+fn a_job_that_is_retracted_while_it_is_brought_runs_or_does_not() {
+    a_job_is_brought_and_retracted();
+    fails(Flaw::HandsOutTwice, a_job_is_brought_and_retracted);
+}
+
+/// Long ago.
+const START: Duration = Duration::from_secs(1);
+
+/// How many units a worker has after it came for more, that which it runs among them.
+fn comes_at(model: &Model, slot: usize, time: Duration) -> (usize, usize) {
+    Instant::set(START + time);
+    let claim = model.queue.next(WorkerSlot(slot)).unwrap();
+    let has = 1 + model.queue.slots[slot].lock().next.len();
+    model.started.run(&claim);
+    (claim.unit.index(), has)
+}
+
+/// Workers take as many as their tasks allow.
+const ADAPTS: Pace = Pace {
+    most: 8,
+    forced: false,
+    spin: SLEEPS,
+};
+
+fn depth_follows_the_tasks() {
+    check(0, || {
+        let model = Model::new(1, ADAPTS);
+        let job = model.push(0, 40);
+        let short = Duration::from_micros(1);
+        let mut at = Duration::ZERO;
+        let mut takes = |pause: Duration| {
+            at += pause;
+            comes_at(&model, 0, at).1
+        };
+        assert_eq!(takes(short), 1);
+        // Twice as many at each fill, and then those.
+        let counts: Vec<_> = (0..14).map(|_| takes(short)).collect();
+        assert_eq!(counts, [2, 1, 4, 3, 2, 1, 8, 7, 6, 5, 4, 3, 2, 1]);
+        // One long task among eight short ones.
+        let counts: Vec<_> = (0..8).map(|_| takes(short)).collect();
+        assert_eq!(counts, [8, 7, 6, 5, 4, 3, 2, 1]);
+        assert_eq!(takes(Duration::from_micros(50)), 1, "it was not short");
+        assert_eq!(takes(Duration::from_micros(6)), 1, "nor was this one");
+        assert_eq!(takes(short), 2);
+        job.runs();
+    });
+}
+
+#[test]
+fn a_worker_takes_one_unit_after_the_first_task_that_is_not_short() {
+    depth_follows_the_tasks();
+    fails(Flaw::DepthStays, depth_follows_the_tasks);
+}
+
+/// Worker 0 has taken units 1 and 2, and is away for so long; which one the other worker gets.
+fn another_gets(away: Duration, vacates: bool) -> usize {
+    let model = Model::new(2, ADAPTS);
+    model.push(0, 8);
+    assert_eq!(comes_at(&model, 0, Duration::ZERO), (0, 1));
+    assert_eq!(comes_at(&model, 0, Duration::ZERO), (1, 2));
+    if vacates {
+        model.queue.vacate(WorkerSlot(0));
+    }
+    comes_at(&model, 1, away).0
+}
+
+fn nothing_waits_behind_a_slow_worker() {
+    check(0, || {
+        assert_eq!(another_gets(Duration::ZERO, false), 3);
+        assert_eq!(another_gets(Duration::from_micros(49), false), 3);
+        // What it has taken is before all that nobody has.
+        assert_eq!(another_gets(Duration::from_micros(50), false), 2);
+        assert_eq!(another_gets(Duration::ZERO, true), 2);
+    });
+}
+
+#[test]
+fn what_a_slow_worker_has_taken_is_before_all_that_nobody_has() {
+    nothing_waits_behind_a_slow_worker();
+    fails(Flaw::NeverTakesBack, nothing_waits_behind_a_slow_worker);
+    fails(Flaw::KeepsWhatItTook, nothing_waits_behind_a_slow_worker);
+}
