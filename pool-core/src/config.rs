@@ -100,17 +100,27 @@ impl Config {
         }
     }
 
+    /// The number that an environment variable says, in a build that asks for it.
+    fn of_environment(name: &str) -> Option<u64> {
+        let value = cfg!(feature = "pace-of-environment").then(|| std::env::var(name).ok());
+        value.flatten()?.parse().ok()
+    }
+
     pub(crate) fn pace(&self, most: usize) -> Pace {
         const SPIN: Duration = Duration::from_micros(50);
+        let reach = self
+            .reach
+            .or_else(|| Some(Self::of_environment("POOL_REACH")?.max(1) as usize));
         let spin = self
             .spin
+            .or_else(|| Self::of_environment("POOL_SPIN").map(Duration::from_micros))
             .unwrap_or_else(|| match thread::available_parallelism() {
                 Ok(cpus) if cpus.get() > 1 => SPIN,
                 _ => Duration::ZERO,
             });
         Pace {
-            most: self.reach.unwrap_or(most).min(most),
-            forced: self.reach.is_some() && most > 1,
+            most: reach.unwrap_or(most).min(most),
+            forced: reach.is_some() && most > 1,
             // A backend that takes each unit for itself waits by means of its own.
             spin: (most > 1).then_some(spin),
         }

@@ -22,6 +22,7 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
+    #[cfg(shuttle)]
     pub(crate) fn number(&self) -> u64 {
         self.number
     }
