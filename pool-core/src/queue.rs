@@ -269,15 +269,10 @@ impl<J: ?Sized + AsJob> Queue<J> {
             return Some(claim);
         }
         let mut started = (self.pace.most > 1).then(Instant::now);
-        self.judge(slot, started);
+        // It may be the last reference to its job, and is dropped under no lock.
+        drop(self.come_back(slot, started));
         let mut has_spun = self.pace.spin.is_none();
         let mut inner = self.lock();
-        // What ran before may be the last reference to its job: it is dropped outside of the lock.
-        if let Some(before) = self.replace_current(&mut inner, slot, None) {
-            drop(inner);
-            drop(before);
-            inner = self.lock();
-        }
         loop {
             if leave() {
                 drop(inner);
@@ -355,13 +350,14 @@ impl<J: ?Sized + AsJob> Queue<J> {
         Some(claim)
     }
 
-    /// A worker comes back for more: how many it may take depends on how long it was away.
-    fn judge(&self, slot: WorkerSlot, now: Option<Instant>) {
-        if self.pace.forced {
-            return;
-        }
-        if let (Some(now), Some(place)) = (now, self.slots.get(slot.0)) {
-            let mut own = place.lock();
+    /// A worker comes back for more: what it ran has ended, and is returned. How many units it may take depends on how long it was
+    /// away.
+    fn come_back(&self, slot: WorkerSlot, now: Option<Instant>) -> Option<Arc<J>> {
+        let Some(place) = self.slots.get(slot.0) else {
+            return self.replace_current(&mut self.lock(), slot, None);
+        };
+        let mut own = place.lock();
+        if let Some(now) = now.filter(|_| !self.pace.forced) {
             let away = self
                 .nanos(now)
                 .saturating_sub(place.filled.load(Ordering::Relaxed));
@@ -373,6 +369,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
             };
             own.taken = 0;
         }
+        own.current.take()
     }
 
     /// Takes units for a worker: the first is for now, the others go into its own queue.
@@ -389,9 +386,13 @@ impl<J: ?Sized + AsJob> Queue<J> {
                 None => self.take_from_another(slot, 0)?,
             },
         };
-        self.replace_current(inner, slot, Some(claim.job.clone()));
-        if let (Some(now), Some(place)) = (now, self.slots.get(slot.0)) {
-            let mut own = place.lock();
+        let Some(place) = self.slots.get(slot.0) else {
+            self.replace_current(inner, slot, Some(claim.job.clone()));
+            return Some(claim);
+        };
+        let mut own = place.lock();
+        own.current = Some(claim.job.clone());
+        if let Some(now) = now {
             while own.next.len() + 1 < own.depth
                 && let Some(claim) = self.take(inner)
             {

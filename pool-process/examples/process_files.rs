@@ -13,7 +13,6 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use pool_process::Report;
 use pool_process::prelude::*;
 
 fn walk(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -10,7 +10,6 @@
 
 use std::collections::BTreeMap;
 
-use pool_thread::Report;
 use pool_thread::prelude::*;
 
 /// The bytes of one line of a log, with the name for its address.
