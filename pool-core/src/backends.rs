@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::job::JobCell;
 use crate::queue::Queue;
+use crate::shared::Assist;
 use crate::task::{FnCall, Portable, PortableFn};
 use crate::unit::AsJob;
 use crate::wait_group::Deadline;
@@ -44,8 +45,26 @@ pub trait Backend: Sized + Send + Sync + 'static {
         1
     }
 
-    /// Something was queued, or the phase changed. Called without a lock held.
+    /// What threads that wait for a job of the pool do meanwhile, where its workers do not complete jobs themselves. It is asked for
+    /// once, before the start.
+    fn assist(&self) -> Option<Arc<dyn Assist>> {
+        None
+    }
+
+    /// Something was queued, or the phase changed. Called without a lock held, on the thread that has done it.
     fn wake(&self) {}
+
+    /// How many units that it has taken by [`Queue::take_next`] are not over: their jobs are open.
+    fn unfinished(&self) -> usize {
+        0
+    }
+
+    /// The pool is terminated: no unit that it has taken by [`Queue::take_next`], and that has not started, will start when this
+    /// returns. Gives the jobs of all units that it has taken so, and that have not ended. Called once, before
+    /// [`terminate`](Self::terminate).
+    fn abandon(&self) -> Vec<Arc<Self::Job>> {
+        Vec::new()
+    }
 
     /// The pool was closed: workers leave once the queue is empty.
     fn close(&self) {}

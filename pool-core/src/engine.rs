@@ -28,7 +28,7 @@ use crate::stats::TaskStats;
 use crate::submit_async::{Admit, SubmitAsync};
 use crate::task::{Func, Task};
 use crate::thread_state;
-use crate::unit::{AsJob, Job};
+use crate::unit::{AsJob, Job, Unclaimed};
 use crate::wait_group::Deadline;
 use crate::work::{Batch, Single, Work};
 
@@ -60,7 +60,7 @@ impl<B: Backend> Engine<B> {
             panics::install_hook();
         }
         let pace = config.pace(backend.reach());
-        let shared = Arc::new(PoolShared::new(config.timers, pace.spin));
+        let shared = Arc::new(PoolShared::new(config.timers, pace.spin, backend.assist()));
         let queue = Arc::new(Queue::new(size, bound, shared.pool, pace));
         if let Err(error) = backend.start(&queue) {
             // The workers that were started find nothing to do, and leave.
@@ -111,7 +111,7 @@ impl<B: Backend> Engine<B> {
         if self.0.shared.is_here().is_err() {
             return TaskStats::default();
         }
-        let (submitted, unfinished) = self.0.queue.units();
+        let (submitted, unfinished) = self.0.units();
         self.0.shared.counters.task_stats(submitted, unfinished)
     }
 
@@ -512,6 +512,12 @@ impl<B: Backend> Shared<B> {
         Ok(wait(&|| over.load(Ordering::Acquire)))
     }
 
+    /// Units that were admitted, and how many of them wait or run.
+    fn units(&self) -> (u64, u64) {
+        let (submitted, unfinished) = self.queue.units();
+        (submitted, unfinished + self.backend.unfinished() as u64)
+    }
+
     /// Whether work would be admitted.
     fn admit(&self) -> Result<(), PoolError> {
         self.shared.is_here()?;
@@ -524,7 +530,12 @@ impl<B: Backend> Shared<B> {
         }
         if let Ok(Some(Order::Terminate)) = self.queue.step(Step::Terminate) {
             self.queue.sources().iter().for_each(|source| source.stop());
-            for (job, unclaimed) in self.queue.abandon() {
+            let taken = self.backend.abandon();
+            let taken = taken.into_iter().map(|job| (job, Unclaimed::NONE));
+            let mut jobs = self.queue.abandon();
+            jobs.extend(taken);
+            jobs.sort_by_key(|(job, _)| job.job().number());
+            for (job, unclaimed) in jobs {
                 job.job().terminate(unclaimed);
             }
             self.backend.terminate();
@@ -583,7 +594,7 @@ impl<B: Backend> Drop for Engine<B> {
         if shared.queue.phase() == Phase::Joined || shared.detached.load(Ordering::Acquire) {
             return;
         }
-        let (_, unfinished) = shared.queue.units();
+        let (_, unfinished) = shared.units();
         if shared.warn_on_drop && unfinished > 0 && shared.queue.phase() != Phase::Terminated {
             let tasks = if unfinished == 1 { "task" } else { "tasks" };
             // Not `eprintln`, which panics where nobody reads stderr.

@@ -289,6 +289,9 @@ pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bo
                 if job.state().ring() {
                     job.shared().callbacks.nudge();
                 }
+                if let Some(assist) = &job.shared().assist {
+                    assist.kick();
+                }
             }),
         )
     });
@@ -302,6 +305,13 @@ pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bo
         return Ok(state.wait(None, None, give_up));
     }
     let blocked = thread_state::block(shared.pool)?;
+    if let Some(assist) = &shared.assist {
+        let done = || state.is_ready() || give_up();
+        assist.assist(&done);
+        if !done() && state.assists() && assist.sleep(&done) {
+            return Ok(state.is_ready());
+        }
+    }
     Ok(state.wait(blocked.as_ref(), shared.spin, give_up))
 }
 

@@ -27,5 +27,5 @@ impl AsJob for dyn Queued {
 
 /// What the jobs of a pool share, without a pool.
 pub(crate) fn shared() -> Arc<PoolShared> {
-    Arc::new(PoolShared::new(Timers::real(), None))
+    Arc::new(PoolShared::new(Timers::real(), None, None))
 }

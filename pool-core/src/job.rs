@@ -261,6 +261,11 @@ impl<W: Work + 'static> JobCell<W> {
         if published.callback_waits {
             self.shared.callbacks.nudge();
         }
+        if published.assists
+            && let Some(assist) = &self.shared.assist
+        {
+            assist.kick();
+        }
         if published.forgotten {
             // SAFETY: ready, and the handle has gone: nobody else can reach the outcome.
             unsafe { self.lose() };

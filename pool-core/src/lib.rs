@@ -188,7 +188,7 @@ pub mod backend {
     pub use crate::panics::{catch, install_hook};
     pub use crate::queue::{Claim, Queue, WorkerSlot};
     pub use crate::settled::{ItemResult, Settled};
-    pub use crate::shared::TaskId;
+    pub use crate::shared::{Assist, TaskId};
     pub use crate::stack_job::Borrowed;
     pub use crate::task::{
         ContextFnPtr, ContextPtr, FnAddress, FnCall, FnEach, Func, Once, Plain, PlainCall,

@@ -557,6 +557,40 @@ impl<J: ?Sized + AsJob> Queue<J> {
         claim
     }
 
+    /// The next unit, if there is one now, for a backend that itself remembers which units its workers have. It calls no code of
+    /// the user: whoever has taken units calls [`tell_taken`](Self::tell_taken), with no lock held.
+    pub fn take_next(&self) -> Option<Claim<J>> {
+        if !self.has_waiting() {
+            return None;
+        }
+        let mut inner = self.lock();
+        let claim = self.take(&mut inner);
+        self.at_head.store(inner.waiting, Ordering::Relaxed);
+        claim
+    }
+
+    /// Units were taken by [`take_next`](Self::take_next): whoever waits for a place in the queue looks again.
+    pub fn tell_taken(&self) {
+        if self.bound.is_some() {
+            self.leave(self.lock());
+        }
+    }
+
+    /// Takes back units that were taken by [`take_next`](Self::take_next), and that no worker has started: each is handed out again
+    /// before all that were submitted after it. Not to be called once the backend was told to abandon its units.
+    pub fn give_back(&self, claims: impl IntoIterator<Item = Claim<J>>) {
+        let mut inner = self.lock();
+        claims
+            .into_iter()
+            .for_each(|claim| inner.insert_returned(claim));
+        self.at_head.store(inner.waiting, Ordering::Relaxed);
+    }
+
+    /// Whether there is a unit that nobody has taken: a hint, without a lock.
+    pub fn has_units(&self) -> bool {
+        self.has_waiting()
+    }
+
     /// Whether what a slot took last is a unit of the job with this number.
     pub fn runs(&self, slot: WorkerSlot, job: u64) -> bool {
         let is = |running: &Arc<J>| running.job().number().0 == job;
@@ -574,6 +608,12 @@ impl<J: ?Sized + AsJob> Queue<J> {
     /// Takes back a unit that a worker was given and has not started: it is handed out again before all that were
     /// submitted after it. In a terminated pool its job is ended instead.
     pub fn put_back(&self, mut claim: Claim<J>) {
+        claim.unit.count_return();
+        self.put_back_unsent(claim);
+    }
+
+    /// As [`put_back`](Self::put_back), for a unit that its worker was not about to start: the return is not counted.
+    pub fn put_back_unsent(&self, claim: Claim<J>) {
         let mut inner = self.lock();
         if self.phase() == Phase::Terminated {
             drop(inner);
@@ -581,7 +621,6 @@ impl<J: ?Sized + AsJob> Queue<J> {
             job.terminate(Unclaimed::returned(&claim.unit, job));
             return;
         }
-        claim.unit.count_return();
         inner.insert_returned(claim);
         self.at_head.store(inner.waiting, Ordering::Relaxed);
         drop(inner);

@@ -1,6 +1,7 @@
 //! What all jobs of a pool share: its number, its timers, its callback thread.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -21,8 +22,20 @@ impl fmt::Display for TaskId {
     }
 }
 
+/// What threads that wait do for a pool whose workers do not complete jobs themselves.
+pub trait Assist: Send + Sync {
+    /// Called by a thread that is going to sleep until `done` says true: until then, or for a short time, it may do the pool's work.
+    fn assist(&self, done: &dyn Fn() -> bool);
+
+    /// Sleeps until `done` says true, and does the pool's work meanwhile, instead of its backend's own thread; false where another
+    /// thread does that already: then the caller sleeps otherwise.
+    fn sleep(&self, done: &dyn Fn() -> bool) -> bool;
+
+    /// Has a thread that sleeps so ask again whether it is done.
+    fn kick(&self);
+}
+
 /// What all jobs of a pool share.
-#[derive(Debug)]
 pub(crate) struct PoolShared {
     /// Number of the pool in this process, from 1.
     pub(crate) pool: u64,
@@ -32,13 +45,19 @@ pub(crate) struct PoolShared {
     pub(crate) readers: Readers,
     /// How long one who waits for a job looks at it before he sleeps, if he does.
     pub(crate) spin: Option<Duration>,
+    /// What those who wait do before they sleep, if there is anything.
+    pub(crate) assist: Option<Arc<dyn Assist>>,
     /// The process whose pool it is.
     owner: OwnerProcess,
     tasks: AtomicU64,
 }
 
 impl PoolShared {
-    pub(crate) fn new(timers: Timers, spin: Option<Duration>) -> PoolShared {
+    pub(crate) fn new(
+        timers: Timers,
+        spin: Option<Duration>,
+        assist: Option<Arc<dyn Assist>>,
+    ) -> PoolShared {
         static POOLS: AtomicU64 = AtomicU64::new(1);
         let pool = POOLS.fetch_add(1, Ordering::Relaxed);
         PoolShared {
@@ -48,6 +67,7 @@ impl PoolShared {
             counters: Counters::default(),
             readers: Readers::default(),
             spin,
+            assist,
             owner: OwnerProcess::current(),
             tasks: AtomicU64::new(0),
         }
@@ -65,5 +85,14 @@ impl PoolShared {
     /// The next task's number.
     pub(crate) fn number(&self) -> TaskId {
         TaskId(self.tasks.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl fmt::Debug for PoolShared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolShared")
+            .field("pool", &self.pool)
+            .field("tasks", &self.tasks)
+            .finish_non_exhaustive()
     }
 }

@@ -47,6 +47,8 @@ const ON_STACK: u32 = 1 << 8;
 const HANDED_OUT: u32 = 1 << 9;
 /// Its units take places of a queue that has a bound.
 const TAKES_PLACES: u32 = 1 << 10;
+/// A thread waits by means of the backend's.
+const ASSISTS: u32 = 1 << 11;
 
 /// What a job's resolver still has to do once the job is ready.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +57,8 @@ pub(crate) struct Published {
     pub(crate) callback_waits: bool,
     /// The handle was dropped: the outcome belongs to the resolver.
     pub(crate) forgotten: bool,
+    /// A thread waits by means of the backend's, and must be kicked.
+    pub(crate) assists: bool,
 }
 
 #[derive(Debug, Default)]
@@ -212,6 +216,7 @@ impl TaskState {
         Published {
             callback_waits: before & CALLBACK_WAITS != 0,
             forgotten: before & FORGOTTEN != 0,
+            assists: before & ASSISTS != 0,
         }
     }
 
@@ -261,6 +266,11 @@ impl TaskState {
     /// Looks for a while whether it is ready, before anybody sleeps.
     fn is_ready_within(&self, spin: Duration) -> bool {
         !spin::has_woken() && spin::until(|| self.is_ready(), spin, false)
+    }
+
+    /// A thread is going to wait by means of the backend's: from now on `publish` asks for a kick. False where it is ready already.
+    pub(crate) fn assists(&self) -> bool {
+        self.word.fetch_or(ASSISTS, Ordering::AcqRel) & PHASE != READY
     }
 
     /// A callback of the same pool is going to wait: from now on `publish` and `ring` ask for a nudge.

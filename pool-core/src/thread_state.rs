@@ -206,19 +206,24 @@ impl Drop for WorkerGuard {
 /// Marks the calling thread, until it is dropped, as the service thread of a pool: the pool makes no progress without it. A call that
 /// would wait for the pool is refused there. If the pool is dropped there, another thread joins it.
 #[derive(Debug)]
-pub struct ServiceGuard(());
+pub struct ServiceGuard {
+    /// What the thread did before.
+    before: Option<(u64, Role)>,
+}
 
 impl ServiceGuard {
     /// Marks the calling thread as the service thread of the pool with this number.
     pub fn enter(pool: u64) -> ServiceGuard {
-        with_thread(|thread| thread.role = Some((pool, Role::Service)));
-        ServiceGuard(())
+        let before = with_thread(|thread| thread.role.replace((pool, Role::Service)));
+        ServiceGuard {
+            before: before.flatten(),
+        }
     }
 }
 
 impl Drop for ServiceGuard {
     fn drop(&mut self) {
-        with_thread(|thread| thread.role = None);
+        with_thread(|thread| thread.role = self.before);
     }
 }
 

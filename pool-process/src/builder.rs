@@ -12,6 +12,7 @@ use crate::environment::Environment;
 use crate::pool::ProcessPool;
 use crate::pool::backend::Processes;
 use crate::pool::dispatcher::Plan;
+use crate::pool::feed::Pace;
 use crate::start::{self, StartMethod};
 use crate::wire::codec;
 use crate::wire::token::Entry;
@@ -31,6 +32,10 @@ pub struct Builder {
     preload: Option<fn()>,
     initializer: Option<Result<Arc<[u8]>, CodecError>>,
     max_tasks: Option<NonZeroUsize>,
+    shared_memory: bool,
+    bound: bool,
+    reach: Option<usize>,
+    spin: Option<Duration>,
 }
 
 impl ProcessPool {
@@ -101,6 +106,10 @@ impl Default for Builder {
             preload: None,
             initializer: None,
             max_tasks: None,
+            shared_memory: true,
+            bound: false,
+            reach: None,
+            spin: None,
         }
     }
 }
@@ -159,6 +168,7 @@ impl Builder {
     pub fn queue(self, tasks: usize) -> Self {
         Builder {
             config: self.config.queue(tasks),
+            bound: true,
             ..self
         }
     }
@@ -327,6 +337,52 @@ impl Builder {
         }
     }
 
+    /// Whether tasks and their answers travel through memory that the pool shares with each worker (default: yes, 132 KiB for each).
+    /// Otherwise, where the system refuses that memory, and where they are too long for it, they travel by a socket.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_process::Pool;
+    /// let pool = pool_process::ProcessPool::builder().size(1).shared_memory(false).build()?;
+    /// assert_eq!(pool.apply(|x: u32| x + 1, 1)?, 2);
+    /// assert_eq!(pool.stats().shared_memory, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn shared_memory(self, shared: bool) -> Self {
+        Builder {
+            shared_memory: shared,
+            ..self
+        }
+    }
+
+    /// How long who waits for a result, and one idle worker of the pool, look again before they sleep (default: 50 microseconds, and
+    /// not at all where this process may use one CPU only).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_process::Pool;
+    /// let pool = pool_process::ProcessPool::builder().size(1).spin(std::time::Duration::ZERO).build()?;
+    /// assert_eq!(pool.apply(|x: u32| x + 1, 1)?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spin(self, time: Duration) -> Self {
+        Builder {
+            spin: Some(time),
+            ..self
+        }
+    }
+
+    /// How many units each worker has at once, whatever its tasks take: for tests.
+    #[doc(hidden)]
+    pub fn reach(self, units: usize) -> Self {
+        Builder {
+            reach: Some(units),
+            ..self
+        }
+    }
+
     /// Starts each worker from the program's file, instead of having a fork server fork it.
     ///
     /// # Examples
@@ -417,6 +473,17 @@ impl Builder {
                 "the initializer cannot travel: cannot encode {error}"
             ))
         })?;
+        // A bound counts what workers have taken, and a share what they have run: they take one at a time.
+        let one_at_a_time = self.bound || self.max_tasks.is_some();
+        let pace = Pace {
+            reach: match self.reach {
+                _ if one_at_a_time => 1,
+                Some(units) => units.clamp(1, Pace::REACH),
+                None => Pace::REACH,
+            },
+            forced: self.reach.is_some() && !one_at_a_time,
+            spin: self.spin.unwrap_or_else(default_spin),
+        };
         let plan = Plan {
             environment,
             timers: self.timers,
@@ -427,11 +494,21 @@ impl Builder {
             preload: self.preload,
             initializer,
             max_tasks: self.max_tasks,
+            shared_memory: self.shared_memory,
+            pace,
             stats: Arc::default(),
         };
         Ok(ProcessPool(Engine::start(
             Processes::new(plan)?,
             self.config,
         )?))
+    }
+}
+
+/// How long who waits looks again, where nothing is said: where there is one CPU, whoever is awaited needs it.
+fn default_spin() -> Duration {
+    match std::thread::available_parallelism() {
+        Ok(cpus) if cpus.get() > 1 => Duration::from_micros(50),
+        _ => Duration::ZERO,
     }
 }

@@ -21,6 +21,9 @@ pub(crate) mod image;
 // What both sides of a socket agree on.
 pub(crate) mod wire;
 
+// Memory that a pool shares with one worker.
+pub(crate) mod ring;
+
 // What a worker has around it.
 pub(crate) mod environment;
 

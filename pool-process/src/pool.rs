@@ -17,6 +17,15 @@ mod cause;
 // The contexts that a worker has.
 mod sent_contexts;
 
+// The timer by which busy workers are checked.
+pub(crate) mod watch;
+
+// What workers wake their pool by.
+pub(crate) mod bells;
+
+// Units into rings, answers out of them.
+pub(crate) mod feed;
+
 // The connection to a worker.
 mod connection;
 

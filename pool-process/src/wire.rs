@@ -24,3 +24,4 @@ pub(crate) mod setup;
 pub(crate) mod answer;
 
 pub(crate) use frame::{Breach, Frame, HEAD, Kind, MAX_PAYLOAD, Reader, fits, seal, write};
+pub(crate) use setup::RING_MAPPED;

@@ -14,6 +14,12 @@ mod setup;
 // The end.
 mod exit;
 
+// A task is run and answered.
+mod task;
+
+// One task after the other, through a ring.
+mod ring_loop;
+
 // One task after the other.
 mod main_loop;
 

@@ -55,6 +55,8 @@ fn a_task_that_writes_garbage_fails_alone() -> Outcome {
                         nix::sys::socket::send(fd, &garbage, nix::sys::socket::MsgFlags::empty());
                 }
             }
+            // It is to be noticed before there is an answer.
+            never_end(());
         };
         let lost = loss(pool.apply(scribble, ()));
         assert!(

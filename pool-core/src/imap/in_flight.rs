@@ -159,7 +159,12 @@ impl<R: 'static, E: 'static> InFlight<R, E> {
                     self.receive_on_callback_thread(shared)
                 }
                 Err(_) => match thread_state::block(shared.pool) {
-                    Ok(blocked) => self.receive(blocked),
+                    Ok(blocked) => {
+                        if let Some(assist) = &shared.assist {
+                            assist.assist(&|| !self.events.is_empty());
+                        }
+                        self.receive(blocked)
+                    }
                     // There is no compensation thread for this worker. With a time limit it waits all the same.
                     Err(_) if limit.is_some() => self.receive(None),
                     // Without one the wait is refused, at the chunk that was submitted first.

@@ -1,21 +1,24 @@
 //! The process backend: it passes the engine's orders to the dispatcher's thread.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc};
 use std::thread::JoinHandle;
 
 use pool_core::backend::{
-    Backend, Batch, CallCell, Deadline, JobCell, PortableFn, Queue, ServiceGuard, WaitGroup,
-    thread_builder,
+    Assist, Backend, Batch, CallCell, Deadline, JobCell, PortableFn, Queue, ServiceGuard,
+    WaitGroup, thread_builder,
 };
-use pool_core::{Portable, StartError};
+use pool_core::{Portable, StartError, TaskError};
 
-use crate::sys::about;
+use crate::sys::{self, about};
 
-use super::dispatcher::{Dispatcher, Plan};
+use super::bells::Bells;
+use super::dispatcher::{BELLS, Dispatcher, Plan};
+use super::feed::Feed;
 use super::inbox::{Inbox, Order};
 use super::remote_job::RemoteJob;
 use super::stats::Stats;
+use super::watch::Watch;
 
 /// Workers that are processes.
 pub struct Processes {
@@ -25,6 +28,32 @@ pub struct Processes {
     present: Arc<WaitGroup>,
     thread: Mutex<Option<JoinHandle<()>>>,
     stats: Arc<Mutex<Stats>>,
+    /// From the start on.
+    feed: OnceLock<Arc<Feed>>,
+    helper: Arc<Helper>,
+}
+
+/// The feed as jobs have it: a handle that outlives the pool keeps nothing of it.
+#[derive(Debug, Default)]
+struct Helper(OnceLock<Weak<Feed>>);
+
+impl Assist for Helper {
+    fn assist(&self, done: &dyn Fn() -> bool) {
+        if let Some(feed) = self.0.get().and_then(Weak::upgrade) {
+            feed.assist(done);
+        }
+    }
+
+    fn sleep(&self, done: &dyn Fn() -> bool) -> bool {
+        let feed = self.0.get().and_then(Weak::upgrade);
+        feed.is_some_and(|feed| feed.sleep(done))
+    }
+
+    fn kick(&self) {
+        if let Some(feed) = self.0.get().and_then(Weak::upgrade) {
+            feed.kick();
+        }
+    }
 }
 
 impl Processes {
@@ -36,17 +65,41 @@ impl Processes {
             inbox: Arc::new(inbox),
             present: Arc::new(WaitGroup::new()),
             thread: Mutex::new(None),
+            feed: OnceLock::new(),
+            helper: Arc::default(),
         })
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        lock(&self.stats).clone()
+        Stats {
+            shared_memory: self.feed().map_or(0, Feed::rings),
+            ..lock(&self.stats).clone()
+        }
+    }
+
+    fn feed(&self) -> Option<&Feed> {
+        self.feed.get().map(|feed| &**feed)
     }
 
     /// Runs the dispatcher on a thread of its own; returns when all workers were started, or none is left.
     fn dispatch(&self, plan: Plan, queue: &Arc<Queue<dyn RemoteJob>>) -> Result<(), StartError> {
         let refused = |source| StartError::Worker { index: 0, source };
-        let mut dispatcher = Dispatcher::new(plan, queue, &self.inbox).map_err(refused)?;
+        let watch = Arc::new(Watch::new().map_err(refused)?);
+        let epoll = sys::epoll().map_err(refused)?;
+        let bells = Bells::new(&epoll, BELLS).map_err(refused)?;
+        let feed = Feed::new(
+            queue,
+            &self.inbox,
+            &watch,
+            bells,
+            plan.pace,
+            plan.max_payload,
+            plan.max_tasks,
+        );
+        let feed = self.feed.get_or_init(|| Arc::new(feed));
+        self.helper.0.get_or_init(|| Arc::downgrade(feed));
+        let mut dispatcher =
+            Dispatcher::new(plan, queue, &self.inbox, feed, &watch, epoll).map_err(refused)?;
         let present = self.present.enter();
         let (report, started) = mpsc::sync_channel(1);
         let pool = queue.pool();
@@ -99,8 +152,26 @@ impl Backend for Processes {
         outcome
     }
 
+    fn assist(&self) -> Option<Arc<dyn Assist>> {
+        Some(self.helper.clone())
+    }
+
     fn wake(&self) {
-        self.inbox.wake();
+        let Some(feed) = self.feed() else {
+            return;
+        };
+        feed.queued();
+        if feed.needs_dispatcher() {
+            self.inbox.wake();
+        }
+    }
+
+    fn unfinished(&self) -> usize {
+        self.feed().map_or(0, Feed::unfinished)
+    }
+
+    fn abandon(&self) -> Vec<Arc<dyn RemoteJob>> {
+        self.feed().map(Feed::terminate).unwrap_or_default()
     }
 
     fn call_job<F: PortableFn<A>, A: Portable>(cell: Arc<CallCell<F, A>>) -> Arc<dyn RemoteJob> {
@@ -118,6 +189,11 @@ impl Backend for Processes {
     }
 
     fn terminate(&self) {
+        let abandoned = self.feed().map(Feed::abandoned).unwrap_or_default();
+        for claim in abandoned {
+            // Its job is over already, and is told how many of its units are left.
+            claim.job.fail(claim.unit, TaskError::Terminated);
+        }
         self.inbox.tell(Order::Terminate);
     }
 

@@ -3,11 +3,14 @@
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 
+use nix::sys::eventfd::EventFd;
 use pool_core::CodecError;
 use pool_core::backend::Claim;
 
 use crate::child::Child;
+use crate::ring::parent::ParentRing;
 use crate::start::Spawned;
 use crate::wire::socket::{NonBlocking, Socket};
 use crate::wire::{self, Breach, Frame, Kind, Reader};
@@ -39,6 +42,8 @@ pub(crate) enum WorkerState {
     Idle,
     /// It has this task.
     Busy(Assignment),
+    /// It has a ring: the feed knows what it does.
+    Fed,
     /// It was sent `Leave`, or a signal that ends it.
     Leaving,
 }
@@ -58,7 +63,9 @@ pub(crate) struct Connection {
     pub(crate) child: Child,
     /// The number of this worker among all that the pool has started.
     pub(crate) serial: u32,
-    pub(crate) socket: Socket,
+    pub(crate) socket: Arc<Socket>,
+    /// Its ring and its bell, until it is ready.
+    pub(crate) ring: Option<(ParentRing, EventFd)>,
     pub(crate) state: WorkerState,
     /// Why the pool kills it.
     pub(crate) kill_reason: Option<String>,
@@ -78,12 +85,18 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(spawned: Spawned, serial: u32, max_payload: u64) -> Connection {
+    pub(crate) fn new(
+        spawned: Spawned,
+        serial: u32,
+        ring: Option<(ParentRing, EventFd)>,
+        max_payload: u64,
+    ) -> Connection {
         let Spawned { child, socket } = spawned;
         Connection {
             child,
             serial,
-            socket,
+            socket: Arc::new(socket),
+            ring,
             state: WorkerState::Starting,
             kill_reason: None,
             closed: false,
@@ -117,12 +130,21 @@ impl Connection {
         let context = claim.job.context(&claim.unit);
         self.outbox();
         self.sent_contexts
-            .write_missing(context, &mut self.outbox, max)?;
+            .write_missing(context, &mut self.outbox, max, &mut 0)?;
         wire::write(self.outbox(), Kind::Task, request, |out| {
             let start = out.len();
             claim.job.encode(&claim.unit, out)?;
             wire::fits("the task's argument", out.len() - start, max)
         })
+    }
+
+    /// Appends a frame to the outbox.
+    pub(crate) fn send(&mut self, frame: Vec<u8>) {
+        let outbox = self.outbox();
+        match outbox.is_empty() {
+            true => *outbox = frame,
+            false => outbox.extend_from_slice(&frame),
+        }
     }
 
     /// Sends the first frame, with descriptors.

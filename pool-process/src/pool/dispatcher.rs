@@ -58,15 +58,14 @@ use pool_core::{StartError, TaskError, Timers};
 use crate::environment::Environment;
 use crate::server::registry::Preload;
 use crate::start::{StartMethod, Starter};
-use crate::sys;
 use crate::wire::socket;
 
 use super::connection::{Assignment, Connection, WorkerState};
+use super::feed::{Chore, Feed, Pace};
 use super::inbox::{Inbox, Order};
 use super::remote_job::RemoteJob;
 use super::stats::Stats;
-
-use watch::Watch;
+use super::watch::Watch;
 
 /// The settings of a pool's workers, from its builder.
 #[derive(Debug)]
@@ -82,6 +81,9 @@ pub(crate) struct Plan {
     pub(crate) initializer: Option<Arc<[u8]>>,
     /// How many tasks a worker runs before it is replaced.
     pub(crate) max_tasks: Option<NonZeroUsize>,
+    /// Whether workers get rings.
+    pub(crate) shared_memory: bool,
+    pub(crate) pace: Pace,
     pub(crate) stats: Arc<Mutex<Stats>>,
 }
 
@@ -98,6 +100,8 @@ enum Event {
     Ended(WorkerId),
     /// Busy workers are to be checked.
     Tick,
+    /// Workers have answered.
+    Rung,
 }
 
 /// Which worker an event is about. The serial number tells a worker from the one that has replaced it.
@@ -130,6 +134,7 @@ pub(crate) struct Dispatcher {
     plan: Plan,
     queue: Arc<Queue<dyn RemoteJob>>,
     inbox: Arc<Inbox>,
+    feed: Arc<Feed>,
     epoll: Epoll,
     starter: Starter,
     slots: Vec<Slot>,
@@ -141,7 +146,7 @@ pub(crate) struct Dispatcher {
     requests: u64,
     /// Starts in a row that came to nothing.
     failures: u32,
-    watch: Watch,
+    watch: Arc<Watch>,
     /// Why no worker can be had any more.
     broken: Option<String>,
 }
@@ -152,10 +157,11 @@ impl Dispatcher {
         plan: Plan,
         queue: &Arc<Queue<dyn RemoteJob>>,
         inbox: &Arc<Inbox>,
+        feed: &Arc<Feed>,
+        watch: &Arc<Watch>,
+        epoll: Epoll,
     ) -> io::Result<Dispatcher> {
-        let epoll = sys::epoll()?;
         epoll.add(inbox.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
-        let watch = Watch::new()?;
         epoll.add(watch.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, TICK))?;
         let starter = Starter::new(plan.method, plan.preload, &plan.environment.identity);
         Ok(Dispatcher {
@@ -163,6 +169,7 @@ impl Dispatcher {
             starter,
             queue: queue.clone(),
             inbox: inbox.clone(),
+            feed: feed.clone(),
             epoll,
             slots: (0..queue.size()).map(|_| Slot::default()).collect(),
             stage: Stage::Running,
@@ -170,7 +177,7 @@ impl Dispatcher {
             serial: 0,
             requests: 0,
             failures: 0,
-            watch,
+            watch: watch.clone(),
             broken: None,
         })
     }
@@ -195,13 +202,22 @@ impl Dispatcher {
         let mut room = [EpollEvent::empty(); 64];
         loop {
             self.fill_slots();
+            self.tell_needs();
             self.give_work();
+            self.feed.nudge();
+            self.do_chores();
             self.retire_idle();
             if self.is_over() {
                 return;
             }
             self.arm_watch();
-            let events = match self.epoll.wait(&mut room, EpollTimeout::NONE) {
+            // Where answers come one after the other, it looks for the next before it sleeps.
+            let timeout = match self.feed.linger() {
+                true => EpollTimeout::ZERO,
+                false if self.feed.fall_asleep() => EpollTimeout::NONE,
+                false => EpollTimeout::ZERO,
+            };
+            let events = match self.epoll.wait(&mut room, timeout) {
                 Ok(count) => &room[..count],
                 Err(Errno::EINTR) => continue,
                 // The arguments are valid, and the documentation names no other failure.
@@ -236,15 +252,21 @@ impl Dispatcher {
                 }
             }
             Event::Tick => self.check_busy(),
+            // The loop looks at all rings.
+            Event::Rung => self.feed.bells().clear(),
         }
     }
 
     fn handle_order(&mut self, order: Order) {
         match order {
-            Order::Close if self.stage == Stage::Running => self.stage = Stage::Draining,
+            Order::Close if self.stage == Stage::Running => {
+                self.stage = Stage::Draining;
+                self.feed.is_ending();
+            }
             Order::Close => {}
             Order::Terminate => {
                 self.stage = Stage::Stopping;
+                self.feed.is_ending();
                 if self.plan.grace.is_zero() {
                     self.stop(Signal::SIGKILL);
                 } else {
@@ -287,6 +309,56 @@ impl Dispatcher {
             .get(worker.slot)
             .and_then(|slot| slot.connection.as_ref());
         connection.is_some_and(|connection| connection.serial == worker.serial)
+    }
+
+    /// Says whether it has something to do itself when work arrives or has ended. It looks at the queue after that.
+    fn tell_needs(&self) {
+        let is_fed = |slot: &Slot| {
+            let connection = slot.connection.as_ref();
+            connection.is_some_and(|connection| matches!(connection.state, WorkerState::Fed))
+        };
+        let is_running = self.stage == Stage::Running && self.broken.is_none();
+        let needs = !is_running || !self.slots.iter().all(is_fed);
+        self.feed.set_needs_dispatcher(needs);
+    }
+
+    /// Does what those who pump have left to it.
+    fn do_chores(&mut self) {
+        for (index, chore) in self.feed.chores() {
+            match chore {
+                Chore::Kill(reason) => self.kill(index, reason),
+                Chore::Send(frames) => {
+                    if let Some(connection) = &mut self.slots[index].connection {
+                        frames.into_iter().for_each(|frame| connection.send(frame));
+                    }
+                    self.flush(index);
+                }
+            }
+        }
+        if self.plan.max_tasks.is_some() {
+            for index in 0..self.slots.len() {
+                if self.feed.has_run_its_share(index) {
+                    self.retire(index);
+                }
+            }
+        }
+    }
+
+    /// Has a worker that has a ring, and nothing in it, leave.
+    fn retire(&mut self, index: usize) {
+        if let Some(connection) = &mut self.slots[index].connection
+            && matches!(connection.state, WorkerState::Fed)
+            && self.feed.close(index)
+        {
+            connection.retire();
+            self.flush(index);
+        }
+    }
+
+    /// Whether nothing is left to hand out, and nothing can come back.
+    fn is_drained(&self) -> bool {
+        // In this order: what comes back is in the queue before it is out of the feed.
+        self.feed.is_at_rest() && self.queue.is_drained()
     }
 
     /// Sends the queue's first units to idle workers.
@@ -356,6 +428,9 @@ impl Dispatcher {
                 return;
             }
         };
+        if done && matches!(connection.state, WorkerState::Fed) {
+            self.feed.sent(index);
+        }
         if connection.awaits_writable == done && !connection.closed {
             connection.awaits_writable = !done;
             let mut interest = Event::Readable(WorkerId {
@@ -369,8 +444,9 @@ impl Dispatcher {
     }
 
     fn retire_idle(&mut self) {
-        if self.stage == Stage::Draining && self.queue.is_drained() {
+        if self.stage == Stage::Draining && self.is_drained() {
             for index in 0..self.slots.len() {
+                self.retire(index);
                 if let Some(connection) = &mut self.slots[index].connection
                     && matches!(connection.state, WorkerState::Idle | WorkerState::Starting)
                 {
@@ -385,8 +461,8 @@ impl Dispatcher {
         let empty = self.slots.iter().all(|slot| slot.connection.is_none());
         match self.stage {
             Stage::Running => false,
-            Stage::Draining => empty && self.queue.is_drained(),
-            Stage::Stopping => empty,
+            Stage::Draining => empty && self.is_drained(),
+            Stage::Stopping => empty && self.feed.is_at_rest(),
         }
     }
 }
@@ -395,6 +471,8 @@ impl Dispatcher {
 const WAKE: u64 = u64::MAX;
 /// The epoll data of the timer by which busy workers are checked.
 const TICK: u64 = u64::MAX - 1;
+/// The epoll data of the workers' bells.
+pub(crate) const BELLS: u64 = u64::MAX - 2;
 /// The bit that tells a worker's pidfd from its socket.
 const PIDFD: u64 = 1 << 31;
 
@@ -410,6 +488,8 @@ impl Event {
             [Some(Event::Wake), None]
         } else if data == TICK {
             [Some(Event::Tick), None]
+        } else if data == BELLS {
+            [Some(Event::Rung), None]
         } else if data & PIDFD != 0 {
             [Some(Event::Ended(worker)), None]
         } else {
@@ -430,6 +510,7 @@ impl Event {
         let data = match self {
             Event::Wake => WAKE,
             Event::Tick => TICK,
+            Event::Rung => BELLS,
             Event::Readable(worker) | Event::Writable(worker) => number(worker),
             Event::Ended(worker) => number(worker) | PIDFD,
         };

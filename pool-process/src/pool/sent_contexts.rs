@@ -25,19 +25,20 @@ struct SentContext {
 }
 
 impl SentContexts {
-    /// Writes the frames that must precede a task with this context: the context, if the worker has not got it, and orders to drop
-    /// others.
+    /// Writes the frames that must precede a task with this context, and counts them: the context, if the worker has not got it, and
+    /// orders to drop others.
     ///
     /// # Errors
     ///
-    /// The context cannot be encoded, or is longer than a message may be; nothing is written then.
+    /// The context cannot be encoded, or is longer than a message may be; no context is written then.
     pub(crate) fn write_missing(
         &mut self,
         context: Option<JobContext>,
         out: &mut Vec<u8>,
         max: u64,
+        count: &mut u64,
     ) -> Result<(), CodecError> {
-        self.forget(out, |sent| sent.bytes.strong_count() == 0);
+        self.forget(out, count, |sent| sent.bytes.strong_count() == 0);
         let Some(JobContext { number, bytes }) = context else {
             return Ok(());
         };
@@ -51,20 +52,22 @@ impl SentContexts {
             && let Some(SentContext { number: oldest, .. }) = self.0.front()
         {
             let oldest = *oldest;
-            self.forget(out, |sent| sent.number == oldest);
+            self.forget(out, count, |sent| sent.number == oldest);
         }
         frame(out, Kind::Context, number, &bytes);
+        *count += 1;
         let bytes = Arc::downgrade(&bytes);
         self.0.push_back(SentContext { number, bytes });
         Ok(())
     }
 
     /// Has the worker drop contexts.
-    fn forget(&mut self, out: &mut Vec<u8>, which: impl Fn(&SentContext) -> bool) {
+    fn forget(&mut self, out: &mut Vec<u8>, count: &mut u64, which: impl Fn(&SentContext) -> bool) {
         self.0.retain(|sent| {
             let drops = which(sent);
             if drops {
                 frame(out, Kind::Forget, sent.number, &[]);
+                *count += 1;
             }
             !drops
         });
@@ -96,8 +99,9 @@ mod tests {
             number,
             bytes: Ok(bytes.clone()),
         };
+        let mut count = 0;
         contexts
-            .write_missing(Some(context), &mut out, 100)
+            .write_missing(Some(context), &mut out, 100, &mut count)
             .expect("it fits");
         let mut reader = Reader::new(100);
         let mut stream = &out[..];
@@ -106,6 +110,7 @@ mod tests {
         while let Some(frame) = reader.next().expect("frames") {
             frames.push((frame.kind, frame.request));
         }
+        assert_eq!(count, frames.len() as u64);
         frames
     }
 
@@ -155,7 +160,7 @@ mod tests {
         };
         for _ in 0..2 {
             let refused = contexts
-                .write_missing(Some(context()), &mut out, 100)
+                .write_missing(Some(context()), &mut out, 100, &mut 0)
                 .expect_err("too long");
             assert_eq!(refused.type_name, "the job's context");
         }

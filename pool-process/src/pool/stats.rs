@@ -16,6 +16,9 @@ pub struct Stats {
     pub start_reason: String,
     /// Workers that live now.
     pub workers: usize,
+    /// Of these, the workers whose tasks travel through memory that the pool shares with each: see
+    /// [`Builder::shared_memory`](crate::Builder::shared_memory).
+    pub shared_memory: usize,
     /// Workers that were started, replacements included.
     pub started: usize,
     /// Workers that ended without having been told to.

@@ -32,6 +32,7 @@ fn begin(name: &str, task: &[u8], environment: &Environment) -> io::Result<Spawn
         max_payload: MAX_PAYLOAD,
         panic_hook: false,
         initializer: None,
+        ring: None,
     };
     wire::fits("the process's argument", task.len() - HEAD, MAX_PAYLOAD)
         .map_err(io::Error::other)?;

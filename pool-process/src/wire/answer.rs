@@ -33,6 +33,7 @@ pub(crate) fn read<O, E: Portable>(
         | Kind::Context
         | Kind::Forget
         | Kind::Leave
+        | Kind::Wake
         | Kind::Ready
         | Kind::Started
         | Kind::Unfit => {

@@ -34,6 +34,8 @@ pub enum Kind {
     Forget = 4,
     /// There is no more work: end normally.
     Leave = 5,
+    /// The worker sleeps beside work that lies in its ring: look.
+    Wake = 6,
     /// The worker can be given work.
     Ready = 16,
     /// The task is about to be decoded and run: from here on it counts as started.
@@ -53,12 +55,13 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 13] = [
+    const ALL: [Kind; 14] = [
         Kind::Setup,
         Kind::Task,
         Kind::Context,
         Kind::Forget,
         Kind::Leave,
+        Kind::Wake,
         Kind::Ready,
         Kind::Started,
         Kind::Done,
@@ -69,8 +72,16 @@ impl Kind {
         Kind::Unfit,
     ];
 
-    fn of(byte: u8) -> Option<Kind> {
+    pub(crate) fn of(byte: u8) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| *kind as u8 == byte)
+    }
+
+    /// Whether it is how a task ends.
+    pub(crate) fn is_answer(self) -> bool {
+        matches!(
+            self,
+            Kind::Done | Kind::Raised | Kind::Panicked | Kind::BadArgument | Kind::BadResult
+        )
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a worker is told first: who it is, and what it is for.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// The setup of a worker. In the first frame its environment follows, which is the same for all workers of a pool.
@@ -17,7 +19,12 @@ pub(crate) struct Setup {
     pub(crate) panic_hook: bool,
     /// What it runs before its first task: the payload of a task frame.
     pub(crate) initializer: Option<Vec<u8>>,
+    /// The last of the descriptors that come along is that of its ring, and so long it may look there for work before it sleeps.
+    pub(crate) ring: Option<Duration>,
 }
+
+/// What `Ready` says of a worker that has mapped its ring.
+pub(crate) const RING_MAPPED: &[u8] = b"ring";
 
 /// What a process is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,22 +5,18 @@
 //! run, buffers are flushed. Where the socket ends without that frame, the pool was terminated or has gone, and the worker exits at
 //! once.
 
-use std::io::{self, Write};
-
 use pool_core::backend::WorkerGuard;
 use pool_core::{CodecError, TaskError, Worker};
 
 use crate::wire::setup::{Purpose, Setup};
-use crate::wire::socket::{self, Blocking, Socket};
-use crate::wire::token::{TOKEN, Token};
+use crate::wire::socket::{Blocking, Socket};
 use crate::wire::{self, HEAD, Kind, Reader, answer, codec};
 
 use super::contexts;
 use super::entry_points::{self, report};
 use super::exit::{self, Exit, exit_now, flush};
-
-/// The capacity that a reply buffer may keep after a task.
-const KEEP: usize = 1024 * 1024;
+use super::ring_loop;
+use super::task::{KEEP, call, print_error, send};
 
 /// Runs a worker from its setup to its end.
 pub(crate) fn serve(socket: &Socket, exit: Exit) -> ! {
@@ -48,7 +44,7 @@ pub(crate) fn serve(socket: &Socket, exit: Exit) -> ! {
             print_error(&format!("{} cannot start: {error}", setup.name));
             exit_now(1)
         }
-        (Purpose::Pool { index }, Ok(())) => {
+        (Purpose::Pool { index }, Ok(ring)) => {
             let name = setup.name.clone();
             let guard = WorkerGuard::enter(
                 0,
@@ -64,12 +60,21 @@ pub(crate) fn serve(socket: &Socket, exit: Exit) -> ! {
                 });
                 exit_now(1)
             }
-            send_first(socket, Kind::Ready, |_| Kind::Ready);
-            work(reader, stream, setup.max_payload);
+            send_first(socket, Kind::Ready, |out| {
+                out.extend(ring.iter().flat_map(|_| wire::RING_MAPPED));
+                Kind::Ready
+            });
+            match ring {
+                Some(ring) => {
+                    let spin = setup.ring.unwrap_or_default();
+                    ring_loop::work(ring, reader, stream, setup.max_payload, spin);
+                }
+                None => work(reader, stream, setup.max_payload),
+            }
             drop(guard);
             exit::exit(0, exit)
         }
-        (Purpose::Alone, Ok(())) => {
+        (Purpose::Alone, Ok(_)) => {
             let code = run_alone(reader, stream, &setup.name);
             exit::exit(code, exit)
         }
@@ -136,12 +141,6 @@ fn work(mut reader: Reader, mut stream: Blocking<'_>, max_payload: u64) {
     }
 }
 
-/// Writes a line to stderr.
-fn print_error(line: &str) {
-    // Not `eprintln`, which panics where stderr has no reader; there the line is lost.
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
 /// Runs one task, and returns the exit code of the process: 0, or 1 after a panic.
 fn run_alone(mut reader: Reader, mut stream: Blocking<'_>, name: &str) -> i32 {
     loop {
@@ -189,36 +188,10 @@ fn run(socket: &Socket, request: u64, payload: &[u8], max: u64, reply: &mut Vec<
     }
 }
 
-/// Finds the code that a task names and runs it; the answer is appended.
-fn call(payload: &[u8], reply: &mut Vec<u8>) -> Kind {
-    let refused = match payload.split_first_chunk::<TOKEN>() {
-        Some((token, argument)) => match Token::from_bytes(*token).resolve() {
-            Ok(callable) => return callable.run(argument, reply),
-            Err(refused) => refused.to_string(),
-        },
-        None => "it is too short to be one".to_owned(),
-    };
-    let error = CodecError::new("task", refused);
-    report(Kind::BadArgument, &error, reply.len(), reply)
-}
-
 /// Sends `Ready` or `Unfit`.
 fn send_first(socket: &Socket, kind: Kind, fill: impl FnOnce(&mut Vec<u8>) -> Kind) {
     let mut frame = vec![0; HEAD];
     fill(&mut frame);
     wire::seal(&mut frame, kind, 0);
     send(socket, &frame);
-}
-
-/// Sends a frame. Where the pool has gone, the worker exits. Where the system refuses to send, it exits with an error, and the pool
-/// reports the task as lost.
-fn send(socket: &Socket, frame: &[u8]) {
-    match socket.write_all(frame) {
-        Ok(()) => {}
-        Err(error) if socket::is_end(&error) => exit_now(0),
-        Err(error) => {
-            print_error(&format!("a worker cannot answer its pool: {error}"));
-            exit_now(1)
-        }
-    }
 }

@@ -2,12 +2,14 @@
 
 use std::ffi::CString;
 use std::io;
+use std::os::fd::OwnedFd;
 
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::current;
 use crate::environment::settings::Settings;
+use crate::ring::worker::WorkerRing;
 use crate::wire::codec;
 use crate::wire::setup::Setup;
 use crate::wire::socket::Blocking;
@@ -19,7 +21,7 @@ impl Setup {
     pub(super) fn receive(
         reader: &mut Reader,
         stream: &mut Blocking<'_>,
-    ) -> io::Result<Option<(Setup, io::Result<()>)>> {
+    ) -> io::Result<Option<(Setup, io::Result<Option<(WorkerRing, OwnedFd)>>)>> {
         loop {
             if let Some(frame) = reader.next().map_err(io::Error::other)? {
                 if frame.kind != Kind::Setup {
@@ -28,9 +30,13 @@ impl Setup {
                 let (setup, rest): (Setup, _) =
                     codec::decode_first(frame.payload).map_err(io::Error::other)?;
                 let environment: Settings = codec::decode(rest).map_err(io::Error::other)?;
-                let applied = environment
-                    .apply(std::mem::take(&mut stream.fds))
-                    .and_then(|()| setup.apply());
+                let mut fds = std::mem::take(&mut stream.fds);
+                let bell = setup.ring.and_then(|_| fds.pop());
+                let memory = setup.ring.and_then(|_| fds.pop());
+                let applied = environment.apply(fds).and_then(|()| setup.apply());
+                // Where it cannot be mapped, tasks come by the socket.
+                let ring = || Some((WorkerRing::open(&memory?).ok()?, bell?));
+                let applied = applied.map(|()| ring());
                 return Ok(Some((setup, applied)));
             }
             if reader.fill(stream)? == 0 {

@@ -26,9 +26,11 @@ pub(crate) type Outcome = Result<(), Box<dyn std::error::Error>>;
 /// busy with something else.
 pub(crate) const BOUND: Duration = Duration::from_secs(30);
 
-/// A pool by the default way, and one by re-exec: what holds for one holds for the other.
+/// A pool by the default way, one by re-exec, and one without shared memory: what holds for one holds for the others.
 pub(crate) fn each_way(size: usize, check: impl Fn(&ProcessPool) -> Outcome) -> Outcome {
     check(&ProcessPool::new(size)?)?;
+    let on_sockets = ProcessPool::builder().size(size).shared_memory(false);
+    check(&on_sockets.build()?)?;
     check(&ProcessPool::builder().size(size).reexec().build()?)
 }
 

@@ -7,7 +7,8 @@ use pool_core::Cause;
 
 use crate::pool::cause;
 use crate::pool::connection::WorkerState;
-use crate::wire::{Frame, Kind, codec};
+use crate::pool::feed::{Feed, Lane, LaneId};
+use crate::wire::{self, Frame, Kind, codec};
 
 use super::Dispatcher;
 
@@ -15,8 +16,8 @@ use super::Dispatcher;
 enum Outcome {
     /// The protocol allows it here.
     Allowed,
-    /// The worker is ready for its first task.
-    Ready,
+    /// The worker is ready for its first task; whether it has mapped its ring.
+    Ready(bool),
     /// The protocol does not allow it here.
     Breach(String),
 }
@@ -54,14 +55,30 @@ impl Dispatcher {
     fn handle_frames(&mut self, index: usize) {
         while let Some(connection) = &mut self.slots[index].connection {
             let pid = connection.child.pid();
+            let lane = LaneId {
+                slot: index,
+                serial: connection.serial,
+            };
             let outcome = match connection.next_frame() {
+                (Ok(Some(frame)), WorkerState::Fed) => hand_over(&self.feed, lane, &frame),
                 (Ok(Some(frame)), state) => handle_frame(pid, &frame, state),
                 (Ok(None), _) => return,
                 (Err(breach), _) => Outcome::Breach(breach.to_string()),
             };
             match outcome {
                 Outcome::Allowed => {}
-                Outcome::Ready => self.failures = 0,
+                Outcome::Ready(is_mapped) => {
+                    self.failures = 0;
+                    if let Some(ring) = connection.ring.take().filter(|_| is_mapped) {
+                        connection.state = WorkerState::Fed;
+                        let socket = connection.socket.clone();
+                        let lane = Lane::new(lane.serial, pid, ring, socket);
+                        if let Err(error) = self.feed.open(index, lane) {
+                            self.kill(index, format!("the system refuses to watch it: {error}"));
+                            return;
+                        }
+                    }
+                }
                 Outcome::Breach(what) => {
                     self.kill(index, what);
                     return;
@@ -95,20 +112,35 @@ impl Dispatcher {
     }
 }
 
+/// Gives the feed a frame of a worker that has a ring.
+fn hand_over(feed: &Feed, lane: LaneId, frame: &Frame<'_>) -> Outcome {
+    let is_expected = match frame.kind {
+        kind if kind.is_answer() => feed.answer(lane, kind, frame.request, frame.payload),
+        _ => Ok(false),
+    };
+    match is_expected {
+        Ok(true) => Outcome::Allowed,
+        Ok(false) => unexpected(frame),
+        Err(what) => Outcome::Breach(what),
+    }
+}
+
+fn unexpected(frame: &Frame<'_>) -> Outcome {
+    Outcome::Breach(format!(
+        "{:?} of request {} was not expected",
+        frame.kind, frame.request
+    ))
+}
+
 /// Applies a frame to the state of its worker.
 fn handle_frame(pid: u32, frame: &Frame<'_>, state: &mut WorkerState) -> Outcome {
-    let unexpected = || {
-        Outcome::Breach(format!(
-            "{:?} of request {} was not expected",
-            frame.kind, frame.request
-        ))
-    };
+    let unexpected = || unexpected(frame);
     match (frame.kind, &mut *state) {
         // Its task has ended for the pool already.
         (_, WorkerState::Leaving) => Outcome::Allowed,
         (Kind::Ready, WorkerState::Starting) => {
             *state = WorkerState::Idle;
-            Outcome::Ready
+            Outcome::Ready(frame.payload == wire::RING_MAPPED)
         }
         (Kind::Unfit, WorkerState::Starting) => {
             Outcome::Breach(codec::decode(frame.payload).unwrap_or_else(|error| error.to_string()))

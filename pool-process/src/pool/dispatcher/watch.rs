@@ -12,67 +12,28 @@
 //! The time is the system's, not the pool's: it bounds what a process does, and no order of events depends on it. The timer is
 //! one of the dispatcher's events, and is armed only while a worker is busy.
 
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Duration;
-
-use nix::sys::time::TimeSpec;
-use nix::sys::timer::Expiration;
-use nix::sys::timerfd::{TimerFd, TimerSetTimeFlags};
-
 use crate::pool::connection::{Connection, LastCheck, WorkerState};
-use crate::sys;
 
 use super::Dispatcher;
-
-/// How often busy workers are checked.
-const EVERY: Duration = Duration::from_secs(1);
-
-/// The timer by which busy workers are checked.
-#[derive(Debug)]
-pub(super) struct Watch {
-    timer: TimerFd,
-    /// The timer will expire.
-    armed: bool,
-}
-
-impl Watch {
-    pub(super) fn new() -> io::Result<Watch> {
-        let timer = sys::timer()?;
-        Ok(Watch {
-            timer,
-            armed: false,
-        })
-    }
-}
-
-impl AsFd for Watch {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.timer.as_fd()
-    }
-}
 
 impl Dispatcher {
     /// Arms the timer, unless it is armed or no worker is busy.
     pub(super) fn arm_watch(&mut self) {
-        let is_busy = |connection: &Connection| !matches!(connection.state, WorkerState::Idle);
+        let is_busy = |connection: &Connection| {
+            !matches!(connection.state, WorkerState::Idle | WorkerState::Fed)
+        };
         let mut connections = self
             .slots
             .iter()
             .filter_map(|slot| slot.connection.as_ref());
-        if self.watch.armed || !connections.any(is_busy) {
-            return;
+        if connections.any(is_busy) || self.feed.is_busy() {
+            self.watch.arm();
         }
-        let once = Expiration::OneShot(TimeSpec::from_duration(EVERY));
-        let set = self.watch.timer.set(once, TimerSetTimeFlags::empty());
-        self.watch.armed = set.is_ok();
     }
 
     /// Kills workers whose first thread has ended alone.
     pub(super) fn check_busy(&mut self) {
-        // The timer has expired, and is not readable until it is armed again. Disarming an open timer does not fail.
-        self.watch.armed = false;
-        let _ = self.watch.timer.unset();
+        self.watch.disarm();
         for index in 0..self.slots.len() {
             let Some(connection) = &mut self.slots[index].connection else {
                 continue;
@@ -80,6 +41,7 @@ impl Dispatcher {
             let request = match &connection.state {
                 WorkerState::Idle => None,
                 WorkerState::Busy(task) => Some(task.request),
+                WorkerState::Fed => self.feed.request(index),
                 // No task has this number.
                 WorkerState::Starting | WorkerState::Leaving => Some(0),
             };

@@ -1,16 +1,21 @@
 //! The dispatcher starts, stops, reaps and replaces workers.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use nix::sys::eventfd::EventFd;
 use nix::sys::signal::Signal;
-use pool_core::backend::WorkerSlot;
+use pool_core::backend::{Claim, WorkerSlot};
 use pool_core::{Cause, TaskError};
 
+use crate::pool::bells::Bells;
 use crate::pool::cause;
 use crate::pool::connection::{Connection, WorkerState};
+use crate::pool::remote_job::RemoteJob;
+use crate::ring::parent::ParentRing;
 use crate::sys::lifeline;
+use crate::sys::listed::{self, Listed};
 use crate::wire::setup::{Purpose, Setup};
 use crate::wire::socket;
 
@@ -28,7 +33,8 @@ impl Dispatcher {
     /// Starts a worker for an empty slot, the first of so many that are to be filled now.
     pub(super) fn spawn(&mut self, index: usize, wanted: usize) -> io::Result<()> {
         self.serial = self.serial.wrapping_add(1);
-        let setup = self.setup(index)?;
+        let (ring, memory) = self.ring();
+        let setup = self.setup(index, ring.is_some())?;
         let (ours, theirs) = lifeline::ends()?;
         let mut spawned = self.starter.start(wanted)?;
         spawned.child.attach_lifeline(ours);
@@ -37,7 +43,7 @@ impl Dispatcher {
             slot: index,
             serial: self.serial,
         };
-        let mut connection = Connection::new(spawned, self.serial, self.plan.max_payload);
+        let mut connection = Connection::new(spawned, self.serial, ring, self.plan.max_payload);
         let watched = self
             .epoll
             .add(connection.child.as_fd(), Event::Ended(id).interest(false))
@@ -54,7 +60,16 @@ impl Dispatcher {
             self.update_stats(|stats| stats.ended(false));
             return Err(error.into());
         }
-        match connection.send_setup(setup, &self.plan.environment.fds(&theirs)) {
+        let mut fds = self.plan.environment.fds(&theirs);
+        let bell = connection
+            .ring
+            .as_ref()
+            .map(|(_, bell)| bell.as_fd().try_clone_to_owned());
+        let bell = bell.transpose()?;
+        if let (Some(bell), Some(Unshared(memory, _))) = (&bell, &memory) {
+            fds.extend([memory.as_fd(), bell.as_fd()]);
+        }
+        match connection.send_setup(setup, &fds) {
             Ok(()) => {}
             // The worker has ended already. Its pidfd reports that.
             Err(error) if socket::is_end(&error) => {}
@@ -79,8 +94,20 @@ impl Dispatcher {
         let _ = self.epoll.delete(connection.socket.as_fd());
     }
 
+    /// A ring for a worker, with its bell, and the memory that it maps. Where the system refuses that, tasks go by the socket.
+    fn ring(&self) -> (Option<(ParentRing, EventFd)>, Option<Unshared>) {
+        let made = self.plan.shared_memory.then(|| {
+            let alone = listed::hold_off_forks();
+            let bell = Bells::make().ok()?;
+            let (ring, memory) = ParentRing::create().ok()?;
+            let listed = listed::unshare(memory.as_fd(), &alone);
+            Some(((ring, bell), Unshared(memory, listed)))
+        });
+        made.flatten().unzip()
+    }
+
     /// The setup frame of a worker.
-    fn setup(&self, index: usize) -> io::Result<Vec<u8>> {
+    fn setup(&self, index: usize, has_ring: bool) -> io::Result<Vec<u8>> {
         let setup = Setup {
             name: format!("ProcessPoolWorker-{}", self.serial),
             short_name: short_name(self.serial),
@@ -88,6 +115,7 @@ impl Dispatcher {
             max_payload: self.plan.max_payload,
             panic_hook: self.plan.panic_hook,
             initializer: self.plan.initializer.as_deref().map(<[u8]>::to_vec),
+            ring: has_ring.then_some(self.plan.pace.spin),
         };
         setup.frame(&self.plan.environment)
     }
@@ -97,7 +125,7 @@ impl Dispatcher {
         let wanted = match self.stage {
             Stage::Running => true,
             // A worker that died may have left work behind.
-            Stage::Draining => !self.queue.is_drained(),
+            Stage::Draining => !self.is_drained(),
             Stage::Stopping => false,
         };
         if !wanted || self.broken.is_some() {
@@ -144,8 +172,11 @@ impl Dispatcher {
 
     /// Signals every worker, and ends their units as terminated.
     pub(super) fn stop(&mut self, signal: Signal) {
-        for slot in &mut self.slots {
+        for (index, slot) in self.slots.iter_mut().enumerate() {
             slot.retry = None;
+            for claim in self.feed.stop(index) {
+                claim.job.fail(claim.unit, TaskError::Terminated);
+            }
             if let Some(connection) = &mut slot.connection {
                 let state = std::mem::replace(&mut connection.state, WorkerState::Leaving);
                 if let WorkerState::Busy(assignment) = state {
@@ -168,6 +199,7 @@ impl Dispatcher {
                 assignment.started = true;
             }
             connection.kill_reason.get_or_insert(reason);
+            self.feed.stop_reading(index);
             connection.child.signal(Signal::SIGKILL);
         }
         self.stop_reading(index);
@@ -181,6 +213,8 @@ impl Dispatcher {
         // Its process group is killed first, so that no process that holds its socket goes on writing.
         let status = connection.child.reap();
         self.read_to_end(index);
+        // Behind what came by the socket: an answer there is before what the ring holds behind it.
+        let remains = self.feed.end(index);
         let Some(connection) = self.slots[index].connection.take() else {
             return;
         };
@@ -192,22 +226,35 @@ impl Dispatcher {
             None => cause::of(status),
         };
         let memory = self.plan.environment.memory;
+        let pid = connection.child.pid();
+        let lose = |claim: Claim<dyn RemoteJob>, cause: Cause| {
+            let unit = (&*claim.job, &claim.unit);
+            let lost = cause::lost(pid, cause, unit, memory);
+            claim.job.fail(claim.unit, lost);
+        };
+        let hand_back = |claim: Claim<dyn RemoteJob>, cause: Cause| {
+            if claim.unit.returns() + 1 < MAX_SENDS {
+                self.queue.put_back(claim);
+                return;
+            }
+            let unit = (&*claim.job, &claim.unit);
+            let lost = cause::never_received(pid, cause, unit, memory, MAX_SENDS);
+            claim.job.fail(claim.unit, lost);
+        };
         match connection.state {
-            WorkerState::Busy(assignment) if assignment.started => {
-                let claim = assignment.claim;
-                let unit = (&*claim.job, &claim.unit);
-                let lost = cause::lost(connection.child.pid(), cause, unit, memory);
-                claim.job.fail(claim.unit, lost);
-            }
-            WorkerState::Busy(assignment) if assignment.claim.unit.returns() + 1 < MAX_SENDS => {
-                self.queue.put_back(assignment.claim);
-            }
-            WorkerState::Busy(assignment) => {
-                let claim = assignment.claim;
-                let unit = (&*claim.job, &claim.unit);
-                let lost =
-                    cause::never_received(connection.child.pid(), cause, unit, memory, MAX_SENDS);
-                claim.job.fail(claim.unit, lost);
+            WorkerState::Busy(assignment) if assignment.started => lose(assignment.claim, cause),
+            WorkerState::Busy(assignment) => hand_back(assignment.claim, cause),
+            WorkerState::Fed => {
+                for claim in remains.started {
+                    lose(claim, cause.clone());
+                }
+                // From the last on: where the pool is terminated meanwhile, each ends alone.
+                for claim in remains.behind.into_iter().rev() {
+                    self.queue.put_back_unsent(claim);
+                }
+                if let Some(claim) = remains.next {
+                    hand_back(claim, cause);
+                }
             }
             WorkerState::Starting if self.stage != Stage::Stopping => {
                 self.start_failed(
@@ -219,6 +266,12 @@ impl Dispatcher {
         }
     }
 }
+
+/// The memory of a ring on its way to the worker. Children that the program forks meanwhile do not keep it.
+struct Unshared(
+    OwnedFd,
+    #[expect(dead_code, reason = "dropped behind the descriptor")] Listed,
+);
 
 /// The name that the system shows of a pool's n-th worker, 15 bytes at most.
 fn short_name(number: u32) -> String {

@@ -1,0 +1,233 @@
+//! The main loop of a worker that has a ring: it takes tasks from there, and answers there. Its socket brings what is too large for a
+//! slot, contexts, the order to leave, and what wakes it; and it takes answers that are too large.
+//!
+//! What a task needs of the socket is received before the task is taken: who dies meanwhile has not started it.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::unistd::write;
+
+use crate::ring::worker::{CAPACITY, Head, WorkerRing};
+use crate::wire::socket::{Blocking, Socket};
+use crate::wire::{self, HEAD, Kind, Reader};
+
+use super::contexts;
+use super::entry_points::report;
+use super::exit::{exit_now, flush};
+use super::task::{KEEP, call, send};
+
+/// How long a worker that has answered, and has nothing else to do, waits for the pool to read that, before it wakes it: who waits for
+/// the answer mostly looks for it already.
+const PATIENCE: Duration = Duration::from_micros(3);
+
+/// After a task that took longer a worker looks whether it still has its descriptors: to close them takes longer.
+const BRIEF: Duration = Duration::from_micros(1);
+
+/// Runs tasks until the pool has no more.
+pub(super) fn work(
+    (ring, bell): (WorkerRing, OwnedFd),
+    mut reader: Reader,
+    mut stream: Blocking<'_>,
+    max_payload: u64,
+    spin: Duration,
+) {
+    let mut worker = RingWorker {
+        ring,
+        bell,
+        socket: stream.socket,
+        max_payload,
+        spin,
+        reply: Vec::new(),
+        argument: Vec::new(),
+        frames: 0,
+        taken: None,
+        since: None,
+        unread: false,
+        was_woken: true,
+    };
+    loop {
+        match worker.taken.or_else(|| worker.ring.next()) {
+            Some(head) if head.frames <= worker.frames => {
+                worker.take_and_run();
+                continue;
+            }
+            // It waits for what precedes its task.
+            Some(_) => {}
+            None if worker.must_sleep() => {}
+            None => continue,
+        }
+        let is_over = worker.receive(&mut reader, &mut stream);
+        worker.ring.wake_up();
+        worker.since = None;
+        if is_over {
+            return;
+        }
+    }
+}
+
+struct RingWorker<'a> {
+    ring: WorkerRing,
+    bell: OwnedFd,
+    socket: &'a Socket,
+    max_payload: u64,
+    spin: Duration,
+    reply: Vec<u8>,
+    argument: Vec<u8>,
+    /// Frames that it has received and that count.
+    frames: u64,
+    /// A task that it has taken, and that must wait for frames.
+    taken: Option<Head>,
+    /// When the task before ended, where nothing was waited for since.
+    since: Option<Instant>,
+    /// It has given an answer, and has not seen to it that somebody reads it.
+    unread: bool,
+    /// It has slept since its last answer.
+    was_woken: bool,
+}
+
+impl RingWorker<'_> {
+    /// Takes the next task, if it is still there, and runs it, if all that it needs is here.
+    fn take_and_run(&mut self) {
+        self.taken = self.taken.or_else(|| self.ring.take());
+        if self.taken.is_none_or(|head| head.frames > self.frames) {
+            return;
+        }
+        let Some(head) = self.taken.take() else {
+            return;
+        };
+        let mut argument = std::mem::take(&mut self.argument);
+        argument.clear();
+        self.ring.read(&mut argument);
+        self.run(head, &argument);
+        self.argument = argument;
+    }
+
+    /// Runs the task that was taken, and answers.
+    fn run(&mut self, head: Head, argument: &[u8]) {
+        // Who sleeps beside the last answer must not wait for this one.
+        if self.unread && !self.ring.is_read() {
+            self.wake_parent();
+        }
+        self.unread = false;
+        let began = self.since.unwrap_or_else(Instant::now);
+        let mut reply = std::mem::take(&mut self.reply);
+        reply.clear();
+        reply.resize(HEAD, 0);
+        let mut kind = call(argument, &mut reply);
+        let length = reply.len() - HEAD;
+        if let Err(error) = wire::fits("the task's result", length, self.max_payload) {
+            kind = report(Kind::BadResult, &error, HEAD, &mut reply);
+        }
+        flush();
+        let now = Instant::now();
+        if now - began > BRIEF && !self.is_connected() {
+            // It could not be told what comes next: its last task is the one that has done this.
+            exit_now(1);
+        }
+        if reply.len() - HEAD <= CAPACITY {
+            let nanos = u32::try_from((now - began).as_nanos()).unwrap_or(u32::MAX);
+            self.ring.answer(kind, nanos, &reply[HEAD..]);
+            self.unread = true;
+        } else {
+            // The frame says it all: the slot stays as it is.
+            wire::seal(&mut reply, kind, head.request);
+            send(self.socket, &reply);
+            self.ring.pass();
+        }
+        if reply.capacity() <= KEEP {
+            self.reply = reply;
+        }
+        self.since = Some(now);
+    }
+
+    /// Whether the task that has just ended has left it its descriptors.
+    fn is_connected(&self) -> bool {
+        fcntl(self.socket, FcntlArg::F_GETFD).is_ok()
+            && fcntl(&self.bell, FcntlArg::F_GETFD).is_ok()
+    }
+
+    /// Wakes the pool, if it sleeps beside an answer.
+    fn wake_parent(&mut self) {
+        if std::mem::take(&mut self.unread) && self.ring.must_wake() {
+            match write(&self.bell, &1_u64.to_ne_bytes()) {
+                // Somebody else has filled it: it is rung.
+                Ok(_) | Err(Errno::EAGAIN) => {}
+                // A task has closed it: at the end of this process the pool looks at the answer.
+                Err(_) => exit_now(1),
+            }
+        }
+    }
+
+    /// There is no task: looks for one for a while. True when there is still none, and all know that this worker sleeps.
+    fn must_sleep(&mut self) -> bool {
+        let spins = !self.spin.is_zero();
+        if self.unread {
+            let is_awaited = !std::mem::take(&mut self.was_woken);
+            if spins && is_awaited && self.comes(PATIENCE, |ring| ring.is_read()) {
+                return false;
+            }
+            self.unread &= !self.ring.is_read();
+            self.wake_parent();
+        }
+        if spins && self.ring.is_hot() && self.comes(self.spin, |ring| !ring.is_hot()) {
+            return false;
+        }
+        self.was_woken = true;
+        self.ring.fall_asleep()
+    }
+
+    /// Looks for a task for so long, unless it need not; true when there is one.
+    fn comes(&self, time: Duration, need_not: impl Fn(&WorkerRing) -> bool) -> bool {
+        let began = Instant::now();
+        loop {
+            for _ in 0..32 {
+                if self.ring.next().is_some() {
+                    return true;
+                }
+                std::hint::spin_loop();
+            }
+            if need_not(&self.ring) || began.elapsed() >= time {
+                return false;
+            }
+        }
+    }
+
+    /// Handles the next frame, or waits for more bytes; true when the worker is to leave.
+    fn receive(&mut self, reader: &mut Reader, stream: &mut Blocking<'_>) -> bool {
+        match reader.next() {
+            Ok(Some(frame)) => {
+                self.frames += 1;
+                match frame.kind {
+                    Kind::Context => contexts::keep(frame.request, frame.payload),
+                    Kind::Forget => contexts::forget(frame.request),
+                    Kind::Leave => return true,
+                    // It does not count.
+                    Kind::Wake => self.frames -= 1,
+                    Kind::Task => {
+                        // One that was taken back is of no use any more.
+                        let next = self.taken.or_else(|| self.ring.next());
+                        if next.is_some_and(|head| head.request == frame.request) {
+                            self.taken = self.taken.or_else(|| self.ring.take());
+                            if let Some(head) =
+                                self.taken.take_if(|head| head.request == frame.request)
+                            {
+                                self.run(head, frame.payload);
+                            }
+                        }
+                    }
+                    // A pool keeps to the protocol, so this comes from something else.
+                    _ => exit_now(1),
+                }
+            }
+            Ok(None) => match reader.fill(stream) {
+                Ok(0) | Err(_) => exit_now(0),
+                Ok(_) => stream.fds.clear(),
+            },
+            Err(_) => exit_now(1),
+        }
+        false
+    }
+}

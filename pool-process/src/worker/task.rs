@@ -1,0 +1,47 @@
+//! A task in its worker: it is found, run and answered.
+
+use std::io::{self, Write};
+
+use pool_core::CodecError;
+
+use crate::wire::Kind;
+use crate::wire::socket::{self, Socket};
+use crate::wire::token::{TOKEN, Token};
+
+use super::entry_points::report;
+use super::exit::exit_now;
+
+/// The capacity that a reply buffer may keep after a task.
+pub(super) const KEEP: usize = 1024 * 1024;
+
+/// Finds the code that a task names and runs it; the answer is appended.
+pub(super) fn call(payload: &[u8], reply: &mut Vec<u8>) -> Kind {
+    let refused = match payload.split_first_chunk::<TOKEN>() {
+        Some((token, argument)) => match Token::from_bytes(*token).resolve() {
+            Ok(callable) => return callable.run(argument, reply),
+            Err(refused) => refused.to_string(),
+        },
+        None => "it is too short to be one".to_owned(),
+    };
+    let error = CodecError::new("task", refused);
+    report(Kind::BadArgument, &error, reply.len(), reply)
+}
+
+/// Sends a frame. Where the pool has gone, the worker exits. Where the system refuses to send, it exits with an error, and the pool
+/// reports the task as lost.
+pub(super) fn send(socket: &Socket, frame: &[u8]) {
+    match socket.write_all(frame) {
+        Ok(()) => {}
+        Err(error) if socket::is_end(&error) => exit_now(0),
+        Err(error) => {
+            print_error(&format!("a worker cannot answer its pool: {error}"));
+            exit_now(1)
+        }
+    }
+}
+
+/// Writes a line to stderr.
+pub(super) fn print_error(line: &str) {
+    // Not `eprintln`, which panics where stderr has no reader; there the line is lost.
+    let _ = writeln!(io::stderr(), "{line}");
+}
