@@ -68,6 +68,41 @@ fn a_task_that_writes_garbage_fails_alone() -> Outcome {
     })
 }
 
+/// Writes this all over the memory that the worker shares with its pool.
+fn scribble_over_the_ring(word: u64) {
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("/proc");
+    for line in maps.lines().filter(|line| line.contains("pool-ring")) {
+        let range = line
+            .split(' ')
+            .next()
+            .and_then(|range| range.split_once('-'));
+        let (start, end) = range.expect("a range");
+        let number = |text| usize::from_str_radix(text, 16).expect("a number");
+        for at in (number(start)..number(end)).step_by(8) {
+            // SAFETY: mapped, and made of numbers that may have any value.
+            unsafe { std::ptr::with_exposed_provenance_mut::<u64>(at).write_volatile(word) };
+        }
+    }
+}
+
+#[test]
+fn a_task_that_writes_all_over_its_ring_fails_alone() -> Outcome {
+    // The last is a slot that says that its task is done, at whatever position.
+    for word in [0, u64::MAX, 0x0707_0707_0707_0707, 1 << 60 | 3] {
+        let pool = ProcessPool::new(2)?;
+        let other = pool.apply_async(|x: u8| x, 1)?;
+        let lost = loss(pool.apply(scribble_over_the_ring, word));
+        assert!(
+            matches!(&lost.cause, Cause::Protocol(what) if what.contains("ring")),
+            "{lost}"
+        );
+        assert_eq!(other.get()?, 1);
+        assert_eq!(pool.map(|x: u8| x, 0..20)?, (0..20).collect::<Vec<_>>());
+        assert_eq!(pool.stats().lost, 1);
+    }
+    Ok(())
+}
+
 /// Tries to join another group than the worker's own, and to have a session of its own; what came of it.
 fn leave_the_group(_: ()) -> [i32; 2] {
     let company = nix::unistd::Pid::from_raw(fork_and_return(()));

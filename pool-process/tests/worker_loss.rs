@@ -335,7 +335,7 @@ fn ten_megabytes_of_output_block_nobody_and_none_is_lost() -> Outcome {
     process.start()?;
     process.join()?;
     let length = std::fs::metadata(&file)?.len();
-    assert_eq!((process.exitcode()?, length), (Some(0), 2 * 10_000 * 1_001));
+    assert_eq!((process.exitcode()?, length), (Some(0), 3 * 10_000 * 1_001));
     Ok(())
 }
 

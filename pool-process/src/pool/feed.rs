@@ -637,6 +637,21 @@ impl Feed {
         lane.units.front().map(|unit| unit.request)
     }
 
+    /// The first unit of a worker has not started for long: wakes the worker, whatever its ring says. A task may have written there.
+    pub(crate) fn rouse(&self, slot: usize) {
+        let mut books = self.lock();
+        let Books {
+            lanes, has_chores, ..
+        } = &mut *books;
+        if let Some(lane) = &mut lanes[slot]
+            && !lane.units.is_empty()
+            && !lane.is_sending
+        {
+            lane.wake_due = true;
+            *has_chores = true;
+        }
+    }
+
     /// Whether a worker has a unit.
     pub(crate) fn is_busy(&self) -> bool {
         let books = self.lock();
@@ -761,6 +776,7 @@ impl Feed {
             if began.elapsed() >= self.pace.spin {
                 return moved;
             }
+            thread::yield_now();
         }
     }
 }
@@ -792,8 +808,13 @@ impl Feed {
                 }
                 std::hint::spin_loop();
             }
-            if since.elapsed() >= spin {
+            let spent = since.elapsed();
+            if spent >= spin {
                 return;
+            }
+            if spent >= ALONE {
+                // Who is awaited may need the CPU.
+                thread::yield_now();
             }
         }
     }
@@ -841,6 +862,9 @@ const EVERY: u32 = 16;
 
 /// The capacity that a buffer may keep.
 const KEEP: usize = 1024 * 1024;
+
+/// For how long who waits looks without leaving the CPU to others.
+const ALONE: Duration = Duration::from_micros(4);
 
 /// How often who waits leaves the CPU to others where it does not spin.
 const YIELDS: u32 = 4;

@@ -120,6 +120,12 @@ impl Layout {
         self.stamp.0.store(STAMP, Ordering::Release);
     }
 
+    /// Says that it is none.
+    #[cfg(test)]
+    pub(super) fn forget_stamp(&self) {
+        self.stamp.0.store(0, Ordering::Release);
+    }
+
     /// Whether this is a ring as this program knows it.
     pub(super) fn is_stamped(&self) -> bool {
         self.stamp.0.load(Ordering::Acquire) == STAMP

@@ -194,3 +194,269 @@ impl ParentRing {
 
 /// The position of the first task. It is not 0, so that no slot says anything of it before it is used.
 pub(super) const FIRST: u64 = SLOTS as u64;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, TestRunner};
+
+    use super::super::layout::Turn;
+    use super::super::worker::WorkerRing;
+    use super::{Answer, CAPACITY, FIRST, ParentRing, SLOTS};
+    use crate::wire::Kind;
+
+    fn pair() -> (ParentRing, WorkerRing) {
+        let (parent, fd) = ParentRing::create().expect("memory");
+        (parent, WorkerRing::open(&fd).expect("a ring"))
+    }
+
+    fn answer(worker: &mut WorkerRing) -> (u64, Vec<u8>) {
+        let head = worker.take().expect("a task");
+        let mut argument = Vec::new();
+        worker.read(&mut argument);
+        let reply: Vec<u8> = argument.iter().rev().copied().collect();
+        worker.answer(Kind::Done, 7, &reply);
+        (head.request, argument)
+    }
+
+    #[test]
+    fn tasks_and_answers_go_around_many_times() {
+        let (mut parent, mut worker) = pair();
+        let (mut put, mut read) = (0_u64, 0_u64);
+        let payload = |number: u64| vec![number as u8; number as usize % (CAPACITY + 1)];
+        while read < 5 * SLOTS as u64 {
+            while parent.len() < SLOTS && put - read < 1 + read % 7 {
+                parent.put(put, 0, &payload(put));
+                put += 1;
+            }
+            assert_eq!(parent.read(read, &mut Vec::new()), Ok(None));
+            assert_eq!(answer(&mut worker), (read, payload(read)));
+            let mut bytes = Vec::new();
+            let told = parent.read(read, &mut bytes).expect("no breach");
+            assert_eq!(told.expect("an answer").bytes, 0..payload(read).len());
+            assert_eq!(bytes, payload(read));
+            read += 1;
+        }
+    }
+
+    #[test]
+    fn what_was_taken_is_not_taken_back_and_what_was_taken_back_is_not_taken() {
+        let (mut parent, mut worker) = pair();
+        (0..3).for_each(|request| parent.put(request, 0, &[]));
+        assert_eq!(worker.take().map(|head| head.request), Some(0));
+        assert_eq!(parent.take_back(0), 2);
+        assert_eq!((parent.len(), parent.take_back(0)), (1, 0));
+        worker.answer(Kind::Done, 0, &[]);
+        assert_eq!(worker.next(), None);
+        // The same position is used again.
+        parent.put(9, 0, &[1]);
+        assert_eq!(worker.take().map(|head| head.request), Some(9));
+        assert!(
+            parent
+                .read(0, &mut Vec::new())
+                .expect("no breach")
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn who_says_that_it_sleeps_is_woken_once_and_does_not_sleep_beside_work() {
+        let (mut parent, worker) = pair();
+        assert!(!parent.must_wake());
+        assert!(worker.fall_asleep());
+        parent.put(0, 0, &[]);
+        assert!(parent.must_wake() && !parent.must_wake());
+        assert!(!worker.fall_asleep(), "there is a task");
+        assert!(!parent.must_wake());
+        parent.tell_sleeping(true);
+        assert!(worker.must_wake() && !worker.must_wake());
+    }
+
+    #[test]
+    fn memory_that_can_be_cut_off_and_what_is_no_ring_are_refused() {
+        use nix::sys::memfd::{MFdFlags, memfd_create};
+        let made = memfd_create(c"test", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING);
+        let unsealed = made.expect("memory");
+        nix::unistd::ftruncate(&unsealed, 1 << 20).expect("a size");
+        assert!(WorkerRing::open(&unsealed).is_err());
+        let (parent, fd) = ParentRing::create().expect("memory");
+        assert!(
+            nix::unistd::ftruncate(&fd, 0).is_err(),
+            "the size is sealed"
+        );
+        parent.shared.forget_stamp();
+        assert!(WorkerRing::open(&fd).is_err(), "of another version");
+    }
+
+    /// What happens to a ring whose worker is hostile.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Put(usize),
+        Read,
+        Pass,
+        TakeBack(usize),
+        Wake,
+        /// The worker writes this number somewhere.
+        Write(usize, Word),
+    }
+
+    /// A number that a hostile worker writes: any, or one that is nearly right.
+    #[derive(Debug, Clone)]
+    enum Word {
+        Any(u64),
+        /// A slot's word, for a position near the first one.
+        State(u64, i64),
+        Meta(u8, u16),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let word = prop_oneof![
+            any::<u64>().prop_map(Word::Any),
+            (0..4_u64, -3..70_i64).prop_map(|(turn, near)| Word::State(turn, near)),
+            (any::<u8>(), any::<u16>()).prop_map(|(kind, length)| Word::Meta(kind, length)),
+            (16..24_u8, 0..600_u16).prop_map(|(kind, length)| Word::Meta(kind, length)),
+        ];
+        let step = prop_oneof![
+            3 => (0..=CAPACITY).prop_map(Step::Put),
+            4 => Just(Step::Read),
+            1 => Just(Step::Pass),
+            1 => (0..4_usize).prop_map(Step::TakeBack),
+            1 => Just(Step::Wake),
+            6 => (any::<usize>(), word).prop_map(|(place, word)| Step::Write(place, word)),
+        ];
+        proptest::collection::vec(step, 1..60)
+    }
+
+    /// Whatever a worker writes, positions stay the parent's, bytes within a slot, and answers those that were asked for. The variable
+    /// `POOL_HOSTILE_CASES` says how many such workers are tried.
+    #[test]
+    fn whatever_a_worker_writes_the_parent_keeps_its_books() {
+        let cases = std::env::var("POOL_HOSTILE_CASES").ok();
+        let cases = cases.and_then(|cases| cases.parse().ok()).unwrap_or(500);
+        let mut runner = TestRunner::new(Config {
+            cases,
+            failure_persistence: None,
+            ..Config::default()
+        });
+        let (parent, _fd) = ParentRing::create().expect("memory");
+        let parent = std::cell::RefCell::new(parent);
+        let outcome = runner.run(&steps(), |steps| {
+            let parent = &mut *parent.borrow_mut();
+            parent.take_back(0);
+            parent.end = parent.front;
+            hostile(parent, steps)
+        });
+        outcome.expect("the books are kept");
+    }
+
+    fn hostile(parent: &mut ParentRing, steps: Vec<Step>) -> Result<(), TestCaseError> {
+        // The requests that are in the ring.
+        let mut asked = std::collections::VecDeque::new();
+        let mut request = 0_u64;
+        for step in steps {
+            match step {
+                Step::Put(length) if parent.len() < SLOTS => {
+                    request += 1;
+                    parent.put(request, 0, &vec![1; length]);
+                    asked.push_back(request);
+                }
+                Step::Put(_) => {}
+                Step::Read => {
+                    let first = asked.front().copied().unwrap_or(u64::MAX);
+                    let mut bytes = vec![9];
+                    match parent.read(first, &mut bytes) {
+                        Ok(None) => prop_assert_eq!(bytes, [9]),
+                        Ok(Some(Answer {
+                            kind, bytes: range, ..
+                        })) => {
+                            prop_assert_eq!(asked.pop_front(), Some(first));
+                            prop_assert!(kind.is_answer());
+                            prop_assert_eq!(range.clone(), 1..bytes.len());
+                            prop_assert!(range.len() <= CAPACITY);
+                        }
+                        // From here on the pool reads nothing, and kills the worker.
+                        Err(_) => {
+                            let back = parent.take_back(0);
+                            prop_assert!(back <= asked.len());
+                            return Ok(());
+                        }
+                    }
+                }
+                Step::Pass if parent.len() > 0 => {
+                    parent.pass();
+                    asked.pop_front();
+                }
+                Step::Pass => {}
+                Step::TakeBack(keep) => {
+                    let back = parent.take_back(keep);
+                    prop_assert!(back <= asked.len().saturating_sub(keep));
+                    asked.truncate(asked.len() - back);
+                }
+                Step::Wake => {
+                    let _ = parent.must_wake();
+                    parent.tell_sleeping(true);
+                    parent.tell_read();
+                    let _ = parent.is_asleep();
+                }
+                Step::Write(place, word) => write(parent, place, &word),
+            }
+            prop_assert_eq!(parent.len(), asked.len());
+            prop_assert!(parent.len() <= SLOTS && parent.front >= FIRST);
+        }
+        Ok(())
+    }
+
+    fn write(parent: &ParentRing, place: usize, word: &Word) {
+        let front = parent.front;
+        let near = |near: i64| front.wrapping_add_signed(near);
+        let (slot, number) = match word {
+            Word::Any(number) => (near((place % SLOTS) as i64), *number),
+            Word::State(turn, by) => {
+                let turns = [Turn::Free, Turn::Ready, Turn::Taken, Turn::Done];
+                let position = near(*by);
+                (position, turns[*turn as usize].at(position))
+            }
+            Word::Meta(kind, length) => {
+                let position = near((place % 4) as i64);
+                parent.shared.slot(position).meta.store(
+                    u64::from(*length) << 8 | u64::from(*kind),
+                    Ordering::Relaxed,
+                );
+                return;
+            }
+        };
+        let slot = parent.shared.slot(slot);
+        let words = [
+            &slot.state,
+            &slot.request,
+            &slot.frames,
+            &slot.meta,
+            &slot.state,
+        ];
+        match word {
+            Word::Any(_) if place % 7 == 6 => {
+                parent
+                    .shared
+                    .worker_sleeps
+                    .0
+                    .store(number as u32, Ordering::Relaxed);
+                parent
+                    .shared
+                    .parent_sleeps
+                    .0
+                    .store(number as u32, Ordering::Relaxed);
+                parent.shared.told.0.read.store(number, Ordering::Relaxed);
+                parent
+                    .shared
+                    .told
+                    .0
+                    .hot
+                    .store(number as u32, Ordering::Relaxed);
+            }
+            Word::Any(_) => words[place % 5].store(number, Ordering::Relaxed),
+            _ => slot.state.store(number, Ordering::Relaxed),
+        }
+    }
+}

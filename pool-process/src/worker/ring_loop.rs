@@ -4,6 +4,7 @@
 //! What a task needs of the socket is received before the task is taken: who dies meanwhile has not started it.
 
 use std::os::fd::OwnedFd;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -22,6 +23,9 @@ use super::task::{KEEP, call, send};
 /// How long a worker that has answered, and has nothing else to do, waits for the pool to read that, before it wakes it: who waits for
 /// the answer mostly looks for it already.
 const PATIENCE: Duration = Duration::from_micros(3);
+
+/// For how long it looks without leaving the CPU to anybody.
+const ALONE: Duration = Duration::from_micros(4);
 
 /// After a task that took longer a worker looks whether it still has its descriptors: to close them takes longer.
 const BRIEF: Duration = Duration::from_micros(1);
@@ -189,8 +193,13 @@ impl RingWorker<'_> {
                 }
                 std::hint::spin_loop();
             }
-            if need_not(&self.ring) || began.elapsed() >= time {
+            let spent = began.elapsed();
+            if need_not(&self.ring) || spent >= time {
                 return false;
+            }
+            if spent >= ALONE {
+                // Who is awaited may need the CPU.
+                thread::yield_now();
             }
         }
     }

@@ -53,6 +53,7 @@ impl Dispatcher {
             if request.is_none() || request != before.request {
                 continue;
             }
+            self.feed.rouse(index);
             let ended = connection.child.has_lost_its_first_thread();
             connection.last_check.first_thread_ended = ended;
             if ended && before.first_thread_ended {
