@@ -262,9 +262,13 @@ impl Feed {
         self.settle();
     }
 
-    /// Pumps where there is a mark. To be called by whoever has pumped, before it goes.
+    /// Pumps where there is a mark. To be called by whoever has pumped, before it goes. While others submit, there is always more:
+    /// after some rounds the dispatcher goes on, so that nobody is held up by the work of others.
     fn settle(&self) {
-        while self.again.load(Ordering::SeqCst) {
+        for _ in 0..ROUNDS {
+            if !self.again.load(Ordering::SeqCst) {
+                return;
+            }
             // Whoever has the turn looks at the mark when it has given the turn back.
             match self.try_pump() {
                 None => return,
@@ -272,6 +276,9 @@ impl Feed {
                 // More may come of it.
                 Some(true) => self.again.store(true, Ordering::SeqCst),
             }
+        }
+        if self.again.load(Ordering::SeqCst) {
+            self.inbox.wake();
         }
     }
 
@@ -856,6 +863,9 @@ impl Assist for Feed {
         self.bells.kick();
     }
 }
+
+/// How often a thread that submits or has waited pumps before it leaves the rest to the dispatcher.
+const ROUNDS: u32 = 4;
 
 /// While no lane has room, one submission of so many pumps.
 const EVERY: u32 = 16;
