@@ -308,7 +308,7 @@ impl Builder {
         arg: &A,
     ) -> Self {
         let mut payload = Vec::new();
-        let encode = |out: &mut Vec<u8>, _: &codec::At| codec::encode(arg, out);
+        let encode = |out: &mut Vec<u8>, _: &codec::At| codec::encode_value(arg, out);
         let encoded = task::payload::<A, P>(entry, make, None, encode, &mut payload);
         Builder {
             initializer: Some(encoded.map(|()| payload.into())),

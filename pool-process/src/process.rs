@@ -104,7 +104,7 @@ impl Process {
     pub fn new<A: Portable, R: 'static>(func: fn(A) -> R, arg: A) -> Process {
         let call = move |out: &mut Vec<u8>| {
             let entry = <Alone as Shape<A, fn(A) -> R>>::ENTRY;
-            let encode = |out: &mut Vec<u8>, _: &At| codec::encode(&arg, out);
+            let encode = |out: &mut Vec<u8>, _: &At| codec::encode_value(&arg, out);
             task::payload::<A, _>(entry, func, None, encode, out)
         };
         Process {

@@ -119,6 +119,8 @@ impl Builder {
         panic_hook(install: bool);
         warn_on_drop(warn: bool);
         maxtasksperchild(tasks: NonZeroUsize);
+        shared_memory(shared: bool);
+        spin(time: Duration);
         reexec();
         preload(function: fn());
     }

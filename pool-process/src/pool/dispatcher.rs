@@ -7,6 +7,10 @@
 //!   finish ◀───────────┘  └──────────(it ended)────────┘ pidfd
 //! ```
 //!
+//! That is the way of a worker without a ring. Where a worker has one, the [`Feed`] gives it units and takes its answers, on whatever thread
+//! is there, and on this one where none is; the dispatcher has its life: it starts, stops, reaps and replaces it, and its socket, for
+//! what is too long for a ring, contexts, and the order to leave.
+//!
 //! The dispatcher shares none of its state. Other threads send it orders through the [`Inbox`], and work through the queue. It
 //! blocks in `epoll_wait` alone: bytes that a socket does not take at once stay in that worker's outbox.
 //!
@@ -14,19 +18,20 @@
 //!
 //! | state | frame | after it |
 //! |---|---|---|
-//! | starting | `Ready` | idle |
+//! | starting | `Ready` | idle; fed, where it says that it has mapped its ring |
 //! | starting | `Unfit` | killed, and the start counts as failed |
 //! | busy, not started | `Started` | busy, started |
 //! | busy, started | `Done`, `Raised`, `Panicked`, `BadArgument`, `BadResult` | idle, and the unit has ended |
+//! | fed | the same, for the first unit in its ring | fed, and the unit has ended |
 //! | leaving | anything | leaving: the frame is ignored |
 //! | any other pair | | a breach: the worker is killed, and its unit fails |
 //!
 //! # Why no unit is lost, and none runs twice
 //!
-//! A unit is in one place: the queue, or one worker's assignment. It leaves the assignment by an answer, or when the
+//! A unit is in one place: the queue, the feed, or one worker's assignment. It leaves the assignment by an answer, or when the
 //! worker's pidfd reports that its process has ended. The pidfd always does, whatever becomes of the socket. The dispatcher then
-//! reads what the worker wrote before it died. The unit fails if the worker had sent `Started`, and goes back to the front of the
-//! queue if not: a worker sends `Started` before it decodes the argument.
+//! reads what the worker wrote before it died, and what it answered in its ring. The unit fails if the worker had sent `Started`, or
+//! taken it out of its ring, and goes back to the front of the queue if not: a worker does so before it decodes the argument.
 //!
 //! The end of the socket alone does not end a unit: a process that a task has started may hold the socket open, and a task may
 //! close it. A worker that closes its socket and is not about to exit could never answer, so the dispatcher kills it. It also

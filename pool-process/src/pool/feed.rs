@@ -248,7 +248,10 @@ impl Feed {
     pub(crate) fn queued(&self) {
         fence(Ordering::SeqCst);
         if self.is_full.load(Ordering::SeqCst)
-            && self.pushed.fetch_add(1, Ordering::Relaxed) % EVERY != 0
+            && !self
+                .pushed
+                .fetch_add(1, Ordering::Relaxed)
+                .is_multiple_of(EVERY)
         {
             return;
         }
@@ -306,15 +309,9 @@ impl Feed {
     /// Reads answers, and completes their units.
     fn collect(&self, buffers: &mut Buffers) -> bool {
         let Buffers { ended, bytes, .. } = buffers;
-        let mut wakes = false;
-        {
-            let mut books = self.lock();
-            books.read(self.pace, ended, bytes);
-            if ended.is_empty() {
-                drop(books);
-                return false;
-            }
-            wakes |= books.is_ending || books.has_chores || self.max_tasks != usize::MAX;
+        self.lock().read(self.pace, ended, bytes);
+        if ended.is_empty() {
+            return false;
         }
         let _service = ServiceGuard::enter(self.queue.pool());
         for Ended {
@@ -331,11 +328,14 @@ impl Feed {
                 let lost = cause::lost(pid, Cause::Protocol(what.clone()), (&*job, &unit), None);
                 job.fail(unit, lost);
                 self.lock().breach(lane, what);
-                wakes = true;
             }
         }
         bytes.clear();
-        let over = std::mem::take(&mut self.lock().finishing);
+        let mut books = self.lock();
+        let over = std::mem::take(&mut books.finishing);
+        // Who waits for the end of all units looks after this, or is woken.
+        let wakes = books.is_ending || books.has_chores || self.max_tasks != usize::MAX;
+        drop(books);
         drop(over);
         if wakes {
             self.inbox.wake();
@@ -363,11 +363,12 @@ impl Feed {
             books.in_hand = Some(claim.job.clone());
             books = self.put(books, claim, context, &mut frame);
         }
+        let mut service = None;
         while let Some(claim) = self.take(&mut books) {
             moved = true;
             drop(books);
             self.queue.tell_taken();
-            let service = ServiceGuard::enter(self.queue.pool());
+            service.get_or_insert_with(|| ServiceGuard::enter(self.queue.pool()));
             let frame = &mut buffers.frame;
             frame.clear();
             frame.resize(HEAD, 0);
@@ -379,11 +380,11 @@ impl Feed {
                 Ok(()) => self.put(self.lock(), claim, context, frame),
                 Err(error) => self.refuse(self.lock(), claim, error),
             };
-            drop(service);
             if frame.capacity() > KEEP {
                 *frame = Vec::new();
             }
         }
+        drop(service);
         if books.are_full() {
             self.is_full.store(true, Ordering::SeqCst);
         }
@@ -400,7 +401,9 @@ impl Feed {
         if books.terminated || books.held.is_some() || !self.queue.has_units() {
             return None;
         }
-        books.choose(false, self.max_tasks)?;
+        if !books.has_room(self.max_tasks) {
+            return None;
+        }
         let claim = self.queue.take_next()?;
         books.in_hand = Some(claim.job.clone());
         Some(claim)
@@ -710,6 +713,12 @@ impl Feed {
         books.jobs().cloned().collect()
     }
 
+    /// Gives out a unit that waits for an idle worker: there will be none.
+    pub(crate) fn give_up(&self) -> Option<Claim<dyn RemoteJob>> {
+        let held = self.lock().held.take();
+        held.map(|parcel| parcel.claim)
+    }
+
     /// What [`terminate`](Self::terminate) has taken back.
     pub(crate) fn abandoned(&self) -> Vec<Claim<dyn RemoteJob>> {
         std::mem::take(&mut self.lock().abandoned)
@@ -783,7 +792,6 @@ impl Feed {
             if began.elapsed() >= self.pace.spin {
                 return moved;
             }
-            thread::yield_now();
         }
     }
 }
@@ -815,13 +823,8 @@ impl Feed {
                 }
                 std::hint::spin_loop();
             }
-            let spent = since.elapsed();
-            if spent >= spin {
+            if since.elapsed() >= spin {
                 return;
-            }
-            if spent >= ALONE {
-                // Who is awaited may need the CPU.
-                thread::yield_now();
             }
         }
     }
@@ -873,9 +876,6 @@ const EVERY: u32 = 16;
 /// The capacity that a buffer may keep.
 const KEEP: usize = 1024 * 1024;
 
-/// For how long who waits looks without leaving the CPU to others.
-const ALONE: Duration = Duration::from_micros(4);
-
 /// How often who waits leaves the CPU to others where it does not spin.
 const YIELDS: u32 = 4;
 
@@ -904,21 +904,28 @@ impl Books {
         }
     }
 
+    /// Whether there is a lane for a unit that fits into a slot.
+    fn has_room(&self, max_tasks: usize) -> bool {
+        let mut lanes = self.lanes.iter().flatten();
+        lanes.any(|lane| lane.has_room(lane.depth, max_tasks))
+    }
+
     /// The lane that gets the next unit: one whose worker is idle and awake, or idle, or that has the fewest.
     fn choose(&self, is_large: bool, max_tasks: usize) -> Option<usize> {
-        let has_room = |lane: &Lane| {
+        let mut best = None;
+        for (index, lane) in self.lanes.iter().enumerate() {
+            let Some(lane) = lane else { continue };
             let most = if is_large { 1 } else { lane.depth };
-            lane.units.len() < most && lane.tasks < max_tasks && lane.breach.is_none()
-        };
-        let lanes = self.lanes.iter().enumerate();
-        let lanes = lanes.filter_map(|(index, lane)| Some((index, lane.as_ref()?)));
-        let open = lanes.filter(|(_, lane)| has_room(lane));
-        let rank = |lane: &Lane| {
+            if !lane.has_room(most, max_tasks) {
+                continue;
+            }
             let count = lane.units.len();
-            (count, count == 0 && lane.ring.is_asleep())
-        };
-        open.min_by_key(|(_, lane)| rank(lane))
-            .map(|(index, _)| index)
+            let rank = (count, count == 0 && lane.ring.is_asleep());
+            if best.is_none_or(|(least, _)| rank < least) {
+                best = Some((rank, index));
+            }
+        }
+        best.map(|(_, index)| index)
     }
 
     /// Whether every lane has as many units as it may, and more than one, so that answers are to come.
@@ -1065,6 +1072,11 @@ impl Lane {
             bell,
             breach: None,
         }
+    }
+
+    /// Whether it may get another unit, where it may have so many.
+    fn has_room(&self, most: usize, max_tasks: usize) -> bool {
+        self.units.len() < most && self.tasks < max_tasks && self.breach.is_none()
     }
 
     /// Puts a unit into the ring; whether the dispatcher has something to send.

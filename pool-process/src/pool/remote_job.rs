@@ -80,7 +80,7 @@ impl<A: Portable, F: PortableFn<A>> RemoteJob for CallCell<F, A> {
                 <One as Shape<A, F>>::ENTRY,
                 call.func.pointer(),
                 call.func.context().map(Context::number),
-                |out, _| codec::encode(&call.arg, out),
+                |out, _| codec::encode_value(&call.arg, out),
                 out,
             ),
             None => Ok(()),
@@ -88,7 +88,7 @@ impl<A: Portable, F: PortableFn<A>> RemoteJob for CallCell<F, A> {
     }
 
     fn complete(&self, unit: Unit, kind: Kind, payload: &[u8]) -> Result<(), (Unit, CodecError)> {
-        match answer(kind, payload, codec::decode) {
+        match answer(kind, payload, codec::decode_value) {
             Ok(end) => self.finish(unit, end),
             Err(error) => return Err((unit, error)),
         }

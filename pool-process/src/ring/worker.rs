@@ -20,6 +20,9 @@ pub(crate) struct WorkerRing {
     at: u64,
 }
 
+/// A ring, and the eventfd by which its worker wakes the pool.
+pub(crate) type RingAndBell = (WorkerRing, OwnedFd);
+
 /// What a slot says of its task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head {

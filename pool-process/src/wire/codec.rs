@@ -14,6 +14,9 @@ mod write;
 // The decoder.
 mod read;
 
+// Lists of numbers.
+mod plain;
+
 use std::any::type_name;
 use std::cell::Cell;
 use std::fmt;
@@ -42,6 +45,33 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
     Bounded(value, Depth::here())
         .serialize(&mut writer)
         .map_err(|error| refused::<T>(&error))
+}
+
+/// As [`encode`], for a value of the user's: a list of plain numbers is copied as it is.
+///
+/// # Errors
+///
+/// As for [`encode`].
+pub(crate) fn encode_value<T: Serialize + 'static>(
+    value: &T,
+    out: &mut Vec<u8>,
+) -> Result<(), CodecError> {
+    match plain::write(value, out) {
+        true => Ok(()),
+        false => encode(value, out),
+    }
+}
+
+/// The counterpart of [`encode_value`].
+///
+/// # Errors
+///
+/// As for [`decode`].
+pub(crate) fn decode_value<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T, CodecError> {
+    match plain::read(bytes) {
+        Some(value) => Ok(value),
+        None => decode(bytes),
+    }
 }
 
 /// Reads a value that fills `bytes` to the end.
@@ -76,11 +106,14 @@ pub(crate) type At = Cell<Option<usize>>;
 /// # Errors
 ///
 /// As for [`encode`], with the item.
-pub(crate) fn encode_items<T: Serialize>(
+pub(crate) fn encode_items<T: Serialize + 'static>(
     items: &[T],
     at: &At,
     out: &mut Vec<u8>,
 ) -> Result<(), CodecError> {
+    if plain::write_items(items, out) {
+        return Ok(());
+    }
     encode(&Items(items, at), out).map_err(|error| of_item::<T>(error, at))
 }
 
@@ -89,10 +122,13 @@ pub(crate) fn encode_items<T: Serialize>(
 /// # Errors
 ///
 /// As for [`decode`], with the item.
-pub(crate) fn decode_items<T: DeserializeOwned>(
+pub(crate) fn decode_items<T: DeserializeOwned + 'static>(
     bytes: &[u8],
     at: &At,
 ) -> Result<Vec<T>, CodecError> {
+    if let Some(items) = plain::read(bytes) {
+        return Ok(items);
+    }
     let seed = ItemsSeed(at, PhantomData);
     let read = match read::first(seed, bytes) {
         Ok((items, [])) => return Ok(items),

@@ -250,8 +250,15 @@ fn work<I: Portable, O: Portable, E: Portable>(
     reply: &mut Vec<u8>,
     call: impl FnOnce(I) -> Result<O, E>,
 ) -> Kind {
-    let encode = |output: O, reply: &mut Vec<u8>| codec::encode(&output, reply);
-    work_as(argument, reply, || None, codec::decode::<I>, call, encode)
+    let encode = |output: O, reply: &mut Vec<u8>| codec::encode_value(&output, reply);
+    work_as(
+        argument,
+        reply,
+        || None,
+        codec::decode_value::<I>,
+        call,
+        encode,
+    )
 }
 
 /// Decodes, calls and encodes; `item` says which item of a chunk that is at.

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::unistd::write;
 
-use crate::ring::worker::{CAPACITY, Head, WorkerRing};
+use crate::ring::worker::{CAPACITY, Head, RingAndBell, WorkerRing};
 use crate::wire::socket::{Blocking, Socket};
 use crate::wire::{self, HEAD, Kind, Reader};
 
@@ -32,7 +32,7 @@ const BRIEF: Duration = Duration::from_micros(1);
 
 /// Runs tasks until the pool has no more.
 pub(super) fn work(
-    (ring, bell): (WorkerRing, OwnedFd),
+    (ring, bell): RingAndBell,
     mut reader: Reader,
     mut stream: Blocking<'_>,
     max_payload: u64,

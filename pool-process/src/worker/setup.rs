@@ -2,14 +2,13 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::OwnedFd;
 
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::current;
 use crate::environment::settings::Settings;
-use crate::ring::worker::WorkerRing;
+use crate::ring::worker::{RingAndBell, WorkerRing};
 use crate::wire::codec;
 use crate::wire::setup::Setup;
 use crate::wire::socket::Blocking;
@@ -21,7 +20,7 @@ impl Setup {
     pub(super) fn receive(
         reader: &mut Reader,
         stream: &mut Blocking<'_>,
-    ) -> io::Result<Option<(Setup, io::Result<Option<(WorkerRing, OwnedFd)>>)>> {
+    ) -> io::Result<Option<(Setup, io::Result<Option<RingAndBell>>)>> {
         loop {
             if let Some(frame) = reader.next().map_err(io::Error::other)? {
                 if frame.kind != Kind::Setup {

@@ -163,7 +163,12 @@ impl Dispatcher {
         let Some(reason) = &self.broken else {
             return;
         };
-        while let Some(claim) = self.queue.try_next(WorkerSlot(0)) {
+        let next = || {
+            self.feed
+                .give_up()
+                .or_else(|| self.queue.try_next(WorkerSlot(0)))
+        };
+        while let Some(claim) = next() {
             let unit = (&*claim.job, &claim.unit);
             let lost = cause::never_started(reason.clone(), unit);
             claim.job.fail(claim.unit, lost);
