@@ -145,3 +145,25 @@ impl Config {
         }
     }
 }
+
+#[cfg(all(test, feature = "pace-of-environment"))]
+mod tests {
+    use std::time::Duration;
+
+    use super::Config;
+
+    #[test]
+    fn a_pool_takes_its_pace_from_the_environment_where_its_configuration_says_nothing() {
+        let (reach, spin) = (
+            Config::of_environment("POOL_REACH"),
+            Config::of_environment("POOL_SPIN"),
+        );
+        let pace = Config::default().pace(64);
+        assert_eq!(reach.is_some(), pace.forced);
+        assert_eq!(reach.unwrap_or(64), pace.most as u64);
+        if let Some(spin) = spin {
+            assert_eq!(pace.spin, Some(Duration::from_micros(spin)));
+        }
+        assert_eq!(Config::default().reach(3).pace(64).most, 3);
+    }
+}

@@ -2,7 +2,7 @@
 //! long task, however many they take and however long they spin.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
 use pool_thread::{Pool, TaskError, ThreadPool};
@@ -169,4 +169,27 @@ fn many_submitters_and_idle_moments_lose_nothing() -> Outcome {
         assert_eq!(done.load(Ordering::Relaxed), 3 * per_thread);
         Ok(())
     })
+}
+
+#[test]
+fn tasks_that_wait_for_each_other_meet_however_they_come() -> Outcome {
+    for size in [2, 3] {
+        each_way(size, |pool| {
+            for _ in 0..300 {
+                // Submitted one by one, and often while a worker spins: each needs a worker of its own.
+                let meet = Arc::new(Barrier::new(size));
+                let handles: Result<Vec<_>, _> = (0..size)
+                    .map(|_| {
+                        let meet = meet.clone();
+                        pool.apply_async(move |()| meet.wait().is_leader(), ())
+                    })
+                    .collect();
+                for mut handle in handles? {
+                    handle.get_timeout(LONG)??;
+                }
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
 }

@@ -479,3 +479,39 @@ fn what_a_slow_worker_has_taken_is_before_all_that_nobody_has() {
     fails(Flaw::NeverTakesBack, nothing_waits_behind_a_slow_worker);
     fails(Flaw::KeepsWhatItTook, nothing_waits_behind_a_slow_worker);
 }
+
+/// A worker that cannot start pauses until its time is over, or the pool has nothing left to do.
+fn a_worker_pauses(is_over: bool) {
+    check(3, move || {
+        let model = Model::new(2, reach(1, SLEEPS));
+        let over = Arc::new(AtomicBool::new(false));
+        let (queue, told) = (model.queue.clone(), over.clone());
+        let pauses = thread::spawn(move || {
+            assert_eq!(queue.rest(|| told.load(Ordering::Acquire)), is_over);
+        });
+        let job = model.push(0, 1);
+        if is_over {
+            over.store(true, Ordering::Release);
+            model.queue.ring();
+            pauses.join().unwrap();
+            assert_eq!(job.runs(), 0);
+        } else {
+            assert!(model.queue.step(Step::Close).is_ok());
+            if let Some(claim) = model.queue.try_next(WorkerSlot(0)) {
+                model.started.run(&claim);
+            }
+            pauses.join().unwrap();
+            job.has_run();
+        }
+    });
+}
+
+#[test]
+fn a_worker_that_pauses_goes_on_when_its_time_is_over() {
+    a_worker_pauses(true);
+}
+
+#[test]
+fn a_worker_that_pauses_leaves_when_the_last_unit_is_taken() {
+    a_worker_pauses(false);
+}
