@@ -16,7 +16,7 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::sys::signal::{Signal, kill, killpg};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpid, gettid};
 
 // Each module uses only those above it.
 
@@ -368,7 +368,12 @@ fn look_up_stack_floor() -> usize {
             libc::pthread_attr_destroy(&raw mut attributes);
         }
     }
-    floor as usize
+    let floor = floor as usize;
+    // Some C libraries say how far the first thread's stack has grown, not how far it may.
+    match getpid() == gettid() {
+        true => floor.min((floor + size).saturating_sub(first_stack())),
+        false => floor,
+    }
 }
 
 /// The room that the first thread of a process has for its stack.

@@ -350,3 +350,48 @@ fn no_child_that_is_forked_has_a_ring() -> Outcome {
         assert_eq!(forks_with_a_ring(()), (true, false));
     })
 }
+
+/// A value that nests.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+enum Nest {
+    End,
+    Inner(Box<Nest>),
+}
+
+fn nest(levels: u32) -> Nest {
+    (0..levels).fold(Nest::End, |inner, _| Nest::Inner(Box::new(inner)))
+}
+
+fn levels(mut of: &Nest) -> u32 {
+    let mut levels = 0;
+    while let Nest::Inner(inner) = of {
+        of = inner;
+        levels += 1;
+    }
+    levels
+}
+
+#[test]
+fn what_a_value_may_nest_does_not_depend_on_the_stack_of_the_thread_that_submits_it() -> Outcome {
+    each_way(1, |pool| {
+        for kib in [64, 512, 1100] {
+            // Less than 2,000 levels take, and less than any value that nests may take.
+            let thread = std::thread::Builder::new().stack_size(kib * 1024);
+            let submit = || {
+                let deep = pool.apply_async(|of: Nest| levels(&of), nest(2_000));
+                let small: Vec<_> = (0..200).map(|_| pool.apply_async(nest, 100)).collect();
+                for handle in small {
+                    assert_eq!(levels(&handle?.get()?), 100);
+                }
+                assert_eq!(deep?.get()?, 2_000);
+                Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+            };
+            let seen = std::thread::scope(|scope| {
+                let thread = thread.spawn_scoped(scope, submit)?;
+                thread.join().unwrap_or_else(|_| Err("it has panicked".into()))
+            });
+            seen.map_err(|error| format!("{kib} KiB: {error}"))?;
+        }
+        Ok(())
+    })
+}

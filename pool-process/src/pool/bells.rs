@@ -75,6 +75,10 @@ impl Bells {
     pub(crate) fn clear(&self) {
         // What is not reported now is reported the next time.
         let _ = self.wait(EpollTimeout::ZERO);
+        // That may have been the kick of a thread that has taken the seat meanwhile.
+        if let Err(TryLockError::WouldBlock) = self.seat.try_lock() {
+            self.write_kick();
+        }
     }
 
     fn wait(&self, timeout: EpollTimeout) -> nix::Result<usize> {
@@ -105,9 +109,13 @@ impl Bells {
     /// Wakes the thread that has the seat, if it sleeps.
     pub(crate) fn kick(&self) {
         if self.sleeps.load(Ordering::SeqCst) && self.sleeps.swap(false, Ordering::SeqCst) {
-            // It is never read: each write is an edge, and it would take centuries to fill it.
-            let _ = self.kick.write(1);
+            self.write_kick();
         }
+    }
+
+    fn write_kick(&self) {
+        // It is never read: each write is an edge, and it would take centuries to fill it.
+        let _ = self.kick.write(1);
     }
 }
 
@@ -138,5 +146,23 @@ impl Drop for Seat<'_> {
 impl AsFd for Bells {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.set.0.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::epoll::EpollTimeout;
+
+    use super::{Bells, sys};
+
+    #[test]
+    fn a_kick_is_not_lost_where_the_dispatcher_forgets_who_has_rung() {
+        let bells = Bells::new(&sys::epoll().expect("a set"), 0).expect("bells");
+        let seat = bells.take_seat().expect("nobody has it");
+        seat.lie_down();
+        bells.kick();
+        // What the dispatcher does with a ring that was reported before the seat was taken.
+        bells.clear();
+        assert_eq!(bells.wait(EpollTimeout::ZERO), Ok(1));
     }
 }

@@ -205,6 +205,7 @@ impl Dispatcher {
     /// Runs until the pool has ended and no worker is left.
     pub(crate) fn run(&mut self) {
         let mut room = [EpollEvent::empty(); 64];
+        self.feed.set_dispatcher();
         loop {
             self.fill_slots();
             self.tell_needs();

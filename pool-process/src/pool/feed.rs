@@ -24,8 +24,8 @@ use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use nix::sys::eventfd::EventFd;
@@ -33,6 +33,7 @@ use pool_core::backend::{Assist, Claim, Queue, ServiceGuard};
 use pool_core::{Cause, CodecError, TaskError};
 
 use crate::ring::parent::{Answer, CAPACITY, ParentRing, SLOTS};
+use crate::wire::codec::{has_room_for_small_values, ran_out_of_stack};
 use crate::wire::socket::{self, Socket};
 use crate::wire::{self, HEAD, Kind};
 
@@ -81,6 +82,7 @@ pub(crate) struct Feed {
     pushed: AtomicU32,
     /// The dispatcher has something to do when work arrives.
     needs_dispatcher: AtomicBool,
+    dispatcher: OnceLock<ThreadId>,
     bells: Bells,
     books: Mutex<Books>,
 }
@@ -116,6 +118,8 @@ struct Books {
     hot: Option<usize>,
     /// The job of the unit that the pumper has in its hand, to be encoded.
     in_hand: Option<Arc<dyn RemoteJob>>,
+    /// The queue's first unit nests deeper than the stack of the thread that has tried it: the dispatcher takes it.
+    is_deep: bool,
     /// A unit that waits for an idle worker, encoded as a frame.
     held: Option<Parcel>,
     /// The jobs of units whose answers are being decoded.
@@ -225,10 +229,12 @@ impl Feed {
             is_full: AtomicBool::new(false),
             pushed: AtomicU32::new(0),
             needs_dispatcher: AtomicBool::new(true),
+            dispatcher: OnceLock::new(),
             books: Mutex::new(Books {
                 lanes: (0..queue.size()).map(|_| None).collect(),
                 hot: None,
                 in_hand: None,
+                is_deep: false,
                 held: None,
                 finishing: Vec::new(),
                 terminated: false,
@@ -242,6 +248,15 @@ impl Feed {
 
     fn lock(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The calling thread is the dispatcher.
+    pub(crate) fn set_dispatcher(&self) {
+        self.dispatcher.get_or_init(|| thread::current().id());
+    }
+
+    fn is_dispatcher(&self) -> bool {
+        self.dispatcher.get() == Some(&thread::current().id())
     }
 
     /// Work was queued: pumps, mostly. Where no lane has room, the next answer makes some, and who reads it looks at the queue.
@@ -268,6 +283,9 @@ impl Feed {
     /// Pumps where there is a mark. To be called by whoever has pumped, before it goes. While others submit, there is always more:
     /// after some rounds the dispatcher goes on, so that nobody is held up by the work of others.
     fn settle(&self) {
+        if !has_room_for_small_values() && !self.is_dispatcher() {
+            return self.inbox.wake();
+        }
         for _ in 0..ROUNDS {
             if !self.again.load(Ordering::SeqCst) {
                 return;
@@ -349,6 +367,7 @@ impl Feed {
         // Said before the look at the queue: who queues work later sees it, or its work is seen here.
         self.is_full.store(false, Ordering::SeqCst);
         fence(Ordering::SeqCst);
+        books.is_deep &= !self.is_dispatcher();
         books.rebalance(&self.queue, self.pace, self.max_tasks);
         let mut moved = false;
         if books.held.is_some()
@@ -378,6 +397,7 @@ impl Feed {
             });
             books = match encoded {
                 Ok(()) => self.put(self.lock(), claim, context, frame),
+                Err(_) if ran_out_of_stack() && !self.is_dispatcher() => self.defer(claim),
                 Err(error) => self.refuse(self.lock(), claim, error),
             };
             if frame.capacity() > KEEP {
@@ -388,7 +408,7 @@ impl Feed {
         if books.are_full() {
             self.is_full.store(true, Ordering::SeqCst);
         }
-        let wakes = books.has_chores || (moved && books.is_ending);
+        let wakes = books.has_chores || books.is_deep || (moved && books.is_ending);
         drop(books);
         if wakes {
             self.inbox.wake();
@@ -401,7 +421,7 @@ impl Feed {
         if books.terminated || books.held.is_some() || !self.queue.has_units() {
             return None;
         }
-        if !books.has_room(self.max_tasks) {
+        if books.is_deep || !books.has_room(self.max_tasks) {
             return None;
         }
         let claim = self.queue.take_next()?;
@@ -465,6 +485,23 @@ impl Feed {
             }
             None => self.queue.give_back([claim]),
         }
+        // It is not the last reference to the job: whoever got the unit has another.
+        drop(hand);
+        books
+    }
+
+    /// The unit that is in the pumper's hand goes back: the dispatcher has more stack.
+    fn defer(&self, claim: Claim<dyn RemoteJob>) -> MutexGuard<'_, Books> {
+        let mut books = self.lock();
+        let hand = books.in_hand.take();
+        if books.terminated {
+            drop(books);
+            claim.job.fail(claim.unit, TaskError::Terminated);
+            drop(hand);
+            return self.lock();
+        }
+        books.is_deep = true;
+        self.queue.give_back([claim]);
         // It is not the last reference to the job: whoever got the unit has another.
         drop(hand);
         books
@@ -833,6 +870,9 @@ impl Feed {
 impl Assist for Feed {
     /// Pumps until the job is done, or nothing has moved for a while.
     fn assist(&self, done: &dyn Fn() -> bool) {
+        if !has_room_for_small_values() {
+            return;
+        }
         // Who has woken a worker leaves it the CPU.
         if WOKE.try_with(|woke| woke.replace(false)).unwrap_or(true) {
             return;
@@ -842,6 +882,9 @@ impl Assist for Feed {
     }
 
     fn sleep(&self, done: &dyn Fn() -> bool) -> bool {
+        if !has_room_for_small_values() {
+            return false;
+        }
         let Some(seat) = self.bells.take_seat() else {
             return false;
         };

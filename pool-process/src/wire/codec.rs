@@ -28,6 +28,7 @@ use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use depth::Depth;
+pub(crate) use depth::{has_room_for_small_values, ran_out_of_stack};
 use write::Bounded;
 
 /// Appends a value.
