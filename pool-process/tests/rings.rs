@@ -388,7 +388,9 @@ fn what_a_value_may_nest_does_not_depend_on_the_stack_of_the_thread_that_submits
             };
             let seen = std::thread::scope(|scope| {
                 let thread = thread.spawn_scoped(scope, submit)?;
-                thread.join().unwrap_or_else(|_| Err("it has panicked".into()))
+                thread
+                    .join()
+                    .unwrap_or_else(|_| Err("it has panicked".into()))
             });
             seen.map_err(|error| format!("{kib} KiB: {error}"))?;
         }

@@ -4,7 +4,9 @@ mod common;
 
 use std::hint::black_box;
 
-use common::{Outcome, Watch, is_kept, kernel, kill, linger, loss, parent, pid, raise, stop};
+use common::{
+    Gate, Outcome, Watch, is_kept, kernel, kill, linger, loss, parent, pid, raise, stop, wait_at,
+};
 use nix::sys::signal::Signal;
 use pool_process::{Pool, ProcessPool, StartMethod};
 
@@ -145,6 +147,11 @@ fn a_server_that_hangs_is_given_up_and_replaced_and_the_pool_says_why() -> Outco
     loss(pool.apply(raise, 9));
     assert_eq!(pool.map(|x: u64| x, 0..10)?, (0..10).collect::<Vec<_>>());
     watch.ends();
+    // Two tasks that run at once: the second worker is there again.
+    let gate = Gate::new();
+    let both = pool.map_async(wait_at, [gate.name(), gate.name()])?;
+    drop(gate.guests(2));
+    both.get()?;
     let stats = pool.stats();
     assert_eq!(stats.start_method, StartMethod::ForkServer);
     assert_eq!(
@@ -158,7 +165,6 @@ fn a_server_that_hangs_is_given_up_and_replaced_and_the_pool_says_why() -> Outco
 
 #[test]
 fn a_preload_that_takes_its_time_holds_up_no_other_pool() -> Outcome {
-    use common::{Gate, wait_at};
     static GATE: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     // The server is this program started again: what it has to know comes by the environment.
     const NAME: &str = "POOL_TEST_PRELOAD_GATE";

@@ -28,7 +28,9 @@ pub(crate) fn has_room_for_small_values() -> bool {
 /// Whether a value has nested deeper than the calling thread's stack has room for, since this was asked last.
 pub(crate) fn ran_out_of_stack() -> bool {
     // While the thread's locals are torn down it says no, and the error stands.
-    RAN_OUT.try_with(|ran_out| ran_out.replace(false)).unwrap_or(false)
+    RAN_OUT
+        .try_with(|ran_out| ran_out.replace(false))
+        .unwrap_or(false)
 }
 
 /// How much deeper a value may nest from here on.
