@@ -901,6 +901,9 @@ impl Assist for Feed {
             }
         }
         drop(seat);
+        // The bells are the dispatcher's again, which sleeps: what has rung for this thread is to ring for it. Where something moves
+        // now, that stays so.
+        self.fall_asleep();
         self.settle();
         true
     }
