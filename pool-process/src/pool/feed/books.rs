@@ -1,0 +1,226 @@
+//! The books of a feed: where each of its units is, and which worker gets the next.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use pool_core::backend::{Claim, Queue};
+
+use crate::pool::remote_job::{JobContext, RemoteJob};
+use crate::ring::parent::Answer;
+
+use super::lane::{Assignment, Lane, Pace};
+
+pub(super) struct Ended {
+    pub(super) lane: LaneId,
+    pub(super) pid: u32,
+    pub(super) claim: Claim<dyn RemoteJob>,
+    pub(super) answer: Answer,
+}
+
+/// Which worker: the serial number tells it from the one that replaces it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LaneId {
+    pub(crate) slot: usize,
+    pub(crate) serial: u32,
+}
+
+/// A unit, encoded.
+pub(super) struct Parcel {
+    pub(super) claim: Claim<dyn RemoteJob>,
+    pub(super) context: Option<JobContext>,
+    /// The payload, behind room for the head of a frame.
+    pub(super) frame: Vec<u8>,
+}
+
+pub(super) struct Books {
+    pub(super) lanes: Vec<Option<Lane>>,
+    /// The lane whose worker may look for a while before it sleeps.
+    pub(super) hot: Option<usize>,
+    /// The job of the unit that the pumper has in its hand, to be encoded.
+    pub(super) in_hand: Option<Arc<dyn RemoteJob>>,
+    /// The queue's first unit nests deeper than the stack of the thread that has tried it: the dispatcher takes it.
+    pub(super) is_deep: bool,
+    /// A unit that waits for an idle worker, encoded as a frame.
+    pub(super) held: Option<Parcel>,
+    /// The jobs of units whose answers are being decoded.
+    pub(super) finishing: Vec<Arc<dyn RemoteJob>>,
+    /// The pool was terminated: nothing is handed out any more.
+    pub(super) terminated: bool,
+    /// What had not started then.
+    pub(super) abandoned: Vec<Claim<dyn RemoteJob>>,
+    /// The dispatcher is to hear of every unit that ends.
+    pub(super) is_ending: bool,
+    /// A lane has something for the dispatcher.
+    pub(super) has_chores: bool,
+    /// Tasks handed out so far.
+    pub(super) requests: u64,
+}
+
+impl Books {
+    pub(super) fn lane(&mut self, id: LaneId) -> Option<&mut Lane> {
+        let lane = self.lanes.get_mut(id.slot)?.as_mut()?;
+        (lane.serial == id.serial).then_some(lane)
+    }
+
+    /// The jobs of all units that the feed has.
+    pub(super) fn jobs(&self) -> impl Iterator<Item = &Arc<dyn RemoteJob>> {
+        let in_lanes = self.lanes.iter().flatten().flat_map(|lane| &lane.units);
+        in_lanes
+            .map(|unit| &unit.claim.job)
+            .chain(&self.in_hand)
+            .chain(self.held.iter().map(|parcel| &parcel.claim.job))
+            .chain(&self.finishing)
+            .chain(self.abandoned.iter().map(|claim| &claim.job))
+    }
+
+    /// A worker broke the protocol.
+    pub(super) fn breach(&mut self, id: LaneId, what: String) {
+        if let Some(lane) = self.lane(id) {
+            lane.breach.get_or_insert(what);
+            self.has_chores = true;
+        }
+    }
+
+    /// Whether there is a lane for a unit that fits into a slot.
+    pub(super) fn has_room(&self, max_tasks: usize) -> bool {
+        let mut lanes = self.lanes.iter().flatten();
+        lanes.any(|lane| lane.has_room(lane.depth, max_tasks))
+    }
+
+    /// The lane that gets the next unit: one whose worker is idle and awake, or idle, or that has the fewest.
+    pub(super) fn choose(&self, is_large: bool, max_tasks: usize) -> Option<usize> {
+        let mut best = None;
+        for (index, lane) in self.lanes.iter().enumerate() {
+            let Some(lane) = lane else { continue };
+            let most = if is_large { 1 } else { lane.depth };
+            if !lane.has_room(most, max_tasks) {
+                continue;
+            }
+            let count = lane.units.len();
+            let rank = (count, count == 0 && lane.ring.is_asleep());
+            if best.is_none_or(|(least, _)| rank < least) {
+                best = Some((rank, index));
+            }
+        }
+        best.map(|(_, index)| index)
+    }
+
+    /// Whether every lane has as many units as it may, and more than one, so that answers are to come.
+    pub(super) fn are_full(&self) -> bool {
+        let mut lanes = self.lanes.iter().flatten();
+        let is_full = |lane: &Lane| lane.units.len() > 1 && lane.units.len() >= lane.depth;
+        self.held.is_none() && self.lanes.iter().any(Option::is_some) && lanes.all(is_full)
+    }
+
+    /// Reads answers out of all rings.
+    pub(super) fn read(&mut self, pace: Pace, ended: &mut Vec<Ended>, bytes: &mut Vec<u8>) {
+        let mut emptied = None;
+        let Books {
+            lanes,
+            finishing,
+            has_chores,
+            ..
+        } = self;
+        for (slot, place) in lanes.iter_mut().enumerate() {
+            let Some(lane) = place else { continue };
+            if lane.breach.is_some() {
+                continue;
+            }
+            let before = ended.len();
+            while let Some(unit) = lane.units.front() {
+                match lane.ring.read(unit.request, bytes) {
+                    Ok(None) => break,
+                    Ok(Some(answer)) => {
+                        lane.judge(answer.nanos, pace);
+                        let Some(Assignment { claim, .. }) = lane.units.pop_front() else {
+                            break;
+                        };
+                        finishing.push(claim.job.clone());
+                        ended.push(Ended {
+                            lane: LaneId {
+                                slot,
+                                serial: lane.serial,
+                            },
+                            pid: lane.pid,
+                            claim,
+                            answer,
+                        });
+                    }
+                    Err(breach) => {
+                        lane.breach = Some(breach.to_string());
+                        *has_chores = true;
+                        break;
+                    }
+                }
+            }
+            if ended.len() > before {
+                lane.ring.tell_read();
+                if !lane.units.is_empty() {
+                    lane.since = Instant::now();
+                } else {
+                    emptied = Some(slot);
+                }
+            }
+        }
+        if let Some(slot) = emptied {
+            self.cool_down(slot);
+        }
+    }
+
+    /// A lane has lost its last unit: its worker is the one that may look for more.
+    pub(super) fn cool_down(&mut self, slot: usize) {
+        let is_empty = |lane: &Lane| lane.units.is_empty();
+        if self.hot != Some(slot) && self.lanes[slot].as_ref().is_some_and(is_empty) {
+            self.heat(slot);
+        }
+    }
+
+    pub(super) fn heat(&mut self, slot: usize) {
+        if let Some(Some(before)) = self.hot.map(|hot| &self.lanes[hot]) {
+            before.ring.tell_hot(false);
+        }
+        if let Some(lane) = &self.lanes[slot] {
+            lane.ring.tell_hot(true);
+        }
+        self.hot = Some(slot);
+    }
+
+    pub(super) fn remove(&mut self, slot: usize) -> Option<Lane> {
+        let lane = self.lanes[slot].take();
+        if self.hot == Some(slot) {
+            self.hot = None;
+            if let Some(other) = self.lanes.iter().position(Option::is_some) {
+                self.heat(other);
+            }
+        }
+        lane
+    }
+
+    /// Where a worker has nothing to do, what has not started behind others' tasks goes back to the queue: all of it where the queue
+    /// has nothing else, and else what waits behind a task that is long.
+    pub(super) fn rebalance(&mut self, queue: &Queue<dyn RemoteJob>, pace: Pace, max_tasks: usize) {
+        if self.terminated || pace.reach == 1 {
+            return;
+        }
+        let waits = |lane: &Lane| lane.units.len() > 1;
+        let mut lanes = self.lanes.iter().flatten();
+        if !lanes.any(waits) || self.choose_idle(max_tasks).is_none() {
+            return;
+        }
+        let any = pace.forced || !queue.has_units();
+        for lane in self.lanes.iter_mut().flatten().filter(|lane| waits(lane)) {
+            if any || lane.since.elapsed() >= Pace::SLOW {
+                let taken = lane.ring.take_back(1);
+                let kept = lane.units.len().saturating_sub(taken);
+                lane.tasks = lane.tasks.saturating_sub(taken);
+                let taken = lane.units.split_off(kept);
+                queue.give_back(taken.into_iter().map(|unit| unit.claim));
+            }
+        }
+    }
+
+    /// A lane that has no unit and may get one.
+    pub(super) fn choose_idle(&self, max_tasks: usize) -> Option<usize> {
+        self.choose(true, max_tasks)
+    }
+}

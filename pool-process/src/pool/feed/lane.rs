@@ -1,0 +1,180 @@
+//! A worker's ring as the feed has it: the units in it, how many there may be, and what wakes the worker.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::sys::eventfd::EventFd;
+use pool_core::backend::Claim;
+
+use crate::pool::remote_job::RemoteJob;
+use crate::pool::sent_contexts::SentContexts;
+use crate::ring::parent::{ParentRing, SLOTS};
+use crate::wire::socket::{self, Socket};
+use crate::wire::{self, HEAD, Kind};
+
+/// How far the feed reaches ahead, and how long whoever waits looks again before it sleeps.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// The most units that a lane has.
+    pub(crate) reach: usize,
+    /// Every lane has as many as it may, whatever its tasks take.
+    pub(crate) forced: bool,
+    pub(crate) spin: Duration,
+}
+
+impl Pace {
+    /// The most that is of use.
+    pub(crate) const REACH: usize = SLOTS;
+    /// Tasks are short that take less than this.
+    pub(super) const SHORT: Duration = Duration::from_micros(5);
+    /// A task is long that has run for so long.
+    pub(super) const SLOW: Duration = Duration::from_micros(50);
+}
+
+thread_local! {
+    /// The calling thread has woken a worker since it waited last.
+    pub(super) static WOKE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A unit in a lane.
+#[derive(Debug)]
+pub(super) struct Assignment {
+    pub(super) claim: Claim<dyn RemoteJob>,
+    pub(super) request: u64,
+}
+
+/// A worker's ring, and what is in it.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(super) serial: u32,
+    pub(super) pid: u32,
+    pub(super) ring: ParentRing,
+    pub(super) socket: Arc<Socket>,
+    /// Units in the ring, in its order.
+    pub(super) units: VecDeque<Assignment>,
+    /// Since when the first of them is that.
+    pub(super) since: Instant,
+    /// How many it may have.
+    pub(super) depth: usize,
+    /// How many it was given, those that were taken back aside.
+    pub(super) tasks: usize,
+    pub(super) contexts: SentContexts,
+    /// Frames that were written for the worker so far.
+    pub(super) frames: u64,
+    /// Frames that the dispatcher is to send.
+    pub(super) outgoing: Vec<Vec<u8>>,
+    /// Frames are under way: they wake the worker.
+    pub(super) is_sending: bool,
+    /// The worker is to be woken, which the system has refused.
+    pub(super) wake_due: bool,
+    /// The worker writes into it to wake the pool.
+    pub(super) bell: EventFd,
+    /// How it broke the protocol: nothing is read of it any more.
+    pub(super) breach: Option<String>,
+}
+
+impl Lane {
+    pub(crate) fn new(
+        serial: u32,
+        pid: u32,
+        (ring, bell): (ParentRing, EventFd),
+        socket: Arc<Socket>,
+    ) -> Lane {
+        Lane {
+            serial,
+            pid,
+            ring,
+            socket,
+            units: VecDeque::new(),
+            since: Instant::now(),
+            depth: 1,
+            tasks: 0,
+            contexts: SentContexts::default(),
+            frames: 0,
+            outgoing: Vec::new(),
+            is_sending: false,
+            wake_due: false,
+            bell,
+            breach: None,
+        }
+    }
+
+    /// Whether it may get another unit, where it may have so many.
+    pub(super) fn has_room(&self, most: usize, max_tasks: usize) -> bool {
+        self.units.len() < most && self.tasks < max_tasks && self.breach.is_none()
+    }
+
+    /// Puts a unit into the ring; whether the dispatcher has something to send.
+    pub(super) fn put(&mut self, unit: Assignment, frame: &mut Vec<u8>, is_large: bool) -> bool {
+        if is_large {
+            let mut frame = std::mem::take(frame);
+            wire::seal(&mut frame, Kind::Task, unit.request);
+            self.frames += 1;
+            self.outgoing.push(frame);
+            self.ring.put(unit.request, self.frames, &[]);
+        } else {
+            self.ring.put(unit.request, self.frames, &frame[HEAD..]);
+        }
+        if self.units.is_empty() {
+            self.since = Instant::now();
+        }
+        self.units.push_back(unit);
+        self.tasks += 1;
+        self.wake() || !self.outgoing.is_empty()
+    }
+
+    /// Wakes the worker, if it sleeps and no frame does; whether the dispatcher has to do it.
+    pub(super) fn wake(&mut self) -> bool {
+        if self.is_sending || !self.outgoing.is_empty() || !self.ring.must_wake() {
+            return false;
+        }
+        // While the thread's locals are torn down nobody spins.
+        let _ = WOKE.try_with(|woke| woke.set(true));
+        let frame = wake_frame();
+        match self.socket.try_write(&frame) {
+            // It has not read what was sent before: that wakes it.
+            Ok(0) => false,
+            Ok(sent) => {
+                if sent < frame.len() {
+                    self.outgoing.push(frame[sent..].to_vec());
+                }
+                sent < frame.len()
+            }
+            Err(error) => {
+                // Where it has ended, its pidfd says so.
+                self.wake_due = socket::is_shortage(&error);
+                self.wake_due
+            }
+        }
+    }
+
+    /// The first unit was answered by the socket.
+    pub(super) fn pass(&mut self, pace: Pace) -> Option<Assignment> {
+        let unit = self.units.pop_front()?;
+        self.ring.pass();
+        self.ring.tell_read();
+        self.since = Instant::now();
+        self.depth = if pace.forced { pace.reach } else { 1 };
+        Some(unit)
+    }
+
+    /// How many units it may have depends on how long its tasks take.
+    pub(super) fn judge(&mut self, nanos: u32, pace: Pace) {
+        if pace.forced {
+            return;
+        }
+        self.depth = match Duration::from_nanos(nanos.into()) < Pace::SHORT {
+            true => (self.depth * 2).min(pace.reach),
+            false => 1,
+        };
+    }
+}
+
+/// The frame that wakes a worker.
+pub(super) fn wake_frame() -> [u8; HEAD] {
+    let mut frame = [0; HEAD];
+    wire::seal(&mut frame, Kind::Wake, 0);
+    frame
+}

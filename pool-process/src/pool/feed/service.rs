@@ -1,0 +1,291 @@
+//! What the dispatcher asks of the feed: to open and to end lanes, what is to be sent, and what is left of a worker that has ended.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use pool_core::Cause;
+use pool_core::backend::Claim;
+
+use crate::pool::cause;
+use crate::pool::remote_job::RemoteJob;
+use crate::wire::Kind;
+
+use super::books::{Books, LaneId};
+use super::lane::{Assignment, Lane, wake_frame};
+use super::{Buffers, Feed};
+
+/// What the dispatcher has to do for a lane.
+#[derive(Debug)]
+pub(crate) enum Chore {
+    /// Send these frames, and tell when they are sent.
+    Send(Vec<Vec<u8>>),
+    /// Stop the worker, which broke the protocol.
+    Kill(String),
+}
+
+/// What is left of a lane whose worker has ended.
+#[derive(Debug, Default)]
+pub(crate) struct Remains {
+    /// Units that had started.
+    pub(crate) started: Vec<Claim<dyn RemoteJob>>,
+    /// The unit that was next.
+    pub(crate) next: Option<Claim<dyn RemoteJob>>,
+    /// What was behind it.
+    pub(crate) behind: Vec<Claim<dyn RemoteJob>>,
+}
+
+impl Feed {
+    /// A worker is ready, and has this ring. Where the system refuses to watch its bell, the lane comes back.
+    pub(crate) fn open(&self, slot: usize, lane: Lane) -> io::Result<()> {
+        self.bells.add(&lane.bell)?;
+        let mut books = self.lock();
+        let lane = Lane {
+            depth: if self.pace.forced { self.pace.reach } else { 1 },
+            ..lane
+        };
+        books.lanes[slot] = Some(lane);
+        if books.hot.is_none() {
+            books.heat(slot);
+        }
+        Ok(())
+    }
+
+    /// Removes a lane.
+    fn remove(&self, books: &mut Books, slot: usize) -> Option<Lane> {
+        let lane = books.remove(slot)?;
+        self.bells.remove(&lane.bell);
+        Some(lane)
+    }
+
+    /// Closes the lane of a worker that is to leave; false where it has units.
+    pub(crate) fn close(&self, slot: usize) -> bool {
+        let mut books = self.lock();
+        let is_idle = books.lanes[slot]
+            .as_ref()
+            .is_some_and(|lane| lane.units.is_empty() && lane.breach.is_none());
+        if is_idle {
+            self.remove(&mut books, slot);
+        }
+        is_idle
+    }
+
+    /// Whether a worker has run as many tasks as it may.
+    pub(crate) fn has_run_its_share(&self, slot: usize) -> bool {
+        let books = self.lock();
+        let lane = books.lanes[slot].as_ref();
+        lane.is_some_and(|lane| lane.tasks >= self.max_tasks)
+    }
+
+    /// A worker has ended: what it had answered counts, unless it broke the protocol. Gives what is left.
+    pub(crate) fn end(&self, slot: usize) -> Remains {
+        let mut buffers = self.turn();
+        while self.collect(&mut buffers) {}
+        let mut books = self.lock();
+        let Some(mut lane) = self.remove(&mut books, slot) else {
+            return Remains::default();
+        };
+        drop(books);
+        drop(buffers);
+        let waiting = lane.ring.take_back(0).min(lane.units.len());
+        let started = lane.units.len() - waiting;
+        let mut claims = lane.units.drain(..).map(|unit| unit.claim);
+        Remains {
+            started: claims.by_ref().take(started).collect(),
+            next: claims.next(),
+            behind: claims.collect(),
+        }
+    }
+
+    /// Takes the turn, waiting for whoever has it.
+    fn turn(&self) -> MutexGuard<'_, Buffers> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An answer has come by the socket. False where nothing of the kind was asked for.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it; its unit has failed.
+    pub(crate) fn answer(
+        &self,
+        lane: LaneId,
+        kind: Kind,
+        request: u64,
+        payload: &[u8],
+    ) -> Result<bool, String> {
+        let mut buffers = self.turn();
+        // What it has answered before is completed before.
+        while self.collect(&mut buffers) {}
+        let mut books = self.lock();
+        let Some(found) = books.lane(lane) else {
+            return Ok(true);
+        };
+        let is_first = found
+            .units
+            .front()
+            .is_some_and(|unit| unit.request == request);
+        if found.breach.is_some() || !is_first {
+            return Ok(found.breach.is_some());
+        }
+        let pid = found.pid;
+        let Some(Assignment { claim, .. }) = found.pass(self.pace) else {
+            return Ok(false);
+        };
+        books.finishing.push(claim.job.clone());
+        books.cool_down(lane.slot);
+        drop(books);
+        let Claim { job, unit, .. } = claim;
+        let completed = job.complete(unit, kind, payload);
+        let completed = completed.map_err(|(unit, error)| {
+            let what = error.to_string();
+            let lost = cause::lost(pid, Cause::Protocol(what.clone()), (&*job, &unit), None);
+            job.fail(unit, lost);
+            what
+        });
+        let over = std::mem::take(&mut self.lock().finishing);
+        drop((over, job));
+        drop(buffers);
+        completed.map(|()| true)
+    }
+
+    /// Nothing more is read of a worker, which is going to be killed.
+    pub(crate) fn stop_reading(&self, slot: usize) {
+        if let Some(lane) = &mut self.lock().lanes[slot] {
+            lane.breach.get_or_insert_default();
+        }
+    }
+
+    /// What the dispatcher has to do now, by the slots of the workers.
+    pub(crate) fn chores(&self) -> Vec<(usize, Chore)> {
+        let mut books = self.lock();
+        let mut chores = Vec::new();
+        if !std::mem::take(&mut books.has_chores) {
+            return chores;
+        }
+        for (slot, lane) in books.lanes.iter_mut().enumerate() {
+            let Some(lane) = lane else { continue };
+            if let Some(breach) = lane.breach.as_mut().filter(|breach| !breach.is_empty()) {
+                chores.push((slot, Chore::Kill(std::mem::take(breach))));
+                continue;
+            }
+            if std::mem::take(&mut lane.wake_due) {
+                lane.outgoing.push(wake_frame().to_vec());
+            }
+            if !lane.outgoing.is_empty() {
+                lane.is_sending = true;
+                chores.push((slot, Chore::Send(std::mem::take(&mut lane.outgoing))));
+            }
+        }
+        chores
+    }
+
+    /// The frames of a lane were sent.
+    pub(crate) fn sent(&self, slot: usize) {
+        let mut books = self.lock();
+        if let Some(lane) = &mut books.lanes[slot]
+            && std::mem::take(&mut lane.is_sending)
+        {
+            let has_chores = lane.wake();
+            books.has_chores |= has_chores;
+        }
+    }
+
+    /// The request that a worker works on; none when it has nothing to do.
+    pub(crate) fn request(&self, slot: usize) -> Option<u64> {
+        let books = self.lock();
+        let lane = books.lanes[slot].as_ref()?;
+        lane.units.front().map(|unit| unit.request)
+    }
+
+    /// The first unit of a worker has not started for long: wakes the worker, whatever its ring says. A task may have written there.
+    pub(crate) fn rouse(&self, slot: usize) {
+        let mut books = self.lock();
+        let Books {
+            lanes, has_chores, ..
+        } = &mut *books;
+        if let Some(lane) = &mut lanes[slot]
+            && !lane.units.is_empty()
+            && !lane.is_sending
+        {
+            lane.wake_due = true;
+            *has_chores = true;
+        }
+    }
+
+    /// Whether a worker has a unit.
+    pub(crate) fn is_busy(&self) -> bool {
+        let books = self.lock();
+        let mut lanes = books.lanes.iter().flatten();
+        lanes.any(|lane| !lane.units.is_empty())
+    }
+
+    /// Whether no unit is on its way from the queue to a lane, or from a lane to its job. Such a unit may come back to the queue.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let books = self.lock();
+        books.in_hand.is_none() && books.held.is_none() && books.finishing.is_empty()
+    }
+
+    /// Whether the dispatcher is to be woken when work arrives.
+    pub(crate) fn set_needs_dispatcher(&self, needs: bool) {
+        self.needs_dispatcher.store(needs, Ordering::SeqCst);
+    }
+
+    /// Whether the dispatcher is to be woken when work arrives.
+    pub(crate) fn needs_dispatcher(&self) -> bool {
+        self.needs_dispatcher.load(Ordering::SeqCst)
+    }
+
+    /// From now on the dispatcher hears of every unit that ends.
+    pub(crate) fn is_ending(&self) {
+        self.lock().is_ending = true;
+    }
+
+    /// How many workers have a ring.
+    pub(crate) fn rings(&self) -> usize {
+        self.lock().lanes.iter().flatten().count()
+    }
+
+    /// The pool is terminated: takes back what has not started. Gives the jobs of all units that were not ended.
+    pub(crate) fn terminate(&self) -> Vec<Arc<dyn RemoteJob>> {
+        let mut books = self.lock();
+        books.terminated = true;
+        let books = &mut *books;
+        for lane in books.lanes.iter_mut().flatten() {
+            let waiting = lane.ring.take_back(0);
+            let kept = lane.units.len().saturating_sub(waiting);
+            let taken = lane.units.split_off(kept);
+            books
+                .abandoned
+                .extend(taken.into_iter().map(|unit| unit.claim));
+        }
+        let held = books.held.take();
+        books.abandoned.extend(held.map(|parcel| parcel.claim));
+        books.jobs().cloned().collect()
+    }
+
+    /// Gives out a unit that waits for an idle worker: there will be none.
+    pub(crate) fn give_up(&self) -> Option<Claim<dyn RemoteJob>> {
+        let held = self.lock().held.take();
+        held.map(|parcel| parcel.claim)
+    }
+
+    /// What [`terminate`](Self::terminate) has taken back.
+    pub(crate) fn abandoned(&self) -> Vec<Claim<dyn RemoteJob>> {
+        std::mem::take(&mut self.lock().abandoned)
+    }
+
+    /// The units of a lane whose worker is stopped, since the pool is terminated.
+    pub(crate) fn stop(&self, slot: usize) -> Vec<Claim<dyn RemoteJob>> {
+        let lane = self.remove(&mut self.lock(), slot);
+        let units = lane.into_iter().flat_map(|lane| lane.units);
+        units.map(|unit| unit.claim).collect()
+    }
+
+    /// How many units are not over.
+    pub(crate) fn unfinished(&self) -> usize {
+        let books = self.lock();
+        let jobs = books.jobs();
+        jobs.filter(|job| job.as_job().is_open()).count()
+    }
+}
