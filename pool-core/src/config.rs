@@ -106,8 +106,11 @@ impl Config {
         value.flatten()?.parse().ok()
     }
 
-    pub(crate) fn pace(&self, most: usize) -> Pace {
+    /// How far a worker reaches ahead that may take `most` units at once. Where the queue has a bound, it takes one, as the bound counts
+    /// what workers have taken.
+    pub fn pace(&self, most: usize) -> Pace {
         const SPIN: Duration = Duration::from_micros(50);
+        let most = if self.queue.is_some() { 1 } else { most };
         let reach = self
             .reach
             .or_else(|| Some(Self::of_environment("POOL_REACH")?.max(1) as usize));
@@ -121,8 +124,7 @@ impl Config {
         Pace {
             most: reach.unwrap_or(most).min(most),
             forced: reach.is_some() && most > 1,
-            // A backend that takes each unit for itself waits by means of its own.
-            spin: (most > 1).then_some(spin),
+            spin: Some(spin),
         }
     }
 

@@ -59,7 +59,11 @@ impl<B: Backend> Engine<B> {
         if config.panic_hook {
             panics::install_hook();
         }
-        let pace = config.pace(backend.reach());
+        let mut pace = config.pace(backend.reach());
+        if backend.reach() == 1 {
+            // It waits by means of its own.
+            pace.spin = None;
+        }
         let shared = Arc::new(PoolShared::new(config.timers, pace.spin, backend.assist()));
         let queue = Arc::new(Queue::new(size, bound, shared.pool, pace));
         if let Err(error) = backend.start(&queue) {

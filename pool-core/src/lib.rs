@@ -186,7 +186,7 @@ pub mod backend {
     pub use crate::job::JobCell;
     pub use crate::options::SubmitOptions;
     pub use crate::panics::{catch, install_hook};
-    pub use crate::queue::{Claim, Queue, WorkerSlot};
+    pub use crate::queue::{Claim, Pace, Queue, WorkerSlot};
     pub use crate::settled::{ItemResult, Settled};
     pub use crate::shared::{Assist, TaskId};
     pub use crate::stack_job::Borrowed;

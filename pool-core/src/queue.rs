@@ -66,20 +66,35 @@ pub struct Queue<J: ?Sized> {
 
 /// How far a worker reaches ahead, and how long it spins.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
+pub struct Pace {
     /// The most units that a worker takes at once.
-    pub(crate) most: usize,
+    pub most: usize,
     /// Every worker takes as many at once as it may, whatever its tasks take.
-    pub(crate) forced: bool,
-    /// How long a worker that finds nothing looks again before it sleeps, if it does.
-    pub(crate) spin: Option<Duration>,
+    pub forced: bool,
+    /// How long a worker that finds nothing looks again before it sleeps. `None` where the backend waits by means of its own.
+    pub spin: Option<Duration>,
 }
 
 impl Pace {
     /// Tasks are short that take less than this in the mean.
-    const SHORT: Duration = Duration::from_micros(5);
+    pub const SHORT: Duration = Duration::from_micros(5);
     /// A worker is slow that has not come back for so long.
-    const SLOW: Duration = Duration::from_micros(50);
+    pub const SLOW: Duration = Duration::from_micros(50);
+
+    /// How many units a worker may take at first.
+    pub fn first_depth(&self) -> usize {
+        if self.forced { self.most } else { 1 }
+    }
+
+    /// How many units a worker may take that might take `depth`, and whose tasks were short, or not.
+    pub fn next_depth(&self, depth: usize, short: bool) -> usize {
+        match short {
+            _ if self.forced => self.most,
+            true => (depth * 2).min(self.most),
+            false => 1,
+        }
+    }
+
     /// One unit at a time, and no spinning.
     #[cfg(test)]
     pub(crate) const ONE: Pace = Pace {
@@ -196,7 +211,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
                 current: None,
                 next: VecDeque::new(),
                 taken: 0,
-                depth: if pace.forced { pace.most } else { 1 },
+                depth: pace.first_depth(),
             }),
             first: AtomicU64::new(EMPTY),
             filled: AtomicU64::new(0),
@@ -234,12 +249,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
             at_head: AtomicUsize::new(0),
             sleepers: AtomicUsize::new(0),
             spins: AtomicBool::new(false),
-            // A bound counts what workers have taken: they take one at a time.
-            pace: if bound.is_some() {
-                Pace { most: 1, ..pace }
-            } else {
-                pace
-            },
+            pace,
         }
     }
 
@@ -362,11 +372,10 @@ impl<J: ?Sized + AsJob> Queue<J> {
                 .nanos(now)
                 .saturating_sub(place.filled.load(Ordering::Relaxed));
             let short = Pace::SHORT.as_nanos() as u64;
-            own.depth = match own.taken > 0 && away < short.saturating_mul(own.taken as u64) {
-                true => (own.depth * 2).min(self.pace.most),
-                false if flaws::has(Flaw::DepthStays) => own.depth,
-                false => 1,
-            };
+            let is_short = own.taken > 0 && away < short.saturating_mul(own.taken as u64);
+            if is_short || !flaws::has(Flaw::DepthStays) {
+                own.depth = self.pace.next_depth(own.depth, is_short);
+            }
             own.taken = 0;
         }
         own.current.take()

@@ -12,7 +12,7 @@ use crate::environment::Environment;
 use crate::pool::ProcessPool;
 use crate::pool::backend::Processes;
 use crate::pool::dispatcher::Plan;
-use crate::pool::feed::Pace;
+use crate::ring::parent::SLOTS;
 use crate::start::{self, StartMethod};
 use crate::wire::codec;
 use crate::wire::token::Entry;
@@ -33,9 +33,6 @@ pub struct Builder {
     initializer: Option<Result<Arc<[u8]>, CodecError>>,
     max_tasks: Option<NonZeroUsize>,
     shared_memory: bool,
-    bound: bool,
-    reach: Option<usize>,
-    spin: Option<Duration>,
 }
 
 impl ProcessPool {
@@ -107,9 +104,6 @@ impl Default for Builder {
             initializer: None,
             max_tasks: None,
             shared_memory: true,
-            bound: false,
-            reach: None,
-            spin: None,
         }
     }
 }
@@ -168,7 +162,6 @@ impl Builder {
     pub fn queue(self, tasks: usize) -> Self {
         Builder {
             config: self.config.queue(tasks),
-            bound: true,
             ..self
         }
     }
@@ -369,7 +362,7 @@ impl Builder {
     /// ```
     pub fn spin(self, time: Duration) -> Self {
         Builder {
-            spin: Some(time),
+            config: self.config.spin(time),
             ..self
         }
     }
@@ -378,7 +371,7 @@ impl Builder {
     #[doc(hidden)]
     pub fn reach(self, units: usize) -> Self {
         Builder {
-            reach: Some(units),
+            config: self.config.reach(units),
             ..self
         }
     }
@@ -473,17 +466,9 @@ impl Builder {
                 "the initializer cannot travel: cannot encode {error}"
             ))
         })?;
-        // A bound counts what workers have taken, and a share what they have run: they take one at a time.
-        let one_at_a_time = self.bound || self.max_tasks.is_some();
-        let pace = Pace {
-            reach: match self.reach {
-                _ if one_at_a_time => 1,
-                Some(units) => units.clamp(1, Pace::REACH),
-                None => Pace::REACH,
-            },
-            forced: self.reach.is_some() && !one_at_a_time,
-            spin: self.spin.unwrap_or_else(default_spin),
-        };
+        // A share counts what a worker was given.
+        let most = if self.max_tasks.is_some() { 1 } else { SLOTS };
+        let pace = self.config.pace(most);
         let plan = Plan {
             environment,
             timers: self.timers,
@@ -502,13 +487,5 @@ impl Builder {
             Processes::new(plan)?,
             self.config,
         )?))
-    }
-}
-
-/// How long who waits looks again, where nothing is said: where there is one CPU, whoever is awaited needs it.
-fn default_spin() -> Duration {
-    match std::thread::available_parallelism() {
-        Ok(cpus) if cpus.get() > 1 => Duration::from_micros(50),
-        _ => Duration::ZERO,
     }
 }

@@ -7,12 +7,16 @@ mod common;
 mod methods;
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Gate, Outcome, Watch, apart, apart_with, loss, never_end, raise, signal_of, wait_at};
+use common::{
+    Gate, Guest, Outcome, Watch, apart, apart_with, loss, never_end, raise, signal_of, wait_at,
+    wait_with,
+};
 use nix::libc;
 use nix::sys::signal::Signal;
 use pool_process::{Builder, Pool, ProcessPool, TaskError};
@@ -396,4 +400,50 @@ fn what_a_value_may_nest_does_not_depend_on_the_stack_of_the_thread_that_submits
         }
         Ok(())
     })
+}
+
+/// At a gate, with its number.
+fn numbered((gate, number): (String, u32)) -> u32 {
+    wait_with(&gate, &number.to_string());
+    number
+}
+
+#[test]
+fn tasks_that_are_short_no_more_start_in_the_order_of_their_submission() -> Outcome {
+    const TASKS: u32 = 24;
+    let pool = with(None, None).size(2).build()?;
+    // Workers have many units at once from now on.
+    let short: Vec<_> = (0..200).map(|x| pool.apply_async(count, x)).collect();
+    for handle in short {
+        handle?.get()?;
+    }
+    let gate = Gate::new();
+    let mut handles: Vec<_> = (0..TASKS)
+        .map(|number| pool.apply_async(numbered, (gate.name(), number)).map(Some))
+        .collect::<Result<_, _>>()?;
+    let mut waiting: BTreeSet<u32> = (0..TASKS).collect();
+    let number = |guest: &Guest| guest.word.parse::<u32>();
+    let mut guests = gate.guests(2);
+    for guest in &guests {
+        waiting.remove(&number(guest)?);
+    }
+    for step in 0..TASKS {
+        // One worker has the first task until the end, the other all others.
+        guests.sort_by_key(|guest| number(guest).ok());
+        let Some(last) = guests.pop() else { break };
+        let ended = number(&last)?;
+        drop(last);
+        let handle = handles[ended as usize].take();
+        assert_eq!(handle.ok_or("it has ended twice")?.get()?, ended);
+        if let Some(first) = waiting.first().copied() {
+            let next = gate.guests(1).remove(0);
+            let started = number(&next)?;
+            // What lies behind a task that was short may start while the pool does not yet know how long the one before it took.
+            assert!(step < 2 || started == first, "{started} before {first}");
+            waiting.remove(&started);
+            guests.push(next);
+        }
+    }
+    assert!(waiting.is_empty());
+    Ok(())
 }

@@ -57,7 +57,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::Signal;
-use pool_core::backend::{Alarm, Armed, Queue, WorkerSlot};
+use pool_core::backend::{Alarm, Armed, Pace, Queue, WorkerSlot};
 use pool_core::{StartError, TaskError, Timers};
 
 use crate::environment::Environment;
@@ -66,7 +66,7 @@ use crate::start::{StartMethod, Starter};
 use crate::wire::socket;
 
 use super::connection::{Assignment, Connection, WorkerState};
-use super::feed::{Chore, Feed, Pace};
+use super::feed::{Chore, Feed};
 use super::inbox::{Inbox, Order};
 use super::remote_job::RemoteJob;
 use super::stats::Stats;

@@ -14,9 +14,10 @@
 //!
 //! # How many units a lane has
 //!
-//! One, until its worker's tasks have proved short, and one again after the first that was not; then at most [`Pace::reach`]. Behind a
-//! task that runs, others wait in the ring, not started. As soon as a worker has none, those that wait behind others' are taken back
-//! into the queue, and given out in the order of their submission: so nothing waits behind a long task while a worker is idle.
+//! One, until tasks have proved short, then at most [`Pace::most`]; and one again after the first that was not. Behind a task that runs,
+//! others wait in the ring, not started. They are taken back into the queue, which gives them out in the order of their submission, as
+//! soon as a worker has none, so that nothing waits behind a long task while a worker is idle; and as soon as a task was not short, so
+//! that from then on whichever worker is free takes the oldest.
 
 // A worker's ring.
 mod lane;
@@ -32,9 +33,9 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, ThreadId};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use pool_core::backend::{Assist, Claim, Queue, ServiceGuard};
+use pool_core::backend::{Assist, Claim, Pace, Queue, ServiceGuard};
 use pool_core::{Cause, CodecError, TaskError};
 
 use crate::ring::parent::CAPACITY;
@@ -43,8 +44,8 @@ use crate::wire::{self, HEAD};
 
 pub(crate) use books::LaneId;
 use books::{Books, Ended, Parcel};
+pub(crate) use lane::Lane;
 use lane::{Assignment, WOKE};
-pub(crate) use lane::{Lane, Pace};
 pub(crate) use service::Chore;
 
 use super::bells::Bells;
@@ -59,6 +60,8 @@ pub(crate) struct Feed {
     inbox: Arc<Inbox>,
     watch: Arc<Watch>,
     pace: Pace,
+    /// How long whoever waits looks again before it sleeps.
+    spin: Duration,
     max_payload: u64,
     /// How many tasks a worker runs before it is replaced.
     max_tasks: usize,
@@ -104,6 +107,7 @@ impl Feed {
             watch: watch.clone(),
             bells,
             pace,
+            spin: pace.spin.unwrap_or_default(),
             max_payload,
             max_tasks: max_tasks.map_or(usize::MAX, NonZeroUsize::get),
             turn: Mutex::default(),
@@ -114,6 +118,7 @@ impl Feed {
             dispatcher: OnceLock::new(),
             books: Mutex::new(Books {
                 lanes: (0..queue.size()).map(|_| None).collect(),
+                depth: pace.first_depth(),
                 hot: None,
                 in_hand: None,
                 is_deep: false,
@@ -425,7 +430,7 @@ impl Feed {
     fn is_lively(&self) -> bool {
         let books = self.lock();
         let mut lanes = books.lanes.iter().flatten();
-        lanes.any(|lane| lane.depth > 1 && !lane.units.is_empty())
+        books.depth > 1 && lanes.any(|lane| !lane.units.is_empty())
     }
 
     /// The bells of all workers, for the dispatcher.
@@ -435,7 +440,7 @@ impl Feed {
 
     /// The dispatcher pumps on for a while, as long as tasks are short and answers come; whether they still do.
     pub(crate) fn linger(&self) -> bool {
-        if self.pace.spin.is_zero() || !self.is_lively() {
+        if self.spin.is_zero() || !self.is_lively() {
             return false;
         }
         {
@@ -455,7 +460,7 @@ impl Feed {
                 }
                 std::hint::spin_loop();
             }
-            if began.elapsed() >= self.pace.spin {
+            if began.elapsed() >= self.spin {
                 return moved;
             }
         }
@@ -464,7 +469,7 @@ impl Feed {
 
 impl Feed {
     fn pump_until(&self, done: &dyn Fn() -> bool) {
-        let spin = self.pace.spin;
+        let spin = self.spin;
         if spin.is_zero() {
             for _ in 0..YIELDS {
                 if done() {

@@ -115,7 +115,7 @@ impl Dispatcher {
             max_payload: self.plan.max_payload,
             panic_hook: self.plan.panic_hook,
             initializer: self.plan.initializer.as_deref().map(<[u8]>::to_vec),
-            ring: has_ring.then_some(self.plan.pace.spin),
+            ring: has_ring.then(|| self.plan.pace.spin.unwrap_or_default()),
         };
         setup.frame(&self.plan.environment)
     }

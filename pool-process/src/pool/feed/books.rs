@@ -1,14 +1,14 @@
 //! The books of a feed: where each of its units is, and which worker gets the next.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use pool_core::backend::{Claim, Queue};
+use pool_core::backend::{Claim, Pace, Queue};
 
 use crate::pool::remote_job::{JobContext, RemoteJob};
 use crate::ring::parent::Answer;
 
-use super::lane::{Assignment, Lane, Pace};
+use super::lane::{Assignment, Lane};
 
 pub(super) struct Ended {
     pub(super) lane: LaneId,
@@ -34,6 +34,8 @@ pub(super) struct Parcel {
 
 pub(super) struct Books {
     pub(super) lanes: Vec<Option<Lane>>,
+    /// How many units each lane may have.
+    pub(super) depth: usize,
     /// The lane whose worker may look for a while before it sleeps.
     pub(super) hot: Option<usize>,
     /// The job of the unit that the pumper has in its hand, to be encoded.
@@ -84,7 +86,7 @@ impl Books {
     /// Whether there is a lane for a unit that fits into a slot.
     pub(super) fn has_room(&self, max_tasks: usize) -> bool {
         let mut lanes = self.lanes.iter().flatten();
-        lanes.any(|lane| lane.has_room(lane.depth, max_tasks))
+        lanes.any(|lane| lane.has_room(self.depth, max_tasks))
     }
 
     /// The lane that gets the next unit: one whose worker is idle and awake, or idle, or that has the fewest.
@@ -92,7 +94,7 @@ impl Books {
         let mut best = None;
         for (index, lane) in self.lanes.iter().enumerate() {
             let Some(lane) = lane else { continue };
-            let most = if is_large { 1 } else { lane.depth };
+            let most = if is_large { 1 } else { self.depth };
             if !lane.has_room(most, max_tasks) {
                 continue;
             }
@@ -108,7 +110,7 @@ impl Books {
     /// Whether every lane has as many units as it may, and more than one, so that answers are to come.
     pub(super) fn are_full(&self) -> bool {
         let mut lanes = self.lanes.iter().flatten();
-        let is_full = |lane: &Lane| lane.units.len() > 1 && lane.units.len() >= lane.depth;
+        let is_full = |lane: &Lane| lane.units.len() > 1 && lane.units.len() >= self.depth;
         self.held.is_none() && self.lanes.iter().any(Option::is_some) && lanes.all(is_full)
     }
 
@@ -117,6 +119,7 @@ impl Books {
         let mut emptied = None;
         let Books {
             lanes,
+            depth,
             finishing,
             has_chores,
             ..
@@ -131,7 +134,8 @@ impl Books {
                 match lane.ring.read(unit.request, bytes) {
                     Ok(None) => break,
                     Ok(Some(answer)) => {
-                        lane.judge(answer.nanos, pace);
+                        let is_short = Duration::from_nanos(answer.nanos.into()) < Pace::SHORT;
+                        *depth = pace.next_depth(*depth, is_short);
                         let Some(Assignment { claim, .. }) = lane.units.pop_front() else {
                             break;
                         };
@@ -196,20 +200,27 @@ impl Books {
         lane
     }
 
-    /// Where a worker has nothing to do, what has not started behind others' tasks goes back to the queue: all of it where the queue
-    /// has nothing else, and else what waits behind a task that is long.
+    /// What has not started behind others' tasks goes back to the queue, which gives it out in the order of its submission: all of it
+    /// where a task was not short behind which others wait, or where a worker has nothing to do and the queue has nothing for it; and
+    /// where it has something, what waits behind a task that is long.
     pub(super) fn rebalance(&mut self, queue: &Queue<dyn RemoteJob>, pace: Pace, max_tasks: usize) {
-        if self.terminated || pace.reach == 1 {
-            return;
-        }
         let waits = |lane: &Lane| lane.units.len() > 1;
         let mut lanes = self.lanes.iter().flatten();
-        if !lanes.any(waits) || self.choose_idle(max_tasks).is_none() {
+        if self.terminated || pace.most == 1 || !lanes.any(waits) {
             return;
         }
-        let any = pace.forced || !queue.has_units();
+        let mut lanes = self.lanes.iter().flatten();
+        let is_over = lanes.any(|lane| lane.units.len() > self.depth);
+        if !is_over && self.choose_idle(max_tasks).is_none() {
+            return;
+        }
+        let all = is_over || pace.forced || !queue.has_units();
         for lane in self.lanes.iter_mut().flatten().filter(|lane| waits(lane)) {
-            if any || lane.since.elapsed() >= Pace::SLOW {
+            let is_slow = lane.since.elapsed() >= Pace::SLOW;
+            if is_slow {
+                self.depth = pace.first_depth();
+            }
+            if all || is_slow {
                 let taken = lane.ring.take_back(1);
                 let kept = lane.units.len().saturating_sub(taken);
                 lane.tasks = lane.tasks.saturating_sub(taken);

@@ -3,35 +3,16 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::eventfd::EventFd;
 use pool_core::backend::Claim;
 
 use crate::pool::remote_job::RemoteJob;
 use crate::pool::sent_contexts::SentContexts;
-use crate::ring::parent::{ParentRing, SLOTS};
+use crate::ring::parent::ParentRing;
 use crate::wire::socket::{self, Socket};
 use crate::wire::{self, HEAD, Kind};
-
-/// How far the feed reaches ahead, and how long whoever waits looks again before it sleeps.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
-    /// The most units that a lane has.
-    pub(crate) reach: usize,
-    /// Every lane has as many as it may, whatever its tasks take.
-    pub(crate) forced: bool,
-    pub(crate) spin: Duration,
-}
-
-impl Pace {
-    /// The most that is of use.
-    pub(crate) const REACH: usize = SLOTS;
-    /// Tasks are short that take less than this.
-    pub(super) const SHORT: Duration = Duration::from_micros(5);
-    /// A task is long that has run for so long.
-    pub(super) const SLOW: Duration = Duration::from_micros(50);
-}
 
 thread_local! {
     /// The calling thread has woken a worker since it waited last.
@@ -56,8 +37,6 @@ pub(crate) struct Lane {
     pub(super) units: VecDeque<Assignment>,
     /// Since when the first of them is that.
     pub(super) since: Instant,
-    /// How many it may have.
-    pub(super) depth: usize,
     /// How many it was given, those that were taken back aside.
     pub(super) tasks: usize,
     pub(super) contexts: SentContexts,
@@ -89,7 +68,6 @@ impl Lane {
             socket,
             units: VecDeque::new(),
             since: Instant::now(),
-            depth: 1,
             tasks: 0,
             contexts: SentContexts::default(),
             frames: 0,
@@ -151,24 +129,12 @@ impl Lane {
     }
 
     /// The first unit was answered by the socket.
-    pub(super) fn pass(&mut self, pace: Pace) -> Option<Assignment> {
+    pub(super) fn pass(&mut self) -> Option<Assignment> {
         let unit = self.units.pop_front()?;
         self.ring.pass();
         self.ring.tell_read();
         self.since = Instant::now();
-        self.depth = if pace.forced { pace.reach } else { 1 };
         Some(unit)
-    }
-
-    /// How many units it may have depends on how long its tasks take.
-    pub(super) fn judge(&mut self, nanos: u32, pace: Pace) {
-        if pace.forced {
-            return;
-        }
-        self.depth = match Duration::from_nanos(nanos.into()) < Pace::SHORT {
-            true => (self.depth * 2).min(pace.reach),
-            false => 1,
-        };
     }
 }
 

@@ -40,10 +40,6 @@ impl Feed {
     pub(crate) fn open(&self, slot: usize, lane: Lane) -> io::Result<()> {
         self.bells.add(&lane.bell)?;
         let mut books = self.lock();
-        let lane = Lane {
-            depth: if self.pace.forced { self.pace.reach } else { 1 },
-            ..lane
-        };
         books.lanes[slot] = Some(lane);
         if books.hot.is_none() {
             books.heat(slot);
@@ -129,9 +125,10 @@ impl Feed {
             return Ok(found.breach.is_some());
         }
         let pid = found.pid;
-        let Some(Assignment { claim, .. }) = found.pass(self.pace) else {
+        let Some(Assignment { claim, .. }) = found.pass() else {
             return Ok(false);
         };
+        books.depth = self.pace.first_depth();
         books.finishing.push(claim.job.clone());
         books.cool_down(lane.slot);
         drop(books);
@@ -220,10 +217,15 @@ impl Feed {
         lanes.any(|lane| !lane.units.is_empty())
     }
 
-    /// Whether no unit is on its way from the queue to a lane, or from a lane to its job. Such a unit may come back to the queue.
+    /// Whether no unit waits in a lane behind another, or is on its way from the queue to a lane, or from a lane to its job. Such a unit
+    /// may come back to the queue.
     pub(crate) fn is_at_rest(&self) -> bool {
         let books = self.lock();
-        books.in_hand.is_none() && books.held.is_none() && books.finishing.is_empty()
+        let waits = |lane: &Lane| lane.units.len() > 1;
+        books.in_hand.is_none()
+            && books.held.is_none()
+            && books.finishing.is_empty()
+            && !books.lanes.iter().flatten().any(waits)
     }
 
     /// Whether the dispatcher is to be woken when work arrives.
