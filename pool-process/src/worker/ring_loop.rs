@@ -156,6 +156,8 @@ impl RingWorker<'_> {
     /// Wakes the pool, if it sleeps beside an answer.
     fn wake_parent(&mut self) {
         if std::mem::take(&mut self.unread) && self.ring.must_wake() {
+            // That is no time of the next task's.
+            self.since = None;
             match write(&self.bell, &1_u64.to_ne_bytes()) {
                 // Somebody else has filled it: it is rung.
                 Ok(_) | Err(Errno::EAGAIN) => {}
