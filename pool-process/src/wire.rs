@@ -23,5 +23,5 @@ pub(crate) mod setup;
 // What a worker answers.
 pub(crate) mod answer;
 
-pub(crate) use frame::{Breach, Frame, HEAD, Kind, MAX_PAYLOAD, Reader, fits, seal, write};
+pub(crate) use frame::{Breach, Frame, HEAD, KEEP, Kind, MAX_PAYLOAD, Reader, fits, seal, write};
 pub(crate) use setup::RING_MAPPED;

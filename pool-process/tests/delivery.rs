@@ -24,7 +24,7 @@ fn a_task_that_no_worker_lives_to_receive_fails_and_those_behind_it_run() -> Out
         limit(128 << 20);
         each_way(1, |pool| {
             limit(soft);
-            let large = pool.apply_async(|text: String| text.len(), "x".repeat(100 << 20))?;
+            let large = pool.apply_async(|text: String| text.len(), "x".repeat(140 << 20))?;
             let behind = pool.apply_async(|x: u8| x, 1)?;
             let lost = loss(large.get());
             assert_eq!((signal_of(&lost), lost.begun), ("SIGABRT", false));

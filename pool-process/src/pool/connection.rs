@@ -13,13 +13,10 @@ use crate::child::Child;
 use crate::ring::parent::ParentRing;
 use crate::start::Spawned;
 use crate::wire::socket::{NonBlocking, Socket};
-use crate::wire::{self, Breach, Frame, Kind, Reader};
+use crate::wire::{self, Breach, Frame, KEEP, Kind, Reader};
 
 use super::remote_job::RemoteJob;
 use super::sent_contexts::SentContexts;
-
-/// The capacity that an outbox may keep once it is empty.
-const KEEP: usize = 1024 * 1024;
 
 /// The longest payload that a worker may send at least, whatever the pool's limit is: its errors must fit.
 const REPORT: u64 = 64 * 1024;

@@ -40,7 +40,7 @@ use pool_core::{Cause, CodecError, TaskError};
 
 use crate::ring::parent::CAPACITY;
 use crate::wire::codec::{has_room_for_small_values, ran_out_of_stack};
-use crate::wire::{self, HEAD};
+use crate::wire::{self, HEAD, KEEP};
 
 pub(crate) use books::LaneId;
 use books::{Books, Ended, Parcel};
@@ -552,9 +552,6 @@ const ROUNDS: u32 = 4;
 
 /// While no lane has room, one submission of so many pumps.
 const EVERY: u32 = 16;
-
-/// The capacity that a buffer may keep.
-const KEEP: usize = 1024 * 1024;
 
 /// How often who waits leaves the CPU to others where it does not spin.
 const YIELDS: u32 = 4;

@@ -17,8 +17,8 @@ const MAGIC: u32 = 0x6c6f_6f70;
 const VERSION: u8 = 1;
 /// Room for a read, at least. Small, since every idle worker has one; what is large doubles it.
 const CHUNK: usize = 8 * 1024;
-/// What an idle reader keeps of a buffer that had to grow.
-const KEEP: usize = 1024 * 1024;
+/// What is kept of a buffer that had to grow: room for a message of 1 MiB and what is around it.
+pub(crate) const KEEP: usize = 2 * 1024 * 1024;
 
 /// What a frame says. Requests come from the pool, the rest from a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,7 +226,8 @@ impl Reader {
         }
     }
 
-    /// Makes room behind the bytes that wait. It grows with what has really come, not with what a head promises.
+    /// Makes room behind the bytes that wait. It grows with what has really come, not with what a head promises, and no further than to
+    /// the end of the frame.
     fn make_room(&mut self) {
         let waiting = self.end - self.start;
         if self.start > 0 {
@@ -237,8 +238,16 @@ impl Reader {
             self.buffer.truncate(KEEP);
             self.buffer.shrink_to_fit();
         }
-        if self.buffer.len() - self.end < CHUNK {
-            self.buffer.resize(self.end + CHUNK.max(self.end), 0);
+        // A breach is told by `next`, and so is a frame that is whole.
+        let missing = match self.head() {
+            Ok(Some((_, _, length))) if HEAD + length > self.end => HEAD + length - self.end,
+            _ => CHUNK,
+        };
+        if self.buffer.len() - self.end < missing.min(CHUNK) {
+            let room = missing.min(CHUNK.max(self.end));
+            self.buffer
+                .reserve_exact(self.end + room - self.buffer.len());
+            self.buffer.resize(self.end + room, 0);
         }
     }
 }

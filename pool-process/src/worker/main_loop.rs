@@ -10,13 +10,13 @@ use pool_core::{CodecError, TaskError, Worker};
 
 use crate::wire::setup::{Purpose, Setup};
 use crate::wire::socket::{Blocking, Socket};
-use crate::wire::{self, HEAD, Kind, Reader, answer, codec};
+use crate::wire::{self, HEAD, KEEP, Kind, Reader, answer, codec};
 
 use super::contexts;
 use super::entry_points::{self, report};
 use super::exit::{self, Exit, exit_now, flush};
 use super::ring_loop;
-use super::task::{KEEP, call, print_error, send};
+use super::task::{call, print_error, send};
 
 /// Runs a worker from its setup to its end.
 pub(crate) fn serve(socket: &Socket, exit: Exit) -> ! {

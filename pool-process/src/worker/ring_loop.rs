@@ -13,12 +13,12 @@ use nix::unistd::write;
 
 use crate::ring::worker::{CAPACITY, Head, RingAndBell, WorkerRing};
 use crate::wire::socket::{Blocking, Socket};
-use crate::wire::{self, HEAD, Kind, Reader};
+use crate::wire::{self, HEAD, KEEP, Kind, Reader};
 
 use super::contexts;
 use super::entry_points::report;
 use super::exit::{exit_now, flush};
-use super::task::{KEEP, call, send};
+use super::task::{call, send};
 
 /// How long a worker that has answered, and has nothing else to do, waits for the pool to read that, before it wakes it: who waits for
 /// the answer mostly looks for it already.

@@ -11,9 +11,6 @@ use crate::wire::token::{TOKEN, Token};
 use super::entry_points::report;
 use super::exit::exit_now;
 
-/// The capacity that a reply buffer may keep after a task.
-pub(super) const KEEP: usize = 1024 * 1024;
-
 /// Finds the code that a task names and runs it; the answer is appended.
 pub(super) fn call(payload: &[u8], reply: &mut Vec<u8>) -> Kind {
     let refused = match payload.split_first_chunk::<TOKEN>() {
