@@ -23,6 +23,8 @@ pub(crate) struct Bells {
     /// By which a thread that waits is woken for another reason.
     kick: EventFd,
     seat: Mutex<()>,
+    /// A thread has the seat, and the dispatcher's set reports no bells.
+    taken: AtomicBool,
     /// The thread that has the seat sleeps, or is about to.
     sleeps: AtomicBool,
     /// The dispatcher's set, in which the set of bells lies.
@@ -37,6 +39,10 @@ pub(crate) struct Seat<'a> {
     _taken: MutexGuard<'a, ()>,
 }
 
+/// The epoll data of a bell, and of the kick.
+const BELL: u64 = 0;
+const KICK: u64 = 1;
+
 impl Bells {
     /// The set of bells, in the dispatcher's set: it is reported with these data.
     pub(crate) fn new(around: &Epoll, data: u64) -> io::Result<Bells> {
@@ -44,11 +50,12 @@ impl Bells {
             set: sys::epoll()?,
             kick: sys::eventfd(EfdFlags::EFD_NONBLOCK)?,
             seat: Mutex::default(),
+            taken: AtomicBool::new(false),
             sleeps: AtomicBool::new(false),
             around: Epoll(sys::above_standard(around.0.try_clone()?)?),
             data,
         };
-        bells.add(&bells.kick)?;
+        bells.watch(&bells.kick, KICK)?;
         let event = EpollEvent::new(EpollFlags::EPOLLIN, data);
         bells.around.add(bells.set.0.as_fd(), event)?;
         Ok(bells)
@@ -61,8 +68,12 @@ impl Bells {
 
     /// Watches a bell.
     pub(crate) fn add(&self, bell: &EventFd) -> io::Result<()> {
+        self.watch(bell, BELL)
+    }
+
+    fn watch(&self, fd: &EventFd, data: u64) -> io::Result<()> {
         let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
-        Ok(self.set.add(bell.as_fd(), EpollEvent::new(flags, 0))?)
+        Ok(self.set.add(fd.as_fd(), EpollEvent::new(flags, data))?)
     }
 
     /// Watches a bell no more. To close it is not enough: the worker, and what it has forked, have it as well.
@@ -73,16 +84,19 @@ impl Bells {
 
     /// Forgets who has rung: whoever calls this looks at all rings after that.
     pub(crate) fn clear(&self) {
-        // What is not reported now is reported the next time.
-        let _ = self.wait(EpollTimeout::ZERO);
-        // That may have been the kick of a thread that has taken the seat meanwhile.
-        if let Err(TryLockError::WouldBlock) = self.seat.try_lock() {
+        let was_kicked = self.wait(EpollTimeout::ZERO);
+        // The kick was for a thread that has taken the seat meanwhile. Where it has not yet, it will look before it sleeps.
+        if was_kicked && self.taken.load(Ordering::SeqCst) {
             self.write_kick();
         }
     }
 
-    fn wait(&self, timeout: EpollTimeout) -> nix::Result<usize> {
-        self.set.wait(&mut [EpollEvent::empty(); 64], timeout)
+    /// Waits for a bell or a kick; whether there was a kick.
+    fn wait(&self, timeout: EpollTimeout) -> bool {
+        let mut events = [EpollEvent::empty(); 64];
+        // What is not reported now is reported the next time. Where a signal interrupts it, the caller looks again.
+        let count = self.set.wait(&mut events, timeout).unwrap_or_default();
+        events[..count].iter().any(|event| event.data() == KICK)
     }
 
     /// Sleeps on the bells from now on, in the dispatcher's place; `None` where another thread does.
@@ -93,6 +107,7 @@ impl Bells {
             Err(TryLockError::WouldBlock) => return None,
         };
         self.report(EpollFlags::empty());
+        self.taken.store(true, Ordering::SeqCst);
         Some(Seat {
             bells: self,
             _taken: taken,
@@ -132,13 +147,13 @@ impl Seat<'_> {
 
     /// Sleeps until a bell is rung, or it is kicked.
     pub(crate) fn wait(&self) {
-        // Where a signal interrupts it, the caller looks again.
-        let _ = self.bells.wait(EpollTimeout::NONE);
+        self.bells.wait(EpollTimeout::NONE);
     }
 }
 
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
+        self.bells.taken.store(false, Ordering::SeqCst);
         self.bells.report(EpollFlags::EPOLLIN);
     }
 }
@@ -163,6 +178,10 @@ mod tests {
         bells.kick();
         // What the dispatcher does with a ring that was reported before the seat was taken.
         bells.clear();
-        assert_eq!(bells.wait(EpollTimeout::ZERO), Ok(1));
+        assert!(bells.wait(EpollTimeout::ZERO));
+        drop(seat);
+        bells.write_kick();
+        bells.clear();
+        assert!(!bells.wait(EpollTimeout::ZERO), "it is for nobody");
     }
 }
