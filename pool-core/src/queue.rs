@@ -278,7 +278,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         if let Some(claim) = self.next_of_own(slot) {
             return Some(claim);
         }
-        let mut started = (self.pace.most > 1).then(Instant::now);
+        let mut started = (self.pace.most > 1).then(|| self.now());
         // It may be the last reference to its job, and is dropped under no lock.
         drop(self.come_back(slot, started));
         let mut has_spun = self.pace.spin.is_none();
@@ -320,7 +320,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
                 }
                 has_spun = self.pace.spin.is_none();
             }
-            started = started.map(|_| Instant::now());
+            started = started.map(|_| self.now());
         }
     }
 
@@ -330,7 +330,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         &'a self,
         mut inner: MutexGuard<'a, Inner<J>>,
         slot: WorkerSlot,
-        now: Option<Instant>,
+        now: Option<u64>,
     ) -> Result<Claim<J>, MutexGuard<'a, Inner<J>>> {
         let Some(claim) = self.fill(&mut inner, slot, now) else {
             return Err(inner);
@@ -362,15 +362,13 @@ impl<J: ?Sized + AsJob> Queue<J> {
 
     /// A worker comes back for more: what it ran has ended, and is returned. How many units it may take depends on how long it was
     /// away.
-    fn come_back(&self, slot: WorkerSlot, now: Option<Instant>) -> Option<Arc<J>> {
+    fn come_back(&self, slot: WorkerSlot, now: Option<u64>) -> Option<Arc<J>> {
         let Some(place) = self.slots.get(slot.0) else {
             return self.replace_current(&mut self.lock(), slot, None);
         };
         let mut own = place.lock();
         if let Some(now) = now.filter(|_| !self.pace.forced) {
-            let away = self
-                .nanos(now)
-                .saturating_sub(place.filled.load(Ordering::Relaxed));
+            let away = now.saturating_sub(place.filled.load(Ordering::Relaxed));
             let short = Pace::SHORT.as_nanos() as u64;
             let is_short = own.taken > 0 && away < short.saturating_mul(own.taken as u64);
             if is_short || !flaws::has(Flaw::DepthStays) {
@@ -382,12 +380,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
     }
 
     /// Takes units for a worker: the first is for now, the others go into its own queue.
-    fn fill(
-        &self,
-        inner: &mut Inner<J>,
-        slot: WorkerSlot,
-        now: Option<Instant>,
-    ) -> Option<Claim<J>> {
+    fn fill(&self, inner: &mut Inner<J>, slot: WorkerSlot, now: Option<u64>) -> Option<Claim<J>> {
         let claim = match self.take_from_slow(slot, now) {
             Some(claim) => claim,
             None => match self.take(inner) {
@@ -409,18 +402,18 @@ impl<J: ?Sized + AsJob> Queue<J> {
             }
             own.taken = own.next.len() + 1;
             place.tell_first(&own);
-            place.filled.store(self.nanos(now), Ordering::Relaxed);
+            place.filled.store(now, Ordering::Relaxed);
         }
         Some(claim)
     }
 
     /// A unit of a worker that does not come back for those that it has taken: they are before all that nobody has taken.
-    fn take_from_slow(&self, slot: WorkerSlot, now: Option<Instant>) -> Option<Claim<J>> {
+    fn take_from_slow(&self, slot: WorkerSlot, now: Option<u64>) -> Option<Claim<J>> {
         let slow = match self.pace.forced {
             true => Duration::ZERO,
             false => Pace::SLOW,
         };
-        let filled_before = self.nanos(now?).saturating_sub(slow.as_nanos() as u64);
+        let filled_before = now?.saturating_sub(slow.as_nanos() as u64);
         self.take_from_another(slot, filled_before)
     }
 
@@ -526,9 +519,9 @@ impl<J: ?Sized + AsJob> Queue<J> {
         }
     }
 
-    /// Nanoseconds from the start of the pool to a moment.
-    fn nanos(&self, moment: Instant) -> u64 {
-        moment.saturating_duration_since(self.began).as_nanos() as u64
+    /// Nanoseconds since the start of the pool.
+    fn now(&self) -> u64 {
+        self.began.elapsed().as_nanos() as u64
     }
 
     /// Makes workers that wait for a unit look again whether they should leave, and those that rest whether they have
