@@ -447,3 +447,50 @@ fn tasks_that_are_short_no_more_start_in_the_order_of_their_submission() -> Outc
     assert!(waiting.is_empty());
     Ok(())
 }
+
+/// Levels of which each needs much of the stack where it is read.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Wide {
+    #[serde(skip, default = "room")]
+    room: [u64; 1024],
+    inner: Option<Box<Wide>>,
+}
+
+fn room() -> [u64; 1024] {
+    std::hint::black_box([1; 1024])
+}
+
+fn wide(levels: u32) -> Option<Box<Wide>> {
+    let inner = |inner| {
+        Some(Box::new(Wide {
+            room: room(),
+            inner,
+        }))
+    };
+    (0..levels).fold(None, |before, _| inner(before))
+}
+
+#[test]
+fn a_result_that_needs_more_stack_than_a_thread_has_is_read_by_another() -> Outcome {
+    each_way(1, |pool| {
+        let thread = std::thread::Builder::new().stack_size(1200 * 1024);
+        let seen = std::thread::scope(|scope| {
+            let submit = || {
+                for _ in 0..10 {
+                    let values = [pool.apply_async(wide, 56), pool.apply_async(wide, 1)];
+                    for (value, levels) in values.into_iter().zip([56, 1]) {
+                        let value = value?.get()?;
+                        let depth = std::iter::successors(value.as_ref(), |of| of.inner.as_ref());
+                        assert_eq!(depth.filter(|of| of.room[0] == 1).count(), levels);
+                    }
+                }
+                Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+            };
+            let thread = thread.spawn_scoped(scope, submit)?;
+            thread
+                .join()
+                .unwrap_or_else(|_| Err("it has panicked".into()))
+        });
+        Ok(seen.map_err(|error| error.to_string())?)
+    })
+}

@@ -73,7 +73,10 @@ impl Model {
         come();
         let inner = self.queue.lock();
         self.queue.stop_spinning();
-        if let Ok(claim) = self.queue.claim(inner, WorkerSlot(0), Some(self.queue.now())) {
+        if let Ok(claim) = self
+            .queue
+            .claim(inner, WorkerSlot(0), Some(self.queue.now()))
+        {
             self.started.run(&claim);
         }
         self.started.wait_for(until_started);

@@ -18,7 +18,7 @@ use super::feed::Feed;
 use super::inbox::{Inbox, Order};
 use super::remote_job::RemoteJob;
 use super::stats::Stats;
-use super::watch::Watch;
+use super::watch::{BEHIND, BUSY, Watch};
 
 /// Workers that are processes.
 pub struct Processes {
@@ -84,13 +84,14 @@ impl Processes {
     /// Runs the dispatcher on a thread of its own; returns when all workers were started, or none is left.
     fn dispatch(&self, plan: Plan, queue: &Arc<Queue<dyn RemoteJob>>) -> Result<(), StartError> {
         let refused = |source| StartError::Worker { index: 0, source };
-        let watch = Arc::new(Watch::new().map_err(refused)?);
+        let watch = Arc::new(Watch::new(BUSY).map_err(refused)?);
+        let behind = Watch::new(BEHIND).map_err(refused)?;
         let epoll = sys::epoll().map_err(refused)?;
         let bells = Bells::new(&epoll, BELLS).map_err(refused)?;
         let feed = Feed::new(
             queue,
             &self.inbox,
-            &watch,
+            (&watch, behind),
             bells,
             plan.pace,
             plan.max_payload,

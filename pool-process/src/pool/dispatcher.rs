@@ -105,6 +105,8 @@ enum Event {
     Ended(WorkerId),
     /// Busy workers are to be checked.
     Tick,
+    /// What waits behind long tasks is to be taken back.
+    Behind,
     /// Workers have answered.
     Rung,
 }
@@ -168,6 +170,10 @@ impl Dispatcher {
     ) -> io::Result<Dispatcher> {
         epoll.add(inbox.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
         epoll.add(watch.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, TICK))?;
+        epoll.add(
+            feed.behind().as_fd(),
+            EpollEvent::new(EpollFlags::EPOLLIN, BEHIND),
+        )?;
         let starter = Starter::new(plan.method, plan.preload, &plan.environment.identity);
         Ok(Dispatcher {
             plan,
@@ -258,6 +264,7 @@ impl Dispatcher {
                 }
             }
             Event::Tick => self.check_busy(),
+            Event::Behind => self.feed.relieve(),
             // The loop looks at all rings.
             Event::Rung => self.feed.bells().clear(),
         }
@@ -479,6 +486,8 @@ const WAKE: u64 = u64::MAX;
 const TICK: u64 = u64::MAX - 1;
 /// The epoll data of the workers' bells.
 pub(crate) const BELLS: u64 = u64::MAX - 2;
+/// The epoll data of the timer by which units are taken back that wait behind a long task.
+const BEHIND: u64 = u64::MAX - 3;
 /// The bit that tells a worker's pidfd from its socket.
 const PIDFD: u64 = 1 << 31;
 
@@ -494,6 +503,8 @@ impl Event {
             [Some(Event::Wake), None]
         } else if data == TICK {
             [Some(Event::Tick), None]
+        } else if data == BEHIND {
+            [Some(Event::Behind), None]
         } else if data == BELLS {
             [Some(Event::Rung), None]
         } else if data & PIDFD != 0 {
@@ -516,6 +527,7 @@ impl Event {
         let data = match self {
             Event::Wake => WAKE,
             Event::Tick => TICK,
+            Event::Behind => BEHIND,
             Event::Rung => BELLS,
             Event::Readable(worker) | Event::Writable(worker) => number(worker),
             Event::Ended(worker) => number(worker) | PIDFD,

@@ -43,7 +43,7 @@ use crate::wire::codec::{has_room_for_small_values, ran_out_of_stack};
 use crate::wire::{self, HEAD, KEEP};
 
 pub(crate) use books::LaneId;
-use books::{Books, Ended, Parcel};
+use books::{Books, Ended, Late, Parcel};
 pub(crate) use lane::Lane;
 use lane::{Assignment, WOKE};
 pub(crate) use service::Chore;
@@ -51,7 +51,7 @@ pub(crate) use service::Chore;
 use super::bells::Bells;
 use super::cause;
 use super::inbox::Inbox;
-use super::remote_job::{JobContext, RemoteJob};
+use super::remote_job::{JobContext, RemoteJob, Retry};
 use super::watch::Watch;
 
 /// The rings of a pool's workers, and what is in them.
@@ -59,6 +59,8 @@ pub(crate) struct Feed {
     queue: Arc<Queue<dyn RemoteJob>>,
     inbox: Arc<Inbox>,
     watch: Arc<Watch>,
+    /// Expires where units wait behind others.
+    behind: Watch,
     pace: Pace,
     /// How long whoever waits looks again before it sleeps.
     spin: Duration,
@@ -95,7 +97,7 @@ impl Feed {
     pub(crate) fn new(
         queue: &Arc<Queue<dyn RemoteJob>>,
         inbox: &Arc<Inbox>,
-        watch: &Arc<Watch>,
+        (watch, behind): (&Arc<Watch>, Watch),
         bells: Bells,
         pace: Pace,
         max_payload: u64,
@@ -105,6 +107,7 @@ impl Feed {
             queue: queue.clone(),
             inbox: inbox.clone(),
             watch: watch.clone(),
+            behind,
             bells,
             pace,
             spin: pace.spin.unwrap_or_default(),
@@ -123,6 +126,7 @@ impl Feed {
                 in_hand: None,
                 is_deep: false,
                 held: None,
+                late: Late::default(),
                 finishing: Vec::new(),
                 terminated: false,
                 abandoned: Vec::new(),
@@ -214,27 +218,52 @@ impl Feed {
     /// Reads answers, and completes their units.
     fn collect(&self, buffers: &mut Buffers) -> bool {
         let Buffers { ended, bytes, .. } = buffers;
-        self.lock().read(self.pace, ended, bytes);
+        {
+            let mut books = self.lock();
+            if !books.late.ended.is_empty() {
+                if !self.is_dispatcher() {
+                    drop(books);
+                    self.inbox.wake();
+                    return false;
+                }
+                Late {
+                    ended: *ended,
+                    bytes: *bytes,
+                } = std::mem::take(&mut books.late);
+            }
+            books.read(self.pace, ended, bytes);
+        }
         if ended.is_empty() {
             return false;
         }
+        let retry = match self.is_dispatcher() {
+            true => Retry::Never,
+            false => Retry::WithMoreStack,
+        };
         let _service = ServiceGuard::enter(self.queue.pool());
-        for Ended {
-            lane,
-            pid,
-            claim,
-            answer,
-        } in ended.drain(..)
-        {
-            let Claim { job, unit, .. } = claim;
-            let payload = &bytes[answer.bytes];
-            if let Err((unit, error)) = job.complete(unit, answer.kind, payload) {
-                let what = error.to_string();
-                let lost = cause::lost(pid, Cause::Protocol(what.clone()), (&*job, &unit), None);
-                job.fail(unit, lost);
-                self.lock().breach(lane, what);
+        let mut answers = ended.drain(..);
+        while let Some(mut answered) = answers.next() {
+            let answer = &answered.answer;
+            let (unit, payload) = (answered.claim.unit, &bytes[answer.bytes.clone()]);
+            let job = &answered.claim.job;
+            let Err(undone) = job.complete(unit, answer.kind, payload, retry) else {
+                continue;
+            };
+            if undone.is_deep {
+                answered.claim.unit = undone.unit;
+                let ended = std::iter::once(answered).chain(answers).collect();
+                let bytes = std::mem::take(bytes);
+                self.lock().late = Late { ended, bytes };
+                self.inbox.wake();
+                return true;
             }
+            let what = undone.error.to_string();
+            let cause = Cause::Protocol(what.clone());
+            let lost = cause::lost(answered.pid, cause, (&**job, &undone.unit), None);
+            job.fail(undone.unit, lost);
+            self.lock().breach(answered.lane, what);
         }
+        drop(answers);
         bytes.clear();
         let mut books = self.lock();
         let over = std::mem::take(&mut books.finishing);
@@ -361,6 +390,9 @@ impl Feed {
                 let request = *requests;
                 *has_chores |= lane.put(Assignment { claim, request }, frame, is_large);
                 self.watch.arm();
+                if lane.waits() && !self.pace.forced {
+                    self.behind.arm();
+                }
             }
             None if is_large => {
                 let frame = std::mem::take(frame);

@@ -10,7 +10,7 @@ use pool_core::{CodecError, Portable, TaskError};
 
 use crate::image::symbols;
 use crate::task::{panicked, payload};
-use crate::wire::codec::{self, At};
+use crate::wire::codec::{self, At, ran_out_of_stack};
 use crate::wire::{self, Kind};
 use crate::worker::entry_points::{Many, One, Shape};
 
@@ -32,11 +32,30 @@ pub trait RemoteJob: Send + Sync {
     ///
     /// # Errors
     ///
-    /// The frame is no answer; the unit comes back.
-    fn complete(&self, unit: Unit, kind: Kind, payload: &[u8]) -> Result<(), (Unit, CodecError)>;
+    /// The unit comes back: the frame is no answer, or the answer nests deeper than the calling thread's stack has room for, where a
+    /// thread with more may try again.
+    fn complete(&self, unit: Unit, kind: Kind, payload: &[u8], retry: Retry) -> Result<(), Undone>;
 
     /// Completes a unit with a failure.
     fn fail(&self, unit: Unit, failure: TaskError);
+}
+
+/// Whether a thread with more stack may decode an answer that nests too deep for this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// It may.
+    WithMoreStack,
+    /// This thread has the most.
+    Never,
+}
+
+/// A unit that was not completed, and why.
+#[derive(Debug)]
+pub struct Undone {
+    pub(crate) unit: Unit,
+    pub(crate) error: CodecError,
+    /// The answer nests too deep for the stack of this thread; else the frame is no answer.
+    pub(crate) is_deep: bool,
 }
 
 /// A context, encoded for workers.
@@ -87,11 +106,9 @@ impl<A: Portable, F: PortableFn<A>> RemoteJob for CallCell<F, A> {
         }
     }
 
-    fn complete(&self, unit: Unit, kind: Kind, payload: &[u8]) -> Result<(), (Unit, CodecError)> {
-        match answer(kind, payload, codec::decode_value) {
-            Ok(end) => self.finish(unit, end),
-            Err(error) => return Err((unit, error)),
-        }
+    fn complete(&self, unit: Unit, kind: Kind, payload: &[u8], retry: Retry) -> Result<(), Undone> {
+        let (unit, end) = answer(unit, kind, payload, retry, codec::decode_value)?;
+        self.finish(unit, end);
         Ok(())
     }
 
@@ -125,13 +142,10 @@ impl<A: Portable, F: PortableFn<A>> RemoteJob for JobCell<Batch<F, A>> {
         )
     }
 
-    fn complete(&self, unit: Unit, kind: Kind, payload: &[u8]) -> Result<(), (Unit, CodecError)> {
-        match answer(kind, payload, |bytes| {
-            codec::decode_items(bytes, &At::default())
-        }) {
-            Ok(end) => self.finish(unit, end),
-            Err(error) => return Err((unit, error)),
-        }
+    fn complete(&self, unit: Unit, kind: Kind, payload: &[u8], retry: Retry) -> Result<(), Undone> {
+        let decode = |bytes: &[u8]| codec::decode_items(bytes, &At::default());
+        let (unit, end) = answer(unit, kind, payload, retry, decode)?;
+        self.finish(unit, end);
         Ok(())
     }
 
@@ -162,10 +176,26 @@ fn name<A, F: PortableFn<A>>(func: &F) -> Option<String> {
 
 /// Decodes an answer. The `Deserialize` of its value may panic.
 fn answer<O, E: Portable>(
+    unit: Unit,
     kind: Kind,
     payload: &[u8],
+    retry: Retry,
     decode: impl FnOnce(&[u8]) -> Result<O, CodecError>,
-) -> Result<Result<O, TaskError<E>>, CodecError> {
-    catch(|| wire::answer::read(kind, payload, decode))
-        .unwrap_or_else(|panic| Ok(Err(TaskError::Decode(Box::new(panicked::<O>(&panic))))))
+) -> Result<(Unit, Result<O, TaskError<E>>), Undone> {
+    let end = catch(|| wire::answer::read(kind, payload, decode))
+        .unwrap_or_else(|panic| Ok(Err(TaskError::Decode(Box::new(panicked::<O>(&panic))))));
+    let (error, is_deep) = match end {
+        Ok(Err(TaskError::Decode(error)))
+            if retry == Retry::WithMoreStack && ran_out_of_stack() =>
+        {
+            (*error, true)
+        }
+        Ok(end) => return Ok((unit, end)),
+        Err(error) => (error, false),
+    };
+    Err(Undone {
+        unit,
+        error,
+        is_deep,
+    })
 }

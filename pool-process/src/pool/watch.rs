@@ -1,4 +1,5 @@
-//! The timer by which busy workers are checked: see the dispatcher's module of this name.
+//! The timers by which busy workers are checked, see the dispatcher's module of this name, and by which what waits behind long tasks is
+//! taken back.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -12,20 +13,24 @@ use nix::sys::timerfd::{TimerFd, TimerSetTimeFlags};
 use crate::sys;
 
 /// How often busy workers are checked.
-const EVERY: Duration = Duration::from_secs(1);
+pub(crate) const BUSY: Duration = Duration::from_secs(1);
+/// How long a unit may wait in a lane behind a long task.
+pub(crate) const BEHIND: Duration = Duration::from_millis(1);
 
-/// The timer.
+/// A timer that expires once after it was armed.
 #[derive(Debug)]
 pub(crate) struct Watch {
     timer: TimerFd,
+    after: Duration,
     /// It will expire, or has, and the dispatcher has not seen that yet.
     armed: AtomicBool,
 }
 
 impl Watch {
-    pub(crate) fn new() -> io::Result<Watch> {
+    pub(crate) fn new(after: Duration) -> io::Result<Watch> {
         Ok(Watch {
             timer: sys::timer()?,
+            after,
             armed: AtomicBool::new(false),
         })
     }
@@ -35,7 +40,7 @@ impl Watch {
         if self.armed.load(Ordering::Acquire) || self.armed.swap(true, Ordering::AcqRel) {
             return;
         }
-        let once = Expiration::OneShot(TimeSpec::from_duration(EVERY));
+        let once = Expiration::OneShot(TimeSpec::from_duration(self.after));
         if self.timer.set(once, TimerSetTimeFlags::empty()).is_err() {
             self.armed.store(false, Ordering::Release);
         }

@@ -8,6 +8,7 @@ use pool_core::Cause;
 use crate::pool::cause;
 use crate::pool::connection::WorkerState;
 use crate::pool::feed::{Feed, Lane, LaneId};
+use crate::pool::remote_job::{Retry, Undone};
 use crate::wire::{self, Frame, Kind, codec};
 
 use super::Dispatcher;
@@ -159,9 +160,9 @@ fn handle_frame(pid: u32, frame: &Frame<'_>, state: &mut WorkerState) -> Outcome
                 return unexpected();
             };
             let job = task.claim.job;
-            match job.complete(task.claim.unit, frame.kind, frame.payload) {
+            match job.complete(task.claim.unit, frame.kind, frame.payload, Retry::Never) {
                 Ok(()) => Outcome::Allowed,
-                Err((unit, error)) => {
+                Err(Undone { unit, error, .. }) => {
                     let what = error.to_string();
                     let lost =
                         cause::lost(pid, Cause::Protocol(what.clone()), (&*job, &unit), None);

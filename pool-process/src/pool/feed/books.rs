@@ -17,6 +17,13 @@ pub(super) struct Ended {
     pub(super) answer: Answer,
 }
 
+/// Answers that were read, with their bytes: the first nests deeper than the stack of the thread that has tried it.
+#[derive(Default)]
+pub(super) struct Late {
+    pub(super) ended: Vec<Ended>,
+    pub(super) bytes: Vec<u8>,
+}
+
 /// Which worker: the serial number tells it from the one that replaces it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LaneId {
@@ -44,6 +51,8 @@ pub(super) struct Books {
     pub(super) is_deep: bool,
     /// A unit that waits for an idle worker, encoded as a frame.
     pub(super) held: Option<Parcel>,
+    /// Answers that the dispatcher decodes, and all that was read after them.
+    pub(super) late: Late,
     /// The jobs of units whose answers are being decoded.
     pub(super) finishing: Vec<Arc<dyn RemoteJob>>,
     /// The pool was terminated: nothing is handed out any more.
@@ -204,30 +213,49 @@ impl Books {
     /// where a task was not short behind which others wait, or where a worker has nothing to do and the queue has nothing for it; and
     /// where it has something, what waits behind a task that is long.
     pub(super) fn rebalance(&mut self, queue: &Queue<dyn RemoteJob>, pace: Pace, max_tasks: usize) {
-        let waits = |lane: &Lane| lane.units.len() > 1;
-        let mut lanes = self.lanes.iter().flatten();
-        if self.terminated || pace.most == 1 || !lanes.any(waits) {
+        if self.terminated || pace.most == 1 || !self.any_waits() {
             return;
         }
         let mut lanes = self.lanes.iter().flatten();
         let is_over = lanes.any(|lane| lane.units.len() > self.depth);
-        if !is_over && self.choose_idle(max_tasks).is_none() {
-            return;
+        if is_over || (self.choose_idle(max_tasks).is_some() && (pace.forced || !queue.has_units()))
+        {
+            self.take_back(queue);
+        } else if self.choose_idle(max_tasks).is_some() {
+            self.take_back_from_slow(queue, pace, Pace::SLOW);
         }
-        let all = is_over || pace.forced || !queue.has_units();
-        for lane in self.lanes.iter_mut().flatten().filter(|lane| waits(lane)) {
-            let is_slow = lane.since.elapsed() >= Pace::SLOW;
-            if is_slow {
-                self.depth = pace.first_depth();
-            }
-            if all || is_slow {
-                let taken = lane.ring.take_back(1);
-                let kept = lane.units.len().saturating_sub(taken);
-                lane.tasks = lane.tasks.saturating_sub(taken);
-                let taken = lane.units.split_off(kept);
-                queue.give_back(taken.into_iter().map(|unit| unit.claim));
-            }
+    }
+
+    /// Whether a unit waits behind another.
+    pub(super) fn any_waits(&self) -> bool {
+        self.lanes.iter().flatten().any(Lane::waits)
+    }
+
+    /// Where a task has run for so long behind which others wait, all that waits goes back to the queue, and no lane has more than one
+    /// unit before tasks have proved short again.
+    pub(super) fn take_back_from_slow(
+        &mut self,
+        queue: &Queue<dyn RemoteJob>,
+        pace: Pace,
+        time: Duration,
+    ) {
+        let is_slow = |lane: &Lane| lane.waits() && lane.since.elapsed() >= time;
+        if !self.terminated && self.lanes.iter().flatten().any(is_slow) {
+            self.depth = pace.first_depth();
+            self.take_back(queue);
         }
+    }
+
+    /// What waits behind others goes back to the queue, and so does what waits for an idle worker: it may be younger.
+    fn take_back(&mut self, queue: &Queue<dyn RemoteJob>) {
+        for lane in self.lanes.iter_mut().flatten().filter(|lane| lane.waits()) {
+            let taken = lane.ring.take_back(1);
+            let kept = lane.units.len().saturating_sub(taken);
+            lane.tasks = lane.tasks.saturating_sub(taken);
+            let taken = lane.units.split_off(kept);
+            queue.give_back(taken.into_iter().map(|unit| unit.claim));
+        }
+        queue.give_back(self.held.take().map(|parcel| parcel.claim));
     }
 
     /// A lane that has no unit and may get one.

@@ -84,6 +84,11 @@ impl Lane {
         self.units.len() < most && self.tasks < max_tasks && self.breach.is_none()
     }
 
+    /// Whether a unit waits behind another.
+    pub(super) fn waits(&self) -> bool {
+        self.units.len() > 1
+    }
+
     /// Puts a unit into the ring; whether the dispatcher has something to send.
     pub(super) fn put(&mut self, unit: Assignment, frame: &mut Vec<u8>, is_large: bool) -> bool {
         if is_large {

@@ -8,7 +8,8 @@ use pool_core::Cause;
 use pool_core::backend::Claim;
 
 use crate::pool::cause;
-use crate::pool::remote_job::RemoteJob;
+use crate::pool::remote_job::{RemoteJob, Retry, Undone};
+use crate::pool::watch::{BEHIND, Watch};
 use crate::wire::Kind;
 
 use super::books::{Books, LaneId};
@@ -133,8 +134,9 @@ impl Feed {
         books.cool_down(lane.slot);
         drop(books);
         let Claim { job, unit, .. } = claim;
-        let completed = job.complete(unit, kind, payload);
-        let completed = completed.map_err(|(unit, error)| {
+        // This is the dispatcher.
+        let completed = job.complete(unit, kind, payload, Retry::Never);
+        let completed = completed.map_err(|Undone { unit, error, .. }| {
             let what = error.to_string();
             let lost = cause::lost(pid, Cause::Protocol(what.clone()), (&*job, &unit), None);
             job.fail(unit, lost);
@@ -210,6 +212,23 @@ impl Feed {
         }
     }
 
+    /// The timer by which units are taken back that wait behind a long task.
+    pub(crate) fn behind(&self) -> &Watch {
+        &self.behind
+    }
+
+    /// That timer has expired.
+    pub(crate) fn relieve(&self) {
+        self.behind.disarm();
+        let mut buffers = self.turn();
+        while self.collect(&mut buffers) {}
+        let mut books = self.lock();
+        books.take_back_from_slow(&self.queue, self.pace, BEHIND);
+        if books.any_waits() {
+            self.behind.arm();
+        }
+    }
+
     /// Whether a worker has a unit.
     pub(crate) fn is_busy(&self) -> bool {
         let books = self.lock();
@@ -221,11 +240,10 @@ impl Feed {
     /// may come back to the queue.
     pub(crate) fn is_at_rest(&self) -> bool {
         let books = self.lock();
-        let waits = |lane: &Lane| lane.units.len() > 1;
         books.in_hand.is_none()
             && books.held.is_none()
             && books.finishing.is_empty()
-            && !books.lanes.iter().flatten().any(waits)
+            && !books.any_waits()
     }
 
     /// Whether the dispatcher is to be woken when work arrives.
