@@ -36,7 +36,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use pool_core::backend::{Assist, Claim, Pace, Queue, ServiceGuard};
-use pool_core::{Cause, CodecError, TaskError};
+use pool_core::{Cause, TaskError};
 
 use crate::ring::parent::CAPACITY;
 use crate::wire::codec::{has_room_for_small_values, ran_out_of_stack};
@@ -311,10 +311,16 @@ impl Feed {
             let encoded = claim.job.encode(&claim.unit, frame).and_then(|()| {
                 wire::fits("the task's argument", frame.len() - HEAD, self.max_payload)
             });
+            books = self.lock();
             books = match encoded {
-                Ok(()) => self.put(self.lock(), claim, context, frame),
-                Err(_) if ran_out_of_stack() && !self.is_dispatcher() => self.defer(claim),
-                Err(error) => self.refuse(self.lock(), claim, error),
+                _ if books.terminated => self.fail(books, claim, TaskError::Terminated),
+                Ok(()) => self.put(books, claim, context, frame),
+                Err(_) if ran_out_of_stack() && !self.is_dispatcher() => {
+                    // It has more stack.
+                    books.is_deep = true;
+                    self.give_back(books, claim)
+                }
+                Err(error) => self.fail(books, claim, TaskError::Encode(Box::new(error))),
             };
             if frame.capacity() > KEEP {
                 *frame = Vec::new();
@@ -353,13 +359,6 @@ impl Feed {
         context: Option<JobContext>,
         frame: &mut Vec<u8>,
     ) -> MutexGuard<'a, Books> {
-        let hand = books.in_hand.take();
-        if books.terminated {
-            drop(books);
-            claim.job.fail(claim.unit, TaskError::Terminated);
-            drop(hand);
-            return self.lock();
-        }
         let is_large = frame.len() - HEAD > CAPACITY;
         let chosen = books.choose(is_large, self.max_tasks);
         let Books {
@@ -383,8 +382,7 @@ impl Feed {
                 }
                 if let Err(error) = written {
                     *has_chores |= !lane.outgoing.is_empty();
-                    books.in_hand = hand;
-                    return self.refuse(books, claim, error);
+                    return self.fail(books, claim, TaskError::Encode(Box::new(error)));
                 }
                 *requests += 1;
                 let request = *requests;
@@ -402,40 +400,37 @@ impl Feed {
                     frame,
                 });
             }
-            None => self.queue.give_back([claim]),
+            None => return self.give_back(books, claim),
         }
-        // It is not the last reference to the job: whoever got the unit has another.
-        drop(hand);
+        // It is not the last reference to the job: the unit has another.
+        books.in_hand = None;
         books
     }
 
-    /// The unit that is in the pumper's hand goes back: the dispatcher has more stack.
-    fn defer(&self, claim: Claim<dyn RemoteJob>) -> MutexGuard<'_, Books> {
-        let mut books = self.lock();
+    /// The unit that is in the pumper's hand goes back to the queue.
+    fn give_back<'a>(
+        &'a self,
+        mut books: MutexGuard<'a, Books>,
+        claim: Claim<dyn RemoteJob>,
+    ) -> MutexGuard<'a, Books> {
         let hand = books.in_hand.take();
-        if books.terminated {
-            drop(books);
-            claim.job.fail(claim.unit, TaskError::Terminated);
-            drop(hand);
-            return self.lock();
-        }
-        books.is_deep = true;
         self.queue.give_back([claim]);
-        // It is not the last reference to the job: whoever got the unit has another.
+        // Whoever takes it from there may be done with it: this may be the last reference to its job.
+        drop(books);
         drop(hand);
-        books
+        self.lock()
     }
 
-    /// Fails the unit that is in the pumper's hand, for it cannot be encoded.
-    fn refuse<'a>(
+    /// Fails the unit that is in the pumper's hand.
+    fn fail<'a>(
         &'a self,
         books: MutexGuard<'a, Books>,
         claim: Claim<dyn RemoteJob>,
-        error: CodecError,
+        failure: TaskError,
     ) -> MutexGuard<'a, Books> {
         drop(books);
         let Claim { job, unit, .. } = claim;
-        job.fail(unit, TaskError::Encode(Box::new(error)));
+        job.fail(unit, failure);
         let hand = self.lock().in_hand.take();
         drop((hand, job));
         self.lock()
