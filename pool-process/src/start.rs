@@ -65,8 +65,6 @@ pub(crate) struct Starter {
     preload: Option<Preload>,
     /// The identity of its workers.
     identity: Identity,
-    /// Workers that were forked together with one that was requested, for the requests that follow.
-    ahead: Vec<Spawned>,
 }
 
 #[derive(Debug)]
@@ -82,6 +80,14 @@ struct ServerHandle {
     client: Client,
     // Behind the client, so that this ends first.
     process: Arc<Server>,
+}
+
+impl ServerHandle {
+    fn spawned(self: &Arc<Self>, forked: Forked) -> Spawned {
+        let Forked { pid, pidfd, socket } = forked;
+        let child = Child::new(pid, pidfd, Parent::Server(self.clone()));
+        Spawned { child, socket }
+    }
 }
 
 impl Supervisor for ServerHandle {
@@ -106,7 +112,6 @@ impl Starter {
             reason: reason.to_owned(),
             preload,
             identity: identity.clone(),
-            ahead: Vec::new(),
         };
         match method {
             StartMethod::Reexec => starter(Method::Reexec, "it was asked for"),
@@ -137,28 +142,22 @@ impl Starter {
 
     /// Starts a worker, the first of so many that are needed now.
     pub(crate) fn start(&mut self, wanted: usize) -> io::Result<Spawned> {
-        if let Some(spawned) = self.ahead.pop() {
-            return Ok(spawned);
-        }
         // A server that has died is replaced; one that dies again at once is not tried for ever.
         for _ in 0..2 {
             let Method::Server(server) = &self.method else {
                 break;
             };
             match server.client.fork(wanted) {
-                Ok(forked) => {
-                    let spawned = |Forked { pid, pidfd, socket }| {
-                        let child = Child::new(pid, pidfd, Parent::Server(server.clone()));
-                        Spawned { child, socket }
-                    };
-                    self.ahead.extend(forked.into_iter().rev().map(spawned));
-                    return self.ahead.pop().ok_or(io::ErrorKind::NotConnected.into());
-                }
+                Ok(forked) => return Ok(server.spawned(forked)),
                 Err(NotForked::Refused(error)) => return Err(error),
                 Err(NotForked::Threads(threads)) => self.fall_back(&format!(
                     "the fork server has {threads} threads before `main`, which a constructor of a linked \
                      library has started, so it must not fork"
                 )),
+                Err(NotForked::Gone) if !server.process.has_answered() => {
+                    server.process.give_up("does not begin");
+                    self.fall_back("the fork server cannot be started: it does not begin");
+                }
                 Err(NotForked::Gone) => {
                     server.process.give_up("has died");
                     let fault = format!("a fork server before this one {}", server.process.fault());
@@ -211,7 +210,11 @@ impl Starter {
 
 impl Drop for Starter {
     fn drop(&mut self) {
-        for Spawned { child, socket } in self.ahead.drain(..) {
+        let Method::Server(server) = &self.method else {
+            return;
+        };
+        for forked in server.client.untaken() {
+            let Spawned { child, socket } = server.spawned(forked);
             // At the end of its socket it leaves, also where nobody here may kill it any more.
             drop(socket);
             child.kill_and_reap();

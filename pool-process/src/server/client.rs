@@ -1,5 +1,6 @@
 //! The client of a fork server, which the parent uses.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -88,9 +89,19 @@ impl ServerProcess {
 /// A connection to a fork server. The server kills what was started by it when it is closed.
 #[derive(Debug)]
 pub(crate) struct Client {
-    /// None once it was closed, or a request was left without a reply.
-    socket: Mutex<Option<Socket>>,
+    open: Mutex<Open>,
     server: Arc<ServerProcess>,
+}
+
+/// The state of a connection.
+#[derive(Debug)]
+struct Open {
+    /// None once it was closed, or a request was left without a reply.
+    socket: Option<Socket>,
+    /// The two ends of the sockets of workers whose requests have no reply yet, in the order of the requests.
+    requested: VecDeque<(Socket, Socket)>,
+    /// Replies that nobody has taken yet. They are older than those of `requested`.
+    replied: VecDeque<Result<Forked, NotForked>>,
 }
 
 /// A worker that was forked, with its pidfd and our end of its socket.
@@ -120,25 +131,29 @@ pub(crate) enum NotForked {
 impl Client {
     pub(crate) fn new(socket: Socket, server: Arc<ServerProcess>) -> Client {
         Client {
-            socket: Mutex::new(Some(socket)),
+            open: Mutex::new(Open {
+                socket: Some(socket),
+                requested: VecDeque::new(),
+                replied: VecDeque::new(),
+            }),
             server,
         }
     }
 
     /// Closes the connection.
     pub(crate) fn close(&self) {
-        *self.lock() = None;
+        self.lock().socket = None;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Socket>> {
-        self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens another connection to the same server.
+    /// Opens another connection to the same server. It may be used before the server has begun.
     pub(crate) fn open(&self) -> io::Result<Client> {
         let (ours, theirs) = Socket::message_pair()?;
-        self.ask(Request::Open, Some(&theirs))
-            .map(|_| Client::new(ours, self.server.clone()))
+        put(&self.lock().socket, Request::Open, Some(&theirs))?;
+        Ok(Client::new(ours, self.server.clone()))
     }
 
     /// Has a function run in the server, and waits until it has.
@@ -147,59 +162,69 @@ impl Client {
             .map_err(io::Error::other)?
             .to_bytes();
         // It takes as long as it takes.
-        match self.ask_within(Request::Preload { token }, None, None)? {
+        match self.ask_within(Request::Preload { token }, None)? {
             (Reply::Done, _) => Ok(()),
             (Reply::Refused(number), _) => Err(io::Error::from_raw_os_error(number)),
             _ => Err(io::Error::other("the function to preload has panicked")),
         }
     }
 
-    /// Has workers forked: as many as are wanted, or as the system allows, but at least one. All are asked for before
-    /// the first answer is read, so that the server forks while this side sleeps.
-    pub(crate) fn fork(&self, wanted: usize) -> Result<Vec<Forked>, NotForked> {
+    /// Has a worker forked, the first of so many that are wanted. All are requested at once, so that the server forks the others
+    /// while the caller sets up the first.
+    pub(crate) fn fork(&self, wanted: usize) -> Result<Forked, NotForked> {
         let mut open = self.lock();
-        let mut asked = Vec::new();
-        let mut refused = None;
-        for _ in 0..wanted.clamp(1, AT_ONCE) {
-            match Client::put_fork(&open) {
-                Ok(pair) => asked.push(pair),
-                Err(error) => {
-                    refused = Some(error);
-                    break;
+        if let Some(reply) = open.replied.pop_front() {
+            return reply;
+        }
+        if open.requested.is_empty() {
+            for _ in 0..wanted.clamp(1, AT_ONCE) {
+                match Client::put_fork(&open.socket) {
+                    Ok(pair) => open.requested.push_back(pair),
+                    Err(error) if open.requested.is_empty() => return Err(error),
+                    // Whoever wants more requests it again, and is told.
+                    Err(_) => break,
                 }
             }
         }
-        let mut forked = Vec::new();
-        for (socket, theirs) in asked {
-            // Closed only now, it has kept a place for the descriptor that the answer brings.
-            drop(theirs);
-            match self.take_fork(&mut open) {
-                Ok((pid, pidfd)) => forked.push(Forked { pid, pidfd, socket }),
-                Err(error) => drop(refused.get_or_insert(error)),
-            }
-        }
-        match refused {
-            Some(error) if forked.is_empty() => Err(error),
-            // Whoever wants more asks again, and is told.
-            _ => Ok(forked),
-        }
+        self.take_fork(&mut open).unwrap_or(Err(NotForked::Gone))
     }
 
-    /// Asks for one worker; both ends of its socket.
-    fn put_fork(open: &Option<Socket>) -> Result<(Socket, Socket), NotForked> {
+    /// The workers that were forked by requests and that nobody has taken. No request is without a reply then.
+    pub(crate) fn untaken(&self) -> Vec<Forked> {
+        let mut open = self.lock();
+        self.take_forks(&mut open);
+        open.replied.drain(..).filter_map(Result::ok).collect()
+    }
+
+    /// Requests one worker; both ends of its socket.
+    fn put_fork(socket: &Option<Socket>) -> Result<(Socket, Socket), NotForked> {
         let (ours, theirs) = Socket::pair().map_err(NotForked::Refused)?;
-        match put(open, Request::Fork, Some(&theirs)) {
+        match put(socket, Request::Fork, Some(&theirs)) {
             Ok(()) => Ok((ours, theirs)),
             Err(error) if socket::is_end(&error) => Err(NotForked::Gone),
             Err(error) => Err(NotForked::Refused(error)),
         }
     }
 
-    /// One worker's process id and pidfd.
-    fn take_fork(&self, open: &mut Option<Socket>) -> Result<(u32, OwnedFd), NotForked> {
-        match self.take(open, Some(self.server.timeout())) {
+    /// Waits for the replies to all requests for workers.
+    fn take_forks(&self, open: &mut Open) {
+        while let Some(reply) = self.take_fork(open) {
+            open.replied.push_back(reply);
+        }
+    }
+
+    /// Waits for the reply to the oldest request for a worker; none where there is no such request.
+    fn take_fork(&self, open: &mut Open) -> Option<Result<Forked, NotForked>> {
+        let (socket, theirs) = open.requested.pop_front()?;
+        // Closed only now, it has kept a place for the descriptor that the reply brings.
+        drop(theirs);
+        Some(match self.take(open, Some(self.server.timeout())) {
             Ok((Reply::Forked { pid }, fds)) => match fds.into_iter().next() {
-                Some(pidfd) => Ok((pid.unsigned_abs(), pidfd)),
+                Some(pidfd) => Ok(Forked {
+                    pid: pid.unsigned_abs(),
+                    pidfd,
+                    socket,
+                }),
                 // Another thread was quicker to take the place that was kept. The worker sees its socket close, and
                 // leaves.
                 None => Err(NotForked::Refused(Errno::EMFILE.into())),
@@ -214,32 +239,29 @@ impl Client {
                 Err(NotForked::Refused(Errno::EMFILE.into()))
             }
             Ok(_) | Err(_) => Err(NotForked::Gone),
-        }
+        })
     }
 
     /// One question, one answer.
-    fn ask(&self, request: Request, carried: Option<&Socket>) -> io::Result<Answer> {
-        self.ask_within(request, carried, Some(self.server.timeout()))
+    fn ask(&self, request: Request) -> io::Result<Answer> {
+        self.ask_within(request, Some(self.server.timeout()))
     }
 
-    fn ask_within(
-        &self,
-        request: Request,
-        carried: Option<&Socket>,
-        limit: Option<Duration>,
-    ) -> io::Result<Answer> {
+    fn ask_within(&self, request: Request, limit: Option<Duration>) -> io::Result<Answer> {
         let mut open = self.lock();
-        put(&open, request, carried)?;
+        // The server replies in the order of the requests.
+        self.take_forks(&mut open);
+        put(&open.socket, request, None)?;
         self.take(&mut open, limit)
     }
 
     /// The next answer. A server that gives none within this time is given up: it hangs, or is stopped in a way that
     /// it does not come out of by itself.
-    fn take(&self, open: &mut Option<Socket>, limit: Option<Duration>) -> io::Result<Answer> {
-        let socket = open.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+    fn take(&self, open: &mut Open, limit: Option<Duration>) -> io::Result<Answer> {
+        let socket = open.socket.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         if !self.server.answers_within(socket, limit)? {
             // An answer that comes yet would be taken for that to another question.
-            *open = None;
+            open.socket = None;
             let seconds = limit.unwrap_or_default().as_secs();
             self.server
                 .give_up(&format!("did not answer for {seconds} s"));
@@ -256,7 +278,7 @@ impl Client {
             pid: pid.cast_signed(),
             signal: signal as i32,
         };
-        self.ask(request, None).map(drop)
+        self.ask(request).map(drop)
     }
 
     /// How a worker ended that was forked by this connection, if that is known.
@@ -264,7 +286,7 @@ impl Client {
         let request = Request::Reap {
             pid: pid.cast_signed(),
         };
-        match self.ask(request, None) {
+        match self.ask(request) {
             Ok((Reply::Ended(status), _)) => Some(status),
             _ => None,
         }
@@ -272,8 +294,8 @@ impl Client {
 }
 
 /// Puts a question.
-fn put(open: &Option<Socket>, request: Request, carried: Option<&Socket>) -> io::Result<()> {
-    let socket = open.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+fn put(socket: &Option<Socket>, request: Request, carried: Option<&Socket>) -> io::Result<()> {
+    let socket = socket.as_ref().ok_or(io::ErrorKind::NotConnected)?;
     let fds: Vec<_> = carried.map(Socket::as_fd).into_iter().collect();
     protocol::send(socket, &request, &fds)
 }

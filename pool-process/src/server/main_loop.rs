@@ -11,7 +11,7 @@
 //!         ◀──pidfd───────────┘
 //! ```
 //!
-//! Each pool has a connection of its own, with one reply to each request: see [`protocol`]. When a connection is
+//! Each pool has a connection of its own, with one reply to each request but the one that opens it: see [`protocol`]. When a connection is
 //! closed, the server kills the workers that were requested by it. When the first one is closed, the server ends. The server alone
 //! reaps workers, so it alone knows when a process id is free again: signals to process groups go through it. It waits for nothing
 //! but the next event. If something stops it, the next request continues it. A server that hangs all the same is given up after some
@@ -180,7 +180,7 @@ impl Server {
         Ok(ready.map(|(event, _)| event).collect())
     }
 
-    /// Answers one request; false when the connection has ended.
+    /// Handles one request; false when the connection has ended.
     fn answer(&mut self, number: u64) -> bool {
         let Some((_, socket)) = self.connections.iter().find(|(open, _)| *open == number) else {
             return true;
@@ -190,7 +190,10 @@ impl Server {
         };
         let mut carried = None;
         let reply = match request {
-            Request::Open => self.open(fds),
+            Request::Open => {
+                self.open(fds);
+                return true;
+            }
             Request::Preload { token } => preload(token),
             Request::Fork => match self.fork(number, fds) {
                 Ok((pid, pidfd)) => {
@@ -218,14 +221,13 @@ impl Server {
         }
     }
 
-    fn open(&mut self, fds: Vec<OwnedFd>) -> Reply {
+    fn open(&mut self, fds: Vec<OwnedFd>) {
         for fd in fds {
             self.opened += 1;
             let socket = Socket::from_fd(fd);
             continue_on_input(&socket);
             self.connections.push((self.opened, socket));
         }
-        Reply::Done
     }
 
     fn fork(&mut self, number: u64, fds: Vec<OwnedFd>) -> Result<(i32, OwnedFd), Reply> {
