@@ -31,9 +31,18 @@ enum Message {
 /// A pool's callback thread. It runs callbacks one at a time, in the order in which their jobs completed.
 pub(crate) struct CallbackThread {
     pool: u64,
-    started: Mutex<Option<Started>>,
+    thread: Mutex<Thread>,
     /// Counts the callbacks that have not yet run.
     pending: Arc<WaitGroup>,
+}
+
+#[derive(Default)]
+enum Thread {
+    #[default]
+    NotStarted,
+    Started(Started),
+    /// The pool has ended: a callback runs on the thread that has it.
+    Finished,
 }
 
 struct Started {
@@ -46,15 +55,15 @@ impl CallbackThread {
     pub(crate) fn new(pool: u64) -> CallbackThread {
         CallbackThread {
             pool,
-            started: Mutex::default(),
+            thread: Mutex::default(),
             pending: Arc::default(),
         }
     }
 
     /// Starts the thread if it was not started. If the system refuses it, a callback runs on the thread that resolved its job.
     pub(crate) fn open(&self) {
-        let mut started = self.lock();
-        if started.is_some() {
+        let mut state = self.lock();
+        if !matches!(*state, Thread::NotStarted) {
             return;
         }
         let (sender, receiver) = unbounded();
@@ -65,7 +74,7 @@ impl CallbackThread {
             while CallbackThread::run_next(&messages) {}
         };
         if let Ok(thread) = checked_thread_builder("pool-callbacks").spawn(run) {
-            *started = Some(Started {
+            *state = Thread::Started(Started {
                 sender,
                 receiver,
                 thread,
@@ -73,13 +82,18 @@ impl CallbackThread {
         }
     }
 
+    /// Until the guard is dropped, a callback is to come: the thread does not end.
+    pub(crate) fn expect(&self) -> WaitGroupGuard {
+        self.pending.enter()
+    }
+
     /// Queues the callback of a job.
     pub(crate) fn post(&self, due: Arc<dyn Due>) {
         let message = Message::Run(due, self.pending.enter());
         // The receiver is in the same struct as the sender, so a send cannot fail.
         let unsent = match &*self.lock() {
-            Some(started) => started.sender.send(message).err().map(|unsent| unsent.0),
-            None => Some(message),
+            Thread::Started(started) => started.sender.send(message).err().map(|unsent| unsent.0),
+            Thread::NotStarted | Thread::Finished => Some(message),
         };
         if let Some(Message::Run(due, _guard)) = unsent {
             due.run_callback();
@@ -91,7 +105,7 @@ impl CallbackThread {
         if flaws::has(Flaw::NudgesNobody) {
             return;
         }
-        if let Some(started) = &*self.lock() {
+        if let Thread::Started(started) = &*self.lock() {
             // The receiver is in the same struct as the sender, so a send cannot fail.
             let _ = started.sender.send(Message::Wake);
         }
@@ -99,7 +113,10 @@ impl CallbackThread {
 
     /// On the callback thread: runs callbacks, nested, until `done` returns true.
     pub(crate) fn run_until(&self, done: impl Fn() -> bool) {
-        let receiver = self.lock().as_ref().map(|started| started.receiver.clone());
+        let receiver = match &*self.lock() {
+            Thread::Started(started) => Some(started.receiver.clone()),
+            Thread::NotStarted | Thread::Finished => None,
+        };
         if let Some(messages) = receiver {
             while !done() && CallbackThread::run_next(&messages) {}
         }
@@ -113,8 +130,9 @@ impl CallbackThread {
         }
         // Held until the thread is joined, so that no second caller returns before. The join needs no deadline: the thread has
         // nothing left to run.
-        let mut started = self.lock();
-        let Some(Started { sender, thread, .. }) = started.take() else {
+        let mut state = self.lock();
+        let before = std::mem::replace(&mut *state, Thread::Finished);
+        let Thread::Started(Started { sender, thread, .. }) = before else {
             return true;
         };
         // The panic of every callback is caught, so the thread has not panicked.
@@ -137,15 +155,15 @@ impl CallbackThread {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Started>> {
-        self.started.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Thread> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for CallbackThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallbackThread")
-            .field("started", &self.lock().is_some())
+            .field("started", &matches!(*self.lock(), Thread::Started(_)))
             .finish()
     }
 }

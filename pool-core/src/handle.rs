@@ -13,15 +13,19 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use crate::admission::TrySubmitError;
+use crate::callback_thread::Due;
 use crate::error::{Never, PoolError, TaskError, TimedOut};
 use crate::outcome::{Awaited, Outcome};
+use crate::panics;
+use crate::shared::PoolShared;
 use crate::thread_state::{self, Blocked};
+use crate::wait_group::WaitGroupGuard;
 
 /// The handle of a task, or of a whole map, that was submitted.
 ///
@@ -207,6 +211,61 @@ impl<T, E> AsyncResult<T, E> {
         }
     }
 
+    /// Has a function called with the outcome when the task has finished, also where it has already: on the callback thread of the
+    /// pool, after the callbacks of the call itself. `join` waits for it. It may use the pool, as every callback may. Its panic is
+    /// reported by the panic hook, and changes nothing.
+    ///
+    /// Source: `concurrent.futures.Future.add_done_callback` in Python's documentation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let (sender, lengths) = std::sync::mpsc::channel();
+    /// pool.apply_async(str::len, "seven")?
+    ///     .add_done_callback(move |length| {
+    ///         // Nobody may be there any more to receive it.
+    ///         let _ = sender.send(length);
+    ///     });
+    /// assert_eq!(lengths.recv()?, Ok(5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn add_done_callback<F>(self, callback: F)
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: FnOnce(Result<T, TaskError<E>>) + Send + 'static,
+    {
+        let shared = self.shared().clone();
+        if shared.is_here().is_err() {
+            return;
+        }
+        shared.callbacks.open();
+        let waits = Arc::new(DoneCallback {
+            _expected: shared.callbacks.expect(),
+            task: self.job.id().0,
+            shared,
+            rest: Mutex::new(None),
+        });
+        let mut rest = waits.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        let (handle, _) = rest.insert((self, callback));
+        let is_ready = handle.watch(&Waker::from(waits.clone()));
+        drop(rest);
+        if is_ready {
+            waits.wake();
+        }
+    }
+
+    /// What the jobs of its pool share.
+    pub(crate) fn shared(&self) -> &Arc<PoolShared> {
+        self.job.shared()
+    }
+
+    /// No wait would change what it returns.
+    pub(crate) fn cannot_change(&self) -> bool {
+        self.job.state().was_taken() || self.shared().is_here().is_err()
+    }
+
     /// The outcome of a job that is ready.
     fn look(&self) -> Result<&T, TaskError<&E>> {
         // SAFETY: ready; the reference borrows the handle, and taking needs it whole or mutably.
@@ -254,6 +313,40 @@ impl<T, E> AsyncResult<T, E> {
         }
         // SAFETY: ready, and `&mut self` is the only way to the outcome.
         unsafe { self.job.take() }.unwrap_or(Err(PoolError::Taken.into()))
+    }
+}
+
+/// A function that waits for the outcome of a task.
+struct DoneCallback<T, E, F> {
+    task: u64,
+    rest: Mutex<Option<(AsyncResult<T, E>, F)>>,
+    shared: Arc<PoolShared>,
+    /// The callback thread does not end before it has run.
+    _expected: WaitGroupGuard,
+}
+
+impl<T, E, F> Wake for DoneCallback<T, E, F>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    F: FnOnce(Result<T, TaskError<E>>) + Send + 'static,
+{
+    fn wake(self: Arc<Self>) {
+        self.shared.clone().callbacks.post(self);
+    }
+}
+
+impl<T: Send, E: Send, F: FnOnce(Result<T, TaskError<E>>) + Send> Due for DoneCallback<T, E, F> {
+    fn run_callback(&self) {
+        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((handle, callback)) = rest.take() else {
+            return;
+        };
+        drop(rest);
+        // The panic hook has reported a panic of the caller's function.
+        let _ = panics::catch(|| {
+            thread_state::as_callback(self.shared.pool, self.task, || callback(handle.get()))
+        });
     }
 }
 

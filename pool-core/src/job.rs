@@ -411,7 +411,7 @@ impl<W: Work> Awaited for JobCell<W> {
         &self.state
     }
 
-    fn shared(&self) -> &PoolShared {
+    fn shared(&self) -> &Arc<PoolShared> {
         &self.shared
     }
 

@@ -108,6 +108,12 @@ mod fifo;
 // The queue, and the pool's phase.
 mod queue;
 
+// Events that one consumer waits for.
+mod events;
+
+// Handles in the order in which their jobs end.
+mod completion;
+
 // The results of an `imap`, and its input.
 mod imap;
 
@@ -148,6 +154,7 @@ pub use admission::TrySubmitError;
 pub use backends::StartError;
 pub use call::{Call, Each, RunCall, RunEach, RunImap};
 pub use chunks::default_chunksize;
+pub use completion::{AsCompleted, as_completed, wait_any};
 pub use error::{Cause, CodecError, Never, Panic, PoolError, TaskError, TimedOut, WorkerLost};
 pub use handle::{AsyncResult, Submitted};
 pub use imap::{Imap, Input, Results};

@@ -5,6 +5,8 @@
 //! The two traits say what their caller must know; the handle, who is the only one, knows it.
 #![expect(unsafe_code, reason = "an outcome is owned by protocol, not by lock")]
 
+use std::sync::Arc;
+
 use crate::error::TaskError;
 use crate::shared::{PoolShared, TaskId};
 use crate::task_state::TaskState;
@@ -12,7 +14,7 @@ use crate::task_state::TaskState;
 /// A job as those who wait for it see it.
 pub(crate) trait Awaited: Send + Sync {
     fn state(&self) -> &TaskState;
-    fn shared(&self) -> &PoolShared;
+    fn shared(&self) -> &Arc<PoolShared>;
     fn id(&self) -> TaskId;
 }
 

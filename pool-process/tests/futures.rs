@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{Outcome, Watch, never_end, pid};
 use futures_core::Stream;
-use pool_process::{Pool, PoolError, ProcessPool, TaskError};
+use pool_process::{Pool, PoolError, ProcessPool, TaskError, as_completed, wait_any};
 
 /// Runs a future on a runtime that has the calling thread alone.
 fn on_one_thread<T>(future: impl Future<Output = T>) -> T {
@@ -74,4 +74,30 @@ fn a_detached_pool_has_its_work_done_and_leaves_no_worker() -> Outcome {
     }
     worker.ends();
     Ok(())
+}
+
+#[test]
+fn handles_are_waited_for_together_and_get_callbacks() -> Outcome {
+    common::each_way(2, |pool| {
+        let running = pool.apply_async(never_end, ())?;
+        let mut handles = vec![];
+        for number in 0..20_u64 {
+            handles.push(pool.apply_async(|x: u64| x * x, number)?);
+        }
+        let (sender, outcomes) = std::sync::mpsc::channel();
+        running.add_done_callback(move |outcome| sender.send(outcome).expect("a receiver"));
+        let any = wait_any(&handles).ok_or("a task that finishes")?;
+        let square = (any as u64).pow(2);
+        assert_eq!(handles.remove(any).get()?, square);
+        let mut squares = vec![square];
+        for (_, outcome) in as_completed(handles) {
+            squares.push(outcome?);
+        }
+        squares.sort_unstable();
+        assert_eq!(squares, (0..20).map(|x| x * x).collect::<Vec<u64>>());
+        pool.terminate();
+        assert_eq!(outcomes.recv()?, Err(TaskError::Terminated));
+        pool.join()?;
+        Ok(())
+    })
 }

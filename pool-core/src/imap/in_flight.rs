@@ -1,19 +1,14 @@
 //! Chunks that may end in any order. The waker of each chunk sends an event when the chunk ends; the consumer receives it.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Wake, Waker};
+use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
-
-use crossbeam_channel::{Receiver, RecvError, Sender, unbounded};
 
 use super::input::{Chunk, MakeWaker, OnRead, ReadInput};
 use super::{Waited, next_chunk};
-use crate::panics;
+use crate::events::{EventSender, Events};
 use crate::shared::PoolShared;
-use crate::thread_state::{self, Blocked, BlockedWorker};
 
 /// Chunks that may end in any order.
 pub(super) struct InFlight<R, E> {
@@ -24,8 +19,7 @@ pub(super) struct InFlight<R, E> {
     watched: u64,
     /// The number of the latest wait.
     last_wait: u64,
-    pub(super) sender: Arc<EventSender>,
-    pub(super) events: Receiver<Event>,
+    pub(super) events: Events<Event>,
 }
 
 /// What a consumer that waits for any chunk is told.
@@ -38,75 +32,18 @@ pub(super) enum Event {
     InputRead,
 }
 
-/// Sends events to the consumer and wakes it.
-pub(super) struct EventSender {
-    sender: Sender<Event>,
-    /// The waker of a consumer that polls.
-    pub(super) waker: Mutex<Option<Waker>>,
-    /// The worker of the pool that waits for an event.
-    blocked: Mutex<Option<Arc<BlockedWorker>>>,
-    /// A callback has waited for an event: each event must wake the callback thread.
-    callback_waits: AtomicBool,
-    shared: Arc<PoolShared>,
-}
-
-impl EventSender {
-    fn send(&self, event: Event) {
-        // It fails if the iterator was dropped. Then nobody needs the event.
-        let _ = self.sender.send(event);
-        // Pairs with the fence in `receive_on_callback_thread`: either the callback sees the event, or this thread sees that the
-        // callback waits.
-        fence(Ordering::SeqCst);
-        if self.callback_waits.load(Ordering::Relaxed) {
-            self.shared.callbacks.nudge();
-        }
-        let waker = lock(&self.waker).take();
-        if let Some(waker) = waker {
-            // A waker is the caller's code. Its panic must not reach this thread, and the panic hook has reported it.
-            let _ = panics::catch(|| waker.wake());
-        }
-    }
-}
-
-/// The waker of a chunk: sends its event.
-struct ChunkWaker {
-    sender: Arc<EventSender>,
-    number: u64,
-}
-
-impl Wake for ChunkWaker {
-    fn wake(self: Arc<Self>) {
-        // The waiting worker must count as running before the thread that ended the chunk takes more work.
-        let blocked = lock(&self.sender.blocked).take();
-        if let Some(worker) = blocked {
-            worker.unblock();
-        }
-        self.sender.send(Event::ChunkEnded(self.number));
-    }
-}
-
-fn waker(sender: &Arc<EventSender>, number: u64) -> Waker {
-    let sender = sender.clone();
-    Waker::from(Arc::new(ChunkWaker { sender, number }))
+fn waker(sender: &Arc<EventSender<Event>>, number: u64) -> Waker {
+    sender.waker(move || Event::ChunkEnded(number))
 }
 
 impl<R, E> InFlight<R, E> {
     pub(super) fn new(ordered: bool, shared: &Arc<PoolShared>) -> Self {
-        let (sender, events) = unbounded();
-        let sender = Arc::new(EventSender {
-            sender,
-            waker: Mutex::default(),
-            blocked: Mutex::default(),
-            callback_waits: AtomicBool::new(false),
-            shared: shared.clone(),
-        });
         InFlight {
             chunks: BTreeMap::new(),
             ordered,
             watched: 0,
             last_wait: 0,
-            sender,
-            events,
+            events: Events::new(shared),
         }
     }
 
@@ -117,13 +54,13 @@ impl<R, E> InFlight<R, E> {
 
     /// Returns a function that makes the waker of the chunk with a number.
     pub(super) fn make_waker(&self) -> MakeWaker {
-        let sender = self.sender.clone();
+        let sender = self.events.sender().clone();
         Box::new(move |number| waker(&sender, number))
     }
 
     /// Returns what the reader calls when it has submitted a chunk.
     pub(super) fn on_read(&self) -> OnRead {
-        let sender = self.sender.clone();
+        let sender = self.events.sender().clone();
         Arc::new(move || sender.send(Event::InputRead))
     }
 }
@@ -147,29 +84,16 @@ impl<R: 'static, E: 'static> InFlight<R, E> {
                 return waited;
             }
             if let (Some(limit), None, false) = (limit, &armed, timed_out) {
-                let sender = self.sender.clone();
+                let sender = self.events.sender().clone();
                 let alarm = move || sender.send(Event::TimedOut(this_wait));
                 armed = Some(shared.timers.arm(limit, Box::new(alarm)));
             }
-            let event = match self.events.try_recv() {
-                Ok(event) => Ok(event),
-                Err(_) if timed_out => return Waited::TimedOut,
-                Err(_) if limit.is_none() && self.are_ours() => return self.refuse_first(),
-                Err(_) if thread_state::on_callback_thread(shared.pool) => {
-                    self.receive_on_callback_thread(shared)
-                }
-                Err(_) => match thread_state::block(shared.pool) {
-                    Ok(blocked) => {
-                        if let Some(assist) = &shared.assist {
-                            assist.assist(&|| !self.events.is_empty());
-                        }
-                        self.receive(blocked)
-                    }
-                    // There is no compensation thread for this worker. With a time limit it waits all the same.
-                    Err(_) if limit.is_some() => self.receive(None),
-                    // Without one the wait is refused, at the chunk that was submitted first.
-                    Err(_) => return self.refuse_first(),
-                },
+            let event = match self.events.try_receive() {
+                Some(event) => Ok(event),
+                None if timed_out => return Waited::TimedOut,
+                None if limit.is_none() && self.are_ours() => return self.refuse_first(),
+                // A wait without a limit may be refused, at the chunk that was submitted first.
+                None => self.events.receive(limit.is_some()),
             };
             match event {
                 Ok(Event::ChunkEnded(number)) if !self.ordered => {
@@ -182,7 +106,7 @@ impl<R: 'static, E: 'static> InFlight<R, E> {
                 // Events that arrived after it, while callbacks ran nested, still count: they are received first.
                 Ok(Event::TimedOut(wait)) if wait == this_wait => timed_out = true,
                 Ok(Event::TimedOut(_)) => {}
-                Err(_) => return Waited::Nothing,
+                Err(_) => return self.refuse_first(),
             }
         }
     }
@@ -219,36 +143,13 @@ impl<R: 'static, E: 'static> InFlight<R, E> {
         if !has_ended && self.watched != number {
             // It may end before the waker is set: `watch` then returns true.
             self.watched = number;
-            let waker = waker(&self.sender, number);
+            let waker = waker(self.events.sender(), number);
             has_ended = first.get().handle.watch(&waker);
         }
         has_ended.then(|| {
             let chunk = first.remove();
             Waited::Ended(chunk.items, chunk.handle.get())
         })
-    }
-
-    /// Blocks until there is an event.
-    fn receive(&self, blocked: Option<Blocked>) -> Result<Event, RecvError> {
-        *lock(&self.sender.blocked) = blocked.as_ref().map(Blocked::worker);
-        // A chunk may have ended before the worker was stored. Then its event is in the channel.
-        // The channel stays open: `self` holds a sender.
-        self.events.recv()
-    }
-
-    /// As [`receive`](Self::receive), in a callback: runs other callbacks meanwhile, nested.
-    fn receive_on_callback_thread(&self, shared: &PoolShared) -> Result<Event, RecvError> {
-        self.sender.callback_waits.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        let event = Cell::new(None);
-        shared.callbacks.run_until(|| {
-            let received = event.take().or_else(|| self.events.try_recv().ok());
-            let is_received = received.is_some();
-            event.set(received);
-            is_received
-        });
-        // Without a callback thread there is nothing else to run meanwhile.
-        event.take().map_or_else(|| self.events.recv(), Ok)
     }
 
     /// Whether the calling code belongs to the only chunks that could end.
@@ -272,8 +173,4 @@ impl<R: 'static, E: 'static> InFlight<R, E> {
             self.chunks.insert(chunk.number, chunk);
         }
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

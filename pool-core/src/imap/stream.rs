@@ -3,10 +3,9 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use crossbeam_channel::TryRecvError;
 use futures_core::Stream;
 
-use super::in_flight::{Event, InFlight, lock};
+use super::in_flight::{Event, InFlight};
 use super::input::{Chunk, ReadInput};
 use super::{Imap, Order, Waited, next_chunk};
 use crate::error::TaskError;
@@ -76,26 +75,21 @@ impl<R: 'static, E: 'static> InFlight<R, E> {
             if let Some(waited) = self.check(input, reads) {
                 return Poll::Ready(waited);
             }
-            match self.events.try_recv() {
-                Ok(Event::ChunkEnded(number)) if !self.ordered => {
+            match self.events.try_receive() {
+                Some(Event::ChunkEnded(number)) if !self.ordered => {
                     self.receive_chunks(input);
                     if let Some(chunk) = self.chunks.remove(&number) {
                         return Poll::Ready(Waited::Ended(chunk.items, chunk.handle.get()));
                     }
                 }
-                Ok(Event::ChunkEnded(_) | Event::TimedOut(_) | Event::InputRead) => {}
+                Some(Event::ChunkEnded(_) | Event::TimedOut(_) | Event::InputRead) => {}
                 // An event may arrive before the waker is stored, so it checks once more.
-                Err(TryRecvError::Empty) if self.are_ours() => {
-                    return Poll::Ready(self.refuse_first());
-                }
-                Err(TryRecvError::Empty) if watched => return Poll::Pending,
-                Err(TryRecvError::Empty) => {
+                None if self.are_ours() => return Poll::Ready(self.refuse_first()),
+                None if watched => return Poll::Pending,
+                None => {
                     watched = true;
-                    let waker = cx.waker().clone();
-                    let replaced = lock(&self.sender.waker).replace(waker);
-                    drop(replaced);
+                    self.events.set_waker(cx.waker().clone());
                 }
-                Err(TryRecvError::Disconnected) => return Poll::Ready(Waited::Nothing),
             }
         }
     }
