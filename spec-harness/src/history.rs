@@ -210,6 +210,21 @@ pub enum Ending {
     Unknown(String),
 }
 
+/// The code of a process of which nobody can say how it ended: somebody else has waited for it.
+pub(crate) const NOT_KNOWN: i32 = i32::MIN;
+
+/// How a process ended, in words: its exit code, or the signal (negative).
+pub(crate) fn ended(code: i32) -> String {
+    match code {
+        0.. => format!("with exit code {code}"),
+        NOT_KNOWN => "in a way that somebody else was told".to_owned(),
+        _ => match nix::sys::signal::Signal::try_from(-code) {
+            Ok(signal) => format!("by {signal}"),
+            Err(_) => format!("by signal {}", -code),
+        },
+    }
+}
+
 /// One run of one case on one implementation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct History {

@@ -24,10 +24,10 @@ mod sample;
 pub mod transcript;
 
 use crate::case::ast::{Case, Expect, Kind, Span, Time};
-use crate::history::{Ending, History, What};
+use crate::history::{Ending, History, What, ended};
 
 pub use declined::Declines;
-pub use invariants::{RULES, Rule};
+pub use invariants::{ALWAYS, RULES, Rule};
 pub use known::{Entry, Known, Quirk};
 pub use predicted::held_against;
 
@@ -58,6 +58,8 @@ pub enum Verdict {
 /// One thing that is wrong with a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reason {
+    /// The program's process ended otherwise than with exit code 0: how. Nothing excuses it.
+    Exit(String),
     /// The run did not come to a proper end.
     Ending(String),
     /// A step did not do what stands on it.
@@ -166,6 +168,13 @@ fn reasons(
     transcript: &str,
 ) -> Vec<Reason> {
     let mut reasons = Vec::new();
+    reasons.extend(history.events.iter().filter_map(|event| match event.what {
+        What::Exit { code } if code != 0 => Some(Reason::Exit(format!(
+            "the program ended {} after its main had returned; it has to end with 0",
+            ended(code)
+        ))),
+        _ => None,
+    }));
     if let Ending::Deadlock(why) = ending {
         reasons.push(Reason::Ending(format!("deadlock: {why}")));
     }

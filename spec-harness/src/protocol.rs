@@ -21,6 +21,7 @@ mod request;
 mod submission;
 
 pub use crate::case::language::{abilities, errors};
+use crate::case::suggest::did_you_mean;
 pub use lines::{LineBuffer, LineError, MAX_LINE, read_line};
 pub use request::{Command, Imap, Map, MapAsync, Request};
 pub use submission::{Job, Later, Stream, Tasks};
@@ -43,7 +44,7 @@ pub const RUN_VARIABLE: &str = "SPEC_RUN";
 
 /// What a peer sent and could not be understood.
 #[derive(Debug, thiserror::Error)]
-#[error("{reason}: {line}")]
+#[error("{reason}{}{line}", if line.is_empty() { "" } else { ": " })]
 pub struct Breach {
     /// What is wrong with it.
     pub reason: String,
@@ -218,6 +219,21 @@ pub struct Hello {
 }
 
 impl Hello {
+    /// Says which word of `can` is no ability, where there is one: a case that needs what was meant would be taken to be not applicable.
+    ///
+    /// # Errors
+    /// The word, and what may be meant.
+    pub fn check_abilities(&self) -> Result<(), String> {
+        let names = || abilities().map(|(name, _)| name);
+        let known =
+            |word: &str| names().any(|name| name == word) || ["exit", "fire"].contains(&word);
+        let Some(word) = self.can.iter().find(|word| !known(word)) else {
+            return Ok(());
+        };
+        let help = did_you_mean(word, names()).map_or(String::new(), |help| format!("; {help}"));
+        Err(format!("`can` has `{word}`, which is no ability{help}"))
+    }
+
     /// The period at which it polls, if it says one.
     ///
     /// # Errors
@@ -370,6 +386,14 @@ pub fn parse_order(text: &str) -> Result<Order, Breach> {
 }
 
 fn object(text: &str) -> Result<serde_json::Map<String, Value>, Breach> {
+    if text.trim().is_empty() {
+        let reason = "the line is empty; there is nothing but messages, one on each line";
+        return Err(Breach::new(reason, ""));
+    }
+    if text.ends_with('\r') {
+        let reason = "the line ends with CR LF; it has to end with LF alone";
+        return Err(Breach::new(reason, text.trim_end()));
+    }
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Breach::new("the line is not a JSON object", text)),

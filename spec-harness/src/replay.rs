@@ -104,6 +104,8 @@ pub struct Ran {
     pub dialogue: Vec<String>,
     /// How many connections were made to the harness's socket.
     pub connections: u64,
+    /// That the pool's threads sleep for longer than hello says, where one was seen to: if the run failed, that may be why.
+    pub oversleeps: Option<String>,
     /// The run as it can be kept, where the adapter introduced itself.
     pub record: Option<Record>,
 }
@@ -158,6 +160,7 @@ impl Runner {
                 stderr: seen.stderr,
                 dialogue: seen.dialogue,
                 connections: seen.connections,
+                oversleeps: seen.oversleeps,
                 record: seen.record,
             }));
         }
@@ -177,7 +180,7 @@ pub(crate) fn concerns(case: &Case, kind: Kind) -> Result<(), String> {
     }
 }
 
-/// Makes this process ready for runs. SIGINT, SIGTERM and SIGHUP end every run with [`Ending::Unknown`], so that nothing
+/// Makes this process ready for runs, and for nothing else: any other child that it has is then taken for one that a run has left, and killed. SIGINT, SIGTERM and SIGHUP end every run with [`Ending::Unknown`], so that nothing
 /// is left behind when the program is interrupted; a second signal acts as if this had not been called. For command
 /// lines: [`interrupted`] then says that it is time to stop.
 ///
@@ -186,6 +189,7 @@ pub(crate) fn concerns(case: &Case, kind: Kind) -> Result<(), String> {
 pub fn get_ready() -> Result<(), String> {
     sys::catch_signals().map_err(|error| format!("signals cannot be caught: {error}"))?;
     sys::allow_descriptors();
+    sys::starts_nothing_else();
     session::place().map(drop)
 }
 

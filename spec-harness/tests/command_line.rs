@@ -74,7 +74,10 @@ mod running {
 
     #[test]
     fn what_is_neither_here_nor_on_record_fails_nothing_unless_it_was_named() {
-        let case = File::new("new.yaml", "spec: 1\ntitle: new\nmain:\n  - print: one\n");
+        let case = File::new(
+            "new.yaml",
+            "spec: 1\ntitle: new\nmain:\n  - print: one\nexpect: { output: [one] }\n",
+        );
         let without_python = |arguments: &[&str]| {
             with(arguments, |command| {
                 command.env("PATH", "/nowhere");
@@ -286,7 +289,7 @@ mod bad_adapters {
         fails(
             "dies-at-once",
             IDLE,
-            "the adapter ended (exit code 3) before it answered hello",
+            "the adapter ended with exit code 3 before it answered hello",
         );
     }
 
@@ -300,7 +303,7 @@ mod bad_adapters {
         fails(
             "dies-in-a-call",
             IDLE,
-            "the adapter ended (exit code 4) in the middle of the program",
+            "the adapter ended with exit code 4 in the middle of the program",
         );
     }
 

@@ -16,11 +16,14 @@ const named = (error) => ({ kind: error.kind ?? error.name, text: error.message 
 
 // --- puppets: tasks in the workers, callbacks in the program
 
+// The kernel's number of the calling thread.
+const tid = () => Number(fs.readlinkSync('/proc/thread-self').split('/').pop());
+
 function act(where, begin) {
   return new Promise((resolve, reject) => {
     const connection = net.connect(where);
     connection.on('error', reject);
-    connection.write(JSON.stringify({ pid: process.pid, tid: threadId, name: `worker-${threadId}`, ...begin }) + '\n');
+    connection.write(JSON.stringify({ pid: process.pid, tid: tid(), name: `worker-${threadId}`, ...begin }) + '\n');
     readline.createInterface({ input: connection }).on('line', async (line) => {
       const [[order, what]] = Object.entries(JSON.parse(line));
       if (order === 'call') {

@@ -85,6 +85,25 @@ pub struct Case {
     pub on: Vec<(Spanned<Kind>, Expect)>,
 }
 
+impl Case {
+    /// Whether nothing that is seen can be wrong: no part of `expect` is there that is judged, and no step says what it must come to.
+    pub fn expects_nothing(&self) -> bool {
+        let silent = |expect: &Expect| {
+            let judged = Expect {
+                ties: None,
+                claims: vec![],
+                ..expect.clone()
+            };
+            judged == Expect::default()
+        };
+        let mut bodies = self.tasks.iter().map(|task| &task.body);
+        silent(&self.expect)
+            && self.on.iter().all(|(_, expect)| silent(expect))
+            && !self.main.iter().any(Step::expects)
+            && !bodies.any(|body| body.iter().any(Op::expects))
+    }
+}
+
 /// The kind of worker a pool has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {

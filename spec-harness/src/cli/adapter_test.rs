@@ -104,9 +104,6 @@ fn passes(column: &Column, checks: &[Check], runner: &Runner, out: &mut Output) 
     out.line("");
     if let Some(hello) = &column.hello {
         out.line(format_args!("{name}: {} {}", hello.name, hello.version));
-        for word in &hello.can {
-            strange(word, out);
-        }
     }
     let mut results = vec![(first, greeting)];
     for other in others {
@@ -134,19 +131,6 @@ fn passes(column: &Column, checks: &[Check], runner: &Runner, out: &mut Output) 
         ));
     }
     summary(name, &results, out)
-}
-
-/// A word of `can` that the protocol does not have: the harness will never ask for it.
-fn strange(word: &str, out: &mut Output) {
-    let names = || protocol::abilities().map(|(name, _)| name);
-    if names().any(|name| name == word) || ["exit", "fire"].contains(&word) {
-        return;
-    }
-    let help = did_you_mean(word, names()).map_or(String::new(), |help| format!("; {help}"));
-    out.line(format_args!(
-        "{}  can: `{word}` is no ability{help}",
-        paint(ODD, "note")
-    ));
 }
 
 /// The reason for which the first few that failed all failed, where nothing with a task has gone well.
@@ -182,7 +166,13 @@ fn check(check: &Check, column: &Column, runner: &Runner) -> Result {
     };
     let verdict = judge::judge(&check.case, column.target.kind, &ran.history, None).verdict;
     let reasons = match verdict {
-        Verdict::Fail(reasons) => reasons.into_iter().filter(is_of_the_adapter).collect(),
+        Verdict::Fail(mut reasons) => {
+            reasons.retain(is_of_the_adapter);
+            if let (Some(why), false) = (&ran.oversleeps, reasons.is_empty()) {
+                reasons.insert(0, Reason::Ending(why.clone()));
+            }
+            reasons
+        }
         Verdict::Unknown(why) => vec![Reason::Ending(why)],
         _ => return Result::Good,
     };
@@ -195,7 +185,9 @@ fn check(check: &Check, column: &Column, runner: &Runner) -> Result {
     };
     let details = report::failure(&reasons, source);
     let mut reason = details.lines().next().unwrap_or_default().to_owned();
-    if let Some(unheard) = unheard(&check.case, &ran) {
+    if matches!(reasons.first(), Some(Reason::Exit(_))) {
+        // It is told first, and no pool does so on purpose.
+    } else if let Some(unheard) = unheard(&check.case, &ran) {
         reason = unheard;
     } else if check.contract && is_spoken_properly(&ran.history) {
         return Result::Otherwise(reason);
@@ -214,7 +206,9 @@ fn check(check: &Check, column: &Column, runner: &Runner) -> Result {
 /// Whether a reason can be the adapter's fault. How a pool orders and spreads its work is its own affair here.
 fn is_of_the_adapter(reason: &Reason) -> bool {
     match reason {
-        Reason::Broken { rule, .. } => ["O1", "R5", "L4"].contains(&rule.row),
+        Reason::Broken { rule, .. } => {
+            judge::ALWAYS.contains(rule) || ["O1", "R5", "L4"].contains(&rule.row)
+        }
         _ => true,
     }
 }
@@ -325,7 +319,19 @@ fn summary(name: &str, results: &[(&Check, Result)], out: &mut Output) -> bool {
     let counts: Vec<String> = counts.collect();
     out.line("");
     out.line(format_args!("{name}: {}", counts.join(", ")));
-    bad == 0
+    // What the pool is asked beyond hello; of that, what is about tasks, where that was asked.
+    let asked = results.iter().skip(1);
+    let about_tasks = |check: &Check| !check.case.tasks.is_empty();
+    let tasks = asked.clone().any(|(check, _)| about_tasks(check));
+    let mut asked = asked.filter(|(check, _)| !tasks || about_tasks(check));
+    let any = results.len() == 1 || asked.any(|(_, result)| matches!(result, Result::Good));
+    if bad == 0 && !any {
+        let mark = paint(BAD, "no pass");
+        out.line(format_args!(
+            "{mark}: {name}: nothing that was asked of its pool went well, which shows nothing"
+        ));
+    }
+    bad == 0 && any
 }
 
 fn checks() -> std::result::Result<Vec<Check>, String> {

@@ -34,6 +34,8 @@ pub(super) struct Cell {
     /// What was judged is a record.
     pub(super) recorded: Option<Recorded>,
     pub(super) drift: Option<String>,
+    /// The case says of nothing what it must be.
+    pub(super) expects_nothing: bool,
     /// The last run as it can be kept.
     pub(super) record: Option<Record>,
 }
@@ -69,6 +71,8 @@ pub(super) enum Word {
     Without,
     Fail,
     Unknown,
+    /// It ran, and there is nothing by which it could be wrong.
+    ExpectsNothing,
     Known,
     NotApplicable,
     NotHere,
@@ -77,12 +81,21 @@ pub(super) enum Word {
 }
 
 impl Word {
+    /// Whether it says that the pool was tried and something is amiss.
+    pub(super) fn is_wrong(self) -> bool {
+        matches!(
+            self,
+            Word::Fail | Word::Unknown | Word::Open | Word::ExpectsNothing
+        )
+    }
+
     pub(super) fn shown(self) -> (&'static str, Style) {
         match self {
             Word::Pass => ("pass", GOOD),
             Word::Without => ("pass without", GOOD),
             Word::Fail => ("FAIL", BAD),
             Word::Unknown => ("unknown", ODD),
+            Word::ExpectsNothing => ("expects nothing", ODD),
             Word::Known => ("known", ODD),
             Word::NotApplicable => ("n/a", FAINT),
             Word::NotHere => ("not here", FAINT),
@@ -106,6 +119,8 @@ impl Cell {
             Word::Known
         } else if self.tried == 0 {
             Word::Open
+        } else if self.expects_nothing {
+            Word::ExpectsNothing
         } else if !self.without.is_empty() {
             Word::Without
         } else {

@@ -135,6 +135,7 @@ impl Table<'_> {
             Word::Fail,
             Word::Unknown,
             Word::Open,
+            Word::ExpectsNothing,
             Word::Known,
             Word::Without,
             Word::Pass,
@@ -159,7 +160,7 @@ impl Table<'_> {
             };
         };
         let (word, style) = worst.shown();
-        let good = !matches!(worst, Word::Fail | Word::Unknown | Word::Open);
+        let good = !worst.is_wrong();
         Cell {
             good,
             ..Cell::new(style, format!("{word} {}{also}", words.len()))

@@ -35,6 +35,15 @@ impl Matrix {
         self.cells[case * self.columns + column].note(tried);
     }
 
+    /// Takes note of the cases by which nothing can be wrong.
+    pub(super) fn know_the_silent(&mut self, cases: &[Chosen], columns: &[Column]) {
+        for (index, cell) in self.cells.iter_mut().enumerate() {
+            let (chosen, column) = (&cases[index / self.columns], &columns[index % self.columns]);
+            cell.expects_nothing =
+                chosen.case.expects_nothing() && chosen.record(column.target.kind).is_none();
+        }
+    }
+
     /// All runs of a case on a column.
     pub(super) fn cell(&self, case: usize, column: usize) -> &Cell {
         &self.cells[case * self.columns + column]
@@ -49,6 +58,7 @@ impl Matrix {
         out: &mut Output,
     ) -> Came {
         let repeat = args.repeat;
+        rows::tell_common_reasons(self, cases, columns, out);
         if !args.full && rows::say_more(self, cases, columns) {
             rows::show(self, cases, columns, out);
         } else {
@@ -56,11 +66,14 @@ impl Matrix {
             for (row, case) in self.cells.chunks(self.columns.max(1)).zip(cases) {
                 explain(row, case, columns, repeat, out);
             }
-            self.notes(columns, out);
+            self.notes(cases, columns, out);
             self.excuses(cases, columns, out);
         }
         rows::hold_after_all(self, cases, columns, out);
-        let came = self.summary(columns, repeat, out);
+        let mut came = self.summary(columns, repeat, out);
+        if self.shows_nothing(cases, columns, out) {
+            came = Came::Wrong;
+        }
         if args.replaying.named() && self.missing(columns, out) {
             return Came::Wrong;
         }
@@ -125,7 +138,7 @@ impl Matrix {
     }
 
     /// Why columns or cells are empty, what is known and what is declined; each reason once.
-    fn notes(&self, columns: &[Column], out: &mut Output) {
+    fn notes(&self, cases: &[Chosen], columns: &[Column], out: &mut Output) {
         // Each note once, with everybody whom it concerns.
         let mut said: Vec<(&str, String, Vec<&str>)> = Vec::new();
         // What an implementation cannot, in one line.
@@ -169,6 +182,14 @@ impl Matrix {
                 say("declined", name, format!("{row}: {why}"));
             }
         }
+        for (chosen, row) in cases.iter().zip(self.cells.chunks(self.columns.max(1))) {
+            if row.iter().any(|cell| cell.word() == Word::ExpectsNothing) {
+                let file = &chosen.file;
+                out.line(format_args!(
+                    "expects nothing: {file}: `spec-harness new {file}` fills in what the model predicts"
+                ));
+            }
+        }
         for ((name, who), needs) in lacks {
             let needs: Vec<&str> = needs.into_iter().collect();
             say("n/a", name, format!("{who} cannot {}", needs.join(", ")));
@@ -209,6 +230,36 @@ impl Matrix {
         }
     }
 
+    /// Says of which implementations not one case passes although nothing is wrong: what is not applicable, declined or known shows
+    /// nothing. One that is named by its path has to pass by itself, the others together.
+    fn shows_nothing(&self, cases: &[Chosen], columns: &[Column], out: &mut Output) -> bool {
+        let words = |at: usize| {
+            let kind = columns[at].target.kind;
+            let concern = cases.iter().enumerate().filter(move |(_, chosen)| {
+                let only = chosen.case.only.as_ref();
+                only.is_none_or(|only| only.value == kind)
+            });
+            concern.map(move |(case, _)| self.cell(case, at).word())
+        };
+        let passes = |at: usize| words(at).any(|word| word == Word::Pass);
+        let wrong = |at: usize| words(at).any(|word| word.is_wrong() || word == Word::NotHere);
+        let all = 0..columns.len();
+        let none = !all.clone().any(passes) && !all.clone().any(wrong);
+        let silent = all.filter(|at| {
+            let alone = columns[*at].foreign && words(*at).next().is_some();
+            !passes(*at) && !wrong(*at) && (none || alone)
+        });
+        let silent: Vec<&str> = silent.map(|at| columns[at].target.name.as_str()).collect();
+        if !silent.is_empty() {
+            let mark = paint(BAD, "no pass");
+            out.line(format_args!(
+                "{mark}: {}: not one case passes, which shows nothing",
+                silent.join(", ")
+            ));
+        }
+        !silent.is_empty()
+    }
+
     /// Says of which columns nothing could be judged because they are not here.
     fn missing(&self, columns: &[Column], out: &mut Output) -> bool {
         let mut any = false;
@@ -239,6 +290,7 @@ impl Matrix {
                 Word::Without,
                 Word::Fail,
                 Word::Unknown,
+                Word::ExpectsNothing,
                 Word::Known,
                 Word::NotApplicable,
                 Word::NotHere,
@@ -251,7 +303,7 @@ impl Matrix {
                     let (name, style) = word.shown();
                     counts.push(paint(style, format!("{count} {name}")));
                 }
-                if count > 0 && matches!(word, Word::Fail | Word::Unknown | Word::Open) {
+                if count > 0 && word.is_wrong() {
                     came = Came::Wrong;
                 }
             }

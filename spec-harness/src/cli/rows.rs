@@ -1,6 +1,6 @@
 //! A first look at somebody else's implementation: one line per row of the contract instead of a wall of failures.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use spec_harness::contract::{Contract, Row};
 use spec_harness::judge::Reason;
@@ -30,18 +30,11 @@ pub(super) fn say_more(matrix: &Matrix, cases: &[Chosen], columns: &[Column]) ->
 
 /// Shows the rows, and how to see more.
 pub(super) fn show(matrix: &Matrix, cases: &[Chosen], columns: &[Column], out: &mut Output) {
-    out.line("");
-    let mut by_row: Vec<usize> = Vec::new();
-    for (column, on) in columns.iter().enumerate() {
-        match one_reason(matrix, cases, column) {
-            Some(reason) => out.line(format_args!(
-                "{} {}: every case that runs fails for one reason: {reason}",
-                paint(BAD, "FAIL"),
-                on.target.name
-            )),
-            None => by_row.push(column),
-        }
-    }
+    let by_row = (0..columns.len()).filter(|column| {
+        let common = common_reason(matrix, cases, *column);
+        common.is_none_or(|common| common.cases < common.ran)
+    });
+    let by_row: Vec<usize> = by_row.collect();
     if let Ok(contract) = Contract::ours()
         && !by_row.is_empty()
     {
@@ -98,18 +91,75 @@ fn failures<'m>(
     cells.filter(|(_, cell)| matches!(cell.word(), Word::Fail | Word::Unknown))
 }
 
-/// The first thing that is wrong, where it is the same in every case that runs.
-fn one_reason(matrix: &Matrix, cases: &[Chosen], column: usize) -> Option<String> {
+/// A reason for which several cases fail on one implementation.
+struct Common {
+    reason: String,
+    /// How many fail for it.
+    cases: usize,
+    /// How many ran.
+    ran: usize,
+}
+
+/// Says for which one reason the cases fail that do, where it is one for several.
+pub(super) fn tell_common_reasons(
+    matrix: &Matrix,
+    cases: &[Chosen],
+    columns: &[Column],
+    out: &mut Output,
+) {
+    for (column, on) in columns.iter().enumerate() {
+        let Some(Common { reason, cases, ran }) = common_reason(matrix, cases, column) else {
+            continue;
+        };
+        let which = match cases == ran {
+            true => "every case that runs fails".to_owned(),
+            false => format!("{cases} of {ran} cases that run fail"),
+        };
+        out.line(format_args!(
+            "{} {}: {which} for one reason: {reason}",
+            paint(BAD, "FAIL"),
+            on.target.name
+        ));
+    }
+}
+
+/// The first thing that is wrong in most of the cases that fail, if it is the same in at least two of them. Numbers, such as those of
+/// processes, differ from run to run.
+fn common_reason(matrix: &Matrix, cases: &[Chosen], column: usize) -> Option<Common> {
     let words = (0..cases.len()).map(|case| matrix.cell(case, column).word());
     let ran = words.filter(|word| !matches!(word, Word::NotApplicable | Word::NotHere));
-    let mut failed = failures(matrix, cases, column).peekable();
-    failed.peek()?;
-    let reasons: Vec<String> = failed
-        .map(|(case, cell)| first_reason(case, cell))
-        .collect();
-    let same = reasons.len() > 1 && reasons.len() == ran.count();
-    let distinct: BTreeSet<&String> = reasons.iter().collect();
-    (same && distinct.len() == 1).then(|| reasons[0].clone())
+    let ran = ran.count();
+    let mut reasons: BTreeMap<String, (usize, String)> = BTreeMap::new();
+    let mut failed = 0;
+    for (case, cell) in failures(matrix, cases, column) {
+        failed += 1;
+        let first = cell
+            .failed
+            .as_ref()
+            .and_then(|failed| failed.reasons.first());
+        // What differs, or which rule is broken, is told case by case.
+        if !matches!(first, None | Some(Reason::Exit(_) | Reason::Ending(_))) {
+            continue;
+        }
+        let reason = in_one_line(&first_reason(case, cell));
+        let key = reason.chars().filter(|c| !c.is_ascii_digit()).collect();
+        reasons.entry(key).or_insert((0, reason)).0 += 1;
+    }
+    let (cases, reason) = reasons.into_values().max_by_key(|(cases, _)| *cases)?;
+    let most = cases > 1 && 2 * cases > failed;
+    most.then_some(Common { reason, cases, ran })
+}
+
+/// A reason without what was compared; of what went to stderr, the last line.
+fn in_one_line(reason: &str) -> String {
+    let first = reason.lines().next().unwrap_or_default();
+    match reason.split_once("\nstderr: ") {
+        Some((_, text)) => {
+            let last = text.lines().last().unwrap_or_default().trim();
+            format!("{first} (stderr: {last})")
+        }
+        None => first.to_owned(),
+    }
 }
 
 /// The first of these reasons, in words.

@@ -42,7 +42,8 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
     };
     let jobs = jobs(args.repeat, &cases, &columns, &explored);
     let (began, clock) = (SystemTime::now(), Instant::now());
-    let matrix = replay_all(&args.replaying, &runner, &jobs, &cases, &columns, out)?;
+    let mut matrix = replay_all(&args.replaying, &runner, &jobs, &cases, &columns, out)?;
+    matrix.know_the_silent(&cases, &columns);
     let took = clock.elapsed();
     let came = matrix.show(&cases, &columns, args, out);
     let reported = report::Came {

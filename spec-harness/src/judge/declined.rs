@@ -6,11 +6,12 @@
 //!
 //! A row excuses what can follow from it. That nothing answers, only a row that promises answers; that something is left, only a
 //! row about what is left; and where all rows that are touched are about when tasks run, every call has the same answer as ever, as long as the
-//! program itself does not depend on time.
+//! program itself does not depend on time. That the program ended otherwise than with exit code 0, and that somebody was given what no task
+//! returned ([`ALWAYS`]), no row excuses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Reason, Verdict, invariants};
+use super::{ALWAYS, Reason, Verdict, invariants};
 use crate::case::ast::{Case, Fate};
 use crate::case::expr::Value;
 use crate::history::{Ending, History, What, Who};
@@ -60,9 +61,11 @@ pub fn excused(
     let (may_hang, may_leave) = (one_of(&ANSWERS), one_of(&NOTHING_LEFT));
     let leaked = matches!(ending, Ending::Leaked(_));
     let stands = |reason: &Reason| match reason {
+        Reason::Exit(_) => true,
         Reason::Ending(_) => !may_hang,
         Reason::Broken { rule, .. } => {
-            !(declines.contains_key(rule.row) || leaked && may_leave && rule.row == "L4")
+            ALWAYS.contains(rule)
+                || !(declines.contains_key(rule.row) || leaked && may_leave && rule.row == "L4")
         }
         // What a case expects beside the rules is what its row makes of it.
         Reason::Step { .. }
@@ -157,6 +160,7 @@ fn recut(history: &History, touched: &BTreeSet<&str>) -> Option<History> {
 mod tests {
     use super::*;
     use crate::case::ast::Kind;
+    use crate::history::Event;
     use crate::judge::{RULES, Rule};
     use crate::model::{Prediction, predict};
 
@@ -276,7 +280,12 @@ mod tests {
         };
         let due = history.clone();
         change(&mut history);
-        let failed = Verdict::Fail(vec![differs()]);
+        // Of the rules, those about values: what is made up here keeps no other.
+        let of_values = |reason: &Reason| matches!(reason, Reason::Broken { rule, .. } if rule.row == "O6" || ALWAYS.contains(rule));
+        let mut reasons = invariants::broken(&history);
+        reasons.retain(of_values);
+        reasons.push(differs());
+        let failed = Verdict::Fail(reasons);
         let verdict = excused(failed, &case, &history, &declining(declined), || Some(*due));
         let without = matches!(verdict, Verdict::Without { .. });
         assert_eq!(without, passes, "{verdict:?}");
@@ -299,19 +308,86 @@ mod tests {
 
     #[test]
     fn a_row_about_when_tasks_run_excuses_another_order_and_no_other_answer() {
-        let tasks_last =
-            |history: &mut History| history.events.sort_by_key(|event| event.who != Who::Main);
+        let tasks_last = |history: &mut History| {
+            let gets = |event: &Event| {
+                matches!(
+                    &event.what,
+                    What::Return {
+                        result: Ok(Value::List(_)),
+                        ..
+                    }
+                )
+            };
+            let got = history
+                .events
+                .iter()
+                .position(gets)
+                .expect("it gets the list");
+            let (before, after) = history.events.split_at(got);
+            let main = |event: &&Event| event.who == Who::Main;
+            let (first, last): (Vec<&Event>, Vec<&Event>) = before.iter().partition(main);
+            history.events = first
+                .into_iter()
+                .chain(last)
+                .chain(after)
+                .cloned()
+                .collect();
+        };
         check_map("", tasks_last, "O5", true);
         check_map("", swap_results, "O5", false);
         check_map("", lose_a_task, "O5", false);
-        // A row about what is answered may change it.
+        // A row about the order of what is answered may change that.
         check_map("", swap_results, "O6", true);
     }
 
+    const WAITS: &str = "  - wait: job\n    timeout: 1\n";
+
     #[test]
     fn a_program_that_depends_on_time_may_be_answered_otherwise() {
-        check_map("  - wait: job\n    timeout: 1\n", swap_results, "O5", true);
+        let no_answer = |history: &mut History| {
+            for event in &mut history.events {
+                if let What::Return { result, .. } = &mut event.what
+                    && let Ok(Value::List(_)) = result
+                {
+                    *result = Err(crate::history::Raised {
+                        kind: "TimedOut".into(),
+                        text: String::new(),
+                    });
+                }
+            }
+        };
+        check_map(WAITS, no_answer, "O5", true);
         check_map("  - terminate\n", lose_a_task, "O5", true);
+    }
+
+    #[test]
+    fn no_row_excuses_a_value_that_no_task_returned() {
+        let invent = |history: &mut History| {
+            for event in &mut history.events {
+                if let What::Return { result, .. } = &mut event.what
+                    && let Ok(Value::List(items)) = result
+                {
+                    items[0] = Value::Int(43);
+                }
+            }
+        };
+        for row in ["O5", "O6", "R3", "L9"] {
+            check_map(WAITS, invent, row, false);
+        }
+        check_map(WAITS, swap_results, "O5", false);
+    }
+
+    #[test]
+    fn no_row_excuses_how_the_program_ended() {
+        let crashed = || {
+            vec![
+                Reason::Exit("the program ended by SIGSEGV".into()),
+                differs(),
+            ]
+        };
+        for row in ["O5", "L4", "L9", "L10"] {
+            check(crashed(), row, Ending::Finished, row, None);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod imap;
 mod initializer;
 mod results;
 mod starts;
+mod values;
 mod work;
 
 use super::Reason;
@@ -122,11 +123,31 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
+/// Rules about what a program is given, which no declined row excuses: a pool may do its work at another time, in
+/// another order or not at all, but it may not give what no task returned.
+pub const ALWAYS: &[Rule] = &[
+    Rule {
+        row: "O13",
+        says: "a task is called with the arguments that were submitted",
+        check: values::arguments_arrive,
+    },
+    Rule {
+        row: "R3",
+        says: "nobody is given a value that no task of the job has returned",
+        check: values::are_of_the_tasks,
+    },
+    Rule {
+        row: "R2",
+        says: "successful says how the tasks and the callback of the job have ended",
+        check: values::successful_says_how_it_ended,
+    },
+];
+
 /// The first breach of each rule, the earliest first.
 pub(super) fn broken(history: &History) -> Vec<Reason> {
     let facts = Facts::of(history);
     let mut found: Vec<(Moment, Reason)> = Vec::new();
-    for rule in RULES {
+    for rule in RULES.iter().chain(ALWAYS) {
         if let Err(Breach { at, text }) = (rule.check)(&facts) {
             let reason = Reason::Broken {
                 rule,

@@ -67,7 +67,7 @@ const COMPARISON: usize = 3;
 /// The order in which kinds of reasons matter.
 fn rank(reason: &Reason) -> usize {
     match reason {
-        Reason::Ending(_) | Reason::NoLongerDiverges(_) => 0,
+        Reason::Exit(_) | Reason::Ending(_) | Reason::NoLongerDiverges(_) => 0,
         Reason::Step { .. } => 1,
         Reason::Broken { .. } => BROKEN,
         Reason::Mismatch { .. } | Reason::Transcript { .. } | Reason::Prediction { .. } => {
@@ -110,7 +110,7 @@ fn around_first(text: &str) -> String {
 
 fn block(reason: &Reason, source: Source<'_>) -> String {
     match reason {
-        Reason::Ending(text) => format!("{text}\n"),
+        Reason::Exit(text) | Reason::Ending(text) => format!("{text}\n"),
         Reason::Step { span, at, text } => {
             format!(
                 "at {at}, {}: {text}\n{}",

@@ -113,7 +113,8 @@ impl Sample {
         self.history.tasks.push(TaskInfo {
             key,
             task: if callback { "seen".into() } else { "f".into() },
-            args: vec![Value::Int(key as i64)],
+            // A callback has the number behind its task's, whose value it is given.
+            args: vec![Value::Int(key as i64 - i64::from(callback))],
             pool: Some("p".into()),
             job: self.jobs,
             chunk: Some(chunk),

@@ -98,6 +98,7 @@ fn contradiction(case: &Case, history: &History, reason: &Reason) -> Diagnostic 
                 Diagnostic::new(place, format!("no program can do this: {why}"))
             }
         },
+        Reason::Exit(how) => Diagnostic::new(beginning(case), how),
         Reason::Step { span, at, text } => Diagnostic::new(*span, text)
             .label(format!("at {at}"))
             .maybe_help(uncaught(case, history, *span)),

@@ -178,6 +178,20 @@ pub(super) fn children(pid: i32, tid: i32) -> io::Result<Vec<i32>> {
         .collect())
 }
 
+/// The limit of file locks of a process: a number that is handed on and that nobody applies.
+pub(super) fn locks_limit(pid: i32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("Max file locks"))?;
+    line.split_whitespace().nth(3)?.parse().ok()
+}
+
+/// Whether a process has a thread of this number.
+pub(super) fn has_thread(pid: i32, tid: i32) -> bool {
+    fs::exists(format!("/proc/{pid}/task/{tid}")).unwrap_or(true)
+}
+
 /// Whether a process was started with this variable set to this value; `None` when it has no environment at
 /// this moment: it is calling exec, or has ended.
 pub(super) fn has_marker(pid: i32, marker: &str) -> Option<bool> {

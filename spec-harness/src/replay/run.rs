@@ -13,7 +13,7 @@ use super::procfs::{Level, ThreadFiles};
 use super::session::{Heard, Line, Pumped, Session, broken};
 use super::tree::{RunCounts, Worker};
 use super::{Fault, Limits, Target, sys};
-use crate::case::ast::Case;
+use crate::case::ast::{Case, Kind};
 use crate::history::{Ending, History, Key};
 use crate::interp::{ActorId, Deviations, Observed, Options, Stage};
 use crate::protocol::Hello;
@@ -30,6 +30,8 @@ pub(super) struct Seen {
     pub(super) stderr: String,
     pub(super) dialogue: Vec<String>,
     pub(super) connections: u64,
+    /// What explains a failure before all else.
+    pub(super) oversleeps: Option<String>,
     /// What is kept of the run, if it came to one.
     pub(super) record: Option<Record>,
 }
@@ -61,6 +63,9 @@ pub(super) fn once(
         open: BTreeMap::new(),
         lines: BTreeMap::new(),
         bodies: BTreeMap::new(),
+        kind: target.kind,
+        places: BTreeMap::new(),
+        nowhere: Vec::new(),
         staff: BTreeMap::new(),
         ran: BTreeMap::new(),
         asks_names: false,
@@ -69,6 +74,8 @@ pub(super) fn once(
         timers: false,
         settle: Duration::ZERO,
         settling: None,
+        ran_on: BTreeSet::new(),
+        oversleeps: None,
         progress: Instant::now(),
         noisy: false,
         unasked: 0,
@@ -86,6 +93,7 @@ pub(super) fn once(
     seen.stderr = run.session.stderr();
     seen.dialogue = run.session.dialogue.lines();
     seen.connections = run.session.connections();
+    seen.oversleeps = run.oversleeps.take();
     let result = match result {
         Ok(ending) | Err(Fault::Ends(ending)) => {
             let mut ending = run.close(ending);
@@ -133,6 +141,12 @@ struct Run<'c> {
     joined: Vec<String>,
     /// Where the body of a task is.
     bodies: BTreeMap<Key, Line>,
+    /// The kind of worker.
+    kind: Kind,
+    /// The process in which each body began, while its connection lasts.
+    places: BTreeMap<Line, (Key, i32)>,
+    /// Bodies that named a thread that is not there, if they are still there themselves when all has come to rest.
+    nowhere: Vec<(Line, String)>,
     /// The adapter's process.
     adapter: i32,
     /// It has timers, whose time it is told also while its program ends.
@@ -140,7 +154,11 @@ struct Run<'c> {
     /// How long rest must last to count.
     settle: Duration,
     /// Since when there has been rest, with these run counts.
-    settling: Option<(Instant, RunCounts)>,
+    settling: Option<Settling>,
+    /// Threads on which bodies ran.
+    ran_on: BTreeSet<(i32, i32)>,
+    /// That hello says too little of how long the pool's threads sleep.
+    oversleeps: Option<String>,
     /// When something last moved.
     progress: Instant,
     /// Text came on stderr since something last moved.
@@ -151,6 +169,14 @@ struct Run<'c> {
     sample: Option<u64>,
     /// Since when nothing but an undeclared timed wait has been in the way.
     troubled: Option<Instant>,
+}
+
+/// A rest that has to last.
+struct Settling {
+    since: Instant,
+    counts: RunCounts,
+    /// Those who sleep with a time limit.
+    timers: RunCounts,
 }
 
 /// What is kept of a run.
@@ -214,6 +240,7 @@ impl Run<'_> {
                 if spoken != Pumped::Noise {
                     self.moved();
                     if spoken == Pumped::Nothing {
+                        self.look_after_threads()?;
                         self.look_after_joins()?;
                         if let Some(ending) = self.advance()? {
                             return Ok(ending);
@@ -227,6 +254,15 @@ impl Run<'_> {
             self.watch()?;
             self.session.wait(wait);
             wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// A body that has not ended runs on a thread that is there.
+    fn look_after_threads(&mut self) -> Result<(), Fault> {
+        let mut nowhere = std::mem::take(&mut self.nowhere).into_iter();
+        match nowhere.find(|(line, _)| self.lines.contains_key(line)) {
+            Some((_, text)) => Err(broken(text)),
+            None => Ok(()),
         }
     }
 

@@ -1,11 +1,13 @@
 //! One adapter and its puppets: starts it, carries lines to and fro, ends it.
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::path::Path;
+use std::process::{ChildStderr, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -17,7 +19,7 @@ use nix::sys::time::TimeSpec;
 use super::dialogue::Dialogue;
 use super::scratch::Scratch;
 use super::tree::Tree;
-use super::wire::{Inlet, Outlet, Tail, set_nonblocking};
+use super::wire::{Inlet, Outlet, Tail, Voice, set_nonblocking};
 use super::{Fault, Target, sys};
 use crate::history::Ending;
 use crate::protocol::{self, FromAdapter, FromPuppet, Order, Request};
@@ -28,7 +30,8 @@ pub(super) type Line = u64;
 /// What was heard.
 #[derive(Debug)]
 pub(super) enum Heard {
-    Adapter(FromAdapter),
+    /// With the number of its line.
+    Adapter(u64, FromAdapter),
     Puppet(Line, FromPuppet),
     /// A puppet's connection ended.
     Gone(Line),
@@ -50,7 +53,7 @@ pub(super) struct Session {
     // Dropped in this order: first every process, then what they hold on to.
     pub(super) tree: Tree,
     stdin: Option<ChildStdin>,
-    stdout: ChildStdout,
+    stdout: Voice,
     stderr: ChildStderr,
     to: Outlet,
     hanging_up: bool,
@@ -109,6 +112,8 @@ impl Session {
         let Some((program, arguments)) = target.command.split_first() else {
             return Err(Fault::NotHere("the target has no command".to_owned()));
         };
+        let (stdout, its_stdout) =
+            Voice::pair().map_err(|e| lacking("the adapter has no stdout", e))?;
         let mut command = Command::new(program);
         command
             .args(arguments)
@@ -117,9 +122,26 @@ impl Session {
             .env(protocol::RUN_VARIABLE, scratch.name())
             .env(protocol::SOCKET_VARIABLE, scratch.socket())
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(its_stdout)
             .stderr(Stdio::piped());
-        let mut child = sys::spawn(&mut command).map_err(|e| match e.kind() {
+        let (mark, spawned) = sys::spawn(&mut command);
+        // It has a copy of the other end of its stdout.
+        drop(command);
+        let mut child = spawned.map_err(|e| match e.kind() {
+            // It is there, and what is to read it is not.
+            ErrorKind::NotFound if Path::new(program).is_file() => broken(
+                &match interpreter(Path::new(program)) {
+                    Some(missing) => format!(
+                        "{} cannot be started: its interpreter `{missing}` (line 1) is not here",
+                        program.display()
+                    ),
+                    None => format!(
+                        "{} cannot be started: the loader that it names is not here",
+                        program.display()
+                    ),
+                },
+                e,
+            ),
             ErrorKind::NotFound => Fault::NotHere(format!("{} is not here", program.display())),
             ErrorKind::PermissionDenied => broken(
                 &format!(
@@ -134,18 +156,16 @@ impl Session {
         let pid = child.id() as i32;
         let marker = format!("{}={}", protocol::RUN_VARIABLE, scratch.name());
         // From here on the tree owns the process: whatever happens, its drop ends it.
-        let tree = Tree::new(pid, marker);
-        let (Some(stdin), Some(stdout), Some(stderr)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        else {
+        let tree = Tree::new(pid, mark, marker);
+        let (Some(stdin), Some(stderr)) = (child.stdin.take(), child.stderr.take()) else {
             return Err(Fault::Ends(Ending::Broken(
                 "the adapter has no pipes".to_owned(),
             )));
         };
         let pidfd = sys::pidfd(pid).map_err(|e| lacking("the adapter cannot be watched", e))?;
-        set_nonblocking(&stdin)
-            .and_then(|()| set_nonblocking(&stdout))
-            .and_then(|()| set_nonblocking(&stderr))
+        set_nonblocking(stdin.as_fd())
+            .and_then(|()| set_nonblocking(stdout.as_fd()))
+            .and_then(|()| set_nonblocking(stderr.as_fd()))
             .map_err(|e| broken("the adapter's pipes", e))?;
         Ok(Session {
             tree,
@@ -163,6 +183,11 @@ impl Session {
             pidfd: Some(pidfd),
             scratch,
         })
+    }
+
+    /// The process that wrote to stdout last: the adapter itself, whatever has started it. Nothing where the kernel does not tell.
+    pub(super) fn speaker(&self) -> Option<i32> {
+        self.stdout.speaker
     }
 
     pub(super) fn socket(&self) -> String {
@@ -223,11 +248,19 @@ impl Session {
             )));
         }
         some |= self.from.fill(&mut self.stdout);
-        let breach = |e: String| broken(format!("the adapter broke the protocol: {e}"));
-        while let Some(line) = self.from.line().map_err(|e| breach(e.to_string()))? {
+        loop {
+            let line = self.from.line();
+            let number = self.from.number();
+            let breach = |e: String| {
+                let place = format!("line {number} of the adapter's stdout");
+                broken(format!("the adapter broke the protocol in {place}: {e}"))
+            };
+            let Some(line) = line.map_err(|e| breach(e.to_string()))? else {
+                break;
+            };
             self.dialogue.note("from the adapter", &line);
             let message = FromAdapter::parse(&line).map_err(|e| breach(e.to_string()))?;
-            heard.push(Heard::Adapter(message));
+            heard.push(Heard::Adapter(number, message));
         }
         if self.pidfd.as_ref().is_some_and(is_readable) {
             self.tree.reap_root();
@@ -317,10 +350,18 @@ impl Session {
     fn hear_puppets(&mut self, heard: &mut Vec<Heard>) -> Result<bool, Fault> {
         let mut some = false;
         let mut gone = Vec::new();
-        let breach = |e: String| broken(format!("a puppet broke the protocol: {e}"));
         for (line, puppet) in &mut self.puppets {
             some |= puppet.from.fill(&mut puppet.stream);
-            while let Some(text) = puppet.from.line().map_err(|e| breach(e.to_string()))? {
+            loop {
+                let text = puppet.from.line();
+                let number = puppet.from.number();
+                let breach = |e: String| {
+                    let place = format!("line {number} of its connection");
+                    broken(format!("a puppet broke the protocol in {place}: {e}"))
+                };
+                let Some(text) = text.map_err(|e| breach(e.to_string()))? else {
+                    break;
+                };
                 self.dialogue.note("from a puppet", &text);
                 puppet.silent = false;
                 let message = FromPuppet::parse(&text).map_err(|e| breach(e.to_string()))?;
@@ -340,6 +381,27 @@ impl Session {
         }
         Ok(some)
     }
+}
+
+/// What the first line of a script says that is to read it.
+fn interpreter(script: &Path) -> Option<String> {
+    let mut first = String::new();
+    // A script whose beginning cannot be read as text has no such line.
+    let file = BufReader::new(File::open(script).ok()?);
+    file.take(256).read_line(&mut first).ok()?;
+    Some(first.strip_prefix("#!")?.trim().to_owned())
+}
+
+/// The program that the first line of a script has `env` look for, where there is none.
+pub(super) fn not_found_by_env(target: &Target) -> Option<String> {
+    let line = interpreter(Path::new(target.command.first()?))?;
+    let mut words = line.split_whitespace();
+    let env = words.next().filter(|first| first.ends_with("/env"));
+    let wanted =
+        words.find(|word| env.is_some() && !word.starts_with('-') && !word.contains('='))?;
+    let path = std::env::var_os("PATH")?;
+    let found = std::env::split_paths(&path).any(|folder| folder.join(wanted).is_file());
+    (!found).then(|| wanted.to_owned())
 }
 
 fn is_readable(fd: &OwnedFd) -> bool {

@@ -12,7 +12,8 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::libc;
@@ -32,14 +33,42 @@ pub(super) fn close_for_all(descriptor: impl Sized) {
     drop(descriptor);
 }
 
-/// Starts a command as the leader of its own session, to be killed by the kernel when the thread that
-/// started it is gone.
-pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
+/// Runs that go on: the mark of each, and the process that was started for it.
+static RUNS: Mutex<BTreeMap<u64, i32>> = Mutex::new(BTreeMap::new());
+
+/// What this program started, by the marks of the runs for which it did.
+pub(super) fn runs() -> MutexGuard<'static, BTreeMap<u64, i32>> {
+    // No child exists meanwhile that has no place in it yet.
+    let _forking = FORKING.lock().unwrap_or_else(PoisonError::into_inner);
+    RUNS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether this program started a process for a run that goes on; of one that is just being started nothing is known yet.
+pub(super) fn started(pid: i32) -> bool {
+    let runs = RUNS.lock().unwrap_or_else(PoisonError::into_inner);
+    runs.values().any(|root| *root == pid)
+}
+
+/// A number that no other run has. It becomes the limit of file locks, which the kernel has not applied since Linux 2.4.25, but still hands
+/// on to every child and every program that is called: a process keeps it that leaves session, parent and environment behind.
+fn new_mark() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let (_, most) = getrlimit(Resource::RLIMIT_LOCKS).unwrap_or((0, 0));
+    most.min(i64::MAX as u64)
+        .saturating_sub(NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Starts a command as the leader of its own session, with a mark that all of its processes keep, to be killed by the kernel when
+/// the thread that started it is gone.
+pub(super) fn spawn(command: &mut Command) -> (u64, io::Result<Child>) {
     let parent = std::process::id();
-    // SAFETY: the closure makes three system calls, allocates nothing and takes no lock.
+    let mark = new_mark();
+    // SAFETY: the closure makes four system calls, allocates nothing and takes no lock.
     unsafe {
         command.pre_exec(move || {
             setsid()?;
+            // Where a sandbox refuses this, environment and session are the marks that are left.
+            let _ = setrlimit(Resource::RLIMIT_LOCKS, mark, mark);
             set_pdeathsig(Signal::SIGKILL)?;
             // The harness may have died before the line above.
             if getppid().as_raw() as u32 != parent {
@@ -50,7 +79,25 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     }
     let _guard = FORKING.lock().unwrap_or_else(PoisonError::into_inner);
     // Returns after exec, or after its failure.
-    command.spawn()
+    let child = command.spawn();
+    if let Ok(child) = &child {
+        let mut runs = RUNS.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.insert(mark, child.id() as i32);
+    }
+    (mark, child)
+}
+
+/// Whether every child of this program is one of a run, whoever started it.
+static ALONE: AtomicBool = AtomicBool::new(false);
+
+/// Says that this program starts nothing but runs: a child that it has not started was left by one of them.
+pub(super) fn starts_nothing_else() {
+    ALONE.store(true, Ordering::Relaxed);
+}
+
+/// See [`starts_nothing_else`].
+pub(super) fn is_alone() -> bool {
+    ALONE.load(Ordering::Relaxed)
 }
 
 /// A child that does nothing until this is dropped: the harness once more, so that nothing has to be on the machine to
@@ -145,6 +192,10 @@ pub(super) fn catch_signals() -> io::Result<()> {
         SaFlags::SA_RESETHAND,
         SigSet::empty(),
     );
+    // Where whoever started this ignores it, nobody could say how a child ended.
+    let standard = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    // SAFETY: no handler is set.
+    unsafe { sigaction(Signal::SIGCHLD, &standard)? };
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         // SAFETY: the handler does nothing but an atomic store, which is allowed in any handler.
         unsafe { sigaction(signal, &action)? };

@@ -134,14 +134,20 @@ fn output_without_end_has_an_end() {
 #[test]
 fn a_call_is_answered_once() {
     let twice = r#"echo "{\"id\":$id,\"ok\":null}""#;
-    broken(&until("close", twice), &["request 2, which is not open"]);
+    broken(
+        &until("close", twice),
+        &["the adapter answers request 2 in line 4 of its stdout"],
+    );
     let late = r#"echo '{"id":3,"ok":null}'"#;
     broken(
         &sh(UNTIL, &["never", "", late]),
-        &["request 3, which is not open"],
+        &["the adapter answers request 3 in line "],
     );
     let ahead = r#"echo '{"id":3,"ok":null}'"#;
-    broken(&until("close", ahead), &["request 3, which is not open"]);
+    broken(
+        &until("close", ahead),
+        &["the adapter answers request 3 in line "],
+    );
 }
 
 #[test]

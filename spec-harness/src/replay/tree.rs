@@ -1,8 +1,8 @@
 //! Every process of one run: finds them, looks whether they are at rest, and leaves none behind.
 //!
-//! A process belongs to the run when it descends from the adapter, or carries the run's mark in its
-//! environment, or is of the adapter's session. The harness is the subreaper: whoever loses its parent becomes
-//! its child, and is found there. Looking through `/proc` for new processes is dear, and only done when the
+//! A process belongs to the run when it descends from the adapter, or carries one of the run's marks (a limit that is inherited, a variable
+//! of the environment), or is of the adapter's session. The harness is the subreaper: whoever loses its parent becomes
+//! its child, and is found there; where the harness has no other children, also without any mark. Looking through `/proc` for new processes is dear, and only done when the
 //! kernel has given out a new number since everybody was known.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,11 +15,14 @@ use nix::unistd::Pid;
 
 use super::procfs::{self, LastPid, Level, Stat, ThreadFiles};
 use super::quiet::{self, First};
+use super::sys;
+use crate::history::NOT_KNOWN;
 
 /// The processes of one run.
 #[derive(Debug)]
 pub(super) struct Tree {
     root: i32,
+    mark: u64,
     marker: String,
     /// Threads by process and number.
     threads: BTreeMap<(i32, i32), ThreadFiles>,
@@ -27,8 +30,6 @@ pub(super) struct Tree {
     last_pid: LastPid,
     /// What `last_pid` was when everybody was known.
     complete_at: Option<u64>,
-    /// Children of the harness that belong to others.
-    strangers: BTreeSet<(i32, u64)>,
     /// How the adapter itself ended.
     root_ended: Option<i32>,
 }
@@ -91,6 +92,8 @@ pub(super) enum Rest {
         timed: Option<String>,
         /// The run counts of all who sleep without.
         counts: RunCounts,
+        /// Those of all who sleep with one.
+        timers: RunCounts,
     },
     /// Somebody is awake, or was between the looks.
     Awake(String),
@@ -104,15 +107,15 @@ impl Rest {
 }
 
 impl Tree {
-    pub(super) fn new(root: i32, marker: String) -> Tree {
+    pub(super) fn new(root: i32, mark: u64, marker: String) -> Tree {
         Tree {
             root,
+            mark,
             marker,
             threads: BTreeMap::new(),
             processes: BTreeMap::new(),
             last_pid: LastPid::open(),
             complete_at: None,
-            strangers: BTreeSet::new(),
             root_ended: None,
         }
     }
@@ -142,10 +145,14 @@ impl Tree {
         let mut asleep = Vec::with_capacity(self.threads.len());
         let mut ended = Vec::new();
         let mut timed = None;
+        let mut timers = Vec::new();
         for (id, thread) in &mut self.threads {
             match quiet::first_look(thread) {
                 First::Asleep(runs, None) => asleep.push((*id, runs)),
-                First::Asleep(_, Some(call)) => timed = Some((*id, call)),
+                First::Asleep(runs, Some(call)) => {
+                    timers.push((*id, runs));
+                    timed = Some((*id, call));
+                }
                 First::Ended => ended.push(*id),
                 First::Awake => {
                     let who = *id;
@@ -180,6 +187,7 @@ impl Tree {
         Rest::Asleep {
             timed,
             counts: asleep,
+            timers,
         }
     }
 
@@ -244,7 +252,7 @@ impl Tree {
         self.root_ended = match waitpid(root, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::Exited(_, code)) => Some(code),
             Ok(WaitStatus::Signaled(_, signal, _)) => Some(-(signal as i32)),
-            Err(Errno::ECHILD) => Some(0),
+            Err(Errno::ECHILD) => Some(NOT_KNOWN),
             _ => None,
         };
         self.complete_at = None;
@@ -311,28 +319,29 @@ impl Tree {
     /// Children of the harness that belong to this run although the adapter is not their parent any more.
     fn orphans(&mut self) -> Vec<i32> {
         let own = std::process::id() as i32;
-        let mut found = Vec::new();
-        for tid in procfs::threads(own) {
-            for pid in procfs::children(own, tid).unwrap_or_default() {
-                if pid == self.root || self.processes.contains_key(&pid) {
-                    continue;
-                }
-                let Some(stat) = procfs::stat(pid) else {
-                    continue;
-                };
-                if self.strangers.contains(&(pid, stat.start)) {
-                    continue;
-                }
-                let marked = procfs::has_marker(pid, &self.marker);
-                if stat.session == self.root || marked == Some(true) {
-                    found.push(pid);
-                } else if stat.state == 'Z' || (stat.session == pid && marked == Some(false)) {
-                    // An adapter of another run, say. A child that has not yet called exec is looked at again.
-                    self.strangers.insert((pid, stat.start));
-                }
-            }
+        let children = procfs::threads(own).into_iter();
+        let children = children.flat_map(|tid| procfs::children(own, tid).unwrap_or_default());
+        let unknown =
+            children.filter(|pid| !sys::started(*pid) && !self.processes.contains_key(pid));
+        let unknown: Vec<i32> = unknown.collect();
+        if unknown.is_empty() {
+            return unknown;
         }
-        found
+        let runs = sys::runs();
+        let started = |pid: &i32| runs.values().any(|root| root == pid);
+        let of_this_run = |pid: &i32| {
+            let Some(stat) = procfs::stat(*pid) else {
+                return false;
+            };
+            let mark = procfs::locks_limit(*pid);
+            let others = mark.is_some_and(|mark| mark != self.mark && runs.contains_key(&mark));
+            mark == Some(self.mark)
+                || stat.session == self.root
+                || procfs::has_marker(*pid, &self.marker) == Some(true)
+                || sys::is_alone() && !others
+        };
+        let unknown = unknown.into_iter().filter(|pid| !started(pid));
+        unknown.filter(of_this_run).collect()
     }
 
     /// A process is a zombie: the harness buries its own, the others are their parents' affair.
@@ -368,6 +377,11 @@ impl Tree {
         self.threads.retain(|(owner, _), _| *owner != pid);
     }
 
+    /// The name of a thread, while it is there.
+    pub(super) fn name(&self, id: (i32, i32)) -> Option<String> {
+        Some(self.threads.get(&id)?.stat()?.name)
+    }
+
     fn describe(&self, (pid, tid): (i32, i32), what: &str) -> String {
         let stat = self.threads.get(&(pid, tid)).and_then(ThreadFiles::stat);
         let name = stat.map(|stat| stat.name).unwrap_or_default();
@@ -380,5 +394,6 @@ impl Drop for Tree {
         if self.root_ended.is_none() || !self.processes.is_empty() {
             self.kill_all(Duration::from_secs(2));
         }
+        sys::runs().remove(&self.mark);
     }
 }

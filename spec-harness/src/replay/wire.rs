@@ -1,6 +1,12 @@
 //! Lines in and bytes out, without ever blocking the harness.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSliceMut, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+
+use nix::sys::socket::sockopt::PassCred;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg, setsockopt};
 
 use crate::protocol::{LineBuffer, LineError};
 
@@ -37,6 +43,8 @@ fn read(stream: &mut impl Read, ended: &mut bool, mut take: impl FnMut(&[u8])) -
 #[derive(Debug, Default)]
 pub(super) struct Inlet {
     lines: LineBuffer,
+    /// Lines that were given out.
+    count: u64,
     ended: bool,
 }
 
@@ -50,12 +58,65 @@ impl Inlet {
 
     /// The next whole line.
     pub(super) fn line(&mut self) -> Result<Option<String>, LineError> {
-        self.lines.next_line()
+        let line = self.lines.next_line();
+        self.count += u64::from(!matches!(line, Ok(None)));
+        line
+    }
+
+    /// The number of the line that was given out last, from 1.
+    pub(super) fn number(&self) -> u64 {
+        self.count
     }
 
     /// Whether nothing more will come.
     pub(super) fn ended(&self) -> bool {
         self.ended
+    }
+}
+
+/// What the adapter says on stdout: a socket, by which the kernel tells who writes.
+#[derive(Debug)]
+pub(super) struct Voice {
+    socket: UnixStream,
+    /// The process that wrote what was read last.
+    pub(super) speaker: Option<i32>,
+}
+
+impl Voice {
+    /// One to listen to, and the adapter's end.
+    pub(super) fn pair() -> io::Result<(Voice, Stdio)> {
+        let (socket, other) = UnixStream::pair()?;
+        // Before anybody writes: what is written earlier has no name.
+        setsockopt(&socket, PassCred, &true)?;
+        let voice = Voice {
+            socket,
+            speaker: None,
+        };
+        Ok((voice, OwnedFd::from(other).into()))
+    }
+}
+
+impl Read for Voice {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut names = nix::cmsg_space!(UnixCredentials);
+        let mut into = [IoSliceMut::new(buffer)];
+        // Descriptors that somebody sends along have no place in the answer: the kernel closes them.
+        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        let fd = self.socket.as_raw_fd();
+        let message = recvmsg::<()>(fd, &mut into, Some(&mut names), flags)?;
+        for name in message.cmsgs()? {
+            if let ControlMessageOwned::ScmCredentials(of) = name {
+                // In a namespace that is not seen from here it has no number.
+                self.speaker = Some(of.pid()).filter(|pid| *pid > 0);
+            }
+        }
+        Ok(message.bytes)
+    }
+}
+
+impl AsFd for Voice {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 
@@ -133,7 +194,7 @@ impl Tail {
 }
 
 /// Makes reads and writes return at once.
-pub(super) fn set_nonblocking(fd: &impl std::os::fd::AsFd) -> io::Result<()> {
+pub(super) fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
     let flags = OFlag::from_bits_truncate(fcntl(fd, FcntlArg::F_GETFL)?);
     fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;

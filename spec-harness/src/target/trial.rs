@@ -6,7 +6,9 @@ use super::{Column, Recorded, Records, Run, Tried};
 use crate::case::ast::{Case, Kind};
 use crate::history::{Ending, History};
 use crate::interp::Deviations;
-use crate::judge::{Declines, Judged, Verdict, declined, held_against, judge, report, transcript};
+use crate::judge::{
+    Declines, Judged, Reason, Verdict, declined, held_against, judge, report, transcript,
+};
 use crate::model;
 use crate::protocol::Hello;
 use crate::record::{Recalled, Record};
@@ -122,6 +124,7 @@ impl Column {
             stderr: String::new(),
             dialogue: Vec::new(),
             connections: 0,
+            oversleeps: None,
             record: None,
         };
         let mut tried = self.judged(case, recorded, ran);
@@ -173,7 +176,10 @@ impl Column {
             (Verdict::Pass, None) => predicted(case, kind, &ran.history),
             (verdict, _) => verdict,
         };
-        let verdict = self.excused(verdict, case, &ran);
+        let mut verdict = self.excused(verdict, case, &ran);
+        if let (Verdict::Fail(reasons), Some(why)) = (&mut verdict, ran.oversleeps.take()) {
+            reasons.insert(0, Reason::Ending(why));
+        }
         Tried {
             record: ran.record.take(),
             run: Some(Run::of(ran, transcript)),

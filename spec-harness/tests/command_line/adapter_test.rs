@@ -63,7 +63,7 @@ fn one_reason_is_one_line() {
     fails_at_once(
         &adapter("dies-at-once"),
         "everything",
-        "the adapter ended (exit code 3) before it answered hello",
+        "the adapter ended with exit code 3 before it answered hello",
     );
     fails_at_once(
         &adapter("is-silent"),
@@ -88,7 +88,7 @@ fn one_reason_is_one_line() {
     fails_at_once(
         &adapter("dies-in-a-call"),
         "everything but hello",
-        "the adapter ended (exit code 4) in the middle of the program",
+        "the adapter ended with exit code 4 in the middle of the program",
     );
     fails_at_once(
         &adapter("answers-wrongly"),
@@ -120,7 +120,7 @@ fn a_time_limit_that_is_not_kept_is_named() {
         return;
     }
     let file = changed("result(timeout)", "result()", "for-ever.py");
-    harness(&["adapter-test", file.path(), "timeout", "--patience", "1"])
+    harness(&["adapter-test", file.path(), "timeout", "--patience", "4"])
         .ends_with(1)
         .says("everything sleeps without one: is its `timeout` kept?");
 }
@@ -156,8 +156,8 @@ fn a_single_mistake_is_shown_beside_what_was_said() {
         .says("FAIL  threads ");
     let strange = changed(r#"+ ["threads"]"#, r#"+ ["threds"]"#, "strange.py");
     test_of(strange.path(), &["threads"])
-        .ends_with(0)
-        .says("can: `threds` is no ability; did you mean `threads`?");
+        .ends_with(1)
+        .says("everything fails for one reason: the adapter's answer to hello: `can` has `threds`, which is no ability; did you mean `threads`?");
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn each_is_told_what_it_did() {
         ),
         (
             "rubbish",
-            "a puppet broke the protocol: the line is not JSON: hello",
+            "a puppet broke the protocol in line 1 of its connection: the line is not JSON: hello",
         ),
         ("a-huge-line", "a line is longer than 16777216 bytes"),
         ("not-text", "a line is not UTF-8"),

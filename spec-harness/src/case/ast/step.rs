@@ -25,6 +25,19 @@ pub struct Step {
     pub action: Action,
 }
 
+impl Step {
+    /// Whether it, or a step inside, says what it must come to.
+    pub(super) fn expects(&self) -> bool {
+        let inside = match &self.action {
+            Action::Check(_) => true,
+            Action::For { body, .. } => body.iter().any(Step::expects),
+            Action::If(_, then, otherwise) => then.iter().chain(otherwise).any(Step::expects),
+            _ => false,
+        };
+        inside || self.takes.is_some() || self.raises.is_some() || self.blocks
+    }
+}
+
 /// A call of a task function in a step: `func(i, 2)`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskCall {

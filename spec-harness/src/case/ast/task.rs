@@ -23,6 +23,17 @@ pub struct Op {
     pub what: OpKind,
 }
 
+impl Op {
+    /// Whether a call in it says what it must come to.
+    pub(super) fn expects(&self) -> bool {
+        match &self.what {
+            OpKind::Call(step) => step.expects(),
+            OpKind::If(_, then, otherwise) => then.iter().chain(otherwise).any(Op::expects),
+            _ => false,
+        }
+    }
+}
+
 /// The operations of a body.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OpKind {

@@ -51,6 +51,7 @@ pub(super) enum VerdictWord {
     PassWithout,
     Fail,
     Unknown,
+    ExpectsNothing,
     Known,
     NotApplicable,
     NotHere,
@@ -94,6 +95,7 @@ pub(super) struct ReasonReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ReasonKind {
+    Exit,
     Ending,
     Step,
     Broken,

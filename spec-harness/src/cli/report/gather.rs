@@ -100,6 +100,7 @@ fn word(word: Word) -> VerdictWord {
         Word::Without => VerdictWord::PassWithout,
         Word::Fail => VerdictWord::Fail,
         Word::Unknown => VerdictWord::Unknown,
+        Word::ExpectsNothing => VerdictWord::ExpectsNothing,
         Word::Known => VerdictWord::Known,
         Word::NotApplicable => VerdictWord::NotApplicable,
         Word::NotHere => VerdictWord::NotHere,
@@ -220,6 +221,7 @@ fn reason_of(reason: &Reason, chosen: &Chosen) -> ReasonReport {
         ..plain(kind)
     };
     match reason {
+        Reason::Exit(_) => plain(ReasonKind::Exit),
         Reason::Ending(_) => plain(ReasonKind::Ending),
         Reason::NoLongerDiverges(_) => plain(ReasonKind::NoLongerDiverges),
         Reason::Step { at, .. } => ReasonReport {

@@ -14,11 +14,12 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// Verdicts in the order of a legend.
-const WORDS: [VerdictWord; 8] = [
+const WORDS: [VerdictWord; 9] = [
     VerdictWord::Pass,
     VerdictWord::PassWithout,
     VerdictWord::Fail,
     VerdictWord::Unknown,
+    VerdictWord::ExpectsNothing,
     VerdictWord::Known,
     VerdictWord::NotApplicable,
     VerdictWord::NotHere,
@@ -28,7 +29,10 @@ const WORDS: [VerdictWord; 8] = [
 impl RunReport {
     /// Whether somebody has to look at it.
     fn is_wrong(&self) -> bool {
-        matches!(self.verdict, VerdictWord::Fail | VerdictWord::Unknown) || self.drift.is_some()
+        matches!(
+            self.verdict,
+            VerdictWord::Fail | VerdictWord::Unknown | VerdictWord::ExpectsNothing
+        ) || self.drift.is_some()
     }
 }
 
@@ -40,6 +44,7 @@ impl VerdictWord {
             VerdictWord::PassWithout => ("pass", "✓", "pass without"),
             VerdictWord::Fail => ("fail", "✗", "FAIL"),
             VerdictWord::Unknown => ("unknown", "?", "unknown"),
+            VerdictWord::ExpectsNothing => ("unknown", "?", "expects nothing"),
             VerdictWord::Known => ("known", "≈", "known"),
             VerdictWord::NotApplicable => ("na", "–", "n/a"),
             VerdictWord::NotHere => ("na", "·", "not here"),

@@ -77,6 +77,12 @@ fn status(run: &RunReport) -> TestCaseStatus {
             status.set_description(format!("again: {}", run.again));
             status
         }
+        VerdictWord::ExpectsNothing => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status.set_message("the case expects nothing");
+            status.set_type("expects_nothing");
+            status
+        }
         VerdictWord::Known => skipped("known divergence"),
         VerdictWord::NotApplicable => skipped("not applicable"),
         VerdictWord::NotHere => skipped("not here"),
@@ -100,6 +106,7 @@ fn told(run: &RunReport) -> String {
 
 fn kind(kind: ReasonKind) -> &'static str {
     match kind {
+        ReasonKind::Exit => "exit",
         ReasonKind::Ending => "ending",
         ReasonKind::Step => "step",
         ReasonKind::Broken => "broken",

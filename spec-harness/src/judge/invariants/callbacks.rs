@@ -170,7 +170,7 @@ mod tests {
             .begin(1, PARENT)
             .end(1)
             .end(0);
-        let text = "the callback seen(1) began before f(0) had ended";
+        let text = "the callback seen(0) began before f(0) had ended";
         assert_eq!(
             verdict(between_job_and_handle, &early).as_deref(),
             Some(text)
@@ -186,7 +186,7 @@ mod tests {
             .begin(1, PARENT)
             .get(0, Value::Int(0))
             .end(1);
-        let text = "`get h` returned before the callback seen(1) had";
+        let text = "`get h` returned before the callback seen(0) had";
         assert_eq!(verdict(between_job_and_handle, &run).as_deref(), Some(text));
     }
 
@@ -198,7 +198,7 @@ mod tests {
             .ends(0, Fate::Raised)
             .begin(1, PARENT)
             .end(1);
-        let text = "seen(1) is not the callback for this outcome";
+        let text = "seen(0) is not the callback for this outcome";
         assert_eq!(verdict(between_job_and_handle, &run).as_deref(), Some(text));
     }
 
@@ -234,7 +234,7 @@ mod tests {
             .apply_async_with_callback(2)
             .begin(2, 1);
         bad.end(0).begin(1, PARENT).end(2).begin(3, PARENT + 1);
-        let text = "the callbacks seen(1) and seen(3) run at a time";
+        let text = "the callbacks seen(0) and seen(2) run at a time";
         assert_eq!(
             verdict(one_at_a_time_in_the_parent, &bad).as_deref(),
             Some(text)
@@ -248,7 +248,7 @@ mod tests {
             .begin(0, 0)
             .end(0)
             .begin(1, 0);
-        let text = "the callback seen(1) runs outside the parent";
+        let text = "the callback seen(0) runs outside the parent";
         assert_eq!(
             verdict(one_at_a_time_in_the_parent, &run).as_deref(),
             Some(text)

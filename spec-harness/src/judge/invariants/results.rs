@@ -1,12 +1,13 @@
 //! What calls and handles give back.
 
 use super::callbacks::due;
+use super::values::waited_for;
 use super::{Breach, breach};
 use crate::case::ast::Fate;
 use crate::case::expr::Value;
 use crate::history::Key;
-use crate::judge::facts::{Called, Facts};
-use crate::protocol::{Command, Tasks};
+use crate::judge::facts::Facts;
+use crate::protocol::Command;
 
 /// A value that a call gives is what its task returned; of many tasks, the list in the order of the input.
 pub(super) fn are_those_of_the_tasks(facts: &Facts<'_>) -> Result<(), Breach> {
@@ -46,15 +47,6 @@ pub(super) fn are_those_of_the_tasks(facts: &Facts<'_>) -> Result<(), Breach> {
         }
     }
     Ok(())
-}
-
-/// The tasks whose result a call gives, and whether it gives a list.
-fn waited_for<'f>(facts: &'f Facts<'_>, call: &'f Called<'_>) -> Option<(&'f [Key], bool)> {
-    if let Command::Get { handle, .. } = call.command {
-        return facts.job(handle).map(|job| (job.keys, job.many));
-    }
-    let job = call.command.job().filter(|job| job.later.is_none())?;
-    Some((job.tasks.keys(), matches!(job.tasks, Tasks::Many { .. })))
 }
 
 fn failed(facts: &Facts<'_>, key: Key) -> bool {
@@ -210,7 +202,7 @@ mod tests {
         assert_eq!(run(false), None);
         assert_eq!(
             run(true).as_deref(),
-            Some("ready, but seen(1) had not ended")
+            Some("ready, but seen(0) had not ended")
         );
     }
 }

@@ -1,7 +1,7 @@
 //! How a run ends: with its program, by a deadlock, or before its time.
 
 use super::Run;
-use crate::history::Ending;
+use crate::history::{Ending, ended};
 use crate::record::ALL_ASLEEP;
 use crate::replay::Fault;
 use crate::replay::session::broken;
@@ -27,7 +27,7 @@ impl Run<'_> {
                 .first()
                 .map_or(String::new(), |w| format!(" during `{}`", w.text));
             return Err(broken(format!(
-                "the adapter ended ({}) in the middle of the program{during}",
+                "the adapter ended {} in the middle of the program{during}",
                 ended(code)
             )));
         }
@@ -42,11 +42,14 @@ impl Run<'_> {
     /// The ending of a program that has ended and of which nothing moves any more.
     pub(super) fn over(&mut self) -> Ending {
         let left = self.session.tree.left();
+        let code = self.session.tree.root_ended().unwrap_or_default();
         if !left.is_empty() {
+            if code != 0 {
+                self.stage.over(code);
+            }
             let left = left.join(", ");
             return Ending::Leaked(format!("the program has ended and left {left}"));
         }
-        let code = self.session.tree.root_ended().unwrap_or_default();
         self.kept.exit = Some(code);
         self.stage.over(code)
     }
@@ -64,16 +67,5 @@ impl Run<'_> {
             Ending::Finished if !gone => Ending::Leaked("a process cannot be killed".to_owned()),
             other => other,
         }
-    }
-}
-
-/// How a process ended, in words.
-pub(super) fn ended(code: i32) -> String {
-    match code {
-        0.. => format!("exit code {code}"),
-        _ => match nix::sys::signal::Signal::try_from(-code) {
-            Ok(signal) => format!("by {signal}"),
-            Err(_) => format!("by signal {}", -code),
-        },
     }
 }

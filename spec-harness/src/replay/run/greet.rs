@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use super::end::ended;
 use super::{Asked, Run, Seen};
 use crate::case::ast::Case;
 use crate::history::Ending;
+use crate::history::ended;
 use crate::interp::{Options, Stage};
 use crate::protocol::{Command, FromAdapter, Hello, VERSION};
 use crate::replay::procfs::Level;
-use crate::replay::session::{Heard, Pumped, broken};
+use crate::replay::session::{Heard, Pumped, broken, not_found_by_env};
 use crate::replay::{Fault, Target, needs};
+
+/// The exit code of `env` that does not find what it is to run.
+const NOT_FOUND: i32 = 127;
 
 /// Between looks at an adapter that has not answered hello.
 const STARTING: Duration = Duration::from_millis(20);
@@ -38,14 +41,15 @@ impl<'c> Run<'c> {
                 kind,
             },
         );
-        let hello = self.answer()?;
+        let hello = self.answer(target)?;
         self.open.clear();
         let hello: Hello = serde_json::from_value(hello)
             .map_err(|e| broken(format!("the adapter's answer to hello: {e}")))?;
-        let polls = hello
-            .polling_period()
-            .map_err(|e| broken(format!("the adapter's answer to hello: {e}")))?;
         seen.hello = Some(hello.clone());
+        let polls = hello
+            .check_abilities()
+            .and_then(|()| hello.polling_period())
+            .map_err(|e| broken(format!("the adapter's answer to hello: {e}")))?;
         if !hello.kinds.contains(&kind) {
             return Err(Fault::NotApplicable(format!(
                 "{} has no {} workers",
@@ -76,30 +80,41 @@ impl<'c> Run<'c> {
         // The stage has not been touched: it can still be made anew with what is known now.
         self.kept.options = Options { timers, ..options };
         self.stage = Stage::new(case, self.kept.options.clone());
-        self.adapter = self.session.tree.root();
+        self.adapter = self.session.speaker().unwrap_or(self.session.tree.root());
         Ok(())
     }
 
     /// The answer to hello.
-    fn answer(&mut self) -> Result<serde_json::Value, Fault> {
+    fn answer(&mut self, target: &Target) -> Result<serde_json::Value, Fault> {
         loop {
             self.session.pump(&mut self.heard)?;
             if let Some(heard) = self.heard.pop() {
                 return match heard {
-                    Heard::Adapter(FromAdapter::Reply { id: 0, result }) => {
+                    Heard::Adapter(_, FromAdapter::Reply { id: 0, result }) => {
                         result.map_err(|error| {
                             let (kind, text) = (error.kind, error.text);
                             broken(format!("the adapter refuses hello: {kind}: {text}"))
                         })
                     }
-                    other => Err(broken(format!(
-                        "the adapter does not answer hello but says {other:?}"
+                    Heard::Adapter(number, FromAdapter::Reply { id, .. }) => Err(broken(format!(
+                        "the adapter answers request {id} in line {number} of its stdout; hello, the only one that is open, has the id 0"
                     ))),
+                    Heard::Adapter(number, _) => Err(broken(format!(
+                        "the adapter speaks of timers in line {number} of its stdout, before it has answered hello"
+                    ))),
+                    Heard::Puppet(..) | Heard::Gone(_) => Err(broken(
+                        "somebody connects to the socket before the adapter has answered hello"
+                            .to_owned(),
+                    )),
                 };
             }
             if let Some(code) = self.session.tree.root_ended() {
+                let missing = not_found_by_env(target).filter(|_| code == NOT_FOUND);
+                let missing = missing.map_or_else(String::new, |program| {
+                    format!(": its interpreter `{program}` (line 1) is in no folder of PATH")
+                });
                 return Err(broken(format!(
-                    "the adapter ended ({}) before it answered hello",
+                    "the adapter ended {} before it answered hello{missing}",
                     ended(code)
                 )));
             }

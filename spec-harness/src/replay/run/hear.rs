@@ -1,14 +1,14 @@
 //! What adapter and puppets say, told to the stage.
 
 use super::{Asked, MOST_UNASKED, Run, Talk};
-use crate::case::ast::Time;
+use crate::case::ast::{Kind, Time};
 use crate::case::expr::Value;
-use crate::history::Raised;
+use crate::history::{Key, Raised};
 use crate::interp::{Beginning, Caller, Observed};
 use crate::protocol::{Begin, ErrorReply, FromAdapter, FromPuppet, Order};
-use crate::replay::Fault;
 use crate::replay::session::{Heard, Line, Pumped, broken};
 use crate::replay::tree::Worker;
+use crate::replay::{Fault, procfs};
 
 impl Run<'_> {
     /// Hears what was said.
@@ -22,7 +22,7 @@ impl Run<'_> {
         }
         for heard in std::mem::take(&mut self.heard) {
             match heard {
-                Heard::Adapter(message) => self.adapter_says(message)?,
+                Heard::Adapter(number, message) => self.adapter_says(number, message)?,
                 Heard::Puppet(line, FromPuppet::Begin(begin)) => self.puppet_begins(line, begin)?,
                 Heard::Puppet(line, FromPuppet::Done) => match self.lines.get(&line) {
                     Some(Talk::Detour(key)) => {
@@ -48,6 +48,7 @@ impl Run<'_> {
                 },
                 Heard::Gone(line) => {
                     let talk = self.lines.remove(&line);
+                    self.places.remove(&line);
                     if let Some(
                         Talk::Playing(key)
                         | Talk::Detour(key)
@@ -64,7 +65,7 @@ impl Run<'_> {
         Ok(some)
     }
 
-    pub(super) fn adapter_says(&mut self, message: FromAdapter) -> Result<(), Fault> {
+    pub(super) fn adapter_says(&mut self, number: u64, message: FromAdapter) -> Result<(), Fault> {
         match message {
             FromAdapter::Timer { timer, after } => match Time::from_units(after) {
                 Some(after) => self.sees(Observed::Timer(timer, after))?,
@@ -77,8 +78,15 @@ impl Run<'_> {
             FromAdapter::Cancel { timer } => self.sees(Observed::Cancelled(timer))?,
             FromAdapter::Reply { id, result } => match (self.open.remove(&id), result) {
                 (None, _) => {
+                    let open = self.open.keys().map(u64::to_string);
+                    let open: Vec<String> = open.collect();
+                    let open = match open.as_slice() {
+                        [] => "none is open".to_owned(),
+                        [one] => format!("only {one} is open"),
+                        some => format!("open are {}", some.join(", ")),
+                    };
                     return Err(broken(format!(
-                        "the adapter answers request {id}, which is not open"
+                        "the adapter answers request {id} in line {number} of its stdout, and {open}"
                     )));
                 }
                 (Some(Asked::Actor(actor)), result) => {
@@ -138,6 +146,18 @@ impl Run<'_> {
                 begin.pid
             )));
         }
+        let (pid, tid) = (begin.pid, begin.tid);
+        if self.session.process(line).is_some() && !procfs::has_thread(pid, tid) {
+            let text = format!(
+                "puppet {key} says that it runs on thread {tid} of process {pid}, which has no such thread: `tid` is the \
+                 kernel's number of the thread (gettid)"
+            );
+            self.nowhere.push((line, text));
+        }
+        self.ran_on.insert((pid, tid));
+        if !begin.callback {
+            self.is_isolated(line, key, pid)?;
+        }
         let given = match (&begin.value, begin.error) {
             (_, Some(error)) => Some(Value::Str(Raised::from(error).shown().to_owned())),
             (Some(value), None) => {
@@ -176,6 +196,50 @@ impl Run<'_> {
                 .order(line, &Order::Return(serde_json::Value::Null));
         }
         Ok(())
+    }
+}
+
+impl Run<'_> {
+    /// W3: a worker is what it is called. One that is a process is not the program, and runs one body at a time; one that is a thread
+    /// is of the program.
+    fn is_isolated(&mut self, line: Line, key: Key, pid: i32) -> Result<(), Fault> {
+        let is_the_program = pid == self.adapter;
+        let breach = match self.kind {
+            Kind::Process if is_the_program => {
+                format!("puppet {key} runs in process {pid}, which is the adapter itself")
+            }
+            Kind::Thread if !is_the_program => {
+                format!(
+                    "puppet {key} runs in process {pid}, and the adapter is process {}",
+                    self.adapter
+                )
+            }
+            Kind::Process => {
+                let at_work = |line: &Line| {
+                    let talk = self.lines.get(line);
+                    matches!(
+                        talk,
+                        Some(Talk::Playing(_) | Talk::Detour(_) | Talk::Calling(_))
+                    )
+                };
+                let mut others = self.places.iter();
+                let other = others.find(|(line, (_, place))| *place == pid && at_work(line));
+                let Some((_, (other, _))) = other else {
+                    self.places.insert(line, (key, pid));
+                    return Ok(());
+                };
+                format!("puppets {other} and {key} run at a time in process {pid}")
+            }
+            Kind::Thread => return Ok(()),
+        };
+        Err(broken(format!(
+            "{breach}: a worker of kind {} {} (breaks W3)",
+            self.kind,
+            match self.kind {
+                Kind::Process => "is a process of its own",
+                Kind::Thread => "is a thread of the program",
+            }
+        )))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 use std::time::Instant;
 
-use super::Run;
+use super::{Run, Settling};
 use crate::history::Ending;
 use crate::replay::session::broken;
 use crate::replay::tree::Rest;
@@ -15,18 +15,33 @@ impl Run<'_> {
         if self.session.is_writing() || self.stage.awaits_real_timeout() {
             return Ok(false);
         }
-        let Rest::Asleep { timed, counts } = self.session.tree.look() else {
+        let Rest::Asleep {
+            timed,
+            counts,
+            timers,
+        } = self.session.tree.look()
+        else {
             // Whoever polls may be awake for a moment: that alone does not end a rest that has to last.
             return Ok(false);
         };
         if !self.settle.is_zero() {
-            return Ok(match &self.settling {
-                Some((since, before)) if *before == counts => since.elapsed() >= self.settle,
-                _ => {
-                    self.settling = Some((Instant::now(), counts));
-                    false
-                }
-            });
+            let lasts = |settling: &&Settling| settling.counts == counts;
+            let Some(settling) = self.settling.as_ref().filter(lasts) else {
+                self.settling = Some(Settling {
+                    since: Instant::now(),
+                    counts,
+                    timers,
+                });
+                return Ok(false);
+            };
+            if settling.since.elapsed() < self.settle {
+                return Ok(false);
+            }
+            let before = settling.timers.clone();
+            let slept = |timer| before.contains(timer);
+            let id = |timer: &((i32, i32), u64)| timer.0;
+            self.note_long_sleepers(timers.iter().filter(|timer| slept(timer)).map(id).collect());
+            return Ok(true);
         }
         let Some(who) = timed else {
             self.troubled = None;
@@ -40,6 +55,30 @@ impl Run<'_> {
         } else {
             polls(&who)
         }))
+    }
+
+    /// These have slept with a time limit for three times as long as hello says that anybody does. Of a runtime's own threads that says
+    /// nothing; one that runs tasks or makes main's calls is the pool's.
+    fn note_long_sleepers(&mut self, slept: Vec<(i32, i32)>) {
+        let main = (self.adapter, self.adapter);
+        let of_the_pool = |id: &(i32, i32)| *id == main || self.ran_on.contains(id);
+        if self.oversleeps.is_some() {
+            return;
+        }
+        let Some(who) = slept.into_iter().find(of_the_pool) else {
+            return;
+        };
+        let name = self.session.tree.name(who).unwrap_or_default();
+        self.oversleeps = Some(format!(
+            "thread {name}, which {}, sleeps with a time limit for more than three times the {:?} that `polls` says: what it does \
+             then comes too late to be seen in its place",
+            if who == main {
+                "is the adapter's first"
+            } else {
+                "runs tasks"
+            },
+            self.settle / 3
+        ));
     }
 
     /// Gives up when nothing has moved for too long.
