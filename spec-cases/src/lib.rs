@@ -18,14 +18,11 @@ pub const TRANSCRIPTS: &[Text] = TABLES.1;
 /// Runs of other implementations, sorted by name: `("cpython/thread/tutorial/S004-1", "{..")`, a line for each move.
 pub const RECORDS: &[Text] = TABLES.2;
 
-/// Facts about the documents that cases are taken from: their lines, pools, sizes, strings, repairs, claims.
+/// The documents that cases are taken from: their examples, and where they claim what.
 pub const SOURCES_YAML: &str = include_str!("../sources.yaml");
 
 /// The rows of the contract, and which Rust tests show them.
 pub const CONTRACT_YAML: &str = include_str!("../contract.yaml");
-
-/// What came of running the documents' own programs: that each does what its case does.
-pub const DOCUMENTS_YAML: &str = include_str!("../documents.yaml");
 
 #[cfg(test)]
 mod tests {

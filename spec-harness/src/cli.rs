@@ -9,7 +9,6 @@ mod claims;
 mod contract;
 mod diff;
 mod doctor;
-mod documents;
 mod explain;
 mod export;
 mod failures;
@@ -27,6 +26,7 @@ mod rows;
 mod run;
 mod schema;
 mod select;
+mod sources;
 mod subject;
 mod suite;
 mod ties;
@@ -127,13 +127,6 @@ struct ListArgs {
 struct CheckArgs {
     /// Files; without any, the built-in cases
     files: Vec<PathBuf>,
-    /// A folder with the documents that the built-in cases are taken from: compares the documents, and runs
-    /// their programs with python3
-    #[arg(long, value_name = "DIR", conflicts_with = "files")]
-    documents: Option<PathBuf>,
-    /// Where to write down that the documents' programs do what their cases do
-    #[arg(long, value_name = "FILE", requires = "documents")]
-    record: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

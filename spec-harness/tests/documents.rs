@@ -2,7 +2,7 @@
 
 mod program;
 
-use program::{Folder, Said};
+use program::Said;
 
 /// The exit code and the output of the command line.
 fn harness(arguments: &[&str]) -> (Option<i32>, String) {
@@ -29,35 +29,4 @@ fn what_documents_claim_is_told_with_what_happens() {
         one.ends_with("\n1 claim: 0 yes, 1 not always, 0 no\n"),
         "{one}"
     );
-}
-
-#[test]
-fn documents_that_are_missing_or_others_are_named() {
-    let folder = Folder::new();
-    folder.write("004_398ff41119c5c887.txt", "another text\n");
-    let place = folder.path().display().to_string();
-    let (code, told) = harness(&["check", "--documents", &place]);
-    assert_eq!(code, Some(1), "{told}");
-    assert!(
-        told.contains("000_a363e7e60176ce51.txt: No such file"),
-        "{told}"
-    );
-    assert!(
-        told.contains("it is not the one that is known: its sha256 is 4d5afd01"),
-        "{told}"
-    );
-    assert!(
-        told.ends_with("\n0 programs do what the cases do\n"),
-        "{told}"
-    );
-}
-
-/// Where the documents are at hand (`SPEC_DOCUMENTS=DIR`), they are compared; their programs are on record.
-#[test]
-fn the_documents_programs_do_what_the_cases_do() {
-    let Ok(folder) = std::env::var("SPEC_DOCUMENTS") else {
-        return;
-    };
-    let (code, told) = harness(&["check", "--documents", &folder]);
-    assert_eq!(code, Some(0), "{told}");
 }

@@ -1,23 +1,15 @@
 //! `check`: whether case files are in order and say what the model says, and what is wrong with the others.
 
-use std::path::PathBuf;
-
 use spec_harness::author;
 use spec_harness::model;
 
 use super::output::{GOOD, Output, paint};
 use super::select::{self, Bad, Chosen};
 use super::suite;
-use super::{Came, CheckArgs, Refusal, Selection, documents};
+use super::{Came, CheckArgs, Refusal, Selection};
 
 pub(super) fn check(args: &CheckArgs, out: &mut Output) -> Result<Came, Refusal> {
-    match &args.documents {
-        Some(folder) => documents::check(folder, args.record.as_deref(), out),
-        None => check_cases(&args.files, out),
-    }
-}
-
-fn check_cases(files: &[PathBuf], out: &mut Output) -> Result<Came, Refusal> {
+    let files = &args.files;
     let mut bad = Vec::new();
     let mut good = 0;
     let mut silent = Vec::new();

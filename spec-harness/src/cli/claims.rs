@@ -2,7 +2,7 @@
 
 use spec_harness::case::ast::{Claim, Truth};
 
-use super::documents::sources::{self, Document};
+use super::sources::{self, Document};
 use super::output::{BAD, FAINT, GOOD, ODD, Output, STRONG, paint, wrapped};
 use super::report::{ClaimReport, DocumentReport, JudgedClaim};
 use super::select::Chosen;
