@@ -100,6 +100,7 @@ impl<T> Events<T> {
         self.receiver.try_recv().ok()
     }
 
+    #[cfg(feature = "stream")]
     /// Sets the waker that the next event wakes. An event may arrive before that, so the consumer must look again.
     pub(crate) fn set_waker(&self, waker: Waker) {
         // Wakers are the caller's code: the one that is replaced is dropped outside of the lock.

@@ -8,14 +8,15 @@ use std::time::Duration;
 use pool_core::backend::{Config, Engine, FnAddress};
 use pool_core::{CodecError, Portable, StartError, Timers};
 
-use crate::environment::Environment;
+use crate::environment::{Environment, Overrides};
 use crate::pool::ProcessPool;
 use crate::pool::backend::Processes;
 use crate::pool::dispatcher::Plan;
+use crate::recycling::Recycling;
 use crate::ring::parent::SLOTS;
 use crate::start::{self, StartMethod};
 use crate::wire::codec;
-use crate::wire::token::Entry;
+use crate::wire::token::{Entry, Token};
 use crate::worker::entry_points::{Making, Shape, TryMaking};
 use crate::{task, wire};
 
@@ -31,7 +32,9 @@ pub struct Builder {
     method: StartMethod,
     preload: Option<fn()>,
     initializer: Option<Result<Arc<[u8]>, CodecError>>,
-    max_tasks: Option<NonZeroUsize>,
+    recycling: Recycling,
+    worker_exit: Option<fn()>,
+    overrides: Overrides,
     shared_memory: bool,
 }
 
@@ -102,7 +105,9 @@ impl Default for Builder {
             method: StartMethod::default(),
             preload: None,
             initializer: None,
-            max_tasks: None,
+            recycling: Recycling::default(),
+            worker_exit: None,
+            overrides: Overrides::default(),
             shared_memory: true,
         }
     }
@@ -323,11 +328,140 @@ impl Builder {
     /// assert_ne!(pool.apply(name, ())?, pool.apply(name, ())?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn maxtasksperchild(self, tasks: NonZeroUsize) -> Self {
+    pub fn maxtasksperchild(mut self, tasks: NonZeroUsize) -> Self {
+        self.recycling.tasks = Some(tasks);
+        self
+    }
+
+    /// How long a worker lives before another takes its place, by the pool's [`timers`](Self::timers) (default: no bound). It ends the
+    /// task that it runs then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_process::Pool;
+    /// let hour = std::time::Duration::from_secs(3600);
+    /// let pool = pool_process::ProcessPool::builder().size(1).max_worker_age(hour).build()?;
+    /// assert_eq!(pool.apply(|x: u32| x + 1, 1)?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn max_worker_age(mut self, age: Duration) -> Self {
+        self.recycling.age = Some(age);
+        self
+    }
+
+    /// How many bytes of a worker may be resident before another takes its place (default: no bound). They are looked at after each
+    /// task; meanwhile it may have begun another one, which it ends.
+    ///
+    /// It is for tasks that leak. What limits a task while it runs is [`memory_limit`](Self::memory_limit). Source: `rss` in proc(5).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_process::Pool;
+    /// let pool = pool_process::ProcessPool::builder().size(1).max_worker_memory(64 << 20).build()?;
+    /// let leak = |bytes: usize| { Box::leak(vec![1_u8; bytes].into_boxed_slice()); };
+    /// pool.apply(leak, 128 << 20)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn max_worker_memory(mut self, bytes: u64) -> Self {
+        self.recycling.memory = Some(bytes);
+        self
+    }
+
+    /// By how much of its limit a worker is replaced before that, at most, so that not all are replaced at once: of 0.2, each worker
+    /// draws a number of tasks, an age and a number of bytes from 80 % to 100 % of what was set (default: 0; 1 is the most).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_process::Pool;
+    /// # use std::num::NonZeroUsize;
+    /// let hundred = NonZeroUsize::new(100).ok_or("not zero")?;
+    /// let builder = pool_process::ProcessPool::builder().size(2).maxtasksperchild(hundred);
+    /// let pool = builder.recycle_jitter(0.2).build()?;
+    /// # drop(pool);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn recycle_jitter(mut self, part: f64) -> Self {
+        self.recycling.jitter = part;
+        self
+    }
+
+    /// Runs this in each worker that leaves because the pool is closed or another takes its place, after its last task and before its
+    /// state is dropped. A worker that is stopped or dies does not run it. Its panic changes nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_process::Pool;
+    /// use pool_process::worker_state;
+    ///
+    /// let report = || {
+    ///     worker_state(|seen: &mut u32| println!("this worker has seen {seen} tasks"));
+    /// };
+    /// let pool = pool_process::ProcessPool::builder().size(1).initializer(|()| 0_u32, ()).worker_exit(report).build()?;
+    /// pool.map(|x: u32| worker_state(|seen: &mut u32| *seen += x), [1; 3])?;
+    /// pool.close();
+    /// pool.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn worker_exit(self, function: fn()) -> Self {
         Builder {
-            max_tasks: Some(tasks),
+            worker_exit: Some(function),
             ..self
         }
+    }
+
+    /// How many bytes of address space each worker gets (default: as many as this process). To allocate more fails in the task, which
+    /// mostly aborts its worker: [`TaskError::WorkerLost`](crate::TaskError::WorkerLost) says that there was a limit.
+    ///
+    /// Address space is more than what is resident: the program itself, its stacks and its mappings count. Source: `RLIMIT_AS` in
+    /// getrlimit(2).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_process::Pool;
+    /// let pool = pool_process::ProcessPool::builder().size(1).memory_limit(1 << 30).build()?;
+    /// assert!(pool.apply(|bytes: usize| vec![1_u8; bytes].len(), 2 << 30).is_err());
+    /// assert_eq!(pool.apply(|bytes: usize| vec![1_u8; bytes].len(), 1 << 20)?, 1 << 20);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.overrides.memory = Some(bytes);
+        self
+    }
+
+    /// The nice value of each worker, from -20 to 19 (default: that of the thread that makes the pool). One that the system refuses is a
+    /// failed start. Source: setpriority(2).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_process::Pool;
+    /// let pool = pool_process::ProcessPool::builder().size(1).nice(19).build()?;
+    /// assert_eq!(pool.apply(|x: u32| x + 1, 1)?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn nice(mut self, value: i32) -> Self {
+        self.overrides.nice = Some(value);
+        self
+    }
+
+    /// The CPUs that each worker may use, by their numbers (default: those of the thread that makes the pool, which all must be
+    /// among). Source: sched_setaffinity(2).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_process::Pool;
+    /// let refused = pool_process::ProcessPool::builder().size(1).cpus([usize::MAX]).build();
+    /// assert!(refused.is_err_and(|error| error.to_string().contains("is not one that this thread may use")));
+    /// ```
+    pub fn cpus(mut self, cpus: impl IntoIterator<Item = usize>) -> Self {
+        self.overrides.cpus = Some(cpus.into_iter().collect());
+        self
     }
 
     /// Whether tasks and their answers travel through memory that the pool shares with each worker (default: yes, 132 KiB for each).
@@ -455,7 +589,8 @@ impl Builder {
         if let Some(reason) = start::impossible() {
             return Err(impossible(reason));
         }
-        let environment = Environment::here().map_err(|error| impossible(error.to_string()))?;
+        let environment =
+            Environment::here(&self.overrides).map_err(|error| impossible(error.to_string()))?;
         if self.method != StartMethod::RawFork
             && let Some(reason) = environment.identity.obstacle()
         {
@@ -466,8 +601,18 @@ impl Builder {
                 "the initializer cannot travel: cannot encode {error}"
             ))
         })?;
+        let worker_exit = self.worker_exit.map(task::preload).transpose();
+        let worker_exit = worker_exit.map_err(|refused| {
+            impossible(format!(
+                "the function for a worker's exit cannot travel: {refused}"
+            ))
+        })?;
         // A share counts what a worker was given.
-        let most = if self.max_tasks.is_some() { 1 } else { SLOTS };
+        let most = if self.recycling.tasks.is_some() {
+            1
+        } else {
+            SLOTS
+        };
         let pace = self.config.pace(most);
         let plan = Plan {
             environment,
@@ -478,7 +623,8 @@ impl Builder {
             method: self.method,
             preload: self.preload,
             initializer,
-            max_tasks: self.max_tasks,
+            recycling: self.recycling,
+            worker_exit: worker_exit.map(Token::to_bytes),
             shared_memory: self.shared_memory,
             pace,
             stats: Arc::default(),

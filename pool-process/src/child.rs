@@ -135,6 +135,12 @@ impl Child {
         self.stat(0).is_some_and(|state| state == "Z") && !self.has_ended()
     }
 
+    /// How many bytes of its memory are resident.
+    pub(crate) fn resident_bytes(&self) -> Option<u64> {
+        let pages: u64 = self.stat(21)?.parse().ok()?;
+        Some(pages * sys::page_size())
+    }
+
     /// A field of what the system says of it, counted from the one after its name.
     fn stat(&self, field: usize) -> Option<String> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;

@@ -15,4 +15,4 @@ mod captured;
 // The worker applies it.
 mod applied;
 
-pub(crate) use captured::Environment;
+pub(crate) use captured::{Environment, Overrides};

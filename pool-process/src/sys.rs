@@ -38,7 +38,8 @@ pub(crate) use descriptors::{
 };
 pub(crate) use thread::{
     Capabilities, Signals, block, core_cookie, flag, ignore, io_priority, is_dumpable, is_filtered,
-    memory_policy, personality, root, scheduling, session_keyring, set_dumpable, weigh_session,
+    memory_policy, page_size, personality, root, scheduling, session_keyring, set_dumpable,
+    set_nice, weigh_session,
 };
 
 /// How a process ended.

@@ -119,10 +119,21 @@ impl Builder {
         panic_hook(install: bool);
         warn_on_drop(warn: bool);
         maxtasksperchild(tasks: NonZeroUsize);
+        max_worker_age(age: Duration);
+        max_worker_memory(bytes: u64);
+        recycle_jitter(part: f64);
+        worker_exit(function: fn());
+        memory_limit(bytes: u64);
+        nice(value: i32);
         shared_memory(shared: bool);
         spin(time: Duration);
         reexec();
         preload(function: fn());
+    }
+
+    /// `cpus` of the builder on Linux; it changes nothing here.
+    pub fn cpus(self, _: impl IntoIterator<Item = usize>) -> Self {
+        self
     }
 
     /// `initializer` of the builder on Linux; it changes nothing here.

@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
-use common::{Outcome, loss, pid};
+use common::{Outcome, Watch, loss, pid};
 use pool_process::{Cause, Pool, ProcessPool, worker_state};
 
 /// What a worker counts.
@@ -121,5 +121,162 @@ fn a_chunk_is_one_task_of_a_workers_share() -> Outcome {
     assert_eq!(workers[..3], [workers[0]; 3]);
     assert_eq!(workers[3..], [workers[3]; 3]);
     assert_ne!(workers[0], workers[3]);
+    Ok(())
+}
+
+#[test]
+fn a_worker_that_has_grown_too_large_leaves_and_no_task_is_lost() -> Outcome {
+    for shared in [true, false] {
+        let builder = ProcessPool::builder().size(1).shared_memory(shared);
+        let pool = builder.max_worker_memory(100 << 20).build()?;
+        let small = pool.apply(pid, ())?;
+        let leak = |bytes: usize| {
+            Box::leak(vec![1_u8; bytes].into_boxed_slice());
+            std::process::id()
+        };
+        assert_eq!(pool.apply(leak, 1 << 20)?, small);
+        let handles =
+            (0..20).map(|index| pool.apply_async(leak, if index == 0 { 128 << 20 } else { 1 }));
+        let handles = handles.collect::<Result<Vec<_>, _>>()?;
+        Watch::over(small).ends();
+        for handle in handles {
+            handle.get()?;
+        }
+        assert_ne!(pool.apply(pid, ())?, small);
+        assert_eq!(pool.stats().lost, 0);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_worker_that_has_grown_old_leaves_after_its_task() -> Outcome {
+    for shared in [true, false] {
+        let (timers, expire) = common::time_by_hand();
+        let builder = ProcessPool::builder().size(1).shared_memory(shared);
+        let age = std::time::Duration::from_secs(3600);
+        let pool = builder.max_worker_age(age).timers(timers).build()?;
+        let idle = pool.apply(pid, ())?;
+        expire();
+        Watch::over(idle).ends();
+        let gate = common::Gate::new();
+        let busy = pool.apply_async(common::wait_at, gate.name())?;
+        let waits = gate.guests(1);
+        expire();
+        let queued = pool.apply_async(pid, ())?;
+        drop(waits);
+        Watch::over(busy.get()?).ends();
+        queued.get()?;
+        assert_eq!(pool.stats().lost, 0);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_worker_that_leaves_runs_its_exit_with_its_state_and_one_that_is_stopped_does_not() -> Outcome {
+    for builder in [
+        ProcessPool::builder(),
+        ProcessPool::builder().reexec(),
+        ProcessPool::builder().shared_memory(false),
+    ] {
+        let folder = tempfile::tempdir()?;
+        let note = |path: String| std::path::PathBuf::from(path);
+        let leave = || {
+            worker_state(|folder: &mut std::path::PathBuf| {
+                let file = folder.join(std::process::id().to_string());
+                std::fs::write(file, "left").expect("a folder");
+            });
+            panic!("it changes nothing");
+        };
+        let builder = builder
+            .size(1)
+            .initializer(note, folder.path().to_string_lossy().into_owned())
+            .worker_exit(leave);
+        let pool = builder
+            .clone()
+            .maxtasksperchild(NonZeroUsize::MIN)
+            .build()?;
+        let mut left = vec![pool.apply(pid, ())?, pool.apply(pid, ())?];
+        left.sort_unstable();
+        pool.close();
+        pool.join()?;
+        let names = || -> Result<Vec<u32>, Box<dyn std::error::Error>> {
+            let files = std::fs::read_dir(folder.path())?;
+            let names = files.map(|file| Ok(file?.file_name().to_string_lossy().parse()?));
+            names.collect()
+        };
+        let mut seen = names()?;
+        // A replacement may have been started for which there was no task.
+        seen.retain(|worker| left.contains(worker));
+        seen.sort_unstable();
+        assert_eq!(seen, left);
+        let before = names()?.len();
+        let pool = builder.build()?;
+        pool.apply(pid, ())?;
+        pool.terminate();
+        pool.join()?;
+        assert_eq!(names()?.len(), before);
+    }
+    Ok(())
+}
+
+#[test]
+fn workers_have_the_limits_that_their_builder_says() -> Outcome {
+    let pool = ProcessPool::builder()
+        .size(1)
+        .memory_limit(1 << 30)
+        .nice(7)
+        .cpus([0])
+        .build()?;
+    let what = |()| {
+        let limits = std::fs::read_to_string("/proc/self/limits").expect("limits");
+        let stat = std::fs::read_to_string("/proc/self/stat").expect("stat");
+        let status = std::fs::read_to_string("/proc/self/status").expect("status");
+        let line = |text: &str, name: &str| -> Option<Vec<String>> {
+            let line = text.lines().find(|line| line.starts_with(name))?;
+            Some(
+                line[name.len()..]
+                    .split_whitespace()
+                    .map(str::to_owned)
+                    .collect(),
+            )
+        };
+        let nice = stat
+            .rsplit_once(')')
+            .map(|(_, rest)| rest.split_whitespace().nth(16).map(str::to_owned));
+        (
+            line(&limits, "Max address space"),
+            nice.flatten(),
+            line(&status, "Cpus_allowed_list:"),
+        )
+    };
+    let words = |words: &[&str]| Some(words.iter().map(ToString::to_string).collect());
+    assert_eq!(
+        pool.apply(what, ())?,
+        (
+            words(&["1073741824", "1073741824", "bytes"]),
+            Some("7".to_owned()),
+            words(&["0"])
+        )
+    );
+    let grown = loss(pool.apply(|bytes: usize| vec![1_u8; bytes].len(), 2 << 30));
+    assert!(
+        grown
+            .to_string()
+            .contains("its memory is limited to 1024 MiB"),
+        "{grown}"
+    );
+    for (builder, why) in [
+        (
+            ProcessPool::builder().cpus([]),
+            "there is no CPU for the workers",
+        ),
+        (
+            ProcessPool::builder().cpus([0, 9999]),
+            "CPU 9999 is not one that this thread may use",
+        ),
+    ] {
+        let refused = builder.size(1).build().map(drop).expect_err("refused");
+        assert!(refused.to_string().contains(why), "{refused}");
+    }
     Ok(())
 }

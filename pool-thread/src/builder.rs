@@ -8,7 +8,7 @@ use pool_core::backend::{Config, Engine};
 use pool_core::{Never, StartError, Timers};
 
 use crate::backend::Threads;
-use crate::initializer::{Initializer, Settings};
+use crate::initializer::{Initializer, Settings, WorkerExit};
 use crate::pool::ThreadPool;
 
 /// Settings of a [`ThreadPool`] before it is started.
@@ -231,6 +231,29 @@ impl Builder {
         make: impl Fn() -> Result<S, E> + Send + Sync + 'static,
     ) -> Self {
         self.settings.initializer = Some(Initializer::new(make));
+        self
+    }
+
+    /// Runs this in each worker that leaves because the pool is closed or another takes its place, after its last task and before its
+    /// state is dropped; not in one that leaves because the pool is terminated. Its panic changes nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_thread::Pool;
+    /// use pool_thread::worker_state;
+    ///
+    /// let report = || {
+    ///     worker_state(|seen: &mut u32| println!("this worker has seen {seen} tasks"));
+    /// };
+    /// let pool = pool_thread::ThreadPool::builder().size(1).initializer(|| 0_u32).worker_exit(report).build()?;
+    /// pool.map(|x: u32| worker_state(|seen: &mut u32| *seen += x), [1; 3])?;
+    /// pool.close();
+    /// pool.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn worker_exit(mut self, function: impl Fn() + Send + Sync + 'static) -> Self {
+        self.settings.worker_exit = Some(WorkerExit::new(function));
         self
     }
 

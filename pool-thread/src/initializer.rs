@@ -37,6 +37,27 @@ impl fmt::Debug for Initializer {
     }
 }
 
+/// Called by each worker that leaves while its pool has not been terminated.
+#[derive(Clone)]
+pub(crate) struct WorkerExit(Arc<dyn Fn() + Send + Sync>);
+
+impl WorkerExit {
+    pub(crate) fn new(function: impl Fn() + Send + Sync + 'static) -> Self {
+        WorkerExit(Arc::new(function))
+    }
+
+    pub(crate) fn run(&self) {
+        // The panic hook has reported a panic, and there is nobody to tell of it.
+        let _ = catch(|| (self.0)());
+    }
+}
+
+impl fmt::Debug for WorkerExit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerExit").finish_non_exhaustive()
+    }
+}
+
 /// The default limit on compensation threads.
 const COMPENSATION_THREADS: usize = 1_000;
 
@@ -44,6 +65,7 @@ const COMPENSATION_THREADS: usize = 1_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) initializer: Option<Initializer>,
+    pub(crate) worker_exit: Option<WorkerExit>,
     pub(crate) max_tasks: Option<NonZeroUsize>,
     pub(crate) timers: Timers,
     /// The limit on compensation threads.
@@ -56,6 +78,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             initializer: None,
+            worker_exit: None,
             max_tasks: None,
             timers: Timers::default(),
             compensation_threads: COMPENSATION_THREADS,

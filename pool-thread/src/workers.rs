@@ -16,7 +16,7 @@ use std::time::Duration;
 use pool_core::backend::{
     BlockHook, Deadline, Queue, WaitGroup, WorkerGuard, WorkerSlot, thread_builder,
 };
-use pool_core::{Cause, StartError, TaskError, Worker, WorkerLost};
+use pool_core::{Cause, Phase, StartError, TaskError, Worker, WorkerLost};
 
 use crate::initializer::Settings;
 use crate::job::ThreadJob;
@@ -145,7 +145,15 @@ impl Workers {
         loop {
             let guard = self.enter(index, number);
             let exit = match self.initialize(&guard) {
-                Ok(()) => self.run_units(index),
+                Ok(()) => {
+                    let exit = self.run_units(index);
+                    if let Some(worker_exit) = &self.settings.worker_exit
+                        && self.queue.phase() != Phase::Terminated
+                    {
+                        worker_exit.run();
+                    }
+                    exit
+                }
                 Err(error) => self.fail_units(index, &error),
             };
             drop(guard);

@@ -155,3 +155,35 @@ fn the_state_of_a_worker_is_dropped_when_it_leaves() -> Result<(), Box<dyn std::
     }
     Ok(())
 }
+
+#[test]
+fn a_worker_that_leaves_runs_its_exit_with_its_state_unless_the_pool_is_terminated() {
+    let (leave, left) = unbounded();
+    let builder = ThreadPool::builder()
+        .size(1)
+        .initializer(|| 0_u32)
+        .worker_exit(move || {
+            leave
+                .send(worker_state(|count: &mut u32| *count))
+                .expect("a receiver");
+            panic!("it changes nothing");
+        });
+    let count = |()| worker_state(|count: &mut u32| *count += 1);
+    let share = NonZeroUsize::new(2).expect("not zero");
+    let pool = builder
+        .clone()
+        .maxtasksperchild(share)
+        .build()
+        .expect("a pool");
+    for _ in 0..3 {
+        assert_eq!(pool.apply(count, ()), Ok(Some(())));
+    }
+    pool.close();
+    assert_eq!(pool.join(), Ok(()));
+    assert_eq!(left.try_iter().collect::<Vec<_>>(), [Some(2), Some(1)]);
+    let pool = builder.build().expect("a pool");
+    assert_eq!(pool.apply(count, ()), Ok(Some(())));
+    pool.terminate();
+    assert_eq!(pool.join(), Ok(()));
+    assert_eq!(left.try_recv().ok(), None);
+}

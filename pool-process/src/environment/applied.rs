@@ -54,6 +54,9 @@ impl Settings {
         }
         // The CPUs may have gone meanwhile; then any will do.
         let _ = sched_setaffinity(Pid::from_raw(0), &cpus);
+        if let Some(nice) = self.nice {
+            sys::set_nice(nice).map_err(about("the nice value cannot be set"))?;
+        }
         sys::weigh_session();
         sys::set_dumpable(self.dumpable)
             .map_err(about("who may look at the process cannot be set"))?;

@@ -36,9 +36,20 @@ struct Fds {
     directory: Option<OwnedFd>,
 }
 
+/// What workers have otherwise than the thread that makes their pool.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Overrides {
+    /// The most bytes of address space that a worker gets.
+    pub(crate) memory: Option<u64>,
+    /// The nice value.
+    pub(crate) nice: Option<i32>,
+    /// The CPUs that a worker may use.
+    pub(crate) cpus: Option<Vec<usize>>,
+}
+
 impl Environment {
-    /// The environment of the calling thread, now.
-    pub(crate) fn here() -> io::Result<Environment> {
+    /// The environment of the calling thread, now, but for these.
+    pub(crate) fn here(overrides: &Overrides) -> io::Result<Environment> {
         let variables = variables::here()
             .map(|(name, value)| (name.into_vec(), value.into_vec()))
             .collect();
@@ -46,16 +57,32 @@ impl Environment {
         let directory = identity::directory()?;
         let cpus = sched_getaffinity(Pid::from_raw(0))
             .map_err(about("the CPUs that may be used cannot be read"))?;
+        let may_use = |cpu: &usize| cpus.is_set(*cpu) == Ok(true);
+        let mut limits = identity::limits()?;
+        if let Some(bytes) = overrides.memory {
+            limit_memory(&mut limits, bytes)?;
+        }
         let settings = Settings {
             variables,
             umask: account.umask()?,
             blocked: account.blocked()?,
             ignored: account.ignored()?,
-            limits: identity::limits()?,
-            cpus: (0..CpuSet::count())
-                .filter(|cpu| cpus.is_set(*cpu) == Ok(true))
-                .collect(),
+            limits,
+            cpus: match &overrides.cpus {
+                None => (0..CpuSet::count()).filter(may_use).collect(),
+                Some(cpus) => match cpus.iter().find(|cpu| !may_use(cpu)) {
+                    None if cpus.is_empty() => {
+                        return Err(io::Error::other("there is no CPU for the workers"));
+                    }
+                    None => cpus.clone(),
+                    Some(cpu) => {
+                        let refused = format!("CPU {cpu} is not one that this thread may use");
+                        return Err(io::Error::other(refused));
+                    }
+                },
+            },
             dumpable: sys::is_dumpable(),
+            nice: overrides.nice,
         };
         let mut bytes = Vec::new();
         codec::encode(&settings, &mut bytes).map_err(io::Error::other)?;
@@ -97,6 +124,20 @@ impl Environment {
         let all = [lifeline, stdout, stderr].into_iter().chain(directory);
         all.map(AsFd::as_fd).collect()
     }
+}
+
+/// Lowers the limit of the address space, the hard one included, so that no task raises it.
+fn limit_memory(limits: &mut [(rlim_t, rlim_t)], bytes: u64) -> io::Result<()> {
+    let mut all = LIMITS.iter().zip(limits);
+    if let Some((_, (soft, hard))) = all.find(|(limit, _)| **limit == Resource::RLIMIT_AS) {
+        if bytes > *hard {
+            return Err(io::Error::other(format!(
+                "a worker may not have {bytes} bytes of memory: this process may have no more than {hard}"
+            )));
+        }
+        (*soft, *hard) = (bytes, bytes);
+    }
+    Ok(())
 }
 
 /// The smallest limit of memory.

@@ -15,4 +15,6 @@ pub(crate) struct Settings {
     pub(super) limits: Vec<(rlim_t, rlim_t)>,
     pub(super) cpus: Vec<usize>,
     pub(super) dumpable: bool,
+    /// The nice value, if it is to be another one than that of the pool's thread.
+    pub(super) nice: Option<i32>,
 }

@@ -95,7 +95,7 @@ impl Processes {
             bells,
             plan.pace,
             plan.max_payload,
-            plan.max_tasks,
+            plan.recycling.is_limited(),
         );
         let feed = self.feed.get_or_init(|| Arc::new(feed));
         self.helper.0.get_or_init(|| Arc::downgrade(feed));

@@ -33,9 +33,8 @@ pub(crate) fn lost(
     pid: u32,
     cause: Cause,
     (job, unit): (&dyn RemoteJob, &Unit),
-    memory: Option<u64>,
+    hint: Option<String>,
 ) -> TaskError {
-    let hint = hint_at_memory(&cause, memory);
     loss(pid, cause, (job, unit), true, hint)
 }
 
@@ -49,11 +48,11 @@ pub(crate) fn never_received(
     pid: u32,
     cause: Cause,
     unit: (&dyn RemoteJob, &Unit),
-    memory: Option<u64>,
+    memory: Option<String>,
     workers: u32,
 ) -> TaskError {
     let mut hint = format!("{workers} workers ended like this while it was handed to them");
-    if let Some(memory) = hint_at_memory(&cause, memory) {
+    if let Some(memory) = memory {
         hint = format!("{hint}; {memory}");
     }
     loss(pid, cause, unit, false, Some(hint))
@@ -73,8 +72,19 @@ fn loss(
     TaskError::WorkerLost(Box::new(lost))
 }
 
-/// That a worker has met its limit of memory, where it may be so.
-fn hint_at_memory(cause: &Cause, memory: Option<u64>) -> Option<String> {
+/// That a worker has met its limit of memory, or that the system had none left, where it may be so. The kernel counts how many
+/// processes it has killed to get memory: `killed` says whether these have become more since the worker was started.
+pub(crate) fn hint_at_memory(
+    cause: &Cause,
+    memory: Option<u64>,
+    killed: impl FnOnce() -> bool,
+) -> Option<String> {
+    let kill = Signal::SIGKILL as i32;
+    if matches!(cause, Cause::Signal { signal, .. } if *signal == kill) && killed() {
+        return Some(
+            "the system ran out of memory, and its kernel has killed a process".to_owned(),
+        );
+    }
     let bytes = memory.filter(|_| may_be_memory(cause))?;
     Some(match bytes >> 20 {
         0 => format!("its memory is limited to {bytes} bytes"),
@@ -88,9 +98,43 @@ fn may_be_memory(cause: &Cause) -> bool {
     matches!(cause, Cause::Signal { signal, .. } if of.contains(signal))
 }
 
+/// How many processes the kernel has killed to get memory, in this system or in one of its control groups; 0 where it does not say.
+pub(crate) fn kills_for_memory() -> u64 {
+    let counts = std::fs::read_to_string("/proc/vmstat").unwrap_or_default();
+    count_of_kills(&counts)
+}
+
+fn count_of_kills(counts: &str) -> u64 {
+    let mut lines = counts.lines();
+    let count = lines.find_map(|line| line.strip_prefix("oom_kill "));
+    count
+        .and_then(|count| count.trim().parse().ok())
+        .unwrap_or(0)
+}
+
 fn name(signal: i32) -> String {
     match Signal::try_from(signal) {
         Ok(signal) => signal.as_str().to_owned(),
         Err(_) => format!("signal {signal}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_the_kernel_has_killed_for_memory_is_told_from_others() {
+        assert_eq!(count_of_kills("pgfault 1\noom_kill 3\nnuma_hit 4\n"), 3);
+        assert_eq!(count_of_kills("drop_pagecache 5\n"), 0);
+        let death = |signal: Signal| Cause::Signal {
+            signal: signal as i32,
+            name: signal.as_str().to_owned(),
+            core_dumped: false,
+        };
+        let hint = |signal, killed| hint_at_memory(&death(signal), None, || killed);
+        assert!(hint(Signal::SIGKILL, true).is_some_and(|hint| hint.contains("out of memory")));
+        assert_eq!(hint(Signal::SIGKILL, false), None);
+        assert_eq!(hint(Signal::SIGSEGV, true), None);
     }
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use nix::sys::eventfd::EventFd;
 use pool_core::CodecError;
-use pool_core::backend::Claim;
+use pool_core::backend::{Armed, Claim};
 
 use crate::child::Child;
+use crate::recycling::Share;
 use crate::ring::parent::ParentRing;
 use crate::start::Spawned;
 use crate::wire::socket::{NonBlocking, Socket};
@@ -71,8 +72,14 @@ pub(crate) struct Connection {
     /// Epoll is to report when its socket takes more.
     pub(crate) awaits_writable: bool,
     pub(crate) last_check: LastCheck,
-    /// How many tasks it was sent.
+    /// How many tasks it was sent, by its socket.
     pub(crate) tasks: usize,
+    /// After how much it is replaced.
+    pub(crate) share: Share,
+    /// The timer of its age.
+    pub(crate) age: Option<Armed>,
+    /// So many tasks had ended when its memory was looked at last.
+    pub(crate) measured: usize,
     /// Its seat in the queue still names what it ran last.
     pub(crate) seated: bool,
     reader: Reader,
@@ -87,6 +94,7 @@ impl Connection {
         serial: u32,
         ring: Option<(ParentRing, EventFd)>,
         max_payload: u64,
+        share: Share,
     ) -> Connection {
         let Spawned { child, socket } = spawned;
         Connection {
@@ -100,6 +108,9 @@ impl Connection {
             awaits_writable: false,
             last_check: LastCheck::default(),
             tasks: 0,
+            share,
+            age: None,
+            measured: 0,
             seated: false,
             reader: Reader::new(max_payload.max(REPORT)),
             outbox: Vec::new(),

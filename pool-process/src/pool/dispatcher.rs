@@ -49,7 +49,6 @@ mod answers;
 mod workers;
 
 use std::io;
-use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -61,10 +60,13 @@ use pool_core::backend::{Alarm, Armed, Pace, Queue, WorkerSlot};
 use pool_core::{StartError, TaskError, Timers};
 
 use crate::environment::Environment;
+use crate::recycling::Recycling;
 use crate::server::registry::Preload;
 use crate::start::{StartMethod, Starter};
 use crate::wire::socket;
+use crate::wire::token::TOKEN;
 
+use super::cause;
 use super::connection::{Assignment, Connection, WorkerState};
 use super::feed::{Chore, Feed};
 use super::inbox::{Inbox, Order};
@@ -84,8 +86,10 @@ pub(crate) struct Plan {
     pub(crate) preload: Option<Preload>,
     /// The payload of a task frame that each worker runs before its first task.
     pub(crate) initializer: Option<Arc<[u8]>>,
-    /// How many tasks a worker runs before it is replaced.
-    pub(crate) max_tasks: Option<NonZeroUsize>,
+    /// After how much a worker is replaced.
+    pub(crate) recycling: Recycling,
+    /// The token of what a worker runs before it leaves.
+    pub(crate) worker_exit: Option<[u8; TOKEN]>,
     /// Whether workers get rings.
     pub(crate) shared_memory: bool,
     pub(crate) pace: Pace,
@@ -154,6 +158,8 @@ pub(crate) struct Dispatcher {
     /// Starts in a row that came to nothing.
     failures: u32,
     watch: Arc<Watch>,
+    /// How many processes the kernel had killed for memory when the pool was made.
+    kills_for_memory: u64,
     /// Why no worker can be had any more.
     broken: Option<String>,
 }
@@ -189,6 +195,7 @@ impl Dispatcher {
             requests: 0,
             failures: 0,
             watch: watch.clone(),
+            kills_for_memory: cause::kills_for_memory(),
             broken: None,
         })
     }
@@ -290,6 +297,14 @@ impl Dispatcher {
                 }
             }
             Order::GraceOver => self.stop(Signal::SIGKILL),
+            Order::Aged { slot, serial } => {
+                if self.is_present(WorkerId { slot, serial })
+                    && let Some(connection) = &mut self.slots[slot].connection
+                {
+                    connection.share.tasks = 0;
+                    self.feed.stop_giving(slot);
+                }
+            }
             Order::Retry { slot } => {
                 if let Some(place) = self.slots.get_mut(slot) {
                     place.retry = None;
@@ -348,12 +363,42 @@ impl Dispatcher {
                 }
             }
         }
-        if self.plan.max_tasks.is_some() {
+        if self.plan.recycling.is_limited() {
             for index in 0..self.slots.len() {
-                if self.feed.has_run_its_share(index) {
-                    self.retire(index);
-                }
+                self.recycle(index);
             }
+        }
+    }
+
+    /// Has a worker leave that has nothing to do, where it has reached one of its limits; gives it no more where it has reached that of
+    /// its memory.
+    fn recycle(&mut self, index: usize) {
+        let Some(connection) = &mut self.slots[index].connection else {
+            return;
+        };
+        let is_fed = matches!(connection.state, WorkerState::Fed);
+        if !is_fed && !matches!(connection.state, WorkerState::Idle) {
+            return;
+        }
+        let ended = match is_fed {
+            true => self.feed.ended_tasks(index),
+            false => connection.tasks,
+        };
+        if self.plan.recycling.memory.is_some()
+            && std::mem::replace(&mut connection.measured, ended) != ended
+            && connection
+                .child
+                .resident_bytes()
+                .is_some_and(|bytes| bytes > connection.share.memory)
+        {
+            connection.share.tasks = 0;
+            self.feed.stop_giving(index);
+        }
+        if is_fed && self.feed.has_run_its_share(index) {
+            self.retire(index);
+        } else if !is_fed && connection.tasks >= connection.share.tasks {
+            connection.retire();
+            self.flush(index);
         }
     }
 
@@ -383,11 +428,7 @@ impl Dispatcher {
                 && (!empty || connection.seated)
             {
                 connection.seated = false;
-                if self
-                    .plan
-                    .max_tasks
-                    .is_some_and(|most| connection.tasks >= most.get())
-                {
+                if connection.tasks >= connection.share.tasks {
                     connection.retire();
                     self.flush(index);
                     break;

@@ -29,7 +29,6 @@ mod books;
 mod service;
 
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, ThreadId};
@@ -65,8 +64,8 @@ pub(crate) struct Feed {
     /// How long whoever waits looks again before it sleeps.
     spin: Duration,
     max_payload: u64,
-    /// How many tasks a worker runs before it is replaced.
-    max_tasks: usize,
+    /// Workers are replaced after so much, which the dispatcher looks at.
+    recycles: bool,
     /// Held by whoever pumps.
     turn: Mutex<Buffers>,
     /// There may be something that whoever pumps has not seen.
@@ -101,7 +100,7 @@ impl Feed {
         bells: Bells,
         pace: Pace,
         max_payload: u64,
-        max_tasks: Option<NonZeroUsize>,
+        recycles: bool,
     ) -> Feed {
         Feed {
             queue: queue.clone(),
@@ -112,7 +111,7 @@ impl Feed {
             pace,
             spin: pace.spin.unwrap_or_default(),
             max_payload,
-            max_tasks: max_tasks.map_or(usize::MAX, NonZeroUsize::get),
+            recycles,
             turn: Mutex::default(),
             again: AtomicBool::new(false),
             is_full: AtomicBool::new(false),
@@ -268,7 +267,7 @@ impl Feed {
         let mut books = self.lock();
         let over = std::mem::take(&mut books.finishing);
         // Who waits for the end of all units looks after this, or is woken.
-        let wakes = books.is_ending || books.has_chores || self.max_tasks != usize::MAX;
+        let wakes = books.is_ending || books.has_chores || self.recycles;
         drop(books);
         drop(over);
         if wakes {
@@ -284,10 +283,10 @@ impl Feed {
         self.is_full.store(false, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         books.is_deep &= !self.is_dispatcher();
-        books.rebalance(&self.queue, self.pace, self.max_tasks);
+        books.rebalance(&self.queue, self.pace);
         let mut moved = false;
         if books.held.is_some()
-            && books.choose(true, self.max_tasks).is_some()
+            && books.choose(true).is_some()
             && let Some(Parcel {
                 claim,
                 context,
@@ -343,7 +342,7 @@ impl Feed {
         if books.terminated || books.held.is_some() || !self.queue.has_units() {
             return None;
         }
-        if books.is_deep || !books.has_room(self.max_tasks) {
+        if books.is_deep || !books.has_room() {
             return None;
         }
         let claim = self.queue.take_next()?;
@@ -360,7 +359,7 @@ impl Feed {
         frame: &mut Vec<u8>,
     ) -> MutexGuard<'a, Books> {
         let is_large = frame.len() - HEAD > CAPACITY;
-        let chosen = books.choose(is_large, self.max_tasks);
+        let chosen = books.choose(is_large);
         let Books {
             lanes,
             requests,

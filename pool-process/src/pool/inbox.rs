@@ -18,6 +18,13 @@ pub(crate) enum Order {
     Terminate,
     /// The grace of a terminated pool is over.
     GraceOver,
+    /// A worker is as old as it may get.
+    Aged {
+        /// Its place in the pool.
+        slot: usize,
+        /// Its number among all that the pool has started.
+        serial: u32,
+    },
     /// A worker that could not be started, or not be written to, may be tried again.
     Retry {
         /// Its place in the pool.

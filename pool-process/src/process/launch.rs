@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use pool_core::backend::PerProcess;
 
-use crate::environment::Environment;
+use crate::environment::{Environment, Overrides};
 use crate::identity::Identity;
 use crate::start::{Spawned, StartMethod, Starter};
 use crate::sys::lifeline;
@@ -16,8 +16,8 @@ use super::ProcessError;
 
 /// Starts a process and tells it everything.
 pub(super) fn launch(name: &str, task: &[u8]) -> Result<Spawned, ProcessError> {
-    let environment =
-        Environment::here().map_err(|error| ProcessError::Impossible(error.to_string()))?;
+    let environment = Environment::here(&Overrides::default())
+        .map_err(|error| ProcessError::Impossible(error.to_string()))?;
     if let Some(reason) = environment.identity.obstacle() {
         return Err(ProcessError::Impossible(reason.to_owned()));
     }
@@ -32,6 +32,7 @@ fn begin(name: &str, task: &[u8], environment: &Environment) -> io::Result<Spawn
         max_payload: MAX_PAYLOAD,
         panic_hook: false,
         initializer: None,
+        worker_exit: None,
         ring: None,
     };
     wire::fits("the process's argument", task.len() - HEAD, MAX_PAYLOAD)

@@ -73,6 +73,18 @@ pub(crate) fn scheduling() -> Vec<u64> {
     ]
 }
 
+/// Bytes of a page of memory.
+pub(crate) fn page_size() -> u64 {
+    // SAFETY: it takes a number, and every system has this one.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+/// Sets the nice value of the calling thread.
+pub(crate) fn set_nice(nice: i32) -> nix::Result<()> {
+    // SAFETY: plain numbers; zero is the calling thread.
+    nix::errno::Errno::result(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) }).map(drop)
+}
+
 /// Where the system shares its time among sessions first (autogroup, see `sched(7)`), a nice value counts only within one. To
 /// be called by a process that has a session of its own: it is given the nice value of this thread.
 pub(crate) fn weigh_session() {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::token::TOKEN;
+
 /// The setup of a worker. In the first frame its environment follows, which is the same for all workers of a pool.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Setup {
@@ -19,6 +21,8 @@ pub(crate) struct Setup {
     pub(crate) panic_hook: bool,
     /// What it runs before its first task: the payload of a task frame.
     pub(crate) initializer: Option<Vec<u8>>,
+    /// What it runs before it leaves.
+    pub(crate) worker_exit: Option<[u8; TOKEN]>,
     /// The last of the descriptors that come along is that of its ring, and so long it may look there for work before it sleeps.
     pub(crate) ring: Option<Duration>,
 }

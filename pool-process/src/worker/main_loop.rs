@@ -71,6 +71,10 @@ pub(crate) fn serve(socket: &Socket, exit: Exit) -> ! {
                 }
                 None => work(reader, stream, setup.max_payload),
             }
+            if let Some(token) = setup.worker_exit {
+                // The panic hook has reported a panic, and the pool found the function when it was built.
+                let _ = call(&token, &mut Vec::new());
+            }
             drop(guard);
             exit::exit(0, exit)
         }

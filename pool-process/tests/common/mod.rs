@@ -2,7 +2,7 @@
 //! after [`BOUND`], which is only reached where something is broken.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -10,8 +10,8 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -191,6 +191,38 @@ pub(crate) fn no_time() -> Timers {
         fn disarm(&self, _timer: u64) {}
     }
     Timers::bound(Arc::new(Still))
+}
+
+/// A clock that stands still until the function is called, which has every timer expire that is armed then.
+pub(crate) fn time_by_hand() -> (Timers, impl Fn()) {
+    #[derive(Default)]
+    struct ByHand(Mutex<(u64, BTreeMap<u64, pool_core::backend::Alarm>)>);
+    impl ByHand {
+        fn lock(&self) -> MutexGuard<'_, (u64, BTreeMap<u64, pool_core::backend::Alarm>)> {
+            self.0.lock().expect("whole")
+        }
+    }
+    impl TimeSource for ByHand {
+        fn arm(&self, _after: Duration, alarm: pool_core::backend::Alarm) -> u64 {
+            let (last, armed) = &mut *self.lock();
+            *last += 1;
+            armed.insert(*last, alarm);
+            *last
+        }
+        fn disarm(&self, timer: u64) {
+            let alarm = self.lock().1.remove(&timer);
+            drop(alarm);
+        }
+    }
+    let clock = Arc::new(ByHand::default());
+    let expire = {
+        let clock = clock.clone();
+        move || {
+            let armed = std::mem::take(&mut clock.lock().1);
+            armed.into_values().for_each(|alarm| alarm());
+        }
+    };
+    (Timers::bound(clock), expire)
 }
 
 /// Waits for something to read, or for an end.

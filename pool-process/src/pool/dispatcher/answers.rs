@@ -73,7 +73,8 @@ impl Dispatcher {
                     if let Some(ring) = connection.ring.take().filter(|_| is_mapped) {
                         connection.state = WorkerState::Fed;
                         let socket = connection.socket.clone();
-                        let lane = Lane::new(lane.serial, pid, ring, socket);
+                        let lane =
+                            Lane::new(lane.serial, pid, ring, socket, connection.share.tasks);
                         if let Err(error) = self.feed.open(index, lane) {
                             self.kill(index, format!("the system refuses to watch it: {error}"));
                             return;

@@ -12,6 +12,7 @@ use pool_core::{Cause, TaskError};
 use crate::pool::bells::Bells;
 use crate::pool::cause;
 use crate::pool::connection::{Connection, WorkerState};
+use crate::pool::inbox::Order;
 use crate::pool::remote_job::RemoteJob;
 use crate::ring::parent::ParentRing;
 use crate::sys::lifeline;
@@ -43,7 +44,19 @@ impl Dispatcher {
             slot: index,
             serial: self.serial,
         };
-        let mut connection = Connection::new(spawned, self.serial, ring, self.plan.max_payload);
+        let share = self.plan.recycling.share();
+        let max = self.plan.max_payload;
+        let mut connection = Connection::new(spawned, self.serial, ring, max, share);
+        connection.age = share.age.map(|age| {
+            let (inbox, serial) = (self.inbox.clone(), self.serial);
+            let aged = move || {
+                inbox.tell(Order::Aged {
+                    slot: index,
+                    serial,
+                })
+            };
+            self.plan.timers.arm(age, Box::new(aged))
+        });
         let watched = self
             .epoll
             .add(connection.child.as_fd(), Event::Ended(id).interest(false))
@@ -115,6 +128,7 @@ impl Dispatcher {
             max_payload: self.plan.max_payload,
             panic_hook: self.plan.panic_hook,
             initializer: self.plan.initializer.as_deref().map(<[u8]>::to_vec),
+            worker_exit: self.plan.worker_exit,
             ring: has_ring.then(|| self.plan.pace.spin.unwrap_or_default()),
         };
         setup.frame(&self.plan.environment)
@@ -230,11 +244,12 @@ impl Dispatcher {
             Some(reason) => Cause::Protocol(reason.clone()),
             None => cause::of(status),
         };
-        let memory = self.plan.environment.memory;
+        let killed = || cause::kills_for_memory() > self.kills_for_memory;
+        let memory = cause::hint_at_memory(&cause, self.plan.environment.memory, killed);
         let pid = connection.child.pid();
         let lose = |claim: Claim<dyn RemoteJob>, cause: Cause| {
             let unit = (&*claim.job, &claim.unit);
-            let lost = cause::lost(pid, cause, unit, memory);
+            let lost = cause::lost(pid, cause, unit, memory.clone());
             claim.job.fail(claim.unit, lost);
         };
         let hand_back = |claim: Claim<dyn RemoteJob>, cause: Cause| {
@@ -243,7 +258,7 @@ impl Dispatcher {
                 return;
             }
             let unit = (&*claim.job, &claim.unit);
-            let lost = cause::never_received(pid, cause, unit, memory, MAX_SENDS);
+            let lost = cause::never_received(pid, cause, unit, memory.clone(), MAX_SENDS);
             claim.job.fail(claim.unit, lost);
         };
         match connection.state {

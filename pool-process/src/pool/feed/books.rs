@@ -93,18 +93,18 @@ impl Books {
     }
 
     /// Whether there is a lane for a unit that fits into a slot.
-    pub(super) fn has_room(&self, max_tasks: usize) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         let mut lanes = self.lanes.iter().flatten();
-        lanes.any(|lane| lane.has_room(self.depth, max_tasks))
+        lanes.any(|lane| lane.has_room(self.depth))
     }
 
     /// The lane that gets the next unit: one whose worker is idle and awake, or idle, or that has the fewest.
-    pub(super) fn choose(&self, is_large: bool, max_tasks: usize) -> Option<usize> {
+    pub(super) fn choose(&self, is_large: bool) -> Option<usize> {
         let mut best = None;
         for (index, lane) in self.lanes.iter().enumerate() {
             let Some(lane) = lane else { continue };
             let most = if is_large { 1 } else { self.depth };
-            if !lane.has_room(most, max_tasks) {
+            if !lane.has_room(most) {
                 continue;
             }
             let count = lane.units.len();
@@ -212,16 +212,15 @@ impl Books {
     /// What has not started behind others' tasks goes back to the queue, which gives it out in the order of its submission: all of it
     /// where a task was not short behind which others wait, or where a worker has nothing to do and the queue has nothing for it; and
     /// where it has something, what waits behind a task that is long.
-    pub(super) fn rebalance(&mut self, queue: &Queue<dyn RemoteJob>, pace: Pace, max_tasks: usize) {
+    pub(super) fn rebalance(&mut self, queue: &Queue<dyn RemoteJob>, pace: Pace) {
         if self.terminated || pace.most == 1 || !self.any_waits() {
             return;
         }
         let mut lanes = self.lanes.iter().flatten();
         let is_over = lanes.any(|lane| lane.units.len() > self.depth);
-        if is_over || (self.choose_idle(max_tasks).is_some() && (pace.forced || !queue.has_units()))
-        {
+        if is_over || (self.choose_idle().is_some() && (pace.forced || !queue.has_units())) {
             self.take_back(queue);
-        } else if self.choose_idle(max_tasks).is_some() {
+        } else if self.choose_idle().is_some() {
             self.take_back_from_slow(queue, pace, Pace::SLOW);
         }
     }
@@ -247,7 +246,7 @@ impl Books {
     }
 
     /// What waits behind others goes back to the queue, and so does what waits for an idle worker: it may be younger.
-    fn take_back(&mut self, queue: &Queue<dyn RemoteJob>) {
+    pub(super) fn take_back(&mut self, queue: &Queue<dyn RemoteJob>) {
         for lane in self.lanes.iter_mut().flatten().filter(|lane| lane.waits()) {
             let taken = lane.ring.take_back(1);
             let kept = lane.units.len().saturating_sub(taken);
@@ -259,7 +258,7 @@ impl Books {
     }
 
     /// A lane that has no unit and may get one.
-    pub(super) fn choose_idle(&self, max_tasks: usize) -> Option<usize> {
-        self.choose(true, max_tasks)
+    pub(super) fn choose_idle(&self) -> Option<usize> {
+        self.choose(true)
     }
 }

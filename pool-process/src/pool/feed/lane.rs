@@ -39,6 +39,8 @@ pub(crate) struct Lane {
     pub(super) since: Instant,
     /// How many it was given, those that were taken back aside.
     pub(super) tasks: usize,
+    /// How many it may be given.
+    pub(super) most_tasks: usize,
     pub(super) contexts: SentContexts,
     /// Frames that were written for the worker so far.
     pub(super) frames: u64,
@@ -60,6 +62,7 @@ impl Lane {
         pid: u32,
         (ring, bell): (ParentRing, EventFd),
         socket: Arc<Socket>,
+        most_tasks: usize,
     ) -> Lane {
         Lane {
             serial,
@@ -69,6 +72,7 @@ impl Lane {
             units: VecDeque::new(),
             since: Instant::now(),
             tasks: 0,
+            most_tasks,
             contexts: SentContexts::default(),
             frames: 0,
             outgoing: Vec::new(),
@@ -80,8 +84,8 @@ impl Lane {
     }
 
     /// Whether it may get another unit, where it may have so many.
-    pub(super) fn has_room(&self, most: usize, max_tasks: usize) -> bool {
-        self.units.len() < most && self.tasks < max_tasks && self.breach.is_none()
+    pub(super) fn has_room(&self, most: usize) -> bool {
+        self.units.len() < most && self.tasks < self.most_tasks && self.breach.is_none()
     }
 
     /// Whether a unit waits behind another.

@@ -71,7 +71,23 @@ impl Feed {
     pub(crate) fn has_run_its_share(&self, slot: usize) -> bool {
         let books = self.lock();
         let lane = books.lanes[slot].as_ref();
-        lane.is_some_and(|lane| lane.tasks >= self.max_tasks)
+        lane.is_some_and(|lane| lane.tasks >= lane.most_tasks)
+    }
+
+    /// A worker gets no more units: it leaves after the one that it runs.
+    pub(crate) fn stop_giving(&self, slot: usize) {
+        let mut books = self.lock();
+        if let Some(lane) = &mut books.lanes[slot] {
+            lane.most_tasks = 0;
+            books.take_back(&self.queue);
+        }
+    }
+
+    /// How many tasks of a worker have ended.
+    pub(crate) fn ended_tasks(&self, slot: usize) -> usize {
+        let books = self.lock();
+        let lane = books.lanes[slot].as_ref();
+        lane.map_or(0, |lane| lane.tasks.saturating_sub(lane.units.len()))
     }
 
     /// A worker has ended: what it had answered counts, unless it broke the protocol. Gives what is left.
