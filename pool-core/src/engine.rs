@@ -309,6 +309,29 @@ impl<B: Backend> Engine<B> {
         Ok(())
     }
 
+    /// As [`call_into`](Self::call_into), over a slice that workers read where it is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`map_into`](Self::map_into).
+    #[track_caller]
+    pub fn call_slice_into<'a, F, A>(
+        &self,
+        func: F,
+        items: &'a [A],
+        results: &mut Vec<F::Out>,
+    ) -> Result<(), TaskError<F::Raised>>
+    where
+        B: LocalBackend,
+        F: Func<&'a A, Out: Send, Raised: Send> + Send + Sync,
+        A: Sync,
+    {
+        let buffer = std::mem::take(results);
+        let chunksize = self.chunksize(items.len(), None)?;
+        *results = self.call(Batch::of_slice(func, items, buffer, chunksize))?;
+        Ok(())
+    }
+
     /// The work of a map that takes over the memory of `results`.
     fn batch_into<F: Func<A>, A>(
         &self,

@@ -20,6 +20,8 @@ pub(crate) enum Flaw {
     KeepsWhatItTook,
     /// Nobody takes what lies in another worker's queue.
     NeverTakesBack,
+    /// A unit is taken from a range by a look and a store.
+    TakesInTwoSteps,
     /// A worker that was short once takes many units for ever.
     DepthStays,
     /// The end of the pool wakes nobody.

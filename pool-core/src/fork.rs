@@ -2,22 +2,37 @@
 //!
 //! A pool, a timer or a lock of the parent is of no use in such a child: no thread takes tasks there, and none unlocks what
 //! another thread held at the fork. So what belongs to a process stores its [`OwnerProcess`], and every use of it first checks
-//! whether the calling process is still that one. The check is one relaxed load; `getpid` would cost more than a small task.
+//! whether the calling process is still that one. The check is one plain load, which the compiler takes out of a loop whose body it
+//! knows; `getpid` would cost more than a small task.
 //!
 //! # Safety
 //!
 //! `pthread_atfork` and `_exit` are POSIX's; the first takes functions that live as long as the program. The one that it calls in
-//! a child adds one to an atomic number, which a child of a process with threads may do. What a [`PerProcess`] points to was
-//! allocated by a `Box` and is never freed.
+//! a child is all that writes the number of forks: the child has one thread then, and starts others later. So no thread ever reads
+//! it meanwhile, and it needs no atomic. What a [`PerProcess`] points to was allocated by a `Box` and is never freed.
 #![expect(
     unsafe_code,
     reason = "a handler that the C library calls in a forked child"
 )]
 
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// How many forks lie between the program's first process and this one.
-static FORKS: AtomicU32 = AtomicU32::new(0);
+static FORKS: Forks = Forks(UnsafeCell::new(0));
+
+struct Forks(UnsafeCell<u32>);
+
+// SAFETY: see the module's head: it is written where there is one thread.
+unsafe impl Sync for Forks {}
+
+impl Forks {
+    #[inline]
+    fn count(&self) -> u32 {
+        // SAFETY: as above.
+        unsafe { *self.0.get() }
+    }
+}
 
 /// A process of this program, distinguished from the children that it forks.
 ///
@@ -36,18 +51,20 @@ impl OwnerProcess {
     /// The calling process.
     pub fn current() -> OwnerProcess {
         watch();
-        OwnerProcess(FORKS.load(Ordering::Relaxed))
+        OwnerProcess(FORKS.count())
     }
 
     /// Whether it is the calling process.
+    #[inline]
     pub fn is_current(self) -> bool {
-        self.0 == FORKS.load(Ordering::Relaxed)
+        self.0 == FORKS.count()
     }
 }
 
 /// Ends the calling process if it is a forked copy of this owner: the caller's code has forked, and both sides have returned
 /// from it to a pool. The copy has none of the pool's threads but the one that it runs on, so it cannot go on. Buffers and
 /// handlers for the exit are its parent's: it ends without them.
+#[inline]
 pub fn end_copy(owner: OwnerProcess) {
     if !owner.is_current() {
         end_now();
@@ -55,6 +72,7 @@ pub fn end_copy(owner: OwnerProcess) {
 }
 
 #[cfg(unix)]
+#[cold]
 fn end_now() -> ! {
     unsafe extern "C" {
         fn _exit(code: std::ffi::c_int) -> !;
@@ -83,12 +101,13 @@ fn watch() {
     }
 
     extern "C" fn forked() {
-        FORKS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: called in a child, by its only thread.
+        unsafe { *FORKS.0.get() = FORKS.count().wrapping_add(1) };
     }
 
     // Not a `Once`: a child that is forked in the middle of one would wait for ever.
     static WATCHED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
-    if !WATCHED.swap(true, Ordering::AcqRel) {
+    if !WATCHED.load(Ordering::Relaxed) && !WATCHED.swap(true, Ordering::AcqRel) {
         // SAFETY: see the module's head. It fails where there is no memory for three pointers: then a forked child takes itself for
         // its parent, as it would without this.
         unsafe { pthread_atfork(None, None, Some(forked)) };

@@ -27,6 +27,7 @@ use crate::error::TaskError;
 use crate::options::SubmitOptions;
 use crate::outcome::{Awaited, Outcome};
 use crate::panics;
+use crate::queue::MoreUnits;
 use crate::shared::{PoolShared, TaskId};
 use crate::stats::{counts, in_words};
 use crate::task_state::TaskState;
@@ -161,12 +162,24 @@ impl<W: Work + 'static> JobCell<W> {
     ///
     /// When the unit is another job's.
     pub fn run(&self, unit: Unit) {
+        self.run_units(unit, &MoreUnits::NONE);
+    }
+
+    /// Runs a unit on the calling thread, and then `more`; a panic of the task becomes its error.
+    ///
+    /// # Panics
+    ///
+    /// When a unit is another job's.
+    pub fn run_units(&self, unit: Unit, more: &MoreUnits<'_>) {
         self.check(&unit);
-        // SAFETY: a unit is made once and consumed here: it was neither run nor stored before.
-        if let Err(error) = unsafe { self.work.run(unit.index()) } {
-            self.record(error.in_unit(self.work.items(unit.index())));
-        }
-        self.leave(1);
+        assert!(more.are_of(self.called()), "more units are another job's");
+        let mut next = || more.take();
+        let mut failed = |unit, error: TaskError<W::Raised>| {
+            self.record(error.in_unit(self.work.items(unit)));
+        };
+        // SAFETY: units are made once and consumed here: they were neither run nor stored before.
+        let count = unsafe { self.work.run(unit.index(), &mut next, &mut failed) };
+        self.leave(count);
     }
 
     /// Ends a unit that ran elsewhere, or that never will run. The item of an error is counted within the unit, from 0.

@@ -193,7 +193,7 @@ pub mod backend {
     pub use crate::job::JobCell;
     pub use crate::options::SubmitOptions;
     pub use crate::panics::{catch, install_hook};
-    pub use crate::queue::{Claim, Pace, Queue, WorkerSlot};
+    pub use crate::queue::{Claim, MoreUnits, Pace, Queue, WorkerSlot};
     pub use crate::settled::{ItemResult, Settled};
     pub use crate::shared::{Assist, TaskId};
     pub use crate::stack_job::Borrowed;
@@ -206,7 +206,7 @@ pub mod backend {
     pub use crate::timers::{Alarm, Armed, TimeSource};
     pub use crate::unit::{AsJob, HandedOut, Job, Unclaimed, Unit};
     pub use crate::wait_group::{Deadline, WaitGroup, WaitGroupGuard};
-    pub use crate::work::{Batch, Single, Work};
+    pub use crate::work::{Batch, Items, Single, Work};
 }
 
 // The examples of the package's own page.

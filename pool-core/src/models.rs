@@ -74,9 +74,15 @@ impl Model {
         let order = self.order.clone();
         thread::spawn(move || {
             while let Some(claim) = queue.next(WorkerSlot(slot)) {
+                let more = queue.more_units(WorkerSlot(slot), &claim);
                 order.lock().unwrap().push(claim.job.number());
                 started.run(&claim);
                 started.wait_for(until_started);
+                while let Some(unit) = more.take() {
+                    order.lock().unwrap().push(claim.job.number());
+                    started.run_unit(&claim.job, unit);
+                    started.wait_for(until_started);
+                }
             }
         })
     }

@@ -28,19 +28,18 @@ pub(crate) struct StackJob<W: Work> {
 
 /// Work on a stack as the workers see it.
 trait OnStack: Sync {
-    /// Runs one unit.
+    /// Runs a unit, and then each that `next` yields; how many they were.
     ///
     /// # Safety
     ///
-    /// The caller owns the unit, and has not run it before.
-    unsafe fn run(&self, unit: usize);
+    /// As for [`Work::run`].
+    unsafe fn run(&self, unit: usize, next: &mut dyn FnMut() -> Option<usize>) -> usize;
     fn items(&self, unit: usize) -> Option<Range<usize>>;
 }
 
 impl<W: Work> OnStack for StackJob<W> {
-    unsafe fn run(&self, unit: usize) {
-        // SAFETY: handed on to the caller.
-        if let Err(error) = unsafe { self.work.run(unit) } {
+    unsafe fn run(&self, unit: usize, next: &mut dyn FnMut() -> Option<usize>) -> usize {
+        let mut failed = |unit, error: TaskError<W::Raised>| {
             let error = error.in_unit(self.work.items(unit));
             let mut first = self.error.lock().unwrap_or_else(PoisonError::into_inner);
             let later = match &*first {
@@ -49,7 +48,9 @@ impl<W: Work> OnStack for StackJob<W> {
             };
             drop(first);
             panics::contain(|| drop(later));
-        }
+        };
+        // SAFETY: handed on to the caller.
+        unsafe { self.work.run(unit, next, &mut failed) }
     }
 
     fn items(&self, unit: usize) -> Option<Range<usize>> {
@@ -141,10 +142,14 @@ impl Work for Borrowed {
 
     unsafe fn inputs(&self, _unit: usize) {}
 
-    unsafe fn run(&self, unit: usize) -> Result<(), TaskError> {
-        // SAFETY: the caller owns the unit, so it has not ended, and the caller whose stack the job is on waits for it.
-        unsafe { (*self.job).run(unit) };
-        Ok(())
+    unsafe fn run(
+        &self,
+        unit: usize,
+        next: &mut dyn FnMut() -> Option<usize>,
+        _failed: &mut dyn FnMut(usize, TaskError),
+    ) -> usize {
+        // SAFETY: the caller owns the units, so they have not ended, and the caller whose stack the job is on waits for it.
+        unsafe { (*self.job).run(unit, next) }
     }
 
     unsafe fn store(&self, _unit: usize, output: Never) -> Result<(), CodecError> {

@@ -26,6 +26,16 @@ pub struct Unit {
 }
 
 impl Unit {
+    /// One of a range that was split off from the units of its job: whoever has taken it from the range makes it.
+    pub(crate) fn taken(index: u32, of: Name) -> Unit {
+        Unit {
+            index: index as usize,
+            of,
+            returns: 0,
+            here: PhantomData,
+        }
+    }
+
     /// Its index among the units of its job.
     pub(crate) fn index(&self) -> usize {
         self.index
@@ -78,13 +88,16 @@ impl<J: ?Sized + AsJob> Units<J> {
         let index = self.next;
         (index < self.end).then(|| {
             self.next += 1;
-            Unit {
-                index: index as usize,
-                of: self.job.job().name(),
-                returns: 0,
-                here: PhantomData,
-            }
+            Unit::taken(index, self.job.job().name())
         })
+    }
+
+    /// Splits off so many from the next one on, or all that are left.
+    pub(crate) fn split(&mut self, most: usize) -> Range<u32> {
+        let first = self.next;
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
+        self.next = self.end.min(first.saturating_add(most));
+        first..self.next
     }
 
     pub(crate) fn job(&self) -> &Arc<J> {
@@ -139,6 +152,11 @@ impl Unclaimed {
     /// These as well.
     pub(crate) fn add(&mut self, more: Unclaimed) {
         self.0 += more.0;
+    }
+
+    /// A range that was split off, and that nobody has taken units from.
+    pub(crate) fn taken(range: Range<u32>) -> Unclaimed {
+        Unclaimed(range.len())
     }
 
     /// This one was, and came back; nothing where it is another job's.

@@ -259,6 +259,59 @@ impl ThreadPool {
         self.0.call_into(Plain(func), items, results)
     }
 
+    /// Calls `func` with a reference to each item of a slice and waits for all values, in the items' order. Workers read the items where
+    /// they are: nothing is copied, neither the items nor references to them.
+    ///
+    /// # Errors
+    ///
+    /// As for [`map`](Self::map).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let samples = vec![1.0_f64, 4.0, 9.0];
+    /// assert_eq!(pool.map_slice(|x| x.sqrt(), &samples)?, [1.0, 2.0, 3.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn map_slice<A: Sync, R: Send>(
+        &self,
+        func: impl Fn(&A) -> R + Send + Sync,
+        items: &[A],
+    ) -> Result<Vec<R>, TaskError> {
+        let mut results = Vec::new();
+        self.map_slice_into(func, items, &mut results)?;
+        Ok(results)
+    }
+
+    /// As [`map_slice`](Self::map_slice), with the results in a buffer that is used again, as in [`map_into`](Self::map_into).
+    ///
+    /// # Errors
+    ///
+    /// As for [`map`](Self::map); then the buffer is empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// let (mut frame, mut next) = (vec![1.0_f64; 1_000], Vec::new());
+    /// for _ in 0..10 {
+    ///     pool.map_slice_into(|x| x * 0.5, &frame, &mut next)?;
+    ///     std::mem::swap(&mut frame, &mut next);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub fn map_slice_into<A: Sync, R: Send>(
+        &self,
+        func: impl Fn(&A) -> R + Send + Sync,
+        items: &[A],
+        results: &mut Vec<R>,
+    ) -> Result<(), TaskError> {
+        self.0.call_slice_into(Plain(func), items, results)
+    }
+
     /// As [`map`](Self::map), for a function that may fail; a failing item ends its chunk.
     ///
     /// # Errors

@@ -1,15 +1,15 @@
 //! A job as the threads of a pool see it.
 
 use pool_core::TaskError;
-use pool_core::backend::{AsJob, Job, JobCell, Unit, Work};
+use pool_core::backend::{AsJob, Job, JobCell, MoreUnits, Unit, Work};
 
 /// A job that a thread of this process can run.
 pub trait ThreadJob: Send + Sync {
     /// The job as the queue sees it.
     fn as_job(&self) -> &dyn Job;
 
-    /// Runs one unit. A panic becomes the error of its job.
-    fn run_unit(&self, unit: Unit);
+    /// Runs a unit, and then more of the same job. A panic becomes the error of its job.
+    fn run_units(&self, unit: Unit, more: &MoreUnits<'_>);
 
     /// Fails one unit that no worker can run.
     fn fail_unit(&self, unit: Unit, error: TaskError);
@@ -20,8 +20,8 @@ impl<W: Work + 'static> ThreadJob for JobCell<W> {
         self
     }
 
-    fn run_unit(&self, unit: Unit) {
-        self.run(unit);
+    fn run_units(&self, unit: Unit, more: &MoreUnits<'_>) {
+        JobCell::run_units(self, unit, more);
     }
 
     fn fail_unit(&self, unit: Unit, error: TaskError) {

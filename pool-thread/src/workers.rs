@@ -222,7 +222,11 @@ impl Workers {
             else {
                 return Exit::Done;
             };
-            claim.job.run_unit(claim.unit);
+            // Once a worker has waited for its own pool, each unit is asked for: this thread may be superfluous.
+            let more = self.queue.more_units(WorkerSlot(index), &claim);
+            let more = more.until(&self.compensates);
+            claim.job.run_units(claim.unit, &more);
+            drop(more);
             left = left.map(|left| left - 1);
         }
         Exit::MaxTasks

@@ -102,7 +102,12 @@ pub(crate) struct Started {
 
 impl Started {
     pub(crate) fn run(&self, claim: &Claim<Counted>) {
-        claim.job.runs[claim.unit.index()].fetch_add(1, Order::Relaxed);
+        assert!(claim.unit.is_of(claim.job.name()));
+        self.run_unit(&claim.job, claim.unit.index());
+    }
+
+    pub(crate) fn run_unit(&self, job: &Counted, unit: usize) {
+        job.runs[unit].fetch_add(1, Order::Relaxed);
         *self.count.lock().unwrap() += 1;
         self.changed.notify_all();
     }

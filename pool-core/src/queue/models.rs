@@ -13,6 +13,7 @@ use super::*;
 use crate::flaws::fails;
 use crate::lifecycle::Step;
 use crate::sync::thread::{self, JoinHandle};
+use crate::unit::Job;
 
 /// No spinning.
 const SLEEPS: Option<Duration> = None;
@@ -58,8 +59,16 @@ impl Model {
         let (queue, started) = (self.queue.clone(), self.started.clone());
         thread::spawn(move || {
             while let Some(claim) = queue.next_unless(WorkerSlot(slot), &leave) {
+                let more = queue.more_units(WorkerSlot(slot), &claim);
+                assert!(more.are_of(claim.job.name()));
                 started.run(&claim);
                 started.wait_for(until_started);
+                while !leave()
+                    && let Some(unit) = more.take()
+                {
+                    started.run_unit(&claim.job, unit);
+                    started.wait_for(until_started);
+                }
             }
         })
     }
@@ -278,17 +287,26 @@ fn a_worker_that_leaves_passes_on_what_another_one_has_taken() {
     );
 }
 
+/// Three units of one job, or jobs of one unit.
+fn all_run_once(most: usize, units: usize) {
+    check(2, move || {
+        let model = Model::new(2, reach(most, SLEEPS));
+        let jobs: Vec<_> = (0..3 / units as u64)
+            .map(|number| model.push(number, units))
+            .collect();
+        let workers = [0, 1].map(|slot| model.worker(slot, 0));
+        model.end(Step::Close, workers);
+        jobs.iter().for_each(|job| job.has_run());
+    });
+}
+
 #[test]
 fn what_is_taken_back_runs_once() {
     for most in [1, 2, 3] {
-        check(2, move || {
-            let model = Model::new(2, reach(most, SLEEPS));
-            let job = model.push(0, 3);
-            let workers = [0, 1].map(|slot| model.worker(slot, 0));
-            model.end(Step::Close, workers);
-            job.has_run();
-        });
+        all_run_once(most, 1);
+        all_run_once(most, 3);
     }
+    fails(Flaw::TakesInTwoSteps, || all_run_once(3, 3));
 }
 
 /// A worker that waits for its own pool gives back what it has taken, and a compensation thread takes it.
@@ -412,7 +430,7 @@ const START: Duration = Duration::from_secs(1);
 fn comes_at(model: &Model, slot: usize, time: Duration) -> (usize, usize) {
     Instant::set(START + time);
     let claim = model.queue.next(WorkerSlot(slot)).unwrap();
-    let has = 1 + model.queue.slots[slot].lock().next.len();
+    let has = 1 + model.queue.slots[slot].len();
     model.started.run(&claim);
     (claim.unit.index(), has)
 }
@@ -427,7 +445,7 @@ const ADAPTS: Pace = Pace {
 fn depth_follows_the_tasks() {
     check(0, || {
         let model = Model::new(1, ADAPTS);
-        let job = model.push(0, 40);
+        let jobs: Vec<_> = (0..40).map(|number| model.push(number, 1)).collect();
         let short = Duration::from_micros(1);
         let mut at = Duration::ZERO;
         let mut takes = |pause: Duration| {
@@ -444,8 +462,40 @@ fn depth_follows_the_tasks() {
         assert_eq!(takes(Duration::from_micros(50)), 1, "it was not short");
         assert_eq!(takes(Duration::from_micros(6)), 1, "nor was this one");
         assert_eq!(takes(short), 2);
+        jobs.iter().for_each(|job| assert!(job.runs() <= 1));
+    });
+}
+
+/// Units of one job: as long as a worker is soon back, it takes more.
+fn a_range_follows_the_tasks() {
+    check(0, || {
+        let model = Model::new(1, ADAPTS);
+        let job = model.push(0, 200);
+        let mut at = Duration::ZERO;
+        let mut takes = |pause: u64| {
+            at += Duration::from_nanos(pause);
+            comes_at(&model, 0, at).1
+        };
+        assert_eq!(takes(1_000), 1);
+        let mut fills = |pause: u64| {
+            let count = takes(pause);
+            (1..count).for_each(|left| assert_eq!(takes(pause), count - left));
+            count
+        };
+        let counts: Vec<_> = (0..5).map(|_| fills(500)).collect();
+        assert_eq!(counts, [2, 4, 8, 16, 32]);
+        // It was away for 16 microseconds, then for 32, and for 21.
+        assert_eq!([fills(1_000), fills(1_000)], [32, 16]);
+        assert_eq!(fills(6_000), 8);
+        assert_eq!(fills(500), 1, "they were not short");
         job.runs();
     });
+}
+
+#[test]
+fn a_worker_takes_one_unit_of_a_job_after_the_first_range_that_is_not_short() {
+    a_range_follows_the_tasks();
+    fails(Flaw::DepthStays, a_range_follows_the_tasks);
 }
 
 #[test]

@@ -32,7 +32,7 @@ impl Contestant for Ours {
 
     fn map(&self, items: &Items, chunks: Chunks) -> Outcome<Option<Vec<u64>>> {
         let output = match chunks {
-            Chunks::Own => self.0.map(square, items.iter().copied())?,
+            Chunks::Own => self.0.map_slice(|item| square(*item), items)?,
             Chunks::One => map_in_chunks_of_one(&self.0, items)?,
         };
         Ok(Some(output))

@@ -1,0 +1,136 @@
+//! Units that are taken singly by backends that remember themselves what their workers have, and units that come back.
+
+use std::sync::Arc;
+
+use super::head::Entry;
+use super::{Claim, Queue, WorkerSlot};
+use crate::lifecycle::Phase;
+use crate::sync::atomic::Ordering;
+use crate::unit::{AsJob, Job, Unclaimed};
+
+impl<J: ?Sized + AsJob> Queue<J> {
+    /// The next unit for a worker, if there is one now.
+    pub fn try_next(&self, slot: WorkerSlot) -> Option<Claim<J>> {
+        let mut inner = self.lock();
+        let before = self.replace_current(&mut inner, slot, None);
+        let claim = self.take(&mut inner);
+        if let Some(claim) = &claim {
+            self.replace_current(&mut inner, slot, Some(claim.job.clone()));
+        }
+        self.leave(inner);
+        drop(before);
+        claim
+    }
+
+    /// The next unit, if there is one now, for a backend that itself remembers which units its workers have. It calls no code of
+    /// the user: whoever has taken units calls [`tell_taken`](Self::tell_taken), with no lock held.
+    pub fn take_next(&self) -> Option<Claim<J>> {
+        if !self.has_waiting() {
+            return None;
+        }
+        let mut inner = self.lock();
+        let claim = self.take(&mut inner);
+        self.at_head.store(inner.waiting, Ordering::Relaxed);
+        claim
+    }
+
+    /// Units were taken by [`take_next`](Self::take_next): whoever waits for a place in the queue looks again.
+    pub fn tell_taken(&self) {
+        if self.bound.is_some() {
+            self.leave(self.lock());
+        }
+    }
+
+    /// Takes back units that were taken by [`take_next`](Self::take_next), and that no worker has started: each is handed out again
+    /// before all that were submitted after it. Not to be called once the backend was told to abandon its units.
+    pub fn give_back(&self, claims: impl IntoIterator<Item = Claim<J>>) {
+        let mut inner = self.lock();
+        claims
+            .into_iter()
+            .for_each(|claim| inner.insert_returned(claim));
+        self.at_head.store(inner.waiting, Ordering::Relaxed);
+    }
+
+    /// Takes back a unit that a worker was given and has not started: it is handed out again before all that were
+    /// submitted after it. In a terminated pool its job is ended instead.
+    pub fn put_back(&self, mut claim: Claim<J>) {
+        claim.unit.count_return();
+        self.put_back_unsent(claim);
+    }
+
+    /// As [`put_back`](Self::put_back), for a unit that its worker was not about to start: the return is not counted.
+    pub fn put_back_unsent(&self, claim: Claim<J>) {
+        let mut inner = self.lock();
+        if self.phase() == Phase::Terminated {
+            drop(inner);
+            let job = claim.job.job();
+            job.terminate(Unclaimed::returned(&claim.unit, job));
+            return;
+        }
+        inner.insert_returned(claim);
+        self.at_head.store(inner.waiting, Ordering::Relaxed);
+        drop(inner);
+        self.wake(1);
+    }
+
+    /// Hands out no more units of a job, whoever still holds it; how many never were.
+    pub(crate) fn retract(&self, job: &dyn Job) -> Unclaimed {
+        let mut inner = self.lock();
+        // Where it has not come into the queue, it never will.
+        let mut unclaimed = Unclaimed::before_any_queue(job);
+        let name = job.name();
+        // Dropped under no lock.
+        let taken = self.slots.iter();
+        let _taken: Vec<_> = taken
+            .map(|place| place.retract(job, &mut unclaimed))
+            .collect();
+        let is_of_it = |entry: &Entry<J>| entry.units.job().job().name() == name;
+        let mut entries = inner.jobs.take_out(is_of_it);
+        let left: usize = entries.iter().map(|entry| entry.units.len()).sum();
+        inner.waiting -= left;
+        {
+            let mut tail = self.lock_tail();
+            let arrived = tail.jobs.take_out(is_of_it);
+            tail.units -= arrived.iter().map(|entry| entry.units.len()).sum::<usize>();
+            self.at_tail.store(tail.units, Ordering::Relaxed);
+            entries.extend(arrived);
+        }
+        for entry in entries {
+            if job.handed_out().takes_places() {
+                inner.placed -= entry.units.len();
+            }
+            unclaimed.add(entry.units.abandon().1);
+        }
+        self.leave(inner);
+        unclaimed
+    }
+
+    /// Empties the queue of a terminated pool: the jobs that are not over, in the order of their submission, and
+    /// how many units of each will never be handed out.
+    pub(crate) fn abandon(&self) -> Vec<(Arc<J>, Unclaimed)> {
+        let mut inner = self.lock();
+        let mut jobs: Vec<_> = inner.extra.iter().flatten().cloned().collect();
+        let mut claims = std::mem::take(&mut inner.returned);
+        for place in &self.slots {
+            let (current, mut taken) = place.abandon();
+            jobs.extend(current);
+            claims.append(&mut taken);
+        }
+        let mut jobs: Vec<_> = jobs.into_iter().map(|job| (job, Unclaimed::NONE)).collect();
+        jobs.extend(claims.into_iter().map(|Claim { job, unit, .. }| {
+            let unclaimed = Unclaimed::returned(&unit, job.job());
+            (job, unclaimed)
+        }));
+        let mut tail = self.lock_tail();
+        for list in [&mut inner.jobs, &mut tail.jobs] {
+            jobs.extend(std::iter::from_fn(|| Some(list.pop()?.units.abandon())));
+        }
+        tail.units = 0;
+        self.at_tail.store(0, Ordering::Relaxed);
+        drop(tail);
+        (inner.waiting, inner.placed) = (0, 0);
+        self.leave(inner);
+        jobs.sort_by_key(|(job, _)| job.job().number());
+        jobs
+    }
+}

@@ -1,0 +1,147 @@
+//! The head of the queue, where workers take units.
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+use std::sync::{Arc, Weak};
+use std::task::Waker;
+
+use super::{Claim, Queue, Source};
+use crate::fifo::Fifo;
+use crate::sync::atomic::Ordering;
+use crate::unit::{AsJob, Unit, Units};
+
+/// A job in the queue.
+pub(super) struct Entry<J: ?Sized> {
+    pub(super) units: Units<J>,
+    /// How many units had been admitted before its first.
+    pub(super) before: u64,
+}
+
+/// What the head's lock guards.
+pub(super) struct Inner<J: ?Sized> {
+    /// Units that were handed out and came back without having started, in the order of their submission.
+    pub(super) returned: VecDeque<Claim<J>>,
+    /// Jobs that have units which nobody has taken.
+    pub(super) jobs: Fifo<Entry<J>>,
+    /// What each worker beyond the pool's size took last.
+    pub(super) extra: Vec<Option<Arc<J>>>,
+    pub(super) sources: Vec<Weak<dyn Source>>,
+    /// Units that take places of the queue and were never handed out.
+    pub(super) placed: usize,
+    /// Submissions that wait for places, by their numbers: the first gets the next.
+    pub(super) line: VecDeque<u64>,
+    /// Of these, the wakers of those that are awaited.
+    pub(super) wakers: HashMap<u64, Waker>,
+    /// Submissions that have ever waited.
+    pub(super) lined_up: u64,
+    /// Workers that pause between two tries to start.
+    pub(super) resting: usize,
+    /// Units that were admitted and that no worker has taken.
+    pub(super) waiting: usize,
+    /// Sleepers that were woken and have not gone on yet.
+    pub(super) woken: usize,
+}
+
+impl<J: ?Sized + AsJob> Inner<J> {
+    pub(super) fn new() -> Self {
+        Inner {
+            returned: VecDeque::new(),
+            jobs: Fifo::default(),
+            extra: Vec::new(),
+            sources: Vec::new(),
+            placed: 0,
+            line: VecDeque::new(),
+            wakers: HashMap::new(),
+            lined_up: 0,
+            resting: 0,
+            waiting: 0,
+            woken: 0,
+        }
+    }
+
+    /// The next unit: one that came back, or that nobody has taken yet.
+    fn next(&mut self) -> Option<Claim<J>> {
+        match self.returned.pop_front() {
+            Some(claim) => {
+                self.waiting -= 1;
+                Some(claim)
+            }
+            None => self.take(),
+        }
+    }
+
+    /// A unit comes back without having started: it is handed out again before all that were submitted after it.
+    pub(super) fn insert_returned(&mut self, claim: Claim<J>) {
+        let place = self
+            .returned
+            .partition_point(|other| other.order < claim.order);
+        self.returned.insert(place, claim);
+        self.waiting += 1;
+    }
+
+    /// The next unit of the queue.
+    fn take(&mut self) -> Option<Claim<J>> {
+        let entry = self.jobs.first_mut()?;
+        let unit = entry.units.next()?;
+        let order = entry.before + unit.index() as u64;
+        let job = match entry.units.len() {
+            0 => self.jobs.pop()?.units.abandon().0,
+            _ => entry.units.job().clone(),
+        };
+        self.placed -= usize::from(job.job().handed_out().takes_places());
+        self.waiting -= 1;
+        Some(Claim { job, unit, order })
+    }
+
+    /// Up to so many more units of the job that this one is of, if they are the next, and the place of the job's first unit.
+    pub(super) fn take_range(&mut self, unit: &Unit, most: usize) -> Option<(u64, Range<u32>)> {
+        if most == 0 || !self.returned.is_empty() {
+            return None;
+        }
+        let entry = self.jobs.first_mut()?;
+        if !unit.is_of(entry.units.job().job().name()) {
+            return None;
+        }
+        let (before, range) = (entry.before, entry.units.split(most));
+        let takes_places = entry.units.job().job().handed_out().takes_places();
+        if entry.units.len() == 0 {
+            // The unit's claim has a reference to the job.
+            self.jobs.pop();
+        }
+        if takes_places {
+            self.placed -= range.len();
+        }
+        self.waiting -= range.len();
+        Some((before, range))
+    }
+
+    /// Whether the next unit is the only one that is left of its job, or came back.
+    fn next_is_single(&mut self) -> bool {
+        let first = self.jobs.first_mut();
+        !self.returned.is_empty() || first.is_some_and(|entry| entry.units.len() == 1)
+    }
+}
+
+impl<J: ?Sized + AsJob> Queue<J> {
+    /// The next unit: one that came back, one at the head, or one of those that have arrived.
+    pub(super) fn take(&self, inner: &mut Inner<J>) -> Option<Claim<J>> {
+        self.fetch(inner);
+        inner.next()
+    }
+
+    /// The next unit, if it is the only one that is left of its job, or came back.
+    pub(super) fn take_single(&self, inner: &mut Inner<J>) -> Option<Claim<J>> {
+        self.fetch(inner);
+        inner.next_is_single().then(|| inner.next()).flatten()
+    }
+
+    /// Where the head has no units, takes over what has arrived at the tail.
+    fn fetch(&self, inner: &mut Inner<J>) {
+        if inner.waiting == 0 && self.at_tail.load(Ordering::Relaxed) > 0 {
+            let mut tail = self.lock_tail();
+            std::mem::swap(&mut inner.jobs, &mut tail.jobs);
+            inner.waiting = std::mem::take(&mut tail.units);
+            self.at_tail.store(0, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! A range of units of one job that a worker has taken and not started.
+//!
+//! It is one word: the first of them and the end. Whoever moves the first by a compare-and-swap has that unit, so two that want the
+//! same one find it once, and the worker itself needs no lock for it. Only the worker sets a new range, when the last one is empty and
+//! while it holds the head's lock; so nobody else who holds that lock finds another range than the one it has looked at. Meanwhile
+//! the first only grows.
+
+use std::ops::Range;
+
+use crate::flaws::{self, Flaw};
+use crate::shared::TaskId;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::unit::Name;
+
+/// A range of units.
+pub(super) struct UnitRange {
+    /// The first unit in the upper half, the end in the lower one.
+    word: AtomicU64,
+    /// How many units had been admitted before the first of the job; written under the head's lock.
+    before: AtomicU64,
+    /// Somebody goes on with it who knows its job: it is not set to another one. Set under the worker's lock.
+    in_use: AtomicBool,
+}
+
+impl UnitRange {
+    pub(super) fn new() -> UnitRange {
+        UnitRange {
+            word: AtomicU64::new(0),
+            before: AtomicU64::new(0),
+            in_use: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether a [`MoreUnits`] of it is there.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.in_use.load(Ordering::Acquire)
+    }
+
+    /// Sets a new range where the last one is empty and not in use.
+    pub(super) fn set(&self, before: u64, units: Range<u32>) {
+        self.before.store(before, Ordering::Relaxed);
+        let word = u64::from(units.start) << 32 | u64::from(units.end);
+        self.word.store(word, Ordering::Release);
+    }
+
+    fn now(&self) -> Range<u32> {
+        let word = self.word.load(Ordering::Acquire);
+        (word >> 32) as u32..word as u32
+    }
+
+    /// How many are left.
+    pub(super) fn len(&self) -> usize {
+        self.now().len()
+    }
+
+    /// How many units had been admitted before the first unit of its job.
+    pub(super) fn before(&self) -> u64 {
+        self.before.load(Ordering::Relaxed)
+    }
+
+    /// The place of the first among all units that the queue has admitted.
+    pub(super) fn first(&self) -> Option<u64> {
+        let units = self.now();
+        (!units.is_empty()).then(|| self.before() + u64::from(units.start))
+    }
+
+    /// Takes the first.
+    #[inline]
+    pub(super) fn take(&self) -> Option<u32> {
+        let taken = self.take_up_to(1);
+        (!taken.is_empty()).then_some(taken.start)
+    }
+
+    /// Takes so many from the first on, or those that there are.
+    #[inline]
+    pub(super) fn take_up_to(&self, most: u32) -> Range<u32> {
+        let mut word = self.word.load(Ordering::Acquire);
+        loop {
+            let (first, end) = ((word >> 32) as u32, word as u32);
+            let taken = first..end.min(first.saturating_add(most));
+            if taken.is_empty() {
+                return taken;
+            }
+            let left = u64::from(taken.end) << 32 | u64::from(end);
+            if flaws::has(Flaw::TakesInTwoSteps) {
+                self.word.store(left, Ordering::Release);
+                return taken;
+            }
+            match self
+                .word
+                .compare_exchange(word, left, Ordering::AcqRel, Ordering::Acquire)
+            {
+                Ok(_) => return taken,
+                Err(now) => word = now,
+            }
+        }
+    }
+}
+
+/// The units that a worker goes on with without asking its queue again: those of the same job that it has taken, and nobody else
+/// meanwhile.
+#[derive(Debug)]
+pub struct MoreUnits<'a> {
+    range: Option<&'a UnitRange>,
+    of: Name,
+    stop: Option<&'a std::sync::atomic::AtomicBool>,
+}
+
+impl<'a> MoreUnits<'a> {
+    /// None.
+    pub const NONE: MoreUnits<'static> = MoreUnits {
+        range: None,
+        of: (0, TaskId(0)),
+        stop: None,
+    };
+
+    /// Those of a range that is not set anew while this is there; under the worker's lock. Only one at a time has units.
+    pub(super) fn new(range: &'a UnitRange, of: Name) -> Self {
+        let is_first = !range.in_use.swap(true, Ordering::AcqRel);
+        MoreUnits {
+            range: is_first.then_some(range),
+            of,
+            stop: None,
+        }
+    }
+
+    /// The same, until this is true: then the worker asks its queue again.
+    #[must_use]
+    pub fn until(mut self, stop: &'a std::sync::atomic::AtomicBool) -> Self {
+        self.stop = Some(stop);
+        self
+    }
+
+    /// Whether they are units of the job with this name.
+    pub(crate) fn are_of(&self, job: Name) -> bool {
+        self.range.is_none() || self.of == job
+    }
+
+    /// The index of the next one: whoever has called it has the unit.
+    #[inline]
+    pub(crate) fn take(&self) -> Option<usize> {
+        let range = self.range?;
+        if self.stop.is_some_and(|stop| stop.load(Ordering::Acquire)) {
+            return None;
+        }
+        Some(range.take()? as usize)
+    }
+}
+
+impl Drop for MoreUnits<'_> {
+    fn drop(&mut self) {
+        if let Some(range) = self.range {
+            range.in_use.store(false, Ordering::Release);
+        }
+    }
+}
+
+impl std::fmt::Debug for UnitRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("UnitRange").field(&self.now()).finish()
+    }
+}

@@ -1,0 +1,166 @@
+//! The tail of the queue, where submissions arrive, and the pool's phase.
+
+use std::sync::{Arc, Weak};
+
+use super::Queue;
+use super::head::{Entry, Inner};
+use crate::error::PoolError;
+use crate::fifo::Fifo;
+use crate::flaws::{self, Flaw};
+use crate::lifecycle::{Order, Phase, Step};
+use crate::spin;
+use crate::sync::MutexGuard;
+use crate::sync::atomic::Ordering;
+use crate::unit::{AsJob, Units};
+
+/// Where submissions arrive, and the pool's phase.
+pub(super) struct Tail<J: ?Sized> {
+    pub(super) phase: Phase,
+    /// How many sources have not ended.
+    pub(super) open_sources: usize,
+    /// Units that were admitted.
+    pub(super) submitted: u64,
+    /// Jobs that have arrived since a worker came for them last, and their units.
+    pub(super) jobs: Fifo<Entry<J>>,
+    pub(super) units: usize,
+}
+
+/// Work that is admitted but not yet queued: the input of an `imap`.
+pub(crate) trait Source: Send + Sync {
+    /// Lifts the bound on reading ahead, or sets it again.
+    fn lift_bound(&self, lift: bool);
+    /// Whether no thread reads it; from now on the caller does.
+    fn wants_reader(&self) -> bool;
+    /// Reads and queues it, to its end or until nobody wants more.
+    fn read_on(&self);
+    /// Forgets the rest of it.
+    fn stop(&self);
+    /// Whether the calling code is the input, being read.
+    fn is_read_here(&self) -> bool;
+}
+
+impl<J: ?Sized> Tail<J> {
+    pub(super) fn new() -> Self {
+        Tail {
+            phase: Phase::Running,
+            open_sources: 0,
+            submitted: 0,
+            jobs: Fifo::default(),
+            units: 0,
+        }
+    }
+
+    /// No more work will come.
+    fn takes_no_more(&self) -> bool {
+        match self.phase {
+            Phase::Running => false,
+            Phase::Closed => self.open_sources == 0,
+            Phase::Terminated | Phase::Joined => true,
+        }
+    }
+
+    /// Nothing has arrived, and more may come.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.units == 0 && !self.takes_no_more()
+    }
+
+    /// Nothing has arrived, and nothing will.
+    pub(super) fn is_at_its_end(&self) -> bool {
+        self.units == 0 && self.takes_no_more()
+    }
+}
+
+impl<J: ?Sized + AsJob> Queue<J> {
+    /// Whether work would be admitted.
+    pub(crate) fn admit(&self) -> Result<(), PoolError> {
+        self.lock_tail().phase.after(Step::Submit).map(|_| ())
+    }
+
+    /// Admits a source: until it has ended, workers of a closed pool stay, and its jobs are admitted.
+    pub(crate) fn open_source(&self) -> Result<(), PoolError> {
+        let mut tail = self.lock_tail();
+        tail.phase.after(Step::Submit)?;
+        tail.open_sources += 1;
+        Ok(())
+    }
+
+    /// Keeps a reference to a source that was admitted, so that `join` can have it read to its end.
+    pub(crate) fn remember_source(&self, source: Weak<dyn Source>) {
+        let mut inner = self.lock();
+        inner.sources.retain(|source| source.strong_count() > 0);
+        inner.sources.push(source);
+    }
+
+    /// A source has ended.
+    pub(crate) fn end_source(&self) {
+        self.lock_tail().open_sources -= 1;
+        // A worker is before its look, or asleep.
+        self.wake(usize::MAX);
+        self.rest.notify_all();
+    }
+
+    /// The sources that may not have ended.
+    pub(crate) fn sources(&self) -> Vec<Arc<dyn Source>> {
+        self.lock()
+            .sources
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+
+    /// Admits a job of a source, which was itself admitted before and has a bound of its own.
+    pub(crate) fn push_from_source(&self, job: Arc<J>) -> Result<(), PoolError> {
+        let tail = self.lock_tail();
+        match tail.phase {
+            Phase::Running => {}
+            // Where no source is open, workers may have left: this one has been given up.
+            Phase::Closed if tail.open_sources > 0 => {}
+            _ => return Err(PoolError::NotRunning),
+        }
+        self.append(tail, job, None);
+        Ok(())
+    }
+
+    /// Puts a job at the tail. Its units take places of a queue that has a bound, where `inner` is given.
+    pub(super) fn append(
+        &self,
+        mut tail: MutexGuard<'_, Tail<J>>,
+        job: Arc<J>,
+        inner: Option<MutexGuard<'_, Inner<J>>>,
+    ) {
+        let units = Units::of(job, inner.is_some());
+        let count = units.len();
+        if let Some(mut inner) = inner {
+            inner.placed += count;
+        }
+        let before = tail.submitted;
+        tail.submitted += count as u64;
+        // A backend that brings a job again brings no units.
+        if count > 0 {
+            tail.units += count;
+            self.at_tail.store(tail.units, Ordering::Relaxed);
+            tail.jobs.push(Entry { units, before });
+        }
+        drop(tail);
+        // One unit is found by a worker that spins, before it sleeps.
+        let is_found = count == 0 || (count == 1 && self.spins.load(Ordering::Relaxed));
+        if !is_found && self.has_sleepers() && !flaws::has(Flaw::SubmissionWakesNobody) {
+            spin::note_wake_up();
+            self.wake(count);
+        }
+    }
+
+    /// Moves the pool on; the order is to be given to the backend.
+    pub(crate) fn step(&self, step: Step) -> Result<Option<Order>, PoolError> {
+        let mut tail = self.lock_tail();
+        let (phase, order) = tail.phase.after(step)?;
+        tail.phase = phase;
+        drop(tail);
+        if order.is_some() && !flaws::has(Flaw::EndWakesNobody) {
+            self.wake(usize::MAX);
+            self.ring_for_places();
+            self.rest.notify_all();
+        }
+        Ok(order)
+    }
+}
