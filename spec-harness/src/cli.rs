@@ -10,7 +10,6 @@ mod contract;
 mod diff;
 mod doctor;
 mod explain;
-mod export;
 mod failures;
 mod keep;
 mod known;
@@ -72,8 +71,6 @@ enum Command {
     New(NewArgs),
     /// Let case files expect what happens, after a look at the difference
     Accept(AcceptArgs),
-    /// Write a case as a program of another language, which runs on the real clock
-    Export(ExportArgs),
     /// Print the JSON Schema of case files for editors, or the reference of their language
     Schema(SchemaArgs),
     /// Check whether an adapter speaks the protocol, message by message
@@ -161,21 +158,6 @@ struct AcceptArgs {
     /// Seconds that a pool may be silent before its run is given up
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     patience: Duration,
-}
-
-#[derive(Debug, Args)]
-struct ExportArgs {
-    /// A case: a built-in one by its name, or a file
-    case: String,
-    /// In Python, with the pools of `multiprocessing` and real sleeps
-    #[arg(long, required = true)]
-    python: bool,
-    /// The kind of worker [default: process, or the one kind that the case is for]
-    #[arg(long)]
-    kind: Option<Ours>,
-    /// Where to write it [default: to be shown]
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -275,6 +257,9 @@ struct PlotArgs {
     /// Draw with the signs of ASCII alone
     #[arg(long, conflicts_with = "svg")]
     ascii: bool,
+    /// Run the case on the real clock first, a second for each unit of time, and print what it prints
+    #[arg(long)]
+    real_clock: bool,
 }
 
 #[derive(Debug, Args)]
@@ -393,7 +378,6 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(args) => check::check(&args, &mut out),
         Command::New(args) => new::new(&args, &mut out),
         Command::Accept(args) => accept::accept(&args, &mut out),
-        Command::Export(args) => export::export(&args, &mut out),
         Command::Schema(args) => schema::schema(&args, &mut out),
         Command::AdapterTest(args) => adapter_test::test(&args, &mut out),
         Command::Doctor => doctor::doctor(&mut out),

@@ -67,8 +67,6 @@ pub mod author;
 
 pub mod contract;
 
-pub mod export;
-
 #[cfg(feature = "random")]
 pub mod random;
 

@@ -34,7 +34,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use crate::case::ast::{Case, Kind};
-use crate::history::{Ending, History};
+use crate::history::{Ending, Event, History};
 use crate::interp::{Deviations, Options, Stage};
 use crate::protocol::Hello;
 use crate::record::Record;
@@ -135,13 +135,39 @@ impl Runner {
 
     /// The same by another order of those who are ready in one instant.
     pub fn run_by(&self, order: &Deviations, case: &Case, target: &Target) -> Outcome {
+        self.attempt(order, case, target, &mut BTreeSet::new(), &mut |_| {})
+    }
+
+    /// As [`run`](Self::run), and `watch` sees each event before the implementation is told what to do next. The implementation
+    /// rests while `watch` has an event, so a `watch` that sleeps slows the run down.
+    pub fn run_watched(
+        &self,
+        case: &Case,
+        target: &Target,
+        watch: &mut dyn FnMut(&Event),
+    ) -> Outcome {
+        // A run in which a call reaches its deadline is repeated; the first one finds all that do.
+        let (order, mut late) = (Deviations::default(), BTreeSet::new());
+        match self.attempt(&order, case, target, &mut late, &mut |_| {}) {
+            Outcome::Ran(_) => self.attempt(&order, case, target, &mut late, watch),
+            other => other,
+        }
+    }
+
+    fn attempt(
+        &self,
+        order: &Deviations,
+        case: &Case,
+        target: &Target,
+        late: &mut BTreeSet<u64>,
+        watch: &mut dyn FnMut(&Event),
+    ) -> Outcome {
         if let Err(why) = concerns(case, target.kind) {
             return Outcome::NotApplicable(why);
         }
         let began = std::time::Instant::now();
-        let mut late = BTreeSet::new();
         loop {
-            let (result, seen) = run::once(self.limits, case, target, order, &late);
+            let (result, seen) = run::once(self.limits, case, target, order, late, watch);
             let history = match result {
                 Ok(history) => history,
                 Err(Fault::NotApplicable(why)) => return Outcome::NotApplicable(why),

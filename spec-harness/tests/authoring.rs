@@ -350,24 +350,6 @@ fn a_file_that_cannot_be_read_is_named_with_what_was_meant() {
     }
 }
 
-#[test]
-fn a_case_is_exported_or_refused_at_the_step_that_cannot_be() {
-    let folder = Folder::new();
-    folder
-        .run(&["export", "--python", "S004-1", "-o", "a.py"])
-        .ends_with(0)
-        .says("written: a.py");
-    assert!(folder.read("a.py").contains("p1 = Pool(2)"));
-    folder
-        .run(&["export", "--python", "a-callback-runs-a-map"])
-        .ends_with(2)
-        .says("this cannot be exported: the thread that runs callbacks is the one");
-    folder
-        .run(&["export", "S004-1"])
-        .ends_with(2)
-        .complains("--python");
-}
-
 mod tutorial {
     use super::*;
 

@@ -437,6 +437,19 @@ mod showing {
     }
 
     #[test]
+    fn what_runs_on_the_real_clock_prints_before_it_is_drawn() {
+        let case = File::new(
+            "nap.yaml",
+            "spec: 1\ntitle: a nap\nmain:\n  - sleep: 0.01\n  - print: awake\n",
+        );
+        let said = harness(&["plot", case.path(), "--on", "thread", "--real-clock"]).ends_with(0);
+        said.says("nap on thread\nawake\n\na nap\n");
+        harness(&["plot", case.path(), "--real-clock"])
+            .ends_with(2)
+            .complains("the model runs nothing on the real clock");
+    }
+
+    #[test]
     fn plot_writes_one_picture_as_svg() {
         let said = harness(&["plot", "S004-1", "--on", "model:process", "--svg", "-"]).ends_with(0);
         assert!(said.out.starts_with("<svg xmlns="), "{}", said.out);

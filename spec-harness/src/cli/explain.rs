@@ -13,7 +13,7 @@ pub(super) fn explain(asked: &Subject, out: &mut Output) -> Result<Came, Refusal
     let case = &chosen.case;
     let columns = picture::look(None, false).columns.min(100);
     let mut told: Vec<(String, Vec<Chapter>)> = Vec::new();
-    let (seen, refused) = subject::seen(asked, case)?;
+    let (seen, refused) = subject::seen(asked, case, false, out)?;
     for seen in seen {
         let story = story::of(&seen.history);
         match told.iter_mut().find(|(_, known)| *known == story) {

@@ -14,7 +14,7 @@ pub(super) fn plot(args: &PlotArgs, out: &mut Output) -> Result<Came, Refusal> {
     };
     let case = &chosen.case;
     let mut pictures: Vec<(String, Picture)> = Vec::new();
-    let (seen, refused) = subject::seen(&args.subject, case)?;
+    let (seen, refused) = subject::seen(&args.subject, case, args.real_clock, out)?;
     for seen in seen {
         let picture = Picture::of(&seen.history);
         match pictures.iter_mut().find(|(_, known)| *known == picture) {

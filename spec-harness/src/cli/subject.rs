@@ -1,11 +1,15 @@
 //! One case as it happens on the model or on implementations: what `plot` and `explain` tell of.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use spec_harness::case::ast::{Case, Kind};
-use spec_harness::history::History;
+use spec_harness::history::{History, What};
 use spec_harness::model::{Prediction, predict};
-use spec_harness::replay::{self, Outcome, Runner};
+use spec_harness::replay::{self, Outcome, Runner, Target};
 use spec_harness::target;
 
+use super::output::{FAINT, Output, paint};
 use super::select::{self, Bad, Chosen};
 use super::{Refusal, Subject};
 
@@ -25,16 +29,29 @@ pub(super) fn case(subject: &Subject) -> Result<Result<Chosen, Bad>, Refusal> {
 /// What happens in the case on everything that is asked for, and why there is nothing of the others. Kinds of workers on
 /// which the model has the same are one.
 ///
+/// On the real clock, a unit of time takes a second, and what is printed is shown at once.
+///
 /// # Errors
-/// Nothing at all happens.
-pub(super) fn seen(subject: &Subject, case: &Case) -> Result<(Vec<Seen>, Vec<String>), Refusal> {
+/// Nothing at all happens; the model has no real clock.
+pub(super) fn seen(
+    subject: &Subject,
+    case: &Case,
+    real_clock: bool,
+    out: &mut Output,
+) -> Result<(Vec<Seen>, Vec<String>), Refusal> {
     let (mut seen, mut refused) = (Vec::new(), Vec::new());
     for on in &subject.on {
+        if real_clock && on.starts_with("model") {
+            return Err(
+                "the model runs nothing on the real clock: name an implementation, as --on cpython"
+                    .to_owned(),
+            );
+        }
         let here = match on.as_str() {
             "model" => predicted(case),
             "model:thread" => predicted_on(case, Kind::Thread).map(|seen| vec![seen]),
             "model:process" => predicted_on(case, Kind::Process).map(|seen| vec![seen]),
-            name => replayed(case, name, &mut refused),
+            name => replayed(case, name, real_clock.then_some(&mut *out), &mut refused),
         };
         match here {
             Ok(here) => seen.extend(here),
@@ -73,7 +90,12 @@ fn predicted_on(case: &Case, kind: Kind) -> Result<Seen, Refusal> {
     }
 }
 
-fn replayed(case: &Case, name: &str, refused: &mut Vec<String>) -> Result<Vec<Seen>, Refusal> {
+fn replayed(
+    case: &Case,
+    name: &str,
+    mut real_clock: Option<&mut Output>,
+    refused: &mut Vec<String>,
+) -> Result<Vec<Seen>, Refusal> {
     let runner = Runner::default();
     let program =
         std::env::current_exe().map_err(|error| format!("where this program lies: {error}"))?;
@@ -83,7 +105,11 @@ fn replayed(case: &Case, name: &str, refused: &mut Vec<String>) -> Result<Vec<Se
         .map_err(|why| why.replace("write thread,", "write model, thread,"))?;
     for column in &columns {
         let name = &column.target.name;
-        match runner.run(case, &column.target) {
+        let outcome = match &mut real_clock {
+            Some(out) => on_the_real_clock(&runner, case, &column.target, out),
+            None => runner.run(case, &column.target),
+        };
+        match outcome {
             Outcome::Ran(ran) => {
                 let hello = ran
                     .hello
@@ -99,4 +125,24 @@ fn replayed(case: &Case, name: &str, refused: &mut Vec<String>) -> Result<Vec<Se
         }
     }
     Ok(seen)
+}
+
+/// Runs a case, a second for each unit of time, and shows what is printed when it is.
+fn on_the_real_clock(
+    runner: &Runner,
+    case: &Case,
+    target: &Target,
+    out: &mut Output,
+) -> Outcome {
+    out.line(paint(FAINT, format!("{} on {}", case.name, target.name)));
+    let began = Instant::now();
+    let outcome = runner.run_watched(case, target, &mut |event| {
+        let due = Duration::from_micros(event.at.0);
+        thread::sleep(due.saturating_sub(began.elapsed()));
+        if let What::Print(text) = &event.what {
+            out.line(text);
+        }
+    });
+    out.line("");
+    outcome
 }

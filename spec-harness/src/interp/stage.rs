@@ -102,6 +102,11 @@ impl<'c> Stage<'c> {
         }
     }
 
+    /// Everything that has happened so far.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
     fn log(&mut self, who: Who, what: What) {
         let at = self.queue.now();
         self.events.push(Event { at, who, what });

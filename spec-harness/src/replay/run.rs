@@ -14,7 +14,7 @@ use super::session::{Heard, Line, Pumped, Session, broken};
 use super::tree::{RunCounts, Worker};
 use super::{Fault, Limits, Target, sys};
 use crate::case::ast::{Case, Kind};
-use crate::history::{Ending, History, Key};
+use crate::history::{Ending, Event, History, Key};
 use crate::interp::{ActorId, Deviations, Observed, Options, Stage};
 use crate::protocol::Hello;
 use crate::record::{Record, Talk as Talked};
@@ -46,6 +46,7 @@ pub(super) fn once(
     target: &Target,
     order: &Deviations,
     late: &BTreeSet<u64>,
+    watch: &mut dyn FnMut(&Event),
 ) -> (Result<History, Fault>, Seen) {
     let mut seen = Seen::default();
     let session = match Session::start(target) {
@@ -81,6 +82,8 @@ pub(super) fn once(
         unasked: 0,
         sample: None,
         troubled: None,
+        watch,
+        watched: 0,
     };
     let options = Options {
         timers: false,
@@ -120,7 +123,7 @@ pub(super) fn level() -> Level {
     files.map_or(Level::Nothing, |files| files.level())
 }
 
-struct Run<'c> {
+struct Run<'c, 'w> {
     limits: Limits,
     session: Session,
     stage: Stage<'c>,
@@ -169,6 +172,10 @@ struct Run<'c> {
     sample: Option<u64>,
     /// Since when nothing but an undeclared timed wait has been in the way.
     troubled: Option<Instant>,
+    /// Sees the events.
+    watch: &'w mut dyn FnMut(&Event),
+    /// How many it has seen.
+    watched: usize,
 }
 
 /// A rest that has to last.
@@ -212,7 +219,7 @@ enum Talk {
     Double,
 }
 
-impl Run<'_> {
+impl Run<'_, '_> {
     /// From the first step to the last process.
     fn drive(&mut self) -> Result<Ending, Fault> {
         self.moved();

@@ -6,11 +6,15 @@ use crate::interp::{Caller, Move};
 use crate::protocol::{Command, Order, Request};
 use crate::replay::Fault;
 
-impl Run<'_> {
+impl Run<'_, '_> {
     /// Does the stage's next move.
     pub(super) fn advance(&mut self) -> Result<Option<Ending>, Fault> {
         self.unasked = 0;
         let made = self.stage.next_move();
+        for event in &self.stage.events()[self.watched..] {
+            (self.watch)(event);
+            self.watched += 1;
+        }
         self.kept.talk.asks(&self.stage, &made);
         match made {
             Move::Call {

@@ -6,7 +6,7 @@ use crate::record::ALL_ASLEEP;
 use crate::replay::Fault;
 use crate::replay::session::broken;
 
-impl Run<'_> {
+impl Run<'_, '_> {
     /// Everything sleeps and no time will wake it.
     pub(super) fn stuck(&mut self) -> Ending {
         if self.session.tree.root_ended().is_some() {

@@ -21,7 +21,7 @@ const STARTING: Duration = Duration::from_millis(20);
 /// Where the kernel hides what threads wait for, rest has to last this long to count.
 const BLIND_SETTLE: Duration = Duration::from_millis(20);
 
-impl<'c> Run<'c> {
+impl<'c> Run<'c, '_> {
     /// Greets the adapter and finds out whether the case is for it.
     pub(super) fn prepare(
         &mut self,

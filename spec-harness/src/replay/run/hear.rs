@@ -10,7 +10,7 @@ use crate::replay::session::{Heard, Line, Pumped, broken};
 use crate::replay::tree::Worker;
 use crate::replay::{Fault, procfs};
 
-impl Run<'_> {
+impl Run<'_, '_> {
     /// Hears what was said.
     pub(super) fn listen(&mut self) -> Result<Pumped, Fault> {
         let some = self.session.pump(&mut self.heard)?;
@@ -199,7 +199,7 @@ impl Run<'_> {
     }
 }
 
-impl Run<'_> {
+impl Run<'_, '_> {
     /// W3: a worker is what it is called. One that is a process is not the program, and runs one body at a time; one that is a thread
     /// is of the program.
     fn is_isolated(&mut self, line: Line, key: Key, pid: i32) -> Result<(), Fault> {

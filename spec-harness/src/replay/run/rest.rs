@@ -9,7 +9,7 @@ use crate::replay::session::broken;
 use crate::replay::tree::Rest;
 use crate::replay::{Fault, sys};
 
-impl Run<'_> {
+impl Run<'_, '_> {
     /// Whether nothing of the implementation can move by itself.
     pub(super) fn at_rest(&mut self) -> Result<bool, Fault> {
         if self.session.is_writing() || self.stage.awaits_real_timeout() {
