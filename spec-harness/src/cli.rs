@@ -168,7 +168,7 @@ struct SchemaArgs {
 }
 
 /// On what cases are replayed, and how.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 struct Replaying {
     /// Implementations: thread, process, cpython, cpython:thread, cpython:process (and @recorded), or an adapter's
     /// path; one that is named and not here is wrong [default: thread,process,cpython]

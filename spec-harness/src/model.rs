@@ -8,26 +8,22 @@
 //!   │ Move                       ▲ what is seen
 //!   ▼                            │
 //! World  (calls and who waits; processes; the program's end)
-//!   └── Pool: Contract (row by row), or CPython
+//!   └── Pool (the contract, row by row)
 //! ```
 //!
 //! The model is the contract's second text: where a pool and the model differ, one of them is wrong. It predicts
 //! the transcripts that pools are compared with ([`predict`]), and it reads cases: one that expects what cannot be,
 //! or what depends on who is first in an instant, is refused ([`review`]).
-//!
-//! Beside the contract's stands what CPython's own pool does ([`Dialect::CPython`]), its departures included: so a
-//! program that no case has thought of can be put to it as well.
 
 mod command;
-mod contract;
-mod cpython;
 mod pool;
 mod process;
 mod review;
-mod staff;
 #[cfg(test)]
 mod tests;
 mod ties;
+mod work;
+mod workers;
 mod world;
 
 use crate::case::ast::{Case, Kind};
@@ -37,8 +33,6 @@ use crate::protocol::WorkerKind;
 use crate::replay::{concerns, needs};
 use world::{Over, World};
 
-#[cfg(feature = "random")]
-pub(crate) use cpython::NAMELESS;
 pub use review::review;
 #[cfg(feature = "random")]
 pub(crate) use review::shows_its_size;
@@ -63,16 +57,6 @@ impl Prediction {
     }
 }
 
-/// Whose pools are modelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Dialect {
-    /// The contract's.
-    #[default]
-    Contract,
-    /// CPython's, of 3.11, by fork or on threads.
-    CPython,
-}
-
 /// Predicts what happens when a case runs on workers of this kind.
 ///
 /// # Examples
@@ -87,26 +71,15 @@ pub enum Dialect {
 /// assert_eq!(history.ending, Ending::Finished);
 /// ```
 pub fn predict(case: &Case, kind: Kind) -> Prediction {
-    predict_in(Dialect::Contract, case, kind)
-}
-
-/// The same for the pools of this dialect. Where one of them is at work without end, so that nobody sees what comes
-/// next, the prediction ends as [`Ending::Unknown`].
-pub fn predict_in(dialect: Dialect, case: &Case, kind: Kind) -> Prediction {
-    let choices = Choices {
-        dialect,
-        ..Choices::default()
-    };
     match not_applicable(case, kind) {
         Some(why) => Prediction::NotApplicable(why),
-        None => Prediction::Ran(Box::new(by_the_rule(case, kind, choices))),
+        None => Prediction::Ran(Box::new(by_the_rule(case, kind, Choices::default()))),
     }
 }
 
 /// What a model has to choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Choices {
-    dialect: Dialect,
     /// C1: workers of a pool that is given no size.
     default_size: usize,
     /// Whether a task goes to a worker that has not worked yet rather than to one that rests.
@@ -116,7 +89,6 @@ struct Choices {
 impl Default for Choices {
     fn default() -> Choices {
         Choices {
-            dialect: Dialect::Contract,
             default_size: 4,
             spread: false,
         }
@@ -190,12 +162,7 @@ fn play(
         let ending = match over {
             None => continue,
             Some(Over::Ended) => stage.over(0),
-            Some(Over::Leaked) => {
-                let why = "the program has ended and left children of its workers";
-                Ending::Leaked(why.to_owned())
-            }
             Some(Over::Nonsense(why)) => Ending::Broken(why),
-            Some(Over::Spins) => Ending::Unknown("a thread of a pool spins".to_owned()),
         };
         return stage.finish(ending);
     }

@@ -21,7 +21,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::case::ast::Kind;
-use crate::model::{Dialect, Prediction, predict_in};
+use crate::model::{Prediction, predict};
 use draft::Draft;
 use plan::{Plan, Sort};
 
@@ -110,19 +110,9 @@ impl Program {
     /// # Errors
     /// It is no program that a case can be.
     pub fn settled(&self, kind: Kind) -> Result<Settled, Rejected> {
-        self.settled_in(Dialect::Contract, kind)
-    }
-
-    /// The same for the pools of this dialect: its steps end as they do there.
-    ///
-    /// # Errors
-    /// It is no program that a case can be.
-    pub fn settled_in(&self, dialect: Dialect, kind: Kind) -> Result<Settled, Rejected> {
-        settle::settle(&self.0, dialect, kind, |case| {
-            match predict_in(dialect, case, kind) {
-                Prediction::Ran(history) => Ok(*history),
-                Prediction::NotApplicable(_) => Err(Rejected::OtherKind),
-            }
+        settle::settle(&self.0, kind, |case| match predict(case, kind) {
+            Prediction::Ran(history) => Ok(*history),
+            Prediction::NotApplicable(_) => Err(Rejected::OtherKind),
         })
     }
 

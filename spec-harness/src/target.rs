@@ -10,7 +10,6 @@ use crate::case::ast::Kind;
 use crate::history::History;
 use crate::interp::Deviations;
 use crate::judge::{Known, Verdict};
-use crate::model::Dialect;
 use crate::protocol::Hello;
 use crate::record::Record;
 use crate::replay::{Ran, Target};
@@ -30,8 +29,6 @@ pub struct Column {
     pub hello: Option<Hello>,
     /// Runs of it that are on record.
     pub records: Records,
-    /// The model that says what it does with a program that no case is about.
-    pub dialect: Dialect,
 }
 
 /// What the records of an implementation are for; they are called as the folder that holds them.
@@ -100,7 +97,6 @@ impl Column {
             foreign: false,
             hello: None,
             records: Records::None,
-            dialect: Dialect::Contract,
         }
     }
 }

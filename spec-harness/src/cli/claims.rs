@@ -2,10 +2,10 @@
 
 use spec_harness::case::ast::{Claim, Truth};
 
-use super::sources::{self, Document};
 use super::output::{BAD, FAINT, GOOD, ODD, Output, STRONG, paint, wrapped};
 use super::report::{ClaimReport, DocumentReport, JudgedClaim};
 use super::select::Chosen;
+use super::sources::{self, Document};
 use super::{Came, Refusal};
 
 /// Columns that a line may have.

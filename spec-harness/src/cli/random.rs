@@ -8,24 +8,39 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use spec_harness::interp::Deviations;
 use spec_harness::judge::report::{self, Source};
 use spec_harness::judge::{Verdict, judge};
-use spec_harness::model::Dialect;
 use spec_harness::random::{Census, Program, Rejected, Settled, draw};
 use spec_harness::replay::{self, Runner};
 use spec_harness::target::Column;
 
 use super::output::{BAD, GOOD, Output, paint};
 use super::run::{jobs_at_a_time, prepare, progress, start, was_interrupted};
-use super::{Came, RandomArgs, Refusal};
+use super::{Came, RandomArgs, Refusal, Replaying};
+
+/// On what programs are run: our pools, unless somebody says otherwise.
+///
+/// # Errors
+/// CPython is meant.
+fn replaying(args: &RandomArgs) -> Result<Replaying, Refusal> {
+    let mut replaying = args.replaying.clone();
+    if !replaying.named() {
+        replaying.on = vec!["thread".to_owned(), "process".to_owned()];
+    }
+    match replaying.on.iter().find(|name| name.starts_with("cpython")) {
+        Some(name) => Err(format!(
+            "{name} departs from the contract, and the contract's model is all that random programs are held against"
+        )),
+        None => Ok(replaying),
+    }
+}
 
 /// CPU time after which whoever computes is spinning.
 const SPINNING: Duration = Duration::from_secs(1);
 
 pub(super) fn random(args: &RandomArgs, out: &mut Output) -> Result<Came, Refusal> {
-    let (mut runner, columns) = prepare(&args.replaying, out)?;
-    // CPython's threads spin in many of them, and nothing in a program computes.
+    let (mut runner, columns) = prepare(&replaying(args)?, out)?;
+    // Nothing in a program computes.
     runner.limits.busy = SPINNING;
     let end = args.first.saturating_add(args.programs);
     let (next, stop) = (AtomicU64::new(args.first), AtomicBool::new(false));
@@ -120,22 +135,20 @@ fn try_program(args: &RandomArgs, number: u64, runner: &Runner, columns: &[Colum
     let Ok(all) = &tried.settled else {
         return tried;
     };
-    let Some(of) = first_difference(&tried.program, all, runner, columns, &mut tried.seen) else {
+    let Some(of) = first_difference(all, runner, columns, &mut tried.seen) else {
         return tried;
     };
     // It is made small where it was found.
     let found = std::slice::from_ref(&columns[of.0]);
-    let again = |program: &Program, all: &[Settled]| {
-        first_difference(program, all, runner, found, &mut Seen::default())
-    };
+    let again = |all: &[Settled]| first_difference(all, runner, found, &mut Seen::default());
     let smallest = drawn.smallest(args.tries, |smaller| {
         let Ok(all) = settled(smaller) else {
             return false;
         };
-        !replay::interrupted() && again(smaller, &all).is_some()
+        !replay::interrupted() && again(&all).is_some()
     });
     let mut all = settled(&smallest).unwrap_or_default();
-    let told = again(&smallest, &all).map_or(of.1, |of| of.1);
+    let told = again(&all).map_or(of.1, |of| of.1);
     let on = &columns[of.0].target;
     all.sort_by_key(|settled| settled.kind != on.kind);
     let title = format!(
@@ -158,7 +171,6 @@ fn settled(program: &Program) -> Result<Vec<Settled>, Rejected> {
 
 /// The first of the columns on which the program is not what the model says, and what it is.
 fn first_difference(
-    program: &Program,
     all: &[Settled],
     runner: &Runner,
     columns: &[Column],
@@ -169,17 +181,7 @@ fn first_difference(
         let Some(settled) = all.iter().find(|one| one.kind == kind) else {
             continue;
         };
-        let verdict = match column.dialect {
-            Dialect::Contract => by_the_contract(settled, runner, column),
-            dialect => match program.settled_in(dialect, kind) {
-                Ok(settled) => by_prediction(&settled, runner, column),
-                Err(why) => {
-                    seen.without.push((name.clone(), why.to_string()));
-                    continue;
-                }
-            },
-        };
-        match verdict {
+        match by_the_contract(settled, runner, column) {
             Ok(Verdict::Fail(reasons)) => {
                 let told = report::failure(&reasons, source(&settled.text));
                 return Some((place, told));
@@ -210,19 +212,6 @@ fn by_the_contract(settled: &Settled, runner: &Runner, column: &Column) -> Resul
         return Err(format!("the model itself:\n{told}"));
     }
     Ok(column.try_case(runner, &settled.case, None).verdict)
-}
-
-/// A pool that has a model of its own. An error is where they differ.
-fn by_prediction(settled: &Settled, runner: &Runner, column: &Column) -> Result<Verdict, String> {
-    let order = Deviations::default();
-    let tried = column.try_order(runner, &settled.case, &order, &settled.history);
-    match tried.verdict {
-        Verdict::Fail(reasons) => {
-            let told = report::failure(&reasons, source(&settled.text));
-            Err(format!("{told}\nthe program there:\n{}", settled.text))
-        }
-        verdict => Ok(verdict),
-    }
 }
 
 impl Told {

@@ -128,12 +128,7 @@ fn replayed(
 }
 
 /// Runs a case, a second for each unit of time, and shows what is printed when it is.
-fn on_the_real_clock(
-    runner: &Runner,
-    case: &Case,
-    target: &Target,
-    out: &mut Output,
-) -> Outcome {
+fn on_the_real_clock(runner: &Runner, case: &Case, target: &Target, out: &mut Output) -> Outcome {
     out.line(paint(FAINT, format!("{} on {}", case.name, target.name)));
     let began = Instant::now();
     let outcome = runner.run_watched(case, target, &mut |event| {

@@ -1,6 +1,6 @@
 //! What the commands of the protocol hand to the model's pools.
 
-use super::pool::Work;
+use super::work::Work;
 use crate::protocol::{Command, Tasks};
 
 /// The pool, the work and the handle of a command that submits something.

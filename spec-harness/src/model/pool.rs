@@ -1,255 +1,368 @@
-//! What the world asks of a pool, whosever pool it is: the contract's ([`super::contract`]), or CPython's
-//! ([`super::cpython`]).
+//! The contract's pool as a program: every row that a case can show, where it is decided.
+//!
+//! A pool is submitted jobs, whose chunks its workers do; a job is decided when its last chunk has ended, and ready when
+//! its callback has. What is told of it here is in the order of its life: it is made, takes work in, gives results, is
+//! told to end, and is waited for; then what its workers and its callbacks do meanwhile.
 
-use std::collections::BTreeMap;
+mod jobs;
+mod stream;
 
-use crate::case::ast::Time;
-use crate::case::expr::Value;
+use std::collections::{BTreeMap, VecDeque};
+
+use super::work::{Asked, Begin, End, IterId, JobId, Outcome, Work};
+use super::workers::Workers;
+use super::{Choices, raised, saturating};
+use crate::case::ast::{Kind, Time};
 use crate::history::{Key, Raised};
 use crate::interp::Caller;
 use crate::protocol;
+use jobs::Job;
+use stream::Stream;
 
-/// What came of a task, of a job, or of a call.
-pub(super) type Outcome = Result<Value, Raised>;
+/// R12: so many starts of workers may fail one after the other.
+const TRIES: u32 = 5;
 
-/// A job's number in its pool, in the order of submission.
-pub(super) type JobId = usize;
+/// R12: the pause after the first; it doubles with each.
+const FIRST_PAUSE: Time = Time(10_000);
 
-/// An iterator's number in its pool, in the order of their making.
-pub(super) type IterId = usize;
-
-/// A worker of a pool; one that takes another's place has a number of its own.
-pub(super) type Worker = i32;
-
-/// A pool as a program asks for it.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Asked {
-    pub(super) size: Option<u64>,
-    /// W2: tasks (chunks) after which a worker leaves.
-    pub(super) share: Option<u64>,
-    /// W1: the number of what each worker runs first.
-    pub(super) initializer: Option<u64>,
-    /// C5: tasks (chunks) that may wait.
-    pub(super) queue: Option<u64>,
+/// A pool that does what the contract says, and nothing else.
+#[derive(Debug)]
+pub(super) struct Pool {
+    kind: Kind,
+    phase: Phase,
+    jobs: Vec<Job>,
+    streams: Vec<Stream>,
+    workers: Workers,
+    /// Callbacks that are due, in the order in which their jobs were decided.
+    due: VecDeque<(JobId, Key)>,
+    /// How many jobs have been decided.
+    decisions: usize,
+    /// How many had been when somebody last looked for a callback.
+    looked: usize,
+    /// The callback that runs, after those that wait for it: they are on one thread.
+    calling: Vec<(JobId, Key)>,
+    /// C5: chunks that may wait.
+    bound: Option<usize>,
+    /// R12: starts of workers that have failed one after the other.
+    failed: u32,
+    /// R12: the pauses that follow, as long as nobody was told of them.
+    pauses: Vec<Time>,
+    /// R12: why nobody will start any more.
+    broken: Option<Raised>,
 }
 
-/// What is handed to a pool in one call.
-#[derive(Debug, Clone)]
-pub(super) struct Work {
-    /// The tasks, in order.
-    pub(super) keys: Vec<Key>,
-    /// O13: into how many arguments each item is unpacked.
-    pub(super) args: u32,
-    /// A map: its value is a list, and its tasks go to the workers in chunks.
-    pub(super) many: bool,
-    /// O11: a chunk of an imap, whose items fail each for itself.
-    pub(super) settled: bool,
-    pub(super) chunksize: Option<u64>,
-    pub(super) callback: Option<Key>,
-    pub(super) error_callback: Option<Key>,
+/// C4: never backwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Running,
+    Closed,
+    Terminated,
 }
 
-impl Work {
-    /// R5: the one callback of a job that has come to this.
-    pub(super) fn callback_for(&self, outcome: &Outcome) -> Option<Key> {
-        match outcome {
-            Ok(_) => self.callback,
-            Err(_) => self.error_callback,
+impl Pool {
+    pub(super) fn new(kind: Kind, asked: &Asked, choices: Choices) -> Result<Pool, Raised> {
+        // C1: the default depends on the machine, so that what a case shows must not depend on it.
+        let size = asked.size.map_or(choices.default_size, saturating);
+        // C2
+        if size == 0 {
+            let text = "number of workers must be at least 1";
+            return Err(raised("InvalidSize", text));
+        }
+        // C5
+        let bound = asked.queue.map(saturating);
+        if bound == Some(0) {
+            return Err(raised("InvalidQueue", "a queue has at least one place"));
+        }
+        Ok(Pool {
+            kind,
+            phase: Phase::Running,
+            jobs: Vec::new(),
+            streams: Vec::new(),
+            workers: Workers::new(size, asked, choices.spread),
+            due: VecDeque::new(),
+            decisions: 0,
+            looked: 0,
+            calling: Vec::new(),
+            bound,
+            failed: 0,
+            pauses: Vec::new(),
+            broken: None,
+        })
+    }
+
+    /// Whether some imap has still to read.
+    fn has_input(&self) -> bool {
+        self.streams.iter().any(Stream::is_open)
+    }
+
+    /// R12: a worker could not start. A place is filled anew after a pause, or never.
+    fn start_failed(&mut self, why: &str) {
+        self.failed += 1;
+        if self.failed == TRIES {
+            self.broken = Some(raised("WorkerLost", why));
+        } else if self.phase != Phase::Terminated {
+            let pause = FIRST_PAUSE.0 << (self.failed - 1).min(8);
+            self.pauses.push(Time(pause));
         }
     }
 
-    /// A chunk of an imap.
-    pub(super) fn settled(keys: Vec<Key>) -> Work {
-        Work {
-            chunksize: Some(keys.len() as u64),
-            keys,
-            args: 1,
-            many: true,
-            settled: true,
-            callback: None,
-            error_callback: None,
+    /// R5: callbacks run one at a time. R7: while one waits, the next run inside of it, also one that is due a moment
+    /// before what it waits for has come.
+    fn next_callback(&mut self, waits: &BTreeMap<Key, Option<usize>>) -> Option<Begin> {
+        let (job, key) = self.due.front().copied()?;
+        let Job {
+            outcome, decided, ..
+        } = &self.jobs[job];
+        let lets_in = |innermost: &Key| {
+            let until = waits.get(innermost);
+            let just_before = |until: usize| (self.looked + 1..until).contains(decided);
+            until.is_some_and(|until| until.is_none_or(just_before))
+        };
+        if !self.calling.last().is_none_or(|(_, key)| lets_in(key)) {
+            return None;
         }
+        let with = outcome.clone()?;
+        self.due.pop_front();
+        self.calling.push((job, key));
+        Some(Begin::Callback { key, with })
     }
 }
 
-/// A body that begins now.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Begin {
-    Task {
-        key: Key,
-        worker: Worker,
-        args: u32,
-    },
-    Callback {
-        key: Key,
-        with: Outcome,
-    },
-    /// W1: a worker starts, by this initializer.
-    Start {
-        key: Key,
-        worker: Worker,
-        initializer: u64,
-    },
-}
-
-/// How a body ended.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum End {
-    With(Outcome),
-    /// R9: with a value that cannot travel; where that is an error, it was raised.
-    Unsendable {
-        raised: bool,
-    },
-    /// Its worker went with it: of what, and what its process left with.
-    WorkerDied {
-        cause: String,
-        code: i64,
-    },
-}
-
-/// A pool from its making to its end. Nothing in it waits: [`Pool::begin`] says what starts now, whoever plays the
-/// bodies says how they ended, and whoever is in a call asks again whenever something has happened.
-pub(super) trait Pool: std::fmt::Debug {
-    /// L2: whether it takes work in at all.
-    fn accepts(&self) -> Result<(), Raised>;
+impl Pool {
+    /// L2: whether it takes work in at all; asked before anything else, also for a map of nothing.
+    pub(super) fn accepts(&self) -> Result<(), Raised> {
+        match self.phase {
+            Phase::Running => Ok(()),
+            Phase::Closed | Phase::Terminated => Err(raised("NotRunning", "pool not running")),
+        }
+    }
 
     /// C5: whether a queue with a bound has a place for this work now; for a map whose caller waits, one is enough.
-    /// CPython's has no bound.
-    fn has_place(&self, _work: &Work, _waits: bool) -> bool {
-        true
+    pub(super) fn has_place(&self, work: &Work, waits: bool) -> bool {
+        let Some(bound) = self.bound else {
+            return true;
+        };
+        let wanted = match self.chunk_size(work) {
+            Ok(size) => work.keys.len().div_ceil(size),
+            // It is refused for that.
+            Err(_) => 0,
+        };
+        let wanted = if waits { wanted.min(1) } else { wanted };
+        wanted <= bound.saturating_sub(self.placed())
     }
 
     /// C5: whether more waits than there are places, so that who has handed in a map waits.
-    fn is_overfull(&self) -> bool {
-        false
+    pub(super) fn is_overfull(&self) -> bool {
+        self.bound.is_some_and(|bound| self.placed() > bound)
     }
 
     /// Takes work in.
-    fn submit(&mut self, work: Work) -> Result<JobId, Raised>;
+    pub(super) fn submit(&mut self, work: Work) -> Result<JobId, Raised> {
+        self.accepts()?;
+        self.let_in(work)
+    }
 
     /// What a job came to, once it is ready.
-    fn outcome(&self, job: JobId) -> Option<&Outcome>;
+    pub(super) fn outcome(&self, job: JobId) -> Option<&Outcome> {
+        let job = &self.jobs[job];
+        job.outcome.as_ref().filter(|_| job.ready)
+    }
 
     /// The place of a job in the order in which jobs were decided, once it is ready.
-    fn done(&self, job: JobId) -> Option<usize>;
-
-    /// Takes an input in that is read bit by bit.
-    fn imap(&mut self, wish: &protocol::Stream<'_>) -> Result<IterId, Raised>;
-
-    /// Somebody asks an iterator for its next result.
-    fn asked(&mut self, _iterator: IterId) {}
-
-    /// Lets an iterator take in what has come, for one who waits.
-    fn advance(&mut self, iterator: IterId);
+    pub(super) fn done(&self, job: JobId) -> Option<usize> {
+        self.outcome(job).map(|_| self.jobs[job].decided)
+    }
 
     /// The result that an iterator is to give, if there is one.
-    fn next(&self, iterator: IterId) -> Option<Outcome>;
+    pub(super) fn next(&self, iterator: IterId) -> Option<Outcome> {
+        self.streams[iterator].next()
+    }
 
     /// The place of the job that its next result came of, in the order in which jobs were decided.
-    fn came(&self, _iterator: IterId) -> usize {
-        0
+    pub(super) fn came(&self, iterator: IterId) -> usize {
+        self.streams[iterator].came()
     }
 
     /// The result was given.
-    fn taken(&mut self, iterator: IterId);
-
-    /// The error of one who has asked an iterator with a time limit, where that cannot be done.
-    fn unlimited(&self, _iterator: IterId) -> Option<Raised> {
-        None
+    pub(super) fn taken(&mut self, iterator: IterId) {
+        self.streams[iterator].taken();
     }
 
     /// Whether more was read of an endless input than the case has items for; said once.
-    fn ran_dry(&mut self) -> bool {
-        false
+    pub(super) fn ran_dry(&mut self) -> bool {
+        self.streams.iter_mut().any(Stream::ran_dry)
     }
 
     /// No further work.
-    fn close(&mut self);
-
-    /// Stops it; gives the tasks that are stopped in the middle.
-    fn terminate(&mut self, by: Caller) -> Vec<Key>;
-
-    /// What this caller's `terminate` returns with now, if it does.
-    fn terminated(&self, by: Caller) -> Option<Outcome>;
-
-    /// Whether there are workers that are given a time to listen (L7).
-    fn has_grace(&self) -> bool {
-        false
+    ///
+    /// L1: what was accepted still runs. L8: any number of times, in any order with terminate.
+    pub(super) fn close(&mut self) {
+        self.phase = self.phase.max(Phase::Closed);
     }
 
-    /// Ends what did not listen to terminate, or did not get to hear of it; gives the tasks that are stopped in the
-    /// middle.
-    fn kill(&mut self) -> Vec<Key>;
+    /// Stops it; gives the tasks that are stopped in the middle.
+    ///
+    /// L5: the queue is dropped. Tasks on processes are stopped in the middle; a function on a thread cannot be
+    /// stopped, so that it runs on, with the rest of its chunk, for nothing.
+    pub(super) fn terminate(&mut self) -> Vec<Key> {
+        self.phase = Phase::Terminated;
+        self.streams.iter_mut().for_each(Stream::stop);
+        self.workers.drop_queue();
+        // L6: every open handle has its answer.
+        for id in 0..self.jobs.len() {
+            self.decide(id, jobs::terminated());
+        }
+        match self.kind {
+            Kind::Process => self.workers.stop(false),
+            Kind::Thread => Vec::new(),
+        }
+    }
+
+    /// L7: whether there are workers that are given a time to listen.
+    pub(super) fn has_grace(&self) -> bool {
+        self.kind == Kind::Process && self.phase == Phase::Terminated && self.workers.is_busy()
+    }
+
+    /// L7: ends what did not listen to terminate; gives the tasks that are stopped in the middle.
+    pub(super) fn kill(&mut self) -> Vec<Key> {
+        self.workers.stop(true)
+    }
 
     /// Whether this caller may wait for its end.
-    fn join(&mut self, by: Caller) -> Result<(), Raised>;
-
-    /// What this caller's `join` returns with now, if it does.
-    fn joined(&self, by: Caller) -> Option<Outcome>;
-
-    /// Whether it goes on when its program lets go of it.
-    fn is_kept(&self) -> bool {
-        false
+    pub(super) fn join(&mut self, by: Caller) -> Result<(), Raised> {
+        // L3: nobody may wait for the end of a pool that was not told to end.
+        if self.phase == Phase::Running {
+            return Err(raised("StillRunning", "pool is still running"));
+        }
+        // L8: it would wait for itself.
+        if matches!(by, Caller::Body(key) if self.bodies().contains(&key)) {
+            return Err(raised("WouldDeadlock", "call would wait for itself"));
+        }
+        // O10: who joins a closed pool reads what is left.
+        for iterator in 0..self.streams.len() {
+            self.read(iterator, usize::MAX);
+        }
+        Ok(())
     }
 
     /// Whether nothing of it is left.
-    fn is_gone(&self) -> bool;
+    ///
+    /// L4: every task, every callback, and what an imap has still to read keep a pool.
+    pub(super) fn is_gone(&self) -> bool {
+        let idle = self.workers.is_idle() && self.due.is_empty() && self.calling.is_empty();
+        idle && self.phase != Phase::Running && !self.has_input()
+    }
 
     /// What begins now. Called when anything has happened, it leaves nobody idle beside work. `waits` says of bodies
     /// that are blocked until something of this very pool has happened which job's end, by its place among all
     /// that were decided, lets them go on; none yet where they still wait. `next` is the number that the next worker
     /// to start by an initializer has.
-    ///
-    /// W1 is the same in CPython. R12 is not: a process that cannot start is followed by the next at once and for ever,
-    /// which ends where the stage sees no end of it; a thread that cannot is not missed before a result comes in.
-    fn begin(&mut self, waits: &BTreeMap<Key, Option<usize>>, next: &mut Key) -> Vec<Begin>;
+    pub(super) fn begin(
+        &mut self,
+        waits: &BTreeMap<Key, Option<usize>>,
+        next: &mut Key,
+    ) -> Vec<Begin> {
+        // R12
+        if let Some(why) = self.broken.clone() {
+            for job in self.workers.give_up() {
+                self.chunk_ended(job, Some(why.clone()));
+            }
+        }
+        // R13: for each worker that is blocked, one more works.
+        let is_blocked = |key: &Key| waits.get(key).is_some_and(Option::is_none);
+        let blocked = self.workers.at_work().filter(is_blocked).count();
+        let mut begins = self.workers.begin(blocked);
+        // W1: also for a place that has become free; nobody is started for a pool that has nothing left to do.
+        let wanted = match self.phase {
+            Phase::Running => true,
+            Phase::Closed => self.workers.queued().len() > 0 || self.has_input(),
+            Phase::Terminated => false,
+        };
+        if wanted && self.broken.is_none() {
+            begins.extend(self.workers.start(blocked, next));
+        }
+        begins.extend(self.next_callback(waits));
+        self.looked = self.decisions;
+        begins
+    }
 
     /// R12: the pauses, not told yet, after which workers that could not start are tried again.
-    fn pauses(&mut self) -> Vec<Time> {
-        Vec::new()
+    pub(super) fn pauses(&mut self) -> Vec<Time> {
+        std::mem::take(&mut self.pauses)
     }
 
     /// R12: one of them is over.
-    fn pause_over(&mut self) {}
+    pub(super) fn pause_over(&mut self) {
+        self.workers.refill(1);
+    }
 
     /// A body of this pool ended; false when it has none of this number at work.
-    fn ended(&mut self, key: Key, end: &End) -> bool;
+    pub(super) fn ended(&mut self, key: Key, end: &End) -> bool {
+        if let Some(place) = self.calling.iter().position(|(_, calling)| *calling == key) {
+            let (job, _) = self.calling.remove(place);
+            self.called_back(job, end);
+            return true;
+        }
+        if self.workers.started(key, matches!(end, End::With(Ok(_)))) {
+            match end {
+                End::With(Ok(_)) => self.failed = 0,
+                End::With(Err(error)) => self.start_failed(&error.to_string()),
+                End::Unsendable { .. } => self.start_failed(protocol::CANNOT_TRAVEL),
+                End::WorkerDied { cause, .. } => self.start_failed(cause),
+            }
+            return true;
+        }
+        self.task_ended(key, end).is_some()
+    }
 
     /// R11: the worker that ran this body, if it is one of this pool's, is killed from outside. Gives the body that it
     /// is at now.
-    ///
-    /// In CPython one that rests may have the lock of the queue, which nobody gives back then.
-    fn kill_worker(&mut self, key: Key) -> Option<Key>;
+    /// It is replaced, and nobody notices.
+    pub(super) fn kill_worker(&mut self, key: Key) -> Option<Key> {
+        self.workers.kill_worker(key).flatten()
+    }
 
     /// The worker of this body ignores SIGTERM from now on; false where the pool has no such body at work.
-    fn deafen(&mut self, key: Key) -> bool;
+    pub(super) fn deafen(&mut self, key: Key) -> bool {
+        self.workers.listens(key, false)
+    }
 
     /// The worker of this body rests until somebody ends it.
-    fn stopped(&mut self, key: Key);
+    ///
+    /// As terminate lets it go on, it leaves, deaf or not.
+    pub(super) fn stopped(&mut self, key: Key) {
+        self.workers.listens(key, true);
+    }
 
     /// Its tasks and callbacks that have begun and not ended.
-    fn bodies(&self) -> Vec<Key>;
+    pub(super) fn bodies(&self) -> Vec<Key> {
+        let calling = self.calling.iter().map(|(_, key)| *key);
+        let at_work = self.workers.at_work().chain(self.workers.starts());
+        at_work.chain(calling).collect()
+    }
 
     /// Whether this callback runs: in the program itself, on workers of either kind.
-    fn is_calling(&self, key: Key) -> bool;
-
-    /// Whether a body can go on when what it waits for has come.
-    fn can_go_on(&self, _key: Key) -> bool {
-        true
+    pub(super) fn is_calling(&self, key: Key) -> bool {
+        self.calling.iter().any(|(_, calling)| *calling == key)
     }
 
-    /// Whether a body that waits for this job would wait for itself, and is told so.
-    fn waits_for_itself(&self, _key: Key, _job: JobId) -> bool {
-        false
+    /// R7: whether a body can go on when what it waits for has come: a callback not before others that began while it waited have ended.
+    pub(super) fn can_go_on(&self, key: Key) -> bool {
+        let innermost = self.calling.last().map(|(_, key)| *key);
+        !self.is_calling(key) || innermost == Some(key)
     }
 
-    /// Whether a thread of it is at work without end, so that nobody sees what comes next.
-    fn spins(&self) -> bool {
-        false
+    /// R7, R13: whether a body that waits for this job would wait for itself, and is told so.
+    pub(super) fn waits_for_itself(&self, key: Key, job: JobId) -> bool {
+        let in_callback = self.is_calling(key) && self.calling.iter().any(|(of, _)| *of == job);
+        in_callback || self.workers.job(key) == Some(job)
     }
 
     /// Why what comes next depends on who is faster, where it does.
-    fn race(&self) -> Option<&'static str> {
-        None
+    ///
+    /// How several workers that cannot start share the tries is each pool's own affair.
+    pub(super) fn race(&self) -> Option<&'static str> {
+        (self.failed > 0 && self.workers.size > 1)
+            .then_some("in a pool of several workers, it is not said how often one that cannot start is tried again")
     }
 }

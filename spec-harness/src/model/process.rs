@@ -1,7 +1,7 @@
 //! What a bare Process does (P1 to P4), or its twin on threads.
 
-use super::pool::End;
 use super::raised;
+use super::work::End;
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
 

@@ -8,9 +8,10 @@ mod perform;
 use std::collections::BTreeMap;
 
 use super::command::held;
-use super::pool::{Pool, Worker};
+use super::pool::Pool;
 use super::process::Process;
-use super::{Choices, Dialect, raised};
+use super::work::Worker;
+use super::{Choices, raised};
 use crate::case::ast::{Kind, Time};
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
@@ -24,7 +25,7 @@ pub(super) struct World {
     kind: Kind,
     choices: Choices,
     /// In the order of their making; what was dropped stays, for its handles.
-    pools: Vec<Box<dyn Pool>>,
+    pools: Vec<Pool>,
     /// Pools by name; nothing where it was dropped.
     pool_names: BTreeMap<String, Option<usize>>,
     handles: BTreeMap<String, Job>,
@@ -40,8 +41,6 @@ pub(super) struct World {
     /// Timers of pools whose workers could not start: when they ring, one is tried again.
     pauses: BTreeMap<u64, usize>,
     leaving: bool,
-    /// L10: children of bodies that nobody ends.
-    orphans: usize,
     /// What the program's interpreter was not told yet.
     seen: Vec<Observed>,
     over: Option<Over>,
@@ -52,12 +51,8 @@ pub(super) struct World {
 pub(super) enum Over {
     /// The program has ended, and nothing of it is left.
     Ended,
-    /// The program has ended, and processes of it are left.
-    Leaked,
     /// The program asked for something that has no answer: why.
     Nonsense(String),
-    /// A pool is at work without end: nobody sees what comes next.
-    Spins,
 }
 
 impl World {
@@ -77,7 +72,6 @@ impl World {
             graces: BTreeMap::new(),
             pauses: BTreeMap::new(),
             leaving: false,
-            orphans: 0,
             seen: Vec::new(),
             over: None,
         }
@@ -101,7 +95,7 @@ impl World {
             };
             return self.seen.push(Observed::Returned(by, outcome));
         }
-        let timer = limit.filter(|_| !late && self.result(by, &awaits).is_none());
+        let timer = limit.filter(|_| !late && self.result(&awaits).is_none());
         let timer = timer.map(|after| self.arm(after));
         let call = OpenCall {
             awaits,
@@ -163,19 +157,14 @@ impl World {
         if let Some(why) = self.pools.iter().find_map(|pool| pool.race()) {
             self.nonsense(why.to_owned());
         }
-        if self.pools.iter().any(|pool| pool.spins()) {
-            self.over = Some(Over::Spins);
-        }
         self.answer();
         std::mem::take(&mut self.seen)
     }
 
     /// One round of what follows.
     fn go_on(&mut self, next: &mut Key) {
-        match self.choices.dialect {
-            _ if !self.leaving => {}
-            Dialect::Contract => self.leave(),
-            Dialect::CPython => self.leave_cpython(),
+        if self.leaving {
+            self.leave();
         }
         self.let_in();
         // What has come for one who waits for it is his before anything else begins.
@@ -209,8 +198,8 @@ impl World {
                 continue;
             }
             self.advance(&call.awaits);
-            let late = || call.late.then(|| self.too_late(&call.awaits));
-            if let Some(result) = self.result(by, &call.awaits).or_else(late) {
+            let late = || call.late.then(|| World::too_late(&call.awaits));
+            if let Some(result) = self.result(&call.awaits).or_else(late) {
                 self.seen.extend(call.timer.map(Observed::Cancelled));
                 self.seen.push(Observed::Returned(by, result));
                 self.taken(&call.awaits);
@@ -221,8 +210,8 @@ impl World {
     }
 
     /// L7: workers that do not listen are given some time.
-    fn terminate(&mut self, pool: usize, by: Caller) {
-        let dead = self.pools[pool].terminate(by);
+    fn terminate(&mut self, pool: usize) {
+        let dead = self.pools[pool].terminate();
         self.seen.extend(dead.into_iter().map(Observed::Gone));
         if self.pools[pool].has_grace() && !self.graces.values().any(|of| *of == pool) {
             let timer = self.arm(GRACE);

@@ -11,13 +11,11 @@ use super::draft::{Draft, Line, Step};
 use crate::case::Diagnostic;
 use crate::case::ast::{self, Action, Case, Kind, Op, OpKind, Span};
 use crate::history::{Ending, Event, History, What};
-use crate::model::{self, Dialect, NAMELESS};
+use crate::model;
 
 /// A program on one kind of worker: every step says how it ends, by the model.
 #[derive(Debug, Clone)]
 pub struct Settled {
-    /// Whose model.
-    pub dialect: Dialect,
     /// The kind.
     pub kind: Kind,
     /// The case as a file, without expectations.
@@ -64,34 +62,6 @@ struct Note {
     sized: bool,
 }
 
-/// Whose pools a program is written for.
-#[derive(Debug, Clone, Copy)]
-struct On {
-    dialect: Dialect,
-    kind: Kind,
-}
-
-impl On {
-    /// The step without what these pools cannot be asked for: with CPython no queue has a bound, nobody waits for a pool
-    /// with a time limit, and threads are never replaced.
-    fn known(self, head: &str) -> String {
-        let lacks: &[&str] = match (self.dialect, self.kind) {
-            (Dialect::Contract, _) => &[],
-            (Dialect::CPython, Kind::Process) => &["queue: "],
-            (Dialect::CPython, Kind::Thread) => &["queue: ", "maxtasksperchild: "],
-        };
-        let Some(keys) = head
-            .strip_prefix("pool: {")
-            .and_then(|keys| keys.strip_suffix('}'))
-        else {
-            return head.to_owned();
-        };
-        let has = |key: &&str| !lacks.iter().any(|lack| key.starts_with(lack));
-        let keys: Vec<&str> = keys.split(", ").filter(has).collect();
-        format!("pool: {{{}}}", keys.join(", "))
-    }
-}
-
 /// A text, and the numbers of its steps in the order of the file.
 #[derive(Default)]
 struct Written {
@@ -105,19 +75,12 @@ const MOST_ROUNDS: usize = 150;
 /// Notes on every step how it ends. `predict` is the model.
 pub(super) fn settle(
     draft: &Draft,
-    dialect: Dialect,
     kind: Kind,
     predict: impl Fn(&Case) -> Result<History, Rejected>,
 ) -> Result<Settled, Rejected> {
-    // CPython asks the machine how large a pool of default size is.
-    let note = Note {
-        sized: dialect == Dialect::CPython,
-        ..Note::default()
-    };
-    let mut notes = vec![note; draft.count];
-    let on = On { dialect, kind };
+    let mut notes = vec![Note::default(); draft.count];
     for _ in 0..MOST_ROUNDS {
-        let written = write(draft, on, &notes);
+        let written = write(draft, &notes);
         let case = Case::parse("random", &written.text)
             .map_err(|problems| malformed(&problems, &written.text))?;
         let spans = calls(&case);
@@ -131,7 +94,7 @@ pub(super) fn settle(
         }
         match model::shows_its_size(&case, kind, &history).and_then(|pool| called(&pool)) {
             Some(pool) if !notes[pool].sized => notes[pool].sized = true,
-            _ => return finished(dialect, kind, written.text, case, history),
+            _ => return finished(kind, written.text, case, history),
         }
     }
     Err(Rejected::Inconsistent)
@@ -149,9 +112,8 @@ fn take_note(
                 span,
                 result: Err(raised),
             } => {
-                // It asked for what is not there: no pool answers that. Or no step can expect it: main, or the body,
-                // ends with it.
-                if raised.kind == "Protocol" || NAMELESS.contains(&raised.kind.as_str()) {
+                // It asked for what is not there: no pool answers that.
+                if raised.kind == "Protocol" {
                     return false;
                 }
                 if let Some(call) = called(span)
@@ -185,24 +147,16 @@ fn take_note(
     noted
 }
 
-fn finished(
-    dialect: Dialect,
-    kind: Kind,
-    text: String,
-    case: Case,
-    history: History,
-) -> Result<Settled, Rejected> {
+fn finished(kind: Kind, text: String, case: Case, history: History) -> Result<Settled, Rejected> {
     let unmet = |event: &Event| matches!(event.what, What::Unmet { .. });
-    match (&history.ending, dialect) {
-        (Ending::Broken(_), _) => return Err(Rejected::Senseless),
-        // There, a program may well come to a bad end.
-        (_, Dialect::CPython) => {}
-        (Ending::Leaked(_) | Ending::Unknown(_), _) => return Err(Rejected::Senseless),
-        (Ending::Finished, _) if !history.events.iter().any(unmet) => {}
+    match &history.ending {
+        Ending::Broken(_) | Ending::Leaked(_) | Ending::Unknown(_) => {
+            return Err(Rejected::Senseless);
+        }
+        Ending::Finished if !history.events.iter().any(unmet) => {}
         _ => return Err(Rejected::Inconsistent),
     }
     Ok(Settled {
-        dialect,
         kind,
         text,
         case,
@@ -253,7 +207,7 @@ fn main(steps: &[ast::Step], spans: &mut Vec<Span>) {
 }
 
 /// The case file, without the steps that are left out or need what an earlier one has failed to make.
-fn write(draft: &Draft, on: On, notes: &[Note]) -> Written {
+fn write(draft: &Draft, notes: &[Note]) -> Written {
     let mut dead = Vec::new();
     unmade(&draft.steps, notes, false, &mut dead);
     let mut written = Written {
@@ -280,7 +234,7 @@ fn write(draft: &Draft, on: On, notes: &[Note]) -> Written {
                         fails.extend(&step.makes);
                         continue;
                     }
-                    let beside = said(step, on, note);
+                    let beside = said(step, note);
                     let beside = beside
                         .iter()
                         .map(|(key, value)| format!(", {key}: {value}"));
@@ -297,7 +251,7 @@ fn write(draft: &Draft, on: On, notes: &[Note]) -> Written {
         }
     }
     written.text += "main:\n";
-    write_steps(&draft.steps, on, notes, &dead, 2, &mut written);
+    write_steps(&draft.steps, notes, &dead, 2, &mut written);
     written
 }
 
@@ -337,7 +291,6 @@ fn is_out(step: &Step, note: &Note, dead: &[&String]) -> bool {
 
 fn write_steps(
     steps: &[Step],
-    on: On,
     notes: &[Note],
     dead: &[&String],
     indent: usize,
@@ -351,7 +304,7 @@ fn write_steps(
         }
         let body = |(key, inside): &(&'static str, Vec<Step>)| {
             let mut body = Written::default();
-            write_steps(inside, on, notes, dead, indent + 4, &mut body);
+            write_steps(inside, notes, dead, indent + 4, &mut body);
             (*key, body)
         };
         let inside: Vec<(&str, Written)> = step.inside.iter().map(body).collect();
@@ -363,9 +316,9 @@ fn write_steps(
             Some(sized) if note.sized => sized,
             _ => &step.head,
         };
-        written.text += &format!("{mark}{}\n", on.known(head));
+        written.text += &format!("{mark}{head}\n");
         written.calls.push(step.number);
-        for (key, value) in said(step, on, note) {
+        for (key, value) in said(step, note) {
             written.text += &format!("{:indent$}  {key}: {value}\n", "");
         }
         for (key, body) in inside {
@@ -376,12 +329,8 @@ fn write_steps(
 }
 
 /// What stands beside a step with this note.
-fn said(step: &Step, on: On, note: &Note) -> Vec<(&'static str, String)> {
+fn said(step: &Step, note: &Note) -> Vec<(&'static str, String)> {
     let mut beside = step.beside.clone();
-    let limited = ["join:", "apply_async:", "map_async:", "starmap_async:"];
-    if on.dialect == Dialect::CPython && limited.iter().any(|verb| step.head.starts_with(verb)) {
-        beside.retain(|(key, _)| *key != "timeout");
-    }
     match &note.raises {
         Some(kind) => beside.push(("raises", kind.clone())),
         None => {

@@ -8,7 +8,6 @@ use super::{Column, Records};
 use crate::case::ast::{Case, Kind};
 use crate::contract::Contract;
 use crate::judge::Known;
-use crate::model::Dialect;
 use crate::protocol::Hello;
 use crate::replay::{Outcome, Runner, Target};
 
@@ -60,7 +59,6 @@ pub fn cpython(kind: Kind) -> Result<Column, String> {
     Ok(Column {
         known,
         records: Records::WhereAbsent("cpython"),
-        dialect: Dialect::CPython,
         ..Column::of(format!("cpython:{kind}"), command, kind)
     })
 }

@@ -43,14 +43,6 @@ fn a_python_that_is_of_no_use_is_as_good_as_none() {
         .says("cpython:process: 1 pass")
         .says("not run here, but judged as recorded with 3.")
         .says("with exit code 1 before it answered hello (SyntaxError: invalid syntax)");
-    on(&["random", "--programs", "2", "--on", "thread,cpython"])
-        .ends_with(1)
-        .says("cpython:process was asked for, and nothing was run on it")
-        .does_not_say("DIFFERS")
-        .does_not_say("thread was asked for");
-    on(&["random", "--programs", "2"])
-        .ends_with(0)
-        .says("no difference");
 }
 
 #[test]

@@ -5,9 +5,9 @@ use crate::case::ast::Kind;
 use crate::case::expr::Value;
 use crate::history::Key;
 use crate::interp::{Beginning, Observed};
-use crate::model::pool::{Begin, End, Worker};
 use crate::model::process::{Process, SIGKILL};
-use crate::model::{Dialect, raised};
+use crate::model::raised;
+use crate::model::work::{Begin, End, Worker};
 use crate::protocol::Order;
 
 /// Workers are told apart by their pool and number; bare processes are of no pool.
@@ -24,10 +24,7 @@ impl World {
                 process.deaf = true;
             }
         }
-        // L10: it ends with its worker.
-        if matches!(order, Order::SpawnChild(_)) && self.choices.dialect == Dialect::CPython {
-            self.orphans += 1;
-        }
+        // L10: a child ends with its worker.
         self.seen.push(Observed::Done(key));
     }
 
@@ -122,11 +119,9 @@ impl World {
             given: None,
             initializer: None,
             // C6
-            name: Some(match (self.choices.dialect, self.kind) {
-                (Dialect::Contract, Kind::Thread) => format!("ThreadPoolWorker-{worker}"),
-                (Dialect::Contract, Kind::Process) => format!("ProcessPoolWorker-{worker}"),
-                (Dialect::CPython, Kind::Thread) => format!("Thread-{worker} (worker)"),
-                (Dialect::CPython, Kind::Process) => format!("ForkPoolWorker-{worker}"),
+            name: Some(match self.kind {
+                Kind::Thread => format!("ThreadPoolWorker-{worker}"),
+                Kind::Process => format!("ProcessPoolWorker-{worker}"),
             }),
         };
         let beginning = match begin {

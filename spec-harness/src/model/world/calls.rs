@@ -6,8 +6,8 @@ use super::World;
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
 use crate::interp::{Caller, Observed};
-use crate::model::pool::{IterId, JobId, Outcome, Work};
-use crate::model::{Dialect, raised};
+use crate::model::raised;
+use crate::model::work::{IterId, JobId, Outcome, Work};
 
 /// A pool, and a job of it.
 pub(super) type Job = (usize, JobId);
@@ -52,8 +52,6 @@ pub(super) enum Awaits {
     Ready(Job),
     /// `join`, `drop`: for the pool's last worker.
     Gone(usize),
-    /// `terminate`, where that takes its time.
-    Terminated(usize),
     /// `join` of a process.
     Ended(usize),
 }
@@ -67,7 +65,7 @@ impl Awaits {
             }
             Awaits::Place(submission) => Some(submission.pool),
             Awaits::Places(pool) => Some(*pool),
-            Awaits::No(_) | Awaits::Gone(_) | Awaits::Terminated(_) | Awaits::Ended(_) => None,
+            Awaits::No(_) | Awaits::Gone(_) | Awaits::Ended(_) => None,
         }
     }
 }
@@ -118,7 +116,7 @@ impl World {
     }
 
     /// What a call returns with now, if it does.
-    pub(super) fn result(&self, by: Caller, awaits: &Awaits) -> Option<Outcome> {
+    pub(super) fn result(&self, awaits: &Awaits) -> Option<Outcome> {
         let none = || Ok(Value::None);
         match awaits {
             Awaits::No(value) => Some(Ok(value.clone())),
@@ -135,25 +133,19 @@ impl World {
             // R3: wait never fails.
             Awaits::Ready(job) => self.outcome(*job).map(|_| none()),
             Awaits::Next((pool, iterator)) => self.pools[*pool].next(*iterator),
-            Awaits::Gone(pool) => self.pools[*pool].joined(by),
-            Awaits::Terminated(pool) => self.pools[*pool].terminated(by),
+            Awaits::Gone(pool) => self.pools[*pool].is_gone().then(none),
             Awaits::Ended(process) => self.processes[*process].has_ended().then(none),
         }
     }
 
     /// What a call returns with when its time is over.
-    pub(super) fn too_late(&self, awaits: &Awaits) -> Outcome {
-        let refused = match awaits {
+    pub(super) fn too_late(awaits: &Awaits) -> Outcome {
+        match awaits {
             // P1: join of a process says nothing of whether it has ended.
-            Awaits::Ready(_) | Awaits::Ended(_) | Awaits::Places(_) => return Ok(Value::None),
-            Awaits::Place(_) => return Err(raised("QueueFull", "queue is full")),
-            Awaits::Next((pool, iterator)) => self.pools[*pool].unlimited(*iterator),
-            _ => None,
-        };
-        Err(refused.unwrap_or_else(|| match self.choices.dialect {
-            Dialect::Contract => raised("TimedOut", "timed out"),
-            Dialect::CPython => raised("TimedOut", ""),
-        }))
+            Awaits::Ready(_) | Awaits::Ended(_) | Awaits::Places(_) => Ok(Value::None),
+            Awaits::Place(_) => Err(raised("QueueFull", "queue is full")),
+            _ => Err(raised("TimedOut", "timed out")),
+        }
     }
 
     /// Whether a call is made by a task or a callback of this pool.
@@ -173,10 +165,10 @@ impl World {
                 Awaits::Value((_, job)) | Awaits::Ready((_, job)) => self.pools[pool].done(*job),
                 Awaits::Next((_, iterator)) => {
                     let came = self.pools[pool].came(*iterator);
-                    self.result(*by, &call.awaits).map(|_| came)
+                    self.result(&call.awaits).map(|_| came)
                 }
                 // Some result that has come lets it go on.
-                _ => self.result(*by, &call.awaits).map(|_| 0),
+                _ => self.result(&call.awaits).map(|_| 0),
             };
             Some((*key, until))
         });
@@ -190,7 +182,7 @@ impl World {
         else {
             return false;
         };
-        self.pools[*pool].waits_for_itself(key, *job) && self.result(by, awaits).is_none()
+        self.pools[*pool].waits_for_itself(key, *job) && self.result(awaits).is_none()
     }
 
     /// Whether whoever calls can go on when the call returns: a callback not before those that run inside of it.

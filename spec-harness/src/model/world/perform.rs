@@ -8,11 +8,10 @@ use crate::case::expr::Value;
 use crate::history::Raised;
 use crate::interp::Caller;
 use crate::model::command::submission;
-use crate::model::contract::Contract;
-use crate::model::cpython::CPython;
-use crate::model::pool::{Asked, Begin, Pool};
+use crate::model::pool::Pool;
 use crate::model::process::{Process, SIGKILL, SIGTERM};
-use crate::model::{Dialect, raised};
+use crate::model::raised;
+use crate::model::work::{Asked, Begin};
 use crate::protocol::Command;
 
 impl World {
@@ -42,12 +41,6 @@ impl World {
                     return Err(self.nonsense(format!("the iterator `{iterator}` was never made")));
                 };
                 let of = &mut self.pools[pool];
-                // A look is asked for as such; of a limit that is kept, the pool never hears.
-                if command.limit() == Some(Time(0))
-                    && let Some(refused) = of.unlimited(iterator)
-                {
-                    return Err(refused);
-                }
                 of.asked(iterator);
                 of.advance(iterator);
                 return Ok(Awaits::Next((pool, iterator)));
@@ -65,11 +58,7 @@ impl World {
                     initializer: *initializer,
                     queue: *queue,
                 };
-                let (kind, choices) = (self.kind, self.choices);
-                let made: Box<dyn Pool> = match choices.dialect {
-                    Dialect::Contract => Box::new(Contract::new(kind, &asked, choices)?),
-                    Dialect::CPython => Box::new(CPython::new(kind, &asked, choices)?),
-                };
+                let made = Pool::new(self.kind, &asked, self.choices)?;
                 self.pool_names.insert(pool.clone(), Some(self.pools.len()));
                 self.pools.push(made);
             }
@@ -93,8 +82,7 @@ impl World {
             }
             Command::Terminate { pool } => {
                 let pool = self.pool(pool)?;
-                self.terminate(pool, by);
-                return Ok(Awaits::Terminated(pool));
+                self.terminate(pool);
             }
             Command::Join { pool, .. } => {
                 let pool = self.pool(pool)?;
@@ -113,15 +101,7 @@ impl World {
                     return Err(self.nonsense(why));
                 }
                 self.pool_names.insert(name.clone(), None);
-                // There, who lets go of a pool that has still to do lets it work on.
-                if self.choices.dialect == Dialect::CPython {
-                    if self.pools[pool].is_kept() {
-                        return Ok(Awaits::No(Value::None));
-                    }
-                    self.terminate(pool, by);
-                    return Ok(Awaits::Terminated(pool));
-                }
-                self.terminate(pool, by);
+                self.terminate(pool);
                 // L8: from inside, without waiting.
                 if !self.is_inside(by, pool) {
                     return Ok(Awaits::Gone(pool));
@@ -159,11 +139,11 @@ impl World {
                 return Ok(Awaits::No(self.processes[number].exitcode()));
             }
             Command::Kill { process } => {
-                let number = self.signalled(process, "kill")?;
+                let number = self.started(process)?;
                 self.signal(number, SIGKILL);
             }
             Command::TerminateProcess { process } => {
-                let number = self.signalled(process, "terminate")?;
+                let number = self.started(process)?;
                 self.signal(number, SIGTERM);
             }
             other => return Err(self.nonsense(format!("no program calls `{}`", other.name()))),
@@ -193,17 +173,5 @@ impl World {
         let process = self.process(name)?;
         self.processes[process].started()?;
         Ok(process)
-    }
-
-    /// The process that is to be sent a signal.
-    fn signalled(&mut self, name: &str, method: &str) -> Result<usize, Raised> {
-        self.started(name)
-            .map_err(|refused| match self.choices.dialect {
-                Dialect::Contract => refused,
-                Dialect::CPython => {
-                    let text = format!("'NoneType' object has no attribute '{method}'");
-                    raised("AttributeError", text)
-                }
-            })
     }
 }

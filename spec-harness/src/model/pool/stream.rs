@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::Contract;
+use super::Pool;
 use super::jobs::terminated;
 use crate::history::{Key, Raised};
-use crate::model::pool::{IterId, JobId, Outcome, Pool, Work};
+use crate::model::work::{IterId, JobId, Outcome, Work};
 use crate::model::{raised, saturating};
 use crate::protocol;
 
@@ -31,9 +31,9 @@ pub(super) struct Stream {
     ended: bool,
 }
 
-impl Contract {
-    /// O10: at first, as much is read as may wait.
-    pub(super) fn open_stream(&mut self, wish: &protocol::Stream<'_>) -> Result<IterId, Raised> {
+impl Pool {
+    /// Takes an input in that is read bit by bit. O10: at first, as much is read as may wait.
+    pub(in crate::model) fn imap(&mut self, wish: &protocol::Stream<'_>) -> Result<IterId, Raised> {
         // L2
         self.accepts()?;
         // O2, O3
@@ -41,7 +41,7 @@ impl Contract {
         if chunksize == 0 {
             return Err(raised("InvalidChunksize", "chunk size must be at least 1"));
         }
-        let read_ahead = wish.read_ahead.map_or(4 * self.staff.size, saturating);
+        let read_ahead = wish.read_ahead.map_or(4 * self.workers.size, saturating);
         if read_ahead == 0 {
             return Err(raised("InvalidReadAhead", "read-ahead must be at least 1"));
         }
@@ -79,16 +79,16 @@ impl Contract {
         }
     }
 
-    /// Somebody asks for the next result: where none is at hand, more is read.
-    pub(super) fn asked_stream(&mut self, iterator: IterId) {
+    /// Somebody asks an iterator for its next result: where none is at hand, more is read.
+    pub(in crate::model) fn asked(&mut self, iterator: IterId) {
         let stream = &self.streams[iterator];
         if stream.ready.is_empty() && !stream.ended {
             self.read(iterator, stream.read_ahead);
         }
     }
 
-    /// Takes in what has come, for one who waits.
-    pub(super) fn advance_stream(&mut self, iterator: IterId) {
+    /// Lets an iterator take in what has come, for one who waits.
+    pub(in crate::model) fn advance(&mut self, iterator: IterId) {
         while self.streams[iterator].ready.is_empty() && !self.streams[iterator].ended {
             let next = self.next_done(iterator);
             let stream = &mut self.streams[iterator];

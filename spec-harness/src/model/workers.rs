@@ -1,14 +1,14 @@
-//! The workers of a pool and the queue before them: what every pool has.
+//! The workers of a pool and the queue before them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
-use super::pool::{Asked, Begin, JobId, Work, Worker};
+use super::work::{Asked, Begin, JobId, Work, Worker};
 use crate::history::Key;
 
 /// A pool's workers, and what none of them has taken yet.
 #[derive(Debug)]
-pub(super) struct Staff {
+pub(super) struct Workers {
     /// Number of workers.
     pub(super) size: usize,
     /// W2: tasks (chunks) after which a worker leaves.
@@ -20,7 +20,8 @@ pub(super) struct Staff {
     busy: Vec<Busy>,
     /// Workers that have worked and rest.
     resting: VecDeque<Worker>,
-    hired: Worker,
+    /// The number of the worker that was made last.
+    last: Worker,
     /// Tasks that workers have had.
     served: BTreeMap<Worker, u64>,
     /// The worker of each task.
@@ -88,16 +89,16 @@ pub(super) struct Item {
     pub(super) last: bool,
 }
 
-impl Staff {
-    pub(super) fn new(size: usize, asked: &Asked, spread: bool) -> Staff {
-        Staff {
+impl Workers {
+    pub(super) fn new(size: usize, asked: &Asked, spread: bool) -> Workers {
+        Workers {
             size,
             share: asked.share,
             spread,
             queue: VecDeque::new(),
             busy: Vec::new(),
             resting: VecDeque::new(),
-            hired: 0,
+            last: 0,
             served: BTreeMap::new(),
             ran: BTreeMap::new(),
             deaf: BTreeSet::new(),
@@ -153,15 +154,6 @@ impl Staff {
         !self.busy.is_empty() || !self.starting.is_empty()
     }
 
-    /// Whether some worker is at rest: it waits for a task.
-    pub(super) fn has_idle(&self) -> bool {
-        self.busy.len() + self.starting.len() < self.size
-    }
-
-    pub(super) fn is_at_work(&self, key: Key) -> bool {
-        self.busy.iter().any(|busy| busy.runs(key))
-    }
-
     /// Bodies at work.
     pub(super) fn at_work(&self) -> impl Iterator<Item = Key> + '_ {
         let begun = self.busy.iter().filter(|busy| busy.chunk.begun);
@@ -173,17 +165,17 @@ impl Staff {
         self.starting.iter().map(|(_, key)| *key)
     }
 
-    /// W1: workers for the places that have none, where so many have lent theirs; each begins by the initializer.
-    /// Without one, nobody sees when a worker starts.
-    pub(super) fn hire(&mut self, lent: usize, next: &mut Key) -> Vec<Begin> {
+    /// W1: workers for the places that have none, and one more for each that is blocked; each begins by the
+    /// initializer. Without one, nobody sees when a worker starts.
+    pub(super) fn start(&mut self, blocked: usize, next: &mut Key) -> Vec<Begin> {
         let Some(initializer) = self.initializer else {
             return Vec::new();
         };
-        let staffed = self.busy.len() + self.resting.len() + self.starting.len() + self.vacant;
-        let missing = (self.size + lent).saturating_sub(staffed);
+        let present = self.busy.len() + self.resting.len() + self.starting.len() + self.vacant;
+        let missing = (self.size + blocked).saturating_sub(present);
         let start = |_| {
-            self.hired += 1;
-            let (worker, key) = (self.hired, *next);
+            self.last += 1;
+            let (worker, key) = (self.last, *next);
             *next += 1;
             self.starting.push((worker, key));
             Begin::Start {
@@ -214,9 +206,9 @@ impl Staff {
         self.vacant = self.vacant.saturating_sub(places);
     }
 
-    /// What begins where so many workers have lent their places. C1: at most its size. O5: first in, first out.
-    pub(super) fn begin(&mut self, lent: usize) -> Vec<Begin> {
-        while self.busy.len() < self.size + lent
+    /// What begins where so many workers are blocked. C1: at most its size work. O5: first in, first out.
+    pub(super) fn begin(&mut self, blocked: usize) -> Vec<Begin> {
+        while self.busy.len() < self.size + blocked
             && (self.initializer.is_none() || !self.resting.is_empty())
             && let Some(chunk) = self.queue.pop_front()
         {
@@ -255,8 +247,8 @@ impl Staff {
             self.resting.pop_front()
         };
         rested.unwrap_or_else(|| {
-            self.hired += 1;
-            self.hired
+            self.last += 1;
+            self.last
         })
     }
 
@@ -309,12 +301,6 @@ impl Staff {
         let start = self.starting.iter().find(|(_, start)| *start == key);
         busy.map(|busy| busy.worker)
             .or(start.map(|(worker, _)| *worker))
-    }
-
-    /// Whether the worker of this body ignores SIGTERM.
-    pub(super) fn is_deaf(&self, key: Key) -> bool {
-        self.worker(key)
-            .is_some_and(|worker| self.deaf.contains(&worker))
     }
 
     /// The worker that ran this body is gone; gives what it is at now. Nothing where it is not there any more.

@@ -1,10 +1,10 @@
 //! What becomes of a job: its chunks, its value or error, its callback.
 
-use super::{Contract, Phase};
+use super::{Phase, Pool};
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
-use crate::model::pool::{End, JobId, Outcome, Work};
-use crate::model::staff::{Item, Rest};
+use crate::model::work::{End, JobId, Outcome, Work};
+use crate::model::workers::{Item, Rest};
 use crate::model::{raised, saturating};
 use crate::protocol;
 
@@ -24,7 +24,7 @@ pub(super) struct Job {
     pub(super) ready: bool,
 }
 
-impl Contract {
+impl Pool {
     /// Takes a chunk of an imap in, which was accepted when the imap began.
     pub(super) fn submit_settled(&mut self, work: Work) -> Result<JobId, Raised> {
         match self.phase {
@@ -36,7 +36,7 @@ impl Contract {
     pub(super) fn let_in(&mut self, work: Work) -> Result<JobId, Raised> {
         let (items, id) = (work.keys.len(), self.jobs.len());
         let size = self.chunk_size(&work)?;
-        let chunks_left = self.staff.enqueue(id, &work, size);
+        let chunks_left = self.workers.enqueue(id, &work, size);
         // O6: a map of nothing is ready at once and calls nobody back.
         let nothing = chunks_left == 0;
         self.jobs.push(Job {
@@ -54,7 +54,7 @@ impl Contract {
     /// C5, O10: chunks that have places of the queue; those of an imap have a bound of their own.
     pub(super) fn placed(&self) -> usize {
         let takes_place = |job: &JobId| !self.jobs[*job].work.settled;
-        self.staff.queued().filter(takes_place).count()
+        self.workers.queued().filter(takes_place).count()
     }
 
     pub(super) fn chunk_size(&self, work: &Work) -> Result<usize, Raised> {
@@ -64,7 +64,7 @@ impl Contract {
             Some(0) => return Err(raised("InvalidChunksize", "chunk size must be at least 1")),
             Some(size) => saturating(size),
             // O2
-            None => self.staff.chunksize(work.keys.len()),
+            None => self.workers.chunksize(work.keys.len()),
         })
     }
 
@@ -79,7 +79,7 @@ impl Contract {
 
     /// A task has ended; nothing where this is none of the pool's.
     pub(super) fn task_ended(&mut self, key: Key, end: &End) -> Option<()> {
-        let job = self.staff.job(key)?;
+        let job = self.workers.job(key)?;
         let settled = self.jobs[job].work.settled;
         let (end, rest) = match end {
             // R10: that task alone fails, and the worker is replaced by one that is new.
@@ -99,7 +99,7 @@ impl Contract {
             // O4: the rest of the chunk is skipped.
             rest => rest,
         };
-        let Item { place, first, last } = self.staff.ended(key, rest)?;
+        let Item { place, first, last } = self.workers.ended(key, rest)?;
         let error = match end {
             Err(error) if rest != Rest::GoesOn => Some(error),
             // O6: by place, whenever it comes.
