@@ -10,7 +10,6 @@ mod format;
 mod function;
 mod lex;
 mod parse;
-mod show;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -19,7 +18,7 @@ mod value;
 pub use env::Env;
 pub use function::Function;
 pub use parse::{call, for_each};
-pub use template::{Piece, Template};
+pub use template::Template;
 pub use value::{MAX_DEPTH, MAX_WEIGHT, Value};
 
 use super::ast::Span;
@@ -66,7 +65,6 @@ enum Binary {
     Div,
     FloorDiv,
     Mod,
-    Pow,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

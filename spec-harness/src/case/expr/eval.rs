@@ -8,6 +8,20 @@ use super::{Binary, Comparison, Env, EvalError, Expr, Node, Unary, format};
 /// What is said when a whole number leaves 64 bits, or a float its range.
 pub(super) const OVERFLOW: &str = "the number is too large";
 
+impl Binary {
+    /// As it is written.
+    fn symbol(self) -> &'static str {
+        match self {
+            Binary::Add => "+",
+            Binary::Sub => "-",
+            Binary::Mul => "*",
+            Binary::Div => "/",
+            Binary::FloorDiv => "//",
+            Binary::Mod => "%",
+        }
+    }
+}
+
 /// The value of `expr` in `env`.
 pub(super) fn eval(expr: &Expr, env: &Env) -> Result<Value, EvalError> {
     let here = |result: Result<Value, String>| {
@@ -158,15 +172,6 @@ fn numeric(op: Binary, a: &Value, b: &Value) -> Result<Value, String> {
             Binary::Mul => return whole(x.checked_mul(y)),
             Binary::FloorDiv if y != 0 => return whole(floor_div(x, y)),
             Binary::Mod if y != 0 => return whole(floor_mod(x, y)),
-            Binary::Pow if y >= 0 => {
-                let exponent = u32::try_from(y).ok();
-                return whole(match (x, exponent) {
-                    (0 | 1, _) => Some(if y == 0 { 1 } else { x }),
-                    (-1, _) => Some(if y % 2 == 0 { 1 } else { -1 }),
-                    (_, Some(exponent)) => x.checked_pow(exponent),
-                    (_, None) => None,
-                });
-            }
             _ => {}
         }
     }
@@ -183,7 +188,6 @@ fn numeric(op: Binary, a: &Value, b: &Value) -> Result<Value, String> {
         Binary::Div => x / y,
         Binary::FloorDiv => float_div_mod(x, y).0,
         Binary::Mod => float_div_mod(x, y).1,
-        Binary::Pow => power(x, y)?,
     }))
 }
 
@@ -236,20 +240,6 @@ fn float_div_mod(a: f64, b: f64) -> (f64, f64) {
         },
         rest,
     )
-}
-
-fn power(x: f64, y: f64) -> Result<f64, String> {
-    if x == 0.0 && y < 0.0 {
-        return Err("0 cannot have a negative exponent".to_owned());
-    }
-    let result = x.powf(y);
-    if result.is_nan() && !x.is_nan() && !y.is_nan() {
-        return Err("the result is a complex number".to_owned());
-    }
-    if result.is_infinite() && x.is_finite() && y.is_finite() {
-        return Err(OVERFLOW.to_owned());
-    }
-    Ok(result)
 }
 
 /// The whole number that a float is, if it is one that fits.

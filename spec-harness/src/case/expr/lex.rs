@@ -25,9 +25,9 @@ pub(super) enum Kind {
 }
 
 /// The operators and brackets; the longer ones first, so that `**` is not two `*`.
-const SYMBOLS: [&str; 22] = [
-    "**", "//", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "(", ")", "[", "]", ",",
-    "=", ".", ":", "!",
+const SYMBOLS: [&str; 21] = [
+    "//", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "(", ")", "[", "]", ",", "=",
+    ".", ":", "!",
 ];
 
 /// Whether an expression ends at the text's end only, or also where a `{...}` part of a template ends.

@@ -1,14 +1,11 @@
 //! The text of a `print`, with expressions in braces.
 
-use std::fmt;
-
 use super::format::Spec;
 use super::parse;
-use super::{Env, EvalError, Expr, SyntaxError, Value, place};
+use super::{Env, EvalError, Expr, SyntaxError, place};
 use crate::case::ast::Span;
 
-/// A text such as `{i}------>{clock}`: `{x}` is the value as Python's `str` shows it, `{x!r}` as `repr`
-/// does, `{x:.2f}` formatted; `{{` and `}}` are braces.
+/// A text such as `{i}------>{clock}`: `{x}` is the value as Python's `str` shows it, `{x:.2f}` formatted; `{{` and `}}` are braces.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Template {
     /// Where it stands in the case file.
@@ -19,42 +16,10 @@ pub struct Template {
 #[derive(Debug, Clone, PartialEq)]
 enum Part {
     Text(String),
-    Value {
-        expr: Expr,
-        repr: bool,
-        format: Option<(String, Spec)>,
-    },
-}
-
-/// A stretch of a text with expressions.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Piece<'t> {
-    /// This text.
-    Text(&'t str),
-    /// The value of an expression: by `repr` or `str`, in this format unless it is empty.
-    Value {
-        /// The expression.
-        expr: &'t Expr,
-        /// `{x!r}`.
-        repr: bool,
-        /// What stands behind the colon.
-        format: &'t str,
-    },
+    Value { expr: Expr, format: Option<Spec> },
 }
 
 impl Template {
-    /// Its stretches, in order.
-    pub fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
-        self.parts.iter().map(|part| match part {
-            Part::Text(text) => Piece::Text(text),
-            Part::Value { expr, repr, format } => Piece::Value {
-                expr,
-                repr: *repr,
-                format: format.as_ref().map_or("", |(text, _)| text),
-            },
-        })
-    }
-
     /// Parses a text that stands at `at` in the case file (see [`Expr::parse`] about places).
     ///
     /// # Errors
@@ -108,16 +73,11 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Text(text) => out.push_str(text),
-                Part::Value { expr, repr, format } => {
+                Part::Value { expr, format } => {
                     let value = expr.eval(env)?;
-                    let value = if *repr {
-                        Value::Str(value.repr())
-                    } else {
-                        value
-                    };
                     let text = match format {
                         None => value.to_string(),
-                        Some((_, spec)) => spec.show(&value).map_err(|message| EvalError {
+                        Some(spec) => spec.show(&value).map_err(|message| EvalError {
                             span: expr.span,
                             message,
                         })?,
@@ -151,8 +111,6 @@ impl Template {
 /// The `{...}` part that begins at byte `brace`, and the byte behind it.
 fn value(text: &str, at: Span, brace: usize, here: Span) -> Result<(Part, usize), SyntaxError> {
     let (expr, mut end) = parse::part(text, at, brace + 1)?;
-    let repr = text[end..].starts_with("!r");
-    end += if repr { 2 } else { 0 };
     let mut format = None;
     if let Some(spec) = text[end..].strip_prefix(':') {
         let spec = &spec[..spec.find('}').unwrap_or(spec.len())];
@@ -160,10 +118,10 @@ fn value(text: &str, at: Span, brace: usize, here: Span) -> Result<(Part, usize)
         end = start + spec.len();
         let parsed = Spec::parse(spec)
             .map_err(|message| SyntaxError::new(place(text, at, start, end), message))?;
-        format = Some((spec.to_owned(), parsed));
+        format = Some(parsed);
     }
     match text[end..].chars().next() {
-        Some('}') => Ok((Part::Value { expr, repr, format }, end + 1)),
+        Some('}') => Ok((Part::Value { expr, format }, end + 1)),
         Some(c) => {
             let span = place(text, at, end, end + c.len_utf8());
             Err(SyntaxError::new(
@@ -173,23 +131,5 @@ fn value(text: &str, at: Span, brace: usize, here: Span) -> Result<(Part, usize)
         }
         None => Err(SyntaxError::new(here, "`{` is not closed")
             .help("write `{{` for a brace in the text".to_owned())),
-    }
-}
-
-impl fmt::Display for Template {
-    /// The text as it could stand in a case file.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for part in &self.parts {
-            match part {
-                Part::Text(text) => f.write_str(&text.replace('{', "{{").replace('}', "}}"))?,
-                Part::Value { expr, repr, format } => {
-                    let format = format.as_ref().map_or("", |(text, _)| text);
-                    let colon = if format.is_empty() { "" } else { ":" };
-                    let repr = if *repr { "!r" } else { "" };
-                    write!(f, "{{{expr}{repr}{colon}{format}}}")?;
-                }
-            }
-        }
-        Ok(())
     }
 }

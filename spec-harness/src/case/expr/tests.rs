@@ -17,11 +17,6 @@ const ARITHMETIC: &[(&str, &str)] = &[
     ("-7.5 % 2", "0.5"),
     ("7.5 % -2", "-0.5"),
     ("5.0 // -0.1", "-50.0"),
-    ("2 ** 10", "1024"),
-    ("2 ** -1", "0.5"),
-    ("-2 ** 2", "-4"),
-    ("2 ** 3 ** 2", "512"),
-    ("(-8) ** 3", "-512"),
     ("1 - 2 - 3", "-4"),
     ("2 + 3 * 4", "14"),
     ("(2 + 3) * 4", "20"),
@@ -70,46 +65,31 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("len(range(10))", "10"),
     ("len(s)", "2"),
     ("str(3.0) + str([1, 'a'])", "\"3.0[1, 'a']\""),
-    ("repr('a')", "\"'a'\""),
-    ("min(l), max(l), sum(l)", "(1, 3, 6)"),
-    ("min(2, 1)", "1"),
-    ("sum([0.5, 1])", "1.5"),
-    ("sorted([3, 1.5, 2])", "[1.5, 2, 3]"),
-    ("sorted(('b', 'a'))", "['a', 'b']"),
-    ("int('12') + int(3.9) + int(-3.9)", "12"),
-    ("float('1.5')", "1.5"),
     ("list('ab')", "['a', 'b']"),
-    ("tuple([1])", "(1,)"),
-    ("abs(-3)", "3"),
     ("l[0], l[-1], 'abc'[1]", "(3, 2, 'b')"),
     ("[[1, 2], [3]][0][1]", "2"),
-    ("sorted([1, 'a'])", "error: `<` cannot take str and int"),
     ("len(1)", "error: `len` cannot take int"),
 ];
 
 const FORMATS: &[(&str, &str)] = &[
     ("'hello world %d' % i", "'hello world 7'"),
     ("'func_return: %s' % s", "'func_return: 堵塞'"),
-    ("'%s %r' % ('a', 'a')", "\"a 'a'\""),
-    (
-        "'%.2f|%5d|%-5d|%05d|%+d' % (x, i, i, -i, i)",
-        "'2.50|    7|7    |-0007|+7'",
-    ),
+    ("'%.2f|%d|%.0f' % (x, -i, i)", "'2.50|-7|7'"),
     ("'%s' % [1, 'a']", "\"[1, 'a']\""),
     ("'%s' % (1,)", "'1'"),
     ("'%d%%' % 5", "'5%'"),
-    ("'%e' % 12345.678", "'1.234568e+04'"),
     ("'%d' % 3.7", "'3'"),
-    ("'%x' % 255", "'ff'"),
     ("'%.1f' % 0.25", "'0.2'"),
     ("'%f' % 1", "'1.000000'"),
-    ("'%.3s' % 'abcdef'", "'abc'"),
     ("'%s %s' % 1", "error: not enough values for the format"),
     (
         "'%s' % (1, 2)",
         "error: not all values are used by the format",
     ),
-    ("'%q' % 1", "error: unknown format `%q`"),
+    (
+        "'%5d' % 1",
+        "error: unknown format `5d`: there are s, d, f and .2f",
+    ),
     ("'%d' % 'a'", "error: `%d` cannot take str"),
     (
         "'100%' % ()",
@@ -207,7 +187,6 @@ fn the_reference_gives_the_same_values() {
 fn what_is_too_large_is_an_error() {
     let deep = format!("{}1{}", "[".repeat(1000), "]".repeat(1000));
     let long = vec!["1"; 1000].join("+");
-    let powers = vec!["1"; 1000].join("**");
     let signs = format!("{}1", "-".repeat(1000));
     same(&[
         ("9223372036854775807 + 1", "error: the number is too large"),
@@ -217,18 +196,16 @@ fn what_is_too_large_is_an_error() {
             "error: the number is too large",
         ),
         ("(-9223372036854775807 - 1) % -1", "0"),
-        ("2 ** 64", "error: the number is too large"),
-        ("10.0 ** 400", "error: the number is too large"),
         (
             "99999999999999999999",
             "syntax: `99999999999999999999` does not fit into 64 bits",
         ),
         (
-            "range(10 ** 9)",
+            "range(1000000000)",
             "error: the range has 1000000000 elements, more than 1048576",
         ),
         (
-            "'x' * 10 ** 12",
+            "'x' * 1000000000000",
             "error: the value is too large (more than 1048576 bytes or elements)",
         ),
         (
@@ -236,21 +213,14 @@ fn what_is_too_large_is_an_error() {
             "error: the value is too large (more than 1048576 bytes or elements)",
         ),
         (
-            "'%99999999d' % 1",
-            "error: a width of 99999999 is more than 1000",
-        ),
-        (
             "'%.99999999f' % 1",
             "error: 99999999 decimals are more than 1000",
         ),
         (&deep, "syntax: the expression is nested too deeply"),
         (&long, "syntax: the expression is nested too deeply"),
-        (&powers, "syntax: the expression is nested too deeply"),
         (&signs, "syntax: the expression is nested too deeply"),
         ("1 / 0", "error: division by zero"),
         ("1 % 0", "error: division by zero"),
-        ("0 ** -1", "error: 0 cannot have a negative exponent"),
-        ("(-1) ** 0.5", "error: the result is a complex number"),
     ]);
 }
 
@@ -318,9 +288,9 @@ fn templates_show_values_as_print_does() {
     for (text, wanted) in [
         ("{i}------>{x}", "7------>2.5"),
         ("msg:  {s}", "msg:  堵塞"),
-        ("{l} {s!r}", "[3, 1, 2] '堵塞'"),
+        ("{l}", "[3, 1, 2]"),
         ("{{{i}}} }}{{", "{7} }{"),
-        ("{x:.2f} {i:03d} {'a}b'}", "2.50 007 a}b"),
+        ("{x:.2f} {i:d} {'a}b'}", "2.50 7 a}b"),
         ("{i != 7} {l[0]}", "False 3"),
         ("{'%d:%d' % (i, i)}", "7:7"),
         ("{ i / 10 }", "0.7"),
@@ -329,9 +299,6 @@ fn templates_show_values_as_print_does() {
     ] {
         let template = Template::parse(text, at(text)).unwrap();
         assert_eq!(template.render(&env()).unwrap(), wanted, "{text}");
-        let shown = template.to_string();
-        let again = Template::parse(&shown, at(&shown)).unwrap();
-        assert_eq!(again.render(&env()).unwrap(), wanted, "{shown}");
     }
 }
 
@@ -342,7 +309,7 @@ fn a_bad_template_is_refused_with_its_place() {
         ("a } b", 2, "`}` closes nothing"),
         ("{}", 1, "expected a value, found the end"),
         ("{i!s}", 2, "expected `}`, found `!`"),
-        ("{i:q}", 3, "unknown format `q`"),
+        ("{i:q}", 3, "unknown format `q`: there are s, d, f and .2f"),
         ("{1 +}", 4, "expected a value, found the end"),
         ("{i j}", 3, "expected an operator or the end, found `j`"),
     ] {
@@ -380,8 +347,8 @@ fn expression() -> impl Strategy<Value = String> {
     ];
     leaf.prop_recursive(4, 24, 3, |inner| {
         let operators = prop::sample::select(vec![
-            "+", "-", "*", "/", "//", "%", "**", "and", "or", "<", "<=", "==", "!=", "in",
-            "not in", "is", "is not",
+            "+", "-", "*", "/", "//", "%", "and", "or", "<", "<=", "==", "!=", "in", "not in",
+            "is", "is not",
         ]);
         prop_oneof![
             (inner.clone(), operators, inner.clone())
@@ -396,29 +363,7 @@ fn expression() -> impl Strategy<Value = String> {
     })
 }
 
-/// The shape of an expression without its places, which differ between two ways to write it.
-fn shape(expr: &Expr) -> String {
-    let debug = format!("{expr:?}");
-    let mut shape = String::new();
-    for piece in debug.split("span: Span { ") {
-        match piece.split_once(" }, ") {
-            Some((place, rest)) if place.starts_with("start") => shape.push_str(rest),
-            _ => shape.push_str(piece),
-        }
-    }
-    shape
-}
-
 proptest! {
-    #[test]
-    fn an_expression_shown_and_parsed_again_is_the_same(text in expression()) {
-        let first = Expr::parse(&text, at(&text)).unwrap();
-        let shown = first.to_string();
-        let again = Expr::parse(&shown, at(&shown));
-        prop_assert!(again.is_ok(), "{text} -> {shown}: {again:?}");
-        prop_assert_eq!(shape(&first), shape(&again.unwrap()), "{} -> {}", text, shown);
-    }
-
     #[test]
     fn evaluating_never_panics(text in expression()) {
         let _ = eval(&text);
@@ -438,7 +383,7 @@ proptest! {
     #[test]
     fn no_soup_of_tokens_makes_the_parser_panic(
         tokens in prop::collection::vec(prop::sample::select(vec![
-            "(", ")", "[", "]", "{", "}", ",", ":", "!", "+", "-", "**", "%", "'", "\"", "\\", " ", "1", ".",
+            "(", ")", "[", "]", "{", "}", ",", ":", "!", "+", "-", "%", "'", "\"", "\\", " ", "1", ".",
             "e", "i", "l", "not", "in", "is", "len", "range", "=", "<", "堵", "0x", "_",
         ]), 0..40)
     ) {

@@ -243,7 +243,7 @@ impl Lower {
                 Some(value) => Which::Is(value),
                 None => {
                     self.report(
-                        Diagnostic::new(arg.span, format!("`{arg}` is no plain value"))
+                        Diagnostic::new(arg.span, "this is no plain value")
                             .help("text is written in quotes: `func('a')`"),
                     );
                     return None;

@@ -50,7 +50,7 @@ impl Lower {
         for arg in args {
             let Some(param) = arg.as_name() else {
                 self.report(
-                    Diagnostic::new(arg.span, format!("`{arg}` is no parameter"))
+                    Diagnostic::new(arg.span, "this is no parameter")
                         .help("name the parameters: `func(i)`"),
                 );
                 return None;

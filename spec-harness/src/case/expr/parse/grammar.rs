@@ -173,31 +173,7 @@ impl Parser<'_> {
             }
             _ => None,
         };
-        self.prefixed(sign, Self::power)
-    }
-
-    /// `a ** b`: binds tighter than a sign on its left, looser than one on its right.
-    fn power(&mut self) -> Result<Expr, SyntaxError> {
-        let base = self.postfix()?;
-        if !self.eat("**") {
-            return Ok(base);
-        }
-        self.nesting += 1;
-        let exponent = if self.nesting > MAX_HEIGHT {
-            Err(SyntaxError::new(
-                base.span,
-                "the expression is nested too deeply",
-            ))
-        } else {
-            self.signed()
-        };
-        self.nesting -= 1;
-        let exponent = exponent?;
-        let span = Self::join(&base, exponent.span);
-        node(
-            span,
-            Node::Binary(Binary::Pow, Box::new(base), Box::new(exponent)),
-        )
+        self.prefixed(sign, Self::postfix)
     }
 
     fn postfix(&mut self) -> Result<Expr, SyntaxError> {
