@@ -160,6 +160,14 @@ pub trait Program: Send + Sync + 'static {
     /// The call's own by its portable name, or `Protocol` where the request makes no sense.
     fn call(&self, command: Command) -> Answer;
 
+    /// The same on the thread of a task or callback, which calls from inside.
+    ///
+    /// # Errors
+    /// As [`call`](Program::call).
+    fn call_from_body(&self, command: Command) -> Answer {
+        self.call(command)
+    }
+
     /// Lets go of everything that is still open, as a `main` does that returns.
     fn leave(&self);
 }
@@ -193,7 +201,7 @@ pub fn serve<P: Program>(program: impl FnOnce(Timers) -> P) -> ExitCode {
     let clock = Arc::new(HarnessClock::new(replies.clone()));
     let program = Arc::new(program(Timers::bound(clock.clone())));
     let reachable = program.clone();
-    puppet::set_calls(move |command| reachable.call(command));
+    puppet::set_calls(move |command| reachable.call_from_body(command));
     let (main, main_calls) = mpsc::channel();
     let reader = Reader {
         main,

@@ -42,6 +42,9 @@ pub const SOCKET_VARIABLE: &str = "SPEC_SOCKET";
 /// Environment variable that is unique for each run; whatever carries it belongs to that run.
 pub const RUN_VARIABLE: &str = "SPEC_RUN";
 
+/// Environment variable that is there where tasks or callbacks of the case call pools: main then does not hold them alone.
+pub const SHARED_VARIABLE: &str = "SPEC_SHARED";
+
 /// What a peer sent and could not be understood.
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}{}{line}", if line.is_empty() { "" } else { ": " })]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::iter;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use pool_core::{Each, Imap, Pool, PoolError, TaskError, Timers};
 use serde_json::Value;
 
 use super::clock::seconds;
-use super::handle::{Handle, list, one, submit};
+use super::handle::{Handle, Kept, Way, list, one, submit};
 use super::hello::hello;
 use super::named::{
     Answer, bad, error, named, not_started, not_submitted, refused, timed_out, unknown,
@@ -20,16 +21,22 @@ use super::named::{
 use super::parcel::Parcel;
 use super::puppet::Ended;
 use super::{Bare, PoolWish, Program, Subject, puppet};
-use crate::protocol::{Command, ErrorReply, Hello, Job, Later, Stream, Tasks, WorkerKind};
+use crate::protocol::{
+    Command, ErrorReply, Hello, Job, Later, SHARED_VARIABLE, Stream, Tasks, WorkerKind,
+};
 
 /// Everything that the program under test has made, by name.
 pub(super) struct Calls<S: Subject> {
     timers: Timers,
     /// In the order of their making.
     pools: Mutex<Vec<(String, Arc<S::Pool>)>>,
-    handles: Mutex<HashMap<String, Arc<Handle>>>,
+    handles: Mutex<HashMap<String, Arc<Kept>>>,
     iterators: Mutex<HashMap<String, Arc<Mutex<Results>>>>,
     processes: Mutex<HashMap<String, Arc<dyn Bare>>>,
+    /// Calls that were made so far.
+    count: AtomicUsize,
+    /// Bodies call pools: then main is not the only one who holds them.
+    is_shared: bool,
 }
 
 /// The results of an `imap`, one by one.
@@ -41,22 +48,35 @@ impl<S: Subject> Program for Calls<S> {
     }
 
     fn call(&self, command: Command) -> Answer {
-        self.make(command)
+        let way = Way::of(self.count.fetch_add(1, Ordering::Relaxed));
+        self.make(command, way)
     }
 
-    /// The last pool first.
+    fn call_from_body(&self, command: Command) -> Answer {
+        // Who awaits on a worker's thread is for the pool no worker that waits, and lends no place.
+        self.make(command, Way::ByReference)
+    }
+
+    /// As variables go at the end of a main: the last first.
     fn leave(&self) {
-        // Tasks and callbacks may call any pool until the last one has gone, so that main is not the only one who
-        // holds them: what a drop would do is done by name. Not under the lock: it may wait for such a call.
-        let pools = lock(&self.pools).clone();
-        for (_, pool) in pools.iter().rev() {
-            pool.terminate();
-            // Terminated, and by main: nothing is left to refuse.
-            let _ = pool.join();
+        // Tasks and callbacks that call pools hold them as main does: what a drop would do is done by name, and meanwhile they can be
+        // called. Not under the lock: it may wait for such a call.
+        if self.is_shared {
+            let pools = lock(&self.pools).clone();
+            for (_, pool) in pools.iter().rev() {
+                pool.terminate();
+                // Terminated, and by main: nothing is left to refuse.
+                let _ = pool.join();
+            }
         }
-        lock(&self.pools).clear();
-        lock(&self.handles).clear();
         lock(&self.iterators).clear();
+        lock(&self.handles).clear();
+        loop {
+            // Not under the lock, either.
+            let last = lock(&self.pools).pop();
+            let Some((_, pool)) = last else { break };
+            drop(pool);
+        }
         lock(&self.processes).clear();
     }
 }
@@ -69,10 +89,12 @@ impl<S: Subject> Calls<S> {
             handles: Mutex::default(),
             iterators: Mutex::default(),
             processes: Mutex::default(),
+            count: AtomicUsize::new(0),
+            is_shared: std::env::var_os(SHARED_VARIABLE).is_some(),
         }
     }
 
-    fn make(&self, command: Command) -> Answer {
+    fn make(&self, command: Command, way: Way) -> Answer {
         if let Some(job) = command.job() {
             return self.submit(job);
         }
@@ -98,7 +120,9 @@ impl<S: Subject> Calls<S> {
                 nothing()
             }
             Command::Next { iterator, timeout } => self.next(&iterator, timeout.map(seconds)),
-            Command::Get { handle, timeout } => self.handle(&handle)?.get(timeout.map(seconds)),
+            Command::Get { handle, timeout } => {
+                self.handle(&handle)?.get(timeout.map(seconds), way)
+            }
             Command::Wait { handle, timeout } => {
                 self.handle(&handle)?.wait(timeout.map(seconds));
                 nothing()
@@ -136,6 +160,11 @@ impl<S: Subject> Calls<S> {
                     pools.remove(at.ok_or_else(|| unknown("pool", &pool))?)
                 };
                 drop(gone);
+                nothing()
+            }
+            Command::DropHandle { handle } => {
+                let gone = lock(&self.handles).remove(&handle);
+                gone.map(drop).ok_or_else(|| unknown("handle", &handle))?;
                 nothing()
             }
             Command::Process {
@@ -247,7 +276,7 @@ impl<S: Subject> Calls<S> {
             .ok_or_else(|| unknown("pool", name))
     }
 
-    fn handle(&self, name: &str) -> Result<Arc<Handle>, ErrorReply> {
+    fn handle(&self, name: &str) -> Result<Arc<Kept>, ErrorReply> {
         lock(&self.handles)
             .get(name)
             .cloned()
@@ -262,7 +291,7 @@ impl<S: Subject> Calls<S> {
     }
 
     fn keep(&self, later: &Later<'_>, handle: Handle) -> Answer {
-        lock(&self.handles).insert(later.handle.to_owned(), Arc::new(handle));
+        lock(&self.handles).insert(later.handle.to_owned(), Arc::new(handle.into()));
         nothing()
     }
 }

@@ -1,5 +1,9 @@
 //! Handles and callbacks of one call or of a map, behind one face.
 
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 use pool_core::{AsyncResult, PoolError};
@@ -16,14 +20,14 @@ pub(super) enum Handle {
 }
 
 impl Handle {
-    pub(super) fn ready(&self) -> bool {
+    fn ready(&self) -> bool {
         match self {
             Handle::One(result) => result.ready(),
             Handle::Many(result) => result.ready(),
         }
     }
 
-    pub(super) fn successful(&self) -> Result<bool, PoolError> {
+    fn successful(&self) -> Result<bool, PoolError> {
         match self {
             Handle::One(result) => result.successful(),
             Handle::Many(result) => result.successful(),
@@ -31,7 +35,7 @@ impl Handle {
     }
 
     /// Waits until it is ready, or the time is over.
-    pub(super) fn wait(&self, limit: Option<Duration>) {
+    fn wait(&self, limit: Option<Duration>) {
         fn wait<T, E>(result: &AsyncResult<T, E>, limit: Option<Duration>) {
             match limit {
                 None => result.wait(),
@@ -44,8 +48,8 @@ impl Handle {
         }
     }
 
-    /// The value, which stays: a program may look at it again, and from another thread.
-    pub(super) fn get(&self, limit: Option<Duration>) -> Answer {
+    /// The value by reference: it stays.
+    fn get_ref(&self, limit: Option<Duration>) -> Answer {
         fn get<T>(
             result: &AsyncResult<T, Parcel<ErrorReply>>,
             limit: Option<Duration>,
@@ -60,6 +64,241 @@ impl Handle {
             Handle::One(result) => get(result, limit).map(one),
             Handle::Many(result) => get(result, limit).map(list),
         }
+    }
+
+    /// The value of one that is ready, moved out: by `get`, or by `get_timeout`.
+    fn take(self, by_timeout: bool) -> Answer {
+        fn take<T>(
+            mut result: AsyncResult<T, Parcel<ErrorReply>>,
+            by_timeout: bool,
+        ) -> Result<T, ErrorReply> {
+            let outcome = match by_timeout {
+                false => result.get(),
+                true => result.get_timeout(Duration::ZERO).map_err(timed_out)?,
+            };
+            outcome.map_err(|error| named(&error))
+        }
+        match self {
+            Handle::One(result) => take(result, by_timeout).map(|value| one(&value)),
+            Handle::Many(result) => take(result, by_timeout).map(|value| list(&value)),
+        }
+    }
+
+    /// Asks it as a future.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Answer> {
+        match self {
+            Handle::One(result) => Pin::new(result)
+                .poll(context)
+                .map_ok(|value| one(&value))
+                .map_err(|error| named(&error)),
+            Handle::Many(result) => Pin::new(result)
+                .poll(context)
+                .map_ok(|value| list(&value))
+                .map_err(|error| named(&error)),
+        }
+    }
+}
+
+/// How a result is asked for. The program says `get`; a program in Rust has several ways to, and each has to come to the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By `get_ref`, or `get_ref_timeout`.
+    ByReference,
+    /// By `get`, when it is there.
+    ByValue,
+    /// By `get_timeout`, when it is there.
+    ByTimeout,
+    /// Awaited.
+    Awaited,
+}
+
+impl Way {
+    const ALL: [Way; 4] = [Way::Awaited, Way::ByValue, Way::ByReference, Way::ByTimeout];
+
+    /// That of the call with this number: each in turn.
+    pub(super) fn of(number: usize) -> Way {
+        Way::ALL[number % Way::ALL.len()]
+    }
+}
+
+/// A handle as the program keeps it: it may be asked again for what it has given.
+pub(super) struct Kept {
+    place: Mutex<Place>,
+    /// It is no longer lent.
+    back: Condvar,
+}
+
+/// Where a handle is.
+enum Place {
+    Here(Arc<Handle>),
+    /// This thread awaits it, and gives it back where another asks for it.
+    Lent {
+        to: Thread,
+        recalled: bool,
+    },
+    /// The pool's handle has gone: what came of the job, and whether that was a value.
+    Spent(Answer, bool),
+}
+
+/// The handle, or what it has given.
+type Found = Result<Arc<Handle>, (Answer, bool)>;
+
+impl From<Handle> for Kept {
+    fn from(handle: Handle) -> Kept {
+        Kept {
+            place: Mutex::new(Place::Here(Arc::new(handle))),
+            back: Condvar::new(),
+        }
+    }
+}
+
+impl Kept {
+    pub(super) fn ready(&self) -> bool {
+        self.find().map_or(true, |handle| handle.ready())
+    }
+
+    pub(super) fn successful(&self) -> Result<bool, PoolError> {
+        match self.find() {
+            Ok(handle) => handle.successful(),
+            Err((_, successful)) => Ok(successful),
+        }
+    }
+
+    /// Waits until it is ready, or the time is over.
+    pub(super) fn wait(&self, limit: Option<Duration>) {
+        if let Ok(handle) = self.find() {
+            handle.wait(limit);
+        }
+    }
+
+    /// The value, asked for in this way. Where it may not be moved out, because another thread uses it as well, it is looked at.
+    pub(super) fn get(&self, limit: Option<Duration>, way: Way) -> Answer {
+        if let (Way::Awaited, None) = (way, limit) {
+            return self.awaited();
+        }
+        let handle = match self.find() {
+            Ok(handle) => handle,
+            Err((answer, _)) => return answer,
+        };
+        if matches!(way, Way::ByReference | Way::Awaited) {
+            return handle.get_ref(limit);
+        }
+        handle.wait(limit);
+        if !handle.ready() {
+            // The time is over, or it is refused: the error is that of any way.
+            return handle.get_ref(limit.map(|_| Duration::ZERO));
+        }
+        drop(handle);
+        self.spend(|handle| handle.take(way == Way::ByTimeout))
+    }
+
+    /// What a future of it comes to, on this very thread.
+    fn awaited(&self) -> Answer {
+        let mut handle = match self.lend() {
+            Ok(handle) => handle,
+            // Others use it: it cannot be moved.
+            Err(Ok(handle)) => return handle.get_ref(None),
+            Err(Err((answer, _))) => return answer,
+        };
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        loop {
+            let polled = handle.poll(&mut Context::from_waker(&waker));
+            let is_there = handle.ready();
+            let recalled = matches!(*self.place(), Place::Lent { recalled: true, .. });
+            match polled {
+                Poll::Ready(answer) if is_there => {
+                    let successful = handle.successful() == Ok(true);
+                    self.put(Place::Spent(answer.clone(), successful));
+                    return answer;
+                }
+                // It is refused, and the value stays where it is.
+                Poll::Ready(refused) => {
+                    self.put(Place::Here(Arc::new(handle)));
+                    return refused;
+                }
+                Poll::Pending if recalled => {
+                    let handle = Arc::new(handle);
+                    self.put(Place::Here(handle.clone()));
+                    return handle.get_ref(None);
+                }
+                Poll::Pending => thread::park(),
+            }
+        }
+    }
+
+    /// No panic happens under this lock; a poisoned one would still hold a whole place.
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, place: Place) {
+        *self.place() = place;
+        self.back.notify_all();
+    }
+
+    /// The handle, as soon as it is not lent.
+    fn find(&self) -> Found {
+        let mut place = self.place();
+        loop {
+            match &mut *place {
+                Place::Here(handle) => return Ok(handle.clone()),
+                Place::Spent(answer, successful) => return Err((answer.clone(), *successful)),
+                Place::Lent { to, recalled } => {
+                    *recalled = true;
+                    to.unpark();
+                }
+            }
+            place = self
+                .back
+                .wait(place)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The handle itself, where nobody else uses it: until it is put back it is lent to this thread.
+    fn lend(&self) -> Result<Handle, Found> {
+        let handle = self.find().map_err(Err)?;
+        let mut place = self.place();
+        if let Place::Here(kept) = &*place
+            && Arc::ptr_eq(kept, &handle)
+        {
+            let lent = Place::Lent {
+                to: thread::current(),
+                recalled: false,
+            };
+            let kept = std::mem::replace(&mut *place, lent);
+            drop(kept);
+            match Arc::try_unwrap(handle) {
+                Ok(handle) => return Ok(handle),
+                Err(shared) => {
+                    *place = Place::Here(shared.clone());
+                    return Err(Ok(shared));
+                }
+            }
+        }
+        Err(Ok(handle))
+    }
+
+    /// Moves the value of one that is ready out, where nobody else uses it.
+    fn spend(&self, take: impl FnOnce(Handle) -> Answer) -> Answer {
+        let handle = match self.lend() {
+            Ok(handle) => handle,
+            Err(Ok(handle)) => return handle.get_ref(None),
+            Err(Err((answer, _))) => return answer,
+        };
+        let successful = handle.successful() == Ok(true);
+        let answer = take(handle);
+        self.put(Place::Spent(answer.clone(), successful));
+        answer
+    }
+}
+
+/// Wakes a thread that awaits.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 
@@ -98,3 +337,73 @@ macro_rules! submit {
     }};
 }
 pub(super) use submit;
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use std::sync::mpsc;
+
+    use pool_thread::ThreadPool;
+
+    use super::*;
+    use crate::adapter::puppet::Ended;
+
+    /// A handle of a task that ends when it is told to.
+    fn kept(pool: &ThreadPool, end: Ended) -> (Kept, mpsc::Sender<()>) {
+        let (go, goes) = mpsc::channel::<()>();
+        let task = move |end: Ended| {
+            // It goes on as well where nobody is left to tell it.
+            let _ = goes.recv();
+            end
+        };
+        let made = pool.try_apply_async(task, end).expect("the pool runs");
+        (Handle::One(made).into(), go)
+    }
+
+    #[test]
+    fn each_way_gives_the_same_and_again() {
+        let pool = ThreadPool::builder().size(1).build().expect("a pool");
+        let error = ErrorReply {
+            kind: "ValueError".into(),
+            text: "bad".into(),
+        };
+        for way in Way::ALL {
+            for end in [Ok(Value::from(7)), Err(error.clone())] {
+                let sent = end.clone().map(Parcel::sent).map_err(Parcel::sent);
+                let (kept, go) = kept(&pool, sent);
+                assert!(!kept.ready());
+                drop(go);
+                assert_eq!(kept.get(None, way), end, "{way:?}");
+                assert_eq!(kept.get(None, Way::ByReference), end, "{way:?} again");
+                assert_eq!((kept.ready(), kept.successful()), (true, Ok(end.is_ok())));
+                let (kept, _go) = self::kept(&pool, Ok(Parcel::sent(Value::Null)));
+                let late = kept
+                    .get(Some(Duration::ZERO), way)
+                    .expect_err("it has not ended");
+                assert_eq!(late.kind, "TimedOut", "{way:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_that_is_awaited_comes_back_where_another_thread_asks() {
+        let pool = ThreadPool::builder().size(1).build().expect("a pool");
+        let (kept, go) = kept(&pool, Ok(Parcel::sent(Value::from(7))));
+        thread::scope(|scope| {
+            let lent = kept
+                .lend()
+                .unwrap_or_else(|_| panic!("nobody else uses it"));
+            let asks = scope.spawn(|| kept.ready());
+            // Until the other thread asks.
+            while !matches!(*kept.place(), Place::Lent { recalled: true, .. }) {
+                thread::park();
+            }
+            kept.put(Place::Here(Arc::new(lent)));
+            assert!(!asks.join().expect("it ends"));
+            let awaits = scope.spawn(|| kept.get(None, Way::Awaited));
+            assert!(!kept.ready(), "whether it is lent already or not");
+            drop(go);
+            assert_eq!(awaits.join().expect("it ends"), Ok(Value::from(7)));
+        });
+        assert!(kept.ready());
+    }
+}

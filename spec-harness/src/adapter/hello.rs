@@ -22,6 +22,7 @@ pub(super) fn hello<S: Subject>() -> Hello {
         "wait",
         "ready",
         "successful",
+        "drop_handle",
         "close",
         "terminate",
         "join",

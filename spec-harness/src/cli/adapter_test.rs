@@ -363,8 +363,8 @@ mod tests {
     #[test]
     fn every_check_is_a_case_and_every_ability_has_one() {
         let checks = checks().unwrap_or_else(|problem| panic!("{problem}"));
-        // No program asks for a pid, and timers are asked for by the adapter.
-        let asked = |ability: &&str| !["pid", "timers"].contains(ability);
+        // No program asks for a pid or lets go of a handle, and timers are asked for by the adapter.
+        let asked = |ability: &&str| !["pid", "drop_handle", "timers"].contains(ability);
         for ability in protocol::abilities().map(|(name, _)| name).filter(asked) {
             let needs = |check: &Check| replay::needs(&check.case).contains(ability);
             assert!(checks.iter().any(needs), "{ability}");

@@ -117,6 +117,11 @@ pub enum Command {
         /// The pool.
         pool: String,
     },
+    /// Lets go of a handle that no variable of the program keeps.
+    DropHandle {
+        /// The handle.
+        handle: String,
+    },
     /// Stops the pool.
     Terminate {
         /// The pool.
@@ -261,6 +266,7 @@ impl Command {
             Command::Wait { .. } => "wait",
             Command::Ready { .. } => "ready",
             Command::Successful { .. } => "successful",
+            Command::DropHandle { .. } => "drop_handle",
             Command::Close { .. } => "close",
             Command::Terminate { .. } => "terminate",
             Command::Join { .. } => "join",

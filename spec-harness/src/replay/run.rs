@@ -49,7 +49,11 @@ pub(super) fn once(
     watch: &mut dyn FnMut(&Event),
 ) -> (Result<History, Fault>, Seen) {
     let mut seen = Seen::default();
-    let session = match Session::start(target) {
+    let needs = super::needs::needs(case);
+    let is_shared = ["call_from_task", "call_from_callback"]
+        .iter()
+        .any(|call| needs.contains(*call));
+    let session = match Session::start(target, is_shared) {
         Ok(session) => session,
         Err(fault) => return (Err(fault), seen),
     };
@@ -70,6 +74,7 @@ pub(super) fn once(
         staff: BTreeMap::new(),
         ran: BTreeMap::new(),
         asks_names: false,
+        drops_handles: false,
         joined: Vec::new(),
         adapter: 0,
         timers: false,
@@ -140,6 +145,8 @@ struct Run<'c, 'w> {
     ran: BTreeMap<Key, Worker>,
     /// Somebody asks for names of workers.
     asks_names: bool,
+    /// It is told which handles nobody keeps.
+    drops_handles: bool,
     /// Pools of which a call to join has returned since the last rest.
     joined: Vec<String>,
     /// Where the body of a task is.
@@ -201,6 +208,7 @@ enum Asked {
     Hello,
     Actor(ActorId),
     Timer,
+    Handle,
     Exit,
 }
 

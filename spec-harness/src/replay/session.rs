@@ -102,7 +102,7 @@ struct Puppet {
 }
 
 impl Session {
-    pub(super) fn start(target: &Target) -> Result<Session, Fault> {
+    pub(super) fn start(target: &Target, is_shared: bool) -> Result<Session, Fault> {
         let broken = |what: &str, e: io::Error| Fault::Ends(Ending::Broken(format!("{what}: {e}")));
         // What the harness itself lacks says nothing about the adapter.
         let lacking = |what: &str, e: io::Error| unknown(format!("{what}: {e}"));
@@ -121,9 +121,13 @@ impl Session {
             .env_remove("RUST_BACKTRACE")
             .env(protocol::RUN_VARIABLE, scratch.name())
             .env(protocol::SOCKET_VARIABLE, scratch.socket())
+            .env_remove(protocol::SHARED_VARIABLE)
             .stdin(Stdio::piped())
             .stdout(its_stdout)
             .stderr(Stdio::piped());
+        if is_shared {
+            command.env(protocol::SHARED_VARIABLE, "1");
+        }
         let (mark, spawned) = sys::spawn(&mut command);
         // It has a copy of the other end of its stdout.
         drop(command);

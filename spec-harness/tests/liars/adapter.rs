@@ -47,12 +47,14 @@ pub(crate) enum Lie {
     WrongId,
     /// It says that it can do what nobody asks for.
     UnknownAbility,
+    /// It is honest, can let go of handles, and ends with the number of those that it still has.
+    CountsHandles,
     /// It polls every 30 ms and says 1 ms.
     UnderstatedPolls,
 }
 
 impl Lie {
-    const ALL: [Lie; 16] = [
+    const ALL: [Lie; 17] = [
         Lie::Honest,
         Lie::EndsWith70,
         Lie::EndsBySignal,
@@ -68,6 +70,7 @@ impl Lie {
         Lie::CarriageReturn,
         Lie::WrongId,
         Lie::UnknownAbility,
+        Lie::CountsHandles,
         Lie::UnderstatedPolls,
     ];
 
@@ -81,6 +84,7 @@ impl Lie {
         match self {
             Lie::CanNothing => can.clear(),
             Lie::UnknownAbility => can.push("call_backs"),
+            Lie::CountsHandles => can.push("drop_handle"),
             _ => {}
         }
         let declines = match self {
@@ -196,6 +200,7 @@ pub(crate) fn main(lie: Lie) {
         Lie::EndsWith70 => std::process::exit(70),
         Lie::EndsBySignal => raise(Signal::SIGKILL).expect("it is allowed"),
         Lie::Daemon => daemon(),
+        Lie::CountsHandles => std::process::exit(adapter.handles.len() as i32),
         _ => {}
     }
     std::process::exit(0)
@@ -263,6 +268,7 @@ impl Adapter {
                     _ => answer,
                 };
             }
+            "drop_handle" => drop(self.handles.remove(&name("handle"))),
             "close" => self.end_of(&name("pool")),
             "join" if !self.is_closed(&name("pool")) => return error("StillRunning"),
             "join" => {

@@ -60,6 +60,7 @@ tests! {
     what_is_wrong_with_a_message_is_one_line
     polls_that_are_understated_are_named
     an_interpreter_that_is_missing_is_named
+    a_handle_that_nobody_keeps_is_let_go
 }
 
 const JOBS: &str = "spec: 1
@@ -319,4 +320,13 @@ fn an_interpreter_that_is_missing_is_named() {
             .ends_with(1)
             .says(line);
     }
+}
+
+fn a_handle_that_nobody_keeps_is_let_go() {
+    run(Lie::CountsHandles, IN_ORDER)
+        .ends_with(0)
+        .says(": 1 pass");
+    run(Lie::CountsHandles, JOBS)
+        .ends_with(1)
+        .says("the program ended with exit code 2");
 }

@@ -97,6 +97,7 @@ pub(in crate::case) const ABILITIES: &[Named] = &[
     named("wait", "`wait` for a handle"),
     named("ready", "`ready` of a handle"),
     named("successful", "`successful` of a handle"),
+    named("drop_handle", "lets go of a handle that nobody keeps"),
     named("close", "`close`"),
     named("terminate", "`terminate`"),
     named("join", "`join`"),

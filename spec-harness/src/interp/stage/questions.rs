@@ -66,6 +66,16 @@ impl Stage<'_> {
         }
     }
 
+    /// The handle that a call of main or a thread makes and that no variable of the program gets, while the call has not returned.
+    pub fn unkept(&self, caller: Caller) -> Option<&str> {
+        let Caller::Actor(actor) = caller else {
+            return None;
+        };
+        let later = self.calls.get(&caller)?.call.command.job()?.later?;
+        let step = self.program.current(actor)?;
+        (step.bind.is_none() && step.into.is_none()).then_some(later.handle)
+    }
+
     /// The pool that a task was handed to.
     pub fn pool_of(&self, key: Key) -> Option<&str> {
         self.program.task(key)?.pool.as_deref()

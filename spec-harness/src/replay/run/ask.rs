@@ -21,10 +21,7 @@ impl Run<'_, '_> {
                 caller: Caller::Actor(actor),
                 command,
             } => {
-                let by = match self.stage.who(Caller::Actor(actor)) {
-                    Who::Thread(name) => name,
-                    _ => "main".to_owned(),
-                };
+                let by = self.name_of(Caller::Actor(actor));
                 self.ask(Asked::Actor(actor), &by, command);
             }
             Move::Call {
@@ -59,6 +56,14 @@ impl Run<'_, '_> {
             Move::Stuck => return Ok(Some(self.stuck())),
         }
         Ok(None)
+    }
+
+    /// The name of a caller in requests.
+    pub(super) fn name_of(&self, caller: Caller) -> String {
+        match self.stage.who(caller) {
+            Who::Thread(name) => name,
+            _ => "main".to_owned(),
+        }
     }
 
     /// Tells a body what to do.

@@ -75,7 +75,9 @@ impl<'c> Run<'c, '_> {
             (Level::Full, None) => Duration::ZERO,
             (Level::Switches, None) => BLIND_SETTLE,
         };
-        let timers = hello.can.iter().any(|can| can == "timers");
+        let can = |word: &str| hello.can.iter().any(|can| can == word);
+        let timers = can("timers");
+        self.drops_handles = can("drop_handle");
         self.timers = timers;
         // The stage has not been touched: it can still be made anew with what is known now.
         self.kept.options = Options { timers, ..options };

@@ -5,7 +5,7 @@ use crate::case::ast::{Kind, Time};
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
 use crate::interp::{Beginning, Caller, Observed};
-use crate::protocol::{Begin, ErrorReply, FromAdapter, FromPuppet, Order};
+use crate::protocol::{Begin, Command, ErrorReply, FromAdapter, FromPuppet, Order};
 use crate::replay::session::{Heard, Line, Pumped, broken};
 use crate::replay::tree::Worker;
 use crate::replay::{Fault, procfs};
@@ -95,7 +95,7 @@ impl Run<'_, '_> {
                 (Some(_), Err(error)) if error.kind == "Protocol" => {
                     return Err(not_understood(&error));
                 }
-                (Some(Asked::Hello | Asked::Timer | Asked::Exit), Ok(_)) => {}
+                (Some(Asked::Hello | Asked::Timer | Asked::Handle | Asked::Exit), Ok(_)) => {}
                 (Some(asked), Err(error)) => {
                     return Err(broken(format!(
                         "the adapter refuses {asked:?}: {}: {}",
@@ -121,7 +121,14 @@ impl Run<'_, '_> {
         if let (Some(pool), Ok(_)) = (self.stage.joins(caller), &result) {
             self.joined.push(pool.to_owned());
         }
-        self.sees(Observed::Returned(caller, result))
+        let unkept = self.stage.unkept(caller).filter(|_| result.is_ok());
+        let unkept = unkept.filter(|_| self.drops_handles).map(str::to_owned);
+        self.sees(Observed::Returned(caller, result))?;
+        if let Some(handle) = unkept {
+            let by = self.name_of(caller);
+            self.ask(Asked::Handle, &by, Command::DropHandle { handle });
+        }
+        Ok(())
     }
 
     pub(super) fn puppet_begins(&mut self, line: Line, begin: Begin) -> Result<(), Fault> {
