@@ -4,10 +4,10 @@ use std::io;
 use std::sync::Arc;
 
 use crate::job::JobCell;
-use crate::queue::Queue;
-use crate::shared::Assist;
+use crate::queue::{Claim, Queue};
+use crate::shared::{Assist, UnitStop};
 use crate::task::{FnCall, Portable, PortableFn};
-use crate::unit::AsJob;
+use crate::unit::{AsJob, TaskId};
 use crate::wait_group::Deadline;
 use crate::work::{Batch, Single, Work};
 
@@ -64,6 +64,24 @@ pub trait Backend: Sized + Send + Sync + 'static {
     /// [`terminate`](Self::terminate).
     fn abandon(&self) -> Vec<Arc<Self::Job>> {
         Vec::new()
+    }
+
+    /// Whether it can stop a unit that a worker runs. Then a job that is cancelled resolves when all its units have been ended; otherwise
+    /// at once, and its units run on.
+    fn stops_units(&self) -> bool {
+        false
+    }
+
+    /// Some jobs are not wanted any more (see [`HandedOut::is_unwanted`](crate::backend::HandedOut::is_unwanted)). Gives their units
+    /// that it has taken by [`Queue::take_next`], and that have not started; none of these will start.
+    fn withdraw(&self) -> Vec<Claim<Self::Job>> {
+        Vec::new()
+    }
+
+    /// Stops the units of this job that run, and ends each when it has; with an index only that unit. Called where
+    /// [`stops_units`](Self::stops_units) says true, on any thread, without a lock held.
+    fn stop(&self, _job: TaskId, _unit: Option<usize>) -> UnitStop {
+        UnitStop::RunsOn
     }
 
     /// The pool was closed: workers leave once the queue is empty.

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use crate::admission::Admission;
+use crate::cancel::CancelToken;
 use crate::error::{Never, PoolError, TaskError};
 use crate::handle::{AsyncResult, Submitted};
 use crate::imap::{Imap, ImapOptions};
@@ -212,6 +213,76 @@ macro_rules! options {
                 callback: impl FnOnce(&TaskError<E>) + Send + 'static,
             ) -> Self {
                 self.options.error_callback = Some(Box::new(callback));
+                self
+            }
+
+            /// How long each task may run, from its start: a call, or a chunk of a map or imap, by the pool's own timers. A task that has
+            /// not finished by then fails with [`TaskError::DeadlineExceeded`]; other chunks go on. In the queue no time passes.
+            ///
+            /// A process is stopped, by SIGTERM and after the pool's grace by SIGKILL, and replaced; the error comes when it has ended, and
+            /// no other task is touched. A function on a thread cannot be stopped: its error comes at once and says that the function is
+            /// `running`; its worker takes no other task until it returns, and it may look whether it is
+            /// [`cancelled`](crate::cancelled()).
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+            /// use std::time::Duration;
+            /// use pool_core::{Pool, TaskError, cancelled};
+            ///
+            /// let late = |x: u32| while x == 1 && !cancelled() { std::thread::yield_now() };
+            /// let results = pool.each(late, [0, 1, 2]).deadline(Duration::from_millis(1)).imap()?;
+            /// let ends: Vec<_> = results.collect();
+            /// assert!(matches!(&ends[1], Err(TaskError::DeadlineExceeded(exceeded)) if exceeded.running));
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            pub fn deadline(mut self, limit: Duration) -> Self {
+                self.options.limits().deadline = Some(limit);
+                self
+            }
+
+            /// How long the whole call, map or imap may take, from its submission: in the queue, also while it waits for a place there,
+            /// and while it runs. What has not finished by then is ended as by a cancel, with [`TaskError::DeadlineExceeded`]. An imap
+            /// gives what has arrived before, then this error once, then ends.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # let pool = pool_thread::ThreadPool::builder().size(1).panic_hook(false).build()?;
+            /// use std::time::Duration;
+            /// use pool_core::{Pool, TaskError};
+            ///
+            /// let (sender, receiver) = std::sync::mpsc::channel::<()>();
+            /// let blocks = pool.apply_async(move |()| receiver.recv().is_err(), ())?;
+            /// let queued = pool.call(|x| x + 1, 1).expiry(Duration::from_millis(1)).submit()?;
+            /// assert!(matches!(queued.get(), Err(TaskError::DeadlineExceeded(exceeded)) if !exceeded.running));
+            /// drop(sender);
+            /// assert!(blocks.get()?);
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            pub fn expiry(mut self, limit: Duration) -> Self {
+                self.options.limits().expiry = Some(limit);
+                self
+            }
+
+            /// Has this token cancel the call, map or imap, as [`AsyncResult::cancel`] does. Where it was cancelled before, nothing
+            /// starts.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+            /// use pool_core::{CancelToken, Pool, TaskError};
+            ///
+            /// let token = CancelToken::new();
+            /// assert_eq!(pool.call(|x| x + 1, 1).cancel_on(&token).wait()?, 2);
+            /// token.cancel();
+            /// assert_eq!(pool.each(|x| x + 1, 0..9).cancel_on(&token).wait(), Err(TaskError::Cancelled));
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            pub fn cancel_on(mut self, token: &CancelToken) -> Self {
+                self.options.limits().token = Some(token.clone());
                 self
             }
         }
@@ -431,6 +502,7 @@ impl<P, W, I, R, E> Each<'_, P, W, I, R, E> {
             chunksize: self.options.chunksize.unwrap_or(1),
             read_ahead: self.options.read_ahead,
             unordered,
+            limits: self.options.limits,
         };
         self.pool.start_imap(self.work, self.items, options)
     }

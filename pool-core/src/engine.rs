@@ -3,12 +3,13 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::admission::{Admission, NotAdmitted, Rejected, TrySubmitError};
 use crate::backends::{Backend, LocalBackend, StartError};
+use crate::cancel::{Early, EndEarly, Withdraw, end_early};
 use crate::chunks::default_chunksize;
 use crate::config::Config;
 use crate::error::{PoolError, TaskError};
@@ -19,9 +20,9 @@ use crate::lifecycle::{Order, Phase, Step};
 use crate::options::SubmitOptions;
 use crate::outcome::Awaited;
 use crate::panics;
-use crate::queue::{Queue, Source};
+use crate::queue::{Claim, Queue, Source};
 use crate::settled::Settled;
-use crate::shared::PoolShared;
+use crate::shared::{EarlyEnds, PoolShared, UnitStop};
 use crate::shutdown::{self, JoinAsync, Shutdown};
 use crate::stack_job::StackJob;
 use crate::stats::TaskStats;
@@ -74,13 +75,16 @@ impl<B: Backend> Engine<B> {
             backend.join(&Deadline::after(&shared.timers, None));
             return Err(error);
         }
-        Ok(Engine(Arc::new(Shared {
+        let pool = Arc::new(Shared {
             backend,
             queue,
             shared,
             warn_on_drop: config.warn_on_drop,
             detached: AtomicBool::new(false),
-        })))
+        });
+        let early_ends: Weak<Shared<B>> = Arc::downgrade(&pool);
+        pool.shared.set_early_ends(early_ends);
+        Ok(Engine(pool))
     }
 
     /// Number of workers.
@@ -151,15 +155,43 @@ impl<B: Backend> Engine<B> {
             return Err(Rejected::new(error, work));
         }
         let admission = options.admission;
+        let limits = options.limits.clone();
+        if limits.as_ref().is_some_and(|limits| limits.is_cancelled()) {
+            return match self.0.admit() {
+                Ok(()) => Ok(self.cancelled(work, options)),
+                Err(error) => Err(Rejected::new(error, work)),
+            };
+        }
         let cell = JobCell::new(&self.0.shared, work, false, options);
-        match self.0.queue(&cell, admission, erase) {
+        let begin = || {
+            if let Some(limits) = &limits {
+                cell.begin(limits);
+            }
+        };
+        match self.0.queue(&cell, admission, erase, begin) {
             Ok(()) => Ok(AsyncResult::new(cell)),
-            Err(why) => match Arc::into_inner(cell) {
-                Some(cell) => Err(Rejected::new(why, cell.into_work())),
-                // What `erase` made of it was dropped, and nobody else ever had it.
-                None => unreachable!("a job that was not let in is held by somebody"),
+            Err(why) => match Arc::try_unwrap(cell) {
+                Ok(cell) => Err(Rejected::new(why, cell.into_work())),
+                // It has waited for a place, and its token or its timer has it for a moment.
+                Err(cell) => {
+                    end_early(&*cell, Early::Cancelled);
+                    Ok(AsyncResult::new(cell))
+                }
             },
         }
+    }
+
+    /// A call that was cancelled before it was submitted.
+    fn cancelled<W: Work + 'static>(
+        &self,
+        work: W,
+        options: SubmitOptions<W::Value, W::Raised>,
+    ) -> AsyncResult<W::Value, W::Raised> {
+        let cell = JobCell::new(&self.0.shared, work, false, options);
+        if !cell.resolve_if_empty() && cell.decide(Early::Cancelled) {
+            cell.conclude(Early::Cancelled);
+        }
+        AsyncResult::new(cell)
     }
 
     fn submit_async<W: Work + 'static>(
@@ -168,8 +200,12 @@ impl<B: Backend> Engine<B> {
         options: SubmitOptions<W::Value, W::Raised>,
         erase: Erase<B, W>,
     ) -> SubmitAsync<W::Value, W::Raised> {
+        let limits = options.limits.clone();
         let cell = JobCell::new(&self.0.shared, work, false, options);
         let admitted = cell.resolve_if_empty();
+        if let Some(limits) = limits.filter(|_| !admitted) {
+            cell.begin(&limits);
+        }
         let job = (!admitted).then(|| erase(cell.clone()));
         let shared = self.0.clone();
         let wake = move || shared.backend.wake();
@@ -363,7 +399,7 @@ impl<B: Backend> Engine<B> {
         };
         let end = StackJob::new(work).call(|borrowed| {
             let cell = JobCell::new(&self.0.shared, borrowed, true, options);
-            let queue = || self.0.queue(&cell, Admission::Wait, B::local_job);
+            let queue = || self.0.queue(&cell, Admission::Wait, B::local_job, || ());
             let queued = panic::catch_unwind(AssertUnwindSafe(queue));
             if !matches!(queued, Ok(Ok(()))) {
                 // The backend has had the job, and may have kept it: none of its units is ever handed out.
@@ -412,10 +448,16 @@ impl<B: Backend> Engine<B> {
         }
         self.0.queue.open_source()?;
         let (chunksize, place) = (options.chunksize, options.place);
+        let limits = options.limits.unwrap_or_default();
+        let deadline = limits.deadline;
         let shared = self.0.clone();
         let submit = move |first, items: Vec<A>| {
             let work = Batch::new(Settled(func.clone()), items, chunksize).at(first);
-            let cell = JobCell::new(&shared.shared, work, false, SubmitOptions::at(place));
+            let mut options = SubmitOptions::at(place);
+            if deadline.is_some() {
+                options.limits().deadline = deadline;
+            }
+            let cell = JobCell::new(&shared.shared, work, false, options);
             shared.queue.push_from_source(erase(cell.clone()))?;
             shared.backend.wake();
             Ok(AsyncResult::new(cell))
@@ -433,7 +475,13 @@ impl<B: Backend> Engine<B> {
         let input = ImapInput::new(items, chunksize, window, place, submit, open, end);
         let source: Arc<dyn Source> = input.clone();
         self.0.queue.remember_source(Arc::downgrade(&source));
-        Ok(Imap::new(input, options.unordered, at_hand, &self.0.shared))
+        Ok(Imap::new(
+            input,
+            options.unordered,
+            at_hand,
+            &limits,
+            &self.0.shared,
+        ))
     }
 
     /// Admits no more work and returns at once; what was admitted will be done. It may be repeated.
@@ -489,12 +537,44 @@ impl<B: Backend> Shutdown for Arc<Shared<B>> {
     }
 }
 
+impl<B: Backend> Withdraw for Shared<B> {
+    fn number(&self) -> u64 {
+        self.shared.pool
+    }
+
+    fn withdraw(&self) {
+        // In this order: what a worker gives back meanwhile is in the queue when that is swept.
+        let taken = self.backend.withdraw();
+        for Claim { job, unit, .. } in taken {
+            job.job().discard(Unclaimed::returned(&unit, job.job()));
+        }
+        for (job, unclaimed) in self.queue.sweep() {
+            job.job().discard(unclaimed);
+        }
+    }
+}
+
+impl<B: Backend> EarlyEnds for Shared<B> {
+    fn stops_units(&self) -> bool {
+        self.backend.stops_units()
+    }
+
+    fn stop_job(&self, job: &dyn Job) {
+        self.backend.stop(job.number(), None);
+    }
+
+    fn stop_unit(&self, job: &dyn Job, unit: usize) -> UnitStop {
+        self.backend.stop(job.number(), Some(unit))
+    }
+}
+
 impl<B: Backend> Shared<B> {
     fn queue<W: Work + 'static>(
         &self,
         cell: &Arc<JobCell<W>>,
         admission: Admission,
         erase: Erase<B, W>,
+        begin: impl FnOnce(),
     ) -> Result<(), NotAdmitted> {
         if cell.resolve_if_empty() {
             return Ok(());
@@ -503,9 +583,15 @@ impl<B: Backend> Shared<B> {
             if why != NotAdmitted::Full || admission == Admission::Now {
                 return Err(why);
             }
+            begin();
             return self.waiting(admission, |over| {
                 let turn = self.queue.line_up();
-                turn.push(job, over)?;
+                let over = &|| over() || cell.is_over();
+                match turn.push(job, over) {
+                    // It was cancelled, and has its outcome.
+                    Err(NotAdmitted::Full) if cell.is_over() => return Ok(()),
+                    pushed => pushed?,
+                }
                 self.backend.wake();
                 // The rest of a map that was admitted finds places one by one; its submitter waits for them, within the
                 // same time.
@@ -513,6 +599,7 @@ impl<B: Backend> Shared<B> {
                 Ok(())
             })?;
         }
+        begin();
         self.backend.wake();
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +49,11 @@ pub enum TaskError<E = Never> {
     Encode(Box<CodecError>),
     /// An argument or a result could not be decoded.
     Decode(Box<CodecError>),
+    /// The task had a deadline, or the call an expiry, which has passed before it had finished. It is no error of a wait, which is
+    /// [`TimedOut`].
+    DeadlineExceeded(Box<DeadlineExceeded>),
+    /// The task was cancelled before it had finished.
+    Cancelled,
     /// The pool was terminated before the task had finished.
     Terminated,
     /// The pool refused the call; nothing was done.
@@ -79,7 +85,10 @@ impl<E> TaskError<E> {
             TaskError::Panicked(panic) => panic.item,
             TaskError::WorkerLost(lost) => lost.item.or_else(|| Some(lost.items.as_ref()?.start)),
             TaskError::Encode(error) | TaskError::Decode(error) => error.item,
-            TaskError::Terminated | TaskError::Pool(_) => None,
+            TaskError::DeadlineExceeded(exceeded) => exceeded
+                .item
+                .or_else(|| Some(exceeded.items.as_ref()?.start)),
+            TaskError::Cancelled | TaskError::Terminated | TaskError::Pool(_) => None,
         }
     }
 
@@ -95,7 +104,8 @@ impl<E> TaskError<E> {
             TaskError::Panicked(panic) => &mut panic.item,
             TaskError::WorkerLost(lost) => &mut lost.item,
             TaskError::Encode(error) | TaskError::Decode(error) => &mut error.item,
-            TaskError::Terminated | TaskError::Pool(_) => return self,
+            TaskError::DeadlineExceeded(exceeded) => &mut exceeded.item,
+            TaskError::Cancelled | TaskError::Terminated | TaskError::Pool(_) => return self,
         };
         *item = change(*item);
         self
@@ -128,6 +138,8 @@ impl<E> TaskError<E> {
             TaskError::WorkerLost(lost) => TaskError::WorkerLost(lost),
             TaskError::Encode(error) => TaskError::Encode(error),
             TaskError::Decode(error) => TaskError::Decode(error),
+            TaskError::DeadlineExceeded(exceeded) => TaskError::DeadlineExceeded(exceeded),
+            TaskError::Cancelled => TaskError::Cancelled,
             TaskError::Terminated => TaskError::Terminated,
             TaskError::Pool(error) => TaskError::Pool(error),
         }
@@ -141,6 +153,8 @@ impl<E> TaskError<E> {
             TaskError::WorkerLost(lost) => TaskError::WorkerLost(lost.clone()),
             TaskError::Encode(error) => TaskError::Encode(error.clone()),
             TaskError::Decode(error) => TaskError::Decode(error.clone()),
+            TaskError::DeadlineExceeded(exceeded) => TaskError::DeadlineExceeded(exceeded.clone()),
+            TaskError::Cancelled => TaskError::Cancelled,
             TaskError::Terminated => TaskError::Terminated,
             TaskError::Pool(error) => TaskError::Pool(*error),
         }
@@ -188,6 +202,8 @@ impl<E: fmt::Display> fmt::Display for TaskError<E> {
             TaskError::WorkerLost(lost) => lost.fmt(f),
             TaskError::Encode(error) => write!(f, "cannot encode {error}"),
             TaskError::Decode(error) => write!(f, "cannot decode {error}"),
+            TaskError::DeadlineExceeded(exceeded) => exceeded.fmt(f),
+            TaskError::Cancelled => f.write_str("task was cancelled"),
             TaskError::Terminated => {
                 f.write_str("pool was terminated before the task had finished")
             }
@@ -200,6 +216,7 @@ impl<E: fmt::Debug + fmt::Display> std::error::Error for TaskError<E> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             TaskError::WorkerLost(lost) => Some(lost),
+            TaskError::DeadlineExceeded(exceeded) => Some(exceeded),
             TaskError::Pool(error) => Some(error),
             _ => None,
         }
@@ -248,6 +265,9 @@ pub enum PoolError {
     /// The call would wait for itself.
     #[error("call would wait for itself: it was made by a task or callback it waits for")]
     WouldDeadlock,
+    /// The task that waits here for its own pool was cancelled, or its deadline has passed.
+    #[error("wait ended: the task that waits was cancelled, or its deadline has passed")]
+    Cancelled,
     /// A chunk size of zero.
     #[error("chunk size must be at least 1")]
     ZeroChunksize,
@@ -289,6 +309,53 @@ impl fmt::Display for Panic {
         Ok(())
     }
 }
+
+/// A task that had not finished in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeadlineExceeded {
+    /// The time that it had.
+    pub limit: Duration,
+    /// The limit was the call's [`expiry`](crate::Call::expiry), over queue and run, and not a task's
+    /// [`deadline`](crate::Call::deadline).
+    pub expired: bool,
+    /// The function still ran when the error was made, and runs on: nothing can end a function on a thread but itself (see [`cancelled`](crate::cancelled)). A process was
+    /// stopped, and it is false there.
+    pub running: bool,
+    /// The task, for people: its number, its items and the place of its submission.
+    pub task: String,
+    /// The items that have no result for it, as indexes of the whole input of the map or imap, from 0; `None` where the task was a
+    /// call, or the limit that of a whole map.
+    pub items: Option<Range<usize>>,
+    /// Of an `imap`, the item in whose place this error comes.
+    pub item: Option<usize>,
+}
+
+impl DeadlineExceeded {
+    pub(crate) fn new(limit: Duration, expired: bool, running: bool, task: String) -> Self {
+        DeadlineExceeded {
+            limit,
+            expired,
+            running,
+            task,
+            items: None,
+            item: None,
+        }
+    }
+}
+
+impl fmt::Display for DeadlineExceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.expired { "expiry" } else { "deadline" };
+        write!(f, "{what} of {:?} exceeded by {}", self.limit, self.task)?;
+        match self.running {
+            true => f.write_str("; its function still runs"),
+            false => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for DeadlineExceeded {}
 
 /// A worker died while it ran a task, or before it could begin.
 #[derive(Debug, Clone, PartialEq, Eq)]

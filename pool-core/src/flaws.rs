@@ -30,6 +30,8 @@ pub(crate) enum Flaw {
     HandsOutTwice,
     /// A job may have two resolvers.
     TwoResolvers,
+    /// A job fails in two steps, between which it may resolve.
+    FailsBesideTheResolver,
     /// A resolver wakes waiters without their lock.
     WakesBesideTheLock,
     /// A future says that it waits, and does not look again.

@@ -14,17 +14,18 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use crate::admission::TrySubmitError;
 use crate::callback_thread::Due;
+use crate::cancel::{CancelHandle, Early, EndEarly, end_early};
 use crate::error::{Never, PoolError, TaskError, TimedOut};
 use crate::outcome::{Awaited, Outcome};
 use crate::panics;
 use crate::shared::PoolShared;
-use crate::thread_state::{self, Blocked};
+use crate::thread_state::{self, Blocked, Interrupt};
 use crate::wait_group::WaitGroupGuard;
 
 /// The handle of a task, or of a whole map, that was submitted.
@@ -266,6 +267,54 @@ impl<T, E> AsyncResult<T, E> {
         self.job.state().was_taken() || self.shared().is_here().is_err()
     }
 
+    /// Cancels the task, or the whole map; true where this has decided its outcome, which then is [`TaskError::Cancelled`]. False
+    /// where it was decided before: the task has finished, or was cancelled already.
+    ///
+    /// What has not started never will, and leaves the queue at once. A process that runs a part of it is stopped, by SIGTERM and after
+    /// the pool's grace by SIGKILL, and replaced; the outcome comes when nothing of it runs any more. A function on a thread cannot
+    /// be stopped: the outcome comes at once, and the function may look whether it is [`cancelled`](crate::cancelled()). Where a chunk of
+    /// a map had failed before, the error of the map is that of the chunk.
+    ///
+    /// It walks the pool's queue; to cancel many calls take a [`CancelToken`](crate::CancelToken). In Python: `Future.cancel`, which
+    /// cannot cancel what has started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// use pool_core::{Pool, TaskError, cancelled};
+    ///
+    /// let handle = pool.apply_async(|()| while !cancelled() { std::thread::yield_now() }, ())?;
+    /// assert!(handle.cancel() && !handle.cancel());
+    /// assert_eq!(handle.get(), Err(TaskError::Cancelled));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cancel(&self) -> bool {
+        end_early(&*self.job, Early::Cancelled)
+    }
+
+    /// What can cancel the task from elsewhere, while another thread waits for it, or takes its value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let handle = pool.apply_async(|x| x + 1, 1)?;
+    /// let cancels = handle.cancel_handle();
+    /// assert_eq!(handle.get()?, 2);
+    /// assert!(cancels.is_over() && !cancels.cancel());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cancel_handle(&self) -> CancelHandle {
+        CancelHandle::new(self.target())
+    }
+
+    /// The job, for those who end it early.
+    pub(crate) fn target(&self) -> Weak<dyn EndEarly> {
+        let job: Weak<dyn Outcome<T, E>> = Arc::downgrade(&self.job);
+        job
+    }
+
     /// The outcome of a job that is ready.
     fn look(&self) -> Result<&T, TaskError<&E>> {
         // SAFETY: ready; the reference borrows the handle, and taking needs it whole or mutably.
@@ -388,9 +437,11 @@ pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bo
             }),
         )
     });
+    let is_worker = thread_state::is_worker(shared.pool);
+    let is_cancelled = || is_worker && thread_state::cancelled();
     let give_up = || {
         let over = over.as_ref();
-        over.is_some_and(|over| over.load(Ordering::Acquire))
+        over.is_some_and(|over| over.load(Ordering::Acquire)) || is_cancelled()
     };
     if on_callback_thread {
         shared.callbacks.run_until(|| state.is_ready() || give_up());
@@ -398,6 +449,10 @@ pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bo
         return Ok(state.wait(None, None, give_up));
     }
     let blocked = thread_state::block(shared.pool)?;
+    let _interrupt = match is_worker {
+        true => Some(interrupt_by(job, false)?),
+        false => None,
+    };
     if let Some(assist) = &shared.assist {
         let done = || state.is_ready() || give_up();
         assist.assist(&done);
@@ -405,7 +460,45 @@ pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bo
             return Ok(state.is_ready());
         }
     }
-    Ok(state.wait(blocked.as_ref(), shared.spin, give_up))
+    match state.wait(blocked.as_ref(), shared.spin, give_up) {
+        false if is_cancelled() => Err(PoolError::Cancelled),
+        is_ready => Ok(is_ready),
+    }
+}
+
+/// How a task that waits for a job of its own pool is interrupted.
+struct WaitsFor {
+    job: Weak<dyn Awaited>,
+    /// The job is cancelled: its work is on the stack of the one who waits.
+    cancels: bool,
+}
+
+impl Interrupt for WaitsFor {
+    fn interrupt(&self) {
+        let Some(job) = self.job.upgrade() else {
+            return;
+        };
+        if !self.cancels {
+            // Whoever waits is no callback.
+            let _ = job.state().ring();
+        } else {
+            end_early(&*job, Early::Cancelled);
+        }
+    }
+}
+
+/// The calling worker is going to wait for a job of its own pool, until what comes back is dropped: a task that is cancelled waits no
+/// longer.
+fn interrupt_by(job: &Arc<dyn Awaited>, cancels: bool) -> Result<Arc<WaitsFor>, PoolError> {
+    let waits = Arc::new(WaitsFor {
+        job: Arc::downgrade(job),
+        cancels,
+    });
+    let weak: Weak<WaitsFor> = Arc::downgrade(&waits);
+    match thread_state::may_wait(job.shared().pool, weak) {
+        true => Ok(waits),
+        false => Err(PoolError::Cancelled),
+    }
 }
 
 /// Blocks until a job is ready, come what may: its work lies on the caller's stack.
@@ -415,6 +508,17 @@ pub(crate) fn wait_to_the_end(job: &Arc<dyn Awaited>, blocked: Option<&Blocked>)
         state.callback_waits();
         shared.callbacks.run_until(|| state.is_ready());
     }
+    let _interrupt = match thread_state::is_worker(shared.pool) {
+        true => match interrupt_by(job, true) {
+            Ok(interrupt) => Some(interrupt),
+            // The task was cancelled before: so is what it waits for.
+            Err(_) => {
+                end_early(&**job, Early::Cancelled);
+                None
+            }
+        },
+        false => None,
+    };
     state.wait(blocked, shared.spin, || false);
 }
 

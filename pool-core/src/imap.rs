@@ -18,12 +18,15 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use crate::cancel::{CancelHandle, Early, EndEarly, end_early};
 use crate::error::{Never, PoolError, TaskError, TimedOut};
+use crate::limits::LimitOptions;
 use crate::settled::ItemResult;
 use crate::shared::PoolShared;
+use crate::timers::Armed;
 
 use in_flight::InFlight;
 use input::{Chunk, ReadInput};
@@ -31,18 +34,21 @@ pub(crate) use input::{ImapInput, OpenSource, Window, is_at_hand};
 pub use input::{Input, Results};
 
 /// How the input of an `imap` is cut and read, and in which order its results come.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ImapOptions {
     pub(crate) place: &'static Location<'static>,
     pub(crate) chunksize: usize,
     pub(crate) read_ahead: Option<usize>,
     pub(crate) unordered: bool,
+    pub(crate) limits: Option<Box<LimitOptions>>,
 }
 
 /// The results of an `imap` in the order of its input, or of an `imap_unordered` in the order of completion.
 ///
 /// An item that fails is an `Err` at its place, and later items still come. After `terminate` it yields
 /// what had arrived, then [`TaskError::Terminated`] once, then nothing. Dropping it ends the reading of the input.
+///
+/// One that is cancelled, or whose expiry passes, ends likewise, with its error in place of `Terminated`.
 ///
 /// A result that is there is given at once, whatever the input does. A thread of the pool reads any input that is not at hand
 /// (a channel, a file, standard input, any iterator but a range, a vector or a short array). Such an input may wait, also for
@@ -64,6 +70,8 @@ pub struct Imap<R, E = Never> {
     /// The results of a chunk were taken: the input may be read further when the next result is asked for.
     took_chunk: bool,
     order: Order<R, E>,
+    /// The timer of one that has an expiry.
+    expiry: Option<Armed>,
     shared: Arc<PoolShared>,
 }
 
@@ -89,9 +97,11 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
         input: Arc<ImapInput<A, R, E>>,
         unordered: bool,
         at_hand: bool,
+        limits: &LimitOptions,
         shared: &Arc<PoolShared>,
     ) -> Self {
         let input: Arc<dyn ReadInput<R, E>> = input;
+        let expiry = begin(&input, limits, shared);
         let in_flight = (!at_hand || unordered).then(|| InFlight::new(!unordered, shared));
         if let Some(in_flight) = in_flight.as_ref().filter(|_| unordered) {
             input.set_wakers(in_flight.make_waker());
@@ -111,6 +121,7 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
             ended: false,
             took_chunk: false,
             order: in_flight.map_or(Order::Input(None), Order::Events),
+            expiry,
             shared: shared.clone(),
         };
         imap.read_ahead();
@@ -140,6 +151,56 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
         self.advance(Some(limit))
     }
 
+    /// Cancels the imap, as [`AsyncResult::cancel`](crate::AsyncResult::cancel) does with a map; true where this has ended it. Its input is
+    /// read no further. It gives what has arrived, then [`TaskError::Cancelled`] once, then ends. To drop it ends the reading of the
+    /// input alone.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// use pool_core::TaskError;
+    ///
+    /// let mut numbers = pool.imap(|x| x, 0..)?;
+    /// assert_eq!(numbers.next(), Some(Ok(0)));
+    /// assert!(numbers.cancel());
+    /// assert_eq!(numbers.last(), Some(Err(TaskError::Cancelled)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cancel(&self) -> bool {
+        self.cancel_handle().cancel()
+    }
+
+    /// What can cancel the imap from elsewhere, while another thread takes its results. It keeps a list of the chunks in the pool from
+    /// here on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// use pool_core::TaskError;
+    ///
+    /// let numbers = pool.imap(|x| x, 0..)?;
+    /// let handle = numbers.cancel_handle();
+    /// std::thread::spawn(move || handle.cancel());
+    /// assert_eq!(numbers.last(), Some(Err(TaskError::Cancelled)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cancel_handle(&self) -> CancelHandle {
+        let token = self.input.track();
+        let add = |chunk: &Chunk<R, E>| {
+            if !token.add(&chunk.handle.target()) {
+                chunk.handle.cancel();
+            }
+        };
+        match &self.order {
+            Order::Input(first) => first.iter().for_each(add),
+            Order::Events(in_flight) => in_flight.chunks.values().for_each(add),
+        }
+        let input: Weak<dyn ReadInput<R, E>> = Arc::downgrade(&self.input);
+        CancelHandle::new(input)
+    }
+
     /// Reads the input further: the next result was asked for.
     fn read_ahead(&mut self) {
         if std::mem::take(&mut self.took_chunk) {
@@ -159,6 +220,7 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
                 return Ok(Some(end));
             }
             if self.ended {
+                self.expiry = None;
                 return Ok(None);
             }
             if let Err(error) = self.shared.is_here() {
@@ -192,7 +254,8 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
                     .map(|(item, result)| result.into_result(item));
                 self.ready.extend(ends);
             }
-            Waited::Ended(_, Err(TaskError::Terminated)) => self.end_terminated(),
+            Waited::Ended(_, Err(TaskError::Terminated)) => self.end_with(TaskError::Terminated),
+            Waited::Ended(_, Err(error)) if is_early(&error) => self.end_with(error.widen()),
             Waited::Ended(items, Err(error)) => {
                 self.settled = false;
                 let one = |item| error.clone().widen().at_item(item);
@@ -208,8 +271,11 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
                     self.shared.counters.errors(1);
                     self.ready.push_back(Err(failure));
                 }
-                None if self.input.was_terminated() => self.end_terminated(),
-                None => self.ended = true,
+                None if self.input.was_terminated() => self.end_with(TaskError::Terminated),
+                None => match self.input.ended_early() {
+                    Some(error) => self.end_with(error),
+                    None => self.ended = true,
+                },
             },
         }
     }
@@ -219,10 +285,47 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
         self.ready.push_back(Err(PoolError::WouldDeadlock.into()));
     }
 
-    fn end_terminated(&mut self) {
+    /// The imap as a whole has ended with this error.
+    fn end_with(&mut self, error: TaskError<E>) {
         self.ended = true;
-        self.ready.push_back(Err(TaskError::Terminated));
+        self.ready.push_back(Err(error));
     }
+}
+
+/// Whether a chunk has ended with its imap.
+fn is_early(error: &TaskError) -> bool {
+    match error {
+        TaskError::Cancelled => true,
+        TaskError::DeadlineExceeded(exceeded) => exceeded.expired,
+        _ => false,
+    }
+}
+
+/// Adds an imap to its token, and starts its timer.
+fn begin<R: 'static, E: 'static>(
+    input: &Arc<dyn ReadInput<R, E>>,
+    limits: &LimitOptions,
+    shared: &PoolShared,
+) -> Option<Armed> {
+    if limits.token.is_none() && limits.expiry.is_none() {
+        return None;
+    }
+    input.track();
+    let weak: Weak<dyn ReadInput<R, E>> = Arc::downgrade(input);
+    let target: Weak<dyn EndEarly> = weak;
+    if let Some(token) = &limits.token
+        && !token.add(&target)
+    {
+        end_early(&**input, Early::Cancelled);
+        return None;
+    }
+    let limit = limits.expiry?;
+    let alarm = move || {
+        if let Some(input) = target.upgrade() {
+            end_early(&*input, Early::Expired(limit));
+        }
+    };
+    Some(shared.timers.arm(limit, Box::new(alarm)))
 }
 
 /// Takes the chunk that was submitted first; reads the input if there is none.

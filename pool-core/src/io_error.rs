@@ -55,7 +55,7 @@ impl From<Report> for io::Error {
     }
 }
 
-/// Its kind is that of the function's own error, or of the pool's, otherwise `Other`. Its message has the item, as always.
+/// Its kind is that of the function's own error, or of the pool's, `TimedOut` for an exceeded deadline, otherwise `Other`. Its message has the item, as always.
 ///
 /// # Examples
 ///
@@ -78,6 +78,7 @@ impl<E: Into<io::Error>> From<TaskError<E>> for io::Error {
         let kind = match &error {
             TaskError::Raised { error, .. } => error.kind(),
             TaskError::Pool(error) => return (*error).into(),
+            TaskError::DeadlineExceeded(_) => ErrorKind::TimedOut,
             _ => ErrorKind::Other,
         };
         io::Error::new(kind, error)

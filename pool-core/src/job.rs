@@ -6,10 +6,10 @@
 //!
 //! # Safety
 //!
-//! What is seldom there lies apart, in `rest`. A failure is written under the state's lock while the job is open, or by the
-//! resolver; it is read when the job is ready, by the handle. The plan is written before the cell is shared, looked at by the
-//! resolver, and taken by the callback thread, which the resolver hands it to. A job has a resolver without that lock only when
-//! no unit is left that could write a failure. The work's own rules are kept by [`Unit`]: each is made once, by the link of its own cell,
+//! What is seldom there lies apart, in `rest`. A failure is written under the state's lock, by whoever has made the open job a failed
+//! one under that lock, or by the resolver, who takes the lock once where the job had failed before; it is read when the job is ready,
+//! by the handle. The plan is written before the cell is shared, looked at by the
+//! resolver, and taken by the callback thread, which the resolver hands it to. The work's own rules are kept by [`Unit`]: each is made once, by the link of its own cell,
 //! has the name of its job, stays with one thread at a time, and is consumed by its end; what it works on is
 //! borrowed from it.
 #![expect(unsafe_code, reason = "outcomes are owned by protocol, not by lock")]
@@ -18,33 +18,41 @@ use std::cell::UnsafeCell;
 use std::fmt;
 use std::ops::Range;
 use std::panic::Location;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
+use once_cell::race::OnceBox;
+
 use crate::callback_thread::Due;
+use crate::cancel::{Early, EndEarly, Withdraw, end_early};
 use crate::contained::Contained;
-use crate::error::TaskError;
+use crate::error::{DeadlineExceeded, TaskError};
+use crate::limits::{LimitOptions, Limits};
 use crate::options::SubmitOptions;
 use crate::outcome::{Awaited, Outcome};
 use crate::panics;
 use crate::queue::MoreUnits;
-use crate::shared::{PoolShared, TaskId};
+use crate::shared::{PoolShared, UnitStop};
 use crate::stats::{counts, in_words};
 use crate::task_state::TaskState;
-use crate::thread_state;
-use crate::unit::{HandedOut, Job, Name, Unclaimed, Unit};
+use crate::thread_state::{self, Interrupt, Interruptible};
+use crate::unit::{HandedOut, Job, Name, TaskId, Unclaimed, Unit};
 use crate::work::{Work, sealed};
-
-/// Options with callbacks, and their cell as the callback thread sees it.
-struct Plan<T, E> {
-    options: SubmitOptions<T, E>,
-    me: Weak<dyn Due>,
-}
 
 /// What most jobs never have.
 struct Rest<T, E> {
-    failure: Contained<Option<TaskError<E>>>,
-    plan: Contained<Option<Plan<T, E>>>,
+    failure: UnsafeCell<Contained<Option<TaskError<E>>>>,
+    /// Options with callbacks.
+    plan: UnsafeCell<Contained<Option<SubmitOptions<T, E>>>>,
+    limits: Option<Limits>,
+    /// The cell, where there are options.
+    me: Option<Weak<dyn WithOptions>>,
+}
+
+/// A cell as the callback thread and timers see it.
+trait WithOptions: Due + EndEarly {
+    /// The deadline of a unit has passed, if this start of it still runs.
+    fn exceed(&self, unit: usize, start: u64);
 }
 
 type RestOf<W> = Rest<<W as Work>::Value, <W as Work>::Raised>;
@@ -56,7 +64,7 @@ pub struct JobCell<W: Work> {
     place: &'static Location<'static>,
     state: TaskState,
     left: AtomicUsize,
-    rest: UnsafeCell<Option<Box<RestOf<W>>>>,
+    rest: OnceBox<RestOf<W>>,
     work: Contained<W>,
 }
 
@@ -69,7 +77,7 @@ impl<W: Work + 'static> JobCell<W> {
         shared: &Arc<PoolShared>,
         work: W,
         on_stack: bool,
-        options: SubmitOptions<W::Value, W::Raised>,
+        mut options: SubmitOptions<W::Value, W::Raised>,
     ) -> Arc<Self> {
         let place = options.place;
         let cell = |rest| JobCell {
@@ -78,25 +86,66 @@ impl<W: Work + 'static> JobCell<W> {
             place,
             state: TaskState::new(on_stack),
             left: AtomicUsize::new(work.units()),
-            rest: UnsafeCell::new(rest),
+            rest,
             work: Contained::new(work),
         };
-        if !options.has_callbacks() {
-            return Arc::new(cell(None));
+        let limits = options.limits.take();
+        if !options.has_callbacks() && limits.is_none() {
+            return Arc::new(cell(OnceBox::new()));
         }
-        shared.callbacks.open();
-        Arc::new_cyclic(|me: &Weak<Self>| {
-            let me: Weak<dyn Due> = me.clone();
-            cell(Some(Box::new(Rest::of(None, Some(Plan { options, me })))))
-        })
+        if options.has_callbacks() {
+            shared.callbacks.open();
+        }
+        let deadline = limits.as_ref().and_then(|limits| limits.deadline);
+        let cell = Arc::new_cyclic(|me: &Weak<Self>| {
+            let me: Weak<dyn WithOptions> = me.clone();
+            let rest = OnceBox::new();
+            // It is empty.
+            let _ = rest.set(Box::new(Rest {
+                plan: UnsafeCell::new(Contained::new(options.has_callbacks().then_some(options))),
+                limits: limits.is_some().then(|| Limits::new(deadline)),
+                me: Some(me),
+                ..Rest::default()
+            }));
+            cell(rest)
+        });
+        if deadline.is_some() {
+            cell.state.set_timed();
+        }
+        cell
+    }
+
+    /// Starts the timer of a call that has an expiry, and adds the call to its token.
+    pub(crate) fn begin(self: &Arc<Self>, options: &LimitOptions) {
+        let me: Weak<Self> = Arc::downgrade(self);
+        let me: Weak<dyn EndEarly> = me;
+        if options.token.as_ref().is_some_and(|token| !token.add(&me)) {
+            end_early(&**self, Early::Cancelled);
+            return;
+        }
+        if let Some(limit) = options.expiry
+            && let Some(limits) = self.limits()
+        {
+            let alarm = move || {
+                if let Some(job) = me.upgrade() {
+                    end_early(&*job, Early::Expired(limit));
+                }
+            };
+            limits.set_expiry(self.shared.timers.arm(limit, Box::new(alarm)));
+            if !self.state.is_open() {
+                limits.disarm();
+            }
+        }
     }
 }
 
-impl<T, E> Rest<T, E> {
-    fn of(failure: Option<TaskError<E>>, plan: Option<Plan<T, E>>) -> Self {
+impl<T, E> Default for Rest<T, E> {
+    fn default() -> Self {
         Rest {
-            failure: Contained::new(failure),
-            plan: Contained::new(plan),
+            failure: UnsafeCell::new(Contained::new(None)),
+            plan: UnsafeCell::new(Contained::new(None)),
+            limits: None,
+            me: None,
         }
     }
 }
@@ -108,28 +157,30 @@ impl<W: Work> JobCell<W> {
     ///
     /// Nobody writes it while the reference lives.
     unsafe fn failure(&self) -> Option<&TaskError<W::Raised>> {
-        // SAFETY: the caller's promise; the plan is not touched.
-        unsafe { (*self.rest.get()).as_ref() }?.failure.as_ref()
+        let rest = self.rest.get()?;
+        // SAFETY: the caller's promise.
+        unsafe { (*rest.failure.get()).as_ref() }
     }
 
     /// Writes the error of the job as a whole, or takes it; what was there before comes back.
     ///
     /// # Safety
     ///
-    /// Nobody else touches what is in `rest`.
+    /// Nobody else touches it.
     unsafe fn replace_failure(
         &self,
         failure: Option<TaskError<W::Raised>>,
     ) -> Option<TaskError<W::Raised>> {
-        // SAFETY: the caller's promise.
-        let rest = unsafe { &mut *self.rest.get() };
-        match rest {
-            Some(rest) => std::mem::replace(&mut *rest.failure, failure),
-            None => {
-                *rest = failure.map(|failure| Box::new(Rest::of(Some(failure), None)));
-                None
-            }
+        if failure.is_none() && self.rest.get().is_none() {
+            return None;
         }
+        let rest = self.rest.get_or_init(Box::default);
+        // SAFETY: the caller's promise.
+        std::mem::replace(unsafe { &mut **rest.failure.get() }, failure)
+    }
+
+    fn limits(&self) -> Option<&Limits> {
+        self.rest.get()?.limits.as_ref()
     }
 
     /// The work of a job that was not admitted.
@@ -156,7 +207,7 @@ impl<W: Work + 'static> JobCell<W> {
         unsafe { self.work.inputs(unit.index()) }
     }
 
-    /// Runs a unit on the calling thread; a panic of the task becomes its error.
+    /// Runs a unit on the calling thread; a panic of the task becomes its error. It runs nothing where the job was cancelled.
     ///
     /// # Panics
     ///
@@ -173,6 +224,9 @@ impl<W: Work + 'static> JobCell<W> {
     pub fn run_units(&self, unit: Unit, more: &MoreUnits<'_>) {
         self.check(&unit);
         assert!(more.are_of(self.called()), "more units are another job's");
+        if self.state.needs_care() {
+            return self.run_with_care(unit.index(), more);
+        }
         let mut next = || more.take();
         let mut failed = |unit, error: TaskError<W::Raised>| {
             self.record(error.in_unit(self.work.items(unit)));
@@ -182,6 +236,56 @@ impl<W: Work + 'static> JobCell<W> {
         self.leave(count);
     }
 
+    /// Runs units that have a deadline, or may not be wanted, one by one. Called by `run_units`, which consumes the first.
+    #[cold]
+    fn run_with_care(&self, first: usize, more: &MoreUnits<'_>) {
+        let mut next = Some(first);
+        while let Some(index) = next {
+            self.run_one_with_care(index);
+            next = more.take();
+        }
+    }
+
+    fn run_one_with_care(&self, index: usize) {
+        if self.state.is_unwanted() {
+            return self.leave(1);
+        }
+        let exceeded = self.start(index);
+        let mut error = None;
+        let mut failed = |_, failure| error = Some(failure);
+        // SAFETY: the caller has consumed the unit: it was neither run nor stored before.
+        let mut run = || unsafe { self.work.run(index, &mut || None, &mut failed) };
+        match exceeded {
+            Some(exceeded) => thread_state::with_deadline(exceeded, run),
+            None => run(),
+        };
+        if self.limits().is_some_and(|limits| limits.end(index)) {
+            // The unit has ended at its deadline.
+            panics::contain(|| drop(error));
+            return;
+        }
+        if let Some(error) = error {
+            self.record(error.in_unit(self.work.items(index)));
+        }
+        self.leave(1);
+    }
+
+    /// A unit starts: its deadline runs, if it has one. What comes back is true once that has passed.
+    fn start(&self, index: usize) -> Option<Arc<AtomicBool>> {
+        let rest = self.rest.get()?;
+        let (limits, me) = (rest.limits.as_ref()?, rest.me.as_ref()?);
+        let deadline = limits.deadline?;
+        Some(limits.start(index, |start| {
+            let me = me.clone();
+            let alarm = move || {
+                if let Some(job) = me.upgrade() {
+                    job.exceed(index, start);
+                }
+            };
+            self.shared.timers.arm(deadline, Box::new(alarm))
+        }))
+    }
+
     /// Ends a unit that ran elsewhere, or that never will run. The item of an error is counted within the unit, from 0.
     ///
     /// # Panics
@@ -189,17 +293,46 @@ impl<W: Work + 'static> JobCell<W> {
     /// When the unit is another job's.
     pub fn finish(&self, unit: Unit, end: Result<W::Output, TaskError<W::Raised>>) {
         self.check(&unit);
+        let index = unit.index();
+        let is_late =
+            self.state.is_timed() && self.limits().is_some_and(|limits| limits.end(index));
         let stored = panics::catch(|| match end {
+            _ if is_late => Err(self.exceeded(index, false)),
             // SAFETY: a unit is made once and consumed here: it was neither run nor stored before.
-            Ok(output) => unsafe { self.work.store(unit.index(), output) }
+            Ok(output) => unsafe { self.work.store(index, output) }
                 .map_err(|error| TaskError::Decode(Box::new(error))),
             Err(error) => Err(error),
         });
         let stored = stored.unwrap_or_else(|panic| Err(TaskError::Panicked(Box::new(panic))));
         if let Err(error) = stored {
-            self.record(error.in_unit(self.work.items(unit.index())));
+            self.record(error.in_unit(self.work.items(index)));
         }
         self.leave(1);
+    }
+
+    /// The error of a unit whose deadline has passed.
+    fn exceeded(&self, index: usize, running: bool) -> TaskError<W::Raised> {
+        let limits = self.limits();
+        let limit = limits.and_then(|limits| limits.deadline);
+        let items = self.work.items(index);
+        let task = self.describe_items(items.as_ref(), None);
+        let limit = limit.unwrap_or_default();
+        let mut exceeded = DeadlineExceeded::new(limit, false, running, task);
+        exceeded.items = items;
+        TaskError::DeadlineExceeded(Box::new(exceeded))
+    }
+
+    fn describe_items(&self, items: Option<&Range<usize>>, function: Option<&str>) -> String {
+        let items = match items {
+            None => String::new(),
+            Some(items) if items.len() == 1 => format!(", item {}", items.start),
+            Some(items) => format!(", items {}..{}", items.start, items.end),
+        };
+        let (id, place) = (self.id, self.place);
+        match function {
+            Some(function) => format!("{function}{items} (task {id}, submitted at {place})"),
+            None => format!("task {id}{items}, submitted at {place}"),
+        }
     }
 
     /// A job without units is done at once, and its callback is not called; true if it is one.
@@ -227,10 +360,8 @@ impl<W: Work + 'static> JobCell<W> {
     /// Keeps the first error of an open job.
     fn record(&self, failure: TaskError<W::Raised>) {
         let guard = self.state.lock();
-        let first = self.state.is_open() && !self.state.has_failed();
-        let failure = if first {
-            self.state.mark_failed();
-            // SAFETY: under the state's lock, and the job is open.
+        let failure = if self.state.fail_first() {
+            // SAFETY: under the state's lock, and it was this that has made the open job a failed one.
             unsafe { self.replace_failure(Some(failure)) }
         } else {
             Some(failure)
@@ -242,7 +373,10 @@ impl<W: Work + 'static> JobCell<W> {
     /// Some units have ended; after the last one the job resolves.
     fn leave(&self, units: usize) {
         if self.left.fetch_sub(units, Ordering::AcqRel) == units && self.state.begin() {
-            if !self.state.has_failed() {
+            if self.state.has_failed() {
+                // Whoever has made it fail may still be writing the error.
+                drop(self.state.lock());
+            } else {
                 // SAFETY: no unit is left and none failed, so all were stored; the resolver is alone.
                 unsafe { self.work.seal() };
             }
@@ -255,11 +389,15 @@ impl<W: Work + 'static> JobCell<W> {
         let failed = self.state.has_failed();
         // SAFETY: decided, and not yet ready: the outcome is the resolver's alone.
         unsafe { self.book(failed) };
-        // SAFETY: written before the cell was shared, and taken only by the callback thread, to which this hands it.
-        let due = match unsafe { (*self.rest.get()).as_ref() }.and_then(|rest| rest.plan.as_ref()) {
-            Some(plan) if plan.options.has_callback_for(failed) => plan.me.upgrade(),
-            _ => None,
-        };
+        let due = self.rest.get().and_then(|rest| {
+            if let Some(limits) = &rest.limits {
+                limits.disarm();
+            }
+            // SAFETY: written before the cell was shared, and taken only by the callback thread, to which this hands it.
+            let plan = unsafe { (*rest.plan.get()).as_ref() };
+            let has_callback = plan.is_some_and(|plan| plan.has_callback_for(failed));
+            rest.me.as_ref().filter(|_| has_callback)?.upgrade()
+        });
         match due {
             Some(due) => {
                 self.state.due();
@@ -345,21 +483,42 @@ impl<W: Work + 'static> Job for JobCell<W> {
     }
 
     fn terminate(&self, unclaimed: Unclaimed) {
-        let unclaimed = unclaimed.count();
         let guard = self.state.lock();
         let on_stack = self.state.is_on_stack();
-        let resolver = !on_stack && self.state.begin();
-        let replaced = (resolver || (on_stack && self.state.is_open())).then(|| {
+        let was_stopped = self.state.is_stopped();
+        let (resolver, writes) = match on_stack {
+            true => (false, self.state.stop() == Some(false)),
+            false => {
+                let resolver = self.state.begin();
+                // What was cancelled before stays that.
+                (resolver, resolver && !was_stopped)
+            }
+        };
+        let replaced = writes.then(|| {
             self.state.mark_failed();
-            // SAFETY: under the state's lock with the job open, or as its resolver under the same lock.
+            // SAFETY: under the state's lock, by the resolver, or by whoever has made the open job a failed one.
             unsafe { self.replace_failure(Some(TaskError::Terminated)) }
         });
         drop(guard);
         panics::contain(|| drop(replaced));
+        self.state.interrupt();
         if resolver {
             self.settle();
-        } else if on_stack && unclaimed > 0 {
-            self.leave(unclaimed);
+        } else if on_stack {
+            self.discard(unclaimed);
+        }
+    }
+
+    fn discard(&self, unclaimed: Unclaimed) {
+        if unclaimed.count() > 0 {
+            self.leave(unclaimed.count());
+        }
+    }
+
+    fn started(&self, unit: usize) {
+        if !self.state.is_unwanted() {
+            // Whoever asks whether its deadline has passed asks its limits.
+            drop(self.start(unit));
         }
     }
 
@@ -370,34 +529,139 @@ impl<W: Work + 'static> Job for JobCell<W> {
     }
 
     fn describe(&self, unit: &Unit, function: Option<&str>) -> String {
-        let items = match self.items(unit) {
-            None => String::new(),
-            Some(items) if items.len() == 1 => format!(", item {}", items.start),
-            Some(items) => format!(", items {}..{}", items.start, items.end),
+        self.describe_items(self.items(unit).as_ref(), function)
+    }
+}
+
+impl<W: Work + 'static> Interruptible for JobCell<W> {
+    fn is_unwanted(&self) -> bool {
+        self.state.is_unwanted()
+    }
+
+    fn add_interrupt(&self, interrupt: Weak<dyn Interrupt>) {
+        self.state.add_interrupt(interrupt);
+    }
+}
+
+impl<W: Work + 'static> EndEarly for JobCell<W> {
+    fn decide(&self, why: Early) -> bool {
+        if self.shared.is_here().is_err() {
+            return false;
+        }
+        let guard = self.state.lock();
+        if self.resolves_early() {
+            // What it becomes is written when the queue is empty of it: then it is known whether something runs on.
+            let decided = self.state.begin();
+            drop(guard);
+            if decided {
+                self.left
+                    .fetch_sub(Unclaimed::before_any_queue(self).count(), Ordering::AcqRel);
+            }
+            return decided;
+        }
+        let stopped = self.state.stop();
+        if stopped == Some(false) {
+            let failure = self.early(why, false);
+            // SAFETY: under the state's lock, and it was this that has made the open job a failed one.
+            let before = unsafe { self.replace_failure(Some(failure)) };
+            debug_assert!(before.is_none(), "the job had failed before");
+        }
+        drop(guard);
+        if stopped.is_some() {
+            // From now on it comes into no queue.
+            self.discard(Unclaimed::before_any_queue(self));
+        }
+        stopped.is_some()
+    }
+
+    fn pool(&self) -> Option<Arc<dyn Withdraw>> {
+        let pool: Arc<dyn Withdraw> = self.shared.early_ends()?;
+        Some(pool)
+    }
+
+    fn conclude(&self, why: Early) {
+        self.state.interrupt();
+        if self.state.is_stopped() {
+            if let Some(pool) = self.shared.early_ends() {
+                pool.stop_job(self);
+            }
+            return;
+        }
+        let running = self.left.load(Ordering::Acquire) > 0;
+        let guard = self.state.lock();
+        if !self.state.has_failed() {
+            self.state.mark_failed();
+            let failure = self.early(why, running);
+            // SAFETY: this thread is the resolver.
+            let before = unsafe { self.replace_failure(Some(failure)) };
+            debug_assert!(before.is_none(), "the job had failed before");
+        }
+        drop(guard);
+        self.settle();
+    }
+
+    fn is_over(&self) -> bool {
+        self.state.is_unwanted()
+    }
+}
+
+impl<W: Work + 'static> JobCell<W> {
+    /// Whether it resolves as soon as it is decided that it ends early, whatever runs of it.
+    fn resolves_early(&self) -> bool {
+        let stops_units = || {
+            self.shared
+                .early_ends()
+                .is_some_and(|pool| pool.stops_units())
         };
-        let (id, place) = (self.id, self.place);
-        match function {
-            Some(function) => format!("{function}{items} (task {id}, submitted at {place})"),
-            None => format!("task {id}{items}, submitted at {place}"),
+        !self.state.is_on_stack() && !stops_units()
+    }
+
+    fn early(&self, why: Early, running: bool) -> TaskError<W::Raised> {
+        match why {
+            Early::Cancelled => TaskError::Cancelled,
+            Early::Expired(limit) => {
+                let task = self.describe_items(None, None);
+                let expired = DeadlineExceeded::new(limit, true, running, task);
+                TaskError::DeadlineExceeded(Box::new(expired))
+            }
+        }
+    }
+}
+
+impl<W: Work + 'static> WithOptions for JobCell<W> {
+    fn exceed(&self, unit: usize, start: u64) {
+        let (Some(limits), Some(pool)) = (self.limits(), self.shared.early_ends()) else {
+            return;
+        };
+        if self.shared.is_here().is_err() || !limits.exceed(unit, start) {
+            return;
+        }
+        self.state.interrupt();
+        match pool.stop_unit(self, unit) {
+            UnitStop::RunsOn => {
+                self.record(self.exceeded(unit, true));
+                self.leave(1);
+            }
+            UnitStop::Stops => {}
         }
     }
 }
 
 impl<W: Work + 'static> Due for JobCell<W> {
     fn run_callback(&self) {
-        // SAFETY: the resolver handed the job to the callback thread, which calls this once: plan and outcome are its own.
-        let plan = unsafe { (*self.rest.get()).as_mut() }.and_then(|rest| rest.plan.take());
+        let plan = self.rest.get().and_then(|rest| {
+            // SAFETY: the resolver handed the job to the callback thread, which calls this once: plan and outcome are its own.
+            unsafe { (*rest.plan.get()).take() }
+        });
         let panicked = plan.and_then(|plan| {
             let run = || {
                 // SAFETY: as above; the references end with the callback, before the job is ready.
                 match unsafe { (self.failure(), self.work.peek()) } {
                     (Some(failure), _) => {
                         self.state.mark_seen();
-                        plan.options
-                            .error_callback
-                            .map(|callback| callback(failure))
+                        plan.error_callback.map(|callback| callback(failure))
                     }
-                    (None, Some(value)) => plan.options.callback.map(|callback| callback(value)),
+                    (None, Some(value)) => plan.callback.map(|callback| callback(value)),
                     (None, None) => None,
                 }
             };
@@ -419,7 +683,7 @@ impl<W: Work + 'static> Due for JobCell<W> {
     }
 }
 
-impl<W: Work> Awaited for JobCell<W> {
+impl<W: Work + 'static> Awaited for JobCell<W> {
     fn state(&self) -> &TaskState {
         &self.state
     }

@@ -59,14 +59,17 @@ mod spin;
 // What the calling thread is to a pool.
 mod thread_state;
 
+// To end a call before its work is done.
+mod cancel;
+
+// Limits of a job.
+mod limits;
+
 // The thread on which callbacks run.
 mod callback_thread;
 
 // The threads that read inputs.
 mod readers;
-
-// What all jobs of a pool share.
-mod shared;
 
 // The state word of a job, and those who wait for it.
 mod task_state;
@@ -82,6 +85,9 @@ mod work;
 
 // A job's place in the queue, and its units.
 mod unit;
+
+// What all jobs of a pool share.
+mod shared;
 
 // Values whose drop may panic.
 mod contained;
@@ -153,9 +159,12 @@ mod io_error;
 pub use admission::TrySubmitError;
 pub use backends::StartError;
 pub use call::{Call, Each, RunCall, RunEach, RunImap};
+pub use cancel::{CancelHandle, CancelToken};
 pub use chunks::default_chunksize;
 pub use completion::{AsCompleted, as_completed, wait_any};
-pub use error::{Cause, CodecError, Never, Panic, PoolError, TaskError, TimedOut, WorkerLost};
+pub use error::{
+    Cause, CodecError, DeadlineExceeded, Never, Panic, PoolError, TaskError, TimedOut, WorkerLost,
+};
 pub use handle::{AsyncResult, Submitted};
 pub use imap::{Imap, Input, Results};
 pub use lifecycle::Phase;
@@ -166,7 +175,7 @@ pub use shutdown::JoinAsync;
 pub use stats::{TaskStats, UnhandledError};
 pub use submit_async::SubmitAsync;
 pub use task::{Portable, StarFn, StarFnWith, Tuple};
-pub use thread_state::{Worker, current_worker, worker_state};
+pub use thread_state::{Worker, cancelled, current_worker, worker_state};
 pub use timers::Timers;
 
 /// What nearly every program that uses a pool names: `use pool_core::prelude::*`.
@@ -195,16 +204,16 @@ pub mod backend {
     pub use crate::panics::{catch, install_hook};
     pub use crate::queue::{Claim, MoreUnits, Pace, Queue, WorkerSlot};
     pub use crate::settled::{ItemResult, Settled};
-    pub use crate::shared::{Assist, TaskId};
+    pub use crate::shared::{Assist, UnitStop};
     pub use crate::stack_job::Borrowed;
     pub use crate::task::{
         ContextFnPtr, ContextPtr, FnAddress, FnCall, FnEach, Func, Once, Plain, PlainCall,
         PlainEach, PortableFn, Star, Task, TryCall, TryEach, TryOnce, TryStar, Trying,
     };
-    pub use crate::thread_state::{BlockHook, ServiceGuard, WorkerGuard};
+    pub use crate::thread_state::{BlockHook, Interruptible, ServiceGuard, WorkerGuard};
     pub use crate::threads::thread_builder;
     pub use crate::timers::{Alarm, Armed, TimeSource};
-    pub use crate::unit::{AsJob, HandedOut, Job, Unclaimed, Unit};
+    pub use crate::unit::{AsJob, HandedOut, Job, TaskId, Unclaimed, Unit};
     pub use crate::wait_group::{Deadline, WaitGroup, WaitGroupGuard};
     pub use crate::work::{Batch, Items, Single, Work};
 }

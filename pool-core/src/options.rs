@@ -5,6 +5,7 @@ use std::panic::Location;
 
 use crate::admission::Admission;
 use crate::error::TaskError;
+use crate::limits::LimitOptions;
 
 type Callback<T> = Box<dyn FnOnce(&T) + Send>;
 
@@ -16,6 +17,8 @@ pub struct SubmitOptions<T, E> {
     pub(crate) admission: Admission,
     pub(crate) chunksize: Option<usize>,
     pub(crate) read_ahead: Option<usize>,
+    /// Of the calls that have some.
+    pub(crate) limits: Option<Box<LimitOptions>>,
 }
 
 impl<T, E> SubmitOptions<T, E> {
@@ -33,11 +36,17 @@ impl<T, E> SubmitOptions<T, E> {
             admission: Admission::Wait,
             chunksize: None,
             read_ahead: None,
+            limits: None,
         }
     }
 
     pub(crate) fn admission(self, admission: Admission) -> Self {
         SubmitOptions { admission, ..self }
+    }
+
+    /// The limits, to be set.
+    pub(crate) fn limits(&mut self) -> &mut LimitOptions {
+        self.limits.get_or_insert_default()
     }
 
     pub(crate) fn has_callbacks(&self) -> bool {
@@ -63,6 +72,7 @@ impl<T, E> fmt::Debug for SubmitOptions<T, E> {
             .field("admission", &self.admission)
             .field("chunksize", &self.chunksize)
             .field("read_ahead", &self.read_ahead)
+            .field("limits", &self.limits)
             .finish()
     }
 }

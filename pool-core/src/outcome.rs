@@ -7,12 +7,14 @@
 
 use std::sync::Arc;
 
+use crate::cancel::EndEarly;
 use crate::error::TaskError;
-use crate::shared::{PoolShared, TaskId};
+use crate::shared::PoolShared;
 use crate::task_state::TaskState;
+use crate::unit::TaskId;
 
 /// A job as those who wait for it see it.
-pub(crate) trait Awaited: Send + Sync {
+pub(crate) trait Awaited: EndEarly {
     fn state(&self) -> &TaskState;
     fn shared(&self) -> &Arc<PoolShared>;
     fn id(&self) -> TaskId;

@@ -1,26 +1,18 @@
 //! What all jobs of a pool share: its number, its timers, its callback thread.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use crate::callback_thread::CallbackThread;
+use crate::cancel::Withdraw;
 use crate::error::PoolError;
 use crate::fork::OwnerProcess;
 use crate::readers::Readers;
 use crate::stats::Counters;
 use crate::timers::Timers;
-
-/// Number of a task in its pool, from 0 in the order of submission; a map counts once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TaskId(pub(crate) u64);
-
-impl fmt::Display for TaskId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+use crate::unit::{Job, TaskId};
 
 /// What threads that wait do for a pool whose workers do not complete jobs themselves.
 pub trait Assist: Send + Sync {
@@ -35,6 +27,25 @@ pub trait Assist: Send + Sync {
     fn kick(&self);
 }
 
+/// The pool of a job that ends before its units have.
+pub(crate) trait EarlyEnds: Withdraw {
+    /// Whether the backend ends a unit that runs; otherwise it runs on.
+    fn stops_units(&self) -> bool;
+    /// Has the backend stop the units of a job that run.
+    fn stop_job(&self, job: &dyn Job);
+    /// Has the backend stop one unit of a job, if it runs.
+    fn stop_unit(&self, job: &dyn Job, unit: usize) -> UnitStop;
+}
+
+/// What becomes of a unit that is to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitStop {
+    /// It runs on, and nothing can stop it.
+    RunsOn,
+    /// The backend stops it, and ends the unit when it has.
+    Stops,
+}
+
 /// What all jobs of a pool share.
 pub(crate) struct PoolShared {
     /// Number of the pool in this process, from 1.
@@ -47,6 +58,8 @@ pub(crate) struct PoolShared {
     pub(crate) spin: Option<Duration>,
     /// What those who wait do before they sleep, if there is anything.
     pub(crate) assist: Option<Arc<dyn Assist>>,
+    /// The pool, once it has started and while it is there.
+    early_ends: OnceLock<Weak<dyn EarlyEnds>>,
     /// The process whose pool it is.
     owner: OwnerProcess,
     tasks: AtomicU64,
@@ -68,6 +81,7 @@ impl PoolShared {
             readers: Readers::default(),
             spin,
             assist,
+            early_ends: OnceLock::new(),
             owner: OwnerProcess::current(),
             tasks: AtomicU64::new(0),
         }
@@ -80,6 +94,16 @@ impl PoolShared {
             true => Ok(()),
             false => Err(PoolError::Forked),
         }
+    }
+
+    /// The pool that jobs which end early turn to.
+    pub(crate) fn set_early_ends(&self, pool: Weak<dyn EarlyEnds>) {
+        self.early_ends.get_or_init(|| pool);
+    }
+
+    /// The pool; `None` once it has gone, and with it all units.
+    pub(crate) fn early_ends(&self) -> Option<Arc<dyn EarlyEnds>> {
+        self.early_ends.get()?.upgrade()
     }
 
     /// The next task's number.

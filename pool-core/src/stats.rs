@@ -2,7 +2,7 @@
 //!
 //! An error is handled when somebody gets it: by `get`, `get_timeout`, `get_ref`, by awaiting the handle, in an
 //! error callback, as an item of an `imap`. It is unhandled when its handle, or the iterator it waits in, was dropped before
-//! that. What `terminate` ends is not an error.
+//! that. What `terminate` ends, or somebody cancels, is not an error.
 
 use std::any::{Any, type_name};
 use std::fmt;
@@ -88,9 +88,9 @@ impl Counters {
     }
 }
 
-/// Whether it counts as an error: what `terminate` ended does not.
+/// Whether it counts as an error: what `terminate` ended, or somebody has cancelled, does not.
 pub(crate) fn counts<E>(error: &TaskError<E>) -> bool {
-    !matches!(error, TaskError::Terminated)
+    !matches!(error, TaskError::Terminated | TaskError::Cancelled)
 }
 
 /// An error as text, which can be kept when the error itself is dropped.

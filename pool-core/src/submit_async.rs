@@ -101,6 +101,11 @@ where
 {
     fn poll_admit(&mut self, waker: &Waker) -> Poll<Result<(), PoolError>> {
         (self.is_open)()?;
+        // It was cancelled, and has its outcome.
+        let is_unwanted = |job: &mut Arc<J>| job.job().handed_out().is_unwanted();
+        if self.job.take_if(is_unwanted).is_some() {
+            self.turn = None;
+        }
         if let Some(job) = self.job.take() {
             let pushed = match &self.turn {
                 None => self.queue.push(job),

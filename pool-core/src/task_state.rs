@@ -8,7 +8,8 @@
 //! the resolver publishes `ready` and sees the flag in the same atomic step, and takes that lock before it
 //! wakes. Wakers are called outside of the lock.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::panics;
 use crate::spin;
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use crate::thread_state::{Blocked, BlockedWorker};
+use crate::thread_state::{Blocked, BlockedWorker, Interrupt};
 
 #[cfg(all(test, loom))]
 mod models;
@@ -49,6 +50,10 @@ const HANDED_OUT: u32 = 1 << 9;
 const TAKES_PLACES: u32 = 1 << 10;
 /// A thread waits by means of the backend's.
 const ASSISTS: u32 = 1 << 11;
+/// Its outcome is an error already, and units of it that run are being stopped, or are asked to return.
+const STOPPED: u32 = 1 << 12;
+/// Its units have a deadline.
+const TIMED: u32 = 1 << 13;
 
 /// What a job's resolver still has to do once the job is ready.
 #[derive(Debug, Clone, Copy)]
@@ -75,13 +80,23 @@ struct Waiters {
 }
 
 /// What is woken when the job is ready.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Waiting {
     waker: Option<Waker>,
     /// Workers of the same pool that are blocked here.
     blocked: Vec<Arc<BlockedWorker>>,
     /// How many threads sleep: to notify none of them would be a system call.
     sleeping: usize,
+    /// Where units of the job wait for their own pool.
+    interrupts: Vec<Weak<dyn Interrupt>>,
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiting")
+            .field("sleeping", &self.sleeping)
+            .finish_non_exhaustive()
+    }
 }
 
 impl TaskState {
@@ -142,6 +157,55 @@ impl TaskState {
 
     pub(crate) fn mark_failed(&self) {
         self.word.fetch_or(FAILED, Ordering::Release);
+    }
+
+    /// The outcome of an open job becomes an error, the first time: true. The caller holds the lock, and writes the error before it
+    /// releases it. Whoever resolves a job that has failed takes the lock once before it reads the error.
+    pub(crate) fn fail_first(&self) -> bool {
+        if flaws::has(Flaw::FailsBesideTheResolver) {
+            let first = self.is_open() && !self.has_failed();
+            self.mark_failed();
+            return first;
+        }
+        self.add_to_open(FAILED, FAILED).is_some()
+    }
+
+    /// No further unit of an open job starts, and its outcome is an error: the first time, whether it had failed before. The caller
+    /// holds the lock, as for [`fail_first`](Self::fail_first), and writes the error where it had not.
+    pub(crate) fn stop(&self) -> Option<bool> {
+        let before = self.add_to_open(STOPPED, STOPPED | FAILED)?;
+        Some(before & FAILED != 0)
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.word.load(Ordering::Acquire) & STOPPED != 0
+    }
+
+    /// Adds flags to those of an open job, unless it has this one; what it had before.
+    fn add_to_open(&self, unless: u32, flags: u32) -> Option<u32> {
+        let add = |word: u32| (word & (PHASE | unless) == OPEN).then_some(word | flags);
+        self.word
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, add)
+            .ok()
+    }
+
+    /// A unit that starts has a deadline, or is not wanted any more.
+    pub(crate) fn needs_care(&self) -> bool {
+        self.word.load(Ordering::Acquire) & (PHASE | STOPPED | TIMED) != OPEN
+    }
+
+    /// No unit that has not started is to start: the outcome is decided, or will be an error whatever the units do.
+    pub(crate) fn is_unwanted(&self) -> bool {
+        self.word.load(Ordering::Acquire) & (PHASE | STOPPED) != OPEN
+    }
+
+    /// From now on its units have a deadline. Called before the job is shared.
+    pub(crate) fn set_timed(&self) {
+        self.word.fetch_or(TIMED, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_timed(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & TIMED != 0
     }
 
     /// Makes the caller the resolver; false when the job has one already.
@@ -271,6 +335,32 @@ impl TaskState {
     /// A thread is going to wait by means of the backend's: from now on `publish` asks for a kick. False where it is ready already.
     pub(crate) fn assists(&self) -> bool {
         self.word.fetch_or(ASSISTS, Ordering::AcqRel) & PHASE != READY
+    }
+
+    /// A unit of the job waits for its own pool: it is interrupted when the job, or the unit, is to end early.
+    pub(crate) fn add_interrupt(&self, interrupt: Weak<dyn Interrupt>) {
+        let mut waiting = self.lock();
+        let (kept, over): (Vec<_>, Vec<_>) = std::mem::take(&mut waiting.interrupts)
+            .into_iter()
+            .partition(|interrupt| interrupt.strong_count() > 0);
+        waiting.interrupts = kept;
+        waiting.interrupts.push(interrupt);
+        drop(waiting);
+        drop(over);
+    }
+
+    /// Has units that wait for their own pool look whether they are to go on.
+    pub(crate) fn interrupt(&self) {
+        let Some(waiters) = self.waiters.get() else {
+            return;
+        };
+        let interrupts = {
+            let waiting = waiters.waiting.lock();
+            let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+            waiting.interrupts.clone()
+        };
+        let interrupts = interrupts.iter().filter_map(Weak::upgrade);
+        interrupts.for_each(|interrupt| interrupt.interrupt());
     }
 
     /// A callback of the same pool is going to wait: from now on `publish` and `ring` ask for a nudge.

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::error::PoolError;
 use crate::panics;
@@ -65,6 +65,24 @@ pub trait BlockHook: Send + Sync {
     fn unblock(&self);
     /// Whether the calling worker runs a unit of the job with this number in its pool.
     fn runs(&self, job: u64) -> bool;
+    /// Calls `f` with the job whose unit the calling worker runs, if it runs one.
+    fn with_job(&self, f: &mut dyn FnMut(&dyn Interruptible));
+}
+
+/// A job that can end before its units have, as a worker that runs one of them sees it.
+pub trait Interruptible: Send + Sync {
+    /// Whether its outcome is decided whatever its units do.
+    fn is_unwanted(&self) -> bool;
+    /// A unit of it waits for its own pool.
+    #[doc(hidden)]
+    fn add_interrupt(&self, interrupt: Weak<dyn Interrupt>);
+}
+
+/// A wait of a task for its own pool.
+#[doc(hidden)]
+pub trait Interrupt: Send + Sync {
+    /// Has the wait look whether its task is cancelled.
+    fn interrupt(&self);
 }
 
 /// Held by a worker of a pool while it waits for that pool.
@@ -137,7 +155,7 @@ pub(crate) fn block(pool: u64) -> Result<Option<Blocked>, PoolError> {
 
 thread_local! {
     static THREAD: RefCell<ThreadState> =
-        const { RefCell::new(ThreadState { worker: None, state: None, hook: None, blocked: false, role: None, callbacks: Vec::new() }) };
+        const { RefCell::new(ThreadState { worker: None, state: None, hook: None, blocked: false, role: None, callbacks: Vec::new(), exceeded: None }) };
 }
 
 struct ThreadState {
@@ -153,6 +171,68 @@ struct ThreadState {
     role: Option<(u64, Role)>,
     /// Pool and job of each callback that runs on this thread, the innermost last.
     callbacks: Vec<(u64, u64)>,
+    /// Whether the deadline of the unit that it runs has passed.
+    exceeded: Option<Arc<AtomicBool>>,
+}
+
+/// Whether the calling task is no longer wanted: it was cancelled, its deadline or its expiry has passed, or its pool was terminated. A
+/// task of a thread pool that runs long looks at it now and then, and returns: what it returns is dropped.
+///
+/// False outside of a task, and in a worker process, which is stopped instead.
+///
+/// # Examples
+///
+/// ```
+/// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+/// use pool_core::{Pool, TaskError, cancelled};
+///
+/// let handle = pool.apply_async(|()| while !cancelled() { std::thread::yield_now() }, ())?;
+/// assert!(handle.cancel());
+/// assert_eq!(handle.get(), Err(TaskError::Cancelled));
+/// pool.close();
+/// pool.join()?; // the function has returned
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn cancelled() -> bool {
+    let state = with_thread(|thread| (thread.exceeded.clone(), thread.hook.clone()));
+    let (exceeded, hook) = state.unwrap_or_default();
+    let mut is_unwanted = exceeded.is_some_and(|exceeded| exceeded.load(Ordering::Acquire));
+    if let Some(hook) = hook.filter(|_| !is_unwanted) {
+        hook.with_job(&mut |job| is_unwanted = job.is_unwanted());
+    }
+    is_unwanted
+}
+
+/// Runs a unit whose deadline may pass meanwhile, which `exceeded` tells.
+pub(crate) fn with_deadline<R>(exceeded: Arc<AtomicBool>, run: impl FnOnce() -> R) -> R {
+    struct Reset(Option<Arc<AtomicBool>>);
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            with_thread(|thread| thread.exceeded = self.0.take());
+        }
+    }
+    let before = with_thread(|thread| thread.exceeded.replace(exceeded));
+    let _reset = Reset(before.flatten());
+    run()
+}
+
+/// The calling worker of this pool waits for its pool: `interrupt` is called when what it runs is to end early. False where that is so
+/// already.
+pub(crate) fn may_wait(pool: u64, interrupt: Weak<dyn Interrupt>) -> bool {
+    let hook = with_thread(|thread| match &thread.worker {
+        Some((of, _)) if *of == pool => thread.hook.clone(),
+        _ => None,
+    });
+    if let Some(hook) = hook.flatten() {
+        hook.with_job(&mut |job| job.add_interrupt(interrupt.clone()));
+    }
+    !cancelled()
+}
+
+/// Whether the calling thread is a worker of this pool.
+pub(crate) fn is_worker(pool: u64) -> bool {
+    let is = |thread: &mut ThreadState| thread.worker.as_ref().is_some_and(|(of, _)| *of == pool);
+    with_thread(is).unwrap_or(false)
 }
 
 /// The role of a thread of a pool that is no worker.

@@ -4,13 +4,24 @@
 //! Only the link of a job cell makes units; it counts those that it has handed out. It also counts those that will never be
 //! handed out, as [`Unclaimed`].
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::shared::TaskId;
 use crate::task_state::TaskState;
+use crate::thread_state::Interruptible;
 use crate::work::sealed;
+
+/// Number of a task in its pool, from 0 in the order of submission; a map counts once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(pub(crate) u64);
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// A move-only token for one part of one job: the queue makes one for each part, and finishing the part consumes it.
 #[derive(Debug)]
@@ -36,8 +47,8 @@ impl Unit {
         }
     }
 
-    /// Its index among the units of its job.
-    pub(crate) fn index(&self) -> usize {
+    /// Its index among the units of its job, from 0.
+    pub fn index(&self) -> usize {
         self.index
     }
 
@@ -133,6 +144,16 @@ impl HandedOut<'_> {
     pub(crate) fn takes_places(&self) -> bool {
         self.0.takes_places()
     }
+
+    /// No unit of the job that has not started is to start. Whoever has one ends it, with any error.
+    pub fn is_unwanted(&self) -> bool {
+        self.0.is_unwanted()
+    }
+
+    /// The units of the job have a deadline: a backend calls [`Job::started`] as soon as one starts.
+    pub fn is_timed(&self) -> bool {
+        self.0.is_timed()
+    }
 }
 
 impl Unclaimed {
@@ -166,8 +187,8 @@ impl Unclaimed {
 }
 
 /// A job as its queue sees it, whatever it works on: a [`JobCell`](crate::backend::JobCell), and nothing else.
-pub trait Job: sealed::Sealed + Send + Sync {
-    /// Whether its units were given to a queue.
+pub trait Job: sealed::Sealed + Interruptible + Send + Sync {
+    /// Whether its units were given to a queue, and whether they are still wanted.
     fn handed_out(&self) -> HandedOut<'_>;
     /// Its number in its pool.
     fn number(&self) -> TaskId {
@@ -181,6 +202,11 @@ pub trait Job: sealed::Sealed + Send + Sync {
     fn is_open(&self) -> bool;
     /// The pool was terminated, and some units will never be handed out.
     fn terminate(&self, unclaimed: Unclaimed);
+    /// Some units will never be handed out: the outcome of the job is decided, or will be an error.
+    fn discard(&self, unclaimed: Unclaimed);
+    /// The unit with this index has started: from now on its deadline runs, if it has one. Called with no lock held. A thread that
+    /// runs a unit by [`JobCell::run`](crate::backend::JobCell::run) need not call it.
+    fn started(&self, unit: usize);
     /// The items of a unit, as indexes of the whole input of its map or imap; a call has none.
     ///
     /// # Panics

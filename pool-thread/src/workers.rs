@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use pool_core::backend::{
-    BlockHook, Deadline, Queue, WaitGroup, WorkerGuard, WorkerSlot, thread_builder,
+    BlockHook, Deadline, Interruptible, Queue, WaitGroup, WorkerGuard, WorkerSlot, thread_builder,
 };
 use pool_core::{Cause, Phase, StartError, TaskError, Worker, WorkerLost};
 
@@ -322,6 +322,11 @@ impl BlockHook for SlotHook {
 
     fn runs(&self, job: u64) -> bool {
         self.workers.queue.runs(WorkerSlot(self.index), job)
+    }
+
+    fn with_job(&self, f: &mut dyn FnMut(&dyn Interruptible)) {
+        let slot = WorkerSlot(self.index);
+        self.workers.queue.with_job(slot, &mut |job| f(job));
     }
 }
 

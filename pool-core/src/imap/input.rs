@@ -15,7 +15,8 @@ use std::task::Waker;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use crate::error::{PoolError, TaskError};
+use crate::cancel::{CancelToken, Early, EndEarly, Withdraw, end_early};
+use crate::error::{DeadlineExceeded, PoolError, TaskError};
 use crate::handle::AsyncResult;
 use crate::panics;
 use crate::queue::Source;
@@ -256,6 +257,10 @@ struct Chunks<R, E> {
     ended: bool,
     /// The pool was terminated before the input had ended.
     terminated: bool,
+    /// Where chunks are added, so that they can be cancelled.
+    token: Option<CancelToken>,
+    /// Why the imap ends early, and whether its input had not ended before.
+    early: Option<(Early, bool)>,
 }
 
 impl<R, E> Chunks<R, E> {
@@ -318,6 +323,8 @@ impl<A, R, E> ImapInput<A, R, E> {
                 consumer_waits: false,
                 ended: false,
                 terminated: false,
+                token: None,
+                early: None,
             }),
             reader_wakes: Condvar::new(),
             error,
@@ -404,8 +411,14 @@ impl<A, R, E> ImapInput<A, R, E> {
                 return false;
             }
         };
+        let mut late = None;
         let (waker, on_read) = {
             let mut chunks = lock(&self.chunks);
+            if let Some(token) = &chunks.token {
+                let target = handle.target();
+                // Where the imap has ended early meanwhile, this chunk follows.
+                late = (!token.add(&target)).then_some(target);
+            }
             let waker = chunks.push(items, handle);
             let consumer_waits = std::mem::take(&mut chunks.consumer_waits);
             (waker, chunks.on_read.clone().filter(|_| consumer_waits))
@@ -417,6 +430,10 @@ impl<A, R, E> ImapInput<A, R, E> {
         }
         // A consumer that is woken may read the input, so it is put back first.
         drop(reading);
+        if let Some(chunk) = late.and_then(|chunk| chunk.upgrade()) {
+            let early = lock(&self.chunks).early;
+            end_early(&*chunk, early.map_or(Early::Cancelled, |(why, _)| why));
+        }
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -507,7 +524,11 @@ impl<A, R, E> Drop for Reading<'_, A, R, E> {
 }
 
 /// The input of an `imap` without the type of its items.
-pub(crate) trait ReadInput<R, E>: Source {
+pub(crate) trait ReadInput<R, E>: Source + EndEarly {
+    /// From now on all chunks in the pool are in this token's list, but those that the consumer has taken.
+    fn track(&self) -> CancelToken;
+    /// With which error the imap has ended early, where its input had not ended before.
+    fn ended_early(&self) -> Option<TaskError<E>>;
     /// Gives every chunk a waker when it is submitted, so that chunks are reported in the order of their ends, whenever the
     /// consumer asks.
     fn set_wakers(&self, make_waker: MakeWaker);
@@ -544,6 +565,32 @@ pub(crate) trait ReadInput<R, E>: Source {
 impl<A: Send + 'static, R: Send + 'static, E: Send + 'static> ReadInput<R, E>
     for ImapInput<A, R, E>
 {
+    fn track(&self) -> CancelToken {
+        let chunks = &mut *lock(&self.chunks);
+        let queue = &chunks.queue;
+        let token = chunks.token.get_or_insert_with(|| {
+            let token = CancelToken::new();
+            for chunk in queue {
+                // It was not cancelled.
+                token.add(&chunk.handle.target());
+            }
+            token
+        });
+        token.clone()
+    }
+
+    fn ended_early(&self) -> Option<TaskError<E>> {
+        let (why, _) = lock(&self.chunks).early.filter(|(_, cut)| *cut)?;
+        Some(match why {
+            Early::Cancelled => TaskError::Cancelled,
+            Early::Expired(limit) => {
+                let task = format!("an imap called at {}", self.location);
+                let expired = DeadlineExceeded::new(limit, true, false, task);
+                TaskError::DeadlineExceeded(Box::new(expired))
+            }
+        })
+    }
+
     fn set_wakers(&self, make_waker: MakeWaker) {
         lock(&self.chunks).make_waker = Some(make_waker);
     }
@@ -675,6 +722,36 @@ impl<A: Send, R: Send, E: Send + 'static> Source for ImapInput<A, R, E> {
 
     fn is_read_here(&self) -> bool {
         matches!(*lock(&self.input), InputState::Reading(reader) if reader == thread::current().id())
+    }
+}
+
+impl<A: Send, R: Send, E: Send + 'static> EndEarly for ImapInput<A, R, E> {
+    fn decide(&self, why: Early) -> bool {
+        let mut chunks = lock(&self.chunks);
+        let decided = chunks.early.is_none() && !chunks.terminated;
+        if !decided {
+            return false;
+        }
+        chunks.early = Some((why, !chunks.ended));
+        let token = chunks.token.clone();
+        drop(chunks);
+        self.end(false);
+        if let Some(token) = token {
+            token.end(why);
+        }
+        true
+    }
+
+    fn pool(&self) -> Option<Arc<dyn Withdraw>> {
+        // Its chunks know it.
+        None
+    }
+
+    fn conclude(&self, _why: Early) {}
+
+    fn is_over(&self) -> bool {
+        let chunks = lock(&self.chunks);
+        chunks.early.is_some() || chunks.terminated
     }
 }
 

@@ -23,6 +23,7 @@ impl<R: Send + 'static, E: Send + 'static> Stream for Imap<R, E> {
                 return Poll::Ready(Some(end));
             }
             if this.ended {
+                this.expiry = None;
                 return Poll::Ready(None);
             }
             if let Err(error) = this.shared.is_here() {

@@ -1,5 +1,6 @@
 //! Units that are taken singly by backends that remember themselves what their workers have, and units that come back.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::head::Entry;
@@ -7,6 +8,24 @@ use super::{Claim, Queue, WorkerSlot};
 use crate::lifecycle::Phase;
 use crate::sync::atomic::Ordering;
 use crate::unit::{AsJob, Job, Unclaimed};
+
+/// Whether no unit of a job is to start any more.
+fn is_unwanted<J: ?Sized + AsJob>(job: &Arc<J>) -> bool {
+    job.job().handed_out().is_unwanted()
+}
+
+/// Moves the units of jobs that are not wanted any more.
+pub(super) fn sweep_claims<J: ?Sized + AsJob>(
+    claims: &mut VecDeque<Claim<J>>,
+    swept: &mut VecDeque<Claim<J>>,
+) {
+    if claims.iter().any(|claim| is_unwanted(&claim.job)) {
+        let all = claims.drain(..);
+        let (mut unwanted, wanted) = all.partition(|claim| is_unwanted(&claim.job));
+        *claims = wanted;
+        swept.append(&mut unwanted);
+    }
+}
 
 impl<J: ?Sized + AsJob> Queue<J> {
     /// The next unit for a worker, if there is one now.
@@ -61,10 +80,15 @@ impl<J: ?Sized + AsJob> Queue<J> {
     /// As [`put_back`](Self::put_back), for a unit that its worker was not about to start: the return is not counted.
     pub fn put_back_unsent(&self, claim: Claim<J>) {
         let mut inner = self.lock();
-        if self.phase() == Phase::Terminated {
+        let job = claim.job.job();
+        let is_over = self.phase() == Phase::Terminated;
+        if is_over || job.handed_out().is_unwanted() {
             drop(inner);
-            let job = claim.job.job();
-            job.terminate(Unclaimed::returned(&claim.unit, job));
+            let unclaimed = Unclaimed::returned(&claim.unit, job);
+            match is_over {
+                true => job.terminate(unclaimed),
+                false => job.discard(unclaimed),
+            }
             return;
         }
         inner.insert_returned(claim);
@@ -103,6 +127,40 @@ impl<J: ?Sized + AsJob> Queue<J> {
         }
         self.leave(inner);
         unclaimed
+    }
+
+    /// Takes out all units whose jobs want them no more, and gives how many of each will never be handed out.
+    pub(crate) fn sweep(&self) -> Vec<(Arc<J>, Unclaimed)> {
+        let mut inner = self.lock();
+        let mut swept = VecDeque::new();
+        let before = inner.returned.len();
+        sweep_claims(&mut inner.returned, &mut swept);
+        inner.waiting -= before - inner.returned.len();
+        for place in &self.slots {
+            place.sweep(&mut swept);
+        }
+        let is_swept = |entry: &Entry<J>| is_unwanted(entry.units.job());
+        let mut entries = inner.jobs.take_out(is_swept);
+        let left: usize = entries.iter().map(|entry| entry.units.len()).sum();
+        inner.waiting -= left;
+        {
+            let mut tail = self.lock_tail();
+            let arrived = tail.jobs.take_out(is_swept);
+            tail.units -= arrived.iter().map(|entry| entry.units.len()).sum::<usize>();
+            self.at_tail.store(tail.units, Ordering::Relaxed);
+            entries.extend(arrived);
+        }
+        let placed = entries
+            .iter()
+            .filter(|entry| entry.units.job().job().handed_out().takes_places());
+        inner.placed -= placed.map(|entry| entry.units.len()).sum::<usize>();
+        self.leave(inner);
+        let claims = swept.into_iter().map(|claim| {
+            let unclaimed = Unclaimed::returned(&claim.unit, claim.job.job());
+            (claim.job, unclaimed)
+        });
+        let entries = entries.into_iter().map(|entry| entry.units.abandon());
+        entries.chain(claims).collect()
     }
 
     /// Empties the queue of a terminated pool: the jobs that are not over, in the order of their submission, and

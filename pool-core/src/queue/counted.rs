@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize as Count, Ordering as Order};
 
 use super::Claim;
-use crate::shared::TaskId;
 use crate::sync::{Condvar, Mutex};
 use crate::task_state::TaskState;
-use crate::unit::{AsJob, HandedOut, Job, Unclaimed, Unit};
+use crate::thread_state::{Interrupt, Interruptible};
+use crate::unit::{AsJob, HandedOut, Job, TaskId, Unclaimed, Unit};
 use crate::work::sealed::Sealed;
 
 /// A job that only counts.
@@ -63,6 +63,13 @@ impl Counted {
 
 impl Sealed for Counted {}
 
+impl Interruptible for Counted {
+    fn is_unwanted(&self) -> bool {
+        self.state.is_unwanted()
+    }
+    fn add_interrupt(&self, _: std::sync::Weak<dyn Interrupt>) {}
+}
+
 impl Job for Counted {
     fn handed_out(&self) -> HandedOut<'_> {
         HandedOut(&self.state)
@@ -79,6 +86,10 @@ impl Job for Counted {
     fn terminate(&self, unclaimed: Unclaimed) {
         self.give_up(unclaimed);
     }
+    fn discard(&self, unclaimed: Unclaimed) {
+        self.give_up(unclaimed);
+    }
+    fn started(&self, _: usize) {}
     fn items(&self, _: &Unit) -> Option<Range<usize>> {
         None
     }

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::back::sweep_claims;
 use super::head::Inner;
 use super::range::{MoreUnits, UnitRange};
 use super::{Claim, Pace, Queue, WorkerSlot};
@@ -145,6 +146,18 @@ impl<J: ?Sized + AsJob> Slot<J> {
             unclaimed.add(Unclaimed::taken(range));
         }
         of_it
+    }
+
+    /// Moves the units of jobs that are not wanted any more, and that have not started.
+    pub(super) fn sweep(&self, swept: &mut VecDeque<Claim<J>>) {
+        let mut own = self.lock();
+        sweep_claims(&mut own.next, swept);
+        self.tell_first(&own);
+        let is_unwanted = |job: &&Arc<J>| job.job().handed_out().is_unwanted();
+        if let Some(job) = own.current.as_ref().filter(is_unwanted) {
+            let range = self.range.take_up_to(u32::MAX);
+            swept.extend(range.map(|index| self.claim(job, index)));
+        }
     }
 
     /// The job that it runs, and all units that have not started.
@@ -331,6 +344,20 @@ impl<J: ?Sized + AsJob> Queue<J> {
                 }
                 std::mem::replace(&mut inner.extra[extra], job)
             }
+        }
+    }
+
+    /// Calls `f` with the job of the unit that a slot took last, if it has one.
+    pub fn with_job(&self, slot: WorkerSlot, f: &mut dyn FnMut(&dyn Job)) {
+        let job = match self.slots.get(slot.0) {
+            Some(place) => place.lock().current.clone(),
+            None => {
+                let extra = slot.0 - self.slots.len();
+                self.lock().extra.get(extra).cloned().flatten()
+            }
+        };
+        if let Some(job) = job {
+            f(job.job());
         }
     }
 

@@ -8,9 +8,8 @@
 use std::ops::Range;
 
 use crate::flaws::{self, Flaw};
-use crate::shared::TaskId;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::unit::Name;
+use crate::unit::{Name, TaskId};
 
 /// A range of units.
 pub(super) struct UnitRange {

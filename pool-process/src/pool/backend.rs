@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak, mpsc};
 use std::thread::JoinHandle;
 
 use pool_core::backend::{
-    Assist, Backend, Batch, CallCell, Deadline, JobCell, PortableFn, Queue, ServiceGuard,
-    WaitGroup, thread_builder,
+    Assist, Backend, Batch, CallCell, Claim, Deadline, JobCell, PortableFn, Queue, ServiceGuard,
+    TaskId, UnitStop, WaitGroup, thread_builder,
 };
 use pool_core::{Portable, StartError, TaskError};
 
@@ -173,6 +173,22 @@ impl Backend for Processes {
 
     fn abandon(&self) -> Vec<Arc<dyn RemoteJob>> {
         self.feed().map(Feed::terminate).unwrap_or_default()
+    }
+
+    fn stops_units(&self) -> bool {
+        true
+    }
+
+    fn withdraw(&self) -> Vec<Claim<dyn RemoteJob>> {
+        self.feed().map(Feed::withdraw).unwrap_or_default()
+    }
+
+    fn stop(&self, job: TaskId, unit: Option<usize>) -> UnitStop {
+        if let Some(feed) = self.feed() {
+            feed.stop_units(job, unit);
+        }
+        self.inbox.tell(Order::Stop { job, unit });
+        UnitStop::Stops
     }
 
     fn call_job<F: PortableFn<A>, A: Portable>(cell: Arc<CallCell<F, A>>) -> Arc<dyn RemoteJob> {

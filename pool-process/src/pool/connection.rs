@@ -67,6 +67,8 @@ pub(crate) struct Connection {
     pub(crate) state: WorkerState,
     /// Why the pool kills it.
     pub(crate) kill_reason: Option<String>,
+    /// The pool stops it, since what it runs was cancelled, or its deadline has passed. Without a grace there is no timer.
+    pub(crate) stopping: Option<Option<Armed>>,
     /// Nothing is read from its socket any more.
     pub(crate) closed: bool,
     /// Epoll is to report when its socket takes more.
@@ -104,6 +106,7 @@ impl Connection {
             ring,
             state: WorkerState::Starting,
             kill_reason: None,
+            stopping: None,
             closed: false,
             awaits_writable: false,
             last_check: LastCheck::default(),

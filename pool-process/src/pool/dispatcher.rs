@@ -305,6 +305,14 @@ impl Dispatcher {
                     self.feed.stop_giving(slot);
                 }
             }
+            Order::Stop { job, unit } => self.stop_units(job, unit),
+            Order::StopGraceOver { slot, serial } => {
+                if self.is_present(WorkerId { slot, serial })
+                    && let Some(connection) = &self.slots[slot].connection
+                {
+                    connection.child.signal(Signal::SIGKILL);
+                }
+            }
             Order::Retry { slot } => {
                 if let Some(place) = self.slots.get_mut(slot) {
                     place.retry = None;

@@ -25,6 +25,9 @@ mod lane;
 // Where each unit is.
 mod books;
 
+// Jobs end early.
+mod early;
+
 // What the dispatcher asks for.
 mod service;
 
@@ -41,8 +44,8 @@ use crate::ring::parent::CAPACITY;
 use crate::wire::codec::{has_room_for_small_values, ran_out_of_stack};
 use crate::wire::{self, HEAD, KEEP};
 
-pub(crate) use books::LaneId;
-use books::{Books, Ended, Late, Parcel};
+use books::{Books, Ended, Late, Parcel, is_unwanted};
+pub(crate) use books::{LaneId, is_unit_of};
 pub(crate) use lane::Lane;
 use lane::{Assignment, WOKE};
 pub(crate) use service::Chore;
@@ -88,6 +91,8 @@ struct Buffers {
     ended: Vec<Ended>,
     /// Their bytes.
     bytes: Vec<u8>,
+    /// Units that have started, and whose deadline runs from now on.
+    started: Vec<(Arc<dyn RemoteJob>, usize)>,
     /// A frame: an argument that was encoded, behind room for a head.
     frame: Vec<u8>,
 }
@@ -216,7 +221,12 @@ impl Feed {
 
     /// Reads answers, and completes their units.
     fn collect(&self, buffers: &mut Buffers) -> bool {
-        let Buffers { ended, bytes, .. } = buffers;
+        let Buffers {
+            ended,
+            bytes,
+            started,
+            ..
+        } = buffers;
         {
             let mut books = self.lock();
             if !books.late.ended.is_empty() {
@@ -230,10 +240,15 @@ impl Feed {
                     bytes: *bytes,
                 } = std::mem::take(&mut books.late);
             }
-            books.read(self.pace, ended, bytes);
+            books.read(self.pace, ended, bytes, started);
+        }
+        let has_started = !started.is_empty();
+        for (job, unit) in started.drain(..) {
+            // Its answer is read under the turn, so later.
+            job.as_job().started(unit);
         }
         if ended.is_empty() {
-            return false;
+            return has_started;
         }
         let retry = match self.is_dispatcher() {
             true => Retry::Never,
@@ -313,6 +328,8 @@ impl Feed {
             books = self.lock();
             books = match encoded {
                 _ if books.terminated => self.fail(books, claim, TaskError::Terminated),
+                // Who cancels it has looked for it before, or will find it where it is put.
+                _ if is_unwanted(&claim) => self.fail(books, claim, TaskError::Cancelled),
                 Ok(()) => self.put(books, claim, context, frame),
                 Err(_) if ran_out_of_stack() && !self.is_dispatcher() => {
                     // It has more stack.
@@ -385,7 +402,13 @@ impl Feed {
                 }
                 *requests += 1;
                 let request = *requests;
-                *has_chores |= lane.put(Assignment { claim, request }, frame, is_large);
+                let awaits_start = claim.job.as_job().handed_out().is_timed();
+                let unit = Assignment {
+                    claim,
+                    request,
+                    awaits_start,
+                };
+                *has_chores |= lane.put(unit, frame, is_large);
                 self.watch.arm();
                 if lane.waits() && !self.pace.forced {
                     self.behind.arm();

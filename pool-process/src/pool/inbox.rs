@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use pool_core::backend::TaskId;
 
 use crate::sys;
 
@@ -18,6 +19,20 @@ pub(crate) enum Order {
     Terminate,
     /// The grace of a terminated pool is over.
     GraceOver,
+    /// Workers that run a unit of this job, or this unit of it, are stopped.
+    Stop {
+        /// The job.
+        job: TaskId,
+        /// The unit's index.
+        unit: Option<usize>,
+    },
+    /// The grace of a worker that is being stopped is over.
+    StopGraceOver {
+        /// Its place in the pool.
+        slot: usize,
+        /// Its number among all that the pool has started.
+        serial: u32,
+    },
     /// A worker is as old as it may get.
     Aged {
         /// Its place in the pool.

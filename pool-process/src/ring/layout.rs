@@ -96,7 +96,8 @@ impl Turn {
 pub(super) struct Meta {
     pub(super) kind: u8,
     pub(super) length: u16,
-    /// How long the task ran, in nanoseconds, as its worker says.
+    /// Of an answer, how long the task ran, in nanoseconds, as its worker says; of a task, whether the pool is to be woken when it
+    /// starts.
     pub(super) nanos: u32,
 }
 

@@ -74,14 +74,14 @@ impl ParentRing {
         (self.end - self.front) as usize
     }
 
-    /// Puts a task into the ring, which must have room.
-    pub(crate) fn put(&mut self, request: u64, frames: u64, payload: &[u8]) {
+    /// Puts a task into the ring, which must have room. The worker wakes the pool when it starts the task, where it `tells_start`.
+    pub(crate) fn put(&mut self, request: u64, frames: u64, payload: &[u8], tells_start: bool) {
         debug_assert!(self.len() < SLOTS && payload.len() <= CAPACITY);
         let slot = self.shared.slot(self.end);
         let meta = Meta {
             kind: Kind::Task as u8,
             length: payload.len().min(CAPACITY) as u16,
-            nanos: 0,
+            nanos: u32::from(tells_start),
         };
         slot.request.store(request, Ordering::Relaxed);
         slot.frames.store(frames, Ordering::Relaxed);
@@ -134,6 +134,12 @@ impl ParentRing {
             nanos: meta.nanos,
             bytes: start..out.len(),
         }))
+    }
+
+    /// Whether the first task has started, and was not answered: a hint, by which its clock runs.
+    pub(crate) fn has_started(&self) -> bool {
+        let word = &self.shared.slot(self.front).state;
+        self.len() > 0 && word.load(Ordering::Acquire) == Turn::Taken.at(self.front)
     }
 
     /// The answer to the first task has come by another way.
@@ -228,7 +234,7 @@ mod tests {
         let payload = |number: u64| vec![number as u8; number as usize % (CAPACITY + 1)];
         while read < 5 * SLOTS as u64 {
             while parent.len() < SLOTS && put - read < 1 + read % 7 {
-                parent.put(put, 0, &payload(put));
+                parent.put(put, 0, &payload(put), false);
                 put += 1;
             }
             assert_eq!(parent.read(read, &mut Vec::new()), Ok(None));
@@ -244,14 +250,14 @@ mod tests {
     #[test]
     fn what_was_taken_is_not_taken_back_and_what_was_taken_back_is_not_taken() {
         let (mut parent, mut worker) = pair();
-        (0..3).for_each(|request| parent.put(request, 0, &[]));
+        (0..3).for_each(|request| parent.put(request, 0, &[], false));
         assert_eq!(worker.take().map(|head| head.request), Some(0));
         assert_eq!(parent.take_back(0), 2);
         assert_eq!((parent.len(), parent.take_back(0)), (1, 0));
         worker.answer(Kind::Done, 0, &[]);
         assert_eq!(worker.next(), None);
         // The same position is used again.
-        parent.put(9, 0, &[1]);
+        parent.put(9, 0, &[1], false);
         assert_eq!(worker.take().map(|head| head.request), Some(9));
         assert!(
             parent
@@ -266,7 +272,7 @@ mod tests {
         let (mut parent, worker) = pair();
         assert!(!parent.must_wake());
         assert!(worker.fall_asleep());
-        parent.put(0, 0, &[]);
+        parent.put(0, 0, &[], false);
         assert!(parent.must_wake() && !parent.must_wake());
         assert!(!worker.fall_asleep(), "there is a task");
         assert!(!parent.must_wake());
@@ -359,7 +365,7 @@ mod tests {
             match step {
                 Step::Put(length) if parent.len() < SLOTS => {
                     request += 1;
-                    parent.put(request, 0, &vec![1; length]);
+                    parent.put(request, 0, &vec![1; length], false);
                     asked.push_back(request);
                 }
                 Step::Put(_) => {}

@@ -29,6 +29,8 @@ pub(crate) struct Head {
     pub(crate) request: u64,
     /// How many frames come before it.
     pub(crate) frames: u64,
+    /// The pool is to be woken when it starts.
+    pub(crate) tells_start: bool,
 }
 
 impl WorkerRing {
@@ -55,6 +57,7 @@ impl WorkerRing {
         Head {
             request: slot.request.load(Ordering::Relaxed),
             frames: slot.frames.load(Ordering::Relaxed),
+            tells_start: Meta::from_word(slot.meta.load(Ordering::Relaxed)).nanos != 0,
         }
     }
 
@@ -99,7 +102,7 @@ impl WorkerRing {
         self.shared.told.0.read.load(Ordering::Acquire) >= self.at
     }
 
-    /// Whether the parent is to be woken, since it sleeps: an answer was given that it has not read.
+    /// Whether the parent is to be woken, since it sleeps: an answer was given that it has not read, or a task has started.
     pub(crate) fn must_wake(&self) -> bool {
         fence(Ordering::SeqCst);
         let word = &self.shared.parent_sleeps.0;

@@ -93,9 +93,20 @@ struct RingWorker<'a> {
 }
 
 impl RingWorker<'_> {
+    /// Takes the next task, if it is still there and none was taken.
+    fn take(&mut self) {
+        if self.taken.is_some() {
+            return;
+        }
+        self.taken = self.ring.take();
+        if self.taken.is_some_and(|head| head.tells_start) && self.ring.must_wake() {
+            self.ring_bell();
+        }
+    }
+
     /// Takes the next task, if it is still there, and runs it, if all that it needs is here.
     fn take_and_run(&mut self) {
-        self.taken = self.taken.or_else(|| self.ring.take());
+        self.take();
         if self.taken.is_none_or(|head| head.frames > self.frames) {
             return;
         }
@@ -158,12 +169,16 @@ impl RingWorker<'_> {
         if std::mem::take(&mut self.unread) && self.ring.must_wake() {
             // That is no time of the next task's.
             self.since = None;
-            match write(&self.bell, &1_u64.to_ne_bytes()) {
-                // Somebody else has filled it: it is rung.
-                Ok(_) | Err(Errno::EAGAIN) => {}
-                // A task has closed it: at the end of this process the pool looks at the answer.
-                Err(_) => exit_now(1),
-            }
+            self.ring_bell();
+        }
+    }
+
+    fn ring_bell(&self) {
+        match write(&self.bell, &1_u64.to_ne_bytes()) {
+            // Somebody else has filled it: it is rung.
+            Ok(_) | Err(Errno::EAGAIN) => {}
+            // A task has closed it: at the end of this process the pool looks at the answer.
+            Err(_) => exit_now(1),
         }
     }
 
@@ -221,7 +236,7 @@ impl RingWorker<'_> {
                         // One that was taken back is of no use any more.
                         let next = self.taken.or_else(|| self.ring.next());
                         if next.is_some_and(|head| head.request == frame.request) {
-                            self.taken = self.taken.or_else(|| self.ring.take());
+                            self.take();
                             if let Some(head) =
                                 self.taken.take_if(|head| head.request == frame.request)
                             {

@@ -151,6 +151,10 @@ fn handle_frame(pid: u32, frame: &Frame<'_>, state: &mut WorkerState) -> Outcome
             if task.request == frame.request && !task.started =>
         {
             task.started = true;
+            let job = task.claim.job.as_job();
+            if job.handed_out().is_timed() {
+                job.started(task.claim.unit.index());
+            }
             Outcome::Allowed
         }
         (

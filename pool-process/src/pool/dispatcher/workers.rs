@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use nix::sys::eventfd::EventFd;
 use nix::sys::signal::Signal;
-use pool_core::backend::{Claim, WorkerSlot};
+use pool_core::backend::{Claim, TaskId, WorkerSlot};
 use pool_core::{Cause, TaskError};
 
 use crate::pool::bells::Bells;
 use crate::pool::cause;
 use crate::pool::connection::{Connection, WorkerState};
+use crate::pool::feed::is_unit_of;
 use crate::pool::inbox::Order;
 use crate::pool::remote_job::RemoteJob;
 use crate::ring::parent::ParentRing;
@@ -211,6 +212,38 @@ impl Dispatcher {
         }
     }
 
+    /// Stops workers that run a unit of this job, or this unit of it: no other task is on them. They are replaced when they have ended.
+    pub(super) fn stop_units(&mut self, job: TaskId, unit: Option<usize>) {
+        for index in 0..self.slots.len() {
+            let Some(connection) = &mut self.slots[index].connection else {
+                continue;
+            };
+            let stops = match &mut connection.state {
+                WorkerState::Fed => self.feed.must_stop(index),
+                WorkerState::Busy(task) if is_unit_of(&task.claim, job, unit) => {
+                    // It was sent: whether it has started is not known.
+                    task.started = true;
+                    true
+                }
+                _ => false,
+            };
+            if !stops || connection.stopping.is_some() {
+                continue;
+            }
+            // A worker that handles the signal itself exits at the end of its socket, after its task.
+            connection.socket.finish();
+            if self.plan.grace.is_zero() {
+                connection.stopping = Some(None);
+                connection.child.signal(Signal::SIGKILL);
+                continue;
+            }
+            let (inbox, slot, serial) = (self.inbox.clone(), index, connection.serial);
+            let over = Box::new(move || inbox.tell(Order::StopGraceOver { slot, serial }));
+            connection.stopping = Some(Some(self.plan.timers.arm(self.plan.grace, over)));
+            connection.child.signal(Signal::SIGTERM);
+        }
+    }
+
     /// Kills a worker that breaks the protocol. Its task fails for this reason when it has ended.
     pub(super) fn kill(&mut self, index: usize, reason: String) {
         if let Some(connection) = &mut self.slots[index].connection {
@@ -238,7 +271,8 @@ impl Dispatcher {
             return;
         };
         self.unwatch(&connection);
-        let expected = matches!(connection.state, WorkerState::Leaving);
+        let expected =
+            matches!(connection.state, WorkerState::Leaving) || connection.stopping.is_some();
         self.update_stats(|stats| stats.ended(expected));
         let cause = match &connection.kill_reason {
             Some(reason) => Cause::Protocol(reason.clone()),

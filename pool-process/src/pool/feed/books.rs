@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pool_core::backend::{Claim, Pace, Queue};
+use pool_core::backend::{Claim, Pace, Queue, TaskId};
 
 use crate::pool::remote_job::{JobContext, RemoteJob};
 use crate::ring::parent::Answer;
@@ -37,6 +37,16 @@ pub(super) struct Parcel {
     pub(super) context: Option<JobContext>,
     /// The payload, behind room for the head of a frame.
     pub(super) frame: Vec<u8>,
+}
+
+/// Whether its job was cancelled, or is over.
+pub(super) fn is_unwanted(claim: &Claim<dyn RemoteJob>) -> bool {
+    claim.job.as_job().handed_out().is_unwanted()
+}
+
+/// Whether it is a unit of this job; with an index, this one.
+pub(crate) fn is_unit_of(claim: &Claim<dyn RemoteJob>, job: TaskId, unit: Option<usize>) -> bool {
+    claim.job.as_job().number() == job && unit.is_none_or(|unit| claim.unit.index() == unit)
 }
 
 pub(super) struct Books {
@@ -123,8 +133,14 @@ impl Books {
         self.held.is_none() && self.lanes.iter().any(Option::is_some) && lanes.all(is_full)
     }
 
-    /// Reads answers out of all rings.
-    pub(super) fn read(&mut self, pace: Pace, ended: &mut Vec<Ended>, bytes: &mut Vec<u8>) {
+    /// Reads answers out of all rings, and which units have started whose start is awaited.
+    pub(super) fn read(
+        &mut self,
+        pace: Pace,
+        ended: &mut Vec<Ended>,
+        bytes: &mut Vec<u8>,
+        started: &mut Vec<(Arc<dyn RemoteJob>, usize)>,
+    ) {
         let mut emptied = None;
         let Books {
             lanes,
@@ -165,6 +181,13 @@ impl Books {
                         break;
                     }
                 }
+            }
+            if let Some(unit) = lane.units.front_mut()
+                && unit.awaits_start
+                && lane.ring.has_started()
+            {
+                unit.awaits_start = false;
+                started.push((unit.claim.job.clone(), unit.claim.unit.index()));
             }
             if ended.len() > before {
                 lane.ring.tell_read();
@@ -248,13 +271,49 @@ impl Books {
     /// What waits behind others goes back to the queue, and so does what waits for an idle worker: it may be younger.
     pub(super) fn take_back(&mut self, queue: &Queue<dyn RemoteJob>) {
         for lane in self.lanes.iter_mut().flatten().filter(|lane| lane.waits()) {
-            let taken = lane.ring.take_back(1);
-            let kept = lane.units.len().saturating_sub(taken);
-            lane.tasks = lane.tasks.saturating_sub(taken);
-            let taken = lane.units.split_off(kept);
-            queue.give_back(taken.into_iter().map(|unit| unit.claim));
+            queue.give_back(lane.take_back(1));
         }
         queue.give_back(self.held.take().map(|parcel| parcel.claim));
+    }
+
+    /// Takes back the units of jobs that are not wanted any more, where they have not started. What lay in their rings besides goes back
+    /// to the queue; true where something did.
+    pub(super) fn take_back_unwanted(
+        &mut self,
+        queue: &Queue<dyn RemoteJob>,
+    ) -> (Vec<Claim<dyn RemoteJob>>, bool) {
+        let (mut unwanted, mut gives_back) = (Vec::new(), false);
+        for slot in 0..self.lanes.len() {
+            let Some(lane) = &mut self.lanes[slot] else {
+                continue;
+            };
+            if !lane.units.iter().any(|unit| is_unwanted(&unit.claim)) {
+                continue;
+            }
+            let taken = lane.take_back(0);
+            let (of_it, others): (Vec<_>, Vec<_>) = taken.into_iter().partition(is_unwanted);
+            unwanted.extend(of_it);
+            gives_back |= !others.is_empty();
+            queue.give_back(others);
+            self.cool_down(slot);
+        }
+        let held = self.held.take_if(|parcel| is_unwanted(&parcel.claim));
+        unwanted.extend(held.map(|parcel| parcel.claim));
+        (unwanted, gives_back)
+    }
+
+    /// No worker that runs a unit of this job, or this unit of it, gets another one: it is to be stopped. What lies behind goes back.
+    pub(super) fn stop(&mut self, queue: &Queue<dyn RemoteJob>, job: TaskId, unit: Option<usize>) {
+        for lane in self.lanes.iter_mut().flatten() {
+            let runs = lane
+                .units
+                .front()
+                .is_some_and(|front| is_unit_of(&front.claim, job, unit));
+            if runs {
+                lane.is_stopping = true;
+                queue.give_back(lane.take_back(1));
+            }
+        }
     }
 
     /// A lane that has no unit and may get one.

@@ -24,6 +24,8 @@ thread_local! {
 pub(super) struct Assignment {
     pub(super) claim: Claim<dyn RemoteJob>,
     pub(super) request: u64,
+    /// It has a deadline, and has not been seen to start.
+    pub(super) awaits_start: bool,
 }
 
 /// A worker's ring, and what is in it.
@@ -54,6 +56,8 @@ pub(crate) struct Lane {
     pub(super) bell: EventFd,
     /// How it broke the protocol: nothing is read of it any more.
     pub(super) breach: Option<String>,
+    /// The worker is to be stopped, since what it runs was cancelled, or had a deadline.
+    pub(super) is_stopping: bool,
 }
 
 impl Lane {
@@ -80,12 +84,14 @@ impl Lane {
             wake_due: false,
             bell,
             breach: None,
+            is_stopping: false,
         }
     }
 
     /// Whether it may get another unit, where it may have so many.
     pub(super) fn has_room(&self, most: usize) -> bool {
-        self.units.len() < most && self.tasks < self.most_tasks && self.breach.is_none()
+        let may_have = self.breach.is_none() && !self.is_stopping;
+        self.units.len() < most && self.tasks < self.most_tasks && may_have
     }
 
     /// Whether a unit waits behind another.
@@ -100,9 +106,12 @@ impl Lane {
             wire::seal(&mut frame, Kind::Task, unit.request);
             self.frames += 1;
             self.outgoing.push(frame);
-            self.ring.put(unit.request, self.frames, &[]);
+            self.ring
+                .put(unit.request, self.frames, &[], unit.awaits_start);
         } else {
-            self.ring.put(unit.request, self.frames, &frame[HEAD..]);
+            let payload = &frame[HEAD..];
+            self.ring
+                .put(unit.request, self.frames, payload, unit.awaits_start);
         }
         if self.units.is_empty() {
             self.since = Instant::now();
@@ -110,6 +119,15 @@ impl Lane {
         self.units.push_back(unit);
         self.tasks += 1;
         self.wake() || !self.outgoing.is_empty()
+    }
+
+    /// Takes back units that have not started, and leaves at least so many in the ring.
+    pub(super) fn take_back(&mut self, keep: usize) -> Vec<Claim<dyn RemoteJob>> {
+        let taken = self.ring.take_back(keep);
+        let kept = self.units.len().saturating_sub(taken);
+        self.tasks = self.tasks.saturating_sub(taken);
+        let taken = self.units.split_off(kept);
+        taken.into_iter().map(|unit| unit.claim).collect()
     }
 
     /// Wakes the worker, if it sleeps and no frame does; whether the dispatcher has to do it.

@@ -1,0 +1,120 @@
+//! The limits of a job whose options have some, and the units of it whose deadline runs.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::cancel::CancelToken;
+use crate::timers::Armed;
+
+/// The limits of a call, as its builder collects them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LimitOptions {
+    /// How long each task may run.
+    pub(crate) deadline: Option<Duration>,
+    /// How long the whole call may take.
+    pub(crate) expiry: Option<Duration>,
+    pub(crate) token: Option<CancelToken>,
+}
+
+impl LimitOptions {
+    /// Whether the call was cancelled before it was submitted.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.token.as_ref().is_some_and(CancelToken::is_cancelled)
+    }
+}
+
+/// The limits of a job.
+#[derive(Debug, Default)]
+pub(crate) struct Limits {
+    /// How long each of its units may run.
+    pub(crate) deadline: Option<Duration>,
+    units: Mutex<TimedUnits>,
+    expiry: Mutex<Option<Armed>>,
+}
+
+#[derive(Debug, Default)]
+struct TimedUnits {
+    started: u64,
+    running: BTreeMap<usize, TimedUnit>,
+}
+
+/// A unit that runs.
+#[derive(Debug)]
+struct TimedUnit {
+    /// The number of this start: a unit that came back may start again.
+    start: u64,
+    armed: Option<Armed>,
+    exceeded: Arc<AtomicBool>,
+}
+
+impl Limits {
+    pub(crate) fn new(deadline: Option<Duration>) -> Self {
+        Limits {
+            deadline,
+            ..Limits::default()
+        }
+    }
+
+    /// A unit starts. `arm` starts its timer, with the number of this start, under no lock. What comes back is true once its deadline has
+    /// passed.
+    pub(crate) fn start(&self, unit: usize, arm: impl FnOnce(u64) -> Armed) -> Arc<AtomicBool> {
+        let exceeded = Arc::new(AtomicBool::new(false));
+        let (start, before) = {
+            let mut units = self.lock();
+            units.started += 1;
+            let start = units.started;
+            let timed = TimedUnit {
+                start,
+                armed: None,
+                exceeded: exceeded.clone(),
+            };
+            (start, units.running.insert(unit, timed))
+        };
+        drop(before);
+        let armed = arm(start);
+        let mut units = self.lock();
+        match units.running.get_mut(&unit) {
+            Some(timed) if timed.start == start => timed.armed = Some(armed),
+            _ => {
+                drop(units);
+                drop(armed);
+            }
+        }
+        exceeded
+    }
+
+    /// The deadline of a unit has passed; false where it has ended, or came back, before. From here on its end does not count.
+    pub(crate) fn exceed(&self, unit: usize, start: u64) -> bool {
+        let units = self.lock();
+        let timed = units.running.get(&unit);
+        let timed = timed.filter(|timed| timed.start == start);
+        timed.is_some_and(|timed| !timed.exceeded.swap(true, Ordering::AcqRel))
+    }
+
+    /// A unit has ended; true where its deadline has passed before.
+    pub(crate) fn end(&self, unit: usize) -> bool {
+        let timed = self.lock().running.remove(&unit);
+        timed.is_some_and(|timed| timed.exceeded.load(Ordering::Acquire))
+    }
+
+    /// The timer of the whole job runs.
+    pub(crate) fn set_expiry(&self, armed: Armed) {
+        *self.expiry() = Some(armed);
+    }
+
+    /// The job is over: its timer stops.
+    pub(crate) fn disarm(&self) {
+        let armed = self.expiry().take();
+        drop(armed);
+    }
+
+    fn expiry(&self) -> MutexGuard<'_, Option<Armed>> {
+        self.expiry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, TimedUnits> {
+        self.units.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

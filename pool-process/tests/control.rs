@@ -1,0 +1,473 @@
+//! Tasks in the user's control: deadlines, expiry, cancel. A worker that runs what is to end is stopped and replaced; what lies before it
+//! in its ring is done elsewhere.
+
+mod common;
+
+#[path = "../../pool-core/tests/programs/clock.rs"]
+mod clock;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use clock::{Armed, Clock};
+use common::{BOUND, Gate, Outcome, ignore_sigterm, kill, lives, never_end, pid, stop, wait_at};
+use nix::sys::signal::Signal;
+use pool_process::{
+    Builder, CancelToken, DeadlineExceeded, Pool, ProcessPool, TaskError, TimedOut, cancelled,
+};
+
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// A pool whose clock a test moves.
+fn timed(builder: Builder) -> (ProcessPool, Arc<Clock>, Armed) {
+    let (clock, armed) = Clock::new();
+    let builder = builder.warn_on_drop(false).timers(clock.timers());
+    (builder.build().expect("a pool"), clock, armed)
+}
+
+/// With rings and without, and where many units lie in each ring.
+fn each_builder(size: usize, check: impl Fn(Builder) -> Outcome) -> Outcome {
+    let builder = || ProcessPool::builder().size(size).warn_on_drop(false);
+    check(builder())?;
+    check(builder().reach(64).spin(Duration::ZERO))?;
+    check(builder().shared_memory(false))
+}
+
+fn late<T: std::fmt::Debug>(end: Result<T, TaskError>) -> DeadlineExceeded {
+    match end {
+        Err(TaskError::DeadlineExceeded(exceeded)) => *exceeded,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Goes to a gate where the word before the colon is not empty.
+fn wait_if((gate, number): (String, u32)) -> u32 {
+    if !gate.is_empty() {
+        wait_at(gate);
+    }
+    number
+}
+
+#[test]
+fn a_task_that_is_late_is_stopped_and_its_worker_replaced() -> Outcome {
+    each_builder(1, |builder| {
+        let (pool, clock, armed) = timed(builder);
+        let gate = Gate::new();
+        let first = pool.apply_async(wait_at, gate.name())?;
+        let guests = gate.guests(1);
+        let second = pool.call(wait_at, gate.name()).deadline(LIMIT).submit()?;
+        let third = pool.apply_async(pid, ())?;
+        // In the queue, or in the ring, no time passes.
+        clock.advance(10 * LIMIT);
+        armed.none();
+        drop(guests);
+        let worker = first.get()?;
+        let guests = gate.guests(1);
+        assert_eq!(guests[0].pid, worker);
+        armed.expect(LIMIT);
+        clock.advance(LIMIT - Duration::from_nanos(1));
+        assert!(!second.ready() && lives(worker));
+        clock.advance(Duration::from_nanos(1));
+        let exceeded = late(second.get());
+        assert_eq!(
+            (exceeded.limit, exceeded.running, exceeded.expired),
+            (LIMIT, false, false)
+        );
+        assert!(!lives(worker), "nothing of it runs when it is told");
+        assert_ne!(third.get()?, worker);
+        // The grace, which it did not need.
+        armed.expect(Duration::from_secs(1));
+        armed.none();
+        assert_eq!(clock.running(), 0);
+        let stats = pool.stats();
+        assert_eq!((stats.lost, stats.started, stats.tasks.errors), (0, 2, 1));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_worker_that_listens_to_no_signal_is_killed_after_the_grace() -> Outcome {
+    fn deaf(gate: String) -> u32 {
+        ignore_sigterm();
+        wait_at(gate)
+    }
+    each_builder(1, |builder| {
+        let (pool, clock, armed) = timed(builder.grace(2 * LIMIT));
+        let gate = Gate::new();
+        let mut handle = pool.call(deaf, gate.name()).deadline(LIMIT).submit()?;
+        let guests = gate.guests(1);
+        armed.expect(LIMIT);
+        clock.advance(LIMIT);
+        armed.expect(2 * LIMIT);
+        assert_eq!(handle.get_timeout(Duration::ZERO), Err(TimedOut));
+        assert!(lives(guests[0].pid));
+        clock.advance(2 * LIMIT);
+        assert!(!late(handle.get()).running);
+        assert!(!lives(guests[0].pid));
+        assert_ne!(pool.apply(pid, ())?, guests[0].pid);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_task_that_ends_in_time_leaves_no_timer_and_its_worker() -> Outcome {
+    each_builder(2, |builder| {
+        let (pool, clock, _armed) = timed(builder);
+        let before = pool.stats().started;
+        for number in 0..50 {
+            assert_eq!(
+                pool.call(|x: u32| x, number)
+                    .deadline(LIMIT)
+                    .expiry(LIMIT)
+                    .wait()?,
+                number
+            );
+        }
+        let map = pool
+            .each(|x: u32| x, 0..50)
+            .chunksize(3)
+            .deadline(LIMIT)
+            .wait()?;
+        assert_eq!(map.len(), 50);
+        let failed = pool
+            .try_call(|_: u32| Err::<(), u32>(7), 1)
+            .deadline(LIMIT)
+            .wait();
+        assert_eq!(failed.map_err(TaskError::into_raised), Err(Some(7)));
+        pool.close();
+        pool.join()?;
+        assert_eq!(
+            (clock.running(), pool.stats().started, pool.stats().lost),
+            (0, before, 0)
+        );
+        Ok(())
+    })
+}
+
+#[test]
+fn a_chunk_that_is_late_fails_alone_and_its_map_when_all_are_done() -> Outcome {
+    each_builder(2, |builder| {
+        let (pool, clock, armed) = timed(builder);
+        let (late_one, other) = (Gate::new(), Gate::new());
+        let gates = [String::new(), late_one.name(), other.name(), String::new()];
+        let items: Vec<_> = gates.into_iter().zip(0..).collect();
+        let map = pool
+            .each(wait_if, items)
+            .chunksize(2)
+            .deadline(LIMIT)
+            .submit()?;
+        let (_late, others) = (late_one.guests(1), other.guests(1));
+        armed.expect(LIMIT);
+        armed.expect(LIMIT);
+        // The other chunk ends in time.
+        drop(others);
+        assert_eq!(pool.apply(wait_if, (String::new(), 3))?, 3);
+        assert!(!map.ready());
+        clock.advance(LIMIT);
+        let exceeded = late(map.get());
+        assert_eq!((exceeded.items, exceeded.running), (Some(0..2), false));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_step_of_an_imap_that_is_late_is_an_error_at_its_place() -> Outcome {
+    each_builder(1, |builder| {
+        let (pool, clock, armed) = timed(builder);
+        let gate = Gate::new();
+        let items: Vec<_> = [String::new(), gate.name(), String::new()]
+            .into_iter()
+            .zip(0..)
+            .collect();
+        let mut results = pool.each(wait_if, items).deadline(LIMIT).imap()?;
+        assert_eq!(results.next(), Some(Ok(0)));
+        let guests = gate.guests(1);
+        // The first may have ended before anybody has seen it start.
+        while clock.running() == 0 {
+            armed.expect(LIMIT);
+        }
+        clock.advance(LIMIT);
+        let exceeded = late(results.next().expect("an error"));
+        assert_eq!((exceeded.item, exceeded.items), (Some(1), Some(1..2)));
+        assert!(!lives(guests[0].pid));
+        assert_eq!((results.next(), results.next()), (Some(Ok(2)), None));
+        Ok(())
+    })
+}
+
+#[test]
+fn an_expiry_runs_in_the_queue_too() -> Outcome {
+    each_builder(1, |builder| {
+        let (pool, clock, armed) = timed(builder);
+        let gate = Gate::new();
+        let running = pool.call(wait_at, gate.name()).expiry(2 * LIMIT).submit()?;
+        let guests = gate.guests(1);
+        let queued = pool.call(pid, ()).expiry(LIMIT).submit()?;
+        let map = pool
+            .each(wait_if, vec![(gate.name(), 1); 9])
+            .expiry(LIMIT)
+            .submit()?;
+        armed.expect(2 * LIMIT);
+        armed.expect(LIMIT);
+        armed.expect(LIMIT);
+        clock.advance(LIMIT);
+        let exceeded = late(queued.get());
+        assert_eq!((exceeded.expired, exceeded.running), (true, false));
+        assert!(late(map.get()).expired);
+        assert!(!running.ready() && lives(guests[0].pid));
+        clock.advance(LIMIT);
+        let exceeded = late(running.get());
+        assert_eq!((exceeded.expired, exceeded.running), (true, false));
+        assert!(!lives(guests[0].pid));
+        Ok(())
+    })
+}
+
+/// How many calls of this worker went before.
+fn nth(_: u32) -> u32 {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    CALLS.fetch_add(1, Ordering::Relaxed)
+}
+
+#[test]
+fn what_runs_is_stopped_and_what_lies_behind_it_goes_on_in_order() -> Outcome {
+    each_builder(1, |builder| {
+        let pool = builder.build()?;
+        let gate = Gate::new();
+        let first = pool.apply_async(wait_at, gate.name())?;
+        let guests = gate.guests(1);
+        let behind: Vec<_> = (0..20)
+            .map(|number| pool.apply_async(nth, number))
+            .collect::<Result<_, _>>()?;
+        assert!(!cancelled());
+        let cancels = first.cancel_handle();
+        assert!(cancels.cancel() && !first.cancel());
+        assert_eq!(first.get(), Err(TaskError::Cancelled));
+        assert!(cancels.is_over() && !lives(guests[0].pid));
+        for (number, handle) in (0..).zip(behind) {
+            assert_eq!(handle.get()?, number, "in a new worker, in order");
+        }
+        let stats = pool.stats();
+        assert_eq!((stats.lost, stats.started, stats.tasks.errors), (0, 2, 0));
+        Ok(())
+    })
+}
+
+#[test]
+fn workers_that_run_other_tasks_are_not_touched() -> Outcome {
+    each_builder(2, |builder| {
+        let pool = builder.build()?;
+        let (gate, other) = (Gate::new(), Gate::new());
+        let first = pool.apply_async(wait_at, gate.name())?;
+        let _guests = gate.guests(1);
+        let untouched = pool.apply_async(wait_at, other.name())?;
+        let others = other.guests(1);
+        let behind = pool.each(nth, 0..20).chunksize(1).submit()?;
+        assert!(first.cancel());
+        assert_eq!(behind.get()?.len(), 20);
+        drop(others);
+        assert!(lives(untouched.get()?));
+        assert_eq!(first.get(), Err(TaskError::Cancelled));
+        assert_eq!(pool.stats().started, 3);
+        Ok(())
+    })
+}
+
+#[test]
+fn what_is_cancelled_in_the_queue_or_in_a_ring_never_starts() -> Outcome {
+    each_builder(1, |builder| {
+        let pool = builder.build()?;
+        let gate = Gate::new();
+        let first = pool.apply_async(wait_at, gate.name())?;
+        let guests = gate.guests(1);
+        let handles: Vec<_> = (0..20)
+            .map(|number| pool.apply_async(nth, number))
+            .collect::<Result<_, _>>()?;
+        for handle in handles.iter().step_by(2) {
+            assert!(handle.cancel());
+            assert!(
+                handle.wait_timeout(BOUND),
+                "it need not wait for the one before it"
+            );
+        }
+        drop(guests);
+        assert!(first.get()? > 0);
+        let mut next = 0;
+        for (number, handle) in handles.into_iter().enumerate() {
+            let expected = match number % 2 {
+                0 => Err(TaskError::Cancelled),
+                _ => Ok(next),
+            };
+            next += u32::from(expected.is_ok());
+            assert_eq!(handle.get(), expected);
+        }
+        assert_eq!(pool.stats().started, 1, "no worker was stopped");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_place_in_a_full_queue_is_free_when_its_task_is_cancelled() -> Outcome {
+    each_builder(1, |builder| {
+        let pool = builder.queue(1).build()?;
+        let gate = Gate::new();
+        let first = pool.apply_async(wait_at, gate.name())?;
+        let guests = gate.guests(1);
+        let second = pool.apply_async(pid, ())?;
+        assert!(
+            pool.call(pid, ())
+                .try_submit()
+                .is_err_and(|full| full.is_full())
+        );
+        assert!(second.cancel());
+        let third = pool
+            .call(pid, ())
+            .try_submit()
+            .map_err(|full| full.to_string())?;
+        drop(guests);
+        assert_eq!(first.get()?, third.get()?);
+        Ok(())
+    })
+}
+
+#[test]
+fn what_a_worker_that_stands_still_has_not_taken_is_taken_back() -> Outcome {
+    let pool = ProcessPool::builder().size(1).warn_on_drop(false).build()?;
+    let worker = pool.apply(pid, ())?;
+    stop(worker);
+    let handle = pool.apply_async(pid, ())?;
+    assert!(handle.cancel() && handle.wait_timeout(BOUND));
+    assert_eq!(handle.get(), Err(TaskError::Cancelled));
+    let next = pool.apply_async(pid, ())?;
+    kill(worker, Signal::SIGCONT);
+    assert_eq!(next.get()?, worker);
+    Ok(())
+}
+
+#[test]
+fn a_worker_that_stands_still_is_stopped_at_a_deadline() -> Outcome {
+    each_builder(1, |builder| {
+        let (pool, clock, armed) = timed(builder);
+        let gate = Gate::new();
+        let handle = pool.call(wait_at, gate.name()).deadline(LIMIT).submit()?;
+        let guests = gate.guests(1);
+        armed.expect(LIMIT);
+        stop(guests[0].pid);
+        clock.advance(LIMIT);
+        assert!(!late(handle.get()).running);
+        assert!(!lives(guests[0].pid));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_whole_map_and_a_whole_imap_are_cancelled() -> Outcome {
+    each_builder(2, |builder| {
+        let pool = builder.build()?;
+        let gate = Gate::new();
+        let items = || vec![(gate.name(), 1); 100];
+        let map = pool.each(wait_if, items()).chunksize(1).submit()?;
+        let guests = gate.guests(2);
+        assert!(map.cancel());
+        assert_eq!(map.get(), Err(TaskError::Cancelled));
+        assert!(guests.iter().all(|guest| !lives(guest.pid)));
+        let mut imap = pool.imap(wait_if, items())?;
+        let guests = gate.guests(2);
+        assert!(imap.cancel());
+        let last = imap.by_ref().last();
+        assert_eq!(last, Some(Err(TaskError::Cancelled)));
+        pool.close();
+        pool.join()?;
+        assert!(guests.iter().all(|guest| !lives(guest.pid)));
+        let tasks = pool.stats().tasks;
+        assert_eq!((tasks.errors, tasks.submitted), (0, tasks.ended));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_token_cancels_all_that_have_it() -> Outcome {
+    each_builder(2, |builder| {
+        let pool = builder.build()?;
+        let (token, gate) = (CancelToken::new(), Gate::new());
+        let first = pool.call(wait_at, gate.name()).cancel_on(&token).submit()?;
+        let _guests = gate.guests(1);
+        let other = Gate::new();
+        let untouched = pool.apply_async(wait_at, other.name())?;
+        let others = other.guests(1);
+        let calls: Vec<_> = (0..1000)
+            .map(|number| pool.call(nth, number).cancel_on(&token).submit())
+            .collect::<Result<_, _>>()?;
+        let imap = pool.each(nth, 0..1000).cancel_on(&token).imap_unordered()?;
+        token.cancel();
+        assert_eq!(first.get(), Err(TaskError::Cancelled));
+        for call in calls {
+            assert_eq!(call.get(), Err(TaskError::Cancelled));
+        }
+        assert_eq!(imap.last(), Some(Err(TaskError::Cancelled)));
+        assert_eq!(pool.apply(nth, 0)?, 0);
+        drop(others);
+        assert!(lives(untouched.get()?));
+        Ok(())
+    })
+}
+
+#[test]
+fn terminate_resolves_at_once_what_a_cancel_has_decided() -> Outcome {
+    fn deaf(gate: String) -> u32 {
+        ignore_sigterm();
+        wait_at(gate)
+    }
+    each_builder(1, |builder| {
+        let (pool, clock, armed) = timed(builder.grace(LIMIT));
+        let gate = Gate::new();
+        let cancelled = pool.apply_async(deaf, gate.name())?;
+        let _guests = gate.guests(1);
+        let queued = pool.apply_async(pid, ())?;
+        assert!(cancelled.cancel());
+        armed.expect(LIMIT);
+        assert!(!cancelled.ready(), "its function runs");
+        pool.terminate();
+        assert!(cancelled.ready() && queued.ready());
+        assert_eq!(cancelled.get(), Err(TaskError::Cancelled));
+        assert_eq!(queued.get(), Err(TaskError::Terminated));
+        armed.expect(LIMIT);
+        clock.advance(LIMIT);
+        pool.join()?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_pool_that_was_closed_replaces_a_worker_that_was_stopped() -> Outcome {
+    each_builder(1, |builder| {
+        let pool = builder.build()?;
+        let gate = Gate::new();
+        let first = pool.apply_async(wait_at, gate.name())?;
+        let _guests = gate.guests(1);
+        let behind = pool.apply_async(nth, 0)?;
+        pool.close();
+        assert!(first.cancel());
+        assert_eq!(behind.get()?, 0);
+        pool.join()?;
+        assert_eq!(first.get(), Err(TaskError::Cancelled));
+        Ok(())
+    })
+}
+
+/// The real clock: an endless task has its end, and the pool goes on.
+#[test]
+fn an_endless_task_has_its_end() -> Outcome {
+    let pool = ProcessPool::builder()
+        .size(1)
+        .grace(Duration::ZERO)
+        .build()?;
+    let mut handle = pool
+        .call(never_end, ())
+        .deadline(Duration::from_millis(1))
+        .submit()?;
+    assert!(!late(handle.get_timeout(BOUND)?).running);
+    assert_eq!(pool.apply(nth, 0)?, 0);
+    Ok(())
+}
