@@ -30,8 +30,10 @@ pub(crate) enum Flaw {
     HandsOutTwice,
     /// A job may have two resolvers.
     TwoResolvers,
-    /// A job fails in two steps, between which it may resolve.
-    FailsBesideTheResolver,
+    /// A look decides whether a job can be stopped, and then it is.
+    StopsInTwoSteps,
+    /// Who resolves a job that has failed does not wait for whoever writes the error.
+    ResolvesBesideTheWriter,
     /// A resolver wakes waiters without their lock.
     WakesBesideTheLock,
     /// A future says that it waits, and does not look again.

@@ -374,8 +374,7 @@ impl<W: Work + 'static> JobCell<W> {
     fn leave(&self, units: usize) {
         if self.left.fetch_sub(units, Ordering::AcqRel) == units && self.state.begin() {
             if self.state.has_failed() {
-                // Whoever has made it fail may still be writing the error.
-                drop(self.state.lock());
+                self.state.await_error();
             } else {
                 // SAFETY: no unit is left and none failed, so all were stored; the resolver is alone.
                 unsafe { self.work.seal() };

@@ -162,17 +162,24 @@ impl TaskState {
     /// The outcome of an open job becomes an error, the first time: true. The caller holds the lock, and writes the error before it
     /// releases it. Whoever resolves a job that has failed takes the lock once before it reads the error.
     pub(crate) fn fail_first(&self) -> bool {
-        if flaws::has(Flaw::FailsBesideTheResolver) {
-            let first = self.is_open() && !self.has_failed();
-            self.mark_failed();
-            return first;
-        }
         self.add_to_open(FAILED, FAILED).is_some()
+    }
+
+    /// The caller resolves a job that has failed: whoever has made it fail may still be writing the error.
+    pub(crate) fn await_error(&self) {
+        if !flaws::has(Flaw::ResolvesBesideTheWriter) {
+            drop(self.lock());
+        }
     }
 
     /// No further unit of an open job starts, and its outcome is an error: the first time, whether it had failed before. The caller
     /// holds the lock, as for [`fail_first`](Self::fail_first), and writes the error where it had not.
     pub(crate) fn stop(&self) -> Option<bool> {
+        if flaws::has(Flaw::StopsInTwoSteps) {
+            let is_open = self.is_open() && !self.is_stopped();
+            return is_open
+                .then(|| self.word.fetch_or(STOPPED | FAILED, Ordering::AcqRel) & FAILED != 0);
+        }
         let before = self.add_to_open(STOPPED, STOPPED | FAILED)?;
         Some(before & FAILED != 0)
     }

@@ -36,6 +36,12 @@ impl Counted {
         })
     }
 
+    /// Its units are not wanted any more.
+    #[cfg(loom)]
+    pub(crate) fn stop(&self) {
+        assert_eq!(self.state.stop(), Some(false));
+    }
+
     /// How many of its units ran; none of them did twice.
     pub(crate) fn runs(&self) -> usize {
         let runs = self.runs.iter().map(|runs| runs.load(Order::Relaxed));

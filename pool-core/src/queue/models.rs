@@ -386,6 +386,29 @@ fn a_job_that_is_retracted_is_found_wherever_its_units_lie() {
     });
 }
 
+/// A job is stopped while workers take its units.
+fn a_job_is_stopped() {
+    check(2, || {
+        let model = Model::new(2, reach(2, SLEEPS));
+        let workers = [0, 1].map(|slot| model.worker(slot, 0));
+        let jobs = [model.push(0, 3), model.push(1, 1)];
+        jobs[0].stop();
+        for (job, unclaimed) in model.queue.sweep() {
+            assert_eq!(job.number(), jobs[0].number());
+            job.give_up(unclaimed);
+        }
+        model.end(Step::Close, workers);
+        jobs[0].is_accounted_for();
+        jobs[1].has_run();
+    });
+}
+
+#[test]
+fn a_job_that_is_stopped_leaves_the_queue_wherever_its_units_lie() {
+    a_job_is_stopped();
+    fails(Flaw::TakesInTwoSteps, a_job_is_stopped);
+}
+
 #[test]
 fn workers_of_a_closed_pool_stay_for_the_last_source() {
     check(3, || {

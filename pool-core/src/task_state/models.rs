@@ -77,6 +77,48 @@ fn a_job_has_one_resolver() {
     fails(Flaw::TwoResolvers, one_decides);
 }
 
+/// The last unit of a job ends while the job is stopped.
+fn a_stop_and_an_end() {
+    check(|| {
+        let cell = Cell::new();
+        let ends = {
+            let cell = cell.clone();
+            thread::spawn(move || {
+                assert!(cell.state.begin());
+                if cell.state.has_failed() {
+                    cell.state.await_error();
+                } else {
+                    // SAFETY: the job has not failed, so nobody else writes; loom checks it.
+                    cell.outcome.with_mut(|place| unsafe { *place = 1 });
+                }
+                cell.state.publish();
+            })
+        };
+        let guard = cell.state.lock();
+        let stopped = cell.state.stop();
+        if stopped == Some(false) {
+            // SAFETY: it was this that has made the open job a failed one, under the lock; loom checks it.
+            cell.outcome.with_mut(|place| unsafe { *place = 2 });
+        }
+        drop(guard);
+        assert!(cell.state.wait(None, None, || false));
+        let stopped = stopped.is_some();
+        assert_eq!(
+            (cell.read(), cell.state.has_failed()),
+            (1 + u32::from(stopped), stopped)
+        );
+        assert!(cell.state.is_unwanted() && cell.state.stop().is_none());
+        ends.join().unwrap();
+    });
+}
+
+#[test]
+fn what_stops_a_job_and_what_ends_it_agree() {
+    a_stop_and_an_end();
+    fails(Flaw::StopsInTwoSteps, a_stop_and_an_end);
+    fails(Flaw::ResolvesBesideTheWriter, a_stop_and_an_end);
+}
+
 fn two_wait() {
     check(|| {
         let cell = Cell::new();
