@@ -109,6 +109,17 @@ pub enum Reason {
     NoLongerDiverges(String),
 }
 
+impl Reason {
+    /// Whether no declined row makes it anything but a failure.
+    fn is_never_excused(&self) -> bool {
+        match self {
+            Reason::Exit(_) => true,
+            Reason::Broken { rule, .. } => ALWAYS.contains(rule),
+            _ => false,
+        }
+    }
+}
+
 /// What came of judging one run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judged {

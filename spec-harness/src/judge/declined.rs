@@ -7,11 +7,11 @@
 //! A row excuses what can follow from it. That nothing answers, only a row that promises answers; that something is left, only a
 //! row about what is left; and where all rows that are touched are about when tasks run, every call has the same answer as ever, as long as the
 //! program itself does not depend on time. That the program ended otherwise than with exit code 0, and that somebody was given what no task
-//! returned ([`ALWAYS`]), no row excuses.
+//! returned ([`ALWAYS`](super::ALWAYS)), no row excuses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ALWAYS, Reason, Verdict, invariants};
+use super::{Reason, Verdict, invariants};
 use crate::case::ast::{Case, Fate};
 use crate::case::expr::Value;
 use crate::history::{Ending, History, What, Who};
@@ -61,18 +61,17 @@ pub fn excused(
     let (may_hang, may_leave) = (one_of(&ANSWERS), one_of(&NOTHING_LEFT));
     let leaked = matches!(ending, Ending::Leaked(_));
     let stands = |reason: &Reason| match reason {
-        Reason::Exit(_) => true,
+        reason if reason.is_never_excused() => true,
         Reason::Ending(_) => !may_hang,
         Reason::Broken { rule, .. } => {
-            ALWAYS.contains(rule)
-                || !(declines.contains_key(rule.row) || leaked && may_leave && rule.row == "L4")
+            !(declines.contains_key(rule.row) || leaked && may_leave && rule.row == "L4")
         }
         // What a case expects beside the rules is what its row makes of it.
         Reason::Step { .. }
         | Reason::Mismatch { .. }
         | Reason::Transcript { .. }
         | Reason::Prediction { .. } => leaked && !may_leave,
-        Reason::NoLongerDiverges(_) => true,
+        Reason::Exit(_) | Reason::NoLongerDiverges(_) => true,
     };
     let standing = |reasons: &[Reason]| reasons.iter().any(stands);
     let recut = recut(history, &touched).map(|history| invariants::broken(&history));
@@ -161,7 +160,7 @@ mod tests {
     use super::*;
     use crate::case::ast::Kind;
     use crate::history::Event;
-    use crate::judge::{RULES, Rule};
+    use crate::judge::{ALWAYS, RULES, Rule};
     use crate::model::{Prediction, predict};
 
     fn case(covers: &str) -> Case {

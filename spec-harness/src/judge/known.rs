@@ -11,7 +11,7 @@
 //! ```
 //!
 //! An entry is strict on the versions it lists: there the case *must* fail, and one that passes is an error of
-//! the list. On a version that it does not list, a failure is reported as "newer than known" and fails nothing.
+//! the list. An exit code that is not 0 fails as ever. On a version that it does not list, a failure is reported as "newer than known" and fails nothing.
 
 use serde::Deserialize;
 
@@ -95,6 +95,13 @@ impl Known {
         };
         let listed = entry.versions.iter().any(|known| is_of(version, known));
         match verdict {
+            Verdict::Fail(reasons)
+                if reasons
+                    .iter()
+                    .any(|reason| matches!(reason, Reason::Exit(_))) =>
+            {
+                Verdict::Fail(reasons)
+            }
             // Where it is known to stall, a run without a clear picture is no news either.
             Verdict::Fail(_) | Verdict::Unknown(_) => Verdict::Known(Quirk {
                 id: entry.id.clone(),

@@ -7,6 +7,7 @@ mod hear;
 mod rest;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use super::procfs::{Level, ThreadFiles};
@@ -77,11 +78,13 @@ pub(super) fn once(
         drops_handles: false,
         joined: Vec::new(),
         adapter: 0,
+        program: BTreeSet::new(),
+        launched: None,
         timers: false,
         settle: Duration::ZERO,
         settling: None,
         ran_on: BTreeSet::new(),
-        oversleeps: None,
+        oversleep: BTreeMap::new(),
         progress: Instant::now(),
         noisy: false,
         unasked: 0,
@@ -101,7 +104,7 @@ pub(super) fn once(
     seen.stderr = run.session.stderr();
     seen.dialogue = run.session.dialogue.lines();
     seen.connections = run.session.connections();
-    seen.oversleeps = run.oversleeps.take();
+    seen.oversleeps = run.oversleeps();
     let result = match result {
         Ok(ending) | Err(Fault::Ends(ending)) => {
             let mut ending = run.close(ending);
@@ -159,6 +162,10 @@ struct Run<'c, 'w> {
     nowhere: Vec<(Line, String)>,
     /// The adapter's process.
     adapter: i32,
+    /// It, and those that started it.
+    program: BTreeSet<i32>,
+    /// By which the kernel tells how it ended, where another process than the harness has waited for it.
+    launched: Option<OwnedFd>,
     /// It has timers, whose time it is told also while its program ends.
     timers: bool,
     /// How long rest must last to count.
@@ -167,8 +174,8 @@ struct Run<'c, 'w> {
     settling: Option<Settling>,
     /// Threads on which bodies ran.
     ran_on: BTreeSet<(i32, i32)>,
-    /// That hello says too little of how long the pool's threads sleep.
-    oversleeps: Option<String>,
+    /// Threads that slept for longer than hello says that anybody does, by name.
+    oversleep: BTreeMap<(i32, i32), String>,
     /// When something last moved.
     progress: Instant,
     /// Text came on stderr since something last moved.

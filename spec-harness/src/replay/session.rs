@@ -189,7 +189,7 @@ impl Session {
         })
     }
 
-    /// The process that wrote to stdout last: the adapter itself, whatever has started it. Nothing where the kernel does not tell.
+    /// The process that writes to stdout: the adapter itself, whatever has started it. Nothing where the kernel does not tell.
     pub(super) fn speaker(&self) -> Option<i32> {
         self.stdout.speaker
     }
@@ -265,6 +265,11 @@ impl Session {
             self.dialogue.note("from the adapter", &line);
             let message = FromAdapter::parse(&line).map_err(|e| breach(e.to_string()))?;
             heard.push(Heard::Adapter(number, message));
+        }
+        if let (Some(one), Some(other)) = (self.stdout.speaker, self.stdout.another) {
+            return Err(broken(format!(
+                "process {other} writes to the adapter's stdout, and process {one} has answered hello: only one of them is the adapter"
+            )));
         }
         if self.pidfd.as_ref().is_some_and(is_readable) {
             self.tree.reap_root();

@@ -2,13 +2,14 @@
 //!
 //! # Safety
 //! `spawn` runs a closure between fork and exec, and the child of `Sleeper` never calls exec: both make system calls and
-//! nothing else, because another thread may have held any lock at the fork. `pidfd` passes two integers to the kernel and owns what it gets.
+//! nothing else, because another thread may have held any lock at the fork. `pidfd` passes two integers to the kernel and owns what it gets;
+//! `how_it_ended` has it fill a structure of the size that the call names.
 //! The signal handler stores into an atomic and does nothing else.
 
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
@@ -201,6 +202,37 @@ pub(super) fn catch_signals() -> io::Result<()> {
         unsafe { sigaction(signal, &action)? };
     }
     Ok(())
+}
+
+/// What the kernel says of a process by its descriptor (`struct pidfd_info`, its first version).
+#[repr(C)]
+#[derive(Default)]
+struct PidfdInfo {
+    mask: u64,
+    cgroup: u64,
+    ids: [u32; 11],
+    exit_code: i32,
+}
+
+/// How a process ended that somebody else has waited for: its exit code, or the negative signal. Nothing where it has not, or where the
+/// kernel is older than Linux 6.15.
+pub(super) fn how_it_ended(pidfd: &OwnedFd) -> Option<i32> {
+    /// `PIDFD_GET_INFO`, for a structure of 64 bytes.
+    const GET_INFO: u64 = 0xc040_ff0b;
+    /// `PIDFD_INFO_EXIT`.
+    const EXIT: u64 = 1 << 3;
+    let mut info = PidfdInfo {
+        mask: EXIT,
+        ..PidfdInfo::default()
+    };
+    // SAFETY: the structure has the size that the request names, and outlives the call.
+    let answer = unsafe { libc::ioctl(pidfd.as_raw_fd(), GET_INFO as _, &raw mut info) };
+    let known = answer == 0 && info.mask & EXIT != 0;
+    let status = known.then_some(info.exit_code)?;
+    match status & 0x7f {
+        0 => Some((status >> 8) & 0xff),
+        signal => Some(-signal),
+    }
 }
 
 /// A descriptor that becomes readable when the process has ended.

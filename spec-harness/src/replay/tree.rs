@@ -377,6 +377,16 @@ impl Tree {
         self.threads.retain(|(owner, _), _| *owner != pid);
     }
 
+    /// A process and those that started it, up to the one that the harness has started.
+    pub(super) fn line_of(&self, pid: i32) -> BTreeSet<i32> {
+        let mut line = BTreeSet::from([self.root]);
+        let mut next = Some(pid);
+        while let Some(pid) = next.filter(|pid| line.insert(*pid)) {
+            next = procfs::stat(pid).map(|stat| stat.parent);
+        }
+        line
+    }
+
     /// The name of a thread, while it is there.
     pub(super) fn name(&self, id: (i32, i32)) -> Option<String> {
         Some(self.threads.get(&id)?.stat()?.name)

@@ -78,8 +78,10 @@ impl Inlet {
 #[derive(Debug)]
 pub(super) struct Voice {
     socket: UnixStream,
-    /// The process that wrote what was read last.
+    /// The process that wrote first.
     pub(super) speaker: Option<i32>,
+    /// Another one that wrote as well.
+    pub(super) another: Option<i32>,
 }
 
 impl Voice {
@@ -91,6 +93,7 @@ impl Voice {
         let voice = Voice {
             socket,
             speaker: None,
+            another: None,
         };
         Ok((voice, OwnedFd::from(other).into()))
     }
@@ -107,7 +110,9 @@ impl Read for Voice {
         for name in message.cmsgs()? {
             if let ControlMessageOwned::ScmCredentials(of) = name {
                 // In a namespace that is not seen from here it has no number.
-                self.speaker = Some(of.pid()).filter(|pid| *pid > 0);
+                let pid = Some(of.pid()).filter(|pid| *pid > 0 && message.bytes > 0);
+                self.speaker = self.speaker.or(pid);
+                self.another = pid.filter(|_| pid != self.speaker).or(self.another);
             }
         }
         Ok(message.bytes)

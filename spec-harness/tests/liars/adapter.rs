@@ -49,12 +49,14 @@ pub(crate) enum Lie {
     UnknownAbility,
     /// It is honest, can let go of handles, and ends with the number of those that it still has.
     CountsHandles,
+    /// Hello is answered by a child, and what it calls processes are threads of its parent.
+    Spokesman,
     /// It polls every 30 ms and says 1 ms.
     UnderstatedPolls,
 }
 
 impl Lie {
-    const ALL: [Lie; 17] = [
+    const ALL: [Lie; 18] = [
         Lie::Honest,
         Lie::EndsWith70,
         Lie::EndsBySignal,
@@ -71,6 +73,7 @@ impl Lie {
         Lie::WrongId,
         Lie::UnknownAbility,
         Lie::CountsHandles,
+        Lie::Spokesman,
         Lie::UnderstatedPolls,
     ];
 
@@ -100,7 +103,7 @@ impl Lie {
             _ => json!({}),
         };
         let kinds = match self {
-            Lie::OwnThreads | Lie::OneProcess | Lie::DaemonOfTask => ["process"],
+            Lie::OwnThreads | Lie::OneProcess | Lie::DaemonOfTask | Lie::Spokesman => ["process"],
             _ => ["thread"],
         };
         let polls = (self == Lie::UnderstatedPolls).then_some("1ms");
@@ -216,6 +219,11 @@ impl Adapter {
             Lie::CarriageReturn => "\r\n",
             _ => "\n",
         };
+        if self.lie == Lie::Spokesman {
+            let mut says = Command::new("/bin/echo");
+            says.arg(reply.to_string()).status().expect("it is there");
+            return;
+        }
         let mut out = std::io::stdout().lock();
         write!(out, "{reply}{end}")
             .and_then(|()| out.flush())
@@ -230,7 +238,7 @@ impl Adapter {
                 self.socket = name("socket");
                 if name("kind") == "process" {
                     self.crew = match self.lie {
-                        Lie::OwnThreads => Crew::Threads,
+                        Lie::OwnThreads | Lie::Spokesman => Crew::Threads,
                         Lie::OneProcess => Crew::One(Helper::start(&self.socket)),
                         _ => Crew::Processes,
                     };

@@ -61,6 +61,9 @@ tests! {
     polls_that_are_understated_are_named
     an_interpreter_that_is_missing_is_named
     a_handle_that_nobody_keeps_is_let_go
+    a_launcher_hides_no_exit_code
+    a_spokesman_is_not_the_adapter
+    a_list_of_known_divergences_excuses_no_exit_code
 }
 
 const JOBS: &str = "spec: 1
@@ -329,4 +332,47 @@ fn a_handle_that_nobody_keeps_is_let_go() {
     run(Lie::CountsHandles, JOBS)
         .ends_with(1)
         .says("the program ended with exit code 2");
+}
+
+/// Whether the kernel says how a process ended that somebody else has waited for.
+fn kernel_tells() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release
+        .split(['.', '-'])
+        .map_while(|number| number.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(6), Some(15))
+}
+
+fn a_launcher_hides_no_exit_code() {
+    if !kernel_tells() {
+        eprintln!("not done: Linux is older than 6.15");
+        return;
+    }
+    let program = std::env::current_exe().expect("it is there");
+    let line = format!("'{}' adapter EndsWith70; exit 0", program.display());
+    let launcher = File::program("launcher.sh", &format!("#!/bin/sh\n{line}\n"));
+    fails_alike(
+        harness(&["adapter-test", launcher.path()]),
+        "the program ended with exit code 70",
+    );
+}
+
+fn a_spokesman_is_not_the_adapter() {
+    run(Lie::Spokesman, JOBS)
+        .ends_with(1)
+        .says("only one of them is the adapter");
+}
+
+fn a_list_of_known_divergences_excuses_no_exit_code() {
+    let (liar, case) = (liar(Lie::EndsWith70), File::new("case.yaml", JOBS));
+    let known = "- id: ends-so\n  cases: [case]\n  kinds: [thread]\n  versions: ['1']\n  why: so\n";
+    std::fs::write(liar.folder().join("liar.known.yaml"), known).expect("it is ours");
+    let said = harness(&[
+        "run",
+        case.path(),
+        "lifecycle/an-idle-pool-ends",
+        "--on",
+        liar.path(),
+    ]);
+    said.ends_with(1).says("2 FAIL").does_not_say("known");
 }

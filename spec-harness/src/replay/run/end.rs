@@ -3,8 +3,8 @@
 use super::Run;
 use crate::history::{Ending, ended};
 use crate::record::ALL_ASLEEP;
-use crate::replay::Fault;
 use crate::replay::session::broken;
+use crate::replay::{Fault, sys};
 
 impl Run<'_, '_> {
     /// Everything sleeps and no time will wake it.
@@ -42,7 +42,15 @@ impl Run<'_, '_> {
     /// The ending of a program that has ended and of which nothing moves any more.
     pub(super) fn over(&mut self) -> Ending {
         let left = self.session.tree.left();
-        let code = self.session.tree.root_ended().unwrap_or_default();
+        let code = match self.session.tree.root_ended().unwrap_or_default() {
+            // A launcher may say less than it knows.
+            0 => self
+                .launched
+                .as_ref()
+                .and_then(sys::how_it_ended)
+                .unwrap_or(0),
+            code => code,
+        };
         if !left.is_empty() {
             if code != 0 {
                 self.stage.over(code);

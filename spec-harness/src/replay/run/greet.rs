@@ -10,7 +10,7 @@ use crate::interp::{Options, Stage};
 use crate::protocol::{Command, FromAdapter, Hello, VERSION};
 use crate::replay::procfs::Level;
 use crate::replay::session::{Heard, Pumped, broken, not_found_by_env};
-use crate::replay::{Fault, Target, needs};
+use crate::replay::{Fault, Target, needs, sys};
 
 /// The exit code of `env` that does not find what it is to run.
 const NOT_FOUND: i32 = 127;
@@ -82,7 +82,13 @@ impl<'c> Run<'c, '_> {
         // The stage has not been touched: it can still be made anew with what is known now.
         self.kept.options = Options { timers, ..options };
         self.stage = Stage::new(case, self.kept.options.clone());
-        self.adapter = self.session.speaker().unwrap_or(self.session.tree.root());
+        let root = self.session.tree.root();
+        self.adapter = self.session.speaker().unwrap_or(root);
+        self.program = self.session.tree.line_of(self.adapter);
+        if self.adapter != root {
+            // Where the kernel cannot tell how it ends, what has started it has the word.
+            self.launched = sys::pidfd(self.adapter).ok();
+        }
         Ok(())
     }
 

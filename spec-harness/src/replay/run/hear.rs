@@ -215,6 +215,9 @@ impl Run<'_, '_> {
             Kind::Process if is_the_program => {
                 format!("puppet {key} runs in process {pid}, which is the adapter itself")
             }
+            Kind::Process if self.program.contains(&pid) => {
+                format!("puppet {key} runs in process {pid}, which started the adapter")
+            }
             Kind::Thread if !is_the_program => {
                 format!(
                     "puppet {key} runs in process {pid}, and the adapter is process {}",

@@ -57,28 +57,26 @@ impl Run<'_, '_> {
         }))
     }
 
-    /// These have slept with a time limit for three times as long as hello says that anybody does. Of a runtime's own threads that says
-    /// nothing; one that runs tasks or makes main's calls is the pool's.
+    /// These have slept with a time limit for three times as long as hello says that anybody does.
     fn note_long_sleepers(&mut self, slept: Vec<(i32, i32)>) {
-        let main = (self.adapter, self.adapter);
-        let of_the_pool = |id: &(i32, i32)| *id == main || self.ran_on.contains(id);
-        if self.oversleeps.is_some() {
-            return;
+        for who in slept {
+            let name = || self.session.tree.name(who).unwrap_or_default();
+            self.oversleep.entry(who).or_insert_with(name);
         }
-        let Some(who) = slept.into_iter().find(of_the_pool) else {
-            return;
-        };
-        let name = self.session.tree.name(who).unwrap_or_default();
-        self.oversleeps = Some(format!(
-            "thread {name}, which {}, sleeps with a time limit for more than three times the {:?} that `polls` says: what it does \
-             then comes too late to be seen in its place",
-            if who == main {
-                "is the adapter's first"
-            } else {
-                "runs tasks"
-            },
+    }
+
+    /// That hello says too little of how long the pool's threads sleep. Of a runtime's own threads that says nothing; one that runs tasks
+    /// or makes main's calls is the pool's, and where no task ever ran, each may be.
+    pub(super) fn oversleeps(&self) -> Option<String> {
+        let main = (self.adapter, self.adapter);
+        let of_the_pool =
+            |id: &(i32, i32)| *id == main || self.ran_on.is_empty() || self.ran_on.contains(id);
+        let (_, name) = self.oversleep.iter().find(|(id, _)| of_the_pool(id))?;
+        Some(format!(
+            "thread {name} sleeps with a time limit for more than three times the {:?} that `polls` says: what it does then comes too late \
+             to be seen in its place",
             self.settle / 3
-        ));
+        ))
     }
 
     /// Gives up when nothing has moved for too long.
