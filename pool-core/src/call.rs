@@ -266,6 +266,37 @@ macro_rules! options {
                 self
             }
 
+            /// How often a task is tried again that was lost with its worker, each item of a map or imap for itself: with retries each
+            /// is a task of its own, and a [`chunksize`](Each::chunksize) of more is refused. Without it a lost task fails at once. A
+            /// task that has cost this many workers, and one more, fails with [`WorkerLost`](crate::WorkerLost), whose `attempts`
+            /// says so.
+            ///
+            /// What the task had done before its worker died is done again, so it is for functions that may be repeated. What is
+            /// cancelled, or has passed its deadline, is not tried again. A pool of threads loses no worker.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+            /// use std::time::Duration;
+            ///
+            /// let second = Duration::from_secs(1);
+            /// let squares = pool.each(|x| x * x, 0..3).retries(2).retry_pause(second).wait()?;
+            /// assert_eq!(squares, [0, 1, 4]);
+            /// # Ok::<(), Box<dyn std::error::Error>>(())
+            /// ```
+            pub fn retries(mut self, most: u32) -> Self {
+                self.options.limits().retries.most = most;
+                self
+            }
+
+            /// How long a lost task waits before it is tried again, by the pool's own timers; twice as long before each further
+            /// [retry](Self::retries). Without it there is no pause.
+            pub fn retry_pause(mut self, first: Duration) -> Self {
+                self.options.limits().retries.pause = first;
+                self
+            }
+
             /// Has this token cancel the call, map or imap, as [`AsyncResult::cancel`] does. Where it was cancelled before, nothing
             /// starts.
             ///

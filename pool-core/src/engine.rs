@@ -17,6 +17,7 @@ use crate::handle::{AsyncResult, Submitted, wait_to_the_end};
 use crate::imap::{Imap, ImapInput, ImapOptions, Input, OpenSource, Window, is_at_hand};
 use crate::job::JobCell;
 use crate::lifecycle::{Order, Phase, Step};
+use crate::limits::LimitOptions;
 use crate::options::SubmitOptions;
 use crate::outcome::Awaited;
 use crate::panics;
@@ -136,6 +137,17 @@ impl<B: Backend> Engine<B> {
             Some(size) => Ok(size),
             None => Ok(default_chunksize(items, self.size())),
         }
+    }
+
+    /// The chunk size of a map with these options.
+    fn chunksize_for<T, E>(
+        &self,
+        items: usize,
+        options: &SubmitOptions<T, E>,
+    ) -> Result<usize, PoolError> {
+        let limits = options.limits.as_deref();
+        let asked = LimitOptions::chunksize(limits, options.chunksize)?;
+        self.chunksize(items, asked)
     }
 
     /// Queues work and returns at once; where the queue has a bound, as soon as there is a place. `erase` turns the cell
@@ -271,7 +283,7 @@ impl<B: Backend> Engine<B> {
         A: Send + 'static,
     {
         let items: Vec<A> = items.into_iter().collect();
-        let chunksize = match self.chunksize(items.len(), options.chunksize) {
+        let chunksize = match self.chunksize_for(items.len(), &options) {
             Ok(chunksize) => chunksize,
             Err(error) => return Err(TrySubmitError::Refused(error, items)),
         };
@@ -292,7 +304,7 @@ impl<B: Backend> Engine<B> {
         A: Send + 'static,
     {
         let items: Vec<A> = items.into_iter().collect();
-        match self.chunksize(items.len(), options.chunksize) {
+        match self.chunksize_for(items.len(), &options) {
             Ok(chunksize) => self.submit_async(Batch::new(func, items, chunksize), options, erase),
             Err(error) => SubmitAsync::refused(error),
         }
@@ -443,19 +455,23 @@ impl<B: Backend> Engine<B> {
         if options.chunksize == 0 {
             return Err(PoolError::ZeroChunksize);
         }
+        LimitOptions::chunksize(options.limits.as_deref(), Some(options.chunksize))?;
         if options.read_ahead == Some(0) {
             return Err(PoolError::ZeroReadAhead);
         }
         self.0.queue.open_source()?;
         let (chunksize, place) = (options.chunksize, options.place);
         let limits = options.limits.unwrap_or_default();
-        let deadline = limits.deadline;
+        // What each chunk has for itself.
+        let (deadline, retries) = (limits.deadline, limits.retries);
+        let has_limits = deadline.is_some() || retries.most > 0;
         let shared = self.0.clone();
         let submit = move |first, items: Vec<A>| {
             let work = Batch::new(Settled(func.clone()), items, chunksize).at(first);
             let mut options = SubmitOptions::at(place);
-            if deadline.is_some() {
-                options.limits().deadline = deadline;
+            if has_limits {
+                let limits = options.limits();
+                (limits.deadline, limits.retries) = (deadline, retries);
             }
             let cell = JobCell::new(&shared.shared, work, false, options);
             shared.queue.push_from_source(erase(cell.clone()))?;

@@ -274,6 +274,9 @@ pub enum PoolError {
     /// A read-ahead of zero.
     #[error("read-ahead must be at least 1")]
     ZeroReadAhead,
+    /// Retries were asked for, and chunks of more than one item, which would be done again from their beginning.
+    #[error("retries need chunks of one item")]
+    RetriesOfChunks,
     /// A callback was given to an imap, whose results come from its iterator.
     #[error("an imap calls no callback: its results come from its iterator")]
     CallbackOfImap,
@@ -376,6 +379,8 @@ pub struct WorkerLost {
     /// Whether the task had begun, and may have done a part of its work. One that had not is given to other workers first,
     /// and lost where several of them ended as well.
     pub begun: bool,
+    /// How often the task was tried. More than once only with [`retries`](crate::Call::retries): each time it has cost a worker.
+    pub attempts: u32,
     /// A possible explanation: `its memory is limited to 512 MiB`.
     pub hint: Option<String>,
 }
@@ -390,6 +395,7 @@ impl WorkerLost {
             items: None,
             item: None,
             begun: true,
+            attempts: 1,
             hint: None,
         }
     }
@@ -407,6 +413,13 @@ impl fmt::Display for WorkerLost {
             write!(f, " (pid {})", self.pid)?;
         }
         write!(f, " {at} {}", self.task)?;
+        if self.attempts > 1 {
+            write!(
+                f,
+                ", which has cost {} workers and is not tried again",
+                self.attempts
+            )?;
+        }
         match &self.hint {
             Some(hint) => write!(f, " ({hint})"),
             None => Ok(()),

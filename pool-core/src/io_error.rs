@@ -19,9 +19,10 @@ impl From<PoolError> for io::Error {
     fn from(error: PoolError) -> io::Error {
         let kind = match error {
             PoolError::WouldDeadlock => ErrorKind::Deadlock,
-            PoolError::ZeroChunksize | PoolError::ZeroReadAhead | PoolError::CallbackOfImap => {
-                ErrorKind::InvalidInput
-            }
+            PoolError::ZeroChunksize
+            | PoolError::ZeroReadAhead
+            | PoolError::RetriesOfChunks
+            | PoolError::CallbackOfImap => ErrorKind::InvalidInput,
             _ => ErrorKind::Other,
         };
         io::Error::new(kind, error)

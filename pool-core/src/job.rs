@@ -20,6 +20,7 @@ use std::ops::Range;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use once_cell::race::OnceBox;
 
@@ -97,13 +98,16 @@ impl<W: Work + 'static> JobCell<W> {
             shared.callbacks.open();
         }
         let deadline = limits.as_ref().and_then(|limits| limits.deadline);
+        let retries = limits.as_ref().map(|limits| limits.retries);
         let cell = Arc::new_cyclic(|me: &Weak<Self>| {
             let me: Weak<dyn WithOptions> = me.clone();
             let rest = OnceBox::new();
             // It is empty.
             let _ = rest.set(Box::new(Rest {
                 plan: UnsafeCell::new(Contained::new(options.has_callbacks().then_some(options))),
-                limits: limits.is_some().then(|| Limits::new(deadline)),
+                limits: limits
+                    .is_some()
+                    .then(|| Limits::new(deadline, retries.unwrap_or_default())),
                 me: Some(me),
                 ..Rest::default()
             }));
@@ -512,6 +516,17 @@ impl<W: Work + 'static> Job for JobCell<W> {
         if unclaimed.count() > 0 {
             self.leave(unclaimed.count());
         }
+    }
+
+    fn try_again(&self, unit: &Unit) -> Option<Duration> {
+        self.check(unit);
+        let limits = self.limits().filter(|_| !self.state.is_unwanted());
+        limits?.try_again(unit.index())
+    }
+
+    fn attempts(&self, unit: &Unit) -> u32 {
+        let limits = self.limits();
+        limits.map_or(1, |limits| limits.attempts(unit.index()))
     }
 
     fn started(&self, unit: usize) {

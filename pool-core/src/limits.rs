@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::cancel::CancelToken;
+use crate::error::PoolError;
 use crate::timers::Armed;
 
 /// The limits of a call, as its builder collects them.
@@ -16,9 +17,32 @@ pub(crate) struct LimitOptions {
     /// How long the whole call may take.
     pub(crate) expiry: Option<Duration>,
     pub(crate) token: Option<CancelToken>,
+    pub(crate) retries: Retries,
+}
+
+/// How often a task is tried again that was lost with its worker.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Retries {
+    pub(crate) most: u32,
+    /// The pause before the first; it doubles with each.
+    pub(crate) pause: Duration,
 }
 
 impl LimitOptions {
+    /// The chunk size of a call with these limits that asks for this one. With retries each item is a task of its own: so what was done
+    /// before a lost item is not done again.
+    pub(crate) fn chunksize(
+        limits: Option<&LimitOptions>,
+        asked: Option<usize>,
+    ) -> Result<Option<usize>, PoolError> {
+        match (limits.map_or(0, |limits| limits.retries.most), asked) {
+            (0, asked) => Ok(asked),
+            (_, None) => Ok(Some(1)),
+            (_, Some(0 | 1)) => Ok(asked),
+            (_, Some(_)) => Err(PoolError::RetriesOfChunks),
+        }
+    }
+
     /// Whether the call was cancelled before it was submitted.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.token.as_ref().is_some_and(CancelToken::is_cancelled)
@@ -30,6 +54,9 @@ impl LimitOptions {
 pub(crate) struct Limits {
     /// How long each of its units may run.
     pub(crate) deadline: Option<Duration>,
+    retries: Retries,
+    /// How often each unit was tried again.
+    retried: Mutex<BTreeMap<usize, u32>>,
     units: Mutex<TimedUnits>,
     expiry: Mutex<Option<Armed>>,
 }
@@ -50,9 +77,10 @@ struct TimedUnit {
 }
 
 impl Limits {
-    pub(crate) fn new(deadline: Option<Duration>) -> Self {
+    pub(crate) fn new(deadline: Option<Duration>, retries: Retries) -> Self {
         Limits {
             deadline,
+            retries,
             ..Limits::default()
         }
     }
@@ -97,6 +125,38 @@ impl Limits {
     pub(crate) fn end(&self, unit: usize) -> bool {
         let timed = self.lock().running.remove(&unit);
         timed.is_some_and(|timed| timed.exceeded.load(Ordering::Acquire))
+    }
+
+    /// A unit was lost with its worker: after which pause it is tried again. `None` where it is not, since it was often enough, or had
+    /// passed its deadline.
+    pub(crate) fn try_again(&self, unit: usize) -> Option<Duration> {
+        if self.retries.most == 0 {
+            return None;
+        }
+        let before = {
+            let mut units = self.lock();
+            let timed = units.running.get(&unit);
+            if timed.is_some_and(|timed| timed.exceeded.load(Ordering::Acquire)) {
+                return None;
+            }
+            units.running.remove(&unit)
+        };
+        drop(before);
+        let mut retried = self.retried();
+        let count = retried.entry(unit).or_default();
+        (*count < self.retries.most).then(|| {
+            *count += 1;
+            self.retries.pause.saturating_mul(1 << (*count - 1).min(16))
+        })
+    }
+
+    /// How often a unit was tried so far.
+    pub(crate) fn attempts(&self, unit: usize) -> u32 {
+        1 + self.retried().get(&unit).copied().unwrap_or_default()
+    }
+
+    fn retried(&self) -> MutexGuard<'_, BTreeMap<usize, u32>> {
+        self.retried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The timer of the whole job runs.

@@ -8,6 +8,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::task_state::TaskState;
 use crate::thread_state::Interruptible;
@@ -204,6 +205,10 @@ pub trait Job: sealed::Sealed + Interruptible + Send + Sync {
     fn terminate(&self, unclaimed: Unclaimed);
     /// Some units will never be handed out: the outcome of the job is decided, or will be an error.
     fn discard(&self, unclaimed: Unclaimed);
+    /// A unit was lost with the worker that ran it: after which pause it is tried again. `None` where it fails.
+    fn try_again(&self, unit: &Unit) -> Option<Duration>;
+    /// How often a unit was tried so far.
+    fn attempts(&self, unit: &Unit) -> u32;
     /// The unit with this index has started: from now on its deadline runs, if it has one. Called with no lock held. A thread that
     /// runs a unit by [`JobCell::run`](crate::backend::JobCell::run) need not call it.
     fn started(&self, unit: usize);

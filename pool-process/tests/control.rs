@@ -14,7 +14,8 @@ use clock::{Armed, Clock};
 use common::{BOUND, Gate, Outcome, ignore_sigterm, kill, lives, never_end, pid, stop, wait_at};
 use nix::sys::signal::Signal;
 use pool_process::{
-    Builder, CancelToken, DeadlineExceeded, Pool, ProcessPool, TaskError, TimedOut, cancelled,
+    AsyncResult, Builder, CancelToken, DeadlineExceeded, Pool, PoolError, ProcessPool, TaskError,
+    TimedOut, cancelled,
 };
 
 const LIMIT: Duration = Duration::from_secs(3);
@@ -470,4 +471,105 @@ fn an_endless_task_has_its_end() -> Outcome {
     assert!(!late(handle.get_timeout(BOUND)?).running);
     assert_eq!(pool.apply(nth, 0)?, 0);
     Ok(())
+}
+
+/// The gate is told of each attempt; what says `die` then does.
+fn die_at((gate, word): (String, String)) -> u32 {
+    common::wait_with(&gate, &word);
+    if word == "die" {
+        std::process::abort();
+    }
+    std::process::id()
+}
+
+#[test]
+fn a_task_that_is_lost_with_its_worker_is_tried_again_and_not_for_ever() -> Outcome {
+    each_builder(1, |builder| {
+        let (pool, clock, armed) = timed(builder);
+        let gate = Gate::new();
+        let call = (gate.name(), "die".to_owned());
+        let handle = pool
+            .call(die_at, call)
+            .retries(2)
+            .retry_pause(LIMIT)
+            .submit()?;
+        drop(gate.guests(1));
+        armed.expect(LIMIT);
+        // Others go on meanwhile.
+        assert_eq!(pool.apply(nth, 0)?, 0);
+        clock.advance(LIMIT);
+        drop(gate.guests(1));
+        armed.expect(2 * LIMIT);
+        assert!(!handle.ready());
+        clock.advance(2 * LIMIT);
+        drop(gate.guests(1));
+        let Err(TaskError::WorkerLost(lost)) = handle.get() else {
+            panic!("it was done")
+        };
+        assert_eq!(lost.attempts, 3);
+        let said = lost.to_string();
+        assert!(
+            said.ends_with(", which has cost 3 workers and is not tried again"),
+            "{said}"
+        );
+        assert_eq!((pool.stats().lost, clock.running()), (3, 0));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_retry_begins_at_the_lost_item() -> Outcome {
+    each_builder(1, |builder| {
+        let pool = builder.build()?;
+        let gate = Gate::new();
+        let items: Vec<_> = (0..5)
+            .map(|number| (gate.name(), number.to_string()))
+            .collect();
+        let map = pool.each(die_at, items.clone()).retries(1).submit()?;
+        let words: Vec<String> = (0..2)
+            .map(|_| gate.guests(1).remove(0).word.clone())
+            .collect();
+        assert_eq!(words, ["0", "1"]);
+        let guests = gate.guests(1);
+        kill(guests[0].pid, Signal::SIGKILL);
+        let words: Vec<String> = (0..3)
+            .map(|_| gate.guests(1).remove(0).word.clone())
+            .collect();
+        assert_eq!(words, ["2", "3", "4"]);
+        assert_eq!(map.get()?.len(), 5);
+        let refused = pool.each(die_at, items).retries(1).chunksize(2).submit();
+        assert_eq!(refused.map(drop), Err(PoolError::RetriesOfChunks));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_task_that_waits_for_its_next_try_is_cancelled_terminated_and_joined() -> Outcome {
+    each_builder(1, |builder| {
+        let (pool, clock, armed) = timed(builder);
+        let gate = Gate::new();
+        let lose = || -> Result<AsyncResult<u32>, PoolError> {
+            let call = pool
+                .call(wait_at, gate.name())
+                .retries(1)
+                .retry_pause(LIMIT);
+            let handle = call.submit()?;
+            kill(gate.guests(1)[0].pid, Signal::SIGKILL);
+            armed.expect(LIMIT);
+            Ok(handle)
+        };
+        let cancelled = lose()?;
+        assert!(cancelled.cancel() && cancelled.wait_timeout(BOUND));
+        assert_eq!(cancelled.get(), Err(TaskError::Cancelled));
+        let (first, second) = (lose()?, lose()?);
+        pool.close();
+        clock.advance(LIMIT);
+        drop(gate.guests(1));
+        assert!(first.get()? > 0);
+        let next = gate.guests(1);
+        pool.terminate();
+        assert_eq!(second.get(), Err(TaskError::Terminated));
+        drop(next);
+        Ok(())
+    })
 }

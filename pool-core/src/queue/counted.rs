@@ -95,6 +95,12 @@ impl Job for Counted {
     fn discard(&self, unclaimed: Unclaimed) {
         self.give_up(unclaimed);
     }
+    fn try_again(&self, _: &Unit) -> Option<std::time::Duration> {
+        None
+    }
+    fn attempts(&self, _: &Unit) -> u32 {
+        1
+    }
     fn started(&self, _: usize) {}
     fn items(&self, _: &Unit) -> Option<Range<usize>> {
         None

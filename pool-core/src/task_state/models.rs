@@ -87,6 +87,7 @@ fn a_stop_and_an_end() {
                 assert!(cell.state.begin());
                 if cell.state.has_failed() {
                     cell.state.await_error();
+                    assert_eq!(cell.read(), 2, "who resolves it looks at the error");
                 } else {
                     // SAFETY: the job has not failed, so nobody else writes; loom checks it.
                     cell.outcome.with_mut(|place| unsafe { *place = 1 });

@@ -68,6 +68,7 @@ fn loss(
     let mut lost = WorkerLost::new(pid, cause, job.describe(unit));
     lost.items = job.as_job().items(unit);
     lost.begun = begun;
+    lost.attempts = job.as_job().attempts(unit);
     lost.hint = hint;
     TaskError::WorkerLost(Box::new(lost))
 }

@@ -130,6 +130,8 @@ impl Feed {
                 in_hand: None,
                 is_deep: false,
                 held: None,
+                paused: Vec::new(),
+                pauses: 0,
                 late: Late::default(),
                 finishing: Vec::new(),
                 terminated: false,

@@ -282,6 +282,10 @@ impl Dispatcher {
         let memory = cause::hint_at_memory(&cause, self.plan.environment.memory, killed);
         let pid = connection.child.pid();
         let lose = |claim: Claim<dyn RemoteJob>, cause: Cause| {
+            if let Some(pause) = claim.job.as_job().try_again(&claim.unit) {
+                self.feed.try_again(claim, pause, &self.plan.timers);
+                return;
+            }
             let unit = (&*claim.job, &claim.unit);
             let lost = cause::lost(pid, cause, unit, memory.clone());
             claim.job.fail(claim.unit, lost);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pool_core::backend::{Claim, Pace, Queue, TaskId};
+use pool_core::backend::{Armed, Claim, Pace, Queue, TaskId};
 
 use crate::pool::remote_job::{JobContext, RemoteJob};
 use crate::ring::parent::Answer;
@@ -49,6 +49,13 @@ pub(crate) fn is_unit_of(claim: &Claim<dyn RemoteJob>, job: TaskId, unit: Option
     claim.job.as_job().number() == job && unit.is_none_or(|unit| claim.unit.index() == unit)
 }
 
+/// A unit that was lost with its worker, and is tried again after a pause.
+pub(super) struct Paused {
+    pub(super) number: u64,
+    pub(super) claim: Claim<dyn RemoteJob>,
+    pub(super) timer: Option<Armed>,
+}
+
 pub(super) struct Books {
     pub(super) lanes: Vec<Option<Lane>>,
     /// How many units each lane may have.
@@ -63,6 +70,10 @@ pub(super) struct Books {
     pub(super) held: Option<Parcel>,
     /// Answers that the dispatcher decodes, and all that was read after them.
     pub(super) late: Late,
+    /// Units that are tried again after a pause.
+    pub(super) paused: Vec<Paused>,
+    /// Pauses so far.
+    pub(super) pauses: u64,
     /// The jobs of units whose answers are being decoded.
     pub(super) finishing: Vec<Arc<dyn RemoteJob>>,
     /// The pool was terminated: nothing is handed out any more.
@@ -90,6 +101,7 @@ impl Books {
             .map(|unit| &unit.claim.job)
             .chain(&self.in_hand)
             .chain(self.held.iter().map(|parcel| &parcel.claim.job))
+            .chain(self.paused.iter().map(|paused| &paused.claim.job))
             .chain(&self.finishing)
             .chain(self.abandoned.iter().map(|claim| &claim.job))
     }

@@ -12,7 +12,7 @@ use crate::pool::remote_job::{RemoteJob, Retry, Undone};
 use crate::pool::watch::{BEHIND, Watch};
 use crate::wire::Kind;
 
-use super::books::{Books, LaneId};
+use super::books::{Books, LaneId, Paused};
 use super::lane::{Assignment, Lane, wake_frame};
 use super::{Buffers, Feed};
 
@@ -258,6 +258,7 @@ impl Feed {
         let books = self.lock();
         books.in_hand.is_none()
             && books.held.is_none()
+            && books.paused.is_empty()
             && books.finishing.is_empty()
             && !books.any_waits()
     }
@@ -284,9 +285,14 @@ impl Feed {
 
     /// The pool is terminated: takes back what has not started. Gives the jobs of all units that were not ended.
     pub(crate) fn terminate(&self) -> Vec<Arc<dyn RemoteJob>> {
-        let mut books = self.lock();
+        let mut paused = Vec::new();
+        let mut guard = self.lock();
+        let books = &mut *guard;
         books.terminated = true;
-        let books = &mut *books;
+        for Paused { claim, timer, .. } in books.paused.drain(..) {
+            books.abandoned.push(claim);
+            paused.push(timer);
+        }
         for lane in books.lanes.iter_mut().flatten() {
             let waiting = lane.ring.take_back(0);
             let kept = lane.units.len().saturating_sub(waiting);
@@ -297,7 +303,11 @@ impl Feed {
         }
         let held = books.held.take();
         books.abandoned.extend(held.map(|parcel| parcel.claim));
-        books.jobs().cloned().collect()
+        let jobs = books.jobs().cloned().collect();
+        drop(guard);
+        // Timers are stopped under no lock.
+        drop(paused);
+        jobs
     }
 
     /// Gives out a unit that waits for an idle worker: there will be none.
