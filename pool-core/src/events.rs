@@ -3,15 +3,15 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Wake, Waker};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 
 use crate::error::PoolError;
 use crate::panics;
 use crate::shared::PoolShared;
-use crate::thread_state::{self, BlockedWorker};
+use crate::thread_state::{self, BlockedWorker, Interrupt};
 
 /// The consumer's end.
 pub(crate) struct Events<T> {
@@ -76,6 +76,16 @@ impl<T: Send + 'static, F: Fn() -> T + Send + Sync + 'static> Wake for JobWaker<
     }
 }
 
+/// Interrupts a task that waits for an event.
+struct Interrupter(Sender<()>);
+
+impl Interrupt for Interrupter {
+    fn interrupt(&self) {
+        // Where it is full, the task has not seen the last one yet.
+        let _ = self.0.try_send(());
+    }
+}
+
 impl<T> Events<T> {
     /// For a consumer that waits for jobs of this pool.
     pub(crate) fn new(shared: &Arc<PoolShared>) -> Events<T> {
@@ -113,7 +123,7 @@ impl<T> Events<T> {
     /// # Errors
     ///
     /// Where nothing ends the wait but an event (`is_limited` is false): there is no compensation thread for this worker, or the pool
-    /// makes no progress without this thread.
+    /// makes no progress without this thread. And where the task that waits is cancelled.
     pub(crate) fn receive(&self, is_limited: bool) -> Result<T, PoolError> {
         let shared = &self.sender.shared;
         if thread_state::on_callback_thread(shared.pool) {
@@ -131,7 +141,25 @@ impl<T> Events<T> {
         };
         *lock(&self.sender.blocked) = blocked.as_ref().map(|blocked| blocked.worker());
         // A job may have ended before the worker was stored. Then its event is in the channel.
-        self.receive_here()
+        match thread_state::is_worker(shared.pool) {
+            true => self.receive_unless_cancelled(),
+            false => self.receive_here(),
+        }
+    }
+
+    /// In a task of the pool, which may be cancelled.
+    fn receive_unless_cancelled(&self) -> Result<T, PoolError> {
+        let (sender, interrupts) = bounded(1);
+        let interrupter: Arc<Interrupter> = Arc::new(Interrupter(sender));
+        let weak: Weak<Interrupter> = Arc::downgrade(&interrupter);
+        let mut may_wait = thread_state::may_wait(self.sender.shared.pool, weak);
+        while may_wait {
+            select! {
+                recv(self.receiver) -> event => return event.map_err(|_| PoolError::NotRunning),
+                recv(interrupts) -> _ => may_wait = !thread_state::cancelled(),
+            }
+        }
+        Err(PoolError::Cancelled)
     }
 
     /// In a callback: runs other callbacks meanwhile, nested.

@@ -478,6 +478,27 @@ fn a_task_that_waits_for_its_own_pool_goes_on_when_it_is_cancelled() -> Outcome 
 }
 
 #[test]
+fn a_task_that_takes_results_of_its_own_pool_goes_on_when_it_is_cancelled() -> Outcome {
+    let pool = Arc::new(pool(1));
+    let (task, arrived, open) = door();
+    let (tells, told) = unbounded();
+    let inside = pool.clone();
+    let outer = pool.apply_async(
+        move |()| {
+            let mut results = inside.imap_unordered(task, 0..2).expect("it runs");
+            let _ = tells.send(results.next());
+        },
+        (),
+    )?;
+    comes(&arrived);
+    assert!(outer.cancel());
+    let first = comes(&told).expect("an item");
+    assert_eq!(first, Err(TaskError::Pool(PoolError::Cancelled)));
+    drop(open);
+    Ok(())
+}
+
+#[test]
 fn a_call_that_borrows_starts_no_further_unit_and_returns_after_its_last() -> Outcome {
     let pool = Arc::new(pool(1));
     let (task, begun, ended) = until_cancelled();
