@@ -49,6 +49,28 @@ impl<T> Fifo<T> {
         entry
     }
 
+    /// Moves so many of the first entries to the end of `list`, as long as they are `wanted`, and of the first block; how many.
+    pub(crate) fn take_first(
+        &mut self,
+        most: usize,
+        wanted: impl Fn(&T) -> bool,
+        list: &mut VecDeque<T>,
+    ) -> usize {
+        let Some(block) = self.blocks.front_mut() else {
+            return 0;
+        };
+        let count = block
+            .iter()
+            .take(most)
+            .take_while(|entry| wanted(entry))
+            .count();
+        list.extend(block.drain(..count));
+        if block.is_empty() {
+            self.spare = self.blocks.pop_front();
+        }
+        count
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.blocks.iter().flatten()
     }
@@ -67,6 +89,8 @@ impl<T> Fifo<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use proptest::prelude::*;
 
     use super::Fifo;
@@ -87,6 +111,14 @@ mod tests {
                 }
             }
             prop_assert_eq!(list.iter().copied().collect::<Vec<_>>(), (seen..next).collect::<Vec<_>>());
+            let mut first = VecDeque::new();
+            let count = list.take_first(100, |entry| entry % 64 < 50, &mut first);
+            prop_assert_eq!(count, first.len());
+            prop_assert!(first.iter().all(|entry| entry % 64 < 50));
+            let wanted = seen < next && seen % 64 < 50;
+            prop_assert_eq!(count > 0, wanted);
+            prop_assert_eq!(first.into_iter().collect::<Vec<_>>(), (seen..seen + count).collect::<Vec<_>>());
+            seen += count;
             let even = list.take_out(|entry| entry % 2 == 0);
             prop_assert_eq!(even.len() + list.iter().count(), next - seen);
             prop_assert!(list.iter().all(|entry| entry % 2 == 1));

@@ -12,6 +12,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -144,9 +145,13 @@ impl<T, E> AsyncResult<T, E> {
     /// assert_eq!(pool.apply_async(|x| x + 1, 1)?.get()?, 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn get(mut self) -> Result<T, TaskError<E>> {
+    pub fn get(self) -> Result<T, TaskError<E>> {
         self.is_reached(None)?;
-        self.take()
+        let this = ManuallyDrop::new(self);
+        // SAFETY: moved out once: `this` is not dropped. Nobody will ask whether the outcome was taken.
+        let job = unsafe { std::ptr::read(&this.job) };
+        // SAFETY: ready, and the handle is gone, which was the only way to the outcome.
+        unsafe { job.take() }.unwrap_or(Err(PoolError::Taken.into()))
     }
 
     /// As [`get`](Self::get), but for at most this long (zero only looks). [`TimedOut`] is an error of the wait and not of the

@@ -18,7 +18,7 @@ use std::cell::UnsafeCell;
 use std::fmt;
 use std::ops::Range;
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ use crate::panics;
 use crate::queue::MoreUnits;
 use crate::shared::{PoolShared, UnitStop};
 use crate::stats::{counts, in_words};
-use crate::task_state::TaskState;
+use crate::task_state::{Published, TaskState};
 use crate::thread_state::{self, Interrupt, Interruptible};
 use crate::unit::{HandedOut, Job, Name, TaskId, Unclaimed, Unit};
 use crate::work::{Work, sealed};
@@ -64,7 +64,6 @@ pub struct JobCell<W: Work> {
     id: TaskId,
     place: &'static Location<'static>,
     state: TaskState,
-    left: AtomicUsize,
     rest: OnceBox<RestOf<W>>,
     work: Contained<W>,
 }
@@ -85,8 +84,7 @@ impl<W: Work + 'static> JobCell<W> {
             shared: shared.clone(),
             id: shared.number(),
             place,
-            state: TaskState::new(on_stack),
-            left: AtomicUsize::new(work.units()),
+            state: TaskState::new(work.units(), on_stack),
             rest,
             work: Contained::new(work),
         };
@@ -376,7 +374,7 @@ impl<W: Work + 'static> JobCell<W> {
 
     /// Some units have ended; after the last one the job resolves.
     fn leave(&self, units: usize) {
-        if self.left.fetch_sub(units, Ordering::AcqRel) == units && self.state.begin() {
+        if self.state.end_units(units) && !self.resolve() && self.state.begin() {
             if self.state.has_failed() {
                 self.state.await_error();
             } else {
@@ -385,6 +383,21 @@ impl<W: Work + 'static> JobCell<W> {
             }
             self.settle();
         }
+    }
+
+    /// Resolves a job whose last unit has ended, where that takes one step: it has a value without errors in it, and no options.
+    fn resolve(&self) -> bool {
+        if self.state.has_failed() || self.rest.get().is_some() {
+            return false;
+        }
+        // SAFETY: no unit is left and none failed, so all were stored. Where the job gets another resolver meanwhile, it fails, and nobody
+        // looks at its value.
+        let is_plain = unsafe {
+            self.work.seal();
+            self.work.errors().is_empty()
+        };
+        let published = is_plain.then(|| self.state.resolve()).flatten();
+        published.map(|published| self.tell(published)).is_some()
     }
 
     /// The outcome is there: its callback first, then those who wait.
@@ -411,7 +424,11 @@ impl<W: Work + 'static> JobCell<W> {
     }
 
     fn publish(&self) {
-        let published = self.state.publish();
+        self.tell(self.state.publish());
+    }
+
+    /// The job is ready: tells those whom its state does not know.
+    fn tell(&self, published: Published) {
         if published.callback_waits {
             self.shared.callbacks.nudge();
         }
@@ -568,8 +585,8 @@ impl<W: Work + 'static> EndEarly for JobCell<W> {
             let decided = self.state.begin();
             drop(guard);
             if decided {
-                self.left
-                    .fetch_sub(Unclaimed::before_any_queue(self).count(), Ordering::AcqRel);
+                self.state
+                    .end_units(Unclaimed::before_any_queue(self).count());
             }
             return decided;
         }
@@ -601,7 +618,7 @@ impl<W: Work + 'static> EndEarly for JobCell<W> {
             }
             return;
         }
-        let running = self.left.load(Ordering::Acquire) > 0;
+        let running = self.state.has_units_left();
         let guard = self.state.lock();
         if !self.state.has_failed() {
             self.state.mark_failed();

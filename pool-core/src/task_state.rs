@@ -69,6 +69,8 @@ pub(crate) struct Published {
 #[derive(Debug, Default)]
 pub(crate) struct TaskState {
     word: AtomicU32,
+    /// How many units have not ended.
+    left: AtomicU32,
     /// Made when it is needed first: most jobs are ready before anybody sleeps.
     waiters: OnceBox<Waiters>,
 }
@@ -100,11 +102,29 @@ impl fmt::Debug for Waiting {
 }
 
 impl TaskState {
-    pub(crate) fn new(on_stack: bool) -> TaskState {
+    pub(crate) fn new(units: usize, on_stack: bool) -> TaskState {
         TaskState {
             word: AtomicU32::new(if on_stack { ON_STACK } else { 0 }),
+            // A cut has no more chunks.
+            left: AtomicU32::new(u32::try_from(units).unwrap_or(u32::MAX)),
             waiters: OnceBox::new(),
         }
+    }
+
+    /// Some units have ended, or never will start; true where they were the last.
+    pub(crate) fn end_units(&self, units: usize) -> bool {
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        // Whoever ends all that are left is the only one who does.
+        if units > 0 && self.left.load(Ordering::Acquire) == units {
+            self.left.store(0, Ordering::Release);
+            return true;
+        }
+        self.left.fetch_sub(units, Ordering::AcqRel) == units
+    }
+
+    /// Whether some units have not ended.
+    pub(crate) fn has_units_left(&self) -> bool {
+        self.left.load(Ordering::Acquire) > 0
     }
 
     pub(crate) fn is_on_stack(&self) -> bool {
@@ -235,6 +255,13 @@ impl TaskState {
         false
     }
 
+    /// Makes the job ready at once, with a value that is in its place, where there is no callback. `None` when the job has a resolver
+    /// already, or has failed, or is stopped.
+    pub(crate) fn resolve(&self) -> Option<Published> {
+        let before = self.add_to_open(FAILED | STOPPED, READY)?;
+        Some(self.published(before))
+    }
+
     /// The resolver's outcome is in its place, and a callback is due.
     pub(crate) fn due(&self) {
         self.word.fetch_add(DUE - RESOLVING, Ordering::Release);
@@ -263,7 +290,11 @@ impl TaskState {
     /// The outcome is in its place, and no callback is due: wakes the waiters.
     pub(crate) fn publish(&self) -> Published {
         // Phases below READY only differ in bits that READY has.
-        let before = self.word.fetch_or(READY, Ordering::AcqRel);
+        self.published(self.word.fetch_or(READY, Ordering::AcqRel))
+    }
+
+    /// Wakes those who wait for a job that is ready, by what its word was before.
+    fn published(&self, before: u32) -> Published {
         if before & WAITED != 0 {
             if flaws::has(Flaw::WakesBesideTheLock) {
                 self.waiters().bell.notify_all();

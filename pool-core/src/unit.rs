@@ -116,6 +116,11 @@ impl<J: ?Sized + AsJob> Units<J> {
         &self.job
     }
 
+    /// Whether it is the one unit of its job, not handed out.
+    pub(crate) fn are_one(&self) -> bool {
+        self.next == 0 && self.end == 1
+    }
+
     /// How many are left.
     pub(crate) fn len(&self) -> usize {
         (self.end - self.next) as usize

@@ -216,10 +216,10 @@ impl Workers {
     fn run_units(&self, index: usize) -> Exit {
         let mut left = self.settings.max_tasks.map(std::num::NonZeroUsize::get);
         while left != Some(0) {
-            let Some(claim) = self
-                .queue
-                .next_unless(WorkerSlot(index), || self.exits(index))
-            else {
+            let Some(claim) = self.queue.next_unless(WorkerSlot(index), || {
+                // In the usual case no worker has ever waited for its own pool: this costs no lock.
+                self.compensates.load(Ordering::Acquire) && self.exits(index)
+            }) else {
                 return Exit::Done;
             };
             // Once a worker has waited for its own pool, each unit is asked for: this thread may be superfluous.
@@ -234,10 +234,6 @@ impl Workers {
 
     /// Whether the thread with this slot is superfluous and exits. Then it counts as ended from now on.
     fn exits(&self, index: usize) -> bool {
-        // In the usual case no worker has ever waited for its own pool: this costs no lock.
-        if !self.compensates.load(Ordering::Acquire) {
-            return false;
-        }
         let mut counts = lock(&self.counts);
         let exits = counts.has_superfluous();
         if exits {

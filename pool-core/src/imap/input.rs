@@ -373,7 +373,8 @@ impl<A, R, E> ImapInput<A, R, E> {
         let Some(mut input) = reading.input.take() else {
             return false;
         };
-        let mut chunk = Vec::new();
+        const ROOM: usize = 64;
+        let mut chunk = Vec::with_capacity(self.chunksize.min(ROOM));
         let ended = panics::catch(|| {
             while chunk.len() < self.chunksize
                 && let Some(item) = input.items.next()

@@ -10,12 +10,12 @@ use crate::sync::atomic::Ordering;
 use crate::unit::{AsJob, Job, Unclaimed};
 
 /// Whether no unit of a job is to start any more.
-fn is_unwanted<J: ?Sized + AsJob>(job: &Arc<J>) -> bool {
+pub(super) fn is_unwanted<J: ?Sized + AsJob>(job: &Arc<J>) -> bool {
     job.job().handed_out().is_unwanted()
 }
 
 /// Moves the units of jobs that are not wanted any more.
-pub(super) fn sweep_claims<J: ?Sized + AsJob>(
+fn sweep_claims<J: ?Sized + AsJob>(
     claims: &mut VecDeque<Claim<J>>,
     swept: &mut VecDeque<Claim<J>>,
 ) {

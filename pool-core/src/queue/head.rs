@@ -17,6 +17,16 @@ pub(super) struct Entry<J: ?Sized> {
     pub(super) before: u64,
 }
 
+impl<J: ?Sized + AsJob> Entry<J> {
+    /// The next unit, with the only reference to the job.
+    pub(super) fn into_claim(mut self) -> Option<Claim<J>> {
+        let unit = self.units.next()?;
+        let order = self.before + unit.index() as u64;
+        let job = self.units.abandon().0;
+        Some(Claim { job, unit, order })
+    }
+}
+
 /// What the head's lock guards.
 pub(super) struct Inner<J: ?Sized> {
     /// Units that were handed out and came back without having started, in the order of their submission.
@@ -115,10 +125,24 @@ impl<J: ?Sized + AsJob> Inner<J> {
         Some((before, range))
     }
 
-    /// Whether the next unit is the only one that is left of its job, or came back.
-    fn next_is_single(&mut self) -> bool {
-        let first = self.jobs.first_mut();
-        !self.returned.is_empty() || first.is_some_and(|entry| entry.units.len() == 1)
+    /// Moves up to so many of the next jobs to the end of a list, as long as they have one unit each, if nothing has come back.
+    pub(super) fn take_singles(&mut self, most: usize, list: &mut VecDeque<Entry<J>>) -> usize {
+        if !self.returned.is_empty() {
+            return 0;
+        }
+        let already = list.len();
+        let are_single = |entry: &Entry<J>| entry.units.are_one();
+        let count = self.jobs.take_first(most, are_single, list);
+        // Where nothing takes places, none are looked at.
+        if self.placed > 0 {
+            let taken = list
+                .iter()
+                .skip(already)
+                .map(|entry| entry.units.job().job());
+            self.placed -= taken.filter(|job| job.handed_out().takes_places()).count();
+        }
+        self.waiting -= count;
+        count
     }
 }
 
@@ -129,14 +153,8 @@ impl<J: ?Sized + AsJob> Queue<J> {
         inner.next()
     }
 
-    /// The next unit, if it is the only one that is left of its job, or came back.
-    pub(super) fn take_single(&self, inner: &mut Inner<J>) -> Option<Claim<J>> {
-        self.fetch(inner);
-        inner.next_is_single().then(|| inner.next()).flatten()
-    }
-
     /// Where the head has no units, takes over what has arrived at the tail.
-    fn fetch(&self, inner: &mut Inner<J>) {
+    pub(super) fn fetch(&self, inner: &mut Inner<J>) {
         if inner.waiting == 0 && self.at_tail.load(Ordering::Relaxed) > 0 {
             let mut tail = self.lock_tail();
             std::mem::swap(&mut inner.jobs, &mut tail.jobs);

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::back::sweep_claims;
-use super::head::Inner;
+use super::back::is_unwanted;
+use super::head::{Entry, Inner};
 use super::range::{MoreUnits, UnitRange};
 use super::{Claim, Pace, Queue, WorkerSlot};
 use crate::flaws::{self, Flaw};
@@ -33,14 +33,23 @@ const EMPTY: u64 = u64::MAX;
 pub(super) struct Own<J: ?Sized> {
     /// The job of the unit that it took last.
     current: Option<Arc<J>>,
-    /// Units that have not started, in their order; empty while there is a range.
-    next: VecDeque<Claim<J>>,
+    /// Jobs of one unit each, which has not started, in their order; empty while there is a range.
+    next: VecDeque<Entry<J>>,
     /// How many units it took at the last fill.
     taken: usize,
     /// How many it may take at the next.
     depth: usize,
     /// How many it may take where they are all of one job.
     range: usize,
+}
+
+impl<J: ?Sized> Own<J> {
+    /// Takes those jobs out of the list.
+    fn take_out(&mut self, is_wanted: impl Fn(&Entry<J>) -> bool) -> VecDeque<Entry<J>> {
+        let (wanted, others) = self.next.drain(..).partition(is_wanted);
+        self.next = others;
+        wanted
+    }
 }
 
 impl<J: ?Sized + AsJob> Slot<J> {
@@ -67,7 +76,8 @@ impl<J: ?Sized + AsJob> Slot<J> {
     pub(super) fn unfinished(&self) -> usize {
         let own = self.lock();
         let is_open = |job: &Arc<J>| job.job().is_open();
-        let listed = own.next.iter().filter(|claim| is_open(&claim.job)).count();
+        let is_listed = |entry: &&Entry<J>| is_open(entry.units.job());
+        let listed = own.next.iter().filter(is_listed).count();
         let current = own.current.as_ref().filter(|job| is_open(job));
         listed + current.map_or(0, |_| 1 + self.range.len())
     }
@@ -93,15 +103,15 @@ impl<J: ?Sized + AsJob> Slot<J> {
 
     /// Tells others which unit of the list is the first.
     fn tell_first(&self, own: &Own<J>) {
-        let first = own.next.front().map_or(EMPTY, |claim| claim.order);
+        let first = own.next.front().map_or(EMPTY, |entry| entry.before);
         self.first.store(first, Ordering::Relaxed);
     }
 
     /// Takes the first unit that has not started.
     fn take_first(&self, own: &mut Own<J>) -> Option<Claim<J>> {
-        if let Some(claim) = own.next.pop_front() {
+        if let Some(entry) = own.next.pop_front() {
             self.tell_first(own);
-            return Some(claim);
+            return entry.into_claim();
         }
         // Its worker leaves a job only when its range is empty.
         let index = self.range.take()?;
@@ -119,7 +129,8 @@ impl<J: ?Sized + AsJob> Slot<J> {
 
     /// Takes all units that have not started.
     fn take_all(&self, own: &mut Own<J>) -> VecDeque<Claim<J>> {
-        let mut taken = std::mem::take(&mut own.next);
+        let taken = own.next.drain(..).filter_map(Entry::into_claim);
+        let mut taken: VecDeque<_> = taken.collect();
         self.tell_first(own);
         let range = self.range.take_up_to(u32::MAX);
         if let Some(job) = &own.current {
@@ -128,15 +139,17 @@ impl<J: ?Sized + AsJob> Slot<J> {
         taken
     }
 
-    /// Takes all units of a job that have not started; how many they were.
-    pub(super) fn retract(&self, job: &dyn Job, unclaimed: &mut Unclaimed) -> VecDeque<Claim<J>> {
+    /// Takes all units of a job that have not started, and adds how many they were.
+    pub(super) fn retract(&self, job: &dyn Job, unclaimed: &mut Unclaimed) -> Vec<Arc<J>> {
         let mut own = self.lock();
         let name = job.name();
-        let (of_it, others) = own.next.drain(..).partition(|claim| claim.unit.is_of(name));
-        own.next = others;
+        let mut jobs = Vec::new();
+        for entry in own.take_out(|entry| entry.units.job().job().name() == name) {
+            let (job, units) = entry.units.abandon();
+            unclaimed.add(units);
+            jobs.push(job);
+        }
         self.tell_first(&own);
-        let mut add = |claim: &Claim<J>| unclaimed.add(Unclaimed::returned(&claim.unit, job));
-        VecDeque::iter(&of_it).for_each(&mut add);
         if own
             .current
             .as_ref()
@@ -145,16 +158,16 @@ impl<J: ?Sized + AsJob> Slot<J> {
             let range = self.range.take_up_to(u32::MAX);
             unclaimed.add(Unclaimed::taken(range));
         }
-        of_it
+        jobs
     }
 
     /// Moves the units of jobs that are not wanted any more, and that have not started.
     pub(super) fn sweep(&self, swept: &mut VecDeque<Claim<J>>) {
         let mut own = self.lock();
-        sweep_claims(&mut own.next, swept);
+        let unwanted = own.take_out(|entry| is_unwanted(entry.units.job()));
+        swept.extend(unwanted.into_iter().filter_map(Entry::into_claim));
         self.tell_first(&own);
-        let is_unwanted = |job: &&Arc<J>| job.job().handed_out().is_unwanted();
-        if let Some(job) = own.current.as_ref().filter(is_unwanted) {
+        if let Some(job) = own.current.as_ref().filter(|job| is_unwanted(job)) {
             let range = self.range.take_up_to(u32::MAX);
             swept.extend(range.map(|index| self.claim(job, index)));
         }
@@ -249,12 +262,9 @@ impl<J: ?Sized + AsJob> Queue<J> {
                 own.taken += range.len();
                 place.range.set(before, range);
             } else {
-                while own.taken < own.depth
-                    && let Some(claim) = self.take_single(inner)
-                {
-                    own.next.push_back(claim);
-                    own.taken += 1;
-                }
+                self.fetch(inner);
+                let most = own.depth - 1;
+                own.taken += inner.take_singles(most, &mut own.next);
                 place.tell_first(&own);
             }
             place.filled.store(now, Ordering::Relaxed);

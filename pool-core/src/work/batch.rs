@@ -86,11 +86,38 @@ pub struct Batch<F: Func<A>, A, S: Items<A> = Vec<A>> {
     results: UnsafeCell<Vec<F::Out>>,
     /// Where the room begins: workers write there without touching the vector.
     room: *mut F::Out,
-    /// Per chunk: what is there. None where nothing has to be dropped.
-    marks: Box<[AtomicU8]>,
+    marks: Marks,
     /// A unit was run or stored, or the value taken.
     touched: AtomicBool,
     item: std::marker::PhantomData<A>,
+}
+
+/// Per chunk: what is there. None where nothing has to be dropped.
+#[derive(Debug)]
+enum Marks {
+    /// Of a batch of one chunk, or none: it costs no allocation.
+    One([AtomicU8; 1]),
+    Many(Box<[AtomicU8]>),
+}
+
+impl Marks {
+    fn new(chunks: usize) -> Marks {
+        match chunks {
+            0 | 1 => Marks::One([AtomicU8::new(ITEMS)]),
+            _ => Marks::Many((0..chunks).map(|_| AtomicU8::new(ITEMS)).collect()),
+        }
+    }
+}
+
+impl std::ops::Deref for Marks {
+    type Target = [AtomicU8];
+
+    fn deref(&self) -> &[AtomicU8] {
+        match self {
+            Marks::One(mark) => mark,
+            Marks::Many(marks) => marks,
+        }
+    }
 }
 
 /// The chunk's items are there.
@@ -216,14 +243,14 @@ impl<F: Func<A>, A, S: Items<A>> Batch<F, A, S> {
             count,
             room: results.as_mut_ptr(),
             results: UnsafeCell::new(results),
-            marks: (0..marked).map(|_| AtomicU8::new(ITEMS)).collect(),
+            marks: Marks::new(marked),
             touched: AtomicBool::new(false),
             item: std::marker::PhantomData,
         }
     }
 
     fn set_all(&self, state: u8) {
-        for mark in &self.marks {
+        for mark in &*self.marks {
             mark.store(state, Ordering::Relaxed);
         }
     }
