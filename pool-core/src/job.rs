@@ -14,11 +14,11 @@
 //! borrowed from it.
 #![expect(unsafe_code, reason = "outcomes are owned by protocol, not by lock")]
 
+use crate::sync::atomic::AtomicBool;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::ops::Range;
 use std::panic::Location;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 

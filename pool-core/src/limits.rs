@@ -1,7 +1,7 @@
 //! The limits of a job whose options have some, and the units of it whose deadline runs.
 
+use crate::sync::atomic::{AtomicBool, Ordering};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 

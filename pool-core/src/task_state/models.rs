@@ -28,6 +28,7 @@ fn check(model: impl Fn() + Send + Sync + 'static) {
 struct Cell {
     state: TaskState,
     outcome: UnsafeCell<u32>,
+    value: UnsafeCell<u32>,
 }
 
 impl Cell {
@@ -36,6 +37,7 @@ impl Cell {
         Arc::new(Cell {
             state: TaskState::default(),
             outcome: UnsafeCell::new(0),
+            value: UnsafeCell::new(0),
         })
     }
 
@@ -75,6 +77,58 @@ fn one_decides() {
 fn a_job_has_one_resolver() {
     one_decides();
     fails(Flaw::TwoResolvers, one_decides);
+}
+
+/// The last unit of a job without options has a value while the job is stopped.
+#[test]
+fn a_value_makes_a_job_ready_in_one_step_or_the_job_is_stopped() {
+    check(|| {
+        let cell = Cell::new();
+        let ends = {
+            let cell = cell.clone();
+            thread::spawn(move || {
+                // SAFETY: the only unit's room for its value; loom checks it.
+                cell.value.with_mut(|place| unsafe { *place = 1 });
+                if cell.state.resolve().is_none() {
+                    assert!(cell.state.begin() && cell.state.has_failed());
+                    cell.state.await_error();
+                    cell.state.publish();
+                }
+            })
+        };
+        let guard = cell.state.lock();
+        let stopped = cell.state.stop() == Some(false);
+        if stopped {
+            // SAFETY: it was this that has made the open job a failed one, under the lock; loom checks it.
+            cell.outcome.with_mut(|place| unsafe { *place = 2 });
+        }
+        drop(guard);
+        assert!(cell.state.wait(None, None, || false));
+        assert_eq!(cell.state.has_failed(), stopped);
+        match stopped {
+            true => assert_eq!(cell.read(), 2),
+            // SAFETY: nobody writes a value of a job that is ready; loom checks it.
+            false => assert_eq!(cell.value.with(|place| unsafe { *place }), 1),
+        }
+        ends.join().unwrap();
+    });
+}
+
+/// Three threads end the units that they have.
+#[test]
+fn one_thread_ends_the_last_unit() {
+    check(|| {
+        let state = Arc::new(TaskState::new(4, false));
+        let others = [1, 1].map(|units| {
+            let state = state.clone();
+            thread::spawn(move || state.end_units(units))
+        });
+        let mut last = usize::from(state.end_units(2));
+        for other in others {
+            last += usize::from(other.join().unwrap());
+        }
+        assert!(last == 1 && !state.has_units_left());
+    });
 }
 
 /// The last unit of a job ends while the job is stopped.
