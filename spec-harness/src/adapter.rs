@@ -32,7 +32,9 @@ use std::time::Duration;
 
 use pool_core::{Pool, StartError, Timers};
 
-use crate::protocol::{Command, ErrorReply, Hello, Request, VERSION, WorkerKind, read_line};
+use crate::protocol::{
+    Call, Command, Control, ErrorReply, Hello, Request, VERSION, WorkerKind, read_line,
+};
 use calls::Calls;
 use clock::HarnessClock;
 use named::bad;
@@ -158,14 +160,24 @@ pub trait Program: Send + Sync + 'static {
     ///
     /// # Errors
     /// The call's own by its portable name, or `Protocol` where the request makes no sense.
-    fn call(&self, command: Command) -> Answer;
+    fn call(&self, call: Call) -> Answer;
 
-    /// The same on the thread of a task or callback, which calls from inside.
+    /// Does what else the harness asks for, of what the program can.
+    ///
+    /// # Errors
+    /// `Protocol` where the request makes no sense.
+    fn control(&self, control: Control) -> Answer {
+        Err(bad(format!(
+            "this program does nothing such as {control:?}"
+        )))
+    }
+
+    /// As [`call`](Program::call), on the thread of a task or callback, which calls from inside.
     ///
     /// # Errors
     /// As [`call`](Program::call).
-    fn call_from_body(&self, command: Command) -> Answer {
-        self.call(command)
+    fn call_from_body(&self, call: Call) -> Answer {
+        self.call(call)
     }
 
     /// Lets go of everything that is still open, as a `main` does that returns.
@@ -226,13 +238,14 @@ pub fn serve<P: Program>(program: impl FnOnce(Timers) -> P) -> ExitCode {
 fn perform(program: &impl Program, requests: &Receiver<Request>, replies: &Replies) {
     for request in requests {
         let answer = match request.command {
-            Command::Exit {} => return,
-            Command::Hello {
+            Command::Call(call) => program.call(call),
+            Command::Control(Control::Exit {}) => return,
+            Command::Control(Control::Hello {
                 protocol,
                 socket,
                 kind,
-            } => greet(program, protocol, socket, kind),
-            command => program.call(command),
+            }) => greet(program, protocol, socket, kind),
+            Command::Control(control) => program.control(control),
         };
         replies.reply(request.id, answer);
     }
@@ -269,13 +282,13 @@ impl<P: Program> Reader<P> {
                 Err(error) => refuse(&error),
             };
             let request = Request::parse(&line).unwrap_or_else(|breach| refuse(&breach));
-            leaving |= matches!(request.command, Command::Exit {});
+            leaving |= matches!(request.command, Command::Control(Control::Exit {}));
             self.dispatch(request);
         }
     }
 
     fn dispatch(&mut self, request: Request) {
-        if let Command::Fire { timer } = request.command {
+        if let Command::Control(Control::Fire { timer }) = request.command {
             self.clock.fire(timer);
             return self.replies.reply(request.id, Ok(serde_json::Value::Null));
         }

@@ -1,6 +1,7 @@
 //! Case files: what they say, and what is wrong with them.
 
 pub mod ast;
+pub mod call;
 mod check;
 pub mod diagnostic;
 pub mod expr;

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::case::ast::{Fate, Span, Time};
 use crate::case::expr::Value;
 use crate::case::language;
-use crate::protocol::{Command, ErrorReply};
+use crate::protocol::{Call, ErrorReply};
 
 /// Number of a task in a run: main's submissions counted from 0, a callback included.
 pub type Key = u64;
@@ -51,7 +51,7 @@ pub enum What {
         /// The call, for people.
         text: String,
         /// The call, as the implementation got it.
-        command: Command,
+        command: Call,
     },
     /// The call returned: with a value, or with a named error.
     Return {
@@ -185,7 +185,7 @@ impl fmt::Display for TaskInfo {
 }
 
 /// What a pool was asked to be.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct PoolInfo {
     /// Its name in the case.
     pub name: String,

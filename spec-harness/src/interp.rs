@@ -25,7 +25,7 @@ mod tests;
 mod values;
 
 pub use body::{Act, Body, Ended};
-pub use lower::Call;
+pub use lower::Lowered;
 pub use order::Deviations;
 pub use program::{ActorId, Demand, Input, MAIN, Program};
 pub use stage::{Beginning, Caller, Move, Observed, Options, Stage, Taken, Turn, Waiting};

@@ -20,10 +20,11 @@ mod lines;
 mod request;
 mod submission;
 
+pub use crate::case::call::{Call, ImapOptions, MapAsyncOptions, MapOptions, PoolOptions};
 pub use crate::case::language::{abilities, errors};
 use crate::case::suggest::did_you_mean;
 pub use lines::{LineBuffer, LineError, MAX_LINE, read_line};
-pub use request::{Command, Imap, Map, MapAsync, Request};
+pub use request::{Command, Control, Request};
 pub use submission::{Job, Later, Stream, Tasks};
 
 use std::collections::BTreeMap;
@@ -321,7 +322,7 @@ pub enum Order {
     Allocate(u64),
     /// Make this call on the own thread, say what it returned as `{"ok":..}` or `{"error":..}`, read the next
     /// order.
-    Call(Command),
+    Call(Call),
 }
 
 /// A puppet's answer to an order after which it reads another.

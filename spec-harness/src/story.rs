@@ -11,7 +11,7 @@ use crate::history::{Ending, Event, History, Key, What, Who};
 use crate::judge::facts::{Called, Facts};
 use crate::judge::lanes::Lanes;
 use crate::judge::transcript::outcome;
-use crate::protocol::Command;
+use crate::protocol::{Call, PoolOptions};
 
 /// One instant of a story.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,7 +170,7 @@ impl<'h> Teller<'h> {
             let hands_in = |call: &Called<'_>| {
                 matches!(
                     call.command,
-                    Command::ApplyAsync {
+                    Call::ApplyAsync {
                         callback: None,
                         error_callback: None,
                         ..
@@ -217,9 +217,9 @@ impl<'h> Teller<'h> {
     fn did(&self, call: &Called<'_>) -> String {
         let submits = || self.names(&call.submits);
         match call.command {
-            Command::Pool {
+            Call::Pool(PoolOptions {
                 pool, size, queue, ..
-            } => {
+            }) => {
                 let named = match self.facts.history.pools.len() {
                     0 | 1 => "a pool".to_owned(),
                     _ => format!("the pool {pool}"),
@@ -236,7 +236,7 @@ impl<'h> Teller<'h> {
                 };
                 format!("makes {named} of {workers}{places}")
             }
-            Command::ApplyAsync {
+            Call::ApplyAsync {
                 callback,
                 error_callback,
                 ..
@@ -249,7 +249,7 @@ impl<'h> Teller<'h> {
                 };
                 format!("hands in {}{called}", submits())
             }
-            Command::Close { pool } => {
+            Call::Close { pool } => {
                 let open = self.unfinished(pool, call.at).len();
                 match open {
                     0 => format!("closes {pool}: it takes nothing more"),
@@ -259,7 +259,7 @@ impl<'h> Teller<'h> {
                     }
                 }
             }
-            Command::Terminate { pool } => {
+            Call::Terminate { pool } => {
                 let queued = self.unfinished(pool, call.at).into_iter();
                 let queued: Vec<Key> = queued
                     .filter(|key| !self.facts.began_by(*key, call.at))

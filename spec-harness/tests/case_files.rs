@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use spec_harness::case::ast::{Action, Case, Fate, Kind, Line, OpKind, Step, Time, Truth, Which};
+use spec_harness::case::call::{Call, PoolOptions};
 use spec_harness::case::expr::{Env, Expr, Value};
 
 /// The case in this text; what is wrong with it fails the test.
@@ -123,7 +124,10 @@ fn a_whole_case_is_read() {
         &EXAMPLE[body[0].span.start..body[0].span.end],
         "apply_async: func(i)"
     );
-    assert!(matches!(case.main[2].action, Action::Close(None)));
+    assert!(matches!(
+        case.main[2].action,
+        Action::Call(Call::Close { pool: None })
+    ));
 
     let timeline = case.expect.timeline.as_ref().unwrap();
     assert_eq!(timeline[1].0.value, Time(1_500_000));
@@ -144,7 +148,9 @@ fn a_whole_case_is_read() {
 #[test]
 fn a_pool_may_have_a_size_and_a_name_or_neither() {
     let pool = |program: &str| match step(program).action {
-        Action::Pool { name, size, .. } => (name, size.and_then(|size| size.constant())),
+        Action::Call(Call::Pool(PoolOptions { pool, size, .. })) => {
+            (pool, size.and_then(|size| size.constant()))
+        }
         other => panic!("{other:?}"),
     };
     assert_eq!(pool("  - pool\n"), ("pool".to_owned(), None));
@@ -163,9 +169,12 @@ fn a_pool_may_have_a_size_and_a_name_or_neither() {
 fn a_step_of_a_pool_names_it_or_means_the_last_one() {
     let named = |program: &str| {
         let mut steps = steps(&format!("  - pool: {{size: 1, name: p}}\n{program}"));
-        match steps.remove(1).action {
-            Action::Close(pool) | Action::Terminate(pool) | Action::Drop(pool) => pool,
-            Action::Join(pool, _) | Action::Apply(pool, _) => pool,
+        let Action::Call(call) = steps.remove(1).action else {
+            panic!("{program} calls nothing")
+        };
+        match call {
+            Call::Close { pool } | Call::Terminate { pool } | Call::Drop { pool } => pool,
+            Call::Join { pool, .. } | Call::Apply { pool, .. } => pool,
             other => panic!("{other:?}"),
         }
         .map(|pool| pool.value)
@@ -195,11 +204,18 @@ fn the_modifiers_of_a_step_are_kept() {
     assert_eq!(step.into.as_deref(), Some("all"));
     assert_eq!(step.thread.as_deref(), Some("t1"));
     assert_eq!(step.takes.map(|takes| takes.value), Some(Time(500_000)));
-    let Action::ApplyAsync(None, call, callbacks, None) = step.action else {
+    let Action::Call(Call::ApplyAsync {
+        pool: None,
+        key,
+        callback: Some(_),
+        error_callback: Some(_),
+        timeout: None,
+        ..
+    }) = step.action
+    else {
         panic!("{:?}", step.action)
     };
-    assert_eq!(shown(&call.args[0]), "[1, 'a']");
-    assert!(callbacks.ok.is_some() && callbacks.error.is_some());
+    assert_eq!(shown(&key.args[0]), "[1, 'a']");
 }
 
 /// The value of an expression without variables, as Python shows it.
@@ -222,24 +238,22 @@ fn a_step_may_have_to_raise_or_to_block() {
 
 #[test]
 fn maps_say_what_they_go_over() {
-    let Action::Map {
-        call, star: false, ..
-    } = step("  - map: func\n    over: range(6)\n    chunksize: 2\n").action
+    let Action::Call(Call::Map(map)) =
+        step("  - map: func\n    over: range(6)\n    chunksize: 2\n").action
     else {
         panic!()
     };
-    assert_eq!(shown(&call.over), "[0, 1, 2, 3, 4, 5]");
+    assert_eq!(shown(&map.keys.over), "[0, 1, 2, 3, 4, 5]");
     assert_eq!(
-        call.chunksize.and_then(|size| size.constant()),
+        map.chunksize.and_then(|size| size.constant()),
         Some(Value::Int(2))
     );
-    let Action::MapAsync {
-        call, star: true, ..
-    } = step("  - starmap_async: add\n    over: [[1, 2], [3, 4]]\n    as: r\n").action
+    let Action::Call(Call::StarmapAsync(map)) =
+        step("  - starmap_async: add\n    over: [[1, 2], [3, 4]]\n    as: r\n").action
     else {
         panic!()
     };
-    assert_eq!(call.over.constant().unwrap().repr(), "[[1, 2], [3, 4]]");
+    assert_eq!(map.keys.over.constant().unwrap().repr(), "[[1, 2], [3, 4]]");
 }
 
 #[test]
@@ -247,20 +261,17 @@ fn handles_and_processes_are_asked_by_name() {
     let program = "  - apply_async: func(1)\n    as: r\n  - wait: r\n  - ready: r\n    as: done\n  - check: done\n  - get: r\n    timeout: 1\n    raises: TimedOut\n  - process: func(1)\n    as: p\n    daemon: true\n  - start: p\n  - is_alive: p\n    as: alive\n  - join_process: p\n  - exitcode: p\n    as: code\n  - terminate_process: p\n  - kill: p\n";
     let steps = steps(program);
     assert!(
-        matches!(&steps[4].action, Action::Get(handle, Some(_)) if handle.as_name() == Some("r"))
+        matches!(&steps[4].action, Action::Call(Call::Get { handle, timeout: Some(_) }) if handle.as_name() == Some("r"))
     );
     assert!(matches!(
         &steps[5].action,
-        Action::Process { daemon: true, .. }
+        Action::Call(Call::Process { daemon: true, .. })
     ));
     assert!(matches!(
         &steps[10].action,
-        Action::Signal { kill: false, .. }
+        Action::Call(Call::TerminateProcess { .. })
     ));
-    assert!(matches!(
-        &steps[11].action,
-        Action::Signal { kill: true, .. }
-    ));
+    assert!(matches!(&steps[11].action, Action::Call(Call::Kill { .. })));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use spec_harness::judge::Known;
-use spec_harness::protocol::{self, Begin, FromAdapter, FromPuppet, Hello, Request};
+use spec_harness::protocol::{self, Begin, Control, FromAdapter, FromPuppet, Hello, Request};
 
 const PAGE: &str = include_str!("../PROTOCOL.md");
 
@@ -68,7 +68,8 @@ fn every_request_is_one_and_every_command_stands_there_with_all_its_fields() {
         of_this.extend(fields.into_iter().filter(|field| field != "cmd"));
     }
     let unknown = Request::parse(r#"{"id":1,"by":"main","cmd":"?"}"#);
-    let commands = expected(unknown.expect_err("there is no such command"));
+    let mut commands = expected(unknown.expect_err("there is no such command"));
+    commands.extend(Control::NAMES.map(str::to_owned));
     assert!(commands.len() > 20, "{commands:?}");
     assert_eq!(shown.keys().cloned().collect::<BTreeSet<_>>(), commands);
     for line in blocks("json request") {

@@ -22,7 +22,8 @@ use super::parcel::Parcel;
 use super::puppet::Ended;
 use super::{Bare, PoolWish, Program, Subject, puppet};
 use crate::protocol::{
-    Command, ErrorReply, Hello, Job, Later, SHARED_VARIABLE, Stream, Tasks, WorkerKind,
+    Call, Control, ErrorReply, Hello, Job, Later, PoolOptions, SHARED_VARIABLE, Stream, Tasks,
+    WorkerKind,
 };
 
 /// Everything that the program under test has made, by name.
@@ -47,14 +48,26 @@ impl<S: Subject> Program for Calls<S> {
         (kind == S::KIND).then(hello::<S>)
     }
 
-    fn call(&self, command: Command) -> Answer {
+    fn call(&self, call: Call) -> Answer {
         let way = Way::of(self.count.fetch_add(1, Ordering::Relaxed));
-        self.make(command, way)
+        self.make(call, way)
     }
 
-    fn call_from_body(&self, command: Command) -> Answer {
+    fn control(&self, control: Control) -> Answer {
+        match control {
+            Control::Pid { process } => self.process(&process)?.pid().map(Value::from),
+            Control::DropHandle { handle } => {
+                let gone = lock(&self.handles).remove(&handle);
+                gone.map(drop).ok_or_else(|| unknown("handle", &handle))?;
+                nothing()
+            }
+            Control::Hello { .. } | Control::Fire { .. } | Control::Exit {} => nothing(),
+        }
+    }
+
+    fn call_from_body(&self, call: Call) -> Answer {
         // Who awaits on a worker's thread is for the pool no worker that waits, and lends no place.
-        self.make(command, Way::ByReference)
+        self.make(call, Way::ByReference)
     }
 
     /// As variables go at the end of a main: the last first.
@@ -94,21 +107,22 @@ impl<S: Subject> Calls<S> {
         }
     }
 
-    fn make(&self, command: Command, way: Way) -> Answer {
-        if let Some(job) = command.job() {
+    fn make(&self, call: Call, way: Way) -> Answer {
+        if let Some(job) = call.job() {
             return self.submit(job);
         }
-        if let Some(stream) = command.stream() {
+        if let Some(stream) = call.stream() {
             return self.imap(stream);
         }
-        match command {
-            Command::Pool {
-                pool,
-                size,
-                maxtasksperchild,
-                initializer,
-                queue,
-            } => {
+        match call {
+            Call::Pool(options) => {
+                let PoolOptions {
+                    pool,
+                    size,
+                    maxtasksperchild,
+                    initializer,
+                    queue,
+                } = options;
                 let wish = PoolWish {
                     size: size.map(saturating),
                     initializer,
@@ -119,29 +133,27 @@ impl<S: Subject> Calls<S> {
                 lock(&self.pools).push((pool, Arc::new(made)));
                 nothing()
             }
-            Command::Next { iterator, timeout } => self.next(&iterator, timeout.map(seconds)),
-            Command::Get { handle, timeout } => {
-                self.handle(&handle)?.get(timeout.map(seconds), way)
-            }
-            Command::Wait { handle, timeout } => {
+            Call::Next { iterator, timeout } => self.next(&iterator, timeout.map(seconds)),
+            Call::Get { handle, timeout } => self.handle(&handle)?.get(timeout.map(seconds), way),
+            Call::Wait { handle, timeout } => {
                 self.handle(&handle)?.wait(timeout.map(seconds));
                 nothing()
             }
-            Command::Ready { handle } => Ok(self.handle(&handle)?.ready().into()),
-            Command::Successful { handle } => self
+            Call::Ready { handle } => Ok(self.handle(&handle)?.ready().into()),
+            Call::Successful { handle } => self
                 .handle(&handle)?
                 .successful()
                 .map(Value::from)
                 .map_err(refused),
-            Command::Close { pool } => {
+            Call::Close { pool } => {
                 self.pool(&pool)?.close();
                 nothing()
             }
-            Command::Terminate { pool } => {
+            Call::Terminate { pool } => {
                 self.pool(&pool)?.terminate();
                 nothing()
             }
-            Command::Join { pool, timeout } => {
+            Call::Join { pool, timeout } => {
                 let pool = self.pool(&pool)?;
                 match timeout.map(seconds) {
                     None => pool.join().map_err(refused)?,
@@ -153,7 +165,7 @@ impl<S: Subject> Calls<S> {
                 }
                 nothing()
             }
-            Command::Drop { pool } => {
+            Call::Drop { pool } => {
                 let gone = {
                     let mut pools = lock(&self.pools);
                     let at = pools.iter().rposition(|(name, _)| *name == pool);
@@ -162,12 +174,7 @@ impl<S: Subject> Calls<S> {
                 drop(gone);
                 nothing()
             }
-            Command::DropHandle { handle } => {
-                let gone = lock(&self.handles).remove(&handle);
-                gone.map(drop).ok_or_else(|| unknown("handle", &handle))?;
-                nothing()
-            }
-            Command::Process {
+            Call::Process {
                 process,
                 key,
                 daemon,
@@ -177,16 +184,15 @@ impl<S: Subject> Calls<S> {
                 lock(&self.processes).insert(process, made.into());
                 nothing()
             }
-            Command::Start { process } => self.process(&process)?.start().map(Value::from),
-            Command::JoinProcess { process, timeout } => self
+            Call::Start { process } => self.process(&process)?.start().map(Value::from),
+            Call::JoinProcess { process, timeout } => self
                 .process(&process)?
                 .join(timeout.map(seconds))
                 .map(Value::from),
-            Command::IsAlive { process } => self.process(&process)?.is_alive().map(Value::from),
-            Command::Exitcode { process } => self.process(&process)?.exitcode().map(Value::from),
-            Command::Pid { process } => self.process(&process)?.pid().map(Value::from),
-            Command::Kill { process } => self.process(&process)?.kill().map(Value::from),
-            Command::TerminateProcess { process } => {
+            Call::IsAlive { process } => self.process(&process)?.is_alive().map(Value::from),
+            Call::Exitcode { process } => self.process(&process)?.exitcode().map(Value::from),
+            Call::Kill { process } => self.process(&process)?.kill().map(Value::from),
+            Call::TerminateProcess { process } => {
                 self.process(&process)?.terminate().map(Value::from)
             }
             other => Err(bad(format!("{} is no call", other.name()))),

@@ -17,9 +17,8 @@ use serde_json::Value;
 use super::ORPHANED;
 use super::named::{Answer, bad};
 use super::parcel::Parcel;
-use crate::protocol::Command as Call;
 use crate::protocol::{
-    Begin, Done, ErrorReply, Order, SOCKET_VARIABLE, line, parse_order, read_line,
+    Begin, Call, Done, ErrorReply, Order, SOCKET_VARIABLE, line, parse_order, read_line,
 };
 
 /// Where the harness is, as `hello` said; a worker that is a process of its own has it from its environment.

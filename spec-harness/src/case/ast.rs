@@ -7,7 +7,7 @@ mod task;
 use std::fmt;
 
 pub use expect::{Claim, Edge, Expect, Fate, Line, Order, TaskSet, Ties, Truth, Which, Workers};
-pub use step::{Action, Callbacks, MapCall, Step, TaskCall};
+pub use step::{Action, MapCall, Step, TaskCall, Written};
 pub use task::{Op, OpKind, TaskDef};
 
 /// A stretch of a case file: byte offsets into its text.

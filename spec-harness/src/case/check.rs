@@ -7,7 +7,10 @@ mod value;
 
 use std::collections::BTreeMap;
 
-use super::ast::{Action, Callbacks, Case, Op, OpKind, Span, Spanned, Step, TaskCall, TaskDef};
+use super::ast::{
+    Action, Case, MapCall, Op, OpKind, Span, Spanned, Step, TaskCall, TaskDef, Written,
+};
+use super::call::{Call, Makes, Visit};
 use super::diagnostic::Diagnostic;
 use super::expr::Expr;
 use super::language::{self, ERRORS};
@@ -83,7 +86,7 @@ impl Scope {
             self.variables.extend(step.bind.as_deref());
             self.variables.extend(step.into.as_deref());
             match &step.action {
-                Action::Pool { name, .. } => self.pools.add(name),
+                Action::Call(Call::Pool(options)) => self.pools.add(&options.pool),
                 Action::Let(bindings) => {
                     let names = bindings.iter().map(|(name, _)| name.as_str());
                     self.variables.extend(names);
@@ -176,104 +179,20 @@ impl<'c> Check<'c> {
 
     fn action(&mut self, step: &'c Step, scope: &mut Scope) {
         match &step.action {
-            Action::Pool {
-                name,
-                size,
-                maxtasksperchild,
-                initializer,
-                queue,
-            } => {
-                self.count(size, "workers", &scope.variables);
-                self.count(maxtasksperchild, "tasks", &scope.variables);
-                self.count(queue, "tasks", &scope.variables);
-                if let Some(call) = initializer {
-                    self.call(call, scope);
-                }
-                scope.pools.add(name);
-            }
-            Action::Apply(pool, call) => {
-                self.pool(pool.as_ref(), step.span, scope);
-                self.call(call, scope);
-            }
-            Action::ApplyAsync(pool, call, callbacks, timeout) => {
-                self.pool(pool.as_ref(), step.span, scope);
-                self.call(call, scope);
-                self.callbacks(callbacks);
-                self.timeout(timeout, scope);
-            }
-            Action::Map { pool, call, star } => {
-                self.pool(pool.as_ref(), step.span, scope);
-                self.map(&call.task, &call.over, *star, scope);
-                self.count(&call.chunksize, "items", &scope.variables);
-            }
-            Action::MapAsync {
-                pool,
-                call,
-                star,
-                callbacks,
-                timeout,
-            } => {
-                self.pool(pool.as_ref(), step.span, scope);
-                self.map(&call.task, &call.over, *star, scope);
-                self.count(&call.chunksize, "items", &scope.variables);
-                self.callbacks(callbacks);
-                self.timeout(timeout, scope);
-            }
-            Action::Imap {
-                pool,
-                call,
-                read_ahead,
-                ..
-            } => {
-                self.pool(pool.as_ref(), step.span, scope);
-                self.map(&call.task, &call.over, false, scope);
-                self.count(&call.chunksize, "items", &scope.variables);
-                self.count(read_ahead, "chunks", &scope.variables);
-                if step.bind.is_none() && step.into.is_none() && step.raises.is_none() {
-                    self.problems.push(
-                        Diagnostic::new(
-                            step.span,
-                            "nothing can be done with an iterator without a name",
-                        )
-                        .help("name it: `as: it`, and then `- next: it`"),
-                    );
+            Action::Call(call) => {
+                let mut checking = Checking {
+                    check: self,
+                    step,
+                    star: matches!(call, Call::Starmap(_) | Call::StarmapAsync(_)),
+                    scope,
+                };
+                call.visit(&mut checking);
+                if let Call::Pool(options) = call {
+                    scope.pools.add(&options.pool);
                 }
             }
-            Action::Next(object, timeout)
-            | Action::Get(object, timeout)
-            | Action::Wait(object, timeout)
-            | Action::JoinProcess(object, timeout) => {
+            Action::KillWorker(object) | Action::Check(object) => {
                 self.expr(object, &scope.variables);
-                self.timeout(timeout, scope);
-            }
-            Action::Ready(object)
-            | Action::Successful(object)
-            | Action::Start(object)
-            | Action::IsAlive(object)
-            | Action::KillWorker(object)
-            | Action::ExitCode(object)
-            | Action::Signal {
-                process: object, ..
-            }
-            | Action::Check(object) => self.expr(object, &scope.variables),
-            Action::Close(pool) | Action::Terminate(pool) | Action::Drop(pool) => {
-                self.pool(pool.as_ref(), step.span, scope);
-            }
-            Action::Join(pool, timeout) => {
-                self.pool(pool.as_ref(), step.span, scope);
-                self.timeout(timeout, scope);
-            }
-            Action::Process { call, .. } => {
-                self.call(call, scope);
-                if step.bind.is_none() && step.into.is_none() {
-                    self.problems.push(
-                        Diagnostic::new(
-                            step.span,
-                            "nothing can be done with a process without a name",
-                        )
-                        .help("name it: `as: p`, and then `- start: p`"),
-                    );
-                }
             }
             Action::Print(text) => self.template(text, &scope.variables),
             Action::Sleep(time) => self.time(time, &scope.variables),
@@ -379,22 +298,20 @@ impl<'c> Check<'c> {
         }
     }
 
-    fn callbacks(&mut self, callbacks: &Callbacks) {
-        for name in [&callbacks.ok, &callbacks.error].into_iter().flatten() {
-            let Some(task) = self.defined(name) else {
-                continue;
-            };
-            if task.params.len() != 1 {
-                let takes = count(task.params.len(), "parameter");
-                self.problems.push(
-                    Diagnostic::new(
-                        name.span,
-                        format!("a callback has one parameter, `{}` has {takes}", name.value),
-                    )
-                    .also(task.name.span, "defined here")
-                    .help("it gets the value, or the error"),
-                );
-            }
+    fn callback(&mut self, name: &Spanned<String>) {
+        let Some(task) = self.defined(name) else {
+            return;
+        };
+        if task.params.len() != 1 {
+            let takes = count(task.params.len(), "parameter");
+            self.problems.push(
+                Diagnostic::new(
+                    name.span,
+                    format!("a callback has one parameter, `{}` has {takes}", name.value),
+                )
+                .also(task.name.span, "defined here")
+                .help("it gets the value, or the error"),
+            );
         }
     }
 
@@ -415,6 +332,90 @@ impl<'c> Check<'c> {
                 .maybe_help(pythons(word).map(str::to_owned)),
             );
         }
+    }
+}
+
+/// Checks the fields of a call.
+struct Checking<'v, 'c> {
+    check: &'v mut Check<'c>,
+    step: &'v Step,
+    /// Each item is a tuple.
+    star: bool,
+    scope: &'v Scope,
+}
+
+impl Visit<Written> for Checking<'_, '_> {
+    fn pool(&mut self, pool: &Option<Spanned<String>>) {
+        self.check.pool(pool.as_ref(), self.step.span, self.scope);
+    }
+
+    fn task(&mut self, call: &TaskCall) {
+        self.check.call(call, self.scope);
+    }
+
+    fn tasks(&mut self, call: &MapCall) {
+        self.check
+            .map(&call.task, &call.over, self.star, self.scope);
+    }
+
+    fn initializer(&mut self, call: &Option<TaskCall>) {
+        call.iter().for_each(|call| self.task(call));
+    }
+
+    fn callback(&mut self, _: &'static str, name: &Option<Spanned<String>>) {
+        name.iter().for_each(|name| self.check.callback(name));
+    }
+
+    fn handle(&mut self, handle: &Expr) {
+        self.check.expr(handle, &self.scope.variables);
+    }
+
+    fn iterator(&mut self, iterator: &Expr) {
+        self.check.expr(iterator, &self.scope.variables);
+    }
+
+    fn process(&mut self, process: &Expr) {
+        self.check.expr(process, &self.scope.variables);
+    }
+
+    fn made(&mut self, makes: Makes, (): &()) {
+        let Step {
+            span,
+            bind,
+            into,
+            raises,
+            ..
+        } = self.step;
+        if bind.is_some() || into.is_some() || raises.is_some() {
+            return;
+        }
+        let (message, help) = match makes {
+            Makes::Handle => return,
+            Makes::Iterator => (
+                "nothing can be done with an iterator without a name",
+                "name it: `as: it`, and then `- next: it`",
+            ),
+            Makes::Process => (
+                "nothing can be done with a process without a name",
+                "name it: `as: p`, and then `- start: p`",
+            ),
+        };
+        let problem = Diagnostic::new(*span, message).help(help);
+        self.check.problems.push(problem);
+    }
+
+    fn number(&mut self, name: &'static str, number: &Option<Expr>) {
+        let what = match name {
+            "size" => "workers",
+            "chunksize" => "items",
+            "read_ahead" => "chunks",
+            _ => "tasks",
+        };
+        self.check.count(number, what, &self.scope.variables);
+    }
+
+    fn time(&mut self, time: &Option<Expr>) {
+        self.check.timeout(time, self.scope);
     }
 }
 

@@ -3,22 +3,26 @@
 mod names;
 
 use super::values::{duration, whole};
-use crate::case::ast::{Action, Span, Spanned, Step, Time};
+use crate::case::ast::{Action, MapCall, Span, Spanned, Step, TaskCall, Time, Written};
+use crate::case::call::{Convert, Makes, Plain};
 use crate::case::expr::{Env, EvalError, Expr, Value};
-use crate::history::Key;
-use crate::protocol::{Command, Imap, Map, MapAsync};
+use crate::history::{Key, PoolInfo};
+use crate::protocol::Call;
 pub(super) use names::Names;
-use names::{Way, Wish, handle, iterator, process};
+use names::{Way, handle, iterator, process};
 
-/// A call of the implementation.
+/// Most workers that a pool may be asked for.
+const MOST_WORKERS: u64 = 1_000;
+
+/// A call of the implementation, with what it means to the program.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Call {
+pub struct Lowered {
     /// The step.
     pub span: Span,
     /// The call as people write it: `apply_async func(3)`.
     pub text: String,
     /// The call as the implementation gets it.
-    pub command: Command,
+    pub command: Call,
     /// The tasks that it submits, in order; callbacks are not among them.
     pub submits: Vec<Key>,
     /// The longest it may take, in virtual time.
@@ -34,283 +38,245 @@ impl Names<'_> {
         body: Option<Key>,
         step: &Step,
         env: &Env,
-    ) -> Result<Call, EvalError> {
+    ) -> Result<Lowered, EvalError> {
         let own = body.and_then(|key| self.task_of(key)?.pool.clone());
         let last = own.map(|own| self.last.replace(own));
-        let call = self.action(step, env);
+        let call = self.lower(step, env);
         if let Some(last) = last {
             self.last = last;
         }
-        Ok(Call {
-            span: step.span,
-            ..call?
-        })
+        call
     }
 
-    fn action(&mut self, step: &Step, env: &Env) -> Result<Call, EvalError> {
-        match &step.action {
-            Action::Pool {
-                name,
-                size,
-                maxtasksperchild,
-                initializer,
-                queue,
-            } => {
-                let wish = Wish {
-                    size: size.as_ref(),
-                    maxtasksperchild: maxtasksperchild.as_ref(),
-                    initializer: initializer.as_ref(),
-                    queue: queue.as_ref(),
-                };
-                self.pool(name, &wish, env)
-            }
-            Action::Apply(pool, task) => {
-                let pool = self.find(step, pool)?;
-                let (key, text) = self.task(Some(&pool), task, env)?;
-                let command = Command::Apply { pool, key };
-                Ok(submit(format!("apply {text}"), command, vec![key]))
-            }
-            Action::ApplyAsync(pool, task, callbacks, timeout) => {
-                let pool = self.find(step, pool)?;
-                let (key, text) = self.task(Some(&pool), task, env)?;
-                let (callback, error_callback) = self.callbacks(&pool, callbacks)?;
-                let number = self.new_handle(key);
-                let call = timed(format!("apply_async {text}"), timeout, env, |timeout| {
-                    Command::ApplyAsync {
-                        pool,
-                        key,
-                        handle: handle(number),
-                        callback,
-                        error_callback,
-                        timeout,
-                    }
-                })?;
-                Ok(Call {
-                    submits: vec![key],
-                    makes: Some(Value::Handle(number)),
-                    ..call
-                })
-            }
-            Action::Map { pool, call, star } => {
-                let pool = self.find(step, pool)?;
-                let (keys, chunksize, text) = self.items(&pool, call, Way::map(*star), env)?;
-                let (verb, command) = match star {
-                    true => ("starmap", Command::Starmap as fn(Map) -> Command),
-                    false => ("map", Command::Map as _),
-                };
-                let map = Map {
-                    pool,
-                    keys: keys.clone(),
-                    chunksize,
-                };
-                Ok(submit(format!("{verb} {text}"), command(map), keys))
-            }
-            Action::MapAsync {
-                pool,
-                call,
-                star,
-                callbacks,
-                timeout,
-            } => {
-                let pool = self.find(step, pool)?;
-                let (keys, chunksize, text) = self.items(&pool, call, Way::map(*star), env)?;
-                let (callback, error_callback) = self.callbacks(&pool, callbacks)?;
-                let number = self.new_handle(keys.first().copied().unwrap_or_default());
-                let submits = keys.clone();
-                let (verb, command) = match star {
-                    true => (
-                        "starmap_async",
-                        Command::StarmapAsync as fn(MapAsync) -> Command,
-                    ),
-                    false => ("map_async", Command::MapAsync as _),
-                };
-                let call = timed(format!("{verb} {text}"), timeout, env, |timeout| {
-                    command(MapAsync {
-                        pool,
-                        keys,
-                        chunksize,
-                        handle: handle(number),
-                        callback,
-                        error_callback,
-                        timeout,
-                    })
-                })?;
-                Ok(Call {
-                    submits,
-                    makes: Some(Value::Handle(number)),
-                    ..call
-                })
-            }
-            Action::Imap {
-                pool,
-                call,
-                read_ahead,
-                unordered,
-                endless,
-            } => {
-                let pool = self.find(step, pool)?;
-                let read_ahead = read_ahead
-                    .as_ref()
-                    .map(|chunks| whole::<u64>(chunks, env))
-                    .transpose()?;
-                let (keys, chunksize, text) = self.items(&pool, call, Way::Imap, env)?;
-                let (verb, command) = match unordered {
-                    true => (
-                        "imap_unordered",
-                        Command::ImapUnordered as fn(Imap) -> Command,
-                    ),
-                    false => ("imap", Command::Imap as _),
-                };
-                let number = self.new_iterator();
-                let imap = Imap {
-                    pool,
-                    keys: keys.clone(),
-                    chunksize,
-                    read_ahead,
-                    endless: *endless,
-                    iterator: iterator(number),
-                };
-                Ok(Call {
-                    makes: Some(Value::Iterator(number)),
-                    ..submit(format!("{verb} {text}"), command(imap), keys)
-                })
-            }
-            Action::Next(iterator, timeout) => {
-                let (iterator, text) = (of_iterator(iterator, env)?, shown(iterator));
-                timed(format!("next {text}"), timeout, env, |timeout| {
-                    Command::Next { iterator, timeout }
-                })
-            }
-            Action::Get(handle, timeout) => {
-                let (handle, text) = (of_handle(handle, env)?, shown(handle));
-                timed(format!("get {text}"), timeout, env, |timeout| {
-                    Command::Get { handle, timeout }
-                })
-            }
-            Action::Wait(handle, timeout) => {
-                let (handle, text) = (of_handle(handle, env)?, shown(handle));
-                timed(format!("wait {text}"), timeout, env, |timeout| {
-                    Command::Wait { handle, timeout }
-                })
-            }
-            Action::Ready(handle) => {
-                let (handle, text) = (of_handle(handle, env)?, shown(handle));
-                Ok(plain(format!("ready {text}"), Command::Ready { handle }))
-            }
-            Action::Successful(handle) => {
-                let (handle, text) = (of_handle(handle, env)?, shown(handle));
-                let command = Command::Successful { handle };
-                Ok(plain(format!("successful {text}"), command))
-            }
-            Action::Close(pool) => {
-                self.on_pool(step, "close", pool, |pool| Command::Close { pool })
-            }
-            Action::Terminate(pool) => {
-                self.on_pool(step, "terminate", pool, |pool| Command::Terminate { pool })
-            }
-            Action::Drop(pool) => self.on_pool(step, "drop", pool, |pool| Command::Drop { pool }),
-            Action::Join(pool, timeout) => {
-                let pool = self.find(step, pool)?;
-                timed(format!("join {pool}"), timeout, env, |timeout| {
-                    Command::Join { pool, timeout }
-                })
-            }
-            Action::Process { call, daemon } => {
-                let (key, text) = self.task(None, call, env)?;
-                let number = self.new_process();
-                let command = Command::Process {
-                    process: process(number),
-                    key,
-                    daemon: *daemon,
-                };
-                Ok(Call {
-                    makes: Some(Value::Process(number)),
-                    ..plain(format!("Process {text}"), command)
-                })
-            }
-            Action::Start(process) => {
-                let text = format!("start {}", shown(process));
-                let (process, key) = self.of_process(process, env)?;
-                Ok(submit(text, Command::Start { process }, vec![key]))
-            }
-            Action::JoinProcess(process, timeout) => {
-                let text = format!("join {}", shown(process));
-                let (process, _) = self.of_process(process, env)?;
-                timed(text, timeout, env, |timeout| Command::JoinProcess {
-                    process,
-                    timeout,
-                })
-            }
-            Action::IsAlive(process) => self.on_process("is_alive", process, env, |process| {
-                Command::IsAlive { process }
-            }),
-            Action::ExitCode(process) => self.on_process("exitcode", process, env, |process| {
-                Command::Exitcode { process }
-            }),
-            Action::Signal { process, kill } if *kill => {
-                self.on_process("kill", process, env, |process| Command::Kill { process })
-            }
-            Action::Signal { process, .. } => {
-                self.on_process("terminate", process, env, |process| {
-                    Command::TerminateProcess { process }
-                })
-            }
-            Action::KillWorker(_)
-            | Action::Print(_)
-            | Action::Sleep(_)
-            | Action::Let(_)
-            | Action::Check(_)
-            | Action::For { .. }
-            | Action::If(..) => Err(wrong(step.span, "this step calls nothing")),
+    fn lower(&mut self, step: &Step, env: &Env) -> Result<Lowered, EvalError> {
+        let Action::Call(call) = &step.action else {
+            return Err(wrong(step.span, "this step calls nothing"));
+        };
+        let mut lowering = Lowering {
+            names: self,
+            step,
+            env,
+            way: match call {
+                Call::Starmap(_) | Call::StarmapAsync(_) => Way::Starmap,
+                Call::Imap(_) | Call::ImapUnordered(_) => Way::Imap,
+                _ => Way::Map,
+            },
+            pool: None,
+            chunksize: None,
+            options: PoolInfo::default(),
+            object: None,
+            details: String::new(),
+            submits: Vec::new(),
+            timeout: None,
+            makes: None,
+        };
+        let command = call.convert(&mut lowering)?;
+        let Lowering {
+            pool,
+            object,
+            details,
+            mut submits,
+            timeout,
+            makes,
+            ..
+        } = lowering;
+        if let Call::Process { .. } = call {
+            // Its task is submitted by its start.
+            submits.clear();
+        }
+        if let Call::Start { process } = call {
+            submits = vec![self.of_process(process, env)?.1];
+        }
+        let mut text = call.method().to_owned();
+        if let Some(object) = object.or(pool) {
+            text += &format!(" {object}");
+        }
+        text += &details;
+        if let Some(timeout) = timeout {
+            text += &format!(", timeout {timeout}");
+        }
+        Ok(Lowered {
+            span: step.span,
+            text,
+            command,
+            submits,
+            timeout,
+            makes,
+        })
+    }
+}
+
+/// Evaluates the fields of a call.
+struct Lowering<'l, 'c> {
+    names: &'l mut Names<'c>,
+    step: &'l Step,
+    env: &'l Env,
+    way: Way,
+    /// The pool that it is about.
+    pool: Option<String>,
+    /// Items per chunk.
+    chunksize: Option<u64>,
+    /// What is asked of a new pool.
+    options: PoolInfo,
+    /// What it is about, for its text.
+    object: Option<String>,
+    /// What its text says of a new pool.
+    details: String,
+    submits: Vec<Key>,
+    timeout: Option<Time>,
+    makes: Option<Value>,
+}
+
+impl Lowering<'_, '_> {
+    /// What an operand is called in the text: its name where it has one.
+    fn about(&mut self, operand: &Expr) {
+        self.object = Some(operand.as_name().unwrap_or("it").to_owned());
+    }
+}
+
+impl Convert<Written, Plain> for Lowering<'_, '_> {
+    type Error = EvalError;
+
+    fn pool(&mut self, pool: &Option<Spanned<String>>) -> Result<String, EvalError> {
+        let pool = self.names.find(self.step, pool)?;
+        self.pool = Some(pool.clone());
+        Ok(pool)
+    }
+
+    fn new_pool(&mut self, name: &String) -> Result<String, EvalError> {
+        let unique = self.names.new_pool(name, self.options.clone());
+        self.options.name.clone_from(&unique);
+        Ok(unique)
+    }
+
+    fn task(&mut self, call: &TaskCall) -> Result<Key, EvalError> {
+        let (key, text) = self.names.task(self.pool.as_deref(), call, self.env)?;
+        self.object = Some(text);
+        self.submits.push(key);
+        Ok(key)
+    }
+
+    fn tasks(&mut self, call: &MapCall) -> Result<Vec<Key>, EvalError> {
+        let pool = self.pool.clone().unwrap_or_default();
+        let items = self
+            .names
+            .items(&pool, call, self.chunksize, self.way, self.env);
+        let (keys, text) = items?;
+        self.object = Some(text);
+        self.submits.clone_from(&keys);
+        Ok(keys)
+    }
+
+    fn initializer(&mut self, call: &Option<TaskCall>) -> Result<Option<u64>, EvalError> {
+        let Some(call) = call else {
+            return Ok(None);
+        };
+        let (number, text) = self.names.initializer(&self.options.name, call, self.env)?;
+        self.details += &format!(", initializer {text}");
+        Ok(Some(number))
+    }
+
+    fn callback(
+        &mut self,
+        _: &'static str,
+        task: &Option<Spanned<String>>,
+    ) -> Result<Option<Key>, EvalError> {
+        let pool = self.pool.as_deref();
+        let key = task.as_ref().map(|task| self.names.callback(pool, task));
+        key.transpose()
+    }
+
+    fn handle(&mut self, expr: &Expr) -> Result<String, EvalError> {
+        self.about(expr);
+        match expr.eval(self.env)? {
+            Value::Handle(number) => Ok(handle(number)),
+            other => Err(wrong(
+                expr.span,
+                format!("{} is no handle of a job", other.repr()),
+            )),
         }
     }
 
-    fn on_pool(
-        &self,
-        step: &Step,
-        verb: &str,
-        pool: &Option<Spanned<String>>,
-        command: impl FnOnce(String) -> Command,
-    ) -> Result<Call, EvalError> {
-        let pool = self.find(step, pool)?;
-        Ok(plain(format!("{verb} {pool}"), command(pool)))
+    fn iterator(&mut self, expr: &Expr) -> Result<String, EvalError> {
+        self.about(expr);
+        match expr.eval(self.env)? {
+            Value::Iterator(number) => Ok(iterator(number)),
+            other => Err(wrong(
+                expr.span,
+                format!("{} is no iterator of an imap", other.repr()),
+            )),
+        }
     }
 
-    fn on_process(
-        &self,
-        verb: &str,
-        expr: &Expr,
-        env: &Env,
-        command: impl FnOnce(String) -> Command,
-    ) -> Result<Call, EvalError> {
-        let (process, _) = self.of_process(expr, env)?;
-        Ok(plain(format!("{verb} {}", shown(expr)), command(process)))
+    fn process(&mut self, expr: &Expr) -> Result<String, EvalError> {
+        self.about(expr);
+        Ok(self.names.of_process(expr, self.env)?.0)
     }
-}
 
-fn of_handle(expr: &Expr, env: &Env) -> Result<String, EvalError> {
-    match expr.eval(env)? {
-        Value::Handle(number) => Ok(handle(number)),
-        other => Err(wrong(
-            expr.span,
-            format!("{} is no handle of a job", other.repr()),
-        )),
+    fn made(&mut self, makes: Makes, (): &()) -> Result<String, EvalError> {
+        let (name, value) = match makes {
+            Makes::Handle => {
+                let first = self.submits.first().copied().unwrap_or_default();
+                let number = self.names.new_handle(first);
+                (handle(number), Value::Handle(number))
+            }
+            Makes::Iterator => {
+                let number = self.names.new_iterator();
+                (iterator(number), Value::Iterator(number))
+            }
+            Makes::Process => {
+                let number = self.names.new_process();
+                (process(number), Value::Process(number))
+            }
+        };
+        self.makes = Some(value);
+        Ok(name)
     }
-}
 
-fn of_iterator(expr: &Expr, env: &Env) -> Result<String, EvalError> {
-    match expr.eval(env)? {
-        Value::Iterator(number) => Ok(iterator(number)),
-        other => Err(wrong(
-            expr.span,
-            format!("{} is no iterator of an imap", other.repr()),
-        )),
+    fn number(
+        &mut self,
+        name: &'static str,
+        number: &Option<Expr>,
+    ) -> Result<Option<u64>, EvalError> {
+        let Some(expr) = number else {
+            return Ok(None);
+        };
+        let number = whole::<u64>(expr, self.env)?;
+        match name {
+            "chunksize" => self.chunksize = Some(number),
+            "size" if number > MOST_WORKERS => {
+                let text = format!("a case asks for at most {MOST_WORKERS} workers");
+                return Err(wrong(expr.span, text));
+            }
+            "size" => {
+                self.options.size = Some(number);
+                self.details += &format!(" of {number}");
+            }
+            "maxtasksperchild" if number == 0 => {
+                return Err(wrong(expr.span, "a worker's share is at least one task"));
+            }
+            "maxtasksperchild" => self.details += &format!(", maxtasksperchild {number}"),
+            "queue" => {
+                self.options.queue = Some(number);
+                self.details += &format!(", queue {number}");
+            }
+            _ => {}
+        }
+        Ok(Some(number))
     }
-}
 
-/// An expression in the text of a call: its name where it is one.
-fn shown(expr: &Expr) -> &str {
-    expr.as_name().unwrap_or("it")
+    fn time(&mut self, time: &Option<Expr>) -> Result<Option<f64>, EvalError> {
+        let Some(time) = time else {
+            return Ok(None);
+        };
+        let time = duration(time, self.env)?;
+        self.timeout = Some(time);
+        Ok(Some(time.0 as f64 / 1e6))
+    }
+
+    fn flag(&mut self, _: &'static str, is: bool) -> Result<bool, EvalError> {
+        Ok(is)
+    }
 }
 
 fn wrong(span: Span, message: impl Into<String>) -> EvalError {
@@ -318,37 +284,4 @@ fn wrong(span: Span, message: impl Into<String>) -> EvalError {
         span,
         message: message.into(),
     }
-}
-
-fn plain(text: String, command: Command) -> Call {
-    submit(text, command, Vec::new())
-}
-
-fn submit(text: String, command: Command, submits: Vec<Key>) -> Call {
-    Call {
-        span: Span::default(),
-        text,
-        command,
-        submits,
-        timeout: None,
-        makes: None,
-    }
-}
-
-fn timed(
-    text: String,
-    timeout: &Option<Expr>,
-    env: &Env,
-    command: impl FnOnce(Option<f64>) -> Command,
-) -> Result<Call, EvalError> {
-    let timeout = timeout
-        .as_ref()
-        .map(|timeout| duration(timeout, env))
-        .transpose()?;
-    let text = timeout.map_or(text.clone(), |timeout| format!("{text}, timeout {timeout}"));
-    let command = command(timeout.map(|timeout| timeout.0 as f64 / 1e6));
-    Ok(Call {
-        timeout,
-        ..plain(text, command)
-    })
 }

@@ -2,7 +2,7 @@
 
 mod stand;
 
-use super::lower::{Call, Names};
+use super::lower::{Lowered, Names};
 use super::outcome::Outcome;
 use super::values::{clock, duration, items};
 use crate::case::ast::{Action, Case, Span, Step, Time};
@@ -33,7 +33,7 @@ pub enum Demand {
     /// Sleeps for so long.
     Sleep(Time),
     /// Calls the implementation and goes on with what it returned.
-    Call(Box<Call>),
+    Call(Box<Lowered>),
     /// Kills the worker that ran this task, and goes on.
     Kill(Key),
     /// Something was not as the step said; it goes on (or not, which the next demand shows).
@@ -205,7 +205,7 @@ impl<'c> Program<'c> {
         key: Key,
         step: &Step,
         locals: &Env,
-    ) -> Result<Call, EvalError> {
+    ) -> Result<Lowered, EvalError> {
         let mut env = self.env.clone();
         for name in locals.names() {
             if let Some(value) = locals.get(name) {

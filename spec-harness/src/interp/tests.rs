@@ -6,7 +6,7 @@ use super::*;
 use crate::case::ast::{Case, Fate};
 use crate::case::expr::Value;
 use crate::history::{Ending, History, Key, Raised, What, Who};
-use crate::protocol::{Command, Order};
+use crate::protocol::{Call, Order};
 
 /// A pool of one kind: so many workers, a queue, handles that are ready when their task has ended.
 #[derive(Default)]
@@ -26,15 +26,15 @@ fn see(stage: &mut Stage<'_>, observed: Observed) {
 }
 
 impl Model {
-    fn call(&mut self, stage: &mut Stage<'_>, caller: Caller, command: Command) {
+    fn call(&mut self, stage: &mut Stage<'_>, caller: Caller, command: Call) {
         let mut result = Ok(Value::None);
         match command {
-            Command::Pool { size, .. } => self.workers = size.unwrap_or(1) as usize,
-            Command::ApplyAsync { key, handle, .. } => {
+            Call::Pool(options) => self.workers = options.size.unwrap_or(1) as usize,
+            Call::ApplyAsync { key, handle, .. } => {
                 self.queue.push_back(key);
                 self.handles.insert(handle, key);
             }
-            Command::Get { handle, timeout } => {
+            Call::Get { handle, timeout } => {
                 if let Some(timeout) = timeout {
                     let timer = self.timers.len() as u64;
                     self.timers.insert(timer, caller);
@@ -43,19 +43,19 @@ impl Model {
                 }
                 return self.waiting.push((caller, Some(self.handles[&handle])));
             }
-            Command::Join { .. } => return self.waiting.push((caller, None)),
-            Command::Ready { handle } => {
+            Call::Join { .. } => return self.waiting.push((caller, None)),
+            Call::Ready { handle } => {
                 result = Ok(Value::Bool(
                     self.results.contains_key(&self.handles[&handle]),
                 ));
             }
-            Command::Terminate { .. } => {
+            Call::Terminate { .. } => {
                 self.queue.clear();
                 self.running
                     .drain(..)
                     .for_each(|key| see(stage, Observed::Gone(key)));
             }
-            Command::Close { .. } => {}
+            Call::Close { .. } => {}
             _ => {
                 result = Err(Raised {
                     kind: "NotRunning".into(),
@@ -374,7 +374,7 @@ fn a_late_answer_is_held_until_its_deadline() {
         see(&mut stage, Observed::Returned(caller, Ok(Value::None)));
     }
     let (caller, command) = next(&mut stage);
-    assert!(matches!(command, Command::Get { timeout: Some(short), .. } if short < 0.1));
+    assert!(matches!(command, Call::Get { timeout: Some(short), .. } if short < 0.1));
     assert!(stage.awaits_real_timeout());
     let late = Raised {
         kind: "TimedOut".into(),
@@ -384,7 +384,7 @@ fn a_late_answer_is_held_until_its_deadline() {
     assert!(!stage.awaits_real_timeout());
     let (_, command) = next(&mut stage);
     assert_eq!(stage.now().to_string(), "0.5");
-    assert!(matches!(command, Command::Get { timeout: None, .. }));
+    assert!(matches!(command, Call::Get { timeout: None, .. }));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::{Reason, Verdict, invariants};
 use crate::case::ast::{Case, Fate};
 use crate::case::expr::Value;
 use crate::history::{Ending, History, What, Who};
-use crate::protocol::Command;
+use crate::protocol::Call;
 
 /// Rows of the contract by their names, each with the reason why an implementation does not follow it.
 pub type Declines = BTreeMap<String, String>;
@@ -115,19 +115,19 @@ fn answers_otherwise(due: &History, seen: &History) -> bool {
 }
 
 /// Whether what comes of a call depends on when it is made.
-fn asks_for_the_time(command: &Command) -> bool {
+fn asks_for_the_time(command: &Call) -> bool {
     command.limit().is_some()
         || matches!(
             command,
-            Command::Terminate { .. }
-                | Command::Drop { .. }
-                | Command::Kill { .. }
-                | Command::TerminateProcess { .. }
-                | Command::Ready { .. }
-                | Command::Successful { .. }
-                | Command::IsAlive { .. }
-                | Command::Exitcode { .. }
-                | Command::ImapUnordered { .. }
+            Call::Terminate { .. }
+                | Call::Drop { .. }
+                | Call::Kill { .. }
+                | Call::TerminateProcess { .. }
+                | Call::Ready { .. }
+                | Call::Successful { .. }
+                | Call::IsAlive { .. }
+                | Call::Exitcode { .. }
+                | Call::ImapUnordered { .. }
         )
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::case::ast::{Fate, Time};
 use crate::case::expr::Value;
 use crate::history::{Event, History, Key, Raised, TaskInfo, What, Who};
-use crate::protocol::{Command, Stream, Tasks};
+use crate::protocol::{Call, Stream, Tasks};
 
 /// An index into the events of a history: a moment in its order.
 pub(crate) type Moment = usize;
@@ -34,7 +34,7 @@ pub(crate) struct Called<'h> {
     pub(crate) who: &'h Who,
     pub(crate) at: Moment,
     pub(crate) text: &'h str,
-    pub(crate) command: &'h Command,
+    pub(crate) command: &'h Call,
     /// When it returned, and what.
     pub(crate) returned: Option<(Moment, &'h Result<Value, Raised>)>,
     /// The tasks that it submitted.
@@ -141,7 +141,7 @@ impl<'h> Facts<'h> {
 
     /// The pool whose work a call made inside a task waits for, if that is the task's own: meanwhile the task lends
     /// its place.
-    pub(crate) fn lends(&self, key: Key, command: &Command) -> Option<&'h str> {
+    pub(crate) fn lends(&self, key: Key, command: &Call) -> Option<&'h str> {
         let own = self.task(key).filter(|task| !task.callback)?;
         let own = own.pool.as_deref()?;
         if let Some(job) = command.job() {
@@ -150,10 +150,10 @@ impl<'h> Facts<'h> {
             return (job.pool == own && waits).then_some(own);
         }
         let lends = match command {
-            Command::Get { handle, .. } | Command::Wait { handle, .. } => {
+            Call::Get { handle, .. } | Call::Wait { handle, .. } => {
                 self.job(handle).is_some_and(|job| job.pool == own)
             }
-            Command::Next { iterator, .. } => {
+            Call::Next { iterator, .. } => {
                 let mut streams = self.calls.iter().filter_map(stream);
                 streams.any(|stream| stream.iterator == iterator && stream.pool == own)
             }
@@ -202,9 +202,7 @@ impl<'h> Facts<'h> {
     /// When a pool was first told to stop, if it was.
     pub(crate) fn stopped(&self, pool: &str) -> Option<Moment> {
         let stops = self.calls.iter().find(|call| match call.command {
-            Command::Terminate { pool: stopped } | Command::Drop { pool: stopped } => {
-                stopped == pool
-            }
+            Call::Terminate { pool: stopped } | Call::Drop { pool: stopped } => stopped == pool,
             _ => false,
         });
         stops.map(|call| call.at)

@@ -5,7 +5,7 @@ use crate::case::expr::Value;
 use crate::history::{
     Ending, Event, History, Key, PoolInfo, Raised, TaskInfo, What, Who, WorkerId,
 };
-use crate::protocol::{Command, Imap, Map};
+use crate::protocol::{Call, ImapOptions, MapOptions, PoolOptions};
 
 /// The first number that callbacks' threads in the parent have.
 pub(super) const PARENT: WorkerId = crate::history::FIRST_PARENT_THREAD;
@@ -47,13 +47,13 @@ impl Sample {
         let text = size.map_or("pool".to_owned(), |size| format!("pool of {size}"));
         sample.call(
             &text,
-            Command::Pool {
+            Call::Pool(PoolOptions {
                 pool: "p".into(),
                 size,
                 maxtasksperchild: None,
                 initializer: None,
                 queue: None,
-            },
+            }),
         );
         sample.returns(Value::None);
         sample
@@ -73,7 +73,7 @@ impl Sample {
         self
     }
 
-    pub(super) fn call(&mut self, text: &str, command: Command) -> &mut Sample {
+    pub(super) fn call(&mut self, text: &str, command: Call) -> &mut Sample {
         self.log(
             Who::Main,
             What::Call {
@@ -130,9 +130,9 @@ impl Sample {
     pub(super) fn initialized(&mut self) -> &mut Sample {
         for event in &mut self.history.events {
             if let What::Call { command, .. } = &mut event.what
-                && let Command::Pool { initializer, .. } = command
+                && let Call::Pool(options) = command
             {
-                *initializer = Some(0);
+                options.initializer = Some(0);
             }
         }
         self
@@ -151,7 +151,7 @@ impl Sample {
     pub(super) fn submit(&mut self, key: Key) -> &mut Sample {
         assert_eq!(self.task(0, false), key, "tasks are numbered one by one");
         self.jobs += 1;
-        let command = Command::ApplyAsync {
+        let command = Call::ApplyAsync {
             pool: "p".into(),
             key,
             handle: format!("h{key}"),
@@ -186,7 +186,7 @@ impl Sample {
         let called = self.task(0, true);
         for event in self.history.events.iter_mut().rev().take(2) {
             if let What::Call { command, .. } = &mut event.what
-                && let Command::ApplyAsync {
+                && let Call::ApplyAsync {
                     callback,
                     error_callback,
                     ..
@@ -223,7 +223,7 @@ impl Sample {
             .map(|index| self.task(index / per_chunk, false))
             .collect();
         self.jobs += 1;
-        let command = Command::Map(Map {
+        let command = Call::Map(MapOptions {
             pool: "p".into(),
             keys: keys.clone(),
             chunksize: Some(per_chunk),
@@ -245,10 +245,10 @@ impl Sample {
         let keys: Vec<Key> = (0..count).map(|index| self.task(index, false)).collect();
         self.jobs += 1;
         let command = match unordered {
-            true => Command::ImapUnordered,
-            false => Command::Imap,
+            true => Call::ImapUnordered,
+            false => Call::Imap,
         };
-        let imap = Imap {
+        let imap = ImapOptions {
             pool: "p".into(),
             keys: keys.clone(),
             chunksize: None,
@@ -265,7 +265,7 @@ impl Sample {
 
     /// Asks the imap for its next result, which has not come.
     pub(super) fn asks_next(&mut self) -> &mut Sample {
-        let command = Command::Next {
+        let command = Call::Next {
             iterator: "i0".into(),
             timeout: None,
         };
@@ -301,12 +301,12 @@ impl Sample {
     }
 
     pub(super) fn close(&mut self) -> &mut Sample {
-        self.call("close p", Command::Close { pool: "p".into() })
+        self.call("close p", Call::Close { pool: "p".into() })
             .returns(Value::None)
     }
 
     pub(super) fn terminate(&mut self) -> &mut Sample {
-        self.call("terminate p", Command::Terminate { pool: "p".into() })
+        self.call("terminate p", Call::Terminate { pool: "p".into() })
             .returns(Value::None)
     }
 
@@ -314,7 +314,7 @@ impl Sample {
     pub(super) fn join(&mut self) -> &mut Sample {
         self.call(
             "join p",
-            Command::Join {
+            Call::Join {
                 pool: "p".into(),
                 timeout: None,
             },
@@ -326,7 +326,7 @@ impl Sample {
     }
 
     pub(super) fn get(&mut self, key: Key, value: Value) -> &mut Sample {
-        let command = Command::Get {
+        let command = Call::Get {
             handle: format!("h{key}"),
             timeout: None,
         };
@@ -336,7 +336,7 @@ impl Sample {
     pub(super) fn ready(&mut self, key: Key, ready: bool) -> &mut Sample {
         self.call(
             "ready h",
-            Command::Ready {
+            Call::Ready {
                 handle: format!("h{key}"),
             },
         )

@@ -1,10 +1,10 @@
 //! What the commands of the protocol hand to the model's pools.
 
 use super::work::Work;
-use crate::protocol::{Command, Tasks};
+use crate::protocol::{Call, Tasks};
 
 /// The pool, the work and the handle of a command that submits something.
-pub(super) fn submission(command: &Command) -> Option<(&str, Work, Option<&str>)> {
+pub(super) fn submission(command: &Call) -> Option<(&str, Work, Option<&str>)> {
     let job = command.job()?;
     let (many, chunksize, star) = match job.tasks {
         Tasks::One(_) => (false, None, false),
@@ -26,8 +26,8 @@ pub(super) fn submission(command: &Command) -> Option<(&str, Work, Option<&str>)
 }
 
 /// The pool in whose own method the caller waits; for a handle's, no pool is needed.
-pub(super) fn held(command: &Command) -> Option<&str> {
-    if let Command::Join { pool, .. } = command {
+pub(super) fn held(command: &Call) -> Option<&str> {
+    if let Call::Join { pool, .. } = command {
         return Some(pool);
     }
     let job = command.job().filter(|job| job.later.is_none())?;

@@ -9,13 +9,13 @@ mod stream;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::work::{Asked, Begin, End, IterId, JobId, Outcome, Work};
+use super::work::{Begin, End, IterId, JobId, Outcome, Work};
 use super::workers::Workers;
 use super::{Choices, raised, saturating};
 use crate::case::ast::{Kind, Time};
 use crate::history::{Key, Raised};
 use crate::interp::Caller;
-use crate::protocol;
+use crate::protocol::{self, PoolOptions};
 use jobs::Job;
 use stream::Stream;
 
@@ -60,7 +60,7 @@ enum Phase {
 }
 
 impl Pool {
-    pub(super) fn new(kind: Kind, asked: &Asked, choices: Choices) -> Result<Pool, Raised> {
+    pub(super) fn new(kind: Kind, asked: &PoolOptions, choices: Choices) -> Result<Pool, Raised> {
         // C1: the default depends on the machine, so that what a case shows must not depend on it.
         let size = asked.size.map_or(choices.default_size, saturating);
         // C2

@@ -4,6 +4,7 @@ use super::ties::{Orders, instants, orders};
 use super::{Choices, Prediction, by_the_rule, not_applicable, predict};
 use crate::case::Diagnostic;
 use crate::case::ast::{Action, Case, Expect, Kind, Op, OpKind, Span, Step};
+use crate::case::call::Call;
 use crate::case::language;
 use crate::history::{Ending, History, What};
 use crate::judge::moments::{self, Moment};
@@ -226,7 +227,7 @@ pub(crate) fn shows_its_size(case: &Case, kind: Kind, history: &History) -> Opti
 /// The step that makes a pool without a size.
 fn default_pool(steps: &[Step]) -> Option<Span> {
     steps.iter().find_map(|step| match &step.action {
-        Action::Pool { size: None, .. } => Some(step.span),
+        Action::Call(Call::Pool(options)) if options.size.is_none() => Some(step.span),
         Action::For { body, .. } => default_pool(body),
         Action::If(_, then, otherwise) => default_pool(then).or_else(|| default_pool(otherwise)),
         _ => None,

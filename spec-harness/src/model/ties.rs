@@ -8,11 +8,12 @@
 use std::collections::BTreeSet;
 
 use super::{Choices, not_applicable, play};
-use crate::case::ast::{Action, Case, Kind, Step, Time};
+use crate::case::ast::{Action, Case, Kind, Spanned, Step, Time, Written};
+use crate::case::call::Visit;
 use crate::history::{History, Key, What, Who};
 use crate::interp::{Deviations, Move, Taken, Turn};
 use crate::judge::{self, moments};
-use crate::protocol::{self, Command};
+use crate::protocol::{self, Call};
 
 /// Most orders that are tried for one case on one kind of worker.
 pub const MOST_ORDERS: usize = 200;
@@ -287,14 +288,14 @@ fn did(made: &Move) -> Did {
             _ => Did::Fail,
         },
         Move::Call { command, .. } => match command {
-            Command::Terminate { .. }
-            | Command::Drop { .. }
-            | Command::Kill { .. }
-            | Command::TerminateProcess { .. } => Did::Kill,
-            Command::Ready { .. }
-            | Command::Successful { .. }
-            | Command::IsAlive { .. }
-            | Command::Exitcode { .. } => Did::Something,
+            Call::Terminate { .. }
+            | Call::Drop { .. }
+            | Call::Kill { .. }
+            | Call::TerminateProcess { .. } => Did::Kill,
+            Call::Ready { .. }
+            | Call::Successful { .. }
+            | Call::IsAlive { .. }
+            | Call::Exitcode { .. } => Did::Something,
             _ if command.limit() == Some(Time(0)) => Did::Something,
             _ => Did::Patient,
         },
@@ -311,22 +312,24 @@ fn any_step(steps: &[Step], is: &dyn Fn(&Action) -> bool) -> bool {
 }
 
 fn calls_back(action: &Action) -> bool {
-    match action {
-        Action::ApplyAsync(_, _, callbacks, _) | Action::MapAsync { callbacks, .. } => {
-            callbacks.ok.is_some() || callbacks.error.is_some()
-        }
-        _ => false,
+    let mut found = Found(false);
+    if let Action::Call(call) = action {
+        call.visit(&mut found);
+    }
+    found.0
+}
+
+/// Whether a call has a callback.
+struct Found(bool);
+
+impl Visit<Written> for Found {
+    fn callback(&mut self, _: &'static str, task: &Option<Spanned<String>>) {
+        self.0 |= task.is_some();
     }
 }
 
 fn is_unordered(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::Imap {
-            unordered: true,
-            ..
-        }
-    )
+    matches!(action, Action::Call(Call::ImapUnordered(_)))
 }
 
 /// The lines, in their order.

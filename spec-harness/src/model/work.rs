@@ -15,18 +15,6 @@ pub(super) type IterId = usize;
 /// A worker of a pool; one that takes another's place has a number of its own.
 pub(super) type Worker = i32;
 
-/// A pool as a program asks for it.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Asked {
-    pub(super) size: Option<u64>,
-    /// W2: tasks (chunks) after which a worker leaves.
-    pub(super) share: Option<u64>,
-    /// W1: the number of what each worker runs first.
-    pub(super) initializer: Option<u64>,
-    /// C5: tasks (chunks) that may wait.
-    pub(super) queue: Option<u64>,
-}
-
 /// What is handed to a pool in one call.
 #[derive(Debug, Clone)]
 pub(super) struct Work {

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
-use super::work::{Asked, Begin, JobId, Work, Worker};
+use super::work::{Begin, JobId, Work, Worker};
 use crate::history::Key;
+use crate::protocol::PoolOptions;
 
 /// A pool's workers, and what none of them has taken yet.
 #[derive(Debug)]
@@ -90,10 +91,10 @@ pub(super) struct Item {
 }
 
 impl Workers {
-    pub(super) fn new(size: usize, asked: &Asked, spread: bool) -> Workers {
+    pub(super) fn new(size: usize, asked: &PoolOptions, spread: bool) -> Workers {
         Workers {
             size,
-            share: asked.share,
+            share: asked.maxtasksperchild,
             spread,
             queue: VecDeque::new(),
             busy: Vec::new(),

@@ -16,7 +16,7 @@ use crate::case::ast::{Kind, Time};
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
 use crate::interp::{Caller, Observed};
-use crate::protocol::Command;
+use crate::protocol::Call;
 use calls::{Awaits, Job, OpenCall, Results};
 
 /// A program's pools, handles and processes.
@@ -78,7 +78,7 @@ impl World {
     }
 
     /// Main, a thread or a body makes a call.
-    pub(super) fn call(&mut self, by: Caller, command: &Command) {
+    pub(super) fn call(&mut self, by: Caller, command: &Call) {
         self.called += 1;
         let awaits = match self.perform(by, command) {
             Ok(awaits) => awaits,

@@ -8,7 +8,7 @@ use crate::history::{Ending, History, Key, What, Who};
 use crate::judge::facts::{label, task};
 use crate::judge::lanes::{self, Lanes};
 use crate::judge::transcript::outcome;
-use crate::protocol::Command;
+use crate::protocol::Call;
 
 /// Where a lane stands in the picture.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -246,7 +246,7 @@ impl<'h> Builder<'h> {
         marks.len() - 1
     }
 
-    fn called(&mut self, who: &'h Who, row: &Row, text: &'h str, command: &'h Command) {
+    fn called(&mut self, who: &'h Who, row: &Row, text: &'h str, command: &'h Call) {
         let from = self.here();
         let mark = self.mark(row, text, false);
         self.calls.push(Said {
@@ -255,7 +255,7 @@ impl<'h> Builder<'h> {
             text: text.to_owned(),
             bad: false,
         });
-        if let Command::Terminate { pool } | Command::Drop { pool } = command {
+        if let Call::Terminate { pool } | Call::Drop { pool } = command {
             self.stopped.entry(pool).or_insert(from);
         }
         let open = Open {

@@ -2,8 +2,8 @@
 
 use std::slice;
 
-use super::{Command, Imap, Map, MapAsync};
 use crate::case::ast::Time;
+use crate::case::call::{Call, ImapOptions, MapAsyncOptions, MapOptions, Plain, Visit};
 
 /// A call or a map: what `apply`, `map`, `starmap` and their asynchronous forms hand in.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,48 +74,32 @@ impl<'c> Tasks<'c> {
     }
 }
 
-impl Command {
+impl Call {
     /// How long the call may take; `None` as long as it takes.
     pub fn limit(&self) -> Option<Time> {
-        match self {
-            Command::ApplyAsync { timeout, .. }
-            | Command::MapAsync(MapAsync { timeout, .. })
-            | Command::StarmapAsync(MapAsync { timeout, .. })
-            | Command::Next { timeout, .. }
-            | Command::Get { timeout, .. }
-            | Command::Wait { timeout, .. }
-            | Command::Join { timeout, .. }
-            | Command::JoinProcess { timeout, .. } => timeout.and_then(Time::from_units),
-            _ => None,
-        }
+        let mut limit = Limit(None);
+        self.visit(&mut limit);
+        limit.0
     }
 
     /// Has the call take at most so many seconds, where it is one that can.
     pub(crate) fn set_limit(&mut self, seconds: Option<f64>) {
-        match self {
-            Command::ApplyAsync { timeout, .. }
-            | Command::MapAsync(MapAsync { timeout, .. })
-            | Command::StarmapAsync(MapAsync { timeout, .. })
-            | Command::Next { timeout, .. }
-            | Command::Get { timeout, .. }
-            | Command::Wait { timeout, .. }
-            | Command::Join { timeout, .. }
-            | Command::JoinProcess { timeout, .. } => *timeout = seconds,
-            _ => {}
+        if let Some(timeout) = self.timeout_mut() {
+            *timeout = seconds;
         }
     }
 
     /// The call or the map that it hands in.
     pub fn job(&self) -> Option<Job<'_>> {
-        let star = matches!(self, Command::Starmap { .. } | Command::StarmapAsync { .. });
+        let star = matches!(self, Call::Starmap(_) | Call::StarmapAsync(_));
         let many = |keys, chunksize| Tasks::Many {
             keys,
             chunksize,
             star,
         };
         let (pool, tasks, later) = match self {
-            Command::Apply { pool, key } => (pool, Tasks::One(key), None),
-            Command::ApplyAsync {
+            Call::Apply { pool, key } => (pool, Tasks::One(key), None),
+            Call::ApplyAsync {
                 pool,
                 key,
                 handle,
@@ -126,16 +110,16 @@ impl Command {
                 let later = later(handle, callback, error_callback, timeout);
                 (pool, Tasks::One(key), Some(later))
             }
-            Command::Map(map) | Command::Starmap(map) => {
-                let Map {
+            Call::Map(map) | Call::Starmap(map) => {
+                let MapOptions {
                     pool,
                     keys,
                     chunksize,
                 } = map;
                 (pool, many(keys, *chunksize), None)
             }
-            Command::MapAsync(map) | Command::StarmapAsync(map) => {
-                let MapAsync {
+            Call::MapAsync(map) | Call::StarmapAsync(map) => {
+                let MapAsyncOptions {
                     pool,
                     keys,
                     chunksize,
@@ -155,11 +139,11 @@ impl Command {
     /// The `imap` that it begins.
     pub fn stream(&self) -> Option<Stream<'_>> {
         let (imap, unordered) = match self {
-            Command::Imap(imap) => (imap, false),
-            Command::ImapUnordered(imap) => (imap, true),
+            Call::Imap(imap) => (imap, false),
+            Call::ImapUnordered(imap) => (imap, true),
             _ => return None,
         };
-        let Imap {
+        let ImapOptions {
             pool,
             keys,
             chunksize,
@@ -190,5 +174,14 @@ fn later<'c>(
         callback: *callback,
         error_callback: *error_callback,
         timeout: *timeout,
+    }
+}
+
+/// The timeout of a call.
+struct Limit(Option<Time>);
+
+impl Visit<Plain> for Limit {
+    fn time(&mut self, time: &Option<f64>) {
+        self.0 = time.and_then(Time::from_units);
     }
 }

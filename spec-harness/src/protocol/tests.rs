@@ -9,7 +9,7 @@ fn a_request_reads_as_it_was_written() {
     let request = Request {
         id: 4,
         by: "t1".into(),
-        command: Command::MapAsync(MapAsync {
+        command: Command::Call(Call::MapAsync(MapAsyncOptions {
             pool: "p0".into(),
             keys: vec![3, 4],
             chunksize: None,
@@ -17,7 +17,7 @@ fn a_request_reads_as_it_was_written() {
             callback: Some(5),
             error_callback: None,
             timeout: None,
-        }),
+        })),
     };
     let line = request.to_line();
     assert_eq!(
@@ -31,14 +31,14 @@ fn a_request_reads_as_it_was_written() {
 #[test]
 fn the_name_of_a_command_is_the_one_on_the_wire() {
     for command in [
-        Command::Exit {},
-        Command::Exitcode {
+        Command::from(Control::Exit {}),
+        Command::from(Call::Exitcode {
             process: "q0".into(),
-        },
-        Command::TerminateProcess {
+        }),
+        Command::from(Call::TerminateProcess {
             process: "q0".into(),
-        },
-        Command::StarmapAsync(MapAsync {
+        }),
+        Command::from(Call::StarmapAsync(MapAsyncOptions {
             pool: "p".into(),
             keys: vec![],
             chunksize: None,
@@ -46,7 +46,7 @@ fn the_name_of_a_command_is_the_one_on_the_wire() {
             callback: None,
             error_callback: None,
             timeout: None,
-        }),
+        })),
     ] {
         assert_eq!(
             serde_json::to_value(&command).unwrap()["cmd"],
@@ -60,10 +60,10 @@ fn optional_fields_of_a_request_may_be_left_out() {
     let request = Request::parse(r#"{"id":1,"by":"main","cmd":"get","handle":"h0"}"#).unwrap();
     assert_eq!(
         request.command,
-        Command::Get {
+        Command::Call(Call::Get {
             handle: "h0".into(),
             timeout: None
-        }
+        })
     );
 }
 
@@ -205,7 +205,7 @@ fn a_stream_is_read_line_by_line_to_its_end() {
 
 #[test]
 fn a_body_may_be_told_to_call_the_pool() {
-    let order = Order::Call(Command::Get {
+    let order = Order::Call(Call::Get {
         handle: "h0".into(),
         timeout: None,
     });

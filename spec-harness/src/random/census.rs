@@ -7,7 +7,7 @@ use super::{Program, Rejected, Settled};
 use crate::case::ast::{Fate, Kind};
 use crate::case::language;
 use crate::history::{Event, History, Key, TaskInfo, What, Who};
-use crate::protocol::Command;
+use crate::protocol::{Call, PoolOptions};
 
 /// What many programs have in them, by what happens in them on the model.
 #[derive(Debug, Clone, Default)]
@@ -134,7 +134,7 @@ struct Facts<'h> {
     kind: Kind,
     history: &'h History,
     text: &'h str,
-    calls: Vec<(&'h Who, &'h Command)>,
+    calls: Vec<(&'h Who, &'h Call)>,
     stopped_at_work: bool,
     closed_at_work: bool,
 }
@@ -165,10 +165,10 @@ impl<'h> Facts<'h> {
                         open.iter().any(|key| of(key) == Some(pool))
                     };
                     match command {
-                        Command::Terminate { pool } | Command::Drop { pool } => {
+                        Call::Terminate { pool } | Call::Drop { pool } => {
                             facts.stopped_at_work |= at_work(pool);
                         }
-                        Command::Close { pool } => facts.closed_at_work |= at_work(pool),
+                        Call::Close { pool } => facts.closed_at_work |= at_work(pool),
                         _ => {}
                     }
                     facts.calls.push((who, command));
@@ -201,7 +201,7 @@ impl<'h> Facts<'h> {
         self.has(|event| matches!(&event.what, What::Return { result: Err(raised), .. } if raised.kind == name))
     }
 
-    fn called(&self, is: impl Fn(&Command) -> bool) -> bool {
+    fn called(&self, is: impl Fn(&Call) -> bool) -> bool {
         self.calls.iter().any(|(_, command)| is(command))
     }
 
@@ -217,7 +217,7 @@ impl<'h> Facts<'h> {
 
     /// The rows of the contract that the run touches.
     fn rows(&self) -> Vec<&'static str> {
-        use Command as C;
+        use Call as C;
         let many = |command: &C| {
             matches!(
                 command,
@@ -234,7 +234,7 @@ impl<'h> Facts<'h> {
         };
         let deaf = self.text.contains("ignore_sigterm") || self.text.contains("stop_self");
         let failing_map = self.called(many) && fate(Fate::Raised);
-        let sizeless = |c: &C| matches!(c, C::Pool { size: None, .. });
+        let sizeless = |c: &C| matches!(c, C::Pool(PoolOptions { size: None, .. }));
         let ended = |c: &C| matches!(c, C::Terminate { .. });
         let reopened = self.calls.iter().skip_while(|(_, command)| !ended(command));
         let touched = [
@@ -296,10 +296,10 @@ impl<'h> Facts<'h> {
                 self.called(|c| {
                     matches!(
                         c,
-                        C::Pool {
+                        C::Pool(PoolOptions {
                             maxtasksperchild: Some(_),
                             ..
-                        }
+                        })
                     )
                 }),
             ),

@@ -2,7 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::case::ast::{Action, Callbacks, Case, Op, OpKind, Step, TaskDef};
+use crate::case::ast::{
+    Action, Case, MapCall, Op, OpKind, Spanned, Step, TaskCall, TaskDef, Written,
+};
+use crate::case::call::{Call, Visit};
+use crate::case::expr::Expr;
+use crate::case::language::abilities;
 
 /// The abilities without which the case cannot be run, by the names that `hello` uses.
 pub fn needs(case: &Case) -> BTreeSet<String> {
@@ -12,8 +17,7 @@ pub fn needs(case: &Case) -> BTreeSet<String> {
     };
     let mut uses = Uses::default();
     let mut see = |step: &Step| {
-        of_step(step, &mut add);
-        uses.note(&step.action);
+        of_step(step, &mut uses, &mut add);
     };
     visit_steps(&case.main, &mut see);
     for task in &case.tasks {
@@ -47,35 +51,6 @@ struct Uses {
     callbacks: BTreeSet<String>,
 }
 
-impl Uses {
-    fn note(&mut self, action: &Action) {
-        let mut called_back = |callbacks: &Callbacks| {
-            let both = [&callbacks.ok, &callbacks.error].into_iter().flatten();
-            self.callbacks.extend(both.map(|name| name.value.clone()));
-        };
-        let task = match action {
-            Action::Apply(_, call) | Action::Process { call, .. } => &call.task,
-            Action::Pool {
-                initializer: Some(call),
-                ..
-            } => &call.task,
-            Action::ApplyAsync(_, call, callbacks, _) => {
-                called_back(callbacks);
-                &call.task
-            }
-            Action::MapAsync {
-                call, callbacks, ..
-            } => {
-                called_back(callbacks);
-                &call.task
-            }
-            Action::Map { call, .. } | Action::Imap { call, .. } => &call.task,
-            _ => return,
-        };
-        self.tasks.insert(task.value.clone());
-    }
-}
-
 /// Whether a function calls the pool from inside.
 fn calls(task: &TaskDef) -> bool {
     let mut found = false;
@@ -85,81 +60,69 @@ fn calls(task: &TaskDef) -> bool {
     found
 }
 
-fn of_step(step: &Step, add: &mut impl FnMut(&str)) {
-    if let Action::Pool {
-        maxtasksperchild,
-        initializer,
-        queue,
-        ..
-    } = &step.action
-    {
-        let parts = [
-            ("maxtasksperchild", maxtasksperchild.is_some()),
-            ("initializer", initializer.is_some()),
-            ("queue", queue.is_some()),
-        ];
-        parts
-            .iter()
-            .filter(|(_, there)| *there)
-            .for_each(|(need, _)| add(need));
-    }
-    if let Action::ApplyAsync(.., Some(_))
-    | Action::MapAsync {
-        timeout: Some(_), ..
-    } = &step.action
-    {
-        // It is for a place that it waits.
-        add("queue");
-    }
+fn of_step(step: &Step, uses: &mut Uses, add: &mut impl FnMut(&str)) {
     if step.thread.is_some() {
         add("threads");
     }
-    if let Action::ApplyAsync(_, _, callbacks, _) | Action::MapAsync { callbacks, .. } =
-        &step.action
-        && (callbacks.ok.is_some() || callbacks.error.is_some())
-    {
-        add("callback");
-    }
-    add(match &step.action {
-        Action::Pool { .. } => "pool",
-        Action::Apply(..) => "apply",
-        Action::ApplyAsync(..) => "apply_async",
-        Action::Map { star: false, .. } => "map",
-        Action::Map { star: true, .. } => "starmap",
-        Action::MapAsync { star: false, .. } => "map_async",
-        Action::MapAsync { star: true, .. } => "starmap_async",
-        Action::Imap {
-            unordered: false, ..
-        } => "imap",
-        Action::Imap {
-            unordered: true, ..
-        } => "imap_unordered",
-        Action::Next(..) => "next",
-        Action::Get(..) => "get",
-        Action::Wait(..) => "wait",
-        Action::Ready(_) => "ready",
-        Action::Successful(_) => "successful",
-        Action::Close(_) => "close",
-        Action::Terminate(_) => "terminate",
-        Action::Join(_, None) => "join",
-        Action::Join(_, Some(_)) => "join_timeout",
-        Action::Drop(_) => "drop",
-        Action::Process { .. } => "process",
-        Action::Start(_) => "start",
-        Action::JoinProcess(..) => "join_process",
-        Action::IsAlive(_) => "is_alive",
-        Action::ExitCode(_) => "exitcode",
-        Action::Signal { kill: true, .. } => "kill",
-        Action::Signal { kill: false, .. } => "terminate_process",
+    match &step.action {
+        Action::Call(call) => {
+            // A timeout of a submission is how long it waits for a place.
+            let timed = match call {
+                Call::ApplyAsync { .. } | Call::MapAsync(_) | Call::StarmapAsync(_) => "queue",
+                Call::Join { .. } => "join_timeout",
+                _ => call.name(),
+            };
+            add(call.name());
+            call.visit(&mut OfCall { uses, timed, add });
+        }
         // It takes a process, and one of a task that is known by its handle.
-        Action::KillWorker(_) => "kill_self",
-        Action::Print(_)
-        | Action::Sleep(_)
-        | Action::Let(_)
-        | Action::Check(_)
-        | Action::For { .. }
-        | Action::If(..) => return,
-    });
+        Action::KillWorker(_) => add("kill_self"),
+        _ => {}
+    }
+}
+
+/// What the fields of a call need.
+struct OfCall<'u, F> {
+    uses: &'u mut Uses,
+    /// What it needs to have a timeout.
+    timed: &'static str,
+    add: &'u mut F,
+}
+
+impl<F: FnMut(&str)> Visit<Written> for OfCall<'_, F> {
+    fn task(&mut self, call: &TaskCall) {
+        self.uses.tasks.insert(call.task.value.clone());
+    }
+
+    fn tasks(&mut self, call: &MapCall) {
+        self.uses.tasks.insert(call.task.value.clone());
+    }
+
+    fn initializer(&mut self, call: &Option<TaskCall>) {
+        if let Some(call) = call {
+            (self.add)("initializer");
+            self.task(call);
+        }
+    }
+
+    fn callback(&mut self, _: &'static str, task: &Option<Spanned<String>>) {
+        if let Some(task) = task {
+            (self.add)("callback");
+            self.uses.callbacks.insert(task.value.clone());
+        }
+    }
+
+    fn number(&mut self, name: &'static str, number: &Option<Expr>) {
+        if number.is_some() && abilities().any(|(ability, _)| ability == name) {
+            (self.add)(name);
+        }
+    }
+
+    fn time(&mut self, time: &Option<Expr>) {
+        if time.is_some() {
+            (self.add)(self.timed);
+        }
+    }
 }
 
 fn of_op(op: &Op, add: &mut impl FnMut(&str)) {

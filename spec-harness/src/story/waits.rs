@@ -6,10 +6,10 @@ use super::{Teller, listed, tasks};
 use crate::case::ast::{Fate, Time};
 use crate::history::{Key, What, Who};
 use crate::judge::facts::{Called, stream};
-use crate::protocol::Command;
+use crate::protocol::Call;
 
 /// Whether a call hands work in and does not wait for its value.
-fn is_async(command: &Command) -> bool {
+fn is_async(command: &Call) -> bool {
     command.job().is_some_and(|job| job.later.is_some())
 }
 
@@ -82,14 +82,14 @@ impl Teller<'_> {
     /// What a call waits for.
     fn awaited(&self, call: &Called<'_>, moment: usize) -> String {
         match call.command {
-            Command::Join { pool, .. } | Command::Drop { pool } => {
+            Call::Join { pool, .. } | Call::Drop { pool } => {
                 let open = self.unfinished(pool, moment);
                 if open.is_empty() {
                     return "the workers to leave".to_owned();
                 }
                 self.states(&open, moment)
             }
-            Command::Get { handle, .. } | Command::Wait { handle, .. } => {
+            Call::Get { handle, .. } | Call::Wait { handle, .. } => {
                 let Some(job) = self.facts.job(handle) else {
                     return "a result".to_owned();
                 };
@@ -99,10 +99,10 @@ impl Teller<'_> {
                 }
                 self.states(&open, moment)
             }
-            Command::Next { iterator, .. } => self.next_item(iterator, moment),
-            Command::JoinProcess { process, .. } => {
+            Call::Next { iterator, .. } => self.next_item(iterator, moment),
+            Call::JoinProcess { process, .. } => {
                 let made = self.facts.calls.iter().find_map(|call| match call.command {
-                    Command::Process {
+                    Call::Process {
                         process: made, key, ..
                     } if made == process => Some(*key),
                     _ => None,
@@ -138,7 +138,7 @@ impl Teller<'_> {
             return format!("the first of {} to end", self.names(&open));
         }
         let taken = self.facts.calls.iter().filter(|call| {
-            matches!(call.command, Command::Next { iterator: of, .. } if of == iterator)
+            matches!(call.command, Call::Next { iterator: of, .. } if of == iterator)
                 && call.returned.is_some_and(|(at, result)| {
                     let kind = result.as_ref().err().map(|raised| raised.kind.as_str());
                     at < moment && !matches!(kind, Some("TimedOut" | "StopIteration"))

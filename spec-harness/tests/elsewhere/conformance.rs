@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use spec_harness::adapter::{Answer, Program, puppet, serve};
-use spec_harness::protocol::{Command, ErrorReply, Hello, WorkerKind};
+use spec_harness::protocol::{Call, ErrorReply, Hello, PoolOptions, WorkerKind};
 use tiny_pool::{TinyPool, lock};
 
 spec_harness::conformance! {
@@ -46,27 +46,27 @@ impl Program for Tiny {
         })
     }
 
-    fn call(&self, command: Command) -> Answer {
-        match command {
-            Command::Pool { pool, size, .. } => match size.unwrap_or(2) {
+    fn call(&self, call: Call) -> Answer {
+        match call {
+            Call::Pool(PoolOptions { pool, size, .. }) => match size.unwrap_or(2) {
                 0 => return Err(error("InvalidSize")),
                 size => {
                     drop(lock(&self.pools).insert(pool, Arc::new(TinyPool::new(size as usize))))
                 }
             },
-            Command::Apply { pool, key } => return receive(&self.submit(&pool, key)?),
-            Command::ApplyAsync {
+            Call::Apply { pool, key } => return receive(&self.submit(&pool, key)?),
+            Call::ApplyAsync {
                 pool, key, handle, ..
             } => {
                 let receiver = self.submit(&pool, key)?;
                 lock(&self.handles).insert(handle, receiver);
             }
-            Command::Get { handle, .. } => {
+            Call::Get { handle, .. } => {
                 let receiver = lock(&self.handles).remove(&handle);
                 return receive(&receiver.ok_or_else(|| error("Protocol"))?);
             }
-            Command::Close { pool } => self.pool(&pool)?.close(),
-            Command::Join { pool, .. } => {
+            Call::Close { pool } => self.pool(&pool)?.close(),
+            Call::Join { pool, .. } => {
                 if !self.pool(&pool)?.join() {
                     return Err(error("StillRunning"));
                 }

@@ -9,7 +9,7 @@ use pool_core::Timers;
 use serde_json::Value;
 use spec_harness::adapter::{Answer, Program, serve};
 use spec_harness::case::ast::Kind;
-use spec_harness::protocol::{Command, ErrorReply, Hello, Job, Tasks, WorkerKind};
+use spec_harness::protocol::{Call, ErrorReply, Hello, Job, PoolOptions, Tasks, WorkerKind};
 
 use crate::flaws::Flaw;
 use crate::pool::{Asked, Nature, Pool, Work, error};
@@ -58,9 +58,9 @@ impl Program for Small {
         })
     }
 
-    fn call(&self, command: Command) -> Answer {
+    fn call(&self, call: Call) -> Answer {
         self.nature.manner.dawdle();
-        let answer = self.make(command);
+        let answer = self.make(call);
         self.nature.manner.dawdle();
         answer
     }
@@ -80,25 +80,26 @@ impl Small {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn make(&self, command: Command) -> Answer {
-        if let Some(job) = command.job() {
+    fn make(&self, call: Call) -> Answer {
+        if let Some(job) = call.job() {
             return self.submit(&job);
         }
-        if let Some(stream) = command.stream() {
+        if let Some(stream) = call.stream() {
             let pool = self.pool(stream.pool)?;
             let made = pool.imap(&stream)?;
             let iterator = stream.iterator.to_owned();
             self.names().iterators.insert(iterator, (pool, made));
             return Ok(Value::Null);
         }
-        match command {
-            Command::Pool {
-                pool,
-                size,
-                maxtasksperchild,
-                initializer,
-                queue,
-            } => {
+        match call {
+            Call::Pool(options) => {
+                let PoolOptions {
+                    pool,
+                    size,
+                    maxtasksperchild,
+                    initializer,
+                    queue,
+                } = options;
                 let asked = Asked {
                     size,
                     share: maxtasksperchild,
@@ -108,31 +109,31 @@ impl Small {
                 let made = Pool::new(self.nature, asked, self.timers.clone())?;
                 self.names().pools.push((pool, made));
             }
-            Command::Next { iterator, timeout } => {
+            Call::Next { iterator, timeout } => {
                 let found = self.names().iterators.get(&iterator).cloned();
                 let (pool, id) = found.ok_or_else(|| unknown(&iterator))?;
                 return pool.next_result(id, timeout.map(seconds));
             }
-            Command::Get { handle, timeout } => {
+            Call::Get { handle, timeout } => {
                 let (pool, job) = self.handle(&handle)?;
                 return pool.get(job, timeout.map(seconds));
             }
-            Command::Wait { handle, timeout } => {
+            Call::Wait { handle, timeout } => {
                 let (pool, job) = self.handle(&handle)?;
                 if !pool.wait_for(job, timeout.map(seconds)) && pool.has(Flaw::WaitFails) {
                     return Err(error("TimedOut", "the result was not there in time"));
                 }
             }
-            Command::Ready { handle } => {
+            Call::Ready { handle } => {
                 let (pool, job) = self.handle(&handle)?;
                 return Ok(pool.ready(job).into());
             }
-            Command::Successful { handle } => {
+            Call::Successful { handle } => {
                 let (pool, job) = self.handle(&handle)?;
                 return pool.successful(job).map(Value::from);
             }
-            Command::Close { pool } => self.pool(&pool)?.close()?,
-            Command::Terminate { pool } => {
+            Call::Close { pool } => self.pool(&pool)?.close()?,
+            Call::Terminate { pool } => {
                 let pool = self.pool(&pool)?;
                 if pool.has(Flaw::TerminateEverything) {
                     for (_, other) in self.names().pools.clone() {
@@ -141,8 +142,8 @@ impl Small {
                 }
                 pool.terminate()?;
             }
-            Command::Join { pool, timeout } => self.pool(&pool)?.join(timeout.map(seconds))?,
-            Command::Drop { pool } => {
+            Call::Join { pool, timeout } => self.pool(&pool)?.join(timeout.map(seconds))?,
+            Call::Drop { pool } => {
                 let gone = self.pool(&pool)?;
                 self.names().pools.retain(|(name, _)| *name != pool);
                 gone.end();

@@ -157,11 +157,12 @@ impl Page {
     fn form(&mut self, form: &Form) {
         // What every call of a pool may say is said once, at the top.
         let common = ["takes", "raises", "blocks", "in"];
+        let must = form.required();
         let beside: Vec<String> = form
             .others()
             .into_iter()
             .filter(|key| !common.contains(key))
-            .map(|key| match form.must.contains(&key) {
+            .map(|key| match must.contains(&key) {
                 true => format!("`{key}` (needed)"),
                 false => format!("`{key}`"),
             })

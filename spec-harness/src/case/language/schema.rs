@@ -176,7 +176,7 @@ fn line() -> Value {
 fn step(wanted: impl Fn(&Form) -> bool, threads: bool) -> Value {
     let forms = || FORMS.iter().filter(|form| wanted(form));
     let bare: Vec<&str> = forms()
-        .filter(|form| form.bare)
+        .filter(|form| form.bare())
         .map(|form| form.name())
         .collect();
     let mut any = vec![json!({ "enum": bare })];
@@ -191,17 +191,17 @@ fn whole(form: &Form, threads: bool) -> Value {
     let beside = BESIDE.iter().filter(|word| others.contains(&word.name));
     words.extend(beside.filter(|word| threads || word.name != "in"));
     let mut required = vec![form.name()];
-    required.extend(form.must);
+    required.extend(form.required());
     let mut step = mapping(&words, &required);
     let both = |one: &str, other: &str| json!({ "required": [one, other] });
     let mut not = Vec::new();
-    if form.calls {
+    if form.call.is_some() {
         not.extend([both("raises", "blocks"), both("takes", "blocks")]);
     }
-    if form.calls && form.yields {
+    if form.call.is_some() && form.yields {
         not.extend([both("raises", "as"), both("raises", "into")]);
     }
-    if form.bare && others.contains(&"on") {
+    if form.bare() && others.contains(&"on") {
         // The pool is named once.
         let named =
             json!({ "required": ["on"], "properties": { form.name(): { "type": "string" } } });
@@ -210,7 +210,7 @@ fn whole(form: &Form, threads: bool) -> Value {
     if !not.is_empty() {
         step["not"] = json!({ "anyOf": not });
     }
-    if form.kept {
+    if form.kept() {
         let ways = ["as", "into", "raises"].map(|way| json!({ "required": [way] }));
         step["anyOf"] = json!(ways);
     }

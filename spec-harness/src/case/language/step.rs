@@ -3,36 +3,32 @@
 mod forms;
 
 use super::{Shape, Word, word};
+use crate::case::call::{Blank, Call, Makes, Visit};
 pub(in crate::case) use forms::{BESIDE, FORMS};
 
 /// One kind of step.
 #[derive(Debug)]
 pub(in crate::case) struct Form {
     pub(in crate::case) word: Word,
-    /// Keys of its own.
+    /// The call of the implementation that it is, whose fields stand beside its key: then it may say `takes`, `raises` and
+    /// `blocks`.
+    pub(in crate::case) call: Option<Call<Blank>>,
+    /// Further keys of its own.
     beside: &'static [&'static str],
     /// Those of them that it cannot be without.
-    pub(super) must: &'static [&'static str],
-    /// Whether it calls the implementation: then it may say `takes`, `raises` and `blocks`.
-    pub(in crate::case) calls: bool,
+    must: &'static [&'static str],
     /// Whether it has a result that `as` and `into` can keep.
     pub(in crate::case) yields: bool,
-    /// Whether its result is of no use without a name.
-    pub(super) kept: bool,
-    /// Whether it may be one word without a value.
-    pub(in crate::case) bare: bool,
 }
 
 /// A step that says nothing but its value.
 const fn form(name: &'static str, shape: Shape, says: &'static str, example: &'static str) -> Form {
     Form {
         word: word(name, shape, says, example),
+        call: None,
         beside: &[],
         must: &[],
-        calls: false,
         yields: false,
-        kept: false,
-        bare: false,
     }
 }
 
@@ -45,9 +41,9 @@ impl Form {
         Form { must, ..self }
     }
 
-    const fn calls(self) -> Form {
+    const fn calls(self, call: Call<Blank>) -> Form {
         Form {
-            calls: true,
+            call: Some(call),
             ..self
         }
     }
@@ -58,13 +54,67 @@ impl Form {
             ..self
         }
     }
+}
 
-    const fn kept(self) -> Form {
-        Form { kept: true, ..self }
+/// The keys beside a step that the fields of its call have.
+#[derive(Debug, Default)]
+struct Keys {
+    beside: Vec<&'static str>,
+    makes: Option<Makes>,
+    /// It makes a pool, or is about a process.
+    outside: bool,
+}
+
+impl Keys {
+    fn of(form: &Form) -> Keys {
+        let mut keys = Keys::default();
+        if let Some(call) = &form.call {
+            call.visit(&mut keys);
+        }
+        if form.word.shape == Shape::NewPool {
+            // They stand in braces.
+            keys.beside.clear();
+        }
+        keys
+    }
+}
+
+impl Visit<Blank> for Keys {
+    fn pool(&mut self, (): &()) {
+        self.beside.push("on");
     }
 
-    const fn bare(self) -> Form {
-        Form { bare: true, ..self }
+    fn new_pool(&mut self, (): &()) {
+        self.outside = true;
+    }
+
+    fn tasks(&mut self, (): &()) {
+        self.beside.push("over");
+    }
+
+    fn callback(&mut self, name: &'static str, _: &Option<()>) {
+        self.beside.push(name);
+    }
+
+    fn process(&mut self, (): &()) {
+        self.outside = true;
+    }
+
+    fn made(&mut self, makes: Makes, (): &()) {
+        self.outside |= makes == Makes::Process;
+        self.makes = Some(makes);
+    }
+
+    fn number(&mut self, name: &'static str, _: &Option<()>) {
+        self.beside.push(name);
+    }
+
+    fn time(&mut self, _: &Option<()>) {
+        self.beside.push("timeout");
+    }
+
+    fn flag(&mut self, name: &'static str, _: bool) {
+        self.beside.push(name);
     }
 }
 
@@ -92,32 +142,40 @@ impl Form {
 
     /// Whether another thread of the program can do it (`in: t1`).
     pub(in crate::case) fn threaded(&self) -> bool {
-        self.calls || matches!(self.name(), "print" | "sleep")
+        self.call.is_some() || matches!(self.name(), "print" | "sleep")
     }
 
     /// Whether a body can do it from inside (`call:`): what is about the pool that is there already.
     pub(in crate::case) fn inside(&self) -> bool {
-        self.calls
-            && !matches!(
-                self.name(),
-                "pool"
-                    | "process"
-                    | "start"
-                    | "join_process"
-                    | "is_alive"
-                    | "exitcode"
-                    | "terminate_process"
-                    | "kill"
-            )
+        self.call.is_some() && !Keys::of(self).outside
+    }
+
+    /// Whether its result is of no use without a name: an iterator, a process.
+    pub(super) fn kept(&self) -> bool {
+        let makes = Keys::of(self).makes;
+        makes.is_some_and(|makes| makes != Makes::Handle)
+    }
+
+    /// Whether it may be one word without a value.
+    pub(in crate::case) fn bare(&self) -> bool {
+        matches!(self.word.shape, Shape::NewPool | Shape::PoolName)
+    }
+
+    /// Keys that it cannot be without.
+    pub(super) fn required(&self) -> Vec<&'static str> {
+        let mut must = self.must.to_vec();
+        must.extend(Keys::of(self).beside.iter().filter(|key| **key == "over"));
+        must
     }
 
     /// Every key that may stand beside its own.
     pub(in crate::case) fn others(&self) -> Vec<&'static str> {
-        let mut others = self.beside.to_vec();
+        let mut others = Keys::of(self).beside;
+        others.extend(self.beside);
         if self.yields {
             others.extend(["as", "into"]);
         }
-        if self.calls {
+        if self.call.is_some() {
             others.extend(["takes", "raises", "blocks"]);
         }
         if self.threaded() {

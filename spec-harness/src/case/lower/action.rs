@@ -1,12 +1,15 @@
 //! What a step does: the value of its own key, and the keys that belong to it.
 
+use std::convert::Infallible;
+
 use super::Lower;
 use super::fields::Fields;
 use super::scalar::advised;
-use crate::case::ast::{Action, Callbacks, MapCall, Spanned, Step, TaskCall};
+use crate::case::ast::{Action, MapCall, Spanned, Step, TaskCall, Written};
+use crate::case::call::{Blank, Call, Convert, Makes};
 use crate::case::diagnostic::Diagnostic;
-use crate::case::expr::{self, Expr};
-use crate::case::language::{Form, POOL};
+use crate::case::expr::{self, Expr, Value};
+use crate::case::language::{Form, POOL, Shape};
 use crate::case::yaml::{Kind, Node};
 
 impl Lower {
@@ -17,100 +20,10 @@ impl Lower {
         value: Option<&Node>,
         fields: &mut Fields<'_>,
     ) -> Option<Action> {
+        if let Some(call) = &form.call {
+            return self.call(form, call, key, value, fields);
+        }
         Some(match form.name() {
-            "pool" => return self.new_pool(value),
-            "apply" => {
-                let on = self.on_pool(fields);
-                Action::Apply(on, self.task_call(key, value)?)
-            }
-            "apply_async" => {
-                let (on, callbacks) = (self.on_pool(fields), self.callbacks(fields));
-                let timeout = self.timeout(fields);
-                Action::ApplyAsync(on, self.task_call(key, value)?, callbacks, timeout)
-            }
-            "map" | "starmap" => {
-                let pool = self.on_pool(fields);
-                let call = self.map_call(key, value, fields)?;
-                Action::Map {
-                    pool,
-                    call,
-                    star: form.name() == "starmap",
-                }
-            }
-            "map_async" | "starmap_async" => {
-                let (pool, callbacks) = (self.on_pool(fields), self.callbacks(fields));
-                let timeout = self.timeout(fields);
-                let call = self.map_call(key, value, fields)?;
-                Action::MapAsync {
-                    pool,
-                    call,
-                    star: form.name() == "starmap_async",
-                    callbacks,
-                    timeout,
-                }
-            }
-            "imap" | "imap_unordered" => {
-                let pool = self.on_pool(fields);
-                let read_ahead = fields
-                    .take("read_ahead")
-                    .and_then(|node| self.expr(node, "`read_ahead`"));
-                let endless = fields
-                    .take("endless")
-                    .and_then(|node| self.boolean(node, "`endless`"));
-                let call = self.map_call(key, value, fields)?;
-                Action::Imap {
-                    pool,
-                    call,
-                    read_ahead,
-                    unordered: form.name() == "imap_unordered",
-                    endless: endless.unwrap_or(false),
-                }
-            }
-            "next" => {
-                let timeout = self.timeout(fields);
-                Action::Next(self.operand(key, value, "an iterator")?, timeout)
-            }
-            "get" => {
-                let timeout = self.timeout(fields);
-                Action::Get(self.operand(key, value, "a handle")?, timeout)
-            }
-            "wait" => {
-                let timeout = self.timeout(fields);
-                Action::Wait(self.operand(key, value, "a handle")?, timeout)
-            }
-            "ready" => Action::Ready(self.operand(key, value, "a handle")?),
-            "successful" => Action::Successful(self.operand(key, value, "a handle")?),
-            "close" => Action::Close(self.named_pool(value, fields)),
-            "terminate" => Action::Terminate(self.named_pool(value, fields)),
-            "drop" => Action::Drop(self.named_pool(value, fields)),
-            "join" => {
-                let timeout = self.timeout(fields);
-                Action::Join(self.named_pool(value, fields), timeout)
-            }
-            "process" => {
-                let daemon = fields
-                    .take("daemon")
-                    .and_then(|node| self.boolean(node, "`daemon`"));
-                let call = self.task_call(key, value)?;
-                Action::Process {
-                    call,
-                    daemon: daemon.unwrap_or(false),
-                }
-            }
-            "start" => Action::Start(self.operand(key, value, "a process")?),
-            "join_process" => {
-                let timeout = self.timeout(fields);
-                Action::JoinProcess(self.operand(key, value, "a process")?, timeout)
-            }
-            "is_alive" => Action::IsAlive(self.operand(key, value, "a process")?),
-            "exitcode" => Action::ExitCode(self.operand(key, value, "a process")?),
-            "terminate_process" | "kill" => {
-                let process = self.operand(key, value, "a process")?;
-                Action::Signal {
-                    process,
-                    kill: form.name() == "kill",
-                }
-            }
             "kill_worker" => Action::KillWorker(self.operand(key, value, "a handle")?),
             "print" => Action::Print(match value {
                 Some(node) => self.template(node, "what is printed")?,
@@ -133,39 +46,45 @@ impl Lower {
         })
     }
 
-    /// `pool`, `pool: 2`, `pool: {size: 2, name: p, maxtasksperchild: 3}`.
-    fn new_pool(&mut self, value: Option<&Node>) -> Option<Action> {
-        let plain = |size| Action::Pool {
-            name: "pool".to_owned(),
-            size,
-            maxtasksperchild: None,
-            initializer: None,
-            queue: None,
-        };
-        let Some(node) = value else {
-            return Some(plain(None));
-        };
-        if !matches!(node.kind, Kind::Mapping(_)) {
-            let size = self.expr(node, "the size of a pool")?;
-            return Some(plain(Some(size)));
+    /// A call of the implementation, field by field.
+    fn call(
+        &mut self,
+        form: &'static Form,
+        call: &Call<Blank>,
+        key: &Spanned<String>,
+        value: Option<&Node>,
+        fields: &mut Fields<'_>,
+    ) -> Option<Action> {
+        // Options of a pool stand in braces: `pool: {size: 2, name: p}`.
+        if let (Shape::NewPool, Some(node)) = (form.word.shape, value)
+            && matches!(node.kind, Kind::Mapping(_))
+        {
+            let mut options = self.fields(node, "a pool")?;
+            let made = self.read(form, call, key, None, &mut options);
+            self.finish(options, POOL);
+            return made;
         }
-        let mut fields = self.fields(node, "a pool")?;
-        let mut number = |key: &str, what: &str| fields.take(key).map(|node| self.expr(node, what));
-        let size = number("size", "the size of a pool");
-        let share = number("maxtasksperchild", "`maxtasksperchild`");
-        let queue = number("queue", "`queue`");
-        let name = fields
-            .take("name")
-            .map(|node| self.name(node, "the name of a pool"));
-        let initializer = fields.take("initializer").map(|node| self.called(node));
-        self.finish(fields, POOL);
-        Some(Action::Pool {
-            name: whole(name)?.map_or("pool".to_owned(), |name| name.value),
-            size: whole(size)?,
-            maxtasksperchild: whole(share)?,
-            initializer: whole(initializer)?,
-            queue: whole(queue)?,
-        })
+        self.read(form, call, key, value, fields)
+    }
+
+    fn read(
+        &mut self,
+        form: &'static Form,
+        call: &Call<Blank>,
+        key: &Spanned<String>,
+        value: Option<&Node>,
+        fields: &mut Fields<'_>,
+    ) -> Option<Action> {
+        let mut reader = Reader {
+            lower: self,
+            form,
+            key,
+            value,
+            fields,
+            lacks: false,
+        };
+        let Ok(call) = call.convert(&mut reader);
+        (!reader.lacks).then_some(Action::Call(call))
     }
 
     fn on_pool(&mut self, fields: &mut Fields<'_>) -> Option<Spanned<String>> {
@@ -188,24 +107,6 @@ impl Lower {
             );
         }
         named.or(on)
-    }
-
-    fn timeout(&mut self, fields: &mut Fields<'_>) -> Option<Expr> {
-        fields
-            .take("timeout")
-            .and_then(|node| self.expr(node, "`timeout`"))
-    }
-
-    fn callbacks(&mut self, fields: &mut Fields<'_>) -> Callbacks {
-        let mut take = |key: &str| {
-            fields
-                .take(key)
-                .and_then(|node| self.name(node, "the name of a callback"))
-        };
-        Callbacks {
-            ok: take("callback"),
-            error: take("error_callback"),
-        }
     }
 
     /// The expression that a step is about.
@@ -240,7 +141,7 @@ impl Lower {
         Some(TaskCall { task, args })
     }
 
-    /// `map: func` with `over` and `chunksize`.
+    /// `map: func` with `over`.
     fn map_call(
         &mut self,
         key: &Spanned<String>,
@@ -248,9 +149,6 @@ impl Lower {
         fields: &mut Fields<'_>,
     ) -> Option<MapCall> {
         let over = fields.take("over").map(|node| self.expr(node, "`over`"));
-        let chunksize = fields
-            .take("chunksize")
-            .and_then(|node| self.expr(node, "`chunksize`"));
         let TaskCall { task, args } = self.task_call(key, value)?;
         if let Some(arg) = args.first() {
             self.report(
@@ -266,11 +164,7 @@ impl Lower {
             );
             return None;
         };
-        Some(MapCall {
-            task,
-            over: over?,
-            chunksize,
-        })
+        Some(MapCall { task, over: over? })
     }
 
     /// `for: i in range(10)` with `do`.
@@ -330,12 +224,123 @@ impl Lower {
     }
 }
 
-/// A part that may be left out. One that is there and wrong was reported: what is made without it would be
-/// another thing.
-#[expect(
-    clippy::option_option,
-    reason = "the outer one says whether it is there"
-)]
-fn whole<T>(part: Option<Option<T>>) -> Option<Option<T>> {
-    part.map_or(Some(None), |part| part.map(Some))
+/// Reads the fields of a call. What is wrong is reported where it stands; a placeholder keeps the place of what a call cannot be
+/// without, so that all its fields are read.
+struct Reader<'r, 'n> {
+    lower: &'r mut Lower,
+    form: &'static Form,
+    key: &'r Spanned<String>,
+    value: Option<&'r Node>,
+    fields: &'r mut Fields<'n>,
+    /// Something is missing that the call cannot be without.
+    lacks: bool,
+}
+
+impl Reader<'_, '_> {
+    fn needed<T>(&mut self, read: Option<T>, placeholder: impl FnOnce(&Self) -> T) -> T {
+        match read {
+            Some(read) => read,
+            None => {
+                self.lacks = true;
+                placeholder(self)
+            }
+        }
+    }
+
+    fn operand(&mut self, what: &str) -> Expr {
+        let read = self.lower.operand(self.key, self.value, what);
+        self.needed(read, |reader| Expr::literal(Value::None, reader.key.span))
+    }
+
+    fn no_task(&self) -> TaskCall {
+        TaskCall {
+            task: self.key.clone(),
+            args: Vec::new(),
+        }
+    }
+
+    fn expr(&mut self, name: &str) -> Option<Expr> {
+        let node = self.fields.take(name)?;
+        self.lower.expr(node, &format!("`{name}`"))
+    }
+}
+
+impl Convert<Blank, Written> for Reader<'_, '_> {
+    type Error = Infallible;
+
+    /// `on: p`; or the value of a step that is about a pool alone.
+    fn pool(&mut self, (): &()) -> Result<Option<Spanned<String>>, Infallible> {
+        Ok(match self.form.word.shape {
+            Shape::PoolName => self.lower.named_pool(self.value, self.fields),
+            _ => self.lower.on_pool(self.fields),
+        })
+    }
+
+    fn new_pool(&mut self, (): &()) -> Result<String, Infallible> {
+        let node = self.fields.take("name");
+        let name = node.and_then(|node| self.lower.name(node, "the name of a pool"));
+        Ok(name.map_or("pool".to_owned(), |name| name.value))
+    }
+
+    fn task(&mut self, (): &()) -> Result<TaskCall, Infallible> {
+        let read = self.lower.task_call(self.key, self.value);
+        Ok(self.needed(read, Self::no_task))
+    }
+
+    fn tasks(&mut self, (): &()) -> Result<MapCall, Infallible> {
+        let read = self.lower.map_call(self.key, self.value, self.fields);
+        Ok(self.needed(read, |reader| MapCall {
+            task: reader.key.clone(),
+            over: Expr::literal(Value::None, reader.key.span),
+        }))
+    }
+
+    fn initializer(&mut self, _: &Option<()>) -> Result<Option<TaskCall>, Infallible> {
+        let node = self.fields.take("initializer");
+        Ok(node.and_then(|node| self.lower.called(node)))
+    }
+
+    fn callback(
+        &mut self,
+        name: &'static str,
+        _: &Option<()>,
+    ) -> Result<Option<Spanned<String>>, Infallible> {
+        let node = self.fields.take(name);
+        Ok(node.and_then(|node| self.lower.name(node, "the name of a callback")))
+    }
+
+    fn handle(&mut self, (): &()) -> Result<Expr, Infallible> {
+        Ok(self.operand("a handle"))
+    }
+
+    fn iterator(&mut self, (): &()) -> Result<Expr, Infallible> {
+        Ok(self.operand("an iterator"))
+    }
+
+    fn process(&mut self, (): &()) -> Result<Expr, Infallible> {
+        Ok(self.operand("a process"))
+    }
+
+    fn made(&mut self, _: Makes, (): &()) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    /// The size of a pool may be its value.
+    fn number(&mut self, name: &'static str, _: &Option<()>) -> Result<Option<Expr>, Infallible> {
+        let node = match name {
+            "size" => self.value.or_else(|| self.fields.take(name)),
+            _ => return Ok(self.expr(name)),
+        };
+        Ok(node.and_then(|node| self.lower.expr(node, "the size of a pool")))
+    }
+
+    fn time(&mut self, _: &Option<()>) -> Result<Option<Expr>, Infallible> {
+        Ok(self.expr("timeout"))
+    }
+
+    fn flag(&mut self, name: &'static str, is: bool) -> Result<bool, Infallible> {
+        let node = self.fields.take(name);
+        let read = node.and_then(|node| self.lower.boolean(node, &format!("`{name}`")));
+        Ok(read.unwrap_or(is))
+    }
 }

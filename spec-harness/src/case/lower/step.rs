@@ -52,7 +52,7 @@ impl Lower {
                 span: node.span,
             };
             let form = self.form(&key)?;
-            if !form.bare {
+            if !form.bare() {
                 self.report(
                     Diagnostic::new(node.span, format!("`{word}` of what?"))
                         .help(format!("write `- {word}: ...`")),
@@ -152,9 +152,9 @@ impl Lower {
             take("into", form.yields),
         );
         let (takes, raises, blocks) = (
-            take("takes", form.calls),
-            take("raises", form.calls),
-            take("blocks", form.calls),
+            take("takes", form.call.is_some()),
+            take("raises", form.call.is_some()),
+            take("blocks", form.call.is_some()),
         );
         let thread = thread.and_then(|node| self.name(node, "the name of a thread"));
         let bind = bind.and_then(|node| self.name(node, "the name of a variable"));
@@ -264,13 +264,13 @@ fn pythons(key: &str) -> Option<String> {
     let Some((object, method)) = said.split_once('.') else {
         let form = Form::named(said).filter(|_| said != key)?;
         return Some(match arguments {
-            "" if form.bare => format!("write `- {said}`"),
+            "" if form.bare() => format!("write `- {said}`"),
             "" => format!("write `- {said}: ...`"),
             of => format!("write `- {said}: {of}`"),
         });
     };
     let form = Form::named(method).filter(|_| is_name(object))?;
-    Some(if !form.bare && form.others().contains(&"on") {
+    Some(if !form.bare() && form.others().contains(&"on") {
         format!("write `- {method}: ...`, and `on: {object}` on a line below it")
     } else {
         format!("write `- {method}: {object}`")

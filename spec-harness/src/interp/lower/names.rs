@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Call, plain, wrong};
-use crate::case::ast::{Callbacks, Case, Fate, MapCall, Spanned, Step, TaskCall, TaskDef};
+use super::wrong;
+use crate::case::ast::{Case, Fate, MapCall, Spanned, Step, TaskCall, TaskDef};
 use crate::case::expr::{Env, EvalError, Expr, Value};
 use crate::history::{Key, PoolInfo, TaskInfo};
-use crate::interp::values::{items, whole};
-use crate::protocol::Command;
+use crate::interp::values::items;
 
 /// What the program has made so far: pools, handles, processes, tasks.
 #[derive(Debug)]
@@ -29,9 +28,6 @@ pub(in crate::interp) struct Names<'c> {
     /// Tasks whose tuple the pool is to unpack.
     pub(in crate::interp) unpacked: BTreeSet<Key>,
 }
-
-/// Most workers that a pool may be asked for.
-const MOST_WORKERS: u64 = 1_000;
 
 /// Most starts of workers that may fail one after the other: a pool that goes on after so many never stops.
 const MOST_FAILED_STARTS: usize = 50;
@@ -57,24 +53,8 @@ impl<'c> Names<'c> {
         }
     }
 
-    pub(super) fn pool(
-        &mut self,
-        name: &str,
-        wish: &Wish<'_>,
-        env: &Env,
-    ) -> Result<Call, EvalError> {
-        let number = |expr: Option<&Expr>| expr.map(|expr| whole::<u64>(expr, env)).transpose();
-        let (size, maxtasksperchild) = (number(wish.size)?, number(wish.maxtasksperchild)?);
-        let queue = number(wish.queue)?;
-        if let (Some(share), Some(0)) = (wish.maxtasksperchild, maxtasksperchild) {
-            return Err(wrong(share.span, "a worker's share is at least one task"));
-        }
-        if let Some(asked) = wish.size
-            && size.is_some_and(|size| size > MOST_WORKERS)
-        {
-            let text = format!("a case asks for at most {MOST_WORKERS} workers");
-            return Err(wrong(asked.span, text));
-        }
+    /// A new pool; gives the name by which the implementation knows it.
+    pub(super) fn new_pool(&mut self, name: &str, options: PoolInfo) -> String {
         let made = self
             .pools
             .iter()
@@ -83,37 +63,28 @@ impl<'c> Names<'c> {
             0 => name.to_owned(),
             n => format!("{name}#{}", n + 1),
         };
-        let mut text = size.map_or("pool".to_owned(), |size| format!("pool of {size}"));
-        if let Some(share) = maxtasksperchild {
-            text += &format!(", maxtasksperchild {share}");
-        }
-        if let Some(places) = queue {
-            text += &format!(", queue {places}");
-        }
-        let mut initializer = None;
-        if let Some(call) = wish.initializer {
-            let args: Result<Vec<Value>, EvalError> =
-                call.args.iter().map(|arg| arg.eval(env)).collect();
-            let start = self.unnumbered(Some(&unique), &call.task, args?, Role::Initializer)?;
-            text += &format!(", initializer {start}");
-            initializer = Some(self.initializers.len() as u64);
-            self.initializers.push(start);
-        }
         self.current.insert(name.to_owned(), unique.clone());
         self.last = Some(unique.clone());
         self.pools.push(PoolInfo {
             name: unique.clone(),
-            size,
-            queue,
+            ..options
         });
-        let command = Command::Pool {
-            pool: unique,
-            size,
-            maxtasksperchild,
-            initializer,
-            queue,
-        };
-        Ok(plain(text, command))
+        unique
+    }
+
+    /// The number of what a pool's workers begin by, and its text.
+    pub(super) fn initializer(
+        &mut self,
+        pool: &str,
+        call: &TaskCall,
+        env: &Env,
+    ) -> Result<(u64, String), EvalError> {
+        let args: Result<Vec<Value>, EvalError> =
+            call.args.iter().map(|arg| arg.eval(env)).collect();
+        let start = self.unnumbered(Some(pool), &call.task, args?, Role::Initializer)?;
+        let text = start.to_string();
+        self.initializers.push(start);
+        Ok((self.initializers.len() as u64 - 1, text))
     }
 
     /// The number that a worker's start by this initializer will have.
@@ -242,14 +213,10 @@ impl<'c> Names<'c> {
         &mut self,
         pool: &str,
         call: &MapCall,
+        chunksize: Option<u64>,
         way: Way,
         env: &Env,
-    ) -> Result<(Vec<Key>, Option<u64>, String), EvalError> {
-        let chunksize = call
-            .chunksize
-            .as_ref()
-            .map(|n| whole::<u64>(n, env))
-            .transpose()?;
+    ) -> Result<(Vec<Key>, String), EvalError> {
         let over = items(&call.over, env)?;
         let text = format!("{} over {} items", call.task.value, over.len());
         self.jobs += 1;
@@ -277,7 +244,7 @@ impl<'c> Names<'c> {
             }
             keys.push(key);
         }
-        Ok((keys, chunksize, text))
+        Ok((keys, text))
     }
 
     /// How many items a chunk has: as asked for, or by the contract's rule for this pool's size.
@@ -287,18 +254,13 @@ impl<'c> Names<'c> {
         asked.or(by_rule).map(|items| items.max(1))
     }
 
-    pub(super) fn callbacks(
+    /// Numbers a callback.
+    pub(super) fn callback(
         &mut self,
-        pool: &str,
-        callbacks: &Callbacks,
-    ) -> Result<(Option<Key>, Option<Key>), EvalError> {
-        let mut one = |task: &Option<Spanned<String>>| {
-            let numbered = task
-                .as_ref()
-                .map(|task| self.number(Some(pool), task, vec![], Role::Callback));
-            numbered.transpose()
-        };
-        Ok((one(&callbacks.ok)?, one(&callbacks.error)?))
+        pool: Option<&str>,
+        task: &Spanned<String>,
+    ) -> Result<Key, EvalError> {
+        self.number(pool, task, vec![], Role::Callback)
     }
 
     fn number(
@@ -379,26 +341,12 @@ enum Role {
     Initializer,
 }
 
-/// A pool as a step asks for it.
-pub(super) struct Wish<'c> {
-    pub(super) size: Option<&'c Expr>,
-    pub(super) maxtasksperchild: Option<&'c Expr>,
-    pub(super) initializer: Option<&'c TaskCall>,
-    pub(super) queue: Option<&'c Expr>,
-}
-
 /// In which way many items are handed to a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     Map,
     Starmap,
     Imap,
-}
-
-impl Way {
-    pub(super) fn map(star: bool) -> Way {
-        if star { Way::Starmap } else { Way::Map }
-    }
 }
 
 pub(super) fn handle(number: u64) -> String {

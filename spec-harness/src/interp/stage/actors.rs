@@ -6,17 +6,17 @@ use super::talk::{Caller, Move};
 use crate::case::ast::Time;
 use crate::case::expr::Value;
 use crate::history::{Raised, What};
-use crate::interp::lower::Call;
+use crate::interp::lower::Lowered;
 use crate::interp::order::Rank;
 use crate::interp::program::{ActorId, Demand, Input, MAIN};
-use crate::protocol::Command;
+use crate::protocol::Call;
 
 /// The real timeout, in seconds, of a call that is known to lose against its virtual deadline.
 const SHORT: f64 = 0.001;
 
 #[derive(Debug)]
 pub(super) struct OpenCall {
-    pub(super) call: Box<Call>,
+    pub(super) call: Box<Lowered>,
     pub(super) since: Time,
     /// The place of its deadline in the queue.
     pub(super) deadline: Option<Rank>,
@@ -77,7 +77,7 @@ impl Stage<'_> {
         Some(Move::Exit)
     }
 
-    pub(super) fn call(&mut self, caller: Caller, call: Box<Call>) -> Move {
+    pub(super) fn call(&mut self, caller: Caller, call: Box<Lowered>) -> Move {
         let who = self.who(caller);
         let (span, text, command) = (call.span, call.text.clone(), call.command.clone());
         self.log(
@@ -92,10 +92,10 @@ impl Stage<'_> {
             self.log(who.clone(), What::Submit { key: *key });
         }
         match &call.command {
-            Command::Terminate { pool } | Command::Drop { pool } => {
+            Call::Terminate { pool } | Call::Drop { pool } => {
                 self.stopped.insert(pool.clone());
             }
-            Command::Kill { process } | Command::TerminateProcess { process } => {
+            Call::Kill { process } | Call::TerminateProcess { process } => {
                 self.stopped.insert(process.clone());
             }
             _ => {}

@@ -5,7 +5,7 @@ use super::queue::Taken;
 use super::talk::{Caller, Waiting};
 use crate::case::ast::Time;
 use crate::history::{Key, TaskInfo, Who};
-use crate::protocol::Command;
+use crate::protocol::Call;
 
 impl Stage<'_> {
     /// A caller by name.
@@ -61,7 +61,7 @@ impl Stage<'_> {
     /// The pool that a call of this caller joins, while it has not returned.
     pub fn joins(&self, caller: Caller) -> Option<&str> {
         match &self.calls.get(&caller)?.call.command {
-            Command::Join { pool, .. } => Some(pool),
+            Call::Join { pool, .. } => Some(pool),
             _ => None,
         }
     }

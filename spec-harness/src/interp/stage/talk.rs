@@ -7,7 +7,7 @@ use crate::case::expr::Value;
 use crate::history::{Key, Raised, Who};
 use crate::interp::order::Deviations;
 use crate::interp::program::ActorId;
-use crate::protocol::{Command, Order};
+use crate::protocol::{Call, Order};
 
 /// How the player of the pool keeps deadlines.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +47,7 @@ pub enum Move {
         /// For this caller.
         caller: Caller,
         /// The call.
-        command: Command,
+        command: Call,
     },
     /// Give a running body this order.
     Order {

@@ -5,7 +5,7 @@ use crate::case::ast::Fate;
 use crate::case::expr::Value;
 use crate::history::{FIRST_PARENT_THREAD, Key, What, Who};
 use crate::judge::facts::{Called, Facts, Job};
-use crate::protocol::Command;
+use crate::protocol::Call;
 
 /// A callback begins when its whole job has ended, it is the one that the outcome asks for, and it has ended
 /// before anybody sees the handle as finished.
@@ -74,14 +74,14 @@ fn finished<'f>(facts: &'f Facts<'_>, call: &Called<'_>) -> (Option<usize>, Opti
     };
     let handle = match (call.command, result) {
         (
-            Command::Wait {
+            Call::Wait {
                 handle,
                 timeout: None,
             },
             Ok(_),
         ) => handle,
-        (Command::Ready { handle }, Ok(Value::Bool(true))) => handle,
-        (Command::Get { handle, .. }, Ok(_)) => handle,
+        (Call::Ready { handle }, Ok(Value::Bool(true))) => handle,
+        (Call::Get { handle, .. }, Ok(_)) => handle,
         _ => return nothing,
     };
     match facts.job(handle) {

@@ -5,14 +5,13 @@ use super::{Breach, breach};
 use crate::case::ast::Fate;
 use crate::history::{Ending, What};
 use crate::judge::facts::{Facts, Job};
-use crate::protocol::Command;
+use crate::protocol::Call;
 
 /// When join has returned, every task of the pool that began has ended; unless the pool was stopped, every
 /// accepted task has run and every callback that is due has returned.
 pub(super) fn join_is_last(facts: &Facts<'_>) -> Result<(), Breach> {
     for call in &facts.calls {
-        let (Command::Join { pool, .. }, Some((moment, Ok(_)))) = (call.command, call.returned)
-        else {
+        let (Call::Join { pool, .. }, Some((moment, Ok(_)))) = (call.command, call.returned) else {
             continue;
         };
         let of_pool = |key: &u64| {

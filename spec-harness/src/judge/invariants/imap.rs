@@ -6,7 +6,7 @@ use super::{Breach, breach};
 use crate::case::ast::Fate;
 use crate::history::{Key, Who};
 use crate::judge::facts::{Called, Facts, Moment, stream};
-use crate::protocol::{Command, Stream};
+use crate::protocol::{Call, Stream};
 
 /// What one taken result tells: of which item it should be, and the call that took it.
 struct Taken<'f, 'h> {
@@ -21,7 +21,7 @@ fn taken<'f, 'h>(facts: &'f Facts<'h>, stream: &Stream<'_>) -> Vec<Taken<'f, 'h>
     let mut calls: Vec<(Moment, &Called<'_>)> = facts
         .calls
         .iter()
-        .filter(|call| matches!(call.command, Command::Next { iterator, .. } if iterator == stream.iterator))
+        .filter(|call| matches!(call.command, Call::Next { iterator, .. } if iterator == stream.iterator))
         .filter_map(|call| {
             let (returned, result) = call.returned?;
             let late = matches!(result, Err(raised) if raised.kind == "TimedOut");
@@ -144,7 +144,7 @@ pub(super) fn reads_no_further_than_told(facts: &Facts<'_>) -> Result<(), Breach
         let joined = facts
             .calls
             .iter()
-            .find(|call| matches!(call.command, Command::Join { pool, .. } if pool == stream.pool));
+            .find(|call| matches!(call.command, Call::Join { pool, .. } if pool == stream.pool));
         for key in stream.keys {
             let (Some(life), Some((_, (_, chunk)))) = (facts.lives.get(key), facts.unit(*key))
             else {

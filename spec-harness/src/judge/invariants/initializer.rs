@@ -6,17 +6,13 @@ use super::{Breach, breach};
 use crate::case::ast::Fate;
 use crate::history::{What, Who, WorkerId};
 use crate::judge::facts::Facts;
-use crate::protocol::Command;
+use crate::protocol::Call;
 
 /// Where a pool has an initializer, each of its workers has ended it well before its first task, and then never
 /// begins it again; a worker that failed may try once more.
 pub(super) fn comes_first(facts: &Facts<'_>) -> Result<(), Breach> {
     let pools = facts.calls.iter().filter_map(|call| match call.command {
-        Command::Pool {
-            pool,
-            initializer: Some(_),
-            ..
-        } => Some(pool.as_str()),
+        Call::Pool(options) if options.initializer.is_some() => Some(options.pool.as_str()),
         _ => None,
     });
     let pools: BTreeSet<&str> = pools.collect();

@@ -7,7 +7,7 @@ use crate::case::ast::Fate;
 use crate::case::expr::Value;
 use crate::history::Key;
 use crate::judge::facts::Facts;
-use crate::protocol::Command;
+use crate::protocol::Call;
 
 /// A value that a call gives is what its task returned; of many tasks, the list in the order of the input.
 pub(super) fn are_those_of_the_tasks(facts: &Facts<'_>) -> Result<(), Breach> {
@@ -57,7 +57,7 @@ fn failed(facts: &Facts<'_>, key: Key) -> bool {
 /// `ready` says whether the job's tasks and its callback have ended.
 pub(super) fn ready_when_done(facts: &Facts<'_>) -> Result<(), Breach> {
     for call in &facts.calls {
-        let (Command::Ready { handle }, Some((moment, Ok(Value::Bool(ready))))) =
+        let (Call::Ready { handle }, Some((moment, Ok(Value::Bool(ready))))) =
             (call.command, call.returned)
         else {
             continue;

@@ -5,7 +5,7 @@ use crate::case::ast::Fate;
 use crate::case::expr::Value;
 use crate::history::{Key, What, Who};
 use crate::judge::facts::{Called, Facts, Job, stream};
-use crate::protocol::{Command, Tasks};
+use crate::protocol::{Call, Tasks};
 
 /// The values that were given for a job, one by one.
 type Given<'v> = Vec<&'v Value>;
@@ -29,7 +29,7 @@ pub(super) fn are_of_the_tasks(facts: &Facts<'_>) -> Result<(), Breach> {
             continue;
         };
         let taken = facts.calls.iter().filter_map(|call| match call.command {
-            Command::Next { iterator, .. } if iterator == stream.iterator => {
+            Call::Next { iterator, .. } if iterator == stream.iterator => {
                 let (moment, result) = call.returned?;
                 Some((moment, call, result.as_ref().ok()?))
             }
@@ -95,7 +95,7 @@ pub(super) fn waited_for<'f>(
     facts: &'f Facts<'_>,
     call: &'f Called<'_>,
 ) -> Option<(&'f [Key], bool)> {
-    if let Command::Get { handle, .. } = call.command {
+    if let Call::Get { handle, .. } = call.command {
         return facts.job(handle).map(|job| (job.keys, job.many));
     }
     let job = call.command.job().filter(|job| job.later.is_none())?;
@@ -120,7 +120,7 @@ pub(super) fn arguments_arrive(facts: &Facts<'_>) -> Result<(), Breach> {
 /// A job was successful where all of its tasks, and the callback, ended well.
 pub(super) fn successful_says_how_it_ended(facts: &Facts<'_>) -> Result<(), Breach> {
     for call in &facts.calls {
-        let (Command::Successful { handle }, Some((moment, Ok(Value::Bool(said))))) =
+        let (Call::Successful { handle }, Some((moment, Ok(Value::Bool(said))))) =
             (call.command, call.returned)
         else {
             continue;

@@ -6,7 +6,7 @@ use super::{Breach, breach};
 use crate::case::ast::Fate;
 use crate::history::{Event, Key, What, Who};
 use crate::judge::facts::{Facts, Unit};
-use crate::protocol::Command;
+use crate::protocol::Call;
 
 /// What runs in a pool.
 #[derive(Debug, Default)]
@@ -203,7 +203,7 @@ fn account<'f>(
             {
                 pools.entry(pool).or_default().blocked.insert(*key);
             }
-            if let Command::Terminate { pool } | Command::Drop { pool } = command
+            if let Call::Terminate { pool } | Call::Drop { pool } = command
                 && let Some(load) = pools.get_mut(pool.as_str())
             {
                 load.queued.clear();
@@ -251,7 +251,7 @@ pub(super) fn submission_takes_no_time(facts: &Facts<'_>) -> Result<(), Breach> 
     for call in &facts.calls {
         let waits = match (call.command, call.command.job()) {
             (_, Some(job)) => job.later.is_none() || facts.is_bounded(job.pool),
-            (Command::Imap(_) | Command::ImapUnordered(_) | Command::Close { .. }, None) => false,
+            (Call::Imap(_) | Call::ImapUnordered(_) | Call::Close { .. }, None) => false,
             (_, None) => true,
         };
         if waits {

@@ -11,12 +11,12 @@ use crate::model::command::submission;
 use crate::model::pool::Pool;
 use crate::model::process::{Process, SIGKILL, SIGTERM};
 use crate::model::raised;
-use crate::model::work::{Asked, Begin};
-use crate::protocol::Command;
+use crate::model::work::Begin;
+use crate::protocol::Call;
 
 impl World {
     /// Does what a call does at once, and says for what it waits.
-    pub(super) fn perform(&mut self, by: Caller, command: &Command) -> Result<Awaits, Raised> {
+    pub(super) fn perform(&mut self, by: Caller, command: &Call) -> Result<Awaits, Raised> {
         if let Some((pool, work, handle)) = submission(command) {
             let (pool, handle) = (self.pool(pool)?, handle.map(str::to_owned));
             let waits = command.limit() != Some(Time(0));
@@ -36,7 +36,7 @@ impl World {
             return Ok(Awaits::No(Value::None));
         }
         match command {
-            Command::Next { iterator, .. } => {
+            Call::Next { iterator, .. } => {
                 let Some((pool, iterator)) = self.iterators.get(iterator).copied() else {
                     return Err(self.nonsense(format!("the iterator `{iterator}` was never made")));
                 };
@@ -45,30 +45,19 @@ impl World {
                 of.advance(iterator);
                 return Ok(Awaits::Next((pool, iterator)));
             }
-            Command::Pool {
-                pool,
-                size,
-                maxtasksperchild,
-                initializer,
-                queue,
-            } => {
-                let asked = Asked {
-                    size: *size,
-                    share: *maxtasksperchild,
-                    initializer: *initializer,
-                    queue: *queue,
-                };
-                let made = Pool::new(self.kind, &asked, self.choices)?;
-                self.pool_names.insert(pool.clone(), Some(self.pools.len()));
+            Call::Pool(options) => {
+                let made = Pool::new(self.kind, options, self.choices)?;
+                let name = options.pool.clone();
+                self.pool_names.insert(name, Some(self.pools.len()));
                 self.pools.push(made);
             }
-            Command::Get { handle, .. } => return Ok(Awaits::Value(self.handle(handle)?)),
-            Command::Wait { handle, .. } => return Ok(Awaits::Ready(self.handle(handle)?)),
-            Command::Ready { handle } => {
+            Call::Get { handle, .. } => return Ok(Awaits::Value(self.handle(handle)?)),
+            Call::Wait { handle, .. } => return Ok(Awaits::Ready(self.handle(handle)?)),
+            Call::Ready { handle } => {
                 let job = self.handle(handle)?;
                 return Ok(Awaits::No(Value::Bool(self.outcome(job).is_some())));
             }
-            Command::Successful { handle } => {
+            Call::Successful { handle } => {
                 let job = self.handle(handle)?;
                 // R2
                 let outcome = self
@@ -76,20 +65,20 @@ impl World {
                     .ok_or(raised("NotReady", "task not ready"))?;
                 return Ok(Awaits::No(Value::Bool(outcome.is_ok())));
             }
-            Command::Close { pool } => {
+            Call::Close { pool } => {
                 let pool = self.pool(pool)?;
                 self.pools[pool].close();
             }
-            Command::Terminate { pool } => {
+            Call::Terminate { pool } => {
                 let pool = self.pool(pool)?;
                 self.terminate(pool);
             }
-            Command::Join { pool, .. } => {
+            Call::Join { pool, .. } => {
                 let pool = self.pool(pool)?;
                 self.pools[pool].join(by)?;
                 return Ok(Awaits::Gone(pool));
             }
-            Command::Drop { pool: name } => {
+            Call::Drop { pool: name } => {
                 // L9: terminate and join.
                 let pool = self.pool(name)?;
                 if self
@@ -107,7 +96,7 @@ impl World {
                     return Ok(Awaits::Gone(pool));
                 }
             }
-            Command::Process {
+            Call::Process {
                 process,
                 key,
                 daemon,
@@ -116,7 +105,7 @@ impl World {
                     .insert(process.clone(), self.processes.len());
                 self.processes.push(Process::new(*key, *daemon));
             }
-            Command::Start { process } => {
+            Call::Start { process } => {
                 let number = self.process(process)?;
                 let process = &mut self.processes[number];
                 process.start()?;
@@ -127,22 +116,22 @@ impl World {
                 };
                 self.begins(BARE, begin);
             }
-            Command::JoinProcess { process, .. } => {
+            Call::JoinProcess { process, .. } => {
                 return Ok(Awaits::Ended(self.started(process)?));
             }
-            Command::IsAlive { process } => {
+            Call::IsAlive { process } => {
                 let number = self.process(process)?;
                 return Ok(Awaits::No(Value::Bool(self.processes[number].is_alive())));
             }
-            Command::Exitcode { process } => {
+            Call::Exitcode { process } => {
                 let number = self.process(process)?;
                 return Ok(Awaits::No(self.processes[number].exitcode()));
             }
-            Command::Kill { process } => {
+            Call::Kill { process } => {
                 let number = self.started(process)?;
                 self.signal(number, SIGKILL);
             }
-            Command::TerminateProcess { process } => {
+            Call::TerminateProcess { process } => {
                 let number = self.started(process)?;
                 self.signal(number, SIGTERM);
             }

@@ -3,7 +3,7 @@
 use super::{Asked, Run, Talk};
 use crate::history::{Ending, Key, Who};
 use crate::interp::{Caller, Move};
-use crate::protocol::{Command, Order, Request};
+use crate::protocol::{Command, Control, Order, Request};
 use crate::replay::Fault;
 
 impl Run<'_, '_> {
@@ -43,9 +43,9 @@ impl Run<'_, '_> {
                     worker.kill();
                 }
             }
-            Move::Fire(timer) => self.ask(Asked::Timer, "clock", Command::Fire { timer }),
+            Move::Fire(timer) => self.ask(Asked::Timer, "clock", Control::Fire { timer }),
             Move::Exit => {
-                self.ask(Asked::Exit, "main", Command::Exit {});
+                self.ask(Asked::Exit, "main", Control::Exit {});
                 if !self.timers {
                     self.session.hang_up_after_writing();
                 }
@@ -74,14 +74,14 @@ impl Run<'_, '_> {
         }
     }
 
-    pub(super) fn ask(&mut self, asked: Asked, by: &str, command: Command) {
+    pub(super) fn ask(&mut self, asked: Asked, by: &str, command: impl Into<Command>) {
         let id = self.next_id;
         self.next_id += 1;
         self.open.insert(id, asked);
         self.session.request(&Request {
             id,
             by: by.to_owned(),
-            command,
+            command: command.into(),
         });
     }
 }

@@ -7,7 +7,7 @@ use crate::case::ast::Case;
 use crate::history::Ending;
 use crate::history::ended;
 use crate::interp::{Options, Stage};
-use crate::protocol::{Command, FromAdapter, Hello, VERSION};
+use crate::protocol::{Control, FromAdapter, Hello, VERSION};
 use crate::replay::procfs::Level;
 use crate::replay::session::{Heard, Pumped, broken, not_found_by_env};
 use crate::replay::{Fault, Target, needs, sys};
@@ -35,7 +35,7 @@ impl<'c> Run<'c, '_> {
         self.ask(
             Asked::Hello,
             "main",
-            Command::Hello {
+            Control::Hello {
                 protocol: VERSION,
                 socket,
                 kind,

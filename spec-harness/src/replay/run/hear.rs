@@ -5,7 +5,7 @@ use crate::case::ast::{Kind, Time};
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
 use crate::interp::{Beginning, Caller, Observed};
-use crate::protocol::{Begin, Command, ErrorReply, FromAdapter, FromPuppet, Order};
+use crate::protocol::{Begin, Control, ErrorReply, FromAdapter, FromPuppet, Order};
 use crate::replay::session::{Heard, Line, Pumped, broken};
 use crate::replay::tree::Worker;
 use crate::replay::{Fault, procfs};
@@ -126,7 +126,7 @@ impl Run<'_, '_> {
         self.sees(Observed::Returned(caller, result))?;
         if let Some(handle) = unkept {
             let by = self.name_of(caller);
-            self.ask(Asked::Handle, &by, Command::DropHandle { handle });
+            self.ask(Asked::Handle, &by, Control::DropHandle { handle });
         }
         Ok(())
     }

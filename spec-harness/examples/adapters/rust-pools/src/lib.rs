@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use spec_harness::adapter::{Answer, Program, puppet, serve};
-use spec_harness::protocol::{Command, Map, ErrorReply, Hello, WorkerKind};
+use spec_harness::protocol::{Call, ErrorReply, Hello, MapOptions, PoolOptions, WorkerKind};
 
 /// Something to run.
 pub type Work = Box<dyn FnOnce() + Send>;
@@ -134,13 +134,13 @@ impl<R: Rival> Program for Pools<R> {
         })
     }
 
-    fn call(&self, command: Command) -> Answer {
-        match command {
-            Command::Pool { pool, size, .. } => {
+    fn call(&self, call: Call) -> Answer {
+        match call {
+            Call::Pool(PoolOptions { pool, size, .. }) => {
                 let made = R::new(size.map(|size| size as usize))?;
                 lock(&self.pools).insert(pool, Arc::new(made));
             }
-            Command::Apply { pool, key } => {
+            Call::Apply { pool, key } => {
                 let there = self.pool(&pool)?;
                 let applied = catch_unwind(AssertUnwindSafe(|| there.apply(key)));
                 return match applied.map_err(panicked) {
@@ -149,13 +149,13 @@ impl<R: Rival> Program for Pools<R> {
                     Err(error) => Err(error),
                 };
             }
-            Command::ApplyAsync {
+            Call::ApplyAsync {
                 pool, key, handle, ..
             } => {
                 let made = self.submit(&pool, key)?;
                 lock(&self.handles).insert(handle, made);
             }
-            Command::Map(Map { pool, keys, .. }) => {
+            Call::Map(MapOptions { pool, keys, .. }) => {
                 let pool = self.pool(&pool)?;
                 let answers = catch_unwind(AssertUnwindSafe(|| pool.map(&keys)));
                 let answers = answers.map_err(panicked)?;
@@ -163,20 +163,20 @@ impl<R: Rival> Program for Pools<R> {
                 let values: Result<Vec<_>, _> = answers.into_iter().collect();
                 return values.map(Into::into);
             }
-            Command::Get { handle, timeout } => return got(&*self.handle(&handle)?, timeout),
-            Command::Wait { handle, timeout } => drop(self.handle(&handle)?.wait(timeout)),
-            Command::Ready { handle } => {
+            Call::Get { handle, timeout } => return got(&*self.handle(&handle)?, timeout),
+            Call::Wait { handle, timeout } => drop(self.handle(&handle)?.wait(timeout)),
+            Call::Ready { handle } => {
                 return Ok(lock(&self.handle(&handle)?.answer).is_some().into());
             }
-            Command::Successful { handle } => {
+            Call::Successful { handle } => {
                 return match &*lock(&self.handle(&handle)?.answer) {
                     None => Err(error("NotReady", "")),
                     Some(answer) => Ok(answer.is_ok().into()),
                 };
             }
-            Command::Close { pool } => self.pool(&pool)?.close(),
-            Command::Join { pool, .. } => self.pool(&pool)?.join(),
-            Command::Drop { pool } => drop(lock(&self.pools).remove(&pool)),
+            Call::Close { pool } => self.pool(&pool)?.close(),
+            Call::Join { pool, .. } => self.pool(&pool)?.join(),
+            Call::Drop { pool } => drop(lock(&self.pools).remove(&pool)),
             _ => return Err(error("Protocol", "not a call of these pools")),
         }
         Ok(().into())

@@ -1,19 +1,33 @@
 //! Every kind of step there is, and every key that stands beside one.
 
 use super::{Form, form};
+use crate::case::call::{Blank, Call, ImapOptions, MapAsyncOptions, MapOptions, PoolOptions};
 use crate::case::language::{Shape as S, Word, word};
 
-const MAP: &[&str] = &["over", "chunksize", "on"];
-const IMAP: &[&str] = &["over", "endless", "chunksize", "read_ahead", "on"];
-const MAP_ASYNC: &[&str] = &[
-    "over",
-    "chunksize",
-    "on",
-    "callback",
-    "error_callback",
-    "timeout",
-];
-const OVER: &[&str] = &["over"];
+const MAP: MapOptions<Blank> = MapOptions {
+    pool: (),
+    keys: (),
+    chunksize: None,
+};
+
+const MAP_ASYNC: MapAsyncOptions<Blank> = MapAsyncOptions {
+    pool: (),
+    keys: (),
+    chunksize: None,
+    handle: (),
+    callback: None,
+    error_callback: None,
+    timeout: None,
+};
+
+const IMAP: ImapOptions<Blank> = ImapOptions {
+    pool: (),
+    keys: (),
+    chunksize: None,
+    read_ahead: None,
+    endless: false,
+    iterator: (),
+};
 
 /// Every kind of step, in the order in which a list of them is shown.
 pub(in crate::case) const FORMS: &[Form] = &[
@@ -23,16 +37,14 @@ pub(in crate::case) const FORMS: &[Form] = &[
         "makes a pool of so many workers; it is the one that steps without `on` mean from now on",
         "- pool: { size: 2, name: p }",
     )
-    .calls()
-    .bare(),
+    .calls(Call::Pool(PoolOptions { pool: (), size: None, maxtasksperchild: None, initializer: None, queue: None })),
     form(
         "apply",
         S::Call,
         "runs one task and waits for its value, which is the result",
         "- apply: func(1)\n  as: value",
     )
-    .beside(&["on"])
-    .calls()
+    .calls(Call::Apply { pool: (), key: () })
     .yields(),
     form(
         "apply_async",
@@ -40,8 +52,7 @@ pub(in crate::case) const FORMS: &[Form] = &[
         "hands one task to the pool and goes on; the result is a handle",
         "- apply_async: func(1)\n  as: handle\n  takes: 0",
     )
-    .beside(&["on", "callback", "error_callback", "timeout"])
-    .calls()
+    .calls(Call::ApplyAsync { pool: (), key: (), handle: (), callback: None, error_callback: None, timeout: None })
     .yields(),
     form(
         "map",
@@ -49,9 +60,7 @@ pub(in crate::case) const FORMS: &[Form] = &[
         "runs a task for each item and waits; the result is the list of values, in the order of the items",
         "- map: func\n  over: range(6)\n  as: values",
     )
-    .beside(MAP)
-    .must(OVER)
-    .calls()
+    .calls(Call::Map(MAP))
     .yields(),
     form(
         "map_async",
@@ -59,9 +68,7 @@ pub(in crate::case) const FORMS: &[Form] = &[
         "hands a task for each item to the pool and goes on; the result is one handle for the list of values",
         "- map_async: func\n  over: \"[3, 1, 2]\"\n  as: handle",
     )
-    .beside(MAP_ASYNC)
-    .must(OVER)
-    .calls()
+    .calls(Call::MapAsync(MAP_ASYNC))
     .yields(),
     form(
         "starmap",
@@ -69,9 +76,7 @@ pub(in crate::case) const FORMS: &[Form] = &[
         "as `map`, and each item is a tuple of arguments",
         "- starmap: add\n  over: \"[(0, 1), (2, 3)]\"\n  as: sums",
     )
-    .beside(MAP)
-    .must(OVER)
-    .calls()
+    .calls(Call::Starmap(MAP))
     .yields(),
     form(
         "starmap_async",
@@ -79,9 +84,7 @@ pub(in crate::case) const FORMS: &[Form] = &[
         "as `map_async`, and each item is a tuple of arguments",
         "- starmap_async: add\n  over: \"[(0, 1), (2, 3)]\"\n  as: handle",
     )
-    .beside(MAP_ASYNC)
-    .must(OVER)
-    .calls()
+    .calls(Call::StarmapAsync(MAP_ASYNC))
     .yields(),
     form(
         "imap",
@@ -89,30 +92,23 @@ pub(in crate::case) const FORMS: &[Form] = &[
         "runs a task for each item; the result is an iterator over the values, in the order of the items",
         "- imap: func\n  over: range(6)\n  as: iterator",
     )
-    .beside(IMAP)
-    .must(OVER)
-    .calls()
-    .yields()
-    .kept(),
+    .calls(Call::Imap(IMAP))
+    .yields(),
     form(
         "imap_unordered",
         S::Task,
         "as `imap`, and the values come as tasks end",
         "- imap_unordered: func\n  over: range(6)\n  as: iterator",
     )
-    .beside(IMAP)
-    .must(OVER)
-    .calls()
-    .yields()
-    .kept(),
+    .calls(Call::ImapUnordered(IMAP))
+    .yields(),
     form(
         "next",
         S::Expr,
         "waits for the next value of an iterator, which is the result",
         "- next: it\n  as: value",
     )
-    .beside(&["timeout"])
-    .calls()
+    .calls(Call::Next { iterator: (), timeout: None })
     .yields(),
     form(
         "get",
@@ -120,8 +116,7 @@ pub(in crate::case) const FORMS: &[Form] = &[
         "waits for what a handle stands for: the value is the result, an error ends the step",
         "- get: r\n  timeout: 1\n  raises: TimedOut",
     )
-    .beside(&["timeout"])
-    .calls()
+    .calls(Call::Get { handle: (), timeout: None })
     .yields(),
     form(
         "wait",
@@ -129,15 +124,14 @@ pub(in crate::case) const FORMS: &[Form] = &[
         "waits until a handle has its value or error; never fails",
         "- wait: r\n  timeout: 1",
     )
-    .beside(&["timeout"])
-    .calls(),
+    .calls(Call::Wait { handle: (), timeout: None }),
     form(
         "ready",
         S::Expr,
         "whether a handle has its value or error",
         "- ready: r\n  as: there",
     )
-    .calls()
+    .calls(Call::Ready { handle: () })
     .yields(),
     form(
         "successful",
@@ -145,7 +139,7 @@ pub(in crate::case) const FORMS: &[Form] = &[
         "whether a handle has its value, not an error; `NotReady` where it has neither",
         "- successful: r\n  raises: NotReady",
     )
-    .calls()
+    .calls(Call::Successful { handle: () })
     .yields(),
     form(
         "close",
@@ -153,62 +147,51 @@ pub(in crate::case) const FORMS: &[Form] = &[
         "the pool takes no more work; what it has still runs",
         "- close",
     )
-    .beside(&["on"])
-    .calls()
-    .bare(),
+    .calls(Call::Close { pool: () }),
     form(
         "terminate",
         S::PoolName,
         "the pool drops what waits, and stops what runs where its workers can be stopped",
         "- terminate",
     )
-    .beside(&["on"])
-    .calls()
-    .bare(),
+    .calls(Call::Terminate { pool: () }),
     form(
         "join",
         S::PoolName,
         "waits until all workers have left; refused before `close` or `terminate`",
         "- join:\n  raises: StillRunning",
     )
-    .beside(&["on", "timeout"])
-    .calls()
-    .bare(),
+    .calls(Call::Join { pool: (), timeout: None }),
     form(
         "drop",
         S::PoolName,
         "lets go of a pool, as the end of its scope does",
         "- drop",
     )
-    .beside(&["on"])
-    .calls()
-    .bare(),
+    .calls(Call::Drop { pool: () }),
     form(
         "process",
         S::Call,
         "makes a bare `Process` (on threads, its twin) that will run one task; the result is the process",
         "- process: func(1)\n  as: other",
     )
-    .beside(&["daemon"])
-    .calls()
-    .yields()
-    .kept(),
-    form("start", S::Expr, "starts a process", "- start: p").calls(),
+    .calls(Call::Process { process: (), key: (), daemon: false })
+    .yields(),
+    form("start", S::Expr, "starts a process", "- start: p").calls(Call::Start { process: () }),
     form(
         "join_process",
         S::Expr,
         "waits until a process has ended",
         "- join_process: p\n  timeout: 1",
     )
-    .beside(&["timeout"])
-    .calls(),
+    .calls(Call::JoinProcess { process: (), timeout: None }),
     form(
         "is_alive",
         S::Expr,
         "whether a process runs",
         "- is_alive: p\n  as: alive",
     )
-    .calls()
+    .calls(Call::IsAlive { process: () })
     .yields(),
     form(
         "exitcode",
@@ -216,7 +199,7 @@ pub(in crate::case) const FORMS: &[Form] = &[
         "how a process ended: `None` before its end, its code, or minus the signal",
         "- exitcode: p\n  as: code",
     )
-    .calls()
+    .calls(Call::Exitcode { process: () })
     .yields(),
     form(
         "terminate_process",
@@ -224,8 +207,8 @@ pub(in crate::case) const FORMS: &[Form] = &[
         "sends SIGTERM to a process",
         "- terminate_process: p",
     )
-    .calls(),
-    form("kill", S::Expr, "sends SIGKILL to a process", "- kill: p").calls(),
+    .calls(Call::TerminateProcess { process: () }),
+    form("kill", S::Expr, "sends SIGKILL to a process", "- kill: p").calls(Call::Kill { process: () }),
     form(
         "kill_worker",
         S::Expr,
