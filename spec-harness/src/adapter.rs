@@ -30,7 +30,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use pool_core::{Pool, StartError, Timers};
+use pool_core::{Pool, StartError, TaskStats, Timers};
 
 use crate::protocol::{
     Call, Command, Control, ErrorReply, Hello, Request, VERSION, WorkerKind, read_line,
@@ -64,6 +64,8 @@ pub trait Subject: 'static {
     const INITIALIZES: bool = false;
     /// Whether its queue can have a bound.
     const BOUNDS: bool = false;
+    /// Whether its pools count what they do.
+    const COUNTS: bool = false;
     /// The commands that its bare processes obey, `process` among them; empty when it has none.
     const BARE: &'static [&'static str] = &[];
 
@@ -72,6 +74,12 @@ pub trait Subject: 'static {
     /// # Errors
     /// As the pool's constructor.
     fn pool(wish: PoolWish, timers: Timers) -> Result<Self::Pool, StartError>;
+
+    /// What a pool has counted. It is asked for only where [`Subject::COUNTS`] is true.
+    fn stats(pool: &Self::Pool) -> TaskStats {
+        let _ = pool;
+        TaskStats::default()
+    }
 
     /// Makes a bare process (or its thread twin) that will run `body(key)` and whose only source of time is
     /// `timers`; `None` when there is no such thing.

@@ -145,6 +145,10 @@ impl<S: Subject> Calls<S> {
                 .successful()
                 .map(Value::from)
                 .map_err(refused),
+            Call::Stats { pool } => {
+                let stats = S::stats(&*self.pool(&pool)?);
+                Ok(vec![stats.submitted, stats.ended, stats.errors].into())
+            }
             Call::Close { pool } => {
                 self.pool(&pool)?.close();
                 nothing()

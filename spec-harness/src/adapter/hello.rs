@@ -42,6 +42,7 @@ pub(super) fn hello<S: Subject>() -> Hello {
         ("maxtasksperchild", S::SHARES),
         ("initializer", S::INITIALIZES),
         ("queue", S::BOUNDS),
+        ("stats", S::COUNTS),
     ];
     let wishes = wishes.into_iter().filter(|(_, granted)| *granted);
     let wishes: Vec<&str> = wishes.map(|(wish, _)| wish).collect();

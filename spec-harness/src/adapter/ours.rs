@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pool_core::{StartError, Timers};
+use pool_core::{StartError, TaskStats, Timers};
 use pool_process::ProcessPool;
 use pool_thread::ThreadPool;
 
@@ -21,6 +21,7 @@ impl Subject for Threads {
     const SHARES: bool = true;
     const INITIALIZES: bool = true;
     const BOUNDS: bool = true;
+    const COUNTS: bool = true;
     const BARE: &'static [&'static str] = &["process", "start", "join_process", "is_alive"];
 
     fn pool(wish: PoolWish, timers: Timers) -> Result<ThreadPool, StartError> {
@@ -38,6 +39,10 @@ impl Subject for Threads {
             builder = builder.queue(tasks);
         }
         builder.build()
+    }
+
+    fn stats(pool: &ThreadPool) -> TaskStats {
+        pool.stats().tasks
     }
 
     fn bare(body: fn(u64), key: u64, _daemon: bool, timers: Timers) -> Option<Box<dyn Bare>> {
@@ -88,6 +93,7 @@ impl Subject for Processes {
     const SHARES: bool = true;
     const INITIALIZES: bool = true;
     const BOUNDS: bool = true;
+    const COUNTS: bool = true;
     const BARE: &'static [&'static str] = &[
         "process",
         "start",
@@ -114,6 +120,10 @@ impl Subject for Processes {
             builder = builder.queue(tasks);
         }
         builder.build()
+    }
+
+    fn stats(pool: &ProcessPool) -> TaskStats {
+        pool.stats().tasks
     }
 
     fn bare(body: fn(u64), key: u64, daemon: bool, timers: Timers) -> Option<Box<dyn Bare>> {

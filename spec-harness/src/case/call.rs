@@ -180,6 +180,12 @@ pub enum Call<V: Values = Plain> {
         /// The pool.
         pool: V::Pool,
     },
+    /// What the pool has counted: a list of how many tasks (chunks) it was given, how many of them have ended or never will run,
+    /// and how many errors came of them.
+    Stats {
+        /// The pool.
+        pool: V::Pool,
+    },
     /// Waits until the pool's workers have gone.
     Join {
         /// The pool.
@@ -426,6 +432,7 @@ impl<V: Values> Call<V> {
             Call::Successful { .. } => "successful",
             Call::Close { .. } => "close",
             Call::Terminate { .. } => "terminate",
+            Call::Stats { .. } => "stats",
             Call::Join { .. } => "join",
             Call::Drop { .. } => "drop",
             Call::Process { .. } => "process",
@@ -502,6 +509,9 @@ impl<V: Values> Call<V> {
                 pool: c.pool(pool)?,
             },
             Call::Terminate { pool } => Call::Terminate {
+                pool: c.pool(pool)?,
+            },
+            Call::Stats { pool } => Call::Stats {
                 pool: c.pool(pool)?,
             },
             Call::Join { pool, timeout } => Call::Join {

@@ -102,6 +102,7 @@ pub(in crate::case) const ABILITIES: &[Named] = &[
     named("terminate", "`terminate`"),
     named("join", "`join`"),
     named("join_timeout", "`join` with a `timeout`"),
+    named("stats", "tells what a pool has counted (ours alone)"),
     named("drop", "lets go of a pool"),
     named("process", "makes a bare Process, or its twin on threads"),
     named("start", "`start` of a Process"),

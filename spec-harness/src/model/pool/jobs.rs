@@ -13,6 +13,7 @@ pub(super) struct Job {
     work: Work,
     /// What its tasks came to, by place.
     ends: Vec<Outcome>,
+    chunks: usize,
     chunks_left: usize,
     /// The first error that arrived.
     error: Option<Raised>,
@@ -36,19 +37,35 @@ impl Pool {
     pub(super) fn let_in(&mut self, work: Work) -> Result<JobId, Raised> {
         let (items, id) = (work.keys.len(), self.jobs.len());
         let size = self.chunk_size(&work)?;
-        let chunks_left = self.workers.enqueue(id, &work, size);
+        let chunks = self.workers.enqueue(id, &work, size);
         // O6: a map of nothing is ready at once and calls nobody back.
-        let nothing = chunks_left == 0;
+        let nothing = chunks == 0;
         self.jobs.push(Job {
             work,
             ends: vec![Ok(Value::None); items],
-            chunks_left,
+            chunks,
+            chunks_left: chunks,
             error: None,
             outcome: nothing.then(|| Ok(Value::List(Vec::new()))),
             decided: 0,
             ready: nothing,
         });
         Ok(id)
+    }
+
+    /// R14: tasks (chunks) that were given to the pool, those of them that have ended or never will run, and the errors that
+    /// came of them: one of a call or a map, one of each item of an imap.
+    pub(in crate::model) fn stats(&self) -> Value {
+        let submitted: usize = self.jobs.iter().map(|job| job.chunks).sum();
+        let unfinished = self.workers.queued().len() + self.workers.at_work().count();
+        let errors = |job: &Job| match &job.outcome {
+            _ if job.work.settled => job.ends.iter().filter(|end| end.is_err()).count(),
+            Some(Err(error)) if error.kind != "Terminated" => 1,
+            _ => 0,
+        };
+        let errors: usize = self.jobs.iter().map(errors).sum();
+        let counts = [submitted, submitted - unfinished, errors];
+        Value::List(counts.map(|n| Value::Int(n as i64)).to_vec())
     }
 
     /// C5, O10: chunks that have places of the queue; those of an imap have a bound of their own.

@@ -65,6 +65,10 @@ impl World {
                     .ok_or(raised("NotReady", "task not ready"))?;
                 return Ok(Awaits::No(Value::Bool(outcome.is_ok())));
             }
+            Call::Stats { pool } => {
+                let pool = self.pool(pool)?;
+                return Ok(Awaits::No(self.pools[pool].stats()));
+            }
             Call::Close { pool } => {
                 let pool = self.pool(pool)?;
                 self.pools[pool].close();

@@ -163,6 +163,14 @@ pub(in crate::case) const FORMS: &[Form] = &[
     )
     .calls(Call::Join { pool: (), timeout: None }),
     form(
+        "stats",
+        S::PoolName,
+        "what a pool has counted: tasks (chunks) it was given, those that have ended or never will run, errors",
+        "- stats:\n  as: counts",
+    )
+    .calls(Call::Stats { pool: () })
+    .yields(),
+    form(
         "drop",
         S::PoolName,
         "lets go of a pool, as the end of its scope does",
