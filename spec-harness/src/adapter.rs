@@ -15,8 +15,6 @@ mod clock;
 mod handle;
 mod hello;
 mod named;
-#[cfg(feature = "cli")]
-pub mod ours;
 mod parcel;
 pub mod puppet;
 mod wire;

@@ -16,6 +16,7 @@ mod known;
 mod list;
 mod matrix;
 mod new;
+mod ours;
 mod output;
 mod picture;
 mod plot;
@@ -35,7 +36,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use spec_harness::adapter::{adapter_main, ours};
+use spec_harness::adapter::adapter_main;
 use spec_harness::interp::Deviations;
 
 use output::Output;

@@ -47,31 +47,43 @@ pub mod protocol;
 
 pub mod adapter;
 
+#[cfg(feature = "suite")]
 pub mod history;
 
+#[cfg(feature = "suite")]
 pub mod interp;
 
+#[cfg(feature = "suite")]
 pub mod judge;
 
+#[cfg(feature = "suite")]
 pub mod picture;
 
+#[cfg(feature = "suite")]
 pub mod record;
 
+#[cfg(feature = "suite")]
 pub mod story;
 
+#[cfg(feature = "suite")]
 pub mod replay;
 
+#[cfg(feature = "suite")]
 pub mod model;
 
+#[cfg(feature = "suite")]
 pub mod author;
 
+#[cfg(feature = "suite")]
 pub mod contract;
 
 #[cfg(feature = "random")]
 pub mod random;
 
+#[cfg(feature = "suite")]
 pub mod target;
 
+#[cfg(feature = "suite")]
 pub mod conformance;
 
 // The examples of the package's own page.

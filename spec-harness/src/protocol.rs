@@ -21,7 +21,9 @@ mod request;
 mod submission;
 
 pub use crate::case::call::{Call, ImapOptions, MapAsyncOptions, MapOptions, PoolOptions};
+#[cfg(feature = "suite")]
 pub use crate::case::language::{abilities, errors};
+#[cfg(feature = "suite")]
 use crate::case::suggest::did_you_mean;
 pub use lines::{LineBuffer, LineError, MAX_LINE, read_line};
 pub use request::{Command, Control, Request};
@@ -212,7 +214,7 @@ pub struct Hello {
     pub version: String,
     /// The kinds of worker that it has.
     pub kinds: Vec<WorkerKind>,
-    /// What it can do, in the words of [`abilities`].
+    /// What it can do, in the words of the abilities of `PROTOCOL.md`.
     pub can: Vec<String>,
     /// Rows of the contract that it does not follow, each with the reason.
     #[serde(default)]
@@ -227,6 +229,7 @@ impl Hello {
     ///
     /// # Errors
     /// The word, and what may be meant.
+    #[cfg(feature = "suite")]
     pub fn check_abilities(&self) -> Result<(), String> {
         let names = || abilities().map(|(name, _)| name);
         let known =

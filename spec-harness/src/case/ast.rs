@@ -1,13 +1,23 @@
 //! What a case file says, with the place of each thing that an error may have to name.
 
+#[cfg(feature = "suite")]
+mod case;
+#[cfg(feature = "suite")]
 mod expect;
+#[cfg(feature = "suite")]
 mod step;
+#[cfg(feature = "suite")]
 mod task;
 
 use std::fmt;
 
+#[cfg(feature = "suite")]
+pub use case::Case;
+#[cfg(feature = "suite")]
 pub use expect::{Claim, Edge, Expect, Fate, Line, Order, TaskSet, Ties, Truth, Which, Workers};
+#[cfg(feature = "suite")]
 pub use step::{Action, MapCall, Step, TaskCall, Written};
+#[cfg(feature = "suite")]
 pub use task::{Op, OpKind, TaskDef};
 
 /// A stretch of a case file: byte offsets into its text.
@@ -55,52 +65,6 @@ impl fmt::Display for Time {
             return write!(f, "{whole}");
         }
         write!(f, "{whole}.{}", format!("{rest:06}").trim_end_matches('0'))
-    }
-}
-
-/// One case file: a program that uses pools, and what must be seen when it runs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Case {
-    /// Topic and file name without its ending: `close/join-waits`.
-    pub name: String,
-    /// One line that says what the case shows.
-    pub title: String,
-    /// The document and example it is taken from, as `004#S004-1`; `None` for a case of our own.
-    pub source: Option<Spanned<String>>,
-    /// Rows of the contract that it shows.
-    pub covers: Vec<Spanned<String>>,
-    /// Free words to select by.
-    pub tags: Vec<String>,
-    /// Abilities the implementation must have beyond those its steps imply.
-    pub needs: Vec<Spanned<String>>,
-    /// The one kind of worker the case is for, when it is not for both.
-    pub only: Option<Spanned<Kind>>,
-    /// The task functions, in the file's order.
-    pub tasks: Vec<TaskDef>,
-    /// The main program.
-    pub main: Vec<Step>,
-    /// What must be seen.
-    pub expect: Expect,
-    /// What must be seen instead on one kind of worker, by its nature; replaces the parts it names.
-    pub on: Vec<(Spanned<Kind>, Expect)>,
-}
-
-impl Case {
-    /// Whether nothing that is seen can be wrong: no part of `expect` is there that is judged, and no step says what it must come to.
-    pub fn expects_nothing(&self) -> bool {
-        let silent = |expect: &Expect| {
-            let judged = Expect {
-                ties: None,
-                claims: vec![],
-                ..expect.clone()
-            };
-            judged == Expect::default()
-        };
-        let mut bodies = self.tasks.iter().map(|task| &task.body);
-        silent(&self.expect)
-            && self.on.iter().all(|(_, expect)| silent(expect))
-            && !self.main.iter().any(Step::expects)
-            && !bodies.any(|body| body.iter().any(Op::expects))
     }
 }
 

@@ -83,7 +83,7 @@ impl Call {
     }
 
     /// Has the call take at most so many seconds, where it is one that can.
-    pub(crate) fn set_limit(&mut self, seconds: Option<f64>) {
+    pub fn set_limit(&mut self, seconds: Option<f64>) {
         if let Some(timeout) = self.timeout_mut() {
             *timeout = seconds;
         }

@@ -1,4 +1,4 @@
-//! This project's own two backends as subjects: the only place of the harness that knows them.
+//! The adapters of this project's own two backends: the only place of the harness that knows them.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use pool_core::{StartError, TaskStats, Timers};
 use pool_process::ProcessPool;
 use pool_thread::ThreadPool;
 
-use super::{Bare, PoolWish, Subject, puppet};
-use crate::protocol::{ErrorReply, WorkerKind};
+use spec_harness::adapter::{Bare, PoolWish, Subject, puppet};
+use spec_harness::protocol::{ErrorReply, WorkerKind};
 
 /// `pool-thread`.
 #[derive(Debug)]
-pub struct Threads;
+pub(super) struct Threads;
 
 impl Subject for Threads {
     type Pool = ThreadPool;
@@ -46,27 +46,29 @@ impl Subject for Threads {
     }
 
     fn bare(body: fn(u64), key: u64, _daemon: bool, timers: Timers) -> Option<Box<dyn Bare>> {
-        Some(Box::new(
-            pool_thread::Process::new(body, key).timers(timers),
-        ))
+        let process = pool_thread::Process::new(body, key).timers(timers);
+        Some(Box::new(BareThread(process)))
     }
 }
 
-impl Bare for pool_thread::Process {
+/// `pool-thread`'s twin of a process.
+struct BareThread(pool_thread::Process);
+
+impl Bare for BareThread {
     fn start(&self) -> Result<(), ErrorReply> {
-        self.start().map_err(refused_by_thread)
+        self.0.start().map_err(refused_by_thread)
     }
 
     fn join(&self, limit: Option<Duration>) -> Result<(), ErrorReply> {
         match limit {
-            None => self.join(),
-            Some(limit) => self.join_timeout(limit).map(|_ended| ()),
+            None => self.0.join(),
+            Some(limit) => self.0.join_timeout(limit).map(|_ended| ()),
         }
         .map_err(refused_by_thread)
     }
 
     fn is_alive(&self) -> Result<bool, ErrorReply> {
-        Ok(self.is_alive())
+        Ok(self.0.is_alive())
     }
 }
 
@@ -83,7 +85,7 @@ fn refused_by_thread(error: pool_thread::ProcessError) -> ErrorReply {
 
 /// `pool-process`.
 #[derive(Debug)]
-pub struct Processes;
+pub(super) struct Processes;
 
 impl Subject for Processes {
     type Pool = ProcessPool;
@@ -127,45 +129,47 @@ impl Subject for Processes {
     }
 
     fn bare(body: fn(u64), key: u64, daemon: bool, timers: Timers) -> Option<Box<dyn Bare>> {
-        Some(Box::new(
-            pool_process::Process::new(body, key)
-                .daemon(daemon)
-                .timers(timers),
-        ))
+        let process = pool_process::Process::new(body, key)
+            .daemon(daemon)
+            .timers(timers);
+        Some(Box::new(BareProcess(process)))
     }
 }
 
-impl Bare for pool_process::Process {
+/// `pool-process`'s process.
+struct BareProcess(pool_process::Process);
+
+impl Bare for BareProcess {
     fn start(&self) -> Result<(), ErrorReply> {
-        self.start().map_err(refused_by_process)
+        self.0.start().map_err(refused_by_process)
     }
 
     fn join(&self, limit: Option<Duration>) -> Result<(), ErrorReply> {
         match limit {
-            None => self.join(),
-            Some(limit) => self.join_timeout(limit).map(|_ended| ()),
+            None => self.0.join(),
+            Some(limit) => self.0.join_timeout(limit).map(|_ended| ()),
         }
         .map_err(refused_by_process)
     }
 
     fn is_alive(&self) -> Result<bool, ErrorReply> {
-        self.is_alive().map_err(refused_by_process)
+        self.0.is_alive().map_err(refused_by_process)
     }
 
     fn exitcode(&self) -> Result<Option<i32>, ErrorReply> {
-        self.exitcode().map_err(refused_by_process)
+        self.0.exitcode().map_err(refused_by_process)
     }
 
     fn pid(&self) -> Result<Option<u32>, ErrorReply> {
-        self.pid().map_err(refused_by_process)
+        self.0.pid().map_err(refused_by_process)
     }
 
     fn terminate(&self) -> Result<(), ErrorReply> {
-        self.terminate().map_err(refused_by_process)
+        self.0.terminate().map_err(refused_by_process)
     }
 
     fn kill(&self) -> Result<(), ErrorReply> {
-        self.kill().map_err(refused_by_process)
+        self.0.kill().map_err(refused_by_process)
     }
 }
 
