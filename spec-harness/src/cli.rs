@@ -9,7 +9,6 @@ mod claims;
 mod contract;
 mod diff;
 mod doctor;
-mod explain;
 mod failures;
 mod keep;
 mod known;
@@ -60,10 +59,8 @@ enum Command {
     Random(RandomArgs),
     /// Show every built-in case, or every row of the contract, on each implementation
     Matrix(MatrixArgs),
-    /// Draw a case: who did what from when to when
+    /// Draw a case: who did what from when to when, and who waited for whom
     Plot(PlotArgs),
-    /// Tell a case instant by instant: what happens, who waits for what, why the clock moves
-    Explain(Subject),
     /// List cases
     List(ListArgs),
     /// Read case files and say what is wrong with them
@@ -372,7 +369,6 @@ pub(crate) fn main() -> ExitCode {
             known: Some(target),
             ..
         }) => known::list(&target, &mut out),
-        Command::Explain(args) => explain::explain(&args, &mut out),
         Command::Plot(args) => plot::plot(&args, &mut out),
         Command::Random(args) => random::random(&args, &mut out),
         Command::List(args) => list::list(&args, &mut out),

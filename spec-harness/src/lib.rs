@@ -63,9 +63,6 @@ pub mod picture;
 pub mod record;
 
 #[cfg(feature = "suite")]
-pub mod story;
-
-#[cfg(feature = "suite")]
 pub mod replay;
 
 #[cfg(feature = "suite")]

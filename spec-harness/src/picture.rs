@@ -18,6 +18,9 @@ mod build;
 mod said;
 pub mod svg;
 pub mod text;
+mod waits;
+
+pub use waits::{Waits, waits};
 
 use crate::case::ast::{Fate, Time};
 

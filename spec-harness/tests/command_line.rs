@@ -429,7 +429,8 @@ mod showing {
         let said = said.ends_with(0);
         said.says("tutorial/S004-1 on thread workers, as the model has it")
             .says("tutorial/S004-1 on process workers, as the model has it")
-            .says("never ran  ┄func(4) … func(9), 6 tasks┄");
+            .says("never ran  ┄func(4) … func(9), 6 tasks┄")
+            .says("func(4) … func(9) (6 tasks) wait for a free worker");
         let said = harness(&["plot", DEATH, "--on", "thread,process", "--ascii"]).ends_with(0);
         said.says("on process (pool-process ")
             .says("thread: pool-thread cannot `exit_self`")
@@ -456,16 +457,6 @@ mod showing {
         harness(&["plot", "S004-1", "--svg", "-"])
             .ends_with(2)
             .complains("these differ: thread workers, as the model has it; process workers");
-    }
-
-    #[test]
-    fn explain_says_who_waits_for_what() {
-        let said = harness(&["explain", "S004-1", "--on", "model:process"]).ends_with(0);
-        said.says("  · func(4) … func(9) (6 tasks) wait for a free worker\n")
-            .says("  → nobody can move before 1.5: the clock goes there, and main goes on\n");
-        harness(&["explain", DEATH, "--on", "thread"])
-            .ends_with(2)
-            .complains("thread: pool-thread cannot `exit_self`");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use spec_harness::history::{History, What, Who};
 use spec_harness::judge::report::width;
 use spec_harness::model::{Prediction, predict};
 use spec_harness::picture::text::{Look, lines, plain};
-use spec_harness::picture::{Ink, LaneKind, Picture, svg};
+use spec_harness::picture::{self, Ink, LaneKind, Picture, svg};
 
 /// Every built-in case, on every kind of worker that it is for, as the model has it.
 fn histories() -> Vec<(String, History)> {
@@ -280,4 +280,31 @@ fn calls_of_a_loop_are_told_once() {
             "join pool"
         ]
     );
+}
+
+#[test]
+fn who_waits_for_whom_reads_like_this() {
+    let cases = [
+        ("tutorial/S004-1", Kind::Process),
+        ("inside/a-callback-waits-for-another-job", Kind::Process),
+        ("imap/reads-no-further-than-it-may", Kind::Thread),
+        ("death/a-worker-that-ignores-sigterm", Kind::Process),
+    ];
+    let mut shown = String::new();
+    for (name, kind) in cases {
+        let case = spec_cases::CASES.iter().find(|(known, _)| *known == name);
+        let case = Case::parse(name, case.expect("it exists").1).expect("it is in order");
+        let history = predict(&case, kind).ran().expect("it is for this kind");
+        shown += &format!("{name} on {kind}\n\n");
+        for waits in picture::waits(&history) {
+            shown += &format!("at {}\n", waits.at);
+            shown.extend(waits.lines.iter().map(|line| format!("  {line}\n")));
+        }
+        shown += "\n";
+    }
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("shown");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!("waits", shown));
 }

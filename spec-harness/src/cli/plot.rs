@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use spec_harness::picture::{Picture, svg};
+use spec_harness::picture::{self as drawn, Picture, Waits, svg};
 
 use super::output::{FAINT, Output, STRONG, paint};
 use super::{Came, PlotArgs, Refusal, check, picture, subject};
@@ -13,13 +13,13 @@ pub(super) fn plot(args: &PlotArgs, out: &mut Output) -> Result<Came, Refusal> {
         Err(bad) => return Ok(check::show(&[bad], out)),
     };
     let case = &chosen.case;
-    let mut pictures: Vec<(String, Picture)> = Vec::new();
+    let mut pictures: Vec<(String, Picture, Vec<Waits>)> = Vec::new();
     let (seen, refused) = subject::seen(&args.subject, case, args.real_clock, out)?;
     for seen in seen {
         let picture = Picture::of(&seen.history);
-        match pictures.iter_mut().find(|(_, known)| *known == picture) {
-            Some((on, _)) => *on += &format!("; {}", seen.on),
-            None => pictures.push((seen.on, picture)),
+        match pictures.iter_mut().find(|(_, known, _)| *known == picture) {
+            Some((on, ..)) => *on += &format!("; {}", seen.on),
+            None => pictures.push((seen.on, picture, drawn::waits(&seen.history))),
         }
     }
     if let Some(file) = &args.svg {
@@ -27,10 +27,20 @@ pub(super) fn plot(args: &PlotArgs, out: &mut Output) -> Result<Came, Refusal> {
     }
     let look = picture::look(args.columns, args.ascii);
     out.line(paint(STRONG, &case.title));
-    for (on, picture) in &pictures {
+    for (on, picture, waits) in &pictures {
         out.line(paint(FAINT, format!("{} on {on}", case.name)));
         out.line("");
         picture::show(picture, look, "", out);
+        for Waits { at, lines } in waits {
+            for (index, line) in lines.iter().enumerate() {
+                let at = if index == 0 {
+                    format!("at {at}")
+                } else {
+                    String::new()
+                };
+                out.line(paint(FAINT, format!("{at:<10} {line}")));
+            }
+        }
         out.line("");
     }
     for why in refused {
@@ -42,11 +52,11 @@ pub(super) fn plot(args: &PlotArgs, out: &mut Output) -> Result<Came, Refusal> {
 fn write(
     file: &Path,
     title: &str,
-    pictures: &[(String, Picture)],
+    pictures: &[(String, Picture, Vec<Waits>)],
     out: &mut Output,
 ) -> Result<Came, Refusal> {
-    let [(on, picture)] = pictures else {
-        let on: Vec<&str> = pictures.iter().map(|(on, _)| on.as_str()).collect();
+    let [(on, picture, _)] = pictures else {
+        let on: Vec<&str> = pictures.iter().map(|(on, ..)| on.as_str()).collect();
         return Err(format!(
             "one file holds one picture, and these differ: {}; choose one with --on",
             on.join("; ")

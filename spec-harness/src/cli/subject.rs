@@ -1,4 +1,4 @@
-//! One case as it happens on the model or on implementations: what `plot` and `explain` tell of.
+//! One case as it happens on the model or on implementations, for `plot`.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,11 +1,11 @@
-//! Who rests at a moment, and until when or for what.
+//! Who waits for whom, and when that begins.
 
 use std::collections::BTreeSet;
 
-use super::{Teller, listed, tasks};
 use crate::case::ast::{Fate, Time};
-use crate::history::{Key, What, Who};
-use crate::judge::facts::{Called, stream};
+use crate::history::{History, Key, Who};
+use crate::judge::facts::{Called, Facts, stream};
+use crate::judge::lanes::Lanes;
 use crate::protocol::Call;
 
 /// Whether a call hands work in and does not wait for its value.
@@ -13,41 +13,73 @@ fn is_async(command: &Call) -> bool {
     command.job().is_some_and(|job| job.later.is_some())
 }
 
-impl Teller<'_> {
-    /// Everybody who rests before the event of this moment.
-    pub(super) fn waits(&self, moment: usize) -> Vec<String> {
+/// What begins to wait at an instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waits {
+    /// When.
+    pub at: Time,
+    /// Who waits for what when all that happens then has happened, a line each; what waited so before is not repeated.
+    pub lines: Vec<String>,
+}
+
+/// Who waits for whom in a run, real or predicted, instant by instant.
+///
+/// # Examples
+/// ```
+/// use spec_harness::case::ast::{Case, Kind};
+/// use spec_harness::model::predict;
+/// use spec_harness::picture;
+///
+/// let text = "spec: 1\ntitle: t\ntasks:\n  nap(i):\n    - sleep: 1\nmain:\n  - pool: 1\n  - apply: nap(1)\n";
+/// let case = Case::parse("nap", text).expect("it is in order");
+/// let history = predict(&case, Kind::Thread).ran().expect("it needs nothing");
+/// let waits = picture::waits(&history);
+/// assert_eq!(waits[0].lines, ["main waits in `apply nap(1)` for nap(1) on w0"]);
+/// ```
+pub fn waits(history: &History) -> Vec<Waits> {
+    let waiting = Waiting {
+        facts: Facts::of(history),
+        lanes: Lanes::of(history),
+    };
+    let (mut all, mut before) = (Vec::new(), Vec::new());
+    let mut moment = 0;
+    while let Some(event) = history.events.get(moment) {
+        let at = event.at;
+        let instant = history.events[moment..].iter();
+        moment += instant.take_while(|event| event.at == at).count();
+        let lines = waiting.at(moment);
+        let new = lines.iter().filter(|line| !before.contains(*line));
+        let new: Vec<String> = new.cloned().collect();
+        if !new.is_empty() {
+            all.push(Waits { at, lines: new });
+        }
+        before = lines;
+    }
+    all
+}
+
+/// A history with what is needed to say who waits.
+struct Waiting<'h> {
+    facts: Facts<'h>,
+    lanes: Lanes,
+}
+
+impl<'h> Waiting<'h> {
+    /// Everybody who waits before the event of this moment.
+    fn at(&self, moment: usize) -> Vec<String> {
         let events = self.facts.events();
         let mut told = Vec::new();
-        let exited = events[..moment]
-            .iter()
-            .any(|event| matches!(event.what, What::Exit { .. }));
         let mut actors: Vec<&Who> = Vec::new();
         for event in &events[..moment] {
             if !matches!(event.who, Who::Puppet(_)) && !actors.contains(&&event.who) {
                 actors.push(&event.who);
             }
         }
-        for who in actors {
+        let bodies: Vec<Who> = self.running(moment).into_iter().map(Who::Puppet).collect();
+        for who in actors.into_iter().chain(&bodies) {
             if let Some(call) = self.open_call(who, moment) {
                 told.push(self.waits_in(who, call, moment));
-            } else if let (false, Some(until)) = (exited, self.next_of(who, moment)) {
-                told.push(format!("{} sleeps until {until}", self.who(who)));
             }
-        }
-        for key in self.running(moment) {
-            let who = Who::Puppet(key);
-            let on = match self.lanes.get(key) {
-                "parent" => String::new(),
-                lane => format!(" on {lane}"),
-            };
-            if let Some(call) = self.open_call(&who, moment) {
-                told.push(self.waits_in(&who, call, moment));
-                continue;
-            }
-            told.push(match self.next_of(&who, moment) {
-                Some(until) => format!("{}{on} is busy until {until}", self.facts.name(key)),
-                None => format!("{}{on} is busy", self.facts.name(key)),
-            });
         }
         let (streamed, queued): (Vec<Key>, Vec<Key>) = self
             .queued(moment)
@@ -189,7 +221,7 @@ impl Teller<'_> {
     }
 
     /// Tasks that a failure in their chunk keeps from running.
-    pub(super) fn skips(&self, failed: Key) -> Vec<Key> {
+    fn skips(&self, failed: Key) -> Vec<Key> {
         let chunk = |key: Key| {
             let (_, unit) = self.facts.unit(key)?;
             (!self.facts.is_streamed(unit)).then_some(unit)
@@ -239,7 +271,7 @@ impl Teller<'_> {
     }
 
     /// Tasks of a pool that were handed in, have not ended, and will.
-    pub(super) fn unfinished(&self, pool: &str, moment: usize) -> Vec<Key> {
+    fn unfinished(&self, pool: &str, moment: usize) -> Vec<Key> {
         let stopped = self.facts.stopped(pool).is_some_and(|at| at < moment);
         let of = |key: &Key| {
             let task = self.facts.task(*key);
@@ -299,14 +331,48 @@ impl Teller<'_> {
             .collect()
     }
 
-    /// When somebody who makes no call goes on by itself.
-    fn next_of(&self, who: &Who, moment: usize) -> Option<Time> {
-        let mut events = self.facts.events()[moment..].iter();
-        let next = events.find(|event| event.who == *who)?;
-        let stopped = matches!(
-            next.what,
-            What::End { fate: Fate::Killed } | What::Exit { .. }
-        );
-        (!stopped).then_some(next.at)
+    fn who(&self, who: &Who) -> String {
+        match who {
+            Who::Main => "main".to_owned(),
+            Who::Thread(name) => name.clone(),
+            Who::Puppet(key) => self.facts.name(*key),
+        }
+    }
+
+    /// The call of theirs that is open at this moment.
+    fn open_call(&self, who: &Who, moment: usize) -> Option<&Called<'h>> {
+        let mut calls = self.facts.calls.iter().rev();
+        calls.find(|call| {
+            call.who == who && call.at < moment && call.returned.is_none_or(|(at, _)| at >= moment)
+        })
+    }
+
+    fn names(&self, keys: &[Key]) -> String {
+        let name = |key: &Key| self.facts.name(*key);
+        match keys {
+            [first, .., last] if keys.len() > 3 => {
+                format!("{} … {} ({})", name(first), name(last), tasks(keys.len()))
+            }
+            keys => listed(&keys.iter().map(name).collect::<Vec<_>>(), "tasks"),
+        }
+    }
+}
+
+fn tasks(count: usize) -> String {
+    match count {
+        1 => "1 task".to_owned(),
+        n => format!("{n} tasks"),
+    }
+}
+
+/// `a, b and c`; of more than four, two and how many more.
+fn listed(names: &[String], things: &str) -> String {
+    match names {
+        [] => "nothing".to_owned(),
+        [one] => one.clone(),
+        [first, second, rest @ ..] if rest.len() > 2 => {
+            format!("{first}, {second} and {} {things}", rest.len())
+        }
+        [firsts @ .., last] => format!("{} and {last}", firsts.join(", ")),
     }
 }
