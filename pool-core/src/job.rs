@@ -35,10 +35,11 @@ use crate::panics;
 use crate::queue::MoreUnits;
 use crate::shared::{PoolShared, UnitStop};
 use crate::stats::{counts, in_words};
+use crate::task::Task;
 use crate::task_state::{Published, TaskState};
 use crate::thread_state::{self, Interrupt, Interruptible};
 use crate::unit::{HandedOut, Job, Name, TaskId, Unclaimed, Unit};
-use crate::work::{Work, sealed};
+use crate::work::{Single, Work, sealed};
 
 /// What most jobs never have.
 struct Rest<T, E> {
@@ -149,6 +150,24 @@ impl<T, E> Default for Rest<T, E> {
             limits: None,
             me: None,
         }
+    }
+}
+
+impl<T: Task + Send + 'static> JobCell<Single<T>>
+where
+    T::Out: Send,
+    T::Raised: Send,
+{
+    /// The task of a unit that has run elsewhere: nobody needs it any more. None where it was taken before.
+    ///
+    /// # Panics
+    ///
+    /// When the unit is another job's.
+    pub fn take_task(&self, unit: &mut Unit) -> Option<T> {
+        self.check(unit);
+        // SAFETY: a unit is made once and consumed by `run` and `finish`: it was neither run nor stored; and it is one thread's.
+        // What it works on is borrowed together with the unit, so nobody has a reference to it.
+        unsafe { self.work.take_task() }
     }
 }
 

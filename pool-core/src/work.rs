@@ -142,6 +142,21 @@ impl<T: Task> Single<T> {
     }
 }
 
+impl<T: Task> Single<T> {
+    /// The task, before it was run or its value stored; `None` where it was taken.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the unit, has neither run nor stored it, and has no reference to what it works on.
+    pub(crate) unsafe fn take_task(&self) -> Option<T> {
+        // SAFETY: the caller owns the one unit, so nobody else touches the slot.
+        match unsafe { mem::replace(&mut *self.0.get(), Slot::Empty) } {
+            Slot::Task(task) => Some(task),
+            Slot::Value(_) | Slot::Empty => None,
+        }
+    }
+}
+
 impl<T: Task> sealed::Sealed for Single<T> {}
 
 impl<T: Task + Send> Work for Single<T>

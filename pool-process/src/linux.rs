@@ -18,6 +18,9 @@ pub(crate) mod at_exit;
 // The program's image in memory and in its file.
 pub(crate) mod image;
 
+// Memory for what is too long for a ring.
+pub(crate) mod arena;
+
 // What both sides of a socket agree on.
 pub(crate) mod wire;
 

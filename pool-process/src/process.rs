@@ -105,7 +105,9 @@ impl Process {
         let call = move |out: &mut Vec<u8>| {
             let entry = <Alone as Shape<A, fn(A) -> R>>::ENTRY;
             let encode = |out: &mut Vec<u8>, _: &At| codec::encode_value(&arg, out);
-            task::payload::<A, _>(entry, func, None, encode, out)
+            let last = task::payload::<A, _>(entry, func, None, encode, out)?;
+            out.extend_from_slice(last);
+            Ok(())
         };
         Process {
             name: default_name(),

@@ -18,7 +18,8 @@
 //!
 //! Both sides sleep in a call on their socket. One that is going to sleep says so in a word, and looks again; one that has brought
 //! something looks at this word, and sends a frame that wakes. Between the write and the look of each is a fence, so that never both
-//! miss each other. What is too large for a slot travels by the socket: the slot says how many frames come before its task.
+//! miss each other. Of what is too long for a slot the rest lies in the worker's arena, and the slot says where. What has no room there
+//! either travels by the socket: the slot says how many frames come before its task.
 //!
 //! The parent trusts nothing that lies here. It keeps positions, numbers and lengths itself, and compares. It copies bytes out before
 //! it looks at them. What does not fit is a breach.

@@ -29,6 +29,9 @@ mod thread;
 // Lists of descriptors that are read at an exit and in a forked child.
 pub(crate) mod listed;
 
+// Files in memory whose size nobody can change.
+pub(crate) mod memory_file;
+
 // The pipe that ends a worker with its parent.
 pub(crate) mod lifeline;
 

@@ -14,15 +14,15 @@ pub(crate) fn preload(func: fn()) -> Result<Token, Refused> {
     Token::of(PRELOAD, func as usize)
 }
 
-/// Code, the context's number and the argument; `encode` writes the argument of the type `A`, whose own `Serialize` may refuse, or
-/// panic.
-pub(crate) fn payload<A, P: FnAddress>(
+/// Appends code, the context's number and the argument; `encode` writes the argument of the type `A`, whose own `Serialize` may refuse,
+/// or panic. Gives the last bytes, which are not appended.
+pub(crate) fn payload<'a, A, P: FnAddress>(
     entry: &'static Entry,
     pointer: P,
     context: Option<u64>,
-    encode: impl FnOnce(&mut Vec<u8>, &At) -> Result<(), CodecError>,
+    encode: impl FnOnce(&mut Vec<u8>, &At) -> Result<&'a [u8], CodecError>,
     out: &mut Vec<u8>,
-) -> Result<(), CodecError> {
+) -> Result<&'a [u8], CodecError> {
     let refused = |refused: Refused| CodecError::new(type_name::<P>(), refused.to_string());
     let at = At::default();
     let encoded = catch(|| {

@@ -2,14 +2,17 @@
 
 // Each module uses only those above it.
 
+// How messages lie on a stream.
+pub(crate) mod frame;
+
+// What a task or an answer consists of.
+pub(crate) mod payload;
+
 // How values are encoded.
 pub(crate) mod codec;
 
 // The socket.
 pub(crate) mod socket;
-
-// How messages lie on a stream.
-pub(crate) mod frame;
 
 // How a function is named.
 pub(crate) mod token;
@@ -24,4 +27,5 @@ pub(crate) mod setup;
 pub(crate) mod answer;
 
 pub(crate) use frame::{Breach, Frame, HEAD, KEEP, Kind, MAX_PAYLOAD, Reader, fits, seal, write};
-pub(crate) use setup::RING_MAPPED;
+pub(crate) use payload::{Payload, Reply};
+pub(crate) use setup::{RING_AND_ARENA, RING_MAPPED};

@@ -5,6 +5,9 @@
 // The contexts that the worker was sent.
 mod contexts;
 
+// Memory for the next argument.
+mod spare;
+
 // The code that runs a task.
 pub(crate) mod entry_points;
 

@@ -139,7 +139,7 @@ fn a_message_that_is_too_long_is_refused_on_either_side() -> Outcome {
         let (side, error) = refused(pool.apply(|length: usize| "x".repeat(length), 10_000));
         assert_eq!((side, &*error.type_name), ("encode", "the task's result"));
         assert!(
-            error.reason.contains("10003 bytes are more than the 10000"),
+            error.reason.contains("10001 bytes are more than the 10000"),
             "{error}"
         );
         assert_eq!(

@@ -144,8 +144,10 @@ impl Connection {
             .write_missing(context, &mut self.outbox, max, &mut 0)?;
         wire::write(self.outbox(), Kind::Task, request, |out| {
             let start = out.len();
-            claim.job.encode(&claim.unit, out)?;
-            wire::fits("the task's argument", out.len() - start, max)
+            let last = claim.job.encode(&claim.unit, out)?;
+            wire::fits("the task's argument", out.len() - start + last.len(), max)?;
+            out.extend_from_slice(last);
+            Ok(())
         })
     }
 

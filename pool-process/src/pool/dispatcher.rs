@@ -92,6 +92,8 @@ pub(crate) struct Plan {
     pub(crate) worker_exit: Option<[u8; TOKEN]>,
     /// Whether workers get rings.
     pub(crate) shared_memory: bool,
+    /// How many bytes of an argument or a result each shares with its pool at most.
+    pub(crate) shared_payload: u64,
     pub(crate) pace: Pace,
     pub(crate) stats: Arc<Mutex<Stats>>,
 }

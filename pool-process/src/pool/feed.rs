@@ -9,7 +9,7 @@
 //!
 //! # Where a unit is
 //!
-//! In the queue, in the pumper's hand, held for an idle worker (what is too large for a ring), in a lane, or in the pumper's hand
+//! In the queue, in the pumper's hand, held for an idle worker (what is too long for a slot), in a lane, or in the pumper's hand
 //! again, while its answer is decoded. The books name each, so that `terminate` ends its job at once.
 //!
 //! # How many units a lane has
@@ -27,6 +27,9 @@ mod books;
 
 // Jobs end early.
 mod early;
+
+// What is too long for a slot.
+mod place;
 
 // What the dispatcher asks for.
 mod service;
@@ -48,6 +51,7 @@ use books::{Books, Ended, Late, Parcel, is_unwanted};
 pub(crate) use books::{LaneId, is_unit_of};
 pub(crate) use lane::Lane;
 use lane::{Assignment, WOKE};
+use place::Placed;
 pub(crate) use service::Chore;
 
 use super::bells::Bells;
@@ -260,7 +264,7 @@ impl Feed {
         let mut answers = ended.drain(..);
         while let Some(mut answered) = answers.next() {
             let answer = &answered.answer;
-            let (unit, payload) = (answered.claim.unit, &bytes[answer.bytes.clone()]);
+            let (unit, payload) = (answered.claim.unit, answer.payload(bytes));
             let job = &answered.claim.job;
             let Err(undone) = job.complete(unit, answer.kind, payload, retry) else {
                 continue;
@@ -268,8 +272,12 @@ impl Feed {
             if undone.is_deep {
                 answered.claim.unit = undone.unit;
                 let ended = std::iter::once(answered).chain(answers).collect();
-                let bytes = std::mem::take(bytes);
-                self.lock().late = Late { ended, bytes };
+                let late = Late::of(ended, bytes);
+                bytes.clear();
+                let mut books = self.lock();
+                books.tell_read();
+                books.late = late;
+                drop(books);
                 self.inbox.wake();
                 return true;
             }
@@ -282,6 +290,7 @@ impl Feed {
         drop(answers);
         bytes.clear();
         let mut books = self.lock();
+        books.tell_read();
         let over = std::mem::take(&mut books.finishing);
         // Who waits for the end of all units looks after this, or is woken.
         let wakes = books.is_ending || books.has_chores || self.recycles;
@@ -312,7 +321,10 @@ impl Feed {
         {
             moved = true;
             books.in_hand = Some(claim.job.clone());
-            books = self.put(books, claim, context, &mut frame);
+            drop(books);
+            let placed = self.place(&mut frame, &[]);
+            books = self.lock();
+            books = self.put(books, claim, context, &mut frame, placed);
         }
         let mut service = None;
         while let Some(claim) = self.take(&mut books) {
@@ -324,15 +336,17 @@ impl Feed {
             frame.clear();
             frame.resize(HEAD, 0);
             let context = claim.job.context(&claim.unit);
-            let encoded = claim.job.encode(&claim.unit, frame).and_then(|()| {
-                wire::fits("the task's argument", frame.len() - HEAD, self.max_payload)
+            let encoded = claim.job.encode(&claim.unit, frame).and_then(|last| {
+                let length = frame.len() - HEAD + last.len();
+                wire::fits("the task's argument", length, self.max_payload)?;
+                Ok(self.place(frame, last))
             });
             books = self.lock();
             books = match encoded {
                 _ if books.terminated => self.fail(books, claim, TaskError::Terminated),
                 // Who cancels it has looked for it before, or will find it where it is put.
                 _ if is_unwanted(&claim) => self.fail(books, claim, TaskError::Cancelled),
-                Ok(()) => self.put(books, claim, context, frame),
+                Ok(placed) => self.put(books, claim, context, frame, placed),
                 Err(_) if ran_out_of_stack() && !self.is_dispatcher() => {
                     // It has more stack.
                     books.is_deep = true;
@@ -376,9 +390,13 @@ impl Feed {
         claim: Claim<dyn RemoteJob>,
         context: Option<JobContext>,
         frame: &mut Vec<u8>,
+        placed: Option<Placed>,
     ) -> MutexGuard<'a, Books> {
         let is_large = frame.len() - HEAD > CAPACITY;
-        let chosen = books.choose(is_large);
+        let chosen = match &placed {
+            Some(placed) => books.still_idle(placed.lane),
+            None => books.choose(is_large),
+        };
         let Books {
             lanes,
             requests,
@@ -410,7 +428,7 @@ impl Feed {
                     request,
                     awaits_start,
                 };
-                *has_chores |= lane.put(unit, frame, is_large);
+                *has_chores |= lane.put(unit, frame, placed.map(|placed| placed.tail));
                 self.watch.arm();
                 if lane.waits() && !self.pace.forced {
                     self.behind.arm();

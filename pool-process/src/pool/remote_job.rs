@@ -1,5 +1,6 @@
 //! A job that worker processes run: its units are encoded for a worker, and completed from the bytes of the answer.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use pool_core::{CodecError, Portable, TaskError};
 use crate::image::symbols;
 use crate::task::{panicked, payload};
 use crate::wire::codec::{self, At, ran_out_of_stack};
-use crate::wire::{self, Kind};
+use crate::wire::{self, Kind, Payload};
 use crate::worker::entry_points::{Many, One, Shape};
 
 /// A job that worker processes can run: the cells of calls and of maps.
@@ -25,8 +26,8 @@ pub trait RemoteJob: Send + Sync {
     /// A description of a unit for error messages: its function, where that is known, its items, and where it was submitted.
     fn describe(&self, unit: &Unit) -> String;
 
-    /// Appends the payload of a task frame for one unit.
-    fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), CodecError>;
+    /// Appends the payload of a task frame for one unit, and gives its last bytes, which are not appended.
+    fn encode<'a>(&'a self, unit: &'a Unit, out: &mut Vec<u8>) -> Result<&'a [u8], CodecError>;
 
     /// Completes a unit with the answer of its worker.
     ///
@@ -34,7 +35,13 @@ pub trait RemoteJob: Send + Sync {
     ///
     /// The unit comes back: the frame is no answer, or the answer nests deeper than the calling thread's stack has room for, where a
     /// thread with more may try again.
-    fn complete(&self, unit: Unit, kind: Kind, payload: &[u8], retry: Retry) -> Result<(), Undone>;
+    fn complete(
+        &self,
+        unit: Unit,
+        kind: Kind,
+        payload: Payload<'_>,
+        retry: Retry,
+    ) -> Result<(), Undone>;
 
     /// Completes a unit with a failure.
     fn fail(&self, unit: Unit, failure: TaskError);
@@ -56,6 +63,16 @@ pub struct Undone {
     pub(crate) error: CodecError,
     /// The answer nests too deep for the stack of this thread; else the frame is no answer.
     pub(crate) is_deep: bool,
+}
+
+impl Undone {
+    fn new(unit: Unit, error: CodecError, is_deep: bool) -> Self {
+        Undone {
+            unit,
+            error,
+            is_deep,
+        }
+    }
 }
 
 /// A context, encoded for workers.
@@ -93,7 +110,7 @@ impl<A: Portable, F: PortableFn<A>> RemoteJob for CallCell<F, A> {
         job_context(&self.inputs(unit)?.func)
     }
 
-    fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), CodecError> {
+    fn encode<'a>(&'a self, unit: &'a Unit, out: &mut Vec<u8>) -> Result<&'a [u8], CodecError> {
         match self.inputs(unit) {
             Some(call) => payload::<A, _>(
                 <One as Shape<A, F>>::ENTRY,
@@ -102,13 +119,24 @@ impl<A: Portable, F: PortableFn<A>> RemoteJob for CallCell<F, A> {
                 |out, _| codec::encode_value(&call.arg, out),
                 out,
             ),
-            None => Ok(()),
+            None => Ok(&[]),
         }
     }
 
-    fn complete(&self, unit: Unit, kind: Kind, payload: &[u8], retry: Retry) -> Result<(), Undone> {
-        let (unit, end) = answer(unit, kind, payload, retry, codec::decode_value)?;
-        self.finish(unit, end);
+    fn complete(
+        &self,
+        mut unit: Unit,
+        kind: Kind,
+        payload: Payload<'_>,
+        retry: Retry,
+    ) -> Result<(), Undone> {
+        // The argument is not needed any more: a result that is like it may take its memory.
+        let used = || same::<A, F::Out>(self.take_task(&mut unit)?.arg);
+        let decode = |payload: Payload<'_>| codec::decode_value(payload, used);
+        match answer(kind, payload, retry, decode) {
+            Ok(end) => self.finish(unit, end),
+            Err((error, is_deep)) => return Err(Undone::new(unit, error, is_deep)),
+        }
         Ok(())
     }
 
@@ -131,7 +159,7 @@ impl<A: Portable, F: PortableFn<A>> RemoteJob for JobCell<Batch<F, A>> {
         job_context(self.inputs(unit).0)
     }
 
-    fn encode(&self, unit: &Unit, out: &mut Vec<u8>) -> Result<(), CodecError> {
+    fn encode<'a>(&'a self, unit: &'a Unit, out: &mut Vec<u8>) -> Result<&'a [u8], CodecError> {
         let (func, items) = self.inputs(unit);
         payload::<A, _>(
             <Many as Shape<A, F>>::ENTRY,
@@ -142,10 +170,18 @@ impl<A: Portable, F: PortableFn<A>> RemoteJob for JobCell<Batch<F, A>> {
         )
     }
 
-    fn complete(&self, unit: Unit, kind: Kind, payload: &[u8], retry: Retry) -> Result<(), Undone> {
-        let decode = |bytes: &[u8]| codec::decode_items(bytes, &At::default());
-        let (unit, end) = answer(unit, kind, payload, retry, decode)?;
-        self.finish(unit, end);
+    fn complete(
+        &self,
+        unit: Unit,
+        kind: Kind,
+        payload: Payload<'_>,
+        retry: Retry,
+    ) -> Result<(), Undone> {
+        let decode = |payload: Payload<'_>| codec::decode_items(payload, &At::default(), || None);
+        match answer(kind, payload, retry, decode) {
+            Ok(end) => self.finish(unit, end),
+            Err((error, is_deep)) => return Err(Undone::new(unit, error, is_deep)),
+        }
         Ok(())
     }
 
@@ -174,28 +210,33 @@ fn name<A, F: PortableFn<A>>(func: &F) -> Option<String> {
     symbols::name(func.pointer().address())
 }
 
+/// A value of a type that is another one's name; `None` where it is not.
+fn same<A: 'static, T: 'static>(value: A) -> Option<T> {
+    let mut value = Some(value);
+    let value: &mut dyn Any = &mut value;
+    value.downcast_mut::<Option<T>>()?.take()
+}
+
 /// Decodes an answer. The `Deserialize` of its value may panic.
+///
+/// # Errors
+///
+/// Why it is none, or that it nests too deep for this thread.
 fn answer<O, E: Portable>(
-    unit: Unit,
     kind: Kind,
-    payload: &[u8],
+    payload: Payload<'_>,
     retry: Retry,
-    decode: impl FnOnce(&[u8]) -> Result<O, CodecError>,
-) -> Result<(Unit, Result<O, TaskError<E>>), Undone> {
+    decode: impl FnOnce(Payload<'_>) -> Result<O, CodecError>,
+) -> Result<Result<O, TaskError<E>>, (CodecError, bool)> {
     let end = catch(|| wire::answer::read(kind, payload, decode))
         .unwrap_or_else(|panic| Ok(Err(TaskError::Decode(Box::new(panicked::<O>(&panic))))));
-    let (error, is_deep) = match end {
+    match end {
         Ok(Err(TaskError::Decode(error)))
             if retry == Retry::WithMoreStack && ran_out_of_stack() =>
         {
-            (*error, true)
+            Err((*error, true))
         }
-        Ok(end) => return Ok((unit, end)),
-        Err(error) => (error, false),
-    };
-    Err(Undone {
-        unit,
-        error,
-        is_deep,
-    })
+        Ok(end) => Ok(end),
+        Err(error) => Err((error, false)),
+    }
 }

@@ -7,18 +7,23 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use crate::arena::Span;
+
 use super::memory::Atomic;
 
 /// How many tasks a ring holds.
 pub(crate) const SLOTS: usize = 256;
 
+/// How many bytes a ring has.
+pub(super) const BYTES: u64 = size_of::<Layout>() as u64;
+
 /// The longest payload that a slot takes, in bytes.
 pub(crate) const CAPACITY: usize = 8 * WORDS;
 
-const WORDS: usize = 60;
+const WORDS: usize = 58;
 
 /// What the first word says: that this is a ring, and in which version.
-const STAMP: u64 = 0x0001_676e_6972_7070;
+const STAMP: u64 = 0x0002_676e_6972_7070;
 
 /// One line of a processor's cache, and the one that it fetches along with it.
 #[derive(Debug)]
@@ -59,6 +64,8 @@ pub(super) struct Slot {
     pub(super) frames: AtomicU64,
     /// What [`Meta`] says.
     pub(super) meta: AtomicU64,
+    /// Where the bytes behind the payload lie in the arena, and how many they are; none where that is 0.
+    pub(super) tail: [AtomicU64; 2],
     pub(super) payload: Payload,
 }
 
@@ -135,6 +142,22 @@ impl Layout {
     /// The slot of a position.
     pub(super) fn slot(&self, position: u64) -> &Slot {
         &self.slots[(position % SLOTS as u64) as usize]
+    }
+}
+
+impl Slot {
+    /// Says where the rest of a payload lies.
+    pub(super) fn set_tail(&self, tail: Option<Span>) {
+        let Span { at, length } = tail.unwrap_or(Span { at: 0, length: 0 });
+        self.tail[0].store(at, Ordering::Relaxed);
+        self.tail[1].store(length, Ordering::Relaxed);
+    }
+
+    /// Where the rest of the payload lies.
+    pub(super) fn tail(&self) -> Option<Span> {
+        let [at, length] = &self.tail;
+        let (at, length) = (at.load(Ordering::Relaxed), length.load(Ordering::Relaxed));
+        (length > 0).then_some(Span { at, length })
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::io;
 use std::ops::Range;
-use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
-use crate::wire::Kind;
+use crate::arena::{Arena, Span};
+use crate::sys::listed::NoFork;
+use crate::sys::memory_file::MemoryFile;
+use crate::wire::{Kind, Payload};
 
-use super::layout::{Layout, Meta, Turn};
+use super::layout::{BYTES, Layout, Meta, Turn};
 use super::memory::Shared;
 
 pub(crate) use super::layout::{CAPACITY, SLOTS};
@@ -20,6 +23,8 @@ pub(crate) struct ParentRing {
     front: u64,
     /// The position at which the next task is put.
     end: u64,
+    /// Where what is too long for a slot lies.
+    arena: Option<Arc<Arena>>,
 }
 
 /// The answer of a worker.
@@ -30,6 +35,18 @@ pub(crate) struct Answer {
     pub(crate) nanos: u32,
     /// Where its bytes lie in the buffer that was given.
     pub(crate) bytes: Range<usize>,
+    /// Where those behind them lie.
+    pub(crate) tail: Option<(Arc<Arena>, Span)>,
+}
+
+impl Answer {
+    /// The answer, the first bytes of which are in this buffer.
+    pub(crate) fn payload<'a>(&'a self, bytes: &'a [u8]) -> Payload<'a> {
+        Payload {
+            head: &bytes[self.bytes.clone()],
+            tail: self.tail.as_ref().map(|(arena, span)| (&**arena, *span)),
+        }
+    }
 }
 
 /// What a ring says that no worker of ours says.
@@ -53,20 +70,42 @@ pub(crate) enum Breach {
     Kind(u8),
     #[error("its ring holds an answer of {0} bytes, more than a slot has")]
     Length(u16),
+    #[error(
+        "its ring holds an answer of {length} bytes at {at} of its arena, where there are none"
+    )]
+    Tail {
+        /// Where they are said to be.
+        at: u64,
+        /// How many.
+        length: u64,
+    },
 }
 
 impl ParentRing {
-    /// A ring, and the descriptor that its worker gets.
-    pub(crate) fn create() -> io::Result<(ParentRing, OwnedFd)> {
-        let (shared, fd) = Shared::<Layout>::create()?;
+    /// A ring, with so many bytes of an arena, and the file that its worker gets. Where the system refuses the arena, there is none.
+    pub(crate) fn create(room: u64, alone: &NoFork) -> io::Result<(ParentRing, Arc<MemoryFile>)> {
+        let make = |room| MemoryFile::make(c"pool-ring", BYTES.saturating_add(room), BYTES, alone);
+        let file = Arc::new(make(room).or_else(|_| make(0))?);
+        let shared = Shared::<Layout>::map(&file)?;
         shared.stamp();
         let ring = ParentRing {
             shared,
             front: FIRST,
             end: FIRST,
+            arena: Arena::behind(BYTES, &file).map(Arc::new),
         };
         ring.tell_read();
-        Ok((ring, fd))
+        Ok((ring, file))
+    }
+
+    /// Its arena.
+    pub(crate) fn arena(&self) -> Option<&Arc<Arena>> {
+        self.arena.as_ref()
+    }
+
+    /// The worker has no arena.
+    pub(crate) fn forget_arena(&mut self) {
+        self.arena = None;
     }
 
     /// How many tasks are in the ring.
@@ -74,8 +113,16 @@ impl ParentRing {
         (self.end - self.front) as usize
     }
 
-    /// Puts a task into the ring, which must have room. The worker wakes the pool when it starts the task, where it `tells_start`.
-    pub(crate) fn put(&mut self, request: u64, frames: u64, payload: &[u8], tells_start: bool) {
+    /// Puts a task into the ring, which must have room. The rest of its payload lies in the arena. The worker wakes the pool when it starts
+    /// the task, where it `tells_start`.
+    pub(crate) fn put(
+        &mut self,
+        request: u64,
+        frames: u64,
+        payload: &[u8],
+        tail: Option<Span>,
+        tells_start: bool,
+    ) {
         debug_assert!(self.len() < SLOTS && payload.len() <= CAPACITY);
         let slot = self.shared.slot(self.end);
         let meta = Meta {
@@ -86,6 +133,7 @@ impl ParentRing {
         slot.request.store(request, Ordering::Relaxed);
         slot.frames.store(frames, Ordering::Relaxed);
         slot.meta.store(meta.to_word(), Ordering::Relaxed);
+        slot.set_tail(tail);
         slot.payload.write(payload);
         slot.state
             .store(Turn::Ready.at(self.end), Ordering::Release);
@@ -126,6 +174,11 @@ impl ParentRing {
         if length > CAPACITY {
             return Err(Breach::Length(meta.length));
         }
+        let tail = match (slot.tail(), &self.arena) {
+            (None, _) => None,
+            (Some(span), Some(arena)) if arena.has(span) => Some((arena.clone(), span)),
+            (Some(Span { at, length }), _) => return Err(Breach::Tail { at, length }),
+        };
         let start = out.len();
         slot.payload.read(length, out);
         self.front += 1;
@@ -133,6 +186,7 @@ impl ParentRing {
             kind,
             nanos: meta.nanos,
             bytes: start..out.len(),
+            tail,
         }))
     }
 
@@ -203,6 +257,7 @@ pub(super) const FIRST: u64 = SLOTS as u64;
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::{AsFd, OwnedFd};
     use std::sync::atomic::Ordering;
 
     use proptest::prelude::*;
@@ -211,11 +266,19 @@ mod tests {
     use super::super::layout::Turn;
     use super::super::worker::WorkerRing;
     use super::{Answer, CAPACITY, FIRST, ParentRing, SLOTS};
+    use crate::arena::Span;
+    use crate::sys::listed;
     use crate::wire::Kind;
 
+    fn ring(room: u64) -> (ParentRing, OwnedFd) {
+        let made = ParentRing::create(room, &listed::hold_off_forks());
+        let (parent, file) = made.expect("memory");
+        (parent, file.as_fd().try_clone_to_owned().expect("a copy"))
+    }
+
     fn pair() -> (ParentRing, WorkerRing) {
-        let (parent, fd) = ParentRing::create().expect("memory");
-        (parent, WorkerRing::open(&fd).expect("a ring"))
+        let (parent, fd) = ring(0);
+        (parent, WorkerRing::open(fd).expect("a ring"))
     }
 
     fn answer(worker: &mut WorkerRing) -> (u64, Vec<u8>) {
@@ -223,7 +286,7 @@ mod tests {
         let mut argument = Vec::new();
         worker.read(&mut argument);
         let reply: Vec<u8> = argument.iter().rev().copied().collect();
-        worker.answer(Kind::Done, 7, &reply);
+        worker.answer(Kind::Done, 7, &reply, None);
         (head.request, argument)
     }
 
@@ -234,7 +297,7 @@ mod tests {
         let payload = |number: u64| vec![number as u8; number as usize % (CAPACITY + 1)];
         while read < 5 * SLOTS as u64 {
             while parent.len() < SLOTS && put - read < 1 + read % 7 {
-                parent.put(put, 0, &payload(put), false);
+                parent.put(put, 0, &payload(put), None, false);
                 put += 1;
             }
             assert_eq!(parent.read(read, &mut Vec::new()), Ok(None));
@@ -250,14 +313,14 @@ mod tests {
     #[test]
     fn what_was_taken_is_not_taken_back_and_what_was_taken_back_is_not_taken() {
         let (mut parent, mut worker) = pair();
-        (0..3).for_each(|request| parent.put(request, 0, &[], false));
+        (0..3).for_each(|request| parent.put(request, 0, &[], None, false));
         assert_eq!(worker.take().map(|head| head.request), Some(0));
         assert_eq!(parent.take_back(0), 2);
         assert_eq!((parent.len(), parent.take_back(0)), (1, 0));
-        worker.answer(Kind::Done, 0, &[]);
+        worker.answer(Kind::Done, 0, &[], None);
         assert_eq!(worker.next(), None);
         // The same position is used again.
-        parent.put(9, 0, &[1], false);
+        parent.put(9, 0, &[1], None, false);
         assert_eq!(worker.take().map(|head| head.request), Some(9));
         assert!(
             parent
@@ -272,7 +335,7 @@ mod tests {
         let (mut parent, worker) = pair();
         assert!(!parent.must_wake());
         assert!(worker.fall_asleep());
-        parent.put(0, 0, &[], false);
+        parent.put(0, 0, &[], None, false);
         assert!(parent.must_wake() && !parent.must_wake());
         assert!(!worker.fall_asleep(), "there is a task");
         assert!(!parent.must_wake());
@@ -286,14 +349,14 @@ mod tests {
         let made = memfd_create(c"test", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING);
         let unsealed = made.expect("memory");
         nix::unistd::ftruncate(&unsealed, 1 << 20).expect("a size");
-        assert!(WorkerRing::open(&unsealed).is_err());
-        let (parent, fd) = ParentRing::create().expect("memory");
+        assert!(WorkerRing::open(unsealed).is_err());
+        let (parent, fd) = ring(0);
         assert!(
             nix::unistd::ftruncate(&fd, 0).is_err(),
             "the size is sealed"
         );
         parent.shared.forget_stamp();
-        assert!(WorkerRing::open(&fd).is_err(), "of another version");
+        assert!(WorkerRing::open(fd).is_err(), "of another version");
     }
 
     /// What happens to a ring whose worker is hostile.
@@ -315,6 +378,8 @@ mod tests {
         /// A slot's word, for a position near the first one.
         State(u64, i64),
         Meta(u8, u16),
+        /// Where the rest of an answer lies.
+        Tail(u64, u64),
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -323,6 +388,8 @@ mod tests {
             (0..4_u64, -3..70_i64).prop_map(|(turn, near)| Word::State(turn, near)),
             (any::<u8>(), any::<u16>()).prop_map(|(kind, length)| Word::Meta(kind, length)),
             (16..24_u8, 0..600_u16).prop_map(|(kind, length)| Word::Meta(kind, length)),
+            (any::<u64>(), any::<u64>()).prop_map(|(at, length)| Word::Tail(at, length)),
+            (0..2 << 20_u64, 0..2 << 20_u64).prop_map(|(at, length)| Word::Tail(at, length)),
         ];
         let step = prop_oneof![
             3 => (0..=CAPACITY).prop_map(Step::Put),
@@ -346,7 +413,7 @@ mod tests {
             failure_persistence: None,
             ..Config::default()
         });
-        let (parent, _fd) = ParentRing::create().expect("memory");
+        let (parent, _fd) = ring(1 << 20);
         let parent = std::cell::RefCell::new(parent);
         let outcome = runner.run(&steps(), |steps| {
             let parent = &mut *parent.borrow_mut();
@@ -365,7 +432,7 @@ mod tests {
             match step {
                 Step::Put(length) if parent.len() < SLOTS => {
                     request += 1;
-                    parent.put(request, 0, &vec![1; length], false);
+                    parent.put(request, 0, &vec![1; length], None, false);
                     asked.push_back(request);
                 }
                 Step::Put(_) => {}
@@ -375,8 +442,16 @@ mod tests {
                     match parent.read(first, &mut bytes) {
                         Ok(None) => prop_assert_eq!(bytes, [9]),
                         Ok(Some(Answer {
-                            kind, bytes: range, ..
+                            kind,
+                            bytes: range,
+                            tail,
+                            ..
                         })) => {
+                            if let Some((arena, span)) = tail {
+                                let mut rest = Vec::<u8>::new();
+                                prop_assert!(arena.read(span, &mut rest).is_ok());
+                                prop_assert!(rest.len() <= 1 << 20);
+                            }
                             prop_assert_eq!(asked.pop_front(), Some(first));
                             prop_assert!(kind.is_answer());
                             prop_assert_eq!(range.clone(), 1..bytes.len());
@@ -430,6 +505,15 @@ mod tests {
                     u64::from(*length) << 8 | u64::from(*kind),
                     Ordering::Relaxed,
                 );
+                return;
+            }
+            Word::Tail(at, length) => {
+                let span = Span {
+                    at: *at,
+                    length: *length,
+                };
+                let position = near((place % 4) as i64);
+                parent.shared.slot(position).set_tail(Some(span));
                 return;
             }
         };

@@ -2,11 +2,14 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
+use crate::arena::{Arena, Outlet, Span};
+use crate::sys::memory_file::MemoryFile;
 use crate::wire::Kind;
 
-use super::layout::{Layout, Meta, Slot, Turn};
+use super::layout::{BYTES, Layout, Meta, Slot, Turn};
 use super::memory::Shared;
 use super::parent::FIRST;
 
@@ -18,6 +21,8 @@ pub(crate) struct WorkerRing {
     shared: Shared<Layout>,
     /// The position of the next task.
     at: u64,
+    /// Where what is too long for a slot lies.
+    outlet: Option<Outlet>,
 }
 
 /// A ring, and the eventfd by which its worker wakes the pool.
@@ -31,16 +36,23 @@ pub(crate) struct Head {
     pub(crate) frames: u64,
     /// The pool is to be woken when it starts.
     pub(crate) tells_start: bool,
+    /// Where the rest of its payload lies in the arena.
+    pub(crate) tail: Option<Span>,
 }
 
 impl WorkerRing {
-    /// Maps the ring that the pool has sent.
-    pub(crate) fn open(fd: &OwnedFd) -> io::Result<WorkerRing> {
-        let shared = Shared::<Layout>::open(fd)?;
+    /// Maps the ring that the pool has sent, perhaps with an arena.
+    pub(crate) fn open(fd: OwnedFd) -> io::Result<WorkerRing> {
+        let file = Arc::new(MemoryFile::open(fd)?);
+        let shared = Shared::<Layout>::map(&file)?;
         if !shared.is_stamped() {
             return Err(io::Error::other("a ring of another version"));
         }
-        Ok(WorkerRing { shared, at: FIRST })
+        Ok(WorkerRing {
+            shared,
+            at: FIRST,
+            outlet: Arena::behind(BYTES, &file).map(Outlet::new),
+        })
     }
 
     fn slot(&self) -> &Slot {
@@ -58,6 +70,7 @@ impl WorkerRing {
             request: slot.request.load(Ordering::Relaxed),
             frames: slot.frames.load(Ordering::Relaxed),
             tells_start: Meta::from_word(slot.meta.load(Ordering::Relaxed)).nanos != 0,
+            tail: slot.tail(),
         }
     }
 
@@ -77,8 +90,21 @@ impl WorkerRing {
         slot.payload.read(usize::from(meta.length), out);
     }
 
-    /// Answers the task that was taken. The payload must fit.
-    pub(crate) fn answer(&mut self, kind: Kind, nanos: u32, payload: &[u8]) {
+    /// Its arena, for the answer to the task that was taken: where all answers before were read, from its beginning on.
+    pub(crate) fn outlet(&mut self) -> Option<&mut Outlet> {
+        if self.outlet.as_ref()?.is_used() && self.is_read() {
+            self.outlet.as_mut()?.clear();
+        }
+        self.outlet.as_mut()
+    }
+
+    /// Its arena.
+    pub(crate) fn arena(&self) -> Option<&Arc<Arena>> {
+        self.outlet.as_ref().map(|outlet| &outlet.arena)
+    }
+
+    /// Answers the task that was taken. The payload must fit; the rest of it lies in the arena.
+    pub(crate) fn answer(&mut self, kind: Kind, nanos: u32, payload: &[u8], tail: Option<Span>) {
         debug_assert!(payload.len() <= CAPACITY);
         let slot = self.slot();
         let meta = Meta {
@@ -87,6 +113,7 @@ impl WorkerRing {
             nanos,
         };
         slot.meta.store(meta.to_word(), Ordering::Relaxed);
+        slot.set_tail(tail);
         slot.payload.write(payload);
         slot.state.store(Turn::Done.at(self.at), Ordering::Release);
         self.at += 1;

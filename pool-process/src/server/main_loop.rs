@@ -43,9 +43,9 @@ use nix::unistd::{
 };
 
 use crate::sys::{self, Status};
-use crate::wire::Kind;
 use crate::wire::socket::{self, Socket};
 use crate::wire::token::{TOKEN, Token};
+use crate::wire::{self, Kind};
 use crate::worker::{self, Exit};
 
 use super::protocol::{self, Reply, Request};
@@ -364,9 +364,10 @@ fn continue_on_input(socket: &Socket) {
 /// for itself, as the seeds of its hash maps, is not to be the same in all workers.
 fn preload(token: [u8; TOKEN]) -> Reply {
     let run = move || {
+        let mut nothing = wire::Reply::new(Vec::new(), 0, None, 0);
         let done = Token::from_bytes(token)
             .resolve()
-            .map(|function| function.run(&[], &mut Vec::new()));
+            .map(|function| function.run([][..].into(), &mut nothing));
         let reply = match done {
             Ok(Kind::Done) => Reply::Done,
             _ => Reply::Failed,

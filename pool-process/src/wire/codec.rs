@@ -18,6 +18,7 @@ mod read;
 mod plain;
 
 use std::any::type_name;
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -26,6 +27,8 @@ use pool_core::CodecError;
 use serde::de::{DeserializeOwned, DeserializeSeed, SeqAccess, Visitor};
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::payload::Payload;
 
 use depth::Depth;
 pub(crate) use depth::{has_room_for_small_values, ran_out_of_stack};
@@ -48,31 +51,44 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
         .map_err(|error| refused::<T>(&error))
 }
 
-/// As [`encode`], for a value of the user's: a list of plain numbers is copied as it is.
+/// As [`encode`], for a value of the user's. A list of plain numbers, or text, is not copied: it gives the last bytes, which are not
+/// appended.
 ///
 /// # Errors
 ///
 /// As for [`encode`].
-pub(crate) fn encode_value<T: Serialize + 'static>(
-    value: &T,
+pub(crate) fn encode_value<'a, T: Serialize + 'static>(
+    value: &'a T,
     out: &mut Vec<u8>,
-) -> Result<(), CodecError> {
+) -> Result<&'a [u8], CodecError> {
     match plain::write(value, out) {
-        true => Ok(()),
-        false => encode(value, out),
+        Some(last) => Ok(last),
+        None => encode(value, out).map(|()| [].as_slice()),
     }
 }
 
-/// The counterpart of [`encode_value`].
+/// The counterpart of [`encode_value`]. A list of plain numbers, or text, may lie in the memory of a value that is `used` no more.
 ///
 /// # Errors
 ///
 /// As for [`decode`].
-pub(crate) fn decode_value<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T, CodecError> {
-    match plain::read(bytes) {
-        Some(value) => Ok(value),
-        None => decode(bytes),
+pub(crate) fn decode_value<T: DeserializeOwned + 'static>(
+    payload: Payload<'_>,
+    used: impl FnOnce() -> Option<T>,
+) -> Result<T, CodecError> {
+    match plain::read(payload, used) {
+        Some(value) => value.map_err(|error| refused::<T>(&error)),
+        None => decode(&whole::<T>(payload)?),
     }
+}
+
+/// The bytes of a payload.
+///
+/// # Errors
+///
+/// The system refused to read them.
+fn whole<T>(payload: Payload<'_>) -> Result<Cow<'_, [u8]>, CodecError> {
+    payload.whole().map_err(|error| refused::<T>(&error))
 }
 
 /// Reads a value that fills `bytes` to the end.
@@ -102,36 +118,39 @@ pub(crate) fn decode_first<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8
 /// Which item of a list is being encoded, decoded or worked on.
 pub(crate) type At = Cell<Option<usize>>;
 
-/// Appends a list; `at` says which item is encoded now.
+/// Appends a list, and gives its last bytes, as [`encode_value`] does; `at` says which item is encoded now.
 ///
 /// # Errors
 ///
 /// As for [`encode`], with the item.
-pub(crate) fn encode_items<T: Serialize + 'static>(
-    items: &[T],
+pub(crate) fn encode_items<'a, T: Serialize + 'static>(
+    items: &'a [T],
     at: &At,
     out: &mut Vec<u8>,
-) -> Result<(), CodecError> {
-    if plain::write_items(items, out) {
-        return Ok(());
+) -> Result<&'a [u8], CodecError> {
+    if let Some(last) = plain::write_items(items, out) {
+        return Ok(last);
     }
-    encode(&Items(items, at), out).map_err(|error| of_item::<T>(error, at))
+    let encoded = encode(&Items(items, at), out);
+    encoded.map_or_else(|error| Err(of_item::<T>(error, at)), |()| Ok([].as_slice()))
 }
 
-/// Reads a list that fills `bytes` to the end; `at` says which item is decoded now.
+/// The counterpart of [`encode_items`]; `at` says which item is decoded now.
 ///
 /// # Errors
 ///
 /// As for [`decode`], with the item.
 pub(crate) fn decode_items<T: DeserializeOwned + 'static>(
-    bytes: &[u8],
+    payload: Payload<'_>,
     at: &At,
+    used: impl FnOnce() -> Option<Vec<T>>,
 ) -> Result<Vec<T>, CodecError> {
-    if let Some(items) = plain::read(bytes) {
-        return Ok(items);
+    if let Some(items) = plain::read(payload, used) {
+        return items.map_err(|error| refused::<Vec<T>>(&error));
     }
+    let bytes = whole::<Vec<T>>(payload)?;
     let seed = ItemsSeed(at, PhantomData);
-    let read = match read::first(seed, bytes) {
+    let read = match read::first(seed, &bytes) {
         Ok((items, [])) => return Ok(items),
         Ok((_, rest)) => refused::<Vec<T>>(&format_args!("{} bytes are left over", rest.len())),
         Err(error) => refused::<Vec<T>>(&error),

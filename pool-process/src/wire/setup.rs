@@ -23,12 +23,15 @@ pub(crate) struct Setup {
     pub(crate) initializer: Option<Vec<u8>>,
     /// What it runs before it leaves.
     pub(crate) worker_exit: Option<[u8; TOKEN]>,
-    /// The last of the descriptors that come along is that of its ring, and so long it may look there for work before it sleeps.
+    /// The last descriptors that come along are those of its ring and its bell, and so long it may look there for work before it sleeps.
     pub(crate) ring: Option<Duration>,
 }
 
 /// What `Ready` says of a worker that has mapped its ring.
 pub(crate) const RING_MAPPED: &[u8] = b"ring";
+
+/// What `Ready` says of a worker that has an arena as well.
+pub(crate) const RING_AND_ARENA: &[u8] = b"ring and arena";
 
 /// What a process is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

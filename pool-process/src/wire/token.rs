@@ -15,6 +15,7 @@
 use crate::image::Image;
 
 use super::frame::Kind;
+use super::payload::{Payload, Reply};
 
 const MAGIC: [u64; 2] = [0x9e6c_63d0_876a_68ee, 0x5851_f42d_4c95_7f2d];
 
@@ -26,7 +27,8 @@ pub(crate) const TOKEN: usize = 16;
 /// # Safety
 ///
 /// The address must be that of a function of the type the code was made for.
-pub(crate) type Run = unsafe fn(address: usize, argument: &[u8], reply: &mut Vec<u8>) -> Kind;
+pub(crate) type Run =
+    unsafe fn(address: usize, argument: Payload<'_>, reply: &mut Reply<'_>) -> Kind;
 
 /// One kind of task: its code, as a static of the image.
 #[derive(Debug)]
@@ -124,7 +126,7 @@ impl Token {
 
 impl Callable {
     /// Decodes, calls, encodes.
-    pub(crate) fn run(self, argument: &[u8], reply: &mut Vec<u8>) -> Kind {
+    pub(crate) fn run(self, argument: Payload<'_>, reply: &mut Reply<'_>) -> Kind {
         // SAFETY: the token was made of an entry and a function that fit, by the same image.
         unsafe { (self.entry.run)(self.address, argument, reply) }
     }
@@ -135,16 +137,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{Entry, Refused, Token};
-    use crate::wire::Kind;
+    use crate::wire::{Kind, Payload, Reply};
 
     fn double(x: u8) -> u8 {
         2 * x
     }
 
-    unsafe fn run(address: usize, argument: &[u8], reply: &mut Vec<u8>) -> Kind {
+    unsafe fn run(address: usize, argument: Payload<'_>, reply: &mut Reply<'_>) -> Kind {
         // SAFETY: the tests pair this code with `double` alone.
         let function = unsafe { std::mem::transmute::<usize, fn(u8) -> u8>(address) };
-        reply.extend(argument.iter().map(|byte| function(*byte)));
+        let doubled = argument.head.iter().map(|byte| function(*byte));
+        reply.bytes.extend(doubled);
         Kind::Done
     }
 
@@ -160,9 +163,9 @@ mod tests {
         let callable = Token::from_bytes(token().to_bytes())
             .resolve()
             .expect("it is ours");
-        let mut reply = vec![9];
-        assert_eq!(callable.run(&[1, 4], &mut reply), Kind::Done);
-        assert_eq!(reply, [9, 2, 8]);
+        let mut reply = Reply::new(Vec::new(), 1, None, 100);
+        assert_eq!(callable.run([1, 4][..].into(), &mut reply), Kind::Done);
+        assert_eq!(reply.bytes, [0, 2, 8]);
     }
 
     #[test]

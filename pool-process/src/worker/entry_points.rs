@@ -20,11 +20,11 @@ use pool_core::backend::{FnAddress, OwnerProcess, PortableFn, catch, end_copy};
 use pool_core::{CodecError, Never, Portable};
 use serde::Serialize;
 
-use crate::wire::Kind;
 use crate::wire::codec::{self, At};
 use crate::wire::token::Entry;
+use crate::wire::{Kind, Payload, Reply};
 
-use super::contexts;
+use super::{contexts, spare};
 
 /// How a function is called: with one argument, or with each item of a chunk.
 pub(crate) trait Shape<A, F> {
@@ -76,8 +76,8 @@ impl<A: Portable, S: 'static, E: Display + 'static> Shape<A, fn(A) -> Result<S, 
 /// See [`Run`](crate::wire::token::Run): the address is that of a function of the type `F::Pointer`.
 unsafe fn run_one<A: Portable, F: PortableFn<A>>(
     address: usize,
-    argument: &[u8],
-    reply: &mut Vec<u8>,
+    argument: Payload<'_>,
+    reply: &mut Reply<'_>,
 ) -> Kind {
     // SAFETY: the caller's promise.
     let pointer = unsafe { F::Pointer::from_address(address) };
@@ -91,15 +91,16 @@ unsafe fn run_one<A: Portable, F: PortableFn<A>>(
 /// See [`Run`](crate::wire::token::Run): the address is that of a function of the type `F::Pointer`.
 unsafe fn run_many<A: Portable, F: PortableFn<A>>(
     address: usize,
-    argument: &[u8],
-    reply: &mut Vec<u8>,
+    argument: Payload<'_>,
+    reply: &mut Reply<'_>,
 ) -> Kind {
     // SAFETY: the caller's promise.
     let pointer = unsafe { F::Pointer::from_address(address) };
     with_func(pointer, argument, reply, |func: F, argument, reply| {
         let owner = OwnerProcess::current();
         let (items, results) = (At::default(), At::default());
-        let decode = |bytes: &[u8]| codec::decode_items::<A>(bytes, &items);
+        let decode =
+            |argument: Payload<'_>| codec::decode_items::<A>(argument, &items, spare::take);
         let call = |arguments: Vec<A>| {
             let one = |(index, item)| {
                 items.set(Some(index));
@@ -112,7 +113,7 @@ unsafe fn run_many<A: Portable, F: PortableFn<A>>(
             items.set(None);
             Ok::<_, F::Raised>(values)
         };
-        let encode = |values, reply: &mut Vec<u8>| encode_many::<A, F>(values, &results, reply);
+        let encode = |values, reply: &mut Reply<'_>| encode_many::<A, F>(values, &results, reply);
         let at = || items.get().or(results.get());
         work_as(argument, reply, at, decode, call, encode)
     })
@@ -123,49 +124,62 @@ unsafe fn run_many<A: Portable, F: PortableFn<A>>(
 fn encode_many<A, F: PortableFn<A>>(
     mut values: Vec<F::Out>,
     at: &At,
-    reply: &mut Vec<u8>,
+    reply: &mut Reply<'_>,
 ) -> Result<(), CodecError> {
-    let start = reply.len();
-    let encoded = codec::encode_items(&values, at, reply);
-    if encoded.is_ok() || !F::SETTLES {
-        return encoded;
+    let refused = match codec::encode_items(&values, at, &mut reply.bytes) {
+        Ok(last) => {
+            reply.finish(last)?;
+            keep(values, reply);
+            return Ok(());
+        }
+        Err(error) => error,
+    };
+    if !F::SETTLES {
+        return Err(refused);
     }
     let mut lost = false;
     for value in &mut values {
-        reply.truncate(start);
-        if let Err(error) = codec::encode(value, reply)
+        reply.clear();
+        if let Err(error) = codec::encode(value, &mut reply.bytes)
             && let Some(settled) = F::not_encoded(error)
         {
             *value = settled;
             lost = true;
         }
     }
-    reply.truncate(start);
-    if lost {
-        codec::encode_items(&values, at, reply)
-    } else {
-        encoded
+    reply.clear();
+    if !lost {
+        return Err(refused);
+    }
+    let last = codec::encode_items(&values, at, &mut reply.bytes)?;
+    reply.finish(last)
+}
+
+/// Keeps a result whose bytes are in the arena: the next argument may lie in its memory.
+fn keep<T: 'static>(result: T, reply: &Reply<'_>) {
+    if reply.tail.is_some() {
+        spare::keep(result);
     }
 }
 
 /// Puts a function together; the number of the context that it gets, if it gets one, comes before its argument.
 fn with_func<A, F: PortableFn<A>>(
     pointer: F::Pointer,
-    argument: &[u8],
-    reply: &mut Vec<u8>,
-    run: impl FnOnce(F, &[u8], &mut Vec<u8>) -> Kind,
+    argument: Payload<'_>,
+    reply: &mut Reply<'_>,
+    run: impl FnOnce(F, Payload<'_>, &mut Reply<'_>) -> Kind,
 ) -> Kind {
-    let (start, mut argument) = (reply.len(), argument);
+    let mut argument = argument;
     let context = || {
-        let (number, rest) = contexts::split(argument)?;
-        argument = rest;
+        let (number, head) = contexts::split(argument.head)?;
+        argument.head = head;
         contexts::find::<F::Context>(number)
     };
     // A context is decoded here, by the user's code, which may panic.
     match catch(|| F::assemble(pointer, context)) {
         Ok(Ok(func)) => run(func, argument, reply),
-        Ok(Err(error)) => report(Kind::BadArgument, &error, start, reply),
-        Err(panic) => report(Kind::Panicked, &panic, start, reply),
+        Ok(Err(error)) => report(Kind::BadArgument, &error, reply),
+        Err(panic) => report(Kind::Panicked, &panic, reply),
     }
 }
 
@@ -174,8 +188,8 @@ fn with_func<A, F: PortableFn<A>>(
 /// See [`Run`](crate::wire::token::Run): the address is that of a function of the type `fn(A) -> R`.
 unsafe fn run_alone<A: Portable, R: 'static>(
     address: usize,
-    argument: &[u8],
-    reply: &mut Vec<u8>,
+    argument: Payload<'_>,
+    reply: &mut Reply<'_>,
 ) -> Kind {
     // SAFETY: the caller's promise.
     let func = unsafe { <fn(A) -> R>::from_address(address) };
@@ -190,8 +204,8 @@ unsafe fn run_alone<A: Portable, R: 'static>(
 /// See [`Run`](crate::wire::token::Run): the address is that of a function of the type `fn(A) -> S`.
 unsafe fn run_making<A: Portable, S: 'static>(
     address: usize,
-    argument: &[u8],
-    reply: &mut Vec<u8>,
+    argument: Payload<'_>,
+    reply: &mut Reply<'_>,
 ) -> Kind {
     // SAFETY: the caller's promise.
     let func = unsafe { <fn(A) -> S>::from_address(address) };
@@ -206,8 +220,8 @@ unsafe fn run_making<A: Portable, S: 'static>(
 /// See [`Run`](crate::wire::token::Run): the address is that of a function of the type `fn(A) -> Result<S, E>`.
 unsafe fn run_try_making<A: Portable, S: 'static, E: Display + 'static>(
     address: usize,
-    argument: &[u8],
-    reply: &mut Vec<u8>,
+    argument: Payload<'_>,
+    reply: &mut Reply<'_>,
 ) -> Kind {
     // SAFETY: the caller's promise.
     let func = unsafe { <fn(A) -> Result<S, E>>::from_address(address) };
@@ -236,7 +250,7 @@ pub(crate) const PRELOAD: &Entry = &unsafe { Entry::new(run_preload) };
 /// # Safety
 ///
 /// See [`Run`](crate::wire::token::Run): the address is that of a function of the type `fn()`.
-unsafe fn run_preload(address: usize, _argument: &[u8], _reply: &mut Vec<u8>) -> Kind {
+unsafe fn run_preload(address: usize, _: Payload<'_>, _: &mut Reply<'_>) -> Kind {
     // SAFETY: the caller's promise.
     let func = unsafe { std::mem::transmute::<usize, fn()>(address) };
     match catch(func) {
@@ -246,37 +260,38 @@ unsafe fn run_preload(address: usize, _argument: &[u8], _reply: &mut Vec<u8>) ->
 }
 
 fn work<I: Portable, O: Portable, E: Portable>(
-    argument: &[u8],
-    reply: &mut Vec<u8>,
+    argument: Payload<'_>,
+    reply: &mut Reply<'_>,
     call: impl FnOnce(I) -> Result<O, E>,
 ) -> Kind {
-    let encode = |output: O, reply: &mut Vec<u8>| codec::encode_value(&output, reply);
-    work_as(
-        argument,
-        reply,
-        || None,
-        codec::decode_value::<I>,
-        call,
-        encode,
-    )
+    let encode = |output: O, reply: &mut Reply<'_>| {
+        let last = codec::encode_value(&output, &mut reply.bytes)?;
+        reply.finish(last)?;
+        keep(output, reply);
+        Ok(())
+    };
+    let decode = |argument: Payload<'_>| codec::decode_value::<I>(argument, spare::take);
+    work_as(argument, reply, || None, decode, call, encode)
 }
 
 /// Decodes, calls and encodes; `item` says which item of a chunk that is at.
 fn work_as<I, O, E: Portable>(
-    argument: &[u8],
-    reply: &mut Vec<u8>,
+    argument: Payload<'_>,
+    reply: &mut Reply<'_>,
     item: impl Fn() -> Option<usize>,
-    decode: impl FnOnce(&[u8]) -> Result<I, CodecError>,
+    decode: impl FnOnce(Payload<'_>) -> Result<I, CodecError>,
     call: impl FnOnce(I) -> Result<O, E>,
-    encode: impl FnOnce(O, &mut Vec<u8>) -> Result<(), CodecError>,
+    encode: impl FnOnce(O, &mut Reply<'_>) -> Result<(), CodecError>,
 ) -> Kind {
-    let start = reply.len();
     // Decoding and encoding run the user's code as well, which may panic there.
     let ended = catch(|| {
         let input = decode(argument).map_err(|error| (Kind::BadArgument, error))?;
         let (kind, encoded) = match call(input) {
             Ok(output) => (Kind::Done, encode(output, reply)),
-            Err(raised) => (Kind::Raised, codec::encode(&(item(), raised), reply)),
+            Err(raised) => {
+                let encoded = codec::encode(&(item(), raised), &mut reply.bytes);
+                (Kind::Raised, encoded.and_then(|()| reply.finish(&[])))
+            }
         };
         encoded
             .map(|()| kind)
@@ -284,25 +299,25 @@ fn work_as<I, O, E: Portable>(
     });
     match ended {
         Ok(Ok(kind)) => kind,
-        Ok(Err((kind, error))) => report(kind, &error, start, reply),
+        Ok(Err((kind, error))) => report(kind, &error, reply),
         Err(mut panic) => {
             panic.item = item();
-            report(Kind::Panicked, &panic, start, reply)
+            report(Kind::Panicked, &panic, reply)
         }
     }
 }
 
-/// Puts one of our own reports into a reply, in place of what was there from `start` on.
-pub(crate) fn report<T: Serialize>(
-    kind: Kind,
-    report: &T,
-    start: usize,
-    reply: &mut Vec<u8>,
-) -> Kind {
-    reply.truncate(start);
-    if codec::encode(report, reply).is_err() {
-        // Reports are plain strings, which no encoder refuses; an empty payload would be named a breach.
-        reply.truncate(start);
+/// Puts one of our own reports into a reply, in place of what was there.
+pub(crate) fn report<T: Serialize>(kind: Kind, report: &T, reply: &mut Reply<'_>) -> Kind {
+    reply.clear();
+    let encoded = codec::encode(report, &mut reply.bytes).and_then(|()| reply.finish(&[]));
+    let Err(too_long) = encoded else {
+        return kind;
+    };
+    reply.clear();
+    if codec::encode(&too_long, &mut reply.bytes).is_err() {
+        // It is plain strings, which no encoder refuses; an empty payload would be named a breach.
+        reply.clear();
     }
-    kind
+    Kind::BadResult
 }

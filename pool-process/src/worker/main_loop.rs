@@ -10,7 +10,7 @@ use pool_core::{CodecError, TaskError, Worker};
 
 use crate::wire::setup::{Purpose, Setup};
 use crate::wire::socket::{Blocking, Socket};
-use crate::wire::{self, HEAD, KEEP, Kind, Reader, answer, codec};
+use crate::wire::{self, HEAD, KEEP, Kind, Payload, Reader, Reply, answer, codec};
 
 use super::contexts;
 use super::entry_points::{self, report};
@@ -35,8 +35,8 @@ pub(crate) fn serve(socket: &Socket, exit: Exit) -> ! {
     match (setup.purpose, applied) {
         (Purpose::Pool { .. }, Err(error)) => {
             let error = error.to_string();
-            send_first(socket, Kind::Unfit, |out| {
-                report(Kind::Unfit, &error, HEAD, out)
+            send_first(socket, Kind::Unfit, |reply| {
+                report(Kind::Unfit, &error, reply);
             });
             exit_now(1)
         }
@@ -55,14 +55,18 @@ pub(crate) fn serve(socket: &Socket, exit: Exit) -> ! {
                 },
             );
             if let Err(why) = initialize(&setup, &guard) {
-                send_first(socket, Kind::Unfit, |out| {
-                    report(Kind::Unfit, &why, HEAD, out)
+                send_first(socket, Kind::Unfit, |reply| {
+                    report(Kind::Unfit, &why, reply);
                 });
                 exit_now(1)
             }
-            send_first(socket, Kind::Ready, |out| {
-                out.extend(ring.iter().flat_map(|_| wire::RING_MAPPED));
-                Kind::Ready
+            send_first(socket, Kind::Ready, |reply| {
+                let has = match &ring {
+                    None => &[],
+                    Some((ring, _)) if ring.arena().is_none() => wire::RING_MAPPED,
+                    Some(_) => wire::RING_AND_ARENA,
+                };
+                reply.bytes.extend_from_slice(has);
             });
             match ring {
                 Some(ring) => {
@@ -73,7 +77,8 @@ pub(crate) fn serve(socket: &Socket, exit: Exit) -> ! {
             }
             if let Some(token) = setup.worker_exit {
                 // The panic hook has reported a panic, and the pool found the function when it was built.
-                let _ = call(&token, &mut Vec::new());
+                let mut nothing = Reply::new(Vec::new(), 0, None, u64::MAX);
+                let _ = call(token[..].into(), &mut nothing);
             }
             drop(guard);
             exit::exit(0, exit)
@@ -88,8 +93,8 @@ pub(crate) fn serve(socket: &Socket, exit: Exit) -> ! {
 /// Ends a process that cannot be a worker. It reports why, to its pool and on stderr.
 pub(crate) fn refuse(socket: &Socket, why: &str) -> ! {
     print_error(&format!("pool-process: a worker cannot start: {why}"));
-    send_first(socket, Kind::Unfit, |out| {
-        report(Kind::Unfit, &why, HEAD, out)
+    send_first(socket, Kind::Unfit, |reply| {
+        report(Kind::Unfit, &why, reply);
     });
     exit_now(1)
 }
@@ -99,9 +104,10 @@ fn initialize(setup: &Setup, guard: &WorkerGuard) -> Result<(), String> {
     let Some(payload) = &setup.initializer else {
         return Ok(());
     };
-    let mut reply = Vec::new();
-    let kind = call(payload, &mut reply);
-    match answer::read::<(), String>(kind, &reply, codec::decode) {
+    let mut reply = Reply::new(Vec::new(), 0, None, u64::MAX);
+    let kind = call(payload[..].into(), &mut reply);
+    let decode = |payload: Payload<'_>| codec::decode_value(payload, || None);
+    match answer::read::<(), String>(kind, reply.bytes[..].into(), decode) {
         Ok(Ok(())) => {
             entry_points::made()
                 .into_iter()
@@ -150,13 +156,13 @@ fn run_alone(mut reader: Reader, mut stream: Blocking<'_>, name: &str) -> i32 {
     loop {
         match reader.next() {
             Ok(Some(frame)) if frame.kind == Kind::Task => {
-                let mut reply = Vec::new();
-                match call(frame.payload, &mut reply) {
+                let mut reply = Reply::new(Vec::new(), 0, None, u64::MAX);
+                match call(frame.payload.into(), &mut reply) {
                     Kind::Done => return 0,
                     // The panic hook has reported it.
                     Kind::Panicked => return 1,
                     _ => {
-                        let error = codec::decode::<CodecError>(&reply);
+                        let error = codec::decode::<CodecError>(&reply.bytes);
                         let error = error.unwrap_or_else(|error| error);
                         print_error(&format!("{name}: cannot decode {error}"));
                         return 1;
@@ -178,24 +184,21 @@ fn run(socket: &Socket, request: u64, payload: &[u8], max: u64, reply: &mut Vec<
     let mut started = [0; HEAD];
     wire::seal(&mut started, Kind::Started, request);
     send(socket, &started);
-    reply.clear();
-    reply.resize(HEAD, 0);
-    let mut kind = call(payload, reply);
-    if let Err(error) = wire::fits("the task's result", reply.len() - HEAD, max) {
-        kind = report(Kind::BadResult, &error, HEAD, reply);
-    }
+    let mut made = Reply::new(std::mem::take(reply), HEAD, None, max);
+    let kind = call(payload.into(), &mut made);
+    let mut frame = made.bytes;
     flush();
-    wire::seal(reply, kind, request);
-    send(socket, reply);
-    if reply.capacity() > KEEP {
-        *reply = Vec::new();
+    wire::seal(&mut frame, kind, request);
+    send(socket, &frame);
+    if frame.capacity() <= KEEP {
+        *reply = frame;
     }
 }
 
 /// Sends `Ready` or `Unfit`.
-fn send_first(socket: &Socket, kind: Kind, fill: impl FnOnce(&mut Vec<u8>) -> Kind) {
-    let mut frame = vec![0; HEAD];
-    fill(&mut frame);
-    wire::seal(&mut frame, kind, 0);
-    send(socket, &frame);
+fn send_first(socket: &Socket, kind: Kind, fill: impl FnOnce(&mut Reply<'_>)) {
+    let mut reply = Reply::new(Vec::new(), HEAD, None, u64::MAX);
+    fill(&mut reply);
+    wire::seal(&mut reply.bytes, kind, 0);
+    send(socket, &reply.bytes);
 }

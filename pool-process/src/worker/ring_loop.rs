@@ -1,24 +1,26 @@
-//! The main loop of a worker that has a ring: it takes tasks from there, and answers there. Its socket brings what is too large for a
-//! slot, contexts, the order to leave, and what wakes it; and it takes answers that are too large.
+//! The main loop of a worker that has a ring: it takes tasks from there, and answers there; of what is too long for a slot the rest lies in
+//! its arena. Its socket brings what has no room there either, contexts, the order to leave, and what wakes it.
 //!
 //! What a task needs of the socket is received before the task is taken: who dies meanwhile has not started it.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::unistd::write;
 
+use crate::arena::Arena;
 use crate::ring::worker::{CAPACITY, Head, RingAndBell, WorkerRing};
 use crate::wire::socket::{Blocking, Socket};
-use crate::wire::{self, HEAD, KEEP, Kind, Reader};
+use crate::wire::{self, HEAD, KEEP, Kind, Payload, Reader, Reply};
 
-use super::contexts;
-use super::entry_points::report;
 use super::exit::{exit_now, flush};
 use super::task::{call, send};
+use super::{contexts, spare};
 
 /// How long a worker that has answered, and has nothing else to do, waits for the pool to read that, before it wakes it: who waits for
 /// the answer mostly looks for it already.
@@ -29,6 +31,9 @@ const ALONE: Duration = Duration::from_micros(4);
 
 /// After a task that took longer a worker looks whether it still has its descriptors: to close them takes longer.
 const BRIEF: Duration = Duration::from_micros(1);
+
+/// How long it keeps memory for the next argument while there is none, in milliseconds.
+const REST: u16 = 1_000;
 
 /// Runs tasks until the pool has no more.
 pub(super) fn work(
@@ -106,6 +111,12 @@ impl RingWorker<'_> {
 
     /// Takes the next task, if it is still there, and runs it, if all that it needs is here.
     fn take_and_run(&mut self) {
+        let next = self.taken.or_else(|| self.ring.next());
+        let is_there = |arena: Option<&Arc<Arena>>| arena.is_some_and(|arena| arena.is_intact());
+        if next.is_some_and(|head| head.tail.is_some()) && !is_there(self.ring.arena()) {
+            // A task has closed it. The one that needs it has not started.
+            exit_now(1);
+        }
         self.take();
         if self.taken.is_none_or(|head| head.frames > self.frames) {
             return;
@@ -128,14 +139,17 @@ impl RingWorker<'_> {
         }
         self.unread = false;
         let began = self.since.unwrap_or_else(Instant::now);
-        let mut reply = std::mem::take(&mut self.reply);
-        reply.clear();
-        reply.resize(HEAD, 0);
-        let mut kind = call(argument, &mut reply);
-        let length = reply.len() - HEAD;
-        if let Err(error) = wire::fits("the task's result", length, self.max_payload) {
-            kind = report(Kind::BadResult, &error, HEAD, &mut reply);
-        }
+        // Where the argument has no tail, nobody needs the arena yet.
+        let arena = head.tail.and_then(|_| self.ring.arena().cloned());
+        let argument = Payload {
+            head: argument,
+            tail: arena.as_deref().zip(head.tail),
+        };
+        let outlet = self.ring.outlet().map(|outlet| (outlet, CAPACITY));
+        let bytes = std::mem::take(&mut self.reply);
+        let mut reply = Reply::new(bytes, HEAD, outlet, self.max_payload);
+        let kind = call(argument, &mut reply);
+        let (mut reply, tail) = (reply.bytes, reply.tail);
         flush();
         let now = Instant::now();
         if now - began > BRIEF && !self.is_connected() {
@@ -144,7 +158,7 @@ impl RingWorker<'_> {
         }
         if reply.len() - HEAD <= CAPACITY {
             let nanos = u32::try_from((now - began).as_nanos()).unwrap_or(u32::MAX);
-            self.ring.answer(kind, nanos, &reply[HEAD..]);
+            self.ring.answer(kind, nanos, &reply[HEAD..], tail);
             self.unread = true;
         } else {
             // The frame says it all: the slot stays as it is.
@@ -248,12 +262,32 @@ impl RingWorker<'_> {
                     _ => exit_now(1),
                 }
             }
-            Ok(None) => match reader.fill(stream) {
-                Ok(0) | Err(_) => exit_now(0),
-                Ok(_) => stream.fds.clear(),
-            },
+            Ok(None) => {
+                self.rest();
+                match reader.fill(stream) {
+                    Ok(0) | Err(_) => exit_now(0),
+                    Ok(_) => stream.fds.clear(),
+                }
+            }
             Err(_) => exit_now(1),
         }
         false
+    }
+
+    /// Before it sleeps for long, it gives back the memory that it has kept for the next argument.
+    fn rest(&self) {
+        if !spare::is_there() {
+            return;
+        }
+        let mut watched = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+        let woken = loop {
+            match poll(&mut watched, REST) {
+                Err(Errno::EINTR) => {}
+                ended => break ended.is_ok_and(|count| count > 0),
+            }
+        };
+        if !woken {
+            spare::clear();
+        }
     }
 }

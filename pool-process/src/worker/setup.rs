@@ -34,7 +34,7 @@ impl Setup {
                 let memory = setup.ring.and_then(|_| fds.pop());
                 let applied = environment.apply(fds).and_then(|()| setup.apply());
                 // Where it cannot be mapped, tasks come by the socket.
-                let ring = || Some((WorkerRing::open(&memory?).ok()?, bell?));
+                let ring = || Some((WorkerRing::open(memory?).ok()?, bell?));
                 let applied = applied.map(|()| ring());
                 return Ok(Some((setup, applied)));
             }

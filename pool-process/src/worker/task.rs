@@ -4,24 +4,24 @@ use std::io::{self, Write};
 
 use pool_core::CodecError;
 
-use crate::wire::Kind;
 use crate::wire::socket::{self, Socket};
 use crate::wire::token::{TOKEN, Token};
+use crate::wire::{Kind, Payload, Reply};
 
 use super::entry_points::report;
 use super::exit::exit_now;
 
 /// Finds the code that a task names and runs it; the answer is appended.
-pub(super) fn call(payload: &[u8], reply: &mut Vec<u8>) -> Kind {
-    let refused = match payload.split_first_chunk::<TOKEN>() {
-        Some((token, argument)) => match Token::from_bytes(*token).resolve() {
-            Ok(callable) => return callable.run(argument, reply),
+pub(super) fn call(payload: Payload<'_>, reply: &mut Reply<'_>) -> Kind {
+    let refused = match payload.head.split_first_chunk::<TOKEN>() {
+        Some((token, head)) => match Token::from_bytes(*token).resolve() {
+            Ok(callable) => return callable.run(Payload { head, ..payload }, reply),
             Err(refused) => refused.to_string(),
         },
         None => "it is too short to be one".to_owned(),
     };
     let error = CodecError::new("task", refused);
-    report(Kind::BadArgument, &error, reply.len(), reply)
+    report(Kind::BadArgument, &error, reply)
 }
 
 /// Sends a frame. Where the pool has gone, the worker exits. Where the system refuses to send, it exits with an error, and the pool

@@ -17,8 +17,13 @@ use super::Dispatcher;
 enum Outcome {
     /// The protocol allows it here.
     Allowed,
-    /// The worker is ready for its first task; whether it has mapped its ring.
-    Ready(bool),
+    /// The worker is ready for its first task.
+    Ready {
+        /// It has mapped its ring.
+        has_ring: bool,
+        /// It has its arena.
+        has_arena: bool,
+    },
     /// The protocol does not allow it here.
     Breach(String),
 }
@@ -68,9 +73,15 @@ impl Dispatcher {
             };
             match outcome {
                 Outcome::Allowed => {}
-                Outcome::Ready(is_mapped) => {
+                Outcome::Ready {
+                    has_ring,
+                    has_arena,
+                } => {
                     self.failures = 0;
-                    if let Some(ring) = connection.ring.take().filter(|_| is_mapped) {
+                    if let Some(mut ring) = connection.ring.take().filter(|_| has_ring) {
+                        if !has_arena {
+                            ring.0.forget_arena();
+                        }
                         connection.state = WorkerState::Fed;
                         let socket = connection.socket.clone();
                         let lane =
@@ -142,7 +153,11 @@ fn handle_frame(pid: u32, frame: &Frame<'_>, state: &mut WorkerState) -> Outcome
         (_, WorkerState::Leaving) => Outcome::Allowed,
         (Kind::Ready, WorkerState::Starting) => {
             *state = WorkerState::Idle;
-            Outcome::Ready(frame.payload == wire::RING_MAPPED)
+            Outcome::Ready {
+                has_arena: frame.payload == wire::RING_AND_ARENA,
+                has_ring: frame.payload == wire::RING_MAPPED
+                    || frame.payload == wire::RING_AND_ARENA,
+            }
         }
         (Kind::Unfit, WorkerState::Starting) => {
             Outcome::Breach(codec::decode(frame.payload).unwrap_or_else(|error| error.to_string()))
@@ -164,8 +179,8 @@ fn handle_frame(pid: u32, frame: &Frame<'_>, state: &mut WorkerState) -> Outcome
             let WorkerState::Busy(task) = std::mem::replace(state, WorkerState::Idle) else {
                 return unexpected();
             };
-            let job = task.claim.job;
-            match job.complete(task.claim.unit, frame.kind, frame.payload, Retry::Never) {
+            let (job, payload) = (task.claim.job, frame.payload.into());
+            match job.complete(task.claim.unit, frame.kind, payload, Retry::Never) {
                 Ok(()) => Outcome::Allowed,
                 Err(Undone { unit, error, .. }) => {
                     let what = error.to_string();

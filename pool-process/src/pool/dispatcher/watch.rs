@@ -26,7 +26,7 @@ impl Dispatcher {
             .slots
             .iter()
             .filter_map(|slot| slot.connection.as_ref());
-        if connections.any(is_busy) || self.feed.is_busy() {
+        if connections.any(is_busy) || self.feed.is_busy() || self.feed.is_warm() {
             self.watch.arm();
         }
     }
@@ -34,6 +34,7 @@ impl Dispatcher {
     /// Kills workers whose first thread has ended alone.
     pub(super) fn check_busy(&mut self) {
         self.watch.disarm();
+        self.feed.cool();
         for index in 0..self.slots.len() {
             let Some(connection) = &mut self.slots[index].connection else {
                 continue;

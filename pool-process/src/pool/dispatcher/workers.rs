@@ -1,7 +1,8 @@
 //! The dispatcher starts, stops, reaps and replaces workers.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::eventfd::EventFd;
@@ -17,7 +18,8 @@ use crate::pool::inbox::Order;
 use crate::pool::remote_job::RemoteJob;
 use crate::ring::parent::ParentRing;
 use crate::sys::lifeline;
-use crate::sys::listed::{self, Listed};
+use crate::sys::listed;
+use crate::sys::memory_file::MemoryFile;
 use crate::wire::setup::{Purpose, Setup};
 use crate::wire::socket;
 
@@ -80,7 +82,7 @@ impl Dispatcher {
             .as_ref()
             .map(|(_, bell)| bell.as_fd().try_clone_to_owned());
         let bell = bell.transpose()?;
-        if let (Some(bell), Some(Unshared(memory, _))) = (&bell, &memory) {
+        if let (Some(bell), Some(memory)) = (&bell, &memory) {
             fds.extend([memory.as_fd(), bell.as_fd()]);
         }
         match connection.send_setup(setup, &fds) {
@@ -109,13 +111,13 @@ impl Dispatcher {
     }
 
     /// A ring for a worker, with its bell, and the memory that it maps. Where the system refuses that, tasks go by the socket.
-    fn ring(&self) -> (Option<(ParentRing, EventFd)>, Option<Unshared>) {
+    fn ring(&self) -> (Option<(ParentRing, EventFd)>, Option<Arc<MemoryFile>>) {
         let made = self.plan.shared_memory.then(|| {
             let alone = listed::hold_off_forks();
             let bell = Bells::make().ok()?;
-            let (ring, memory) = ParentRing::create().ok()?;
-            let listed = listed::unshare(memory.as_fd(), &alone);
-            Some(((ring, bell), Unshared(memory, listed)))
+            let room = self.plan.shared_payload.min(self.plan.max_payload);
+            let (ring, memory) = ParentRing::create(room, &alone).ok()?;
+            Some(((ring, bell), memory))
         });
         made.flatten().unzip()
     }
@@ -324,12 +326,6 @@ impl Dispatcher {
         }
     }
 }
-
-/// The memory of a ring on its way to the worker. Children that the program forks meanwhile do not keep it.
-struct Unshared(
-    OwnedFd,
-    #[expect(dead_code, reason = "dropped behind the descriptor")] Listed,
-);
 
 /// The name that the system shows of a pool's n-th worker, 15 bytes at most.
 fn short_name(number: u32) -> String {

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use pool_core::backend::{Armed, Claim, Pace, Queue, TaskId};
 
+use crate::arena::Arena;
 use crate::pool::remote_job::{JobContext, RemoteJob};
 use crate::ring::parent::Answer;
 
-use super::lane::{Assignment, Lane};
+use super::lane::{Assignment, Lane, Warmth};
 
 pub(super) struct Ended {
     pub(super) lane: LaneId,
@@ -17,11 +18,27 @@ pub(super) struct Ended {
     pub(super) answer: Answer,
 }
 
-/// Answers that were read, with their bytes: the first nests deeper than the stack of the thread that has tried it.
+/// Answers that were read, with all their bytes: the first nests deeper than the stack of the thread that has tried it.
 #[derive(Default)]
 pub(super) struct Late {
     pub(super) ended: Vec<Ended>,
     pub(super) bytes: Vec<u8>,
+}
+
+impl Late {
+    /// These answers, the first bytes of which are in this buffer.
+    pub(super) fn of(mut ended: Vec<Ended>, bytes: &[u8]) -> Late {
+        let mut all = Vec::new();
+        for Ended { answer, .. } in &mut ended {
+            let start = all.len();
+            // Where the system refuses to read them, its decoder says that bytes are missing.
+            if let Ok(whole) = answer.payload(bytes).whole() {
+                all.extend_from_slice(&whole);
+            }
+            (answer.bytes, answer.tail) = (start..all.len(), None);
+        }
+        Late { ended, bytes: all }
+    }
 }
 
 /// Which worker: the serial number tells it from the one that replaces it.
@@ -138,6 +155,12 @@ impl Books {
         best.map(|(_, index)| index)
     }
 
+    /// The lane's place, if its worker is idle.
+    pub(super) fn still_idle(&mut self, id: LaneId) -> Option<usize> {
+        let lane = self.lane(id)?;
+        lane.has_room(1).then_some(id.slot)
+    }
+
     /// Whether every lane has as many units as it may, and more than one, so that answers are to come.
     pub(super) fn are_full(&self) -> bool {
         let mut lanes = self.lanes.iter().flatten();
@@ -177,6 +200,10 @@ impl Books {
                             break;
                         };
                         finishing.push(claim.job.clone());
+                        if answer.tail.is_some() {
+                            lane.is_reading = true;
+                            lane.warmth = Warmth::Warm;
+                        }
                         ended.push(Ended {
                             lane: LaneId {
                                 slot,
@@ -202,7 +229,9 @@ impl Books {
                 started.push((unit.claim.job.clone(), unit.claim.unit.index()));
             }
             if ended.len() > before {
-                lane.ring.tell_read();
+                if !lane.is_reading {
+                    lane.ring.tell_read();
+                }
                 if !lane.units.is_empty() {
                     lane.since = Instant::now();
                 } else {
@@ -212,6 +241,31 @@ impl Books {
         }
         if let Some(slot) = emptied {
             self.cool_down(slot);
+        }
+    }
+
+    /// Which arenas have memory that was not used since the last check but one, while their workers have nothing to do.
+    pub(super) fn cool(&mut self) -> Vec<Arc<Arena>> {
+        let mut cold = Vec::new();
+        for lane in self.lanes.iter_mut().flatten() {
+            lane.warmth = match lane.warmth {
+                Warmth::Cooling if lane.units.is_empty() => {
+                    cold.extend(lane.ring.arena().cloned());
+                    Warmth::Cold
+                }
+                Warmth::Warm => Warmth::Cooling,
+                before => before,
+            };
+        }
+        cold
+    }
+
+    /// What was read is copied: workers may write in its place.
+    pub(super) fn tell_read(&mut self) {
+        for lane in self.lanes.iter_mut().flatten() {
+            if std::mem::take(&mut lane.is_reading) {
+                lane.ring.tell_read();
+            }
         }
     }
 

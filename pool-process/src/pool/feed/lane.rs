@@ -8,9 +8,10 @@ use std::time::Instant;
 use nix::sys::eventfd::EventFd;
 use pool_core::backend::Claim;
 
+use crate::arena::Span;
 use crate::pool::remote_job::RemoteJob;
 use crate::pool::sent_contexts::SentContexts;
-use crate::ring::parent::ParentRing;
+use crate::ring::parent::{CAPACITY, ParentRing};
 use crate::wire::socket::{self, Socket};
 use crate::wire::{self, HEAD, Kind};
 
@@ -26,6 +27,17 @@ pub(super) struct Assignment {
     pub(super) request: u64,
     /// It has a deadline, and has not been seen to start.
     pub(super) awaits_start: bool,
+}
+
+/// Whether an arena has memory that may be given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Warmth {
+    /// It has none.
+    Cold,
+    /// It was not used since the last check.
+    Cooling,
+    /// It was.
+    Warm,
 }
 
 /// A worker's ring, and what is in it.
@@ -50,6 +62,10 @@ pub(crate) struct Lane {
     pub(super) outgoing: Vec<Vec<u8>>,
     /// Frames are under way: they wake the worker.
     pub(super) is_sending: bool,
+    /// Answers are being copied out of its arena: the worker is not told yet that they were read.
+    pub(super) is_reading: bool,
+    /// Memory of its arena is in use, or was since the last check but one.
+    pub(super) warmth: Warmth,
     /// The worker is to be woken, which the system has refused.
     pub(super) wake_due: bool,
     /// The worker writes into it to wake the pool.
@@ -81,6 +97,8 @@ impl Lane {
             frames: 0,
             outgoing: Vec::new(),
             is_sending: false,
+            is_reading: false,
+            warmth: Warmth::Cold,
             wake_due: false,
             bell,
             breach: None,
@@ -99,19 +117,22 @@ impl Lane {
         self.units.len() > 1
     }
 
-    /// Puts a unit into the ring; whether the dispatcher has something to send.
-    pub(super) fn put(&mut self, unit: Assignment, frame: &mut Vec<u8>, is_large: bool) -> bool {
-        if is_large {
+    /// Puts a unit into the ring, the rest of which may lie in the arena; whether the dispatcher has something to send.
+    pub(super) fn put(
+        &mut self,
+        unit: Assignment,
+        frame: &mut Vec<u8>,
+        tail: Option<Span>,
+    ) -> bool {
+        if frame.len() - HEAD > CAPACITY {
             let mut frame = std::mem::take(frame);
             wire::seal(&mut frame, Kind::Task, unit.request);
             self.frames += 1;
             self.outgoing.push(frame);
-            self.ring
-                .put(unit.request, self.frames, &[], unit.awaits_start);
+            self.ring.put(unit.request, self.frames, &[], None, unit.awaits_start);
         } else {
             let payload = &frame[HEAD..];
-            self.ring
-                .put(unit.request, self.frames, payload, unit.awaits_start);
+            self.ring.put(unit.request, self.frames, payload, tail, unit.awaits_start);
         }
         if self.units.is_empty() {
             self.since = Instant::now();

@@ -13,7 +13,7 @@ use crate::pool::watch::{BEHIND, Watch};
 use crate::wire::Kind;
 
 use super::books::{Books, LaneId, Paused};
-use super::lane::{Assignment, Lane, wake_frame};
+use super::lane::{Assignment, Lane, Warmth, wake_frame};
 use super::{Buffers, Feed};
 
 /// What the dispatcher has to do for a lane.
@@ -151,7 +151,7 @@ impl Feed {
         drop(books);
         let Claim { job, unit, .. } = claim;
         // This is the dispatcher.
-        let completed = job.complete(unit, kind, payload, Retry::Never);
+        let completed = job.complete(unit, kind, payload.into(), Retry::Never);
         let completed = completed.map_err(|Undone { unit, error, .. }| {
             let what = error.to_string();
             let lost = cause::lost(pid, Cause::Protocol(what.clone()), (&*job, &unit), None);
@@ -243,6 +243,25 @@ impl Feed {
         if books.any_waits() {
             self.behind.arm();
         }
+    }
+
+    /// Gives back the memory of arenas that were not used for a while.
+    pub(crate) fn cool(&self) {
+        // While this has the turn, nobody writes an argument, and no worker writes that has none.
+        let turn = self.turn();
+        let cold = self.lock().cool();
+        for arena in cold {
+            // Where the system refuses, the memory is there until the worker ends.
+            let _ = arena.empty();
+        }
+        drop(turn);
+    }
+
+    /// Whether arenas have memory that is to be given back.
+    pub(crate) fn is_warm(&self) -> bool {
+        let books = self.lock();
+        let mut lanes = books.lanes.iter().flatten();
+        lanes.any(|lane| lane.warmth != Warmth::Cold)
     }
 
     /// Whether a worker has a unit.
