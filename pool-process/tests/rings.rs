@@ -14,8 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{
-    Gate, Guest, Outcome, Watch, apart, apart_with, loss, never_end, raise, signal_of, wait_at,
-    wait_with,
+    Gate, Guest, Outcome, Watch, apart, loss, never_end, raise, signal_of, wait_at, wait_with,
 };
 use nix::libc;
 use nix::sys::signal::Signal;
@@ -76,27 +75,6 @@ fn tasks_travel_through_shared_memory_unless_that_is_turned_off() -> Outcome {
         );
         common::everybody(&pool, 2);
         assert_eq!(pool.stats().shared_memory, if shared { 2 } else { 0 });
-    }
-    Ok(())
-}
-
-#[test]
-fn without_the_calls_that_make_shared_memory_tasks_travel_by_sockets() -> Outcome {
-    let check = |call: i64| {
-        common::forget_call(call);
-        let pool = ProcessPool::new(2).expect("a pool");
-        let values = pool.map(|x: u32| x + 1, 0..100).expect("workers");
-        assert_eq!(values, (1..101).collect::<Vec<_>>());
-        assert_eq!(pool.stats().shared_memory, 0);
-        loss(pool.apply(raise, 9));
-        assert_eq!(pool.apply(|x: u32| x, 7).expect("another worker"), 7);
-    };
-    for call in [
-        libc::SYS_memfd_create,
-        libc::SYS_fallocate,
-        libc::SYS_madvise,
-    ] {
-        apart_with(check, call)?;
     }
     Ok(())
 }

@@ -389,7 +389,7 @@ mod tests {
             (any::<u8>(), any::<u16>()).prop_map(|(kind, length)| Word::Meta(kind, length)),
             (16..24_u8, 0..600_u16).prop_map(|(kind, length)| Word::Meta(kind, length)),
             (any::<u64>(), any::<u64>()).prop_map(|(at, length)| Word::Tail(at, length)),
-            (0..2 << 20_u64, 0..2 << 20_u64).prop_map(|(at, length)| Word::Tail(at, length)),
+            (0..2_u64 << 20, 0..2_u64 << 20).prop_map(|(at, length)| Word::Tail(at, length)),
         ];
         let step = prop_oneof![
             3 => (0..=CAPACITY).prop_map(Step::Put),

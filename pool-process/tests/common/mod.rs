@@ -95,6 +95,12 @@ pub(crate) fn become_nobody() {
 
 /// From now on the system knows this call no more, as far as this thread is concerned, and what it starts.
 pub(crate) fn forget_call(number: nix::libc::c_long) {
+    refuse_call(number, None, nix::libc::ENOSYS);
+}
+
+/// From now on the system refuses this call with this error, or only where its argument of an index has a value, as far as this thread is
+/// concerned, and what it starts.
+pub(crate) fn refuse_call(number: nix::libc::c_long, argument: Option<(u32, u32)>, errno: i32) {
     use nix::libc::{self, sock_filter, sock_fprog};
     let of = |code: u32, jt, jf, k| sock_filter {
         code: code as u16,
@@ -102,19 +108,18 @@ pub(crate) fn forget_call(number: nix::libc::c_long) {
         jf,
         k,
     };
-    let errno = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
-    let mut filter = [
-        // The number of the call is the first thing that a filter can look at.
-        of(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        of(
-            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
-            0,
-            1,
-            number as u32,
-        ),
-        of(libc::BPF_RET | libc::BPF_K, 0, 0, errno),
-        of(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ];
+    let load = |at| of(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, at);
+    let unless = |value, skip| of(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, skip, value);
+    // The number of the call is the first thing that a filter can look at; its arguments begin 16 bytes behind that.
+    let mut filter = vec![load(0), unless(number as u32, 1)];
+    if let Some((index, value)) = argument {
+        filter[1] = unless(number as u32, 3);
+        filter.extend([load(16 + 8 * index), unless(value, 1)]);
+    }
+    let refuse = libc::SECCOMP_RET_ERRNO | errno as u32;
+    filter.push(of(libc::BPF_RET | libc::BPF_K, 0, 0, refuse));
+    let allow = libc::SECCOMP_RET_ALLOW;
+    filter.push(of(libc::BPF_RET | libc::BPF_K, 0, 0, allow));
     let program = sock_fprog {
         len: filter.len() as u16,
         filter: filter.as_mut_ptr(),
