@@ -3,13 +3,13 @@
 use crate::context::Context;
 use crate::error::Never;
 use crate::task::{
-    ContextFnPtr, ContextPtr, FnCall, FnEach, Func, Plain, Portable, PortableFn, Star, StarFnWith,
-    TryStar, Trying,
+    ContextFnPtr, ContextPtr, ContextValue, FnCall, FnEach, Func, Plain, Portable, PortableFn,
+    Star, StarFnWith, TryStar, Trying,
 };
 
 /// A function that gets a reference to a context with each call.
 #[derive(Debug)]
-pub struct ContextFn<F, C> {
+pub struct ContextFn<F, C: ?Sized> {
     func: F,
     context: Context<C>,
 }
@@ -26,13 +26,13 @@ pub type ContextEach<C, A, R> = FnEach<ContextFn<Plain<fn(&C, A) -> R>, C>>;
 /// What `try_each` submits where there is a context.
 pub type TryContextEach<C, A, R, E> = FnEach<ContextFn<Trying<fn(&C, A) -> Result<R, E>>, C>>;
 
-impl<F, C> ContextFn<F, C> {
+impl<F, C: ?Sized> ContextFn<F, C> {
     pub(crate) fn new(func: F, context: Context<C>) -> Self {
         ContextFn { func, context }
     }
 }
 
-impl<F: Clone, C> Clone for ContextFn<F, C> {
+impl<F: Clone, C: ?Sized> Clone for ContextFn<F, C> {
     fn clone(&self) -> Self {
         ContextFn {
             func: self.func.clone(),
@@ -41,7 +41,7 @@ impl<F: Clone, C> Clone for ContextFn<F, C> {
     }
 }
 
-impl<C, A, R, F: Fn(&C, A) -> R> Func<A> for ContextFn<Plain<F>, C> {
+impl<C: ?Sized, A, R, F: Fn(&C, A) -> R> Func<A> for ContextFn<Plain<F>, C> {
     type Out = R;
     type Raised = Never;
     fn call(&self, arg: A) -> Result<R, Never> {
@@ -49,7 +49,7 @@ impl<C, A, R, F: Fn(&C, A) -> R> Func<A> for ContextFn<Plain<F>, C> {
     }
 }
 
-impl<C, A, R, E, F: Fn(&C, A) -> Result<R, E>> Func<A> for ContextFn<Trying<F>, C> {
+impl<C: ?Sized, A, R, E, F: Fn(&C, A) -> Result<R, E>> Func<A> for ContextFn<Trying<F>, C> {
     type Out = R;
     type Raised = E;
     fn call(&self, arg: A) -> Result<R, E> {
@@ -57,7 +57,7 @@ impl<C, A, R, E, F: Fn(&C, A) -> Result<R, E>> Func<A> for ContextFn<Trying<F>, 
     }
 }
 
-impl<C, A, F: StarFnWith<C, A>> Func<A> for ContextFn<Star<F>, C> {
+impl<C: ?Sized, A, F: StarFnWith<C, A>> Func<A> for ContextFn<Star<F>, C> {
     type Out = F::Out;
     type Raised = Never;
     fn call(&self, arg: A) -> Result<F::Out, Never> {
@@ -65,7 +65,9 @@ impl<C, A, F: StarFnWith<C, A>> Func<A> for ContextFn<Star<F>, C> {
     }
 }
 
-impl<C, A, R, E, F: StarFnWith<C, A, Out = Result<R, E>>> Func<A> for ContextFn<TryStar<F>, C> {
+impl<C: ?Sized, A, R, E, F: StarFnWith<C, A, Out = Result<R, E>>> Func<A>
+    for ContextFn<TryStar<F>, C>
+{
     type Out = R;
     type Raised = E;
     fn call(&self, arg: A) -> Result<R, E> {
@@ -75,7 +77,7 @@ impl<C, A, R, E, F: StarFnWith<C, A, Out = Result<R, E>>> Func<A> for ContextFn<
 
 macro_rules! portable_fn {
     ($($wrapper:ident)+) => {$(
-        impl<A, P: ContextFnPtr, C: Portable + Sync> PortableFn<A> for ContextFn<$wrapper<P>, C>
+        impl<A, P: ContextFnPtr, C: ContextValue + ?Sized> PortableFn<A> for ContextFn<$wrapper<P>, C>
         where
             ContextFn<$wrapper<P>, C>: Func<A, Out: Portable, Raised: Portable>,
         {

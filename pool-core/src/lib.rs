@@ -20,6 +20,9 @@ mod report;
 // Why a task has no value, and why a pool refuses a call.
 mod error;
 
+// Values that can go from one process to another.
+mod value;
+
 // Contexts: values that functions get a reference to.
 mod context;
 
@@ -174,9 +177,10 @@ pub use scope::{Scope, ScopedResult};
 pub use shutdown::JoinAsync;
 pub use stats::{TaskStats, UnhandledError};
 pub use submit_async::SubmitAsync;
-pub use task::{Portable, StarFn, StarFnWith, Tuple};
+pub use task::{StarFn, StarFnWith, Tuple};
 pub use thread_state::{Worker, cancelled, current_worker, worker_state};
 pub use timers::Timers;
+pub use value::{ContextValue, Portable};
 
 /// What nearly every program that uses a pool names: `use pool_core::prelude::*`.
 pub mod prelude {

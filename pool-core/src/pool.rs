@@ -18,8 +18,8 @@ use crate::lifecycle::Phase;
 use crate::shutdown::JoinAsync;
 use crate::stats::{TaskStats, UnhandledError};
 use crate::task::{
-    FnCall, FnEach, Plain, PlainCall, PlainEach, Portable, Star, TryCall, TryEach, TryStar, Trying,
-    Tuple,
+    ContextValue, FnCall, FnEach, Plain, PlainCall, PlainEach, Portable, Star, TryCall, TryEach,
+    TryStar, Trying, Tuple,
 };
 
 pub use with_context::WithContext;
@@ -417,11 +417,12 @@ pub trait Pool: Sized {
     /// assert_eq!(names.apply(|names, index: usize| names[index].len(), 1)?, 3);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    fn with<C: Portable + Sync>(&self, context: C) -> WithContext<'_, Self, C> {
+    fn with<C: ContextValue>(&self, context: C) -> WithContext<'_, Self, C> {
         self.with_arc(Arc::new(context))
     }
 
-    /// As [`with`](Self::with), for a context that the program shares already.
+    /// As [`with`](Self::with), for a context that the program shares already. An `Arc<[f64]>`, of whatever plain numbers, or an
+    /// `Arc<str>` is no copy in each process: all workers read the same memory.
     ///
     /// # Examples
     ///
@@ -433,7 +434,7 @@ pub trait Pool: Sized {
     /// assert_eq!(table.len(), 3);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    fn with_arc<C: Portable + Sync>(&self, context: Arc<C>) -> WithContext<'_, Self, C> {
+    fn with_arc<C: ContextValue + ?Sized>(&self, context: Arc<C>) -> WithContext<'_, Self, C> {
         WithContext::new(self, context)
     }
 

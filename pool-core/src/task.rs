@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use serde::{Serialize, de::DeserializeOwned};
-
 use crate::context::Context;
 use crate::error::{CodecError, Never, TaskError};
+
+pub(crate) use crate::value::{ContextValue, Portable};
 
 /// One piece of work for a worker: it runs once and yields a value or an error.
 ///
@@ -178,33 +178,6 @@ impl<A, R, E, F: FnOnce(A) -> Result<R, E>> Task for TryOnce<F, A> {
     }
 }
 
-/// A value that can go from one process to another: one that serde can write and read, and that owns its data.
-///
-/// A reference is not: a function takes a `String` and not a `&str`, and fails with a `String` and not a `&'static str`.
-/// The compiler then says that "implementation of `Deserialize` is not general enough".
-///
-/// Nor is a `Result` whose error serde cannot write: the compiler then says that "the trait bound `std::io::Error: Serialize` is not
-/// satisfied". Call such a function by a `try_` form, and let its error be a [`Report`](crate::Report).
-///
-/// # Examples
-///
-/// ```
-/// use pool_core::prelude::*;
-///
-/// fn lengths(pool: &impl Pool, words: &[&str]) -> Result<Vec<usize>, TaskError> {
-///     pool.map(|word: String| word.len(), words.iter().map(ToString::to_string))
-/// }
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot travel between processes",
-    note = "arguments, results, errors and contexts need `serde::Serialize`, `serde::de::DeserializeOwned`, `Send` and `'static`",
-    note = "use owned data: `String` for `&str`, `Vec<T>` for `&[T]`",
-    note = "for an error without them, call by a `try_` form and let the function return `Result<_, Report>`: `?` makes the `Report`"
-)]
-pub trait Portable: Serialize + DeserializeOwned + Send + 'static {}
-
-impl<T: Serialize + DeserializeOwned + Send + 'static> Portable for T {}
-
 /// A plain function pointer, which means the same in every process that runs this very program.
 ///
 /// # Safety
@@ -251,7 +224,7 @@ pub trait PortableFn<A>:
     /// The pointer's type.
     type Pointer: FnAddress;
     /// What each call gets a reference to; `()` where it is nothing.
-    type Context: Portable + Sync;
+    type Context: ContextValue + ?Sized;
     /// The pointer inside.
     fn pointer(&self) -> Self::Pointer;
     /// The context that is sent beside the pointer, if there is one.
@@ -310,7 +283,7 @@ pub trait StarFn<A> {
     message = "this function does not take `&{C}` and the parts of `{A}` as its arguments",
     note = "`with(context).starmap` passes `&context` and unpacks tuples of 2 to 6 parts"
 )]
-pub trait StarFnWith<C, A> {
+pub trait StarFnWith<C: ?Sized, A> {
     /// What it returns.
     type Out;
     /// Calls it with the context and the tuple's parts.
@@ -329,7 +302,7 @@ pub trait Tuple: Sized {
         Self: 'static;
 
     /// `fn(&C, A, B, ..) -> R`.
-    type FnWith<C: 'static, R: 'static>: StarFnWith<C, Self, Out = R> + ContextFnPtr
+    type FnWith<C: ?Sized + 'static, R: 'static>: StarFnWith<C, Self, Out = R> + ContextFnPtr
     where
         Self: 'static;
 }
@@ -359,7 +332,7 @@ mod pointers {
             }
 
             // SAFETY: both directions copy the pointer's bits unchanged.
-            unsafe impl<X: 'static, $($part: 'static,)+ R: 'static> ContextFnPtr
+            unsafe impl<X: ?Sized + 'static, $($part: 'static,)+ R: 'static> ContextFnPtr
                 for for<'x> fn(&'x X, $($part),+) -> R
             {
                 fn context_fn_address(self) -> usize {
@@ -397,13 +370,13 @@ mod pointers {
 
             impl<$($part),+> Tuple for ($($part,)+) {
                 type Fn<R: 'static> = fn($($part),+) -> R where Self: 'static;
-                type FnWith<X: 'static, R: 'static>
+                type FnWith<X: ?Sized + 'static, R: 'static>
                     = for<'x> fn(&'x X, $($part),+) -> R
                 where
                     Self: 'static;
             }
 
-            impl<X, $($part,)+ R, F: Fn(&X, $($part),+) -> R> StarFnWith<X, ($($part,)+)> for F {
+            impl<X: ?Sized, $($part,)+ R, F: Fn(&X, $($part),+) -> R> StarFnWith<X, ($($part,)+)> for F {
                 type Out = R;
                 fn call_star_with(&self, context: &X, ($($arg,)+): ($($part,)+)) -> R {
                     self(context, $($arg),+)

@@ -45,6 +45,13 @@ pub(crate) fn bytes_of<T: Number>(numbers: &[T]) -> &[u8] {
     unsafe { std::slice::from_raw_parts(numbers.as_ptr().cast(), size_of_val(numbers)) }
 }
 
+/// Bytes as numbers; `None` where they do not begin as one, or the last one is cut off.
+pub(crate) fn numbers_of<T: Number>(bytes: &[u8]) -> Option<&[T]> {
+    // SAFETY: any bytes are numbers.
+    let (before, numbers, behind) = unsafe { bytes.align_to() };
+    (before.is_empty() && behind.is_empty()).then_some(numbers)
+}
+
 /// The bytes of items that are such numbers; `None` where they are others.
 pub(crate) fn bytes_of_items<T: 'static, N: Number>(items: &[T]) -> Option<&[u8]> {
     (TypeId::of::<T>() == TypeId::of::<N>()).then(|| {

@@ -21,6 +21,9 @@ pub(crate) mod image;
 // Memory for what is too long for a ring.
 pub(crate) mod arena;
 
+// Memory that many processes read.
+pub(crate) mod view;
+
 // What both sides of a socket agree on.
 pub(crate) mod wire;
 

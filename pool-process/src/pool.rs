@@ -14,6 +14,9 @@ mod inbox;
 // Why a worker was lost.
 mod cause;
 
+// Frames on their way to a worker.
+mod outgoing;
+
 // The contexts that a worker has.
 mod sent_contexts;
 

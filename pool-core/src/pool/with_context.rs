@@ -10,13 +10,14 @@ use crate::context_fn::{ContextCall, ContextEach, ContextFn, TryContextCall, Try
 use crate::error::{Never, PoolError, TaskError};
 use crate::handle::AsyncResult;
 use crate::imap::{Imap, Results};
-use crate::task::{FnCall, FnEach, Plain, Portable, Star, Trying, Tuple};
+use crate::task::{ContextValue, FnCall, FnEach, Plain, Portable, Star, Trying, Tuple};
 
 /// A pool with a context, made by [`Pool::with`]: it has the same verbs, and their functions get `&C` before their argument.
 /// Clones share the context.
 ///
 /// A worker that is a process gets the context once, with the first task that needs it, and keeps it while the view, a clone
-/// of it or a job of it lives. A context that cannot be encoded or decoded is the error of each task that needs it.
+/// of it or a job of it lives. A slice of numbers and a `str` lie in memory once for all workers, see [`ContextValue`]. A context that
+/// cannot be encoded or decoded is the error of each task that needs it.
 ///
 /// # Examples
 ///
@@ -34,12 +35,12 @@ use crate::task::{FnCall, FnEach, Plain, Portable, Star, Trying, Tuple};
 /// # lookup(&pool_thread::ThreadPool::new(2)?, vec!["a".into(), "b".into(), "c".into()])?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct WithContext<'p, P, C> {
+pub struct WithContext<'p, P, C: ?Sized> {
     pool: &'p P,
     context: Context<C>,
 }
 
-impl<P, C> Clone for WithContext<'_, P, C> {
+impl<P, C: ?Sized> Clone for WithContext<'_, P, C> {
     fn clone(&self) -> Self {
         WithContext {
             pool: self.pool,
@@ -48,7 +49,7 @@ impl<P, C> Clone for WithContext<'_, P, C> {
     }
 }
 
-impl<'p, P: Pool, C: Portable + Sync> WithContext<'p, P, C> {
+impl<'p, P: Pool, C: ContextValue + ?Sized> WithContext<'p, P, C> {
     pub(crate) fn new(pool: &'p P, context: Arc<C>) -> Self {
         WithContext {
             pool,
@@ -142,7 +143,7 @@ impl<'p, P: Pool, C: Portable + Sync> WithContext<'p, P, C> {
 /// Python's names: each is the long form and its last method.
 macro_rules! short_forms {
     ($($name:ident($func:ty, $input:ident: $input_type:ty) $(<$error:ident>)? = $long:ident.$last:ident -> $output:ty;)+) => {
-        impl<P: Pool, C: Portable + Sync> WithContext<'_, P, C> {$(
+        impl<P: Pool, C: ContextValue + ?Sized> WithContext<'_, P, C> {$(
             #[doc = concat!("As [`Pool::", stringify!($name), "`].")]
             ///
             /// # Errors
@@ -179,7 +180,7 @@ short_forms! {
         = try_each.imap_unordered -> Result<Imap<R, E>, PoolError>;
 }
 
-impl<P, C> fmt::Debug for WithContext<'_, P, C> {
+impl<P, C: ?Sized> fmt::Debug for WithContext<'_, P, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WithContext")
             .field("context", &self.context)

@@ -16,6 +16,7 @@ use crate::start::Spawned;
 use crate::wire::socket::{NonBlocking, Socket};
 use crate::wire::{self, Breach, Frame, KEEP, Kind, Reader};
 
+use super::outgoing::Outgoing;
 use super::remote_job::RemoteJob;
 use super::sent_contexts::SentContexts;
 
@@ -85,7 +86,7 @@ pub(crate) struct Connection {
     /// Its seat in the queue still names what it ran last.
     pub(crate) seated: bool,
     reader: Reader,
-    outbox: Vec<u8>,
+    outbox: Outgoing,
     written: usize,
     sent_contexts: SentContexts,
 }
@@ -116,16 +117,16 @@ impl Connection {
             measured: 0,
             seated: false,
             reader: Reader::new(max_payload.max(REPORT)),
-            outbox: Vec::new(),
+            outbox: Outgoing::default(),
             written: 0,
             sent_contexts: SentContexts::default(),
         }
     }
 
     /// The buffer into which frames for the worker are written; [`Connection::flush`] sends them.
-    pub(crate) fn outbox(&mut self) -> &mut Vec<u8> {
-        if self.written == self.outbox.len() {
-            self.outbox.clear();
+    pub(crate) fn outbox(&mut self) -> &mut Outgoing {
+        if self.written == self.outbox.bytes.len() {
+            self.outbox.bytes.clear();
             self.written = 0;
         }
         &mut self.outbox
@@ -142,7 +143,7 @@ impl Connection {
         self.outbox();
         self.sent_contexts
             .write_missing(context, &mut self.outbox, max, &mut 0)?;
-        wire::write(self.outbox(), Kind::Task, request, |out| {
+        wire::write(&mut self.outbox.bytes, Kind::Task, request, |out| {
             let start = out.len();
             let last = claim.job.encode(&claim.unit, out)?;
             wire::fits("the task's argument", out.len() - start + last.len(), max)?;
@@ -151,35 +152,25 @@ impl Connection {
         })
     }
 
-    /// Appends a frame to the outbox.
-    pub(crate) fn send(&mut self, frame: Vec<u8>) {
-        let outbox = self.outbox();
-        match outbox.is_empty() {
-            true => *outbox = frame,
-            false => outbox.extend_from_slice(&frame),
-        }
+    /// Appends frames to the outbox.
+    pub(crate) fn send(&mut self, frames: Outgoing) {
+        self.outbox().append(frames);
     }
 
     /// Sends the first frame, with descriptors.
     pub(crate) fn send_setup(&mut self, setup: Vec<u8>, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
         self.written = self.socket.send_with(&setup, fds)?;
-        self.outbox = setup;
+        self.outbox = setup.into();
         Ok(())
     }
 
     /// Writes what the socket takes; true when nothing is left.
     pub(crate) fn flush(&mut self) -> io::Result<bool> {
-        while self.written < self.outbox.len() {
-            match self.socket.try_write(&self.outbox[self.written..])? {
-                0 => return Ok(false),
-                more => self.written += more,
-            }
+        self.written = self.outbox.write(&self.socket, self.written)?;
+        if self.written < self.outbox.bytes.len() {
+            return Ok(false);
         }
-        self.outbox.clear();
-        self.written = 0;
-        if self.outbox.capacity() > KEEP {
-            self.outbox = Vec::new();
-        }
+        self.outbox().bytes.shrink_to(KEEP);
         Ok(true)
     }
 
@@ -197,7 +188,7 @@ impl Connection {
     pub(crate) fn retire(&mut self) {
         self.state = WorkerState::Leaving;
         let nothing = |_: &mut Vec<u8>| Ok::<(), Infallible>(());
-        match wire::write(self.outbox(), Kind::Leave, 0, nothing) {
+        match wire::write(&mut self.outbox().bytes, Kind::Leave, 0, nothing) {
             Ok(()) => {}
         }
     }

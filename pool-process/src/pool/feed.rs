@@ -57,6 +57,7 @@ pub(crate) use service::Chore;
 use super::bells::Bells;
 use super::cause;
 use super::inbox::Inbox;
+use super::outgoing::Outgoing;
 use super::remote_job::{JobContext, RemoteJob, Retry};
 use super::watch::Watch;
 
@@ -406,14 +407,14 @@ impl Feed {
         } = &mut *books;
         match chosen.and_then(|index| lanes[index].as_mut()) {
             Some(lane) => {
-                let mut control = Vec::new();
+                let mut control = Outgoing::default();
                 let written = lane.contexts.write_missing(
                     context,
                     &mut control,
                     self.max_payload,
                     &mut lane.frames,
                 );
-                if !control.is_empty() {
+                if !control.bytes.is_empty() {
                     lane.outgoing.push(control);
                 }
                 if let Err(error) = written {

@@ -10,6 +10,7 @@ use pool_core::backend::{
 use pool_core::{CodecError, Portable, TaskError};
 
 use crate::image::symbols;
+use crate::sys::memory_file::MemoryFile;
 use crate::task::{panicked, payload};
 use crate::wire::codec::{self, At, ran_out_of_stack};
 use crate::wire::{self, Kind, Payload};
@@ -79,7 +80,16 @@ impl Undone {
 #[derive(Debug)]
 pub struct JobContext {
     pub(crate) number: u64,
-    pub(crate) bytes: Result<Arc<[u8]>, CodecError>,
+    pub(crate) encoded: Arc<Result<Encoded, CodecError>>,
+}
+
+/// A context as it travels.
+#[derive(Debug)]
+pub(crate) enum Encoded {
+    /// By the socket of each worker.
+    Bytes(Vec<u8>),
+    /// In memory that all workers read.
+    Shared(Arc<MemoryFile>),
 }
 
 impl fmt::Debug for dyn RemoteJob {
@@ -193,17 +203,27 @@ impl<A: Portable, F: PortableFn<A>> RemoteJob for JobCell<Batch<F, A>> {
 /// The context of a function, encoded once. Its `Serialize` may refuse, or panic.
 fn job_context<A, F: PortableFn<A>>(func: &F) -> Option<JobContext> {
     let context = func.context()?;
-    let encode = |value: &F::Context| {
+    let encode = || {
+        let plain = codec::context_bytes(context);
+        if let Some(bytes) = plain.filter(|bytes| bytes.len() >= SHARED) {
+            // Where the system refuses it, or has no memory for it, each worker gets a copy.
+            if let Ok(file) = MemoryFile::of_bytes(c"pool-context", bytes) {
+                return Ok(Encoded::Shared(Arc::new(file)));
+            }
+        }
         let mut bytes = Vec::new();
-        let encoded = catch(|| codec::encode(value, &mut bytes));
+        let encoded = catch(|| codec::encode_context(context, &mut bytes));
         encoded.unwrap_or_else(|panic| Err(panicked::<F::Context>(&panic)))?;
-        Ok(bytes)
+        Ok(Encoded::Bytes(bytes))
     };
     Some(JobContext {
         number: context.number(),
-        bytes: context.encoded(encode),
+        encoded: context.encoded(encode)?,
     })
 }
+
+/// From so many bytes on a context that can be shared is.
+const SHARED: usize = 16 << 10;
 
 /// The name of a function in the program's source.
 fn name<A, F: PortableFn<A>>(func: &F) -> Option<String> {

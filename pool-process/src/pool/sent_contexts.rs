@@ -8,7 +8,8 @@ use pool_core::CodecError;
 
 use crate::wire::{self, Kind};
 
-use super::remote_job::JobContext;
+use super::outgoing::Outgoing;
+use super::remote_job::{Encoded, JobContext};
 
 /// How many contexts a worker keeps at most.
 const MOST: usize = 8;
@@ -20,8 +21,8 @@ pub(crate) struct SentContexts(VecDeque<SentContext>);
 #[derive(Debug)]
 struct SentContext {
     number: u64,
-    /// Its bytes live as long as its job.
-    bytes: Weak<[u8]>,
+    /// It lives as long as its job.
+    encoded: Weak<Result<Encoded, CodecError>>,
 }
 
 impl SentContexts {
@@ -34,35 +35,51 @@ impl SentContexts {
     pub(crate) fn write_missing(
         &mut self,
         context: Option<JobContext>,
-        out: &mut Vec<u8>,
+        out: &mut Outgoing,
         max: u64,
         count: &mut u64,
     ) -> Result<(), CodecError> {
-        self.forget(out, count, |sent| sent.bytes.strong_count() == 0);
-        let Some(JobContext { number, bytes }) = context else {
+        self.forget(out, count, |sent| sent.encoded.strong_count() == 0);
+        let Some(JobContext { number, encoded }) = context else {
             return Ok(());
         };
         if let Some(place) = self.0.iter().position(|sent| sent.number == number) {
             self.0.rotate_left(place + 1);
             return Ok(());
         }
-        let bytes = bytes?;
-        wire::fits("the job's context", bytes.len(), max)?;
+        let length = match &*encoded {
+            Ok(Encoded::Bytes(bytes)) => bytes.len() as u64,
+            Ok(Encoded::Shared(file)) => file.length(),
+            Err(error) => return Err(error.clone()),
+        };
+        wire::fits("the job's context", length as usize, max)?;
         if self.0.len() >= MOST
             && let Some(SentContext { number: oldest, .. }) = self.0.front()
         {
             let oldest = *oldest;
             self.forget(out, count, |sent| sent.number == oldest);
         }
-        frame(out, Kind::Context, number, &bytes);
+        match &*encoded {
+            Ok(Encoded::Shared(file)) => {
+                out.files.push((out.bytes.len(), file.clone()));
+                frame(out, Kind::SharedContext, number, &[]);
+            }
+            Ok(Encoded::Bytes(bytes)) => frame(out, Kind::Context, number, bytes),
+            Err(_) => {}
+        }
         *count += 1;
-        let bytes = Arc::downgrade(&bytes);
-        self.0.push_back(SentContext { number, bytes });
+        let encoded = Arc::downgrade(&encoded);
+        self.0.push_back(SentContext { number, encoded });
         Ok(())
     }
 
     /// Has the worker drop contexts.
-    fn forget(&mut self, out: &mut Vec<u8>, count: &mut u64, which: impl Fn(&SentContext) -> bool) {
+    fn forget(
+        &mut self,
+        out: &mut Outgoing,
+        count: &mut u64,
+        which: impl Fn(&SentContext) -> bool,
+    ) {
         self.0.retain(|sent| {
             let drops = which(sent);
             if drops {
@@ -74,12 +91,12 @@ impl SentContexts {
     }
 }
 
-fn frame(out: &mut Vec<u8>, kind: Kind, number: u64, payload: &[u8]) {
+fn frame(out: &mut Outgoing, kind: Kind, number: u64, payload: &[u8]) {
     let fill = |out: &mut Vec<u8>| {
         out.extend_from_slice(payload);
         Ok::<(), Infallible>(())
     };
-    match wire::write(out, kind, number, fill) {
+    match wire::write(&mut out.bytes, kind, number, fill) {
         Ok(()) => {}
     }
 }
@@ -88,23 +105,30 @@ fn frame(out: &mut Vec<u8>, kind: Kind, number: u64, payload: &[u8]) {
 mod tests {
     use std::sync::Arc;
 
+    use pool_core::CodecError;
+
+    use super::super::outgoing::Outgoing;
     use super::{MOST, SentContexts};
-    use crate::pool::remote_job::JobContext;
+    use crate::pool::remote_job::{Encoded, JobContext};
     use crate::wire::{Kind, Reader};
 
     /// The frames that the worker gets before a task with this context.
-    fn told(contexts: &mut SentContexts, number: u64, bytes: &Arc<[u8]>) -> Vec<(Kind, u64)> {
-        let mut out = Vec::new();
+    fn told(
+        contexts: &mut SentContexts,
+        number: u64,
+        encoded: &Arc<Result<Encoded, CodecError>>,
+    ) -> Vec<(Kind, u64)> {
+        let mut out = Outgoing::default();
         let context = JobContext {
             number,
-            bytes: Ok(bytes.clone()),
+            encoded: encoded.clone(),
         };
         let mut count = 0;
         contexts
             .write_missing(Some(context), &mut out, 100, &mut count)
             .expect("it fits");
         let mut reader = Reader::new(100);
-        let mut stream = &out[..];
+        let mut stream = &out.bytes[..];
         while reader.fill(&mut stream).expect("memory") > 0 {}
         let mut frames = Vec::new();
         while let Some(frame) = reader.next().expect("frames") {
@@ -114,8 +138,8 @@ mod tests {
         frames
     }
 
-    fn bytes() -> Arc<[u8]> {
-        Arc::from([1, 2, 3])
+    fn bytes() -> Arc<Result<Encoded, CodecError>> {
+        Arc::new(Ok(Encoded::Bytes(vec![1, 2, 3])))
     }
 
     #[test]
@@ -152,11 +176,11 @@ mod tests {
     #[test]
     fn a_context_that_is_too_long_is_refused_and_not_remembered() {
         let mut contexts = SentContexts::default();
-        let mut out = Vec::new();
-        let bytes: Arc<[u8]> = vec![0; 101].into();
+        let mut out = Outgoing::default();
+        let long = Arc::new(Ok(Encoded::Bytes(vec![0; 101])));
         let context = || JobContext {
             number: 1,
-            bytes: Ok(bytes.clone()),
+            encoded: long.clone(),
         };
         for _ in 0..2 {
             let refused = contexts
@@ -164,6 +188,6 @@ mod tests {
                 .expect_err("too long");
             assert_eq!(refused.type_name, "the job's context");
         }
-        assert!(out.is_empty());
+        assert!(out.bytes.is_empty());
     }
 }

@@ -53,6 +53,35 @@ impl MemoryFile {
         MemoryFile::of(made, alone)
     }
 
+    /// A file of these bytes, which nobody can write any more.
+    pub(crate) fn of_bytes(name: &CStr, bytes: &[u8]) -> io::Result<MemoryFile> {
+        may_reach(bytes.len() as u64)?;
+        let alone = listed::hold_off_forks();
+        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+        let made = above_standard(memfd_create(name, flags)?)?;
+        let listed = listed::unshare(made.as_fd(), &alone);
+        // A copy takes its time, in which others may fork.
+        drop(alone);
+        let mut written = 0;
+        while written < bytes.len() {
+            match again(|| pwrite(&made, &bytes[written..], written as i64))? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                more => written += more,
+            }
+        }
+        fcntl(
+            &made,
+            FcntlArg::F_ADD_SEALS(seals() | SealFlag::F_SEAL_WRITE),
+        )?;
+        MemoryFile::listed(made, listed)
+    }
+
+    /// Whether nobody can write it any more.
+    pub(crate) fn is_constant(&self) -> bool {
+        fcntl(&self.fd, FcntlArg::F_GET_SEALS)
+            .is_ok_and(|has| SealFlag::from_bits_retain(has).contains(SealFlag::F_SEAL_WRITE))
+    }
+
     /// A file that another process has made.
     pub(crate) fn open(fd: OwnedFd) -> io::Result<MemoryFile> {
         let has = SealFlag::from_bits_retain(fcntl(&fd, FcntlArg::F_GET_SEALS)?);
@@ -63,9 +92,14 @@ impl MemoryFile {
     }
 
     fn of(fd: OwnedFd, alone: &NoFork) -> io::Result<MemoryFile> {
+        let listed = listed::unshare(fd.as_fd(), alone);
+        MemoryFile::listed(fd, listed)
+    }
+
+    fn listed(fd: OwnedFd, listed: Listed) -> io::Result<MemoryFile> {
         let stat = fstat(&fd)?;
         Ok(MemoryFile {
-            _listed: listed::unshare(fd.as_fd(), alone),
+            _listed: listed,
             fd,
             length: u64::try_from(stat.st_size).map_err(io::Error::other)?,
             identity: identity(&stat),

@@ -40,6 +40,7 @@ pub(crate) fn read<O, E: Portable>(
         | Kind::Forget
         | Kind::Leave
         | Kind::Wake
+        | Kind::SharedContext
         | Kind::Ready
         | Kind::Started
         | Kind::Unfit => {

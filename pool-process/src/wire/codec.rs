@@ -17,16 +17,19 @@ mod read;
 // Lists of numbers.
 mod plain;
 
-use std::any::type_name;
+use std::any::{TypeId, type_name};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
-use pool_core::CodecError;
+use pool_core::backend::Context;
+use pool_core::{CodecError, ContextValue};
 use serde::de::{DeserializeOwned, DeserializeSeed, SeqAccess, Visitor};
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::view::View;
 
 use super::payload::Payload;
 
@@ -80,6 +83,50 @@ pub(crate) fn decode_value<T: DeserializeOwned + 'static>(
         Some(value) => value.map_err(|error| refused::<T>(&error)),
         None => decode(&whole::<T>(payload)?),
     }
+}
+
+/// The bytes of a context that is a slice of numbers or a `str`.
+pub(crate) fn context_bytes<C: ContextValue + ?Sized>(context: &Context<C>) -> Option<&[u8]> {
+    plain::context_bytes(context)
+}
+
+/// Appends a context.
+///
+/// # Errors
+///
+/// As for [`encode`].
+pub(crate) fn encode_context<C: ContextValue + ?Sized>(
+    context: &Context<C>,
+    out: &mut Vec<u8>,
+) -> Result<(), CodecError> {
+    match (context.value().owned(), plain::context_bytes(context)) {
+        (Some(value), _) => encode(value, out),
+        (None, bytes) => {
+            plain::write_bytes(bytes.unwrap_or_default(), out);
+            Ok(())
+        }
+    }
+}
+
+/// The counterpart of [`encode_context`].
+///
+/// # Errors
+///
+/// As for [`decode`].
+pub(crate) fn decode_context<C: ContextValue + ?Sized>(
+    number: u64,
+    bytes: &[u8],
+) -> Result<Context<C>, CodecError> {
+    let owned = match TypeId::of::<C>() == TypeId::of::<C::Owned>() {
+        true => decode(bytes)?,
+        false => decode_value(bytes.into(), || None)?,
+    };
+    Ok(Context::numbered(number, C::share(owned)))
+}
+
+/// A context that lies in memory that many processes read; `None` where the type is none that can.
+pub(crate) fn context_in<C: ContextValue + ?Sized>(number: u64, view: View) -> Option<Context<C>> {
+    plain::context_in(number, view)
 }
 
 /// The bytes of a payload.

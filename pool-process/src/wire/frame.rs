@@ -36,6 +36,8 @@ pub enum Kind {
     Leave = 5,
     /// The worker sleeps beside work that lies in its ring: look.
     Wake = 6,
+    /// As `Context`; its bytes are the file that comes along.
+    SharedContext = 7,
     /// The worker can be given work.
     Ready = 16,
     /// The task is about to be decoded and run: from here on it counts as started.
@@ -55,13 +57,14 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 14] = [
+    const ALL: [Kind; 15] = [
         Kind::Setup,
         Kind::Task,
         Kind::Context,
         Kind::Forget,
         Kind::Leave,
         Kind::Wake,
+        Kind::SharedContext,
         Kind::Ready,
         Kind::Started,
         Kind::Done,

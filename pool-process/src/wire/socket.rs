@@ -1,5 +1,6 @@
 //! A socket between two processes: made as a pair, never raising SIGPIPE, able to carry descriptors.
 
+use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::thread;
@@ -125,7 +126,11 @@ impl Socket {
     }
 
     /// Receives bytes and descriptors; waits until there is something, 0 is the end.
-    pub(crate) fn recv_with(&self, bytes: &mut [u8], fds: &mut Vec<OwnedFd>) -> io::Result<usize> {
+    pub(crate) fn recv_with(
+        &self,
+        bytes: &mut [u8],
+        fds: &mut impl Extend<OwnedFd>,
+    ) -> io::Result<usize> {
         let mut room = nix::cmsg_space!([RawFd; MAX_FDS]);
         let mut bytes = [IoSliceMut::new(bytes)];
         loop {
@@ -142,7 +147,7 @@ impl Socket {
                             // Each is taken over, also behind one that is refused.
                             let taken: Vec<_> = raw.into_iter().map(sys::received).collect();
                             for fd in taken {
-                                fds.push(fd?);
+                                fds.extend([fd?]);
                             }
                         }
                     }
@@ -175,7 +180,7 @@ impl Read for NonBlocking<'_> {
 #[derive(Debug)]
 pub(crate) struct Blocking<'a> {
     pub(crate) socket: &'a Socket,
-    pub(crate) fds: Vec<OwnedFd>,
+    pub(crate) fds: VecDeque<OwnedFd>,
 }
 
 impl Read for Blocking<'_> {

@@ -3,17 +3,21 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::io;
+use std::os::fd::OwnedFd;
 
-use pool_core::CodecError;
 use pool_core::backend::{Context, catch};
-use serde::de::DeserializeOwned;
+use pool_core::{CodecError, ContextValue};
 
+use crate::view::View;
 use crate::wire::codec;
 
 /// A context in the cache.
 enum Kept {
     /// Not decoded yet.
     Bytes(Vec<u8>),
+    /// Not looked at yet.
+    Shared(View),
     /// Decoded: a [`Context`] of its function's type.
     Decoded(Box<dyn Any>),
     /// It cannot be decoded. All its tasks get this error.
@@ -27,6 +31,20 @@ thread_local! {
 /// Keeps a context that has arrived.
 pub(crate) fn keep(number: u64, bytes: &[u8]) {
     put(number, Kept::Bytes(bytes.to_vec()));
+}
+
+/// Keeps a context whose memory others read as well.
+pub(crate) fn keep_shared(number: u64, file: Option<OwnedFd>) {
+    let view = file
+        .ok_or_else(|| io::Error::other("its memory has not arrived"))
+        .and_then(View::open);
+    put(
+        number,
+        match view {
+            Ok(view) => Kept::Shared(view),
+            Err(error) => Kept::Refused(CodecError::new("the job's context", error.to_string())),
+        },
+    );
 }
 
 /// Drops a context; its own `Drop` may panic.
@@ -57,12 +75,16 @@ pub(crate) fn split(argument: &[u8]) -> Result<(u64, &[u8]), CodecError> {
 /// # Errors
 ///
 /// It cannot be decoded, or has not arrived.
-pub(crate) fn find<C: DeserializeOwned + 'static>(number: u64) -> Result<Context<C>, CodecError> {
+pub(crate) fn find<C: ContextValue + ?Sized>(number: u64) -> Result<Context<C>, CodecError> {
     // Taken out meanwhile, so that the user's `Deserialize` may use this cache.
     let kept = KEPT.with_borrow_mut(|kept| kept.remove(&number));
     let kept = match kept {
-        Some(Kept::Bytes(bytes)) => match catch(|| codec::decode::<C>(&bytes)) {
-            Ok(Ok(value)) => Kept::Decoded(Box::new(Context::numbered(number, value))),
+        Some(Kept::Shared(view)) => match codec::context_in::<C>(number, view) {
+            Some(context) => Kept::Decoded(Box::new(context)),
+            None => Kept::Refused(broken::<C>("its memory holds another type")),
+        },
+        Some(Kept::Bytes(bytes)) => match catch(|| codec::decode_context::<C>(number, &bytes)) {
+            Ok(Ok(context)) => Kept::Decoded(Box::new(context)),
             Ok(Err(error)) => Kept::Refused(error),
             Err(panic) => Kept::Refused(broken::<C>(&format!("it panicked: {}", panic.message))),
         },
@@ -75,7 +97,7 @@ pub(crate) fn find<C: DeserializeOwned + 'static>(number: u64) -> Result<Context
             .cloned()
             .ok_or_else(|| broken::<C>("the context is of another type")),
         Kept::Refused(error) => Err(error.clone()),
-        Kept::Bytes(_) => Err(broken::<C>("the context was not decoded")),
+        Kept::Bytes(_) | Kept::Shared(_) => Err(broken::<C>("the context was not decoded")),
     };
     put(number, kept);
     found
@@ -86,7 +108,7 @@ fn put(number: u64, kept: Kept) {
     drop(before);
 }
 
-fn broken<T>(reason: &str) -> CodecError {
+fn broken<T: ?Sized>(reason: &str) -> CodecError {
     CodecError::new(std::any::type_name::<T>(), reason)
 }
 

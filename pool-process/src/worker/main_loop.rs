@@ -5,6 +5,8 @@
 //! run, buffers are flushed. Where the socket ends without that frame, the pool was terminated or has gone, and the worker exits at
 //! once.
 
+use std::collections::VecDeque;
+
 use pool_core::backend::WorkerGuard;
 use pool_core::{CodecError, TaskError, Worker};
 
@@ -22,7 +24,7 @@ use super::task::{call, print_error, send};
 pub(crate) fn serve(socket: &Socket, exit: Exit) -> ! {
     let mut stream = Blocking {
         socket,
-        fds: Vec::new(),
+        fds: VecDeque::new(),
     };
     // The pool's own limit comes with the setup frame, for which this one holds.
     let mut reader = Reader::new(wire::MAX_PAYLOAD);
@@ -139,13 +141,16 @@ fn work(mut reader: Reader, mut stream: Blocking<'_>, max_payload: u64) {
             Ok(Some(frame)) if frame.kind == Kind::Context => {
                 contexts::keep(frame.request, frame.payload)
             }
+            Ok(Some(frame)) if frame.kind == Kind::SharedContext => {
+                contexts::keep_shared(frame.request, stream.fds.pop_front());
+            }
             Ok(Some(frame)) if frame.kind == Kind::Forget => contexts::forget(frame.request),
             Ok(Some(frame)) if frame.kind == Kind::Leave => return,
             // A pool keeps to the protocol, so this comes from something else.
             Ok(Some(_)) | Err(_) => exit_now(1),
             Ok(None) => match reader.fill(&mut stream) {
                 Ok(0) | Err(_) => exit_now(0),
-                Ok(_) => stream.fds.clear(),
+                Ok(_) => {}
             },
         }
     }

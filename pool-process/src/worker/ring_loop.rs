@@ -242,6 +242,9 @@ impl RingWorker<'_> {
                 self.frames += 1;
                 match frame.kind {
                     Kind::Context => contexts::keep(frame.request, frame.payload),
+                    Kind::SharedContext => {
+                        contexts::keep_shared(frame.request, stream.fds.pop_front());
+                    }
                     Kind::Forget => contexts::forget(frame.request),
                     Kind::Leave => return true,
                     // It does not count.
@@ -266,7 +269,7 @@ impl RingWorker<'_> {
                 self.rest();
                 match reader.fill(stream) {
                     Ok(0) | Err(_) => exit_now(0),
-                    Ok(_) => stream.fds.clear(),
+                    Ok(_) => {}
                 }
             }
             Err(_) => exit_now(1),

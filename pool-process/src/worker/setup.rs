@@ -29,7 +29,7 @@ impl Setup {
                 let (setup, rest): (Setup, _) =
                     codec::decode_first(frame.payload).map_err(io::Error::other)?;
                 let environment: Settings = codec::decode(rest).map_err(io::Error::other)?;
-                let mut fds = std::mem::take(&mut stream.fds);
+                let mut fds = Vec::from(std::mem::take(&mut stream.fds));
                 let bell = setup.ring.and_then(|_| fds.pop());
                 let memory = setup.ring.and_then(|_| fds.pop());
                 let applied = environment.apply(fds).and_then(|()| setup.apply());

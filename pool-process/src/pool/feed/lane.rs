@@ -9,6 +9,7 @@ use nix::sys::eventfd::EventFd;
 use pool_core::backend::Claim;
 
 use crate::arena::Span;
+use crate::pool::outgoing::Outgoing;
 use crate::pool::remote_job::RemoteJob;
 use crate::pool::sent_contexts::SentContexts;
 use crate::ring::parent::{CAPACITY, ParentRing};
@@ -59,7 +60,7 @@ pub(crate) struct Lane {
     /// Frames that were written for the worker so far.
     pub(super) frames: u64,
     /// Frames that the dispatcher is to send.
-    pub(super) outgoing: Vec<Vec<u8>>,
+    pub(super) outgoing: Vec<Outgoing>,
     /// Frames are under way: they wake the worker.
     pub(super) is_sending: bool,
     /// Answers are being copied out of its arena: the worker is not told yet that they were read.
@@ -128,11 +129,13 @@ impl Lane {
             let mut frame = std::mem::take(frame);
             wire::seal(&mut frame, Kind::Task, unit.request);
             self.frames += 1;
-            self.outgoing.push(frame);
-            self.ring.put(unit.request, self.frames, &[], None, unit.awaits_start);
+            self.outgoing.push(frame.into());
+            self.ring
+                .put(unit.request, self.frames, &[], None, unit.awaits_start);
         } else {
             let payload = &frame[HEAD..];
-            self.ring.put(unit.request, self.frames, payload, tail, unit.awaits_start);
+            self.ring
+                .put(unit.request, self.frames, payload, tail, unit.awaits_start);
         }
         if self.units.is_empty() {
             self.since = Instant::now();
@@ -164,7 +167,7 @@ impl Lane {
             Ok(0) => false,
             Ok(sent) => {
                 if sent < frame.len() {
-                    self.outgoing.push(frame[sent..].to_vec());
+                    self.outgoing.push(frame[sent..].to_vec().into());
                 }
                 sent < frame.len()
             }

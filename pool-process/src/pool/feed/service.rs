@@ -8,6 +8,7 @@ use pool_core::Cause;
 use pool_core::backend::Claim;
 
 use crate::pool::cause;
+use crate::pool::outgoing::Outgoing;
 use crate::pool::remote_job::{RemoteJob, Retry, Undone};
 use crate::pool::watch::{BEHIND, Watch};
 use crate::wire::Kind;
@@ -20,7 +21,7 @@ use super::{Buffers, Feed};
 #[derive(Debug)]
 pub(crate) enum Chore {
     /// Send these frames, and tell when they are sent.
-    Send(Vec<Vec<u8>>),
+    Send(Vec<Outgoing>),
     /// Stop the worker, which broke the protocol.
     Kill(String),
 }
@@ -185,7 +186,7 @@ impl Feed {
                 continue;
             }
             if std::mem::take(&mut lane.wake_due) {
-                lane.outgoing.push(wake_frame().to_vec());
+                lane.outgoing.push(wake_frame().to_vec().into());
             }
             if !lane.outgoing.is_empty() {
                 lane.is_sending = true;

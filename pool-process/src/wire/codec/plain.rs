@@ -4,7 +4,10 @@
 use std::any::{Any, TypeId};
 use std::io;
 
+use pool_core::backend::Context;
+
 use crate::arena::{Number, append, bytes_of, bytes_of_items};
+use crate::view::{Numbers, Text, View};
 use crate::wire::payload::Payload;
 
 /// The first byte of such a value: one that MessagePack never writes.
@@ -60,6 +63,43 @@ pub(super) fn write_items<'a, T: 'static>(items: &'a [T], out: &mut Vec<u8>) -> 
     }
     for_each_number!(each);
     None
+}
+
+/// The bytes of a context that is a slice of numbers or a `str`.
+pub(super) fn context_bytes<C: ?Sized + 'static>(context: &Context<C>) -> Option<&[u8]> {
+    let context: &dyn Any = context;
+    macro_rules! each {
+        ($($number:ty)+) => {$(
+            if let Some(numbers) = context.downcast_ref::<Context<[$number]>>() {
+                return Some(bytes_of(numbers.value()));
+            }
+        )+};
+    }
+    for_each_number!(each);
+    let text = context.downcast_ref::<Context<str>>();
+    text.map(|text| text.value().as_bytes())
+}
+
+/// Appends bytes as those of such a value.
+pub(super) fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(MARK);
+    out.extend_from_slice(bytes);
+}
+
+/// A context that lies in memory that many processes read.
+pub(super) fn context_in<C: ?Sized + 'static>(number: u64, view: View) -> Option<Context<C>> {
+    macro_rules! each {
+        ($($number:ty)+) => {$(
+            if is::<C, [$number]>() {
+                return cast(Context::<[$number]>::elsewhere(number, Numbers::of(view)?));
+            }
+        )+};
+    }
+    for_each_number!(each);
+    match is::<C, str>() {
+        true => cast(Context::<str>::elsewhere(number, Text::of(view)?)),
+        false => None,
+    }
 }
 
 /// Reads such a value, if the type is one, into the memory of a value that is `used` no more, if that has about its size. `None` where the
