@@ -417,7 +417,7 @@ pub trait Pool: Sized {
     /// assert_eq!(names.apply(|names, index: usize| names[index].len(), 1)?, 3);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    fn with<C: ContextValue>(&self, context: C) -> WithContext<'_, Self, C> {
+    fn with<C: Portable + Sync>(&self, context: C) -> WithContext<'_, Self, C> {
         self.with_arc(Arc::new(context))
     }
 

@@ -491,7 +491,7 @@ impl Builder {
     }
 
     /// How many bytes of an argument or a result each worker shares with its pool at most (default: 128 MiB; 0: none). What is longer
-    /// travels by a socket, at about a third of the speed.
+    /// travels by a socket, which takes up to three times as long.
     ///
     /// It is no memory before it is needed: a worker has what its largest argument or result took, and gives it back when it has had
     /// no other for a second or two. Without [`shared_memory`](Self::shared_memory) there is none.

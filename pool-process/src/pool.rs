@@ -49,6 +49,14 @@ use crate::pool::stats::Stats;
 /// Its methods are those of the trait [`Pool`]. Functions are plain functions, or closures that capture nothing; arguments and
 /// results are serde data, of which the worker gets, and gives back, copies. A task that crashes its worker fails alone.
 ///
+/// A result that is a `Vec` of plain numbers or a `String`, as the argument was, lies in the memory of that argument, unless it is much
+/// shorter: `buffer = pool.apply(step, buffer)?` allocates nothing here.
+///
+/// Each worker shares 132 KiB with its pool, and by need as much as its largest argument or result takes, up to 128 MiB
+/// ([`Builder::shared_payload`](crate::Builder::shared_payload)), which is given back within two seconds of rest. A worker keeps up to 4 MiB
+/// of buffers, and for a second the memory of its last large result. A context behind an `Arc<[f64]>` or the like is in memory once for
+/// all workers.
+///
 /// Dropping a pool terminates it; `close()` and `join()` it to have its work done.
 ///
 /// # Examples
