@@ -32,7 +32,7 @@ use crate::limits::{LimitOptions, Limits};
 use crate::options::SubmitOptions;
 use crate::outcome::{Awaited, Outcome};
 use crate::panics;
-use crate::queue::MoreUnits;
+use crate::range::MoreUnits;
 use crate::shared::{PoolShared, UnitStop};
 use crate::stats::{counts, in_words};
 use crate::task::Task;

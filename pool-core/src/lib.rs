@@ -92,6 +92,9 @@ mod unit;
 // What all jobs of a pool share.
 mod shared;
 
+// Units of one job that a worker takes one after the other.
+mod range;
+
 // Values whose drop may panic.
 mod contained;
 
@@ -206,7 +209,8 @@ pub mod backend {
     pub use crate::job::JobCell;
     pub use crate::options::SubmitOptions;
     pub use crate::panics::{catch, install_hook};
-    pub use crate::queue::{Claim, MoreUnits, Pace, Queue, WorkerSlot};
+    pub use crate::queue::{Claim, Pace, Queue, WorkerSlot};
+    pub use crate::range::MoreUnits;
     pub use crate::settled::{ItemResult, Settled};
     pub use crate::shared::{Assist, UnitStop};
     pub use crate::stack_job::Borrowed;

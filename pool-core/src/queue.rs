@@ -24,25 +24,40 @@ use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Condvar, Instant, Mutex, MutexGuard, PoisonError};
 use crate::unit::{AsJob, Unit};
 
+// Each module uses only those above it.
+
+// How many units a worker takes at once.
+mod pace;
+
+// Where workers take units.
+mod head;
+
+// Units that come back.
 mod back;
+
+// A worker's own queue.
+mod own;
+
+// Where submissions arrive.
+mod tail;
+
+// The places of a queue that has a bound.
 mod bound;
+
+// What a worker does: it takes units, and sleeps.
+mod worker;
+
+// A job for models, which counts its units.
 #[cfg(all(test, any(loom, shuttle)))]
 pub(crate) mod counted;
-mod head;
 #[cfg(all(test, loom))]
 mod models;
-mod own;
-mod pace;
-mod range;
-mod tail;
-mod worker;
 
 pub(crate) use bound::Turn;
 use head::Inner;
+pub(crate) use head::Source;
 use own::Slot;
 pub use pace::Pace;
-pub use range::MoreUnits;
-pub(crate) use tail::Source;
 use tail::Tail;
 
 /// A pool's queue, as its workers see it. `J` is how the backend sees a job.

@@ -5,10 +5,24 @@ use std::ops::Range;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use super::{Claim, Queue, Source};
+use super::{Claim, Queue};
 use crate::fifo::Fifo;
 use crate::sync::atomic::Ordering;
 use crate::unit::{AsJob, Unit, Units};
+
+/// Work that is admitted but not yet queued: the input of an `imap`.
+pub(crate) trait Source: Send + Sync {
+    /// Lifts the bound on reading ahead, or sets it again.
+    fn lift_bound(&self, lift: bool);
+    /// Whether no thread reads it; from now on the caller does.
+    fn wants_reader(&self) -> bool;
+    /// Reads and queues it, to its end or until nobody wants more.
+    fn read_on(&self);
+    /// Forgets the rest of it.
+    fn stop(&self);
+    /// Whether the calling code is the input, being read.
+    fn is_read_here(&self) -> bool;
+}
 
 /// A job in the queue.
 pub(super) struct Entry<J: ?Sized> {

@@ -1,7 +1,7 @@
 //! What each worker has for itself: what it runs, and what it has taken and not started.
 //!
 //! What it has taken are units of several jobs, in a list, or a range of units of the one job that it runs. It takes the next unit of
-//! the range by one compare-and-swap (`range.rs`), and the next of the list under a lock of its own. Only the worker itself fills
+//! the range by one compare-and-swap (`range.rs` beside this folder), and the next of the list under a lock of its own. Only the worker itself fills
 //! them, under the head's lock; others take units from it while they hold that lock and the worker's own.
 
 use std::collections::VecDeque;
@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use super::back::is_unwanted;
 use super::head::{Entry, Inner};
-use super::range::{MoreUnits, UnitRange};
 use super::{Claim, Pace, Queue, WorkerSlot};
 use crate::flaws::{self, Flaw};
+use crate::range::{MoreUnits, UnitRange};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::unit::{AsJob, Job, Unclaimed, Unit};

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use super::Queue;
-use super::head::{Entry, Inner};
+use super::head::{Entry, Inner, Source};
 use crate::error::PoolError;
 use crate::fifo::Fifo;
 use crate::flaws::{self, Flaw};
@@ -23,20 +23,6 @@ pub(super) struct Tail<J: ?Sized> {
     /// Jobs that have arrived since a worker came for them last, and their units.
     pub(super) jobs: Fifo<Entry<J>>,
     pub(super) units: usize,
-}
-
-/// Work that is admitted but not yet queued: the input of an `imap`.
-pub(crate) trait Source: Send + Sync {
-    /// Lifts the bound on reading ahead, or sets it again.
-    fn lift_bound(&self, lift: bool);
-    /// Whether no thread reads it; from now on the caller does.
-    fn wants_reader(&self) -> bool;
-    /// Reads and queues it, to its end or until nobody wants more.
-    fn read_on(&self);
-    /// Forgets the rest of it.
-    fn stop(&self);
-    /// Whether the calling code is the input, being read.
-    fn is_read_here(&self) -> bool;
 }
 
 impl<J: ?Sized> Tail<J> {
