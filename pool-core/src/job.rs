@@ -14,7 +14,6 @@
 //! borrowed from it.
 #![expect(unsafe_code, reason = "outcomes are owned by protocol, not by lock")]
 
-use crate::sync::atomic::AtomicBool;
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::ops::Range;
@@ -35,6 +34,7 @@ use crate::panics;
 use crate::range::MoreUnits;
 use crate::shared::{PoolShared, UnitStop};
 use crate::stats::{counts, in_words};
+use crate::sync::atomic::AtomicBool;
 use crate::task::Task;
 use crate::task_state::{Published, TaskState};
 use crate::thread_state::{self, Interrupt, Interruptible};

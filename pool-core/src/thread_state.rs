@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::atomic::AtomicBool as Flag;
 use std::sync::{Arc, Weak};
 
 use crate::error::PoolError;
@@ -173,7 +172,7 @@ struct ThreadState {
     /// Pool and job of each callback that runs on this thread, the innermost last.
     callbacks: Vec<(u64, u64)>,
     /// Whether the deadline of the unit that it runs has passed.
-    exceeded: Option<Arc<Flag>>,
+    exceeded: Option<Arc<AtomicBool>>,
 }
 
 /// Whether the calling task is no longer wanted: it was cancelled, its deadline or its expiry has passed, or its pool was terminated. A
@@ -197,8 +196,7 @@ struct ThreadState {
 pub fn cancelled() -> bool {
     let state = with_thread(|thread| (thread.exceeded.clone(), thread.hook.clone()));
     let (exceeded, hook) = state.unwrap_or_default();
-    let mut is_unwanted =
-        exceeded.is_some_and(|exceeded| exceeded.load(std::sync::atomic::Ordering::Acquire));
+    let mut is_unwanted = exceeded.is_some_and(|exceeded| exceeded.load(Ordering::Acquire));
     if let Some(hook) = hook.filter(|_| !is_unwanted) {
         hook.with_job(&mut |job| is_unwanted = job.is_unwanted());
     }
@@ -206,8 +204,8 @@ pub fn cancelled() -> bool {
 }
 
 /// Runs a unit whose deadline may pass meanwhile, which `exceeded` tells.
-pub(crate) fn with_deadline<R>(exceeded: Arc<Flag>, run: impl FnOnce() -> R) -> R {
-    struct Reset(Option<Arc<Flag>>);
+pub(crate) fn with_deadline<R>(exceeded: Arc<AtomicBool>, run: impl FnOnce() -> R) -> R {
+    struct Reset(Option<Arc<AtomicBool>>);
     impl Drop for Reset {
         fn drop(&mut self) {
             with_thread(|thread| thread.exceeded = self.0.take());
