@@ -406,10 +406,10 @@ impl<W: Work + 'static> JobCell<W> {
 
     /// Resolves a job whose last unit has ended, where that takes one step: it has a value without errors in it, and no options.
     fn resolve(&self) -> bool {
-        if self.state.has_failed() || self.rest.get().is_some() {
+        if !self.state.has_all_units() || self.rest.get().is_some() {
             return false;
         }
-        // SAFETY: no unit is left and none failed, so all were stored. Where the job gets another resolver meanwhile, it fails, and nobody
+        // SAFETY: no unit is left, none failed, and none was taken back, so all were stored. Where the job gets another resolver meanwhile, it fails, and nobody
         // looks at its value.
         let is_plain = unsafe {
             self.work.seal();

@@ -255,6 +255,11 @@ impl TaskState {
         false
     }
 
+    /// Asked by whoever has ended the last unit: no unit has failed, and none was taken back, since the job was not ended early.
+    pub(crate) fn has_all_units(&self) -> bool {
+        self.word.load(Ordering::Acquire) & (PHASE | FAILED | STOPPED) == OPEN
+    }
+
     /// Makes the job ready at once, with a value that is in its place, where there is no callback. `None` when the job has a resolver
     /// already, or has failed, or is stopped.
     pub(crate) fn resolve(&self) -> Option<Published> {
