@@ -40,6 +40,8 @@ pub enum TaskError<E = Never> {
         error: E,
         /// The item of a map or imap that it was called with, as an index of the input, from 0; `None` for a call.
         item: Option<usize>,
+        /// The end of what the task has written to stderr: see [`stderr`](TaskError::stderr).
+        stderr: Option<Box<str>>,
     },
     /// The function panicked.
     Panicked(Box<Panic>),
@@ -63,7 +65,35 @@ pub enum TaskError<E = Never> {
 impl<E> TaskError<E> {
     /// A function's own error, of a call.
     pub fn raised(error: E) -> Self {
-        TaskError::Raised { error, item: None }
+        TaskError::Raised {
+            error,
+            item: None,
+            stderr: None,
+        }
+    }
+
+    /// The end of what the task had written to stderr, at most 4 KiB, where its pool reads that: a pool of processes whose builder has
+    /// set `output` to something else than `Inherit`. `None` where the task has written nothing.
+    pub fn stderr(&self) -> Option<&str> {
+        match self {
+            TaskError::Raised { stderr, .. } => stderr.as_deref(),
+            TaskError::Panicked(panic) => panic.stderr.as_deref(),
+            TaskError::WorkerLost(lost) => lost.stderr.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The same error, with the end of what the task had written to stderr: for backends. An error that has no place for it stays as it
+    /// is.
+    #[must_use]
+    pub fn with_stderr(mut self, text: Option<String>) -> Self {
+        match &mut self {
+            TaskError::Raised { stderr, .. } => *stderr = text.map(String::into_boxed_str),
+            TaskError::Panicked(panic) => panic.stderr = text,
+            TaskError::WorkerLost(lost) => lost.stderr = text,
+            _ => {}
+        }
+        self
     }
 
     /// The item of a map or imap that it is about, as an index of the input, from 0. Where a whole chunk of a map was lost
@@ -130,9 +160,14 @@ impl<E> TaskError<E> {
     /// The same error with the function's own one replaced.
     pub fn map<F>(self, f: impl FnOnce(E) -> F) -> TaskError<F> {
         match self {
-            TaskError::Raised { error, item } => TaskError::Raised {
+            TaskError::Raised {
+                error,
+                item,
+                stderr,
+            } => TaskError::Raised {
                 error: f(error),
                 item,
+                stderr,
             },
             TaskError::Panicked(panic) => TaskError::Panicked(panic),
             TaskError::WorkerLost(lost) => TaskError::WorkerLost(lost),
@@ -148,7 +183,15 @@ impl<E> TaskError<E> {
     /// The same error with the function's own one borrowed.
     pub fn as_ref(&self) -> TaskError<&E> {
         match self {
-            TaskError::Raised { error, item } => TaskError::Raised { error, item: *item },
+            TaskError::Raised {
+                error,
+                item,
+                stderr,
+            } => TaskError::Raised {
+                error,
+                item: *item,
+                stderr: stderr.clone(),
+            },
             TaskError::Panicked(panic) => TaskError::Panicked(panic.clone()),
             TaskError::WorkerLost(lost) => TaskError::WorkerLost(lost.clone()),
             TaskError::Encode(error) => TaskError::Encode(error.clone()),
@@ -193,7 +236,7 @@ impl<E> From<PoolError> for TaskError<E> {
 impl<E: fmt::Display> fmt::Display for TaskError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TaskError::Raised { error, item } => {
+            TaskError::Raised { error, item, .. } => {
                 f.write_str("task failed")?;
                 write_item(f, *item)?;
                 write!(f, ": {error}")
@@ -299,6 +342,9 @@ pub struct Panic {
     pub backtrace: Option<String>,
     /// The item of a map or imap that the function was called with, as an index of the input, from 0.
     pub item: Option<usize>,
+    /// The end of what the task had written to stderr: see [`TaskError::stderr`].
+    #[serde(skip)]
+    pub stderr: Option<String>,
 }
 
 impl fmt::Display for Panic {
@@ -383,6 +429,8 @@ pub struct WorkerLost {
     pub attempts: u32,
     /// A possible explanation: `its memory is limited to 512 MiB`.
     pub hint: Option<String>,
+    /// The end of what the task had written to stderr: see [`TaskError::stderr`].
+    pub stderr: Option<String>,
 }
 
 impl WorkerLost {
@@ -397,6 +445,7 @@ impl WorkerLost {
             begun: true,
             attempts: 1,
             hint: None,
+            stderr: None,
         }
     }
 }
@@ -420,8 +469,12 @@ impl fmt::Display for WorkerLost {
                 self.attempts
             )?;
         }
-        match &self.hint {
-            Some(hint) => write!(f, " ({hint})"),
+        if let Some(hint) = &self.hint {
+            write!(f, " ({hint})")?;
+        }
+        let last = self.stderr.as_deref().and_then(|text| text.lines().last());
+        match last {
+            Some(line) => write!(f, "; the last line on its stderr: {line}"),
             None => Ok(()),
         }
     }

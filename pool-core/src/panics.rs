@@ -72,6 +72,7 @@ pub fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Panic> {
         location,
         backtrace,
         item: None,
+        stderr: None,
     })
 }
 

@@ -12,6 +12,7 @@ use crate::environment::{Environment, Overrides};
 use crate::pool::ProcessPool;
 use crate::pool::backend::Processes;
 use crate::pool::dispatcher::Plan;
+use crate::pool::output::Output;
 use crate::recycling::Recycling;
 use crate::ring::parent::SLOTS;
 use crate::start::{self, StartMethod};
@@ -35,6 +36,8 @@ pub struct Builder {
     recycling: Recycling,
     worker_exit: Option<fn()>,
     overrides: Overrides,
+    output: Output,
+    stderr_tail: usize,
     shared_memory: bool,
     shared_payload: u64,
 }
@@ -112,6 +115,8 @@ impl Default for Builder {
             recycling: Recycling::default(),
             worker_exit: None,
             overrides: Overrides::default(),
+            output: Output::Inherit,
+            stderr_tail: 4096,
             shared_memory: true,
             shared_payload: SHARED_PAYLOAD,
         }
@@ -419,6 +424,49 @@ impl Builder {
         }
     }
 
+    /// What becomes of what tasks print (default: [`Output::Inherit`]). Where the pool reads it, the errors of tasks tell the end of what
+    /// they have written to stderr ([`TaskError::stderr`](crate::TaskError::stderr)), and tasks travel by sockets, as without
+    /// [`shared_memory`](Self::shared_memory).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_process::Output;
+    /// use pool_process::prelude::*;
+    ///
+    /// let pool = ProcessPool::builder().size(1).output(Output::Capture).build()?;
+    /// let fail = |code: i32| {
+    ///     eprintln!("cannot go on");
+    ///     std::process::exit(code);
+    /// };
+    /// let lost: TaskError = pool.apply(fail, 3).map(|never: ()| never).expect_err("it exits");
+    /// assert_eq!(lost.stderr(), Some("cannot go on"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn output(self, output: Output) -> Self {
+        Builder { output, ..self }
+    }
+
+    /// How many bytes, at most, of what a task has written to stderr go with its error, where the pool reads that (default: 4096; zero:
+    /// none).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_process::Pool;
+    /// let builder = pool_process::ProcessPool::builder().size(1).output(pool_process::Output::Capture);
+    /// let pool = builder.stderr_tail(0).build()?;
+    /// let failed = pool.apply(|()| -> u32 { eprintln!("a secret"); panic!("never mind") }, ());
+    /// assert_eq!(failed.expect_err("it panics").stderr(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn stderr_tail(self, bytes: usize) -> Self {
+        Builder {
+            stderr_tail: bytes,
+            ..self
+        }
+    }
+
     /// How many bytes of address space each worker gets (default: as many as this process). To allocate more fails in the task, which
     /// mostly aborts its worker: [`TaskError::WorkerLost`](crate::TaskError::WorkerLost) says that there was a limit.
     ///
@@ -653,7 +701,10 @@ impl Builder {
             initializer,
             recycling: self.recycling,
             worker_exit: worker_exit.map(Token::to_bytes),
-            shared_memory: self.shared_memory,
+            output: self.output,
+            stderr_tail: self.stderr_tail,
+            // The order of what is printed and of answers is known where one thread reads both.
+            shared_memory: self.shared_memory && self.output == Output::Inherit,
             shared_payload: self.shared_payload,
             pace,
             stats: Arc::default(),

@@ -41,7 +41,7 @@ pub use linux::*;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 mod unsupported;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-pub use unsupported::{Builder, NoJob, ProcessPool, Processes, init};
+pub use unsupported::{Builder, NoJob, Output, ProcessPool, Processes, init};
 
 pub use pool_core::{
     AsCompleted, AsyncResult, Call, CancelHandle, CancelToken, Cause, CodecError, ContextValue,

@@ -20,6 +20,9 @@ mod outgoing;
 // The contexts that a worker has.
 mod sent_contexts;
 
+// What tasks print, where the pool reads it.
+pub(crate) mod output;
+
 // The timer by which busy workers are checked.
 pub(crate) mod watch;
 

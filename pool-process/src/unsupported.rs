@@ -18,6 +18,19 @@ pub struct ProcessPool(Engine<Processes>);
 #[derive(Debug)]
 pub struct Processes(());
 
+/// What becomes of what the tasks of a pool print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Output {
+    /// It goes where the pool's own thread writes.
+    #[default]
+    Inherit,
+    /// The program prints it, in whole lines.
+    Forward,
+    /// Nobody sees it, but the errors of tasks tell it.
+    Capture,
+}
+
 /// A job of a pool that cannot be started.
 #[derive(Debug)]
 pub enum NoJob {}
@@ -125,6 +138,8 @@ impl Builder {
         worker_exit(function: fn());
         memory_limit(bytes: u64);
         nice(value: i32);
+        output(output: Output);
+        stderr_tail(bytes: usize);
         shared_memory(shared: bool);
         spin(time: Duration);
         reexec();

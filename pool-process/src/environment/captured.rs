@@ -114,13 +114,21 @@ impl Environment {
         &self.settings
     }
 
-    /// The descriptors, as they are to be sent, with a worker's end of its lifeline.
-    pub(crate) fn fds<'a>(&'a self, lifeline: &'a OwnedFd) -> Vec<BorrowedFd<'a>> {
+    /// The descriptors, as they are to be sent, with a worker's end of its lifeline, and its own stdout and stderr if it has any.
+    pub(crate) fn fds<'a>(
+        &'a self,
+        lifeline: &'a OwnedFd,
+        streams: Option<&'a [OwnedFd; 2]>,
+    ) -> Vec<BorrowedFd<'a>> {
         let Fds {
             stdout,
             stderr,
             directory,
         } = &self.fds;
+        let (stdout, stderr) = match streams {
+            Some([stdout, stderr]) => (stdout, stderr),
+            None => (stdout, stderr),
+        };
         let all = [lifeline, stdout, stderr].into_iter().chain(directory);
         all.map(AsFd::as_fd).collect()
     }

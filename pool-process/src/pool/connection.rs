@@ -17,6 +17,7 @@ use crate::wire::socket::{NonBlocking, Socket};
 use crate::wire::{self, Breach, Frame, KEEP, Kind, Reader};
 
 use super::outgoing::Outgoing;
+use super::output::WorkerOutput;
 use super::remote_job::RemoteJob;
 use super::sent_contexts::SentContexts;
 
@@ -75,6 +76,8 @@ pub(crate) struct Connection {
     /// Epoll is to report when its socket takes more.
     pub(crate) awaits_writable: bool,
     pub(crate) last_check: LastCheck,
+    /// What its tasks print, where the pool reads that.
+    pub(crate) output: Option<WorkerOutput>,
     /// How many tasks it was sent, by its socket.
     pub(crate) tasks: usize,
     /// After how much it is replaced.
@@ -90,6 +93,13 @@ pub(crate) struct Connection {
     written: usize,
     sent_contexts: SentContexts,
 }
+
+/// A frame of a worker, if there is one, with what it changes.
+pub(crate) type NextFrame<'a> = (
+    Result<Option<Frame<'a>>, Breach>,
+    &'a mut WorkerState,
+    &'a mut Option<WorkerOutput>,
+);
 
 impl Connection {
     pub(crate) fn new(
@@ -111,6 +121,7 @@ impl Connection {
             closed: false,
             awaits_writable: false,
             last_check: LastCheck::default(),
+            output: None,
             tasks: 0,
             share,
             age: None,
@@ -179,9 +190,9 @@ impl Connection {
         self.reader.fill(&mut NonBlocking(&self.socket))
     }
 
-    /// The next of the worker's frames, and the worker's state.
-    pub(crate) fn next_frame(&mut self) -> (Result<Option<Frame<'_>>, Breach>, &mut WorkerState) {
-        (self.reader.next(), &mut self.state)
+    /// The next of the worker's frames, the worker's state, and what its tasks print.
+    pub(crate) fn next_frame(&mut self) -> NextFrame<'_> {
+        (self.reader.next(), &mut self.state, &mut self.output)
     }
 
     /// Writes `Leave` into the outbox: the worker ends normally.

@@ -70,6 +70,7 @@ use super::cause;
 use super::connection::{Assignment, Connection, WorkerState};
 use super::feed::{Chore, Feed};
 use super::inbox::{Inbox, Order};
+use super::output::Output;
 use super::remote_job::RemoteJob;
 use super::stats::Stats;
 use super::watch::Watch;
@@ -90,6 +91,10 @@ pub(crate) struct Plan {
     pub(crate) recycling: Recycling,
     /// The token of what a worker runs before it leaves.
     pub(crate) worker_exit: Option<[u8; TOKEN]>,
+    /// What becomes of what tasks print.
+    pub(crate) output: Output,
+    /// So many bytes of what a task has written to stderr go with its error.
+    pub(crate) stderr_tail: usize,
     /// Whether workers get rings.
     pub(crate) shared_memory: bool,
     /// How many bytes of an argument or a result each shares with its pool at most.
@@ -109,6 +114,8 @@ enum Event {
     Writable(WorkerId),
     /// A worker's process ended.
     Ended(WorkerId),
+    /// A task has printed something, or nobody can print there any more.
+    Printed(WorkerId),
     /// Busy workers are to be checked.
     Tick,
     /// What waits behind long tasks is to be taken back.
@@ -270,6 +277,11 @@ impl Dispatcher {
             Event::Ended(worker) => {
                 if self.is_present(worker) {
                     self.reap(worker.slot);
+                }
+            }
+            Event::Printed(worker) => {
+                if self.is_present(worker) {
+                    self.read_output(worker.slot);
                 }
             }
             Event::Tick => self.check_busy(),
@@ -542,13 +554,15 @@ pub(crate) const BELLS: u64 = u64::MAX - 2;
 const BEHIND: u64 = u64::MAX - 3;
 /// The bit that tells a worker's pidfd from its socket.
 const PIDFD: u64 = 1 << 31;
+/// The bit that tells the pipes of a worker's output from its socket.
+const OUTPUT: u64 = 1 << 30;
 
 impl Event {
     /// The events of one epoll report.
     fn of(report: &EpollEvent) -> impl Iterator<Item = Event> + use<> {
         let (flags, data) = (report.events(), report.data());
         let worker = WorkerId {
-            slot: (data & (PIDFD - 1)) as usize,
+            slot: (data & (OUTPUT - 1)) as usize,
             serial: (data >> 32) as u32,
         };
         let events = if data == WAKE {
@@ -561,6 +575,8 @@ impl Event {
             [Some(Event::Rung), None]
         } else if data & PIDFD != 0 {
             [Some(Event::Ended(worker)), None]
+        } else if data & OUTPUT != 0 {
+            [Some(Event::Printed(worker)), None]
         } else {
             let readable =
                 flags.intersects(EpollFlags::EPOLLIN | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR);
@@ -583,6 +599,7 @@ impl Event {
             Event::Rung => BELLS,
             Event::Readable(worker) | Event::Writable(worker) => number(worker),
             Event::Ended(worker) => number(worker) | PIDFD,
+            Event::Printed(worker) => number(worker) | OUTPUT,
         };
         let flags = if also_writable {
             EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT

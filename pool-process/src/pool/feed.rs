@@ -267,7 +267,7 @@ impl Feed {
             let answer = &answered.answer;
             let (unit, payload) = (answered.claim.unit, answer.payload(bytes));
             let job = &answered.claim.job;
-            let Err(undone) = job.complete(unit, answer.kind, payload, retry) else {
+            let Err(undone) = job.complete(unit, answer.kind, payload, retry, None) else {
                 continue;
             };
             if undone.is_deep {

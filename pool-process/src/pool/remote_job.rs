@@ -30,7 +30,8 @@ pub trait RemoteJob: Send + Sync {
     /// Appends the payload of a task frame for one unit, and gives its last bytes, which are not appended.
     fn encode<'a>(&'a self, unit: &'a Unit, out: &mut Vec<u8>) -> Result<&'a [u8], CodecError>;
 
-    /// Completes a unit with the answer of its worker.
+    /// Completes a unit with the answer of its worker; with an error goes the end of what the task has written to stderr, where that was
+    /// read.
     ///
     /// # Errors
     ///
@@ -42,6 +43,7 @@ pub trait RemoteJob: Send + Sync {
         kind: Kind,
         payload: Payload<'_>,
         retry: Retry,
+        stderr: Option<String>,
     ) -> Result<(), Undone>;
 
     /// Completes a unit with a failure.
@@ -139,12 +141,13 @@ impl<A: Portable, F: PortableFn<A>> RemoteJob for CallCell<F, A> {
         kind: Kind,
         payload: Payload<'_>,
         retry: Retry,
+        stderr: Option<String>,
     ) -> Result<(), Undone> {
         // The argument is not needed any more: a result that is like it may take its memory.
         let used = || same::<A, F::Out>(self.take_task(&mut unit)?.arg);
         let decode = |payload: Payload<'_>| codec::decode_value(payload, used);
         match answer(kind, payload, retry, decode) {
-            Ok(end) => self.finish(unit, end),
+            Ok(end) => self.finish(unit, end.map_err(|error| error.with_stderr(stderr))),
             Err((error, is_deep)) => return Err(Undone::new(unit, error, is_deep)),
         }
         Ok(())
@@ -186,10 +189,11 @@ impl<A: Portable, F: PortableFn<A>> RemoteJob for JobCell<Batch<F, A>> {
         kind: Kind,
         payload: Payload<'_>,
         retry: Retry,
+        stderr: Option<String>,
     ) -> Result<(), Undone> {
         let decode = |payload: Payload<'_>| codec::decode_items(payload, &At::default(), || None);
         match answer(kind, payload, retry, decode) {
-            Ok(end) => self.finish(unit, end),
+            Ok(end) => self.finish(unit, end.map_err(|error| error.with_stderr(stderr))),
             Err((error, is_deep)) => return Err(Undone::new(unit, error, is_deep)),
         }
         Ok(())

@@ -44,7 +44,7 @@ fn begin(name: &str, task: &[u8], environment: &Environment) -> io::Result<Spawn
     // Name and environment, then function and argument.
     let socket = &spawned.socket;
     let told = socket
-        .send_with(&first, &environment.fds(&theirs))
+        .send_with(&first, &environment.fds(&theirs, None))
         .and_then(|sent| socket.write_all(&first[sent..]))
         .and_then(|()| socket.write_all(task));
     if let Err(error) = told {

@@ -8,6 +8,7 @@ use pool_core::Cause;
 use crate::pool::cause;
 use crate::pool::connection::WorkerState;
 use crate::pool::feed::{Feed, Lane, LaneId};
+use crate::pool::output::WorkerOutput;
 use crate::pool::remote_job::{Retry, Undone};
 use crate::wire::{self, Frame, Kind, codec};
 
@@ -66,10 +67,10 @@ impl Dispatcher {
                 serial: connection.serial,
             };
             let outcome = match connection.next_frame() {
-                (Ok(Some(frame)), WorkerState::Fed) => hand_over(&self.feed, lane, &frame),
-                (Ok(Some(frame)), state) => handle_frame(pid, &frame, state),
-                (Ok(None), _) => return,
-                (Err(breach), _) => Outcome::Breach(breach.to_string()),
+                (Ok(Some(frame)), WorkerState::Fed, _) => hand_over(&self.feed, lane, &frame),
+                (Ok(Some(frame)), state, output) => handle_frame(pid, &frame, state, output),
+                (Ok(None), ..) => return,
+                (Err(breach), ..) => Outcome::Breach(breach.to_string()),
             };
             match outcome {
                 Outcome::Allowed => {}
@@ -146,7 +147,12 @@ fn unexpected(frame: &Frame<'_>) -> Outcome {
 }
 
 /// Applies a frame to the state of its worker.
-fn handle_frame(pid: u32, frame: &Frame<'_>, state: &mut WorkerState) -> Outcome {
+fn handle_frame(
+    pid: u32,
+    frame: &Frame<'_>,
+    state: &mut WorkerState,
+    output: &mut Option<WorkerOutput>,
+) -> Outcome {
     let unexpected = || unexpected(frame);
     match (frame.kind, &mut *state) {
         // Its task has ended for the pool already.
@@ -180,7 +186,8 @@ fn handle_frame(pid: u32, frame: &Frame<'_>, state: &mut WorkerState) -> Outcome
                 return unexpected();
             };
             let (job, payload) = (task.claim.job, frame.payload.into());
-            match job.complete(task.claim.unit, frame.kind, payload, Retry::Never) {
+            let stderr = output.as_mut().and_then(WorkerOutput::end_task);
+            match job.complete(task.claim.unit, frame.kind, payload, Retry::Never, stderr) {
                 Ok(()) => Outcome::Allowed,
                 Err(Undone { unit, error, .. }) => {
                     let what = error.to_string();

@@ -1,7 +1,7 @@
 //! The dispatcher starts, stops, reaps and replaces workers.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +15,12 @@ use crate::pool::cause;
 use crate::pool::connection::{Connection, WorkerState};
 use crate::pool::feed::is_unit_of;
 use crate::pool::inbox::Order;
+use crate::pool::output::{Output, WorkerOutput};
 use crate::pool::remote_job::RemoteJob;
 use crate::ring::parent::ParentRing;
-use crate::sys::lifeline;
 use crate::sys::listed;
 use crate::sys::memory_file::MemoryFile;
+use crate::sys::{about, lifeline};
 use crate::wire::setup::{Purpose, Setup};
 use crate::wire::socket;
 
@@ -39,6 +40,7 @@ impl Dispatcher {
         self.serial = self.serial.wrapping_add(1);
         let (ring, memory) = self.ring();
         let setup = self.setup(index, ring.is_some())?;
+        let (output, streams) = self.output()?.unzip();
         let (ours, theirs) = lifeline::ends()?;
         let mut spawned = self.starter.start(wanted)?;
         spawned.child.attach_lifeline(ours);
@@ -68,7 +70,14 @@ impl Dispatcher {
                     connection.socket.as_fd(),
                     Event::Readable(id).interest(false),
                 )
+            })
+            .and_then(|()| {
+                let fds = output.iter().flat_map(WorkerOutput::fds);
+                let mut watched =
+                    fds.map(|fd| self.epoll.add(fd, Event::Printed(id).interest(false)));
+                watched.try_for_each(|added| added)
             });
+        connection.output = output;
         if let Err(error) = watched {
             // The worker exits when its socket closes, but without a watched pidfd the pool would not learn of it.
             connection.child.kill_and_reap();
@@ -76,7 +85,8 @@ impl Dispatcher {
             self.update_stats(|stats| stats.ended(false));
             return Err(error.into());
         }
-        let mut fds = self.plan.environment.fds(&theirs);
+        let streams = streams.as_ref();
+        let mut fds = self.plan.environment.fds(&theirs, streams);
         let bell = connection
             .ring
             .as_ref()
@@ -105,9 +115,37 @@ impl Dispatcher {
     /// Removes a worker from the epoll set. To close its descriptors is not enough: a child that the program has forked may have
     /// copies, and the kernel would report the worker's end again and again.
     fn unwatch(&self, connection: &Connection) {
-        // Both fail only where the descriptor is not in the set.
+        // They fail only where the descriptor is not in the set.
         let _ = self.epoll.delete(connection.child.as_fd());
         let _ = self.epoll.delete(connection.socket.as_fd());
+        for fd in connection.output.iter().flat_map(WorkerOutput::fds) {
+            let _ = self.epoll.delete(fd);
+        }
+    }
+
+    /// Pipes for what the tasks of a worker print, and its own ends of them, where the pool reads that.
+    fn output(&self) -> io::Result<Option<(WorkerOutput, [OwnedFd; 2])>> {
+        let forwards = match self.plan.output {
+            Output::Inherit => return Ok(None),
+            Output::Forward => true,
+            Output::Capture => false,
+        };
+        WorkerOutput::new(forwards, self.plan.stderr_tail)
+            .map(Some)
+            .map_err(about("a pipe for a worker's output cannot be made"))
+    }
+
+    /// Reads what the tasks of a worker have printed.
+    pub(super) fn read_output(&mut self, index: usize) {
+        if let Some(connection) = &mut self.slots[index].connection
+            && let Some(output) = &mut connection.output
+        {
+            output.read();
+            for fd in output.ended() {
+                // It fails where it was deleted before.
+                let _ = self.epoll.delete(fd);
+            }
+        }
     }
 
     /// A ring for a worker, with its bell, and the memory that it maps. Where the system refuses that, tasks go by the socket.
@@ -269,10 +307,11 @@ impl Dispatcher {
         self.read_to_end(index);
         // Behind what came by the socket: an answer there is before what the ring holds behind it.
         let remains = self.feed.end(index);
-        let Some(connection) = self.slots[index].connection.take() else {
+        let Some(mut connection) = self.slots[index].connection.take() else {
             return;
         };
         self.unwatch(&connection);
+        let stderr = connection.output.as_mut().and_then(WorkerOutput::end);
         let expected =
             matches!(connection.state, WorkerState::Leaving) || connection.stopping.is_some();
         self.update_stats(|stats| stats.ended(expected));
@@ -289,7 +328,7 @@ impl Dispatcher {
                 return;
             }
             let unit = (&*claim.job, &claim.unit);
-            let lost = cause::lost(pid, cause, unit, memory.clone());
+            let lost = cause::lost(pid, cause, unit, memory.clone()).with_stderr(stderr.clone());
             claim.job.fail(claim.unit, lost);
         };
         let hand_back = |claim: Claim<dyn RemoteJob>, cause: Cause| {
@@ -298,7 +337,8 @@ impl Dispatcher {
                 return;
             }
             let unit = (&*claim.job, &claim.unit);
-            let lost = cause::never_received(pid, cause, unit, memory.clone(), MAX_SENDS);
+            let lost = cause::never_received(pid, cause, unit, memory.clone(), MAX_SENDS)
+                .with_stderr(stderr.clone());
             claim.job.fail(claim.unit, lost);
         };
         match connection.state {

@@ -152,7 +152,7 @@ impl Feed {
         drop(books);
         let Claim { job, unit, .. } = claim;
         // This is the dispatcher.
-        let completed = job.complete(unit, kind, payload.into(), Retry::Never);
+        let completed = job.complete(unit, kind, payload.into(), Retry::Never, None);
         let completed = completed.map_err(|Undone { unit, error, .. }| {
             let what = error.to_string();
             let lost = cause::lost(pid, Cause::Protocol(what.clone()), (&*job, &unit), None);
