@@ -216,7 +216,7 @@ mod tests {
             (
                 "",
                 "a line without an end that is long",
-                Some("an end that is long"),
+                Some(" an end that is long"),
             ),
             ("", "\u{fffd}é", Some("\u{fffd}é")),
         ] {
