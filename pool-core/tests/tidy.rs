@@ -11,13 +11,6 @@ const CRATES: [&str; 4] = ["pool-core", "pool-thread", "pool-process", "spec-har
 /// others.
 const BY_NAME: [&str; 1] = ["spec-harness"];
 
-/// Folders of these crates whose modules do use each other in circles.
-const CIRCULAR: [&str; 3] = [
-    "spec-harness/case",
-    "spec-harness/case/expr",
-    "spec-harness/interp",
-];
-
 #[test]
 fn each_module_uses_only_those_above_it() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -56,9 +49,9 @@ fn each_module_uses_only_those_above_it() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     if all_here {
-        assert_eq!(
-            circular, CIRCULAR,
-            "folders whose modules use each other in circles"
+        assert!(
+            circular.is_empty(),
+            "folders whose modules use each other in circles: {circular:?}"
         );
     }
 }

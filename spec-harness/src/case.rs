@@ -15,6 +15,9 @@ mod lower;
 #[cfg(feature = "suite")]
 mod read;
 #[cfg(feature = "suite")]
+mod references;
+mod span;
+#[cfg(feature = "suite")]
 pub mod suggest;
 #[cfg(feature = "suite")]
 pub(crate) mod yaml;

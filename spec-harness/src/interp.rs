@@ -27,5 +27,6 @@ mod values;
 pub use body::{Act, Body, Ended};
 pub use lower::Lowered;
 pub use order::Deviations;
-pub use program::{ActorId, Demand, Input, MAIN, Program};
+pub use outcome::Input;
+pub use program::{ActorId, Demand, MAIN, Program};
 pub use stage::{Beginning, Caller, Move, Observed, Options, Stage, Taken, Turn, Waiting};

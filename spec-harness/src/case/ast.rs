@@ -11,6 +11,8 @@ mod task;
 
 use std::fmt;
 
+pub use super::span::{Span, Spanned};
+
 #[cfg(feature = "suite")]
 pub use case::Case;
 #[cfg(feature = "suite")]
@@ -19,24 +21,6 @@ pub use expect::{Claim, Edge, Expect, Fate, Line, Order, TaskSet, Ties, Truth, W
 pub use step::{Action, MapCall, Step, TaskCall, Written};
 #[cfg(feature = "suite")]
 pub use task::{Op, OpKind, TaskDef};
-
-/// A stretch of a case file: byte offsets into its text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Span {
-    /// First byte.
-    pub start: usize,
-    /// One past the last byte.
-    pub end: usize,
-}
-
-/// A value and where it stands in the case file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Spanned<T> {
-    /// The value.
-    pub value: T,
-    /// Its place.
-    pub span: Span,
-}
 
 /// Virtual time since main began, in microseconds; a case's unit (`sleep: 1`) is one second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

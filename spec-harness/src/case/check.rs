@@ -16,7 +16,6 @@ use super::expr::Expr;
 use super::language::{self, ERRORS};
 use super::suggest::did_you_mean;
 use names::Names;
-pub(super) use reference::contract_rows;
 
 /// Everything that is wrong with a case that could be read.
 pub(super) fn check(case: &Case) -> Vec<Diagnostic> {

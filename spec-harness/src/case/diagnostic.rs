@@ -2,7 +2,7 @@
 
 use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Renderer, Snippet};
 
-use super::ast::Span;
+use super::span::Span;
 
 /// Longest line that is shown, in bytes: laying one out costs time, and nobody reads it.
 const MAX_LINE: usize = 2000;

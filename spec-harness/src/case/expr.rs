@@ -21,7 +21,7 @@ pub use parse::{call, for_each};
 pub use template::Template;
 pub use value::{MAX_DEPTH, MAX_WEIGHT, Value};
 
-use super::ast::Span;
+use super::span::Span;
 
 /// A parsed expression.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,8 +7,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 
-use super::ast::Span;
 use super::diagnostic::{Diagnostic, clamp};
+use super::span::Span;
 
 /// Largest case file, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;

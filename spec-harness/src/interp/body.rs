@@ -1,7 +1,6 @@
 //! One task's or callback's body, operation by operation.
 
-use super::outcome::Outcome;
-use super::program::Input;
+use super::outcome::{Input, Outcome};
 use super::values::{clock, duration, whole};
 use crate::case::ast::{Fate, Op, OpKind, Span, Step, TaskDef, Time};
 use crate::case::expr::{Env, EvalError, Value};

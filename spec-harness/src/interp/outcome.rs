@@ -1,9 +1,18 @@
 //! What came of a step, held against what stands on it.
 
-use super::program::Input;
 use crate::case::ast::{Step, Time};
 use crate::case::expr::{Env, Value};
+use crate::history::Raised;
 use crate::protocol::ErrorReply;
+
+/// What an actor is resumed with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// What it asked for is done.
+    Go,
+    /// Its call returned.
+    Returned(Result<Value, Raised>),
+}
 
 /// A step that is over.
 #[derive(Debug, Default)]

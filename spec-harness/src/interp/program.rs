@@ -3,11 +3,11 @@
 mod stand;
 
 use super::lower::{Lowered, Names};
-use super::outcome::Outcome;
+use super::outcome::{Input, Outcome};
 use super::values::{clock, duration, items};
 use crate::case::ast::{Action, Case, Span, Step, Time};
 use crate::case::expr::{Env, EvalError, Expr, Value};
-use crate::history::{Key, PoolInfo, Raised, TaskInfo, Who};
+use crate::history::{Key, PoolInfo, TaskInfo, Who};
 use stand::{Actor, Frame, Loop, Open};
 
 /// Who performs steps: main is [`MAIN`], threads follow in the order of their first step.
@@ -15,15 +15,6 @@ pub type ActorId = usize;
 
 /// The main program.
 pub const MAIN: ActorId = 0;
-
-/// What an actor is resumed with.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Input {
-    /// What it asked for is done.
-    Go,
-    /// Its call returned.
-    Returned(Result<Value, Raised>),
-}
 
 /// What an actor wants next.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,7 +11,8 @@ mod talk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::order::Rank;
-use super::program::{ActorId, Input, MAIN, Program};
+use super::outcome::Input;
+use super::program::{ActorId, MAIN, Program};
 use crate::case::ast::{Case, TaskDef, Time};
 use crate::history::{Event, Key, What, Who, WorkerId};
 use actors::OpenCall;

@@ -1,21 +1,11 @@
 //! Checks what a case refers to outside of itself: documents and rows of the contract.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
 use super::Check;
 use crate::case::ast::{Case, Spanned};
 use crate::case::diagnostic::Diagnostic;
 use crate::case::language::{self, ABILITIES};
+use crate::case::references::{contract_rows, documents};
 use crate::case::suggest::did_you_mean;
-use crate::case::yaml::{self, Kind, Node};
-
-/// The rows of the contract, in order.
-static ROWS: LazyLock<Vec<String>> = LazyLock::new(|| rows(spec_cases::CONTRACT_YAML));
-
-/// The examples of each document, by the ids of both.
-static SOURCES: LazyLock<BTreeMap<String, Vec<String>>> =
-    LazyLock::new(|| sources(spec_cases::SOURCES_YAML));
 
 impl Check<'_> {
     pub(super) fn references(&mut self, case: &Case) {
@@ -43,7 +33,7 @@ impl Check<'_> {
     }
 
     fn row(&mut self, row: &Spanned<String>) {
-        if ROWS.contains(&row.value) {
+        if contract_rows().contains(&row.value) {
             return;
         }
         let sections = sections();
@@ -72,8 +62,8 @@ impl Check<'_> {
 
     fn source(&mut self, source: &Spanned<String>) {
         let (document, example) = source.value.split_once('#').unwrap_or((&source.value, ""));
-        let Some(examples) = SOURCES.get(document) else {
-            let documents: Vec<_> = SOURCES.keys().map(String::as_str).collect();
+        let Some(examples) = documents().get(document) else {
+            let documents: Vec<_> = documents().keys().map(String::as_str).collect();
             self.problems.push(
                 Diagnostic::new(source.span, format!("there is no document `{document}`"))
                     .help(format!("documents: {}", documents.join(", "))),
@@ -96,89 +86,14 @@ impl Check<'_> {
     }
 }
 
-/// The rows of the contract, in order.
-pub(in crate::case) fn contract_rows() -> &'static [String] {
-    &ROWS
-}
-
-/// The names of the rows.
-fn rows(yaml: &str) -> Vec<String> {
-    let Ok(Node {
-        kind: Kind::List(rows),
-        ..
-    }) = yaml::parse(yaml)
-    else {
-        return Vec::new();
-    };
-    let names = rows.iter().filter_map(|row| text(entry(row, "row")?));
-    names.collect()
-}
-
 /// The letters of the contract's sections, in order, and how many rows each has.
 fn sections() -> Vec<(char, usize)> {
     let mut sections: Vec<(char, usize)> = Vec::new();
-    for letter in ROWS.iter().filter_map(|row| row.chars().next()) {
+    for letter in contract_rows().iter().filter_map(|row| row.chars().next()) {
         match sections.iter_mut().find(|(known, _)| *known == letter) {
             Some((_, rows)) => *rows += 1,
             None => sections.push((letter, 1)),
         }
     }
     sections
-}
-
-/// The ids of documents and of their examples: mappings with an `id`, the former with `examples`.
-fn sources(text: &str) -> BTreeMap<String, Vec<String>> {
-    let mut found = BTreeMap::new();
-    if let Ok(tree) = yaml::parse(text) {
-        collect(&tree, &mut found);
-    }
-    found
-}
-
-fn collect(node: &Node, found: &mut BTreeMap<String, Vec<String>>) {
-    match &node.kind {
-        Kind::Scalar(_) => {}
-        Kind::List(items) => items.iter().for_each(|item| collect(item, found)),
-        Kind::Mapping(entries) => match (entry(node, "id"), entry(node, "examples")) {
-            (
-                Some(id),
-                Some(Node {
-                    kind: Kind::List(examples),
-                    ..
-                }),
-            ) => {
-                let ids = examples
-                    .iter()
-                    .filter_map(|example| text(entry(example, "id")?));
-                found.insert(text(id).unwrap_or_default(), ids.collect());
-            }
-            _ => entries.iter().for_each(|(_, value)| collect(value, found)),
-        },
-    }
-}
-
-fn entry<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
-    let Kind::Mapping(entries) = &node.kind else {
-        return None;
-    };
-    let named = |key: &Node| key.scalar().is_some_and(|scalar| scalar.text == name);
-    entries
-        .iter()
-        .find(|(key, _)| named(key))
-        .map(|(_, value)| value)
-}
-
-fn text(node: &Node) -> Option<String> {
-    node.scalar().map(|scalar| scalar.text.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::SOURCES;
-
-    #[test]
-    fn the_documents_and_their_examples_are_known() {
-        assert!(SOURCES["004"].iter().any(|example| example == "S004-1"));
-        assert_eq!(SOURCES.len(), 5);
-    }
 }

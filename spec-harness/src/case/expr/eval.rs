@@ -242,12 +242,6 @@ fn float_div_mod(a: f64, b: f64) -> (f64, f64) {
     )
 }
 
-/// The whole number that a float is, if it is one that fits.
-pub(super) fn float_to_int(x: f64) -> Option<i64> {
-    // `i64::MAX as f64` rounds up to 2^63, which itself does not fit.
-    (x.fract() == 0.0 && x >= i64::MIN as f64 && x < i64::MAX as f64).then_some(x as i64)
-}
-
 fn compare(op: Comparison, a: &Value, b: &Value) -> Result<bool, String> {
     Ok(match op {
         Comparison::Eq => a == b,

@@ -1,6 +1,6 @@
 //! Python's `%` formatting, and the same formats after the colon of a `{x:.2f}`.
 
-use super::value::Value;
+use super::value::{Value, float_to_int};
 
 /// Most decimals that a format may ask for.
 const MAX_DECIMALS: usize = 1000;
@@ -61,7 +61,7 @@ impl Spec {
             Spec::Text => value.to_string(),
             Spec::Whole => {
                 let whole = match value {
-                    Value::Float(x) => super::eval::float_to_int(x.trunc()),
+                    Value::Float(x) => float_to_int(x.trunc()),
                     _ => value.as_int(),
                 };
                 whole.ok_or_else(|| wrong('d'))?.to_string()

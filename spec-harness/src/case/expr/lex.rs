@@ -1,7 +1,7 @@
 //! Cuts the text of an expression into tokens.
 
 use super::SyntaxError;
-use crate::case::ast::Span;
+use crate::case::span::Span;
 
 /// A token and where it stands in the text (relative to the text's beginning).
 #[derive(Debug, Clone, PartialEq)]

@@ -4,7 +4,7 @@ mod grammar;
 
 use super::lex::{self, Kind, Token, Until};
 use super::{Expr, Node, SyntaxError, place};
-use crate::case::ast::{Span, Spanned};
+use crate::case::span::{Span, Spanned};
 
 /// Deepest nesting of an expression, and of every recursion over it.
 const MAX_HEIGHT: usize = 64;

@@ -3,7 +3,7 @@
 use super::format::Spec;
 use super::parse;
 use super::{Env, EvalError, Expr, SyntaxError, place};
-use crate::case::ast::Span;
+use crate::case::span::Span;
 
 /// A text such as `{i}------>{clock}`: `{x}` is the value as Python's `str` shows it, `{x:.2f}` formatted; `{{` and `}}` are braces.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{Env, Expr, Template, Value};
-use crate::case::ast::Span;
+use crate::case::span::Span;
 
 const ARITHMETIC: &[(&str, &str)] = &[
     ("36/10", "3.6"),

@@ -242,6 +242,12 @@ macro_rules! from {
 }
 from!(bool => Bool, i64 => Int, f64 => Float, &str => Str, String => Str, Vec<Value> => List);
 
+/// The whole number that a float is, if it is one that fits.
+pub(super) fn float_to_int(x: f64) -> Option<i64> {
+    // `i64::MAX as f64` rounds up to 2^63, which itself does not fit.
+    (x.fract() == 0.0 && x >= i64::MIN as f64 && x < i64::MAX as f64).then_some(x as i64)
+}
+
 /// The shortest digits that read back as the same number, in Python's notation.
 fn repr_float(x: f64) -> String {
     if x.is_nan() {

@@ -6,7 +6,7 @@ use super::{
     ABILITIES, BESIDE, BRANCHES, CLAIM, DOCUMENT, EXPECT, FATES, FORMS, Form, LINE, ON, OPERATIONS,
     POOL, RAISE, Shape, WORKERS, Word, all,
 };
-use crate::case::check::contract_rows;
+use crate::case::references::contract_rows;
 
 /// A letter that a name can begin with, and one that it can go on with, for want of classes that all editors know.
 macro_rules! name {

@@ -3,8 +3,8 @@
 use serde_saphyr::budget::BudgetBreach;
 
 use super::{MAX_DEPTH, place};
-use crate::case::ast::Span;
 use crate::case::diagnostic::Diagnostic;
+use crate::case::span::Span;
 
 /// The anchor that belongs to what stands at this place: it stands before it.
 fn anchor(text: &str, span: Span) -> Span {

@@ -8,7 +8,8 @@ use crate::case::expr::Value;
 use crate::history::{Raised, What};
 use crate::interp::lower::Lowered;
 use crate::interp::order::Rank;
-use crate::interp::program::{ActorId, Demand, Input, MAIN};
+use crate::interp::outcome::Input;
+use crate::interp::program::{ActorId, Demand, MAIN};
 use crate::protocol::Call;
 
 /// The real timeout, in seconds, of a call that is known to lose against its virtual deadline.

@@ -8,7 +8,8 @@ use crate::case::expr::Value;
 use crate::history::{FIRST_PARENT_THREAD, Key, Raised, What, Who};
 use crate::interp::body::{Act, Body, Ended};
 use crate::interp::order::Rank;
-use crate::interp::program::{Input, MOST_TEXT};
+use crate::interp::outcome::Input;
+use crate::interp::program::MOST_TEXT;
 use crate::protocol::{ErrorReply, Order};
 
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use super::talk::Caller;
 use crate::case::ast::Time;
 use crate::history::Key;
 use crate::interp::order::{Class, Deviations, Rank};
-use crate::interp::program::{ActorId, Input, MAIN};
+use crate::interp::outcome::Input;
+use crate::interp::program::{ActorId, MAIN};
 
 /// Whose turn it can be; several of one instant are told in the order of the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

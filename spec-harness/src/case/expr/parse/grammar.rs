@@ -4,7 +4,7 @@ use super::super::lex::Kind;
 use super::super::value::Value;
 use super::super::{Binary, Comparison, Expr, Function, Node, SyntaxError, Unary};
 use super::{KEYWORDS, MAX_HEIGHT, Parser, node};
-use crate::case::ast::Span;
+use crate::case::span::Span;
 
 impl Parser<'_> {
     fn join(from: &Expr, to: Span) -> Span {
