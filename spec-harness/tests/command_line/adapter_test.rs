@@ -44,7 +44,7 @@ fn the_minimal_adapter_passes() {
         .says(
             "note  join                a join before close is an error named StillRunning: here, ",
         )
-        .says("-     not in `can`: wait, successful, starmap")
+        .says("-     not in `can`: wait, successful, stats, starmap")
         .does_not_say("FAIL");
 }
 

@@ -110,6 +110,8 @@ pub(super) fn arguments_arrive(facts: &Facts<'_>) -> Result<(), Breach> {
             && let (What::Begin { .. }, What::Unmet { text, .. }) = (&before.what, &event.what)
             && before.who == event.who
             && matches!(event.who, Who::Puppet(_))
+            // And not an operation of the body that has no value.
+            && text.ends_with(" were submitted")
         {
             return breach(moment + 1, text.clone());
         }
