@@ -97,6 +97,8 @@ pub(super) enum Rest {
     },
     /// Somebody is awake, or was between the looks.
     Awake(String),
+    /// The kernel has given out a number meanwhile, as far as one can see to a process or thread of somebody else.
+    Disturbed,
 }
 
 impl Rest {
@@ -179,7 +181,7 @@ impl Tree {
             }
         }
         if self.last_pid.read() != before {
-            return Rest::Awake("a process or thread was started".to_owned());
+            return Rest::Disturbed;
         }
         self.complete_at = before;
         let timed =

@@ -9,6 +9,11 @@ use crate::replay::session::broken;
 use crate::replay::tree::Rest;
 use crate::replay::{Fault, sys};
 
+/// So often the last look is repeated where others have disturbed it.
+const LOOKS: u32 = 100;
+/// So many times as long as a pool may be silent, the harness waits for a look that others do not disturb.
+const DISTURBED: u32 = 5;
+
 impl Run<'_, '_> {
     /// Whether nothing of the implementation can move by itself.
     pub(super) fn at_rest(&mut self) -> Result<bool, Fault> {
@@ -95,7 +100,17 @@ impl Run<'_, '_> {
         if !spins && silent < self.limits.silence {
             return Ok(());
         }
-        let who = match self.session.tree.look() {
+        let mut look = self.session.tree.look();
+        // Others who start processes must not be what the run is said to have failed by.
+        for _ in 0..LOOKS {
+            if !matches!(look, Rest::Disturbed) {
+                break;
+            }
+            look = self.session.tree.look();
+        }
+        let who = match look {
+            Rest::Disturbed if silent < DISTURBED * self.limits.silence => return Ok(()),
+            Rest::Disturbed => "other programs start processes without end, so that no rest can be seen".to_owned(),
             Rest::Asleep {
                 timed: Some(who), ..
             } if self.settle.is_zero() && !spins && !self.is_over() => {
