@@ -68,6 +68,10 @@ enum Command {
     /// Begin a case file, or fill in what a program without expectation does
     New(NewArgs),
     /// Let case files expect what happens, after a look at the difference
+    ///
+    /// Writes each part of `expect` that does not hold (`timeline`, `output`, `elapsed`, `tasks`, `workers`) anew, in the
+    /// form that `new` writes. Comments inside of such a part move to lines of their own above its key. On steps it
+    /// updates `takes`, `raises` and `blocks`. Everything else in the file stays byte for byte.
     Accept(AcceptArgs),
     /// Print the JSON Schema of case files for editors, or the reference of their language
     Schema(SchemaArgs),

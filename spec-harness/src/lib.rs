@@ -69,7 +69,7 @@ pub mod replay;
 pub mod model;
 
 #[cfg(feature = "suite")]
-pub mod author;
+pub mod update;
 
 #[cfg(feature = "suite")]
 pub mod contract;

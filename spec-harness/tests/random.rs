@@ -3,9 +3,9 @@
 mod program;
 
 use program::{Folder, harness};
-use spec_harness::author::reviewed;
 use spec_harness::case::ast::Kind;
 use spec_harness::random::{Census, Program, Rejected, Settled, draw};
+use spec_harness::update::reviewed;
 
 /// A seed for the tests alone; what differed once has a case of its own.
 const SEED: u64 = 11;

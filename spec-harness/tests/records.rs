@@ -4,13 +4,13 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use spec_harness::author::lacking;
 use spec_harness::case::ast::{Case, Kind};
 use spec_harness::history::{Ending, History};
 use spec_harness::judge::{Verdict, judge, transcript};
 use spec_harness::record::{Recalled, Record};
 use spec_harness::replay::Runner;
 use spec_harness::target::{Column, Records, cpython_recorded, ours};
+use spec_harness::update::lacking;
 
 const KINDS: [Kind; 2] = [Kind::Process, Kind::Thread];
 

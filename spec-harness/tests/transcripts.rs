@@ -11,13 +11,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use spec_harness::author::lacking;
 use spec_harness::case::ast::{Case, Kind};
 use spec_harness::judge::report::{self, Source, beside};
 use spec_harness::judge::{Verdict, transcript};
 use spec_harness::model::{Prediction, predict};
 use spec_harness::replay::Runner;
 use spec_harness::target::{Column, Run, Tried, cpython, cpython_recorded, ours};
+use spec_harness::update::lacking;
 
 fn main() -> ExitCode {
     let program = Path::new(env!("CARGO_BIN_EXE_spec-harness"));

@@ -4,7 +4,6 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 
-use spec_harness::author;
 use spec_harness::case::Diagnostic;
 use spec_harness::case::ast::{Case, Kind};
 use spec_harness::judge::Verdict;
@@ -12,6 +11,7 @@ use spec_harness::judge::report::{self, Source};
 use spec_harness::model;
 use spec_harness::replay::{self, Limits, Runner};
 use spec_harness::target;
+use spec_harness::update;
 
 use super::output::{BAD, GOOD, ODD, Output, paint};
 use super::select::{self, Bad, Chosen};
@@ -48,8 +48,8 @@ fn one(args: &AcceptArgs, path: &Path, chosen: &Chosen, out: &mut Output) -> Res
         ));
         Came::Wrong
     };
-    let (settled, stepped) = author::settled(case, old);
-    let bare = author::without_expectation(&settled);
+    let (settled, stepped) = update::settled(case, old);
+    let bare = update::without_expectation(&settled);
     let mut problems = model::review(&bare);
     // What `ties` says is held against what is expected: that is judged at the end.
     problems.retain(|problem| !is_claimed(&settled, problem));
@@ -64,7 +64,7 @@ fn one(args: &AcceptArgs, path: &Path, chosen: &Chosen, out: &mut Output) -> Res
         Ok(new) => new,
         Err((text, problems)) => return Ok(shown(chosen, problems, text, out)),
     };
-    let problems = author::reviewed(&case.name, &new);
+    let problems = update::reviewed(&case.name, &new);
     let after = Case::parse(&case.name, &new);
     let claimed = |problem: &Diagnostic| {
         let after = after.as_ref();
@@ -173,11 +173,11 @@ fn written(
 /// A text with its expectation as the model has it.
 fn brought_up(name: &str, text: &str) -> Result<String, (String, Vec<Diagnostic>)> {
     let case = Case::parse(name, text).map_err(|problems| (text.to_owned(), problems))?;
-    if author::expects_nothing(&case) {
-        return author::prefilled(&case, text, false);
+    if update::expects_nothing(&case) {
+        return update::prefilled(&case, text, false);
     }
-    let new = author::update(&case, text, &author::predicted(&case));
-    Ok(author::read(&new))
+    let new = update::update(&case, text, &update::predicted(&case));
+    Ok(update::read(&new))
 }
 
 /// Whether a problem is with what only the author can say: orders, and that there are ties.

@@ -1,7 +1,7 @@
 //! `check`: whether case files are in order and say what the model says, and what is wrong with the others.
 
-use spec_harness::author;
 use spec_harness::model;
+use spec_harness::update;
 
 use super::output::{GOOD, Output, paint};
 use super::select::{self, Bad, Chosen};
@@ -28,7 +28,7 @@ pub(super) fn check(args: &CheckArgs, out: &mut Output) -> Result<Came, Refusal>
     for file in files {
         match select::from_file(file)? {
             Ok(chosen) => {
-                if author::expects_nothing(&chosen.case) {
+                if update::expects_nothing(&chosen.case) {
                     silent.push(chosen.file.clone());
                 }
                 review(chosen, &mut good, &mut bad);

@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use spec_harness::author;
 use spec_harness::case::ast::Case;
+use spec_harness::update;
 
 use super::output::{GOOD, Output, paint};
 use super::select::{self, Bad, Chosen};
@@ -53,13 +53,13 @@ pub(super) fn new(args: &NewArgs, out: &mut Output) -> Result<Came, Refusal> {
         None => SKELETON.to_owned(),
     };
     let title = args.title.clone().unwrap_or_else(|| title(path));
-    let text = format!("spec: 1\ntitle: {}\n{text}", author::scalar(&title));
+    let text = format!("spec: 1\ntitle: {}\n{text}", update::scalar(&title));
     let name = select::name(path);
     let case = match Case::parse(&name, &text) {
         Ok(case) => case,
         Err(problems) => return Ok(check::show(&[Bad { problems, text }], out)),
     };
-    let (text, problems) = match author::prefilled(&case, &text, true) {
+    let (text, problems) = match update::prefilled(&case, &text, true) {
         Ok(text) => (text, Vec::new()),
         Err((_, problems)) => (text, problems),
     };
@@ -81,12 +81,12 @@ pub(super) fn new(args: &NewArgs, out: &mut Output) -> Result<Came, Refusal> {
 /// Fills in the expectation of a file that has none.
 fn complete(path: &Path, chosen: &Chosen, out: &mut Output) -> Result<Came, Refusal> {
     let file = &chosen.file;
-    if !author::expects_nothing(&chosen.case) {
+    if !update::expects_nothing(&chosen.case) {
         return Err(format!(
             "{file} is there and says what it expects; `accept` brings that up to date, --force writes the file anew"
         ));
     }
-    match author::prefilled(&chosen.case, &chosen.text, true) {
+    match update::prefilled(&chosen.case, &chosen.text, true) {
         Ok(text) => {
             write(path, &text)?;
             out.line(format_args!("{}: {file}", paint(GOOD, "filled in")));
@@ -116,7 +116,7 @@ fn program_of(from: &str) -> Result<Result<String, Bad>, Refusal> {
         Ok(chosen) => chosen,
         Err(bad) => return Ok(Err(bad)),
     };
-    Ok(Ok(author::program(&chosen.text)))
+    Ok(Ok(update::program(&chosen.text)))
 }
 
 /// What the name of a file says: `get-waits.yaml` is about "get waits".

@@ -5,13 +5,13 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use spec_harness::author;
 use spec_harness::case::ast::{Case, Kind};
 use spec_harness::judge::Verdict;
 use spec_harness::judge::report::{self, Source};
 use spec_harness::record::{Recalled, Record};
 use spec_harness::replay::Runner;
 use spec_harness::target::{self, Records, Tried};
+use spec_harness::update;
 
 use super::Refusal;
 
@@ -94,7 +94,7 @@ impl Suite {
     }
 
     fn transcripts(&self, case: &Case, kept: &mut Kept) -> Result<(), Refusal> {
-        let files = match author::transcripts(case, &author::predicted(case)) {
+        let files = match update::transcripts(case, &update::predicted(case)) {
             Ok(files) => files,
             Err(why) => {
                 kept.left.push(why);
@@ -208,7 +208,7 @@ fn read(path: &Path) -> Result<Option<String>, Refusal> {
 
 /// What is not on record of a built-in case, and the one command that puts it there.
 pub(super) fn lacking(case: &Case) -> Option<String> {
-    let lacking = author::lacking(case);
+    let lacking = update::lacking(case);
     let name = &case.name;
     (!lacking.is_empty()).then(|| {
         format!(

@@ -29,7 +29,7 @@ impl Seen {
             lines: expect::told(history),
             elapsed: expect::end(history),
             fates: fates(case, history),
-            distinct: (sized && ran > 0).then_some(ran as u64),
+            distinct: sized.then_some(ran as u64),
         }
     }
 

@@ -1,18 +1,18 @@
-//! Writes expectations into case files: what was seen becomes what is expected, and the rest of the file stays as its
+//! Updates what case files expect: what was seen becomes what is expected, and the rest of the file stays as its
 //! author wrote it.
 
 mod edit;
+mod expect;
 mod seen;
 mod steps;
 mod suite;
 #[cfg(test)]
 mod tests;
-mod update;
 mod write;
 
+pub use expect::{REMARK, expects_nothing, fill, program, read, update};
 pub use seen::Seen;
 pub use suite::{lacking, transcripts};
-pub use update::{REMARK, expects_nothing, fill, program, read, update};
 
 use crate::case::Diagnostic;
 use crate::case::ast::{Case, Expect, Kind};

@@ -56,7 +56,7 @@ pub(super) fn written(case: &Case, text: &str, settled: &Case) -> String {
             (Some(was), Some(is)) if was.value != is.value => {
                 edits.replace(was.span.start..was.span.end, is.value.clone());
             }
-            (Some(_), None) => edit::remove_entry(text, node, "raises", &mut edits),
+            (Some(_), None) => edit::remove(text, node, "raises", &mut edits),
             _ => {}
         }
         match (old.blocks && !new.blocks, &new.raises) {
@@ -66,7 +66,7 @@ pub(super) fn written(case: &Case, text: &str, settled: &Case) -> String {
                     edits.replace(place, format!("raises: {}", is.value));
                 }
             }
-            (true, None) => edit::remove_entry(text, node, "blocks", &mut edits),
+            (true, None) => edit::remove(text, node, "blocks", &mut edits),
             _ => {}
         }
     });
