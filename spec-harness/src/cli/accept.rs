@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 
 use spec_harness::case::Diagnostic;
-use spec_harness::case::ast::{Case, Kind};
+use spec_harness::case::ast::{Case, Expect, Kind};
 use spec_harness::judge::Verdict;
 use spec_harness::judge::report::{self, Source};
 use spec_harness::model;
@@ -99,7 +99,7 @@ fn one(args: &AcceptArgs, path: &Path, chosen: &Chosen, out: &mut Output) -> Res
         return Ok(Came::Well);
     }
     let written = changes.is_empty() || written(args, path, &changes, out)?;
-    if new != *old && has_claims(&settled) {
+    if new != *old && expects(&settled).any(|expect| !expect.claims.is_empty()) {
         out.line("`claims` stay as they are: whether what a document says is so, people judge");
     }
     for left in &left {
@@ -182,21 +182,18 @@ fn brought_up(name: &str, text: &str) -> Result<String, (String, Vec<Diagnostic>
 
 /// Whether a problem is with what only the author can say: orders, and that there are ties.
 fn is_claimed(case: &Case, problem: &Diagnostic) -> bool {
-    let mut expects = [&case.expect]
-        .into_iter()
-        .chain(case.on.iter().map(|(_, expect)| expect));
-    expects.any(|expect| {
+    expects(case).any(|expect| {
         let orders = expect.order.iter().map(|order| order.text.span);
         let mut spans = orders.chain(expect.ties.iter().map(|ties| ties.span));
         spans.any(|span| span == problem.span)
     })
 }
 
-fn has_claims(case: &Case) -> bool {
-    let mut expects = [&case.expect]
+/// What is expected on every kind of worker, and on one.
+fn expects(case: &Case) -> impl Iterator<Item = &Expect> {
+    [&case.expect]
         .into_iter()
-        .chain(case.on.iter().map(|(_, expect)| expect));
-    expects.any(|expect| !expect.claims.is_empty())
+        .chain(case.on.iter().map(|(_, expect)| expect))
 }
 
 fn runner(args: &AcceptArgs) -> Runner {
@@ -218,31 +215,30 @@ fn agreed(
     let (program, runner) = (run::program()?, runner(args));
     let mut all = true;
     for kind in [Kind::Thread, Kind::Process] {
-        let why = match target::ours(&program, kind)
+        let verdict = target::ours(&program, kind)
             .try_case(&runner, bare, None)
-            .verdict
-        {
+            .verdict;
+        let mut failure = String::new();
+        let why = match verdict {
             Verdict::Pass | Verdict::NotApplicable(_) => continue,
             Verdict::Fail(reasons) => {
                 let source = Source {
                     file: &chosen.file,
                     text: &chosen.text,
                 };
-                let mark = paint(BAD, "not accepted");
-                out.line(format_args!("{mark}: {}: on {kind} workers", chosen.file));
-                out.block("  ", &report::failure(&reasons, source));
-                all = false;
-                continue;
+                failure = report::failure(&reasons, source);
+                String::new()
             }
-            Verdict::Unknown(why) | Verdict::NotHere(why) => why,
-            Verdict::Known(quirk) => quirk.id,
-            Verdict::Without { .. } => "it declines a part of the contract".to_owned(),
+            Verdict::Unknown(why) | Verdict::NotHere(why) => format!(": {why}"),
+            Verdict::Known(quirk) => format!(": {}", quirk.id),
+            Verdict::Without { .. } => ": it declines a part of the contract".to_owned(),
         };
         let mark = paint(BAD, "not accepted");
         out.line(format_args!(
-            "{mark}: {}: on {kind} workers: {why}",
+            "{mark}: {}: on {kind} workers{why}",
             chosen.file
         ));
+        out.block("  ", &failure);
         all = false;
     }
     Ok(all)

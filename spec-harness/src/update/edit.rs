@@ -182,13 +182,18 @@ fn merged(old: &Node, new: &[(String, Yaml)]) -> Vec<(String, Yaml)> {
 fn kept(node: &Node) -> Yaml {
     match &node.kind {
         Kind::Scalar(scalar) if scalar.value == Plain::Text => Yaml::Text(scalar.text.clone()),
+        Kind::Scalar(_) if node.is_null() => Yaml::Plain("~".to_owned()),
         Kind::Scalar(scalar) => Yaml::Plain(scalar.text.clone()),
         Kind::List(items) => Yaml::List(items.iter().map(kept).collect()),
         Kind::Mapping(entries) => {
-            let key = |key: &Node| key.scalar().map(|scalar| scalar.text.clone());
-            let entries = entries
-                .iter()
-                .filter_map(|(name, value)| Some((key(name)?, kept(value))));
+            let entries = entries.iter().filter_map(|(key, value)| {
+                let name = match kept(key) {
+                    Yaml::Text(name) => write::scalar(&name, true),
+                    Yaml::Plain(name) => name,
+                    _ => return None,
+                };
+                Some((name, kept(value)))
+            });
             Yaml::Mapping(entries.collect())
         }
     }

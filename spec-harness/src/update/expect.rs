@@ -30,6 +30,12 @@ struct Run {
 }
 
 impl Run {
+    fn all(case: &Case, runs: &[(Kind, History)]) -> Vec<Run> {
+        let runs = runs.iter();
+        runs.map(|(kind, history)| Run::of(case, *kind, history))
+            .collect()
+    }
+
     fn of(case: &Case, kind: Kind, history: &History) -> Run {
         let reasons = match judge(case, kind, history, None).verdict {
             Verdict::Fail(reasons) => reasons,
@@ -79,10 +85,7 @@ type Parts = BTreeMap<Option<Kind>, Vec<(String, Yaml)>>;
 /// Where kinds of workers differ, what a case expects on all is what holds on one of them (processes, if on none), and
 /// the other gets a part under `on:`.
 pub fn update(case: &Case, text: &str, runs: &[(Kind, History)]) -> String {
-    let runs: Vec<Run> = runs
-        .iter()
-        .map(|(kind, history)| Run::of(case, *kind, history))
-        .collect();
+    let runs = Run::all(case, runs);
     let own = |kind: Kind| {
         let found = case.on.iter().find(|(on, _)| on.value == kind);
         found.map(|(_, expect)| expect)
@@ -130,10 +133,7 @@ pub fn fill(
     remark: bool,
     workers: bool,
 ) -> String {
-    let runs: Vec<Run> = runs
-        .iter()
-        .map(|(kind, history)| Run::of(case, *kind, history))
-        .collect();
+    let runs = Run::all(case, runs);
     let Some((main, others)) = runs.split_last() else {
         return text.to_owned();
     };

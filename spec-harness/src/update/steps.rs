@@ -15,10 +15,15 @@ type Came = Option<(Time, Option<String>)>;
 /// comes out the same way each time and on each kind of worker: a step that says nothing goes on saying nothing.
 pub(super) fn settled(case: &Case) -> Case {
     let mut settled = case.clone();
-    let mut said = 0;
-    each(&mut settled, &mut |step| said += count(step));
+    let mut rounds = 0;
+    each(&mut settled, &mut |step| {
+        rounds += said(step)
+            .iter()
+            .filter(|(_, value)| value.is_some())
+            .count();
+    });
     // What one step does decides what is seen of those behind it. Each round mends one at least, for good.
-    for _ in 0..=said {
+    for _ in 0..=rounds {
         let came = came(&predicted(&settled));
         let mut changed = false;
         each(&mut settled, &mut |step| {
@@ -47,37 +52,29 @@ pub(super) fn written(case: &Case, text: &str, settled: &Case) -> String {
         let (Some(new), Some(node)) = (new.get(&old.span.start), at(&tree, old.span)) else {
             return;
         };
-        if let (Some(was), Some(is)) = (&old.takes, &new.takes)
-            && was.value != is.value
-        {
-            edits.replace(was.span.start..was.span.end, is.value.to_string());
-        }
-        match (&old.raises, &new.raises) {
-            (Some(was), Some(is)) if was.value != is.value => {
-                edits.replace(was.span.start..was.span.end, is.value.clone());
+        for ((name, was), (_, is)) in said(old).into_iter().zip(said(new)) {
+            let Some((key, value)) = edit::entry(node, name).filter(|_| was != is) else {
+                continue;
+            };
+            match (is, &new.raises) {
+                (Some(is), _) => edits.replace(value.span.start..value.span.end, is),
+                (None, Some(raises)) if old.raises.is_none() => edits.replace(
+                    key.span.start..value.span.end,
+                    format!("raises: {}", raises.value),
+                ),
+                (None, _) => edit::remove(text, node, name, &mut edits),
             }
-            (Some(_), None) => edit::remove(text, node, "raises", &mut edits),
-            _ => {}
-        }
-        match (old.blocks && !new.blocks, &new.raises) {
-            (true, Some(is)) => {
-                if let Some((key, value)) = edit::entry(node, "blocks") {
-                    let place = key.span.start..value.span.end;
-                    edits.replace(place, format!("raises: {}", is.value));
-                }
-            }
-            (true, None) => edit::remove(text, node, "blocks", &mut edits),
-            _ => {}
         }
     });
     edits.apply(text)
 }
 
-/// How many things stand on a step.
-fn count(step: &Step) -> usize {
-    usize::from(step.takes.is_some())
-        + usize::from(step.raises.is_some())
-        + usize::from(step.blocks)
+/// What stands on a step, by its keys.
+fn said(step: &Step) -> [(&'static str, Option<String>); 3] {
+    let takes = step.takes.as_ref().map(|takes| takes.value.to_string());
+    let raises = step.raises.as_ref().map(|raises| raises.value.clone());
+    let blocks = step.blocks.then(|| "forever".to_owned());
+    [("takes", takes), ("raises", raises), ("blocks", blocks)]
 }
 
 /// How each step came out, each time, by its place.

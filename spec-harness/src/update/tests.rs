@@ -107,8 +107,8 @@ fn an_expectation_in_braces_gets_lines() {
 fn a_file_in_braces_gets_lines() {
     let old = r#"{ "spec": 1, # so
   "title": "a: b", "tasks": { "func(i)": [{ "sleep": "i" }] },
-  "main": [{ "pool": 2 }, { "map": "func", "over": "range(3)" }, "close", "join"],
-  "expect": { "elapsed": 7 } }
+  "main": [{ "pool": 2 }, { "map": "func", "over": "range(3)" }, { "close": null }, "join"],
+  "expect": { "tasks": { "func(0)": "done", "func([1, 2])": "never" }, "elapsed": 7 } }
 "#;
     let new = "# so
 spec: 1
@@ -118,9 +118,10 @@ main:
   - pool: 2
   - map: func
     over: range(3)
-  - close
+  - close: ~
   - join
 expect:
+  tasks: { func(0): done, \"func([1, 2])\": never }
   elapsed: 2
 ";
     assert_eq!(updated(old), new);
