@@ -5,8 +5,8 @@ mod common;
 
 use std::os::fd::{AsFd, AsRawFd};
 
-use common::{Outcome, apart, each_way, loss, signal_of};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use common::{Outcome, apart, loss, signal_of};
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair,
 };
@@ -15,31 +15,26 @@ use pool_process::{Pool, ProcessPool, StartError};
 
 #[test]
 fn a_task_that_no_worker_lives_to_receive_fails_and_those_behind_it_run() -> Outcome {
-    apart(|()| {
-        let limit = |bytes| {
-            let (_, hard) = getrlimit(Resource::RLIMIT_AS).expect("a limit");
-            setrlimit(Resource::RLIMIT_AS, bytes, hard).expect("it may be set");
-        };
-        let (soft, _) = getrlimit(Resource::RLIMIT_AS).expect("a limit");
-        limit(128 << 20);
-        each_way(1, |pool| {
-            limit(soft);
-            let large = pool.apply_async(|text: String| text.len(), "x".repeat(140 << 20))?;
-            let behind = pool.apply_async(|x: u8| x, 1)?;
-            let lost = loss(large.get());
-            assert_eq!((signal_of(&lost), lost.begun), ("SIGABRT", false));
-            let told = lost.to_string();
-            assert!(
-                told.contains("before it began") && told.contains("5 workers"),
-                "{told}"
-            );
-            assert_eq!(behind.get()?, 1);
-            assert_eq!(pool.stats().lost, 5);
-            limit(128 << 20);
-            Ok(())
-        })
-        .expect("it is told");
-    })
+    let builders = [
+        ProcessPool::builder(),
+        ProcessPool::builder().shared_memory(false),
+        ProcessPool::builder().reexec(),
+    ];
+    for builder in builders {
+        let pool = builder.size(1).memory_limit(128 << 20).build()?;
+        let large = pool.apply_async(|text: String| text.len(), "x".repeat(140 << 20))?;
+        let behind = pool.apply_async(|x: u8| x, 1)?;
+        let lost = loss(large.get());
+        assert_eq!((signal_of(&lost), lost.begun), ("SIGABRT", false));
+        let told = lost.to_string();
+        assert!(
+            told.contains("before it began") && told.contains("5 workers"),
+            "{told}"
+        );
+        assert_eq!(behind.get()?, 1);
+        assert_eq!(pool.stats().lost, 5);
+    }
+    Ok(())
 }
 
 /// The system counts a user's descriptors that are under way in sockets, and sends no further ones beyond the limit of
