@@ -34,7 +34,7 @@ use crate::panics;
 use crate::range::MoreUnits;
 use crate::shared::{PoolShared, UnitStop};
 use crate::stats::{counts, in_words};
-use crate::sync::atomic::AtomicBool;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::task::Task;
 use crate::task_state::{Published, TaskState};
 use crate::thread_state::{self, Interrupt, Interruptible};
@@ -683,10 +683,12 @@ impl<W: Work + 'static> WithOptions for JobCell<W> {
         let (Some(limits), Some(pool)) = (self.limits(), self.shared.early_ends()) else {
             return;
         };
-        if self.shared.is_here().is_err() || !limits.exceed(unit, start) {
+        if self.shared.is_here().is_err() {
             return;
         }
-        self.state.interrupt();
+        let Some(exceeded) = limits.exceed(unit, start) else {
+            return;
+        };
         match pool.stop_unit(self, unit) {
             UnitStop::RunsOn => {
                 self.record(self.exceeded(unit, true));
@@ -694,6 +696,9 @@ impl<W: Work + 'static> WithOptions for JobCell<W> {
             }
             UnitStop::Stops => {}
         }
+        // Its function is told after those who wait: what it does then comes later for them, too.
+        exceeded.store(true, Ordering::Release);
+        self.state.interrupt();
     }
 }
 

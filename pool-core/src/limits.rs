@@ -1,6 +1,6 @@
 //! The limits of a job whose options have some, and the units of it whose deadline runs.
 
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::AtomicBool;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -73,6 +73,9 @@ struct TimedUnit {
     /// The number of this start: a unit that came back may start again.
     start: u64,
     armed: Option<Armed>,
+    /// Its deadline has passed: its end does not count.
+    is_over: bool,
+    /// What tells its function so.
     exceeded: Arc<AtomicBool>,
 }
 
@@ -96,6 +99,7 @@ impl Limits {
             let timed = TimedUnit {
                 start,
                 armed: None,
+                is_over: false,
                 exceeded: exceeded.clone(),
             };
             (start, units.running.insert(unit, timed))
@@ -113,18 +117,19 @@ impl Limits {
         exceeded
     }
 
-    /// The deadline of a unit has passed; false where it has ended, or came back, before. From here on its end does not count.
-    pub(crate) fn exceed(&self, unit: usize, start: u64) -> bool {
-        let units = self.lock();
-        let timed = units.running.get(&unit);
-        let timed = timed.filter(|timed| timed.start == start);
-        timed.is_some_and(|timed| !timed.exceeded.swap(true, Ordering::AcqRel))
+    /// The deadline of a unit has passed; `None` where it has ended, or came back, before. From here on its end does not count. What
+    /// comes back tells its function so, once it is set.
+    pub(crate) fn exceed(&self, unit: usize, start: u64) -> Option<Arc<AtomicBool>> {
+        let mut units = self.lock();
+        let timed = units.running.get_mut(&unit);
+        let timed = timed.filter(|timed| timed.start == start)?;
+        (!std::mem::replace(&mut timed.is_over, true)).then(|| timed.exceeded.clone())
     }
 
     /// A unit has ended; true where its deadline has passed before.
     pub(crate) fn end(&self, unit: usize) -> bool {
         let timed = self.lock().running.remove(&unit);
-        timed.is_some_and(|timed| timed.exceeded.load(Ordering::Acquire))
+        timed.is_some_and(|timed| timed.is_over)
     }
 
     /// A unit was lost with its worker: after which pause it is tried again. `None` where it is not, since it was often enough, or had
@@ -136,7 +141,7 @@ impl Limits {
         let before = {
             let mut units = self.lock();
             let timed = units.running.get(&unit);
-            if timed.is_some_and(|timed| timed.exceeded.load(Ordering::Acquire)) {
+            if timed.is_some_and(|timed| timed.is_over) {
                 return None;
             }
             units.running.remove(&unit)
