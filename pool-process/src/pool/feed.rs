@@ -135,6 +135,7 @@ impl Feed {
                 in_hand: None,
                 is_deep: false,
                 held: None,
+                takings_back: 0,
                 paused: Vec::new(),
                 pauses: 0,
                 late: Late::default(),
@@ -322,14 +323,20 @@ impl Feed {
         {
             moved = true;
             books.in_hand = Some(claim.job.clone());
+            let takings_back = books.takings_back;
             drop(books);
             let placed = self.place(&mut frame, &[]);
             books = self.lock();
-            books = self.put(books, claim, context, &mut frame, placed);
+            books = match books.takings_back == takings_back {
+                true => self.put(books, claim, context, &mut frame, placed),
+                // What came back may be older.
+                false => self.give_back(books, claim),
+            };
         }
         let mut service = None;
         while let Some(claim) = self.take(&mut books) {
             moved = true;
+            let takings_back = books.takings_back;
             drop(books);
             self.queue.tell_taken();
             service.get_or_insert_with(|| ServiceGuard::enter(self.queue.pool()));
@@ -347,6 +354,8 @@ impl Feed {
                 _ if books.terminated => self.fail(books, claim, TaskError::Terminated),
                 // Who cancels it has looked for it before, or will find it where it is put.
                 _ if is_unwanted(&claim) => self.fail(books, claim, TaskError::Cancelled),
+                // What came back may be older.
+                Ok(_) if books.takings_back != takings_back => self.give_back(books, claim),
                 Ok(placed) => self.put(books, claim, context, frame, placed),
                 Err(_) if ran_out_of_stack() && !self.is_dispatcher() => {
                     // It has more stack.

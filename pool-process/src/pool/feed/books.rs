@@ -85,6 +85,8 @@ pub(super) struct Books {
     pub(super) is_deep: bool,
     /// A unit that waits for an idle worker, encoded as a frame.
     pub(super) held: Option<Parcel>,
+    /// How often units went back to the queue: what is in the pumper's hand meanwhile may be younger.
+    pub(super) takings_back: u64,
     /// Answers that the dispatcher decodes, and all that was read after them.
     pub(super) late: Late,
     /// Units that are tried again after a pause.
@@ -336,6 +338,7 @@ impl Books {
 
     /// What waits behind others goes back to the queue, and so does what waits for an idle worker: it may be younger.
     pub(super) fn take_back(&mut self, queue: &Queue<dyn RemoteJob>) {
+        self.takings_back += 1;
         for lane in self.lanes.iter_mut().flatten().filter(|lane| lane.waits()) {
             queue.give_back(lane.take_back(1));
         }
@@ -349,6 +352,7 @@ impl Books {
         queue: &Queue<dyn RemoteJob>,
     ) -> (Vec<Claim<dyn RemoteJob>>, bool) {
         let (mut unwanted, mut gives_back) = (Vec::new(), false);
+        self.takings_back += 1;
         for slot in 0..self.lanes.len() {
             let Some(lane) = &mut self.lanes[slot] else {
                 continue;
@@ -370,6 +374,7 @@ impl Books {
 
     /// No worker that runs a unit of this job, or this unit of it, gets another one: it is to be stopped. What lies behind goes back.
     pub(super) fn stop(&mut self, queue: &Queue<dyn RemoteJob>, job: TaskId, unit: Option<usize>) {
+        self.takings_back += 1;
         for lane in self.lanes.iter_mut().flatten() {
             let runs = lane
                 .units
