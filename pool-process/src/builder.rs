@@ -9,10 +9,10 @@ use pool_core::backend::{Config, Engine, FnAddress};
 use pool_core::{CodecError, Portable, StartError, Timers};
 
 use crate::environment::{Environment, Overrides};
+use crate::output::Output;
 use crate::pool::ProcessPool;
 use crate::pool::backend::Processes;
 use crate::pool::dispatcher::Plan;
-use crate::pool::output::Output;
 use crate::recycling::Recycling;
 use crate::ring::parent::SLOTS;
 use crate::start::{self, StartMethod};

@@ -30,7 +30,11 @@
 
 #![deny(unsafe_code)]
 
-// Everything but the items of pool-core is for Linux. `linux.rs` lists the modules, whose files lie beside it; to the code they are
+// What becomes of what tasks print: the same everywhere.
+mod output;
+pub use output::Output;
+
+// All else but the items of pool-core is for Linux. `linux.rs` lists the modules, whose files lie beside it; to the code they are
 // modules of the crate.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #[path = "linux.rs"]
@@ -41,7 +45,7 @@ pub use linux::*;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 mod unsupported;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-pub use unsupported::{Builder, NoJob, Output, ProcessPool, Processes, init};
+pub use unsupported::{Builder, NoJob, ProcessPool, Processes, init};
 
 pub use pool_core::{
     AsCompleted, AsyncResult, Call, CancelHandle, CancelToken, Cause, CodecError, ContextValue,

@@ -68,7 +68,6 @@ pub use current::{CurrentProcess, current_process};
 pub use hook::init;
 pub use pool::ProcessPool;
 pub use pool::backend::Processes;
-pub use pool::output::Output;
 pub use pool::stats::Stats;
 pub use process::{ActiveChild, Process, ProcessError, active_children};
 pub use start::StartMethod;

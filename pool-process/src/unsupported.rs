@@ -10,6 +10,8 @@ use pool_core::backend::{
 };
 use pool_core::{Pool, Portable, StartError, Timers};
 
+use crate::Output;
+
 /// A pool of worker processes, which only 64-bit Linux has: elsewhere, none can be started.
 #[derive(Debug)]
 pub struct ProcessPool(Engine<Processes>);
@@ -17,19 +19,6 @@ pub struct ProcessPool(Engine<Processes>);
 /// Workers that are processes.
 #[derive(Debug)]
 pub struct Processes(());
-
-/// What becomes of what the tasks of a pool print.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Output {
-    /// It goes where the pool's own thread writes.
-    #[default]
-    Inherit,
-    /// The program prints it, in whole lines.
-    Forward,
-    /// Nobody sees it, but the errors of tasks tell it.
-    Capture,
-}
 
 /// A job of a pool that cannot be started.
 #[derive(Debug)]

@@ -455,17 +455,19 @@ fn a_token_cancels_all_that_have_it_and_all_that_will() -> Outcome {
     Ok(())
 }
 
-#[test]
-fn a_task_that_waits_for_its_own_pool_goes_on_when_it_is_cancelled() -> Outcome {
+/// What a task gets that is cancelled while it waits for a task of its own pool; `wait` submits that one and waits.
+fn refusal_of_a_wait(
+    wait: impl FnOnce(&ThreadPool, Arc<dyn Fn(u32) -> u32 + Send + Sync>) -> Result<u32, TaskError>
+    + Send
+    + 'static,
+) -> Outcome {
     let pool = Arc::new(pool(1));
     let (task, arrived, open) = door();
     let (tells, told) = unbounded();
     let inside = pool.clone();
     let outer = pool.apply_async(
         move |()| {
-            let inner = inside.apply_async(task, 1).expect("it runs");
-            let waited = inner.get();
-            let _ = tells.send(waited);
+            let _ = tells.send(wait(&inside, Arc::new(task)));
         },
         (),
     )?;
@@ -478,24 +480,15 @@ fn a_task_that_waits_for_its_own_pool_goes_on_when_it_is_cancelled() -> Outcome 
 }
 
 #[test]
-fn a_task_that_takes_results_of_its_own_pool_goes_on_when_it_is_cancelled() -> Outcome {
-    let pool = Arc::new(pool(1));
-    let (task, arrived, open) = door();
-    let (tells, told) = unbounded();
-    let inside = pool.clone();
-    let outer = pool.apply_async(
-        move |()| {
-            let mut results = inside.imap_unordered(task, 0..2).expect("it runs");
-            let _ = tells.send(results.next());
-        },
-        (),
-    )?;
-    comes(&arrived);
-    assert!(outer.cancel());
-    let first = comes(&told).expect("an item");
-    assert_eq!(first, Err(TaskError::Pool(PoolError::Cancelled)));
-    drop(open);
-    Ok(())
+fn a_task_that_waits_for_its_own_pool_goes_on_when_it_is_cancelled() -> Outcome {
+    refusal_of_a_wait(|pool, task| {
+        let inner = pool.apply_async(move |number| task(number), 1);
+        inner.expect("it runs").get()
+    })?;
+    refusal_of_a_wait(|pool, task| {
+        let results = pool.imap_unordered(move |number| task(number), 0..2);
+        results.expect("it runs").next().expect("an item")
+    })
 }
 
 #[test]

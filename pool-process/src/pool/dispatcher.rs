@@ -60,6 +60,7 @@ use pool_core::backend::{Alarm, Armed, Pace, Queue, WorkerSlot};
 use pool_core::{StartError, TaskError, Timers};
 
 use crate::environment::Environment;
+use crate::output::Output;
 use crate::recycling::Recycling;
 use crate::server::registry::Preload;
 use crate::start::{StartMethod, Starter};
@@ -70,7 +71,6 @@ use super::cause;
 use super::connection::{Assignment, Connection, WorkerState};
 use super::feed::{Chore, Feed};
 use super::inbox::{Inbox, Order};
-use super::output::Output;
 use super::remote_job::RemoteJob;
 use super::stats::Stats;
 use super::watch::Watch;

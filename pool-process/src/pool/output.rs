@@ -12,20 +12,6 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::pipe2;
 use pool_core::backend::catch;
 
-/// What becomes of what the tasks of a pool print.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Output {
-    /// It goes where the pool's own thread writes, byte by byte, at once.
-    #[default]
-    Inherit,
-    /// The program prints it by `print!` and `eprint!`, in whole lines, so that `cargo test` captures it and lines of several workers
-    /// do not mix.
-    Forward,
-    /// Nobody sees it, but the errors of tasks tell it.
-    Capture,
-}
-
 /// So many bytes are read in one go; a task that prints without end is read on when the dispatcher comes back to it.
 const AT_ONCE: usize = 1 << 20;
 

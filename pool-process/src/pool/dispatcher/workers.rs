@@ -10,12 +10,13 @@ use nix::sys::signal::Signal;
 use pool_core::backend::{Claim, TaskId, WorkerSlot};
 use pool_core::{Cause, TaskError};
 
+use crate::output::Output;
 use crate::pool::bells::Bells;
 use crate::pool::cause;
 use crate::pool::connection::{Connection, WorkerState};
 use crate::pool::feed::is_unit_of;
 use crate::pool::inbox::Order;
-use crate::pool::output::{Output, WorkerOutput};
+use crate::pool::output::WorkerOutput;
 use crate::pool::remote_job::RemoteJob;
 use crate::ring::parent::ParentRing;
 use crate::sys::listed;
