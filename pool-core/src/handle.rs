@@ -23,7 +23,7 @@ use crate::admission::TrySubmitError;
 use crate::callback_thread::Due;
 use crate::cancel::{CancelHandle, Early, EndEarly, end_early};
 use crate::error::{Never, PoolError, TaskError, TimedOut};
-use crate::outcome::{Awaited, Outcome};
+use crate::outcome::{Awaited, Outcome, Progress};
 use crate::panics;
 use crate::shared::PoolShared;
 use crate::thread_state::{self, Blocked, Interrupt};
@@ -95,6 +95,30 @@ impl<T, E> AsyncResult<T, E> {
         } else {
             Err(PoolError::NotReady)
         }
+    }
+
+    /// How many items of a map are done, and of how many: for a progress bar. They are counted by chunks: a chunk is done when it has
+    /// ended, well or badly, or never will run. A call is one item.
+    ///
+    /// It may be asked for at any time, from any thread. A map that was asked once counts each chunk at its end, and short ones not only
+    /// when a worker has run several.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// use std::time::Duration;
+    ///
+    /// let squares = pool.map_async(|x: u64| x * x, 0..1_000)?;
+    /// while !squares.wait_timeout(Duration::from_millis(100)) {
+    ///     println!("{} done", squares.progress().done);
+    /// }
+    /// let progress = squares.progress();
+    /// assert_eq!((progress.done, progress.total), (1_000, Some(1_000)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn progress(&self) -> Progress {
+        self.job.progress()
     }
 
     /// Blocks until the task has finished; it never fails, whatever the task did.

@@ -24,6 +24,7 @@ use std::time::Duration;
 use crate::cancel::{CancelHandle, Early, EndEarly, end_early};
 use crate::error::{Never, PoolError, TaskError, TimedOut};
 use crate::limits::LimitOptions;
+use crate::outcome::Progress;
 use crate::settled::ItemResult;
 use crate::shared::PoolShared;
 use crate::timers::Armed;
@@ -67,6 +68,8 @@ pub struct Imap<R, E = Never> {
     /// Each of them belongs to one item. The error of a whole chunk is one error, handled with its first item.
     settled: bool,
     ended: bool,
+    /// How many results were taken.
+    taken: usize,
     /// The results of a chunk were taken: the input may be read further when the next result is asked for.
     took_chunk: bool,
     order: Order<R, E>,
@@ -119,6 +122,7 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
             ready: VecDeque::new(),
             settled: false,
             ended: false,
+            taken: 0,
             took_chunk: false,
             order: in_flight.map_or(Order::Input(None), Order::Events),
             expiry,
@@ -149,6 +153,26 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
         limit: Duration,
     ) -> Result<Option<Result<R, TaskError<E>>>, TimedOut> {
         self.advance(Some(limit))
+    }
+
+    /// How many results were taken, and of how many, where the length of the input is known: for a progress bar.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let mut squares = pool.imap(|x| x * x, [3, 1])?;
+    /// assert_eq!(squares.next(), Some(Ok(9)));
+    /// let progress = squares.progress();
+    /// assert_eq!((progress.done, progress.total), (1, Some(2)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn progress(&self) -> Progress {
+        let (least, most) = self.size_hint();
+        Progress {
+            done: self.taken,
+            total: (most == Some(least)).then(|| self.taken + least),
+        }
     }
 
     /// Cancels the imap, as [`AsyncResult::cancel`](crate::AsyncResult::cancel) does with a map; true where this has ended it. Its input is
@@ -217,6 +241,7 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
     ) -> Result<Option<Result<R, TaskError<E>>>, TimedOut> {
         loop {
             if let Some(end) = self.ready.pop_front() {
+                self.taken += 1;
                 return Ok(Some(end));
             }
             if self.ended {
@@ -225,6 +250,7 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
             }
             if let Err(error) = self.shared.is_here() {
                 self.ended = true;
+                self.taken += 1;
                 return Ok(Some(Err(error.into())));
             }
             self.read_ahead();

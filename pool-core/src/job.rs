@@ -29,7 +29,7 @@ use crate::contained::Contained;
 use crate::error::{DeadlineExceeded, TaskError};
 use crate::limits::{LimitOptions, Limits};
 use crate::options::SubmitOptions;
-use crate::outcome::{Awaited, Outcome};
+use crate::outcome::{Awaited, Outcome, Progress};
 use crate::panics;
 use crate::range::MoreUnits;
 use crate::shared::{PoolShared, UnitStop};
@@ -246,21 +246,28 @@ impl<W: Work + 'static> JobCell<W> {
         self.check(&unit);
         assert!(more.are_of(self.called()), "more units are another job's");
         if self.state.needs_care() {
-            return self.run_with_care(unit.index(), more);
+            return self.run_with_care(Some(unit.index()), more);
         }
-        let mut next = || more.take();
+        // What is to be cared for from now on is run one by one.
+        let mut next = || match self.state.needs_care() {
+            true => None,
+            false => more.take(),
+        };
         let mut failed = |unit, error: TaskError<W::Raised>| {
             self.record(error.in_unit(self.work.items(unit)));
         };
         // SAFETY: units are made once and consumed here: they were neither run nor stored before.
         let count = unsafe { self.work.run(unit.index(), &mut next, &mut failed) };
         self.leave(count);
+        if self.state.needs_care() {
+            self.run_with_care(more.take(), more);
+        }
     }
 
-    /// Runs units that have a deadline, or may not be wanted, one by one. Called by `run_units`, which consumes the first.
+    /// Runs units that have a deadline, or tell of their end, or may not be wanted, one by one. Called by `run_units`, which consumes the
+    /// first.
     #[cold]
-    fn run_with_care(&self, first: usize, more: &MoreUnits<'_>) {
-        let mut next = Some(first);
+    fn run_with_care(&self, mut next: Option<usize>, more: &MoreUnits<'_>) {
         while let Some(index) = next {
             self.run_one_with_care(index);
             next = more.take();
@@ -749,6 +756,26 @@ impl<W: Work + 'static> Awaited for JobCell<W> {
 
     fn id(&self) -> TaskId {
         self.id
+    }
+
+    fn progress(&self) -> Progress {
+        self.state.watch();
+        let units = self.work.units();
+        let ended = units.saturating_sub(self.state.units_left());
+        let length = |unit| self.work.items(unit).map_or(1, |items| items.len());
+        let total = match units {
+            0 => 0,
+            // All chunks but the last are of one size.
+            _ => (units - 1) * length(0) + length(units - 1),
+        };
+        let done = match ended == units {
+            true => total,
+            false => ended * length(0),
+        };
+        Progress {
+            done,
+            total: Some(total),
+        }
     }
 }
 

@@ -174,6 +174,7 @@ pub use error::{
 pub use handle::{AsyncResult, Submitted};
 pub use imap::{Imap, Input, Results};
 pub use lifecycle::Phase;
+pub use outcome::Progress;
 pub use pool::{Pool, RunError, WithContext};
 pub use report::Report;
 pub use scope::{Scope, ScopedResult};

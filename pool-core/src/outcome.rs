@@ -13,11 +13,23 @@ use crate::shared::PoolShared;
 use crate::task_state::TaskState;
 use crate::unit::TaskId;
 
+/// How far a call, a map or an imap has come: see [`AsyncResult::progress`](crate::AsyncResult::progress) and
+/// [`Imap::progress`](crate::Imap::progress).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Items that are done.
+    pub done: usize,
+    /// All items, where it is known how many there are.
+    pub total: Option<usize>,
+}
+
 /// A job as those who wait for it see it.
 pub(crate) trait Awaited: EndEarly {
     fn state(&self) -> &TaskState;
     fn shared(&self) -> &Arc<PoolShared>;
     fn id(&self) -> TaskId;
+    /// How many of its items are done.
+    fn progress(&self) -> Progress;
 }
 
 /// A job as its handle sees it.

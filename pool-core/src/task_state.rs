@@ -54,6 +54,8 @@ const ASSISTS: u32 = 1 << 11;
 const STOPPED: u32 = 1 << 12;
 /// Its units have a deadline.
 const TIMED: u32 = 1 << 13;
+/// Somebody asks how many of its units have ended: each tells of its end.
+const WATCHED: u32 = 1 << 14;
 
 /// What a job's resolver still has to do once the job is ready.
 #[derive(Debug, Clone, Copy)]
@@ -124,7 +126,19 @@ impl TaskState {
 
     /// Whether some units have not ended.
     pub(crate) fn has_units_left(&self) -> bool {
-        self.left.load(Ordering::Acquire) > 0
+        self.units_left() > 0
+    }
+
+    /// How many units have not ended.
+    pub(crate) fn units_left(&self) -> usize {
+        self.left.load(Ordering::Acquire) as usize
+    }
+
+    /// From now on each unit tells of its end as soon as it has ended.
+    pub(crate) fn watch(&self) {
+        if self.word.load(Ordering::Relaxed) & WATCHED == 0 {
+            self.word.fetch_or(WATCHED, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn is_on_stack(&self) -> bool {
@@ -216,9 +230,9 @@ impl TaskState {
             .ok()
     }
 
-    /// A unit that starts has a deadline, or is not wanted any more.
+    /// A unit that starts has a deadline, or is to tell of its end, or is not wanted any more.
     pub(crate) fn needs_care(&self) -> bool {
-        self.word.load(Ordering::Acquire) & (PHASE | STOPPED | TIMED) != OPEN
+        self.word.load(Ordering::Acquire) & (PHASE | STOPPED | TIMED | WATCHED) != OPEN
     }
 
     /// No unit that has not started is to start: the outcome is decided, or will be an error whatever the units do.

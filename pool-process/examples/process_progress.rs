@@ -1,5 +1,5 @@
-//! Progress bars over work in processes: a map tells of its end by callbacks, calls one by one tell of theirs, and an imap is
-//! wrapped as any iterator.
+//! Progress bars over work in processes: a map counts the items that are done, calls tell of their ends by callbacks, and an imap
+//! is wrapped as any iterator.
 //!
 //! `cargo run -p pool-process --example process_progress`
 //!
@@ -8,6 +8,8 @@
 //! longest of the calls: Some(351)
 //! longest of the imap: 351
 //! ```
+
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressIterator};
 use pool_process::prelude::*;
@@ -25,17 +27,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pool = ProcessPool::with_default_size()?;
     let ranges = || (0..100).map(|index| 1 + index * 1_000..1 + (index + 1) * 1_000);
 
-    // A map has one callback, for all its values. Callbacks run here, in the program, and may capture.
-    let spinner = ProgressBar::new_spinner().with_message("map");
-    let (done, failed) = (spinner.clone(), spinner.clone());
-    let lengths = pool
-        .each(longest, ranges())
-        .callback(move |all| done.finish_with_message(format!("map: {} ranges", all.len())))
-        .error_callback(move |error| failed.abandon_with_message(error.to_string()))
-        .wait()?;
+    // A map counts the items that are done.
+    let bar = ProgressBar::new(100).with_message("map");
+    let map = pool.each(longest, ranges()).chunksize(1).submit()?;
+    while !map.wait_timeout(Duration::from_millis(50)) {
+        bar.set_position(map.progress().done as u64);
+    }
+    bar.finish();
+    let lengths = map.get()?;
     println!("longest of the map: {:?}", lengths.iter().max());
 
-    // A call has one of its own.
+    // A call has a callback of its own. It runs here, in the program, and may capture.
     let bar = ProgressBar::new(100);
     let mut handles = vec![];
     for range in ranges() {

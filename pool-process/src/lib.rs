@@ -50,9 +50,9 @@ pub use unsupported::{Builder, NoJob, ProcessPool, Processes, init};
 pub use pool_core::{
     AsCompleted, AsyncResult, Call, CancelHandle, CancelToken, Cause, CodecError, ContextValue,
     DeadlineExceeded, Each, Imap, Input, JoinAsync, Never, Panic, Phase, Pool, PoolError, Portable,
-    Report, Results, RunError, StartError, SubmitAsync, Submitted, TaskError, TaskStats, TimedOut,
-    Timers, TrySubmitError, UnhandledError, WithContext, Worker, WorkerLost, as_completed,
-    cancelled, current_worker, wait_any, worker_state,
+    Progress, Report, Results, RunError, StartError, SubmitAsync, Submitted, TaskError, TaskStats,
+    TimedOut, Timers, TrySubmitError, UnhandledError, WithContext, Worker, WorkerLost,
+    as_completed, cancelled, current_worker, wait_any, worker_state,
 };
 
 /// What nearly every program that uses a process pool names: `use pool_process::prelude::*`.

@@ -71,9 +71,9 @@ pub use pool::{Scope, ThreadPool};
 pub use pool_core::{
     AsCompleted, AsyncResult, Call, CancelHandle, CancelToken, Cause, CodecError, ContextValue,
     DeadlineExceeded, Each, Imap, Input, JoinAsync, Never, Panic, Phase, Pool, PoolError, Portable,
-    Report, Results, RunError, ScopedResult, StartError, SubmitAsync, Submitted, TaskError,
-    TaskStats, TimedOut, Timers, TrySubmitError, UnhandledError, WithContext, Worker, WorkerLost,
-    as_completed, cancelled, current_worker, wait_any, worker_state,
+    Progress, Report, Results, RunError, ScopedResult, StartError, SubmitAsync, Submitted,
+    TaskError, TaskStats, TimedOut, Timers, TrySubmitError, UnhandledError, WithContext, Worker,
+    WorkerLost, as_completed, cancelled, current_worker, wait_any, worker_state,
 };
 pub use process::{Process, ProcessError};
 pub use stats::Stats;
