@@ -157,7 +157,7 @@ impl<'p, P, W, I, R, E> Each<'p, P, W, I, R, E> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn chunksize(mut self, items: usize) -> Self {
-        self.options.chunksize = Some(items);
+        self.options.more().chunksize = Some(items);
         self
     }
 
@@ -173,7 +173,7 @@ impl<'p, P, W, I, R, E> Each<'p, P, W, I, R, E> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn read_ahead(mut self, chunks: usize) -> Self {
-        self.options.read_ahead = Some(chunks);
+        self.options.more().read_ahead = Some(chunks);
         self
     }
 }
@@ -194,7 +194,7 @@ macro_rules! options {
             /// # Ok::<(), Box<dyn std::error::Error>>(())
             /// ```
             pub fn callback(mut self, callback: impl FnOnce(&$value) + Send + 'static) -> Self {
-                self.options.callback = Some(Box::new(callback));
+                self.options.more().callback = Some(Box::new(callback));
                 self
             }
 
@@ -212,7 +212,7 @@ macro_rules! options {
                 mut self,
                 callback: impl FnOnce(&TaskError<E>) + Send + 'static,
             ) -> Self {
-                self.options.error_callback = Some(Box::new(callback));
+                self.options.more().error_callback = Some(Box::new(callback));
                 self
             }
 
@@ -525,15 +525,17 @@ impl<P, W, I, R, E> Each<'_, P, W, I, R, E> {
     where
         P: RunImap<W, I, Out = R, Raised = E>,
     {
-        if self.options.has_callbacks() {
+        let place = self.options.place;
+        let more = self.options.take_more().unwrap_or_default();
+        if more.has_callbacks() {
             return Err(PoolError::CallbackOfImap);
         }
         let options = ImapOptions {
-            place: self.options.place,
-            chunksize: self.options.chunksize.unwrap_or(1),
-            read_ahead: self.options.read_ahead,
+            place,
+            chunksize: more.chunksize.unwrap_or(1),
+            read_ahead: more.read_ahead,
             unordered,
-            limits: self.options.limits,
+            limits: more.limits,
         };
         self.pool.start_imap(self.work, self.items, options)
     }

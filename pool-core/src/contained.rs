@@ -5,7 +5,7 @@
 //! The value is moved out once: by `into_inner`, which forgets the container, or by its drop.
 #![expect(unsafe_code, reason = "a value is dropped inside a catch")]
 
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, needs_drop};
 use std::ops::{Deref, DerefMut};
 
 use crate::panics;
@@ -41,6 +41,9 @@ impl<T> DerefMut for Contained<T> {
 
 impl<T> Drop for Contained<T> {
     fn drop(&mut self) {
+        if !needs_drop::<T>() {
+            return;
+        }
         // SAFETY: dropped once, here.
         panics::contain(|| unsafe { ManuallyDrop::drop(&mut self.0) });
     }

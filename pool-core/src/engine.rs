@@ -145,8 +145,7 @@ impl<B: Backend> Engine<B> {
         items: usize,
         options: &SubmitOptions<T, E>,
     ) -> Result<usize, PoolError> {
-        let limits = options.limits.as_deref();
-        let asked = LimitOptions::chunksize(limits, options.chunksize)?;
+        let asked = LimitOptions::chunksize(options.limits_if_any(), options.chunksize())?;
         self.chunksize(items, asked)
     }
 
@@ -167,7 +166,7 @@ impl<B: Backend> Engine<B> {
             return Err(Rejected::new(error, work));
         }
         let admission = options.admission;
-        let limits = options.limits.clone();
+        let limits = options.limits_if_any().cloned();
         if limits.as_ref().is_some_and(|limits| limits.is_cancelled()) {
             return match self.0.admit() {
                 Ok(()) => Ok(self.cancelled(work, options)),
@@ -212,7 +211,7 @@ impl<B: Backend> Engine<B> {
         options: SubmitOptions<W::Value, W::Raised>,
         erase: Erase<B, W>,
     ) -> SubmitAsync<W::Value, W::Raised> {
-        let limits = options.limits.clone();
+        let limits = options.limits_if_any().cloned();
         let cell = JobCell::new(&self.0.shared, work, false, options);
         let admitted = cell.resolve_if_empty();
         if let Some(limits) = limits.filter(|_| !admitted) {
@@ -455,7 +454,7 @@ impl<B: Backend> Engine<B> {
         if options.chunksize == 0 {
             return Err(PoolError::ZeroChunksize);
         }
-        LimitOptions::chunksize(options.limits.as_deref(), Some(options.chunksize))?;
+        LimitOptions::chunksize(options.limits.as_ref(), Some(options.chunksize))?;
         if options.read_ahead == Some(0) {
             return Err(PoolError::ZeroReadAhead);
         }

@@ -9,7 +9,9 @@ const BLOCK: usize = 128;
 #[derive(Debug)]
 pub(crate) struct Fifo<T> {
     /// None of them is empty.
-    blocks: VecDeque<VecDeque<T>>,
+    full: VecDeque<VecDeque<T>>,
+    /// Those behind.
+    last: VecDeque<T>,
     /// A block that is empty, for the next time.
     spare: Option<VecDeque<T>>,
 }
@@ -17,7 +19,8 @@ pub(crate) struct Fifo<T> {
 impl<T> Default for Fifo<T> {
     fn default() -> Self {
         Fifo {
-            blocks: VecDeque::new(),
+            full: VecDeque::new(),
+            last: VecDeque::new(),
             spare: None,
         }
     }
@@ -25,61 +28,70 @@ impl<T> Default for Fifo<T> {
 
 impl<T> Fifo<T> {
     pub(crate) fn push(&mut self, entry: T) {
-        match self.blocks.back_mut().filter(|block| block.len() < BLOCK) {
-            Some(block) => block.push_back(entry),
-            None => {
-                let spare = self.spare.take();
-                let mut block = spare.unwrap_or_else(|| VecDeque::with_capacity(BLOCK));
-                block.push_back(entry);
-                self.blocks.push_back(block);
-            }
+        if self.last.len() == self.last.capacity() {
+            self.begin_block();
+        }
+        self.last.push_back(entry);
+    }
+
+    #[cold]
+    fn begin_block(&mut self) {
+        let spare = self.spare.take();
+        let block = spare.unwrap_or_else(|| VecDeque::with_capacity(BLOCK));
+        let full = std::mem::replace(&mut self.last, block);
+        if !full.is_empty() {
+            self.full.push_back(full);
         }
     }
 
     pub(crate) fn first_mut(&mut self) -> Option<&mut T> {
-        self.blocks.front_mut()?.front_mut()
+        self.first_block().front_mut()
     }
 
     pub(crate) fn pop(&mut self) -> Option<T> {
-        let block = self.blocks.front_mut()?;
-        let entry = block.pop_front();
-        if block.is_empty() {
-            self.spare = self.blocks.pop_front();
-        }
+        let entry = self.first_block().pop_front();
+        self.leave_block();
         entry
     }
 
-    /// Moves so many of the first entries to the end of `list`, as long as they are `wanted`, and of the first block; how many.
+    /// Takes so many of the first entries, as long as they are `wanted`, and of the first block; how many.
     pub(crate) fn take_first(
         &mut self,
         most: usize,
-        wanted: impl Fn(&T) -> bool,
-        list: &mut VecDeque<T>,
+        mut wanted: impl FnMut(&T) -> bool,
+        take: impl FnMut(T),
     ) -> usize {
-        let Some(block) = self.blocks.front_mut() else {
-            return 0;
-        };
+        let block = self.first_block();
         let count = block
             .iter()
             .take(most)
             .take_while(|entry| wanted(entry))
             .count();
-        list.extend(block.drain(..count));
-        if block.is_empty() {
-            self.spare = self.blocks.pop_front();
-        }
+        block.drain(..count).for_each(take);
+        self.leave_block();
         count
     }
 
+    fn first_block(&mut self) -> &mut VecDeque<T> {
+        self.full.front_mut().unwrap_or(&mut self.last)
+    }
+
+    /// Entries were taken from the first block.
+    fn leave_block(&mut self) {
+        if self.full.front().is_some_and(VecDeque::is_empty) {
+            self.spare = self.full.pop_front();
+        }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.blocks.iter().flatten()
+        self.full.iter().flatten().chain(&self.last)
     }
 
     /// Takes out all that `is_wanted`, in their order; it looks at every entry.
     pub(crate) fn take_out(&mut self, is_wanted: impl Fn(&T) -> bool) -> Vec<T> {
         let all = std::mem::take(self);
-        let (wanted, others): (Vec<T>, Vec<T>) =
-            all.blocks.into_iter().flatten().partition(is_wanted);
+        let all = all.full.into_iter().flatten().chain(all.last);
+        let (wanted, others): (Vec<T>, Vec<T>) = all.partition(is_wanted);
         for entry in others {
             self.push(entry);
         }
@@ -112,7 +124,7 @@ mod tests {
             }
             prop_assert_eq!(list.iter().copied().collect::<Vec<_>>(), (seen..next).collect::<Vec<_>>());
             let mut first = VecDeque::new();
-            let count = list.take_first(100, |entry| entry % 64 < 50, &mut first);
+            let count = list.take_first(100, |entry| entry % 64 < 50, |entry| first.push_back(entry));
             prop_assert_eq!(count, first.len());
             prop_assert!(first.iter().all(|entry| entry % 64 < 50));
             let wanted = seen < next && seen % 64 < 50;

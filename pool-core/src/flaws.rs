@@ -22,6 +22,8 @@ pub(crate) enum Flaw {
     NeverTakesBack,
     /// A unit is taken from a range by a look and a store.
     TakesInTwoSteps,
+    /// A worker tells what it runs after it has taken it.
+    TellsTooLate,
     /// A worker that was short once takes many units for ever.
     DepthStays,
     /// The end of the pool wakes nobody.

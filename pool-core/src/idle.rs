@@ -9,19 +9,13 @@ use crate::unit::{AsJob, Job};
 use crate::work::Work;
 
 /// A job as such a backend sees it.
-pub(crate) trait Queued: Send + Sync {
-    fn as_job(&self) -> &dyn Job;
-}
+pub(crate) trait Queued: Job {}
 
-impl<W: Work + 'static> Queued for JobCell<W> {
-    fn as_job(&self) -> &dyn Job {
-        self
-    }
-}
+impl<W: Work + 'static> Queued for JobCell<W> {}
 
 impl AsJob for dyn Queued {
     fn job(&self) -> &dyn Job {
-        self.as_job()
+        self
     }
 }
 

@@ -41,7 +41,7 @@ pub struct ImapOptions {
     pub(crate) chunksize: usize,
     pub(crate) read_ahead: Option<usize>,
     pub(crate) unordered: bool,
-    pub(crate) limits: Option<Box<LimitOptions>>,
+    pub(crate) limits: Option<LimitOptions>,
 }
 
 /// The results of an `imap` in the order of its input, or of an `imap_unordered` in the order of completion.

@@ -28,7 +28,7 @@ use crate::cancel::{Early, EndEarly, Withdraw, end_early};
 use crate::contained::Contained;
 use crate::error::{DeadlineExceeded, TaskError};
 use crate::limits::{LimitOptions, Limits};
-use crate::options::SubmitOptions;
+use crate::options::{MoreOptions, SubmitOptions};
 use crate::outcome::{Awaited, Outcome, Progress};
 use crate::panics;
 use crate::range::MoreUnits;
@@ -41,11 +41,13 @@ use crate::thread_state::{self, Interrupt, Interruptible};
 use crate::unit::{HandedOut, Job, Name, TaskId, Unclaimed, Unit};
 use crate::work::{Single, Work, sealed};
 
+type Plan<T, E> = Option<Box<MoreOptions<T, E>>>;
+
 /// What most jobs never have.
 struct Rest<T, E> {
     failure: UnsafeCell<Contained<Option<TaskError<E>>>>,
     /// Options with callbacks.
-    plan: UnsafeCell<Contained<Option<SubmitOptions<T, E>>>>,
+    plan: UnsafeCell<Contained<Plan<T, E>>>,
     limits: Option<Limits>,
     /// The cell, where there are options.
     me: Option<Weak<dyn WithOptions>>,
@@ -78,7 +80,7 @@ impl<W: Work + 'static> JobCell<W> {
         shared: &Arc<PoolShared>,
         work: W,
         on_stack: bool,
-        mut options: SubmitOptions<W::Value, W::Raised>,
+        options: SubmitOptions<W::Value, W::Raised>,
     ) -> Arc<Self> {
         let place = options.place;
         let cell = |rest| JobCell {
@@ -89,12 +91,14 @@ impl<W: Work + 'static> JobCell<W> {
             rest,
             work: Contained::new(work),
         };
-        let limits = options.limits.take();
-        if !options.has_callbacks() && limits.is_none() {
+        let Some(mut more) = options.take_more() else {
             return Arc::new(cell(OnceBox::new()));
-        }
-        if options.has_callbacks() {
+        };
+        let limits = more.limits.take();
+        if more.has_callbacks() {
             shared.callbacks.open();
+        } else if limits.is_none() {
+            return Arc::new(cell(OnceBox::new()));
         }
         let deadline = limits.as_ref().and_then(|limits| limits.deadline);
         let retries = limits.as_ref().map(|limits| limits.retries);
@@ -103,7 +107,7 @@ impl<W: Work + 'static> JobCell<W> {
             let rest = OnceBox::new();
             // It is empty.
             let _ = rest.set(Box::new(Rest {
-                plan: UnsafeCell::new(Contained::new(options.has_callbacks().then_some(options))),
+                plan: UnsafeCell::new(Contained::new(more.has_callbacks().then_some(more))),
                 limits: limits
                     .is_some()
                     .then(|| Limits::new(deadline, retries.unwrap_or_default())),
@@ -246,7 +250,7 @@ impl<W: Work + 'static> JobCell<W> {
         self.check(&unit);
         assert!(more.are_of(self.called()), "more units are another job's");
         if self.state.needs_care() {
-            return self.run_with_care(Some(unit.index()), more);
+            return self.run_with_care(unit.index(), more);
         }
         // What is to be cared for from now on is run one by one.
         let mut next = || match self.state.needs_care() {
@@ -259,15 +263,18 @@ impl<W: Work + 'static> JobCell<W> {
         // SAFETY: units are made once and consumed here: they were neither run nor stored before.
         let count = unsafe { self.work.run(unit.index(), &mut next, &mut failed) };
         self.leave(count);
-        if self.state.needs_care() {
-            self.run_with_care(more.take(), more);
+        if self.state.needs_care()
+            && let Some(index) = more.take()
+        {
+            self.run_with_care(index, more);
         }
     }
 
     /// Runs units that have a deadline, or tell of their end, or may not be wanted, one by one. Called by `run_units`, which consumes the
     /// first.
     #[cold]
-    fn run_with_care(&self, mut next: Option<usize>, more: &MoreUnits<'_>) {
+    fn run_with_care(&self, first: usize, more: &MoreUnits<'_>) {
+        let mut next = Some(first);
         while let Some(index) = next {
             self.run_one_with_care(index);
             next = more.take();
@@ -487,7 +494,8 @@ impl<W: Work + 'static> JobCell<W> {
         }
     }
 
-    /// Nobody will ask for the outcome: the errors in it that nobody has got are unhandled.
+    /// Nobody will ask for the outcome: the errors in it that nobody has got are unhandled. It is dropped here, for a worker may keep the
+    /// cell until it has run what else it has taken.
     ///
     /// # Safety
     ///
@@ -506,6 +514,9 @@ impl<W: Work + 'static> JobCell<W> {
                 self.shared.counters.unhandled(task, failure);
             }
         }
+        // SAFETY: the caller's promise.
+        let outcome = unsafe { self.take() };
+        panics::contain(|| drop(outcome));
     }
 }
 
@@ -522,6 +533,13 @@ impl<W: Work + 'static> Job for JobCell<W> {
 
     fn units(&self) -> usize {
         self.work.units()
+    }
+
+    fn hand_out(&self, takes_places: bool) -> usize {
+        match self.state.hand_out(takes_places) {
+            true => self.work.units(),
+            false => 0,
+        }
     }
 
     fn is_open(&self) -> bool {

@@ -210,7 +210,7 @@ pub mod backend {
     pub use crate::job::JobCell;
     pub use crate::options::SubmitOptions;
     pub use crate::panics::{catch, install_hook};
-    pub use crate::queue::{Claim, Pace, Queue, WorkerSlot};
+    pub use crate::queue::{Claim, Pace, Queue, Taken, Taker, WorkerSlot};
     pub use crate::range::MoreUnits;
     pub use crate::settled::{ItemResult, Settled};
     pub use crate::shared::{Assist, UnitStop};

@@ -73,14 +73,14 @@ impl Model {
         let (queue, started) = (self.queue.clone(), self.started.clone());
         let order = self.order.clone();
         thread::spawn(move || {
-            while let Some(claim) = queue.next(WorkerSlot(slot)) {
-                let more = queue.more_units(WorkerSlot(slot), &claim);
-                order.lock().unwrap().push(claim.job.number());
-                started.run(&claim);
+            let mut taker = queue.taker(WorkerSlot(slot));
+            while let Some(taken) = taker.next() {
+                order.lock().unwrap().push(taken.job.number());
+                started.run(taken.job, &taken.unit);
                 started.wait_for(until_started);
-                while let Some(unit) = more.take() {
-                    order.lock().unwrap().push(claim.job.number());
-                    started.run_unit(&claim.job, unit);
+                while let Some(unit) = taken.more.take() {
+                    order.lock().unwrap().push(taken.job.number());
+                    started.run_unit(taken.job, unit);
                     started.wait_for(until_started);
                 }
             }

@@ -59,6 +59,7 @@ pub(crate) use head::Source;
 use own::Slot;
 pub use pace::Pace;
 use tail::Tail;
+pub use worker::{Taken, Taker};
 
 /// A pool's queue, as its workers see it. `J` is how the backend sees a job.
 pub struct Queue<J: ?Sized> {

@@ -1,24 +1,22 @@
-//! A range of units of one job that a worker has taken and not started.
+//! A range of numbers: of units of one job that a worker has taken and not started, or of jobs of one unit each.
 //!
 //! It is one word: the first of them and the end. Whoever moves the first by a compare-and-swap has that unit, so two that want the
-//! same one find it once, and the worker itself needs no lock for it. Only the worker sets a new range, when the last one is empty and
-//! while it holds the head's lock; so nobody else who holds that lock finds another range than the one it has looked at. Meanwhile
-//! the first only grows.
+//! same one find it once, and the worker itself needs no lock for it. Only the worker itself sets a new range, when the last one is
+//! empty and while it holds the head's lock; so nobody else who holds that lock finds another range than the one it has looked at.
+//! Meanwhile the first only grows.
 
 use std::ops::Range;
 
 use crate::flaws::{self, Flaw};
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::unit::{Name, TaskId};
 
 /// A range of units.
 pub(super) struct UnitRange {
     /// The first unit in the upper half, the end in the lower one.
     word: AtomicU64,
-    /// How many units had been admitted before the first of the job; written under the head's lock.
+    /// How many units had been admitted before number 0; written under the head's lock.
     before: AtomicU64,
-    /// Somebody goes on with it who knows its job: it is not set to another one. Set under the worker's lock.
-    in_use: AtomicBool,
 }
 
 impl UnitRange {
@@ -26,23 +24,18 @@ impl UnitRange {
         UnitRange {
             word: AtomicU64::new(0),
             before: AtomicU64::new(0),
-            in_use: AtomicBool::new(false),
         }
     }
 
-    /// Whether a [`MoreUnits`] of it is there.
-    pub(super) fn is_in_use(&self) -> bool {
-        self.in_use.load(Ordering::Acquire)
-    }
-
-    /// Sets a new range where the last one is empty and not in use.
+    /// Sets a new range where the last one is empty.
     pub(super) fn set(&self, before: u64, units: Range<u32>) {
         self.before.store(before, Ordering::Relaxed);
         let word = u64::from(units.start) << 32 | u64::from(units.end);
         self.word.store(word, Ordering::Release);
     }
 
-    fn now(&self) -> Range<u32> {
+    /// What is left.
+    pub(super) fn now(&self) -> Range<u32> {
         let word = self.word.load(Ordering::Acquire);
         (word >> 32) as u32..word as u32
     }
@@ -52,7 +45,7 @@ impl UnitRange {
         self.now().len()
     }
 
-    /// How many units had been admitted before the first unit of its job.
+    /// How many units had been admitted before number 0.
     pub(super) fn before(&self) -> u64 {
         self.before.load(Ordering::Relaxed)
     }
@@ -66,13 +59,30 @@ impl UnitRange {
     /// Takes the first.
     #[inline]
     pub(super) fn take(&self) -> Option<u32> {
-        let taken = self.take_up_to(1);
+        self.take_noting(|_| ())
+    }
+
+    /// Takes the first, and notes before it which it may be: whoever finds that it was taken, finds the note as well.
+    #[inline]
+    pub(super) fn take_noting(&self, note: impl Fn(u32)) -> Option<u32> {
+        if flaws::has(Flaw::TellsTooLate) {
+            let taken = self.take_up_to(1, |_| ());
+            return (!taken.is_empty())
+                .then_some(taken.start)
+                .inspect(|first| note(*first));
+        }
+        let taken = self.take_up_to(1, note);
         (!taken.is_empty()).then_some(taken.start)
+    }
+
+    /// Takes all.
+    pub(super) fn take_all(&self) -> Range<u32> {
+        self.take_up_to(u32::MAX, |_| ())
     }
 
     /// Takes so many from the first on, or those that there are.
     #[inline]
-    pub(super) fn take_up_to(&self, most: u32) -> Range<u32> {
+    fn take_up_to(&self, most: u32, note: impl Fn(u32)) -> Range<u32> {
         let mut word = self.word.load(Ordering::Acquire);
         loop {
             let (first, end) = ((word >> 32) as u32, word as u32);
@@ -80,6 +90,7 @@ impl UnitRange {
             if taken.is_empty() {
                 return taken;
             }
+            note(first);
             let left = u64::from(taken.end) << 32 | u64::from(end);
             if flaws::has(Flaw::TakesInTwoSteps) {
                 self.word.store(left, Ordering::Release);
@@ -113,11 +124,10 @@ impl<'a> MoreUnits<'a> {
         stop: None,
     };
 
-    /// Those of a range that is not set anew while this is there; under the worker's lock. Only one at a time has units.
+    /// Those of a range that is not set anew while this is there.
     pub(super) fn new(range: &'a UnitRange, of: Name) -> Self {
-        let is_first = !range.in_use.swap(true, Ordering::AcqRel);
         MoreUnits {
-            range: is_first.then_some(range),
+            range: Some(range),
             of,
             stop: None,
         }
@@ -143,14 +153,6 @@ impl<'a> MoreUnits<'a> {
             return None;
         }
         Some(range.take()? as usize)
-    }
-}
-
-impl Drop for MoreUnits<'_> {
-    fn drop(&mut self) {
-        if let Some(range) = self.range {
-            range.in_use.store(false, Ordering::Release);
-        }
     }
 }
 

@@ -16,6 +16,31 @@ use std as checker;
 pub(crate) use checker::sync::{Condvar, Mutex, MutexGuard, atomic};
 pub(crate) use checker::thread;
 
+#[cfg(all(test, loom))]
+pub(crate) use loom::cell::UnsafeCell;
+
+/// A cell that is written by whoever owns it by protocol: a model checker that knows such cells sees who breaks it.
+#[cfg(not(all(test, loom)))]
+#[derive(Debug)]
+pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+#[cfg(not(all(test, loom)))]
+impl<T> UnsafeCell<T> {
+    pub(crate) fn new(value: T) -> Self {
+        UnsafeCell(std::cell::UnsafeCell::new(value))
+    }
+
+    #[inline]
+    pub(crate) fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {
+        read(self.0.get())
+    }
+
+    #[inline]
+    pub(crate) fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
+        write(self.0.get())
+    }
+}
+
 /// Whether a model checker runs the threads.
 pub(crate) const MODELLED: bool = cfg!(all(test, any(loom, shuttle)));
 

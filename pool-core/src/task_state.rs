@@ -104,6 +104,7 @@ impl fmt::Debug for Waiting {
 }
 
 impl TaskState {
+    #[inline]
     pub(crate) fn new(units: usize, on_stack: bool) -> TaskState {
         TaskState {
             word: AtomicU32::new(if on_stack { ON_STACK } else { 0 }),
@@ -114,6 +115,7 @@ impl TaskState {
     }
 
     /// Some units have ended, or never will start; true where they were the last.
+    #[inline]
     pub(crate) fn end_units(&self, units: usize) -> bool {
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         // Whoever ends all that are left is the only one who does.
@@ -146,6 +148,7 @@ impl TaskState {
     }
 
     /// The units are given to a queue, the first time: true.
+    #[inline]
     pub(crate) fn hand_out(&self, takes_places: bool) -> bool {
         let flags = if takes_places {
             HANDED_OUT | TAKES_PLACES
@@ -165,14 +168,17 @@ impl TaskState {
     }
 
     /// The handle takes the outcome; false when it has done so before.
+    #[inline]
     pub(crate) fn mark_taken(&self) -> bool {
         self.word.fetch_or(TAKEN, Ordering::Relaxed) & TAKEN == 0
     }
 
+    #[inline]
     pub(crate) fn was_taken(&self) -> bool {
         self.word.load(Ordering::Relaxed) & TAKEN != 0
     }
 
+    #[inline]
     fn phase(&self) -> u32 {
         self.word.load(Ordering::Acquire) & PHASE
     }
@@ -181,6 +187,7 @@ impl TaskState {
         self.phase() == OPEN
     }
 
+    #[inline]
     pub(crate) fn is_ready(&self) -> bool {
         self.phase() == READY
     }
@@ -223,6 +230,7 @@ impl TaskState {
     }
 
     /// Adds flags to those of an open job, unless it has this one; what it had before.
+    #[inline]
     fn add_to_open(&self, unless: u32, flags: u32) -> Option<u32> {
         let add = |word: u32| (word & (PHASE | unless) == OPEN).then_some(word | flags);
         self.word
@@ -231,6 +239,7 @@ impl TaskState {
     }
 
     /// A unit that starts has a deadline, or is to tell of its end, or is not wanted any more.
+    #[inline]
     pub(crate) fn needs_care(&self) -> bool {
         self.word.load(Ordering::Acquire) & (PHASE | STOPPED | TIMED | WATCHED) != OPEN
     }
@@ -270,12 +279,14 @@ impl TaskState {
     }
 
     /// Asked by whoever has ended the last unit: no unit has failed, and none was taken back, since the job was not ended early.
+    #[inline]
     pub(crate) fn has_all_units(&self) -> bool {
         self.word.load(Ordering::Acquire) & (PHASE | FAILED | STOPPED) == OPEN
     }
 
     /// Makes the job ready at once, with a value that is in its place, where there is no callback. `None` when the job has a resolver
     /// already, or has failed, or is stopped.
+    #[inline]
     pub(crate) fn resolve(&self) -> Option<Published> {
         let before = self.add_to_open(FAILED | STOPPED, READY)?;
         Some(self.published(before))
@@ -313,31 +324,37 @@ impl TaskState {
     }
 
     /// Wakes those who wait for a job that is ready, by what its word was before.
+    #[inline]
     fn published(&self, before: u32) -> Published {
         if before & WAITED != 0 {
-            if flaws::has(Flaw::WakesBesideTheLock) {
-                self.waiters().bell.notify_all();
-            }
-            let (waker, blocked, sleeping) = {
-                let waiting = &mut *self.lock();
-                let blocked = std::mem::take(&mut waiting.blocked);
-                (waiting.waker.take(), blocked, waiting.sleeping)
-            };
-            // Before the resolver, or anybody else, can take more work.
-            blocked.iter().for_each(|worker| worker.unblock());
-            if sleeping > 0 && !flaws::has(Flaw::WakesBesideTheLock) {
-                spin::note_wake_up();
-                self.waiters().bell.notify_all();
-            }
-            if let Some(waker) = waker {
-                // A waker is the caller's code: its panic is not the worker's.
-                let _ = panics::catch(|| waker.wake());
-            }
+            self.wake();
         }
         Published {
             callback_waits: before & CALLBACK_WAITS != 0,
             forgotten: before & FORGOTTEN != 0,
             assists: before & ASSISTS != 0,
+        }
+    }
+
+    #[cold]
+    fn wake(&self) {
+        if flaws::has(Flaw::WakesBesideTheLock) {
+            self.waiters().bell.notify_all();
+        }
+        let (waker, blocked, sleeping) = {
+            let waiting = &mut *self.lock();
+            let blocked = std::mem::take(&mut waiting.blocked);
+            (waiting.waker.take(), blocked, waiting.sleeping)
+        };
+        // Before the resolver, or anybody else, can take more work.
+        blocked.iter().for_each(|worker| worker.unblock());
+        if sleeping > 0 && !flaws::has(Flaw::WakesBesideTheLock) {
+            spin::note_wake_up();
+            self.waiters().bell.notify_all();
+        }
+        if let Some(waker) = waker {
+            // A waker is the caller's code: its panic is not the worker's.
+            let _ = panics::catch(|| waker.wake());
         }
     }
 

@@ -86,7 +86,7 @@ pub(crate) struct Units<J: ?Sized> {
 impl<J: ?Sized + AsJob> Units<J> {
     /// All units of a job, the first time; none after that. They take places of a queue that has a bound, or not.
     pub(crate) fn of(job: Arc<J>, takes_places: bool) -> Units<J> {
-        let count = first_time(job.job(), takes_places);
+        let count = job.job().hand_out(takes_places);
         Units {
             job,
             next: 0,
@@ -133,14 +133,6 @@ impl<J: ?Sized + AsJob> Units<J> {
     }
 }
 
-/// How many units a job has, the first time; none after that.
-fn first_time(job: &dyn Job, takes_places: bool) -> usize {
-    match job.handed_out().0.hand_out(takes_places) {
-        true => job.units(),
-        false => 0,
-    }
-}
-
 /// Whether a job's units were given to a queue, and whether they take places there; only the queue uses it.
 #[derive(Debug)]
 pub struct HandedOut<'a>(pub(crate) &'a TaskState);
@@ -168,7 +160,7 @@ impl Unclaimed {
 
     /// All units of a job that was given to no queue; from now on no queue gets them.
     pub(crate) fn before_any_queue(job: &dyn Job) -> Unclaimed {
-        Unclaimed(first_time(job, false))
+        Unclaimed(job.hand_out(false))
     }
 
     /// How many.
@@ -179,11 +171,6 @@ impl Unclaimed {
     /// These as well.
     pub(crate) fn add(&mut self, more: Unclaimed) {
         self.0 += more.0;
-    }
-
-    /// A range that was split off, and that nobody has taken units from.
-    pub(crate) fn taken(range: Range<u32>) -> Unclaimed {
-        Unclaimed(range.len())
     }
 
     /// This one was, and came back; nothing where it is another job's.
@@ -204,6 +191,9 @@ pub trait Job: sealed::Sealed + Interruptible + Send + Sync {
     fn name(&self) -> (u64, TaskId);
     /// Number of its units.
     fn units(&self) -> usize;
+    /// Number of its units, the first time; none after that.
+    #[doc(hidden)]
+    fn hand_out(&self, takes_places: bool) -> usize;
     /// False once its outcome is decided: what has not started need not.
     fn is_open(&self) -> bool;
     /// The pool was terminated, and some units will never be handed out.

@@ -12,16 +12,11 @@ use pool_core::backend::{
 use pool_core::{Pool, PoolError, Portable, StartError, TaskError};
 
 /// A job that is run where it is taken.
-trait Local: Send + Sync {
-    fn as_job(&self) -> &dyn Job;
+trait Local: Job {
     fn run(&self, unit: Unit);
 }
 
 impl<W: Work + 'static> Local for JobCell<W> {
-    fn as_job(&self) -> &dyn Job {
-        self
-    }
-
     fn run(&self, unit: Unit) {
         JobCell::run(self, unit);
     }
@@ -29,7 +24,7 @@ impl<W: Work + 'static> Local for JobCell<W> {
 
 impl AsJob for dyn Local {
     fn job(&self) -> &dyn Job {
-        self.as_job()
+        self
     }
 }
 

@@ -13,16 +13,11 @@ use pool_core::{Pool, Portable, StartError, Worker};
 mod methods;
 
 /// A job as the threads see it.
-trait Run: Send + Sync {
-    fn as_job(&self) -> &dyn Job;
+trait Run: Job {
     fn run(&self, unit: Unit);
 }
 
 impl<W: Work + 'static> Run for JobCell<W> {
-    fn as_job(&self) -> &dyn Job {
-        self
-    }
-
     fn run(&self, unit: Unit) {
         JobCell::run(self, unit);
     }
@@ -30,7 +25,7 @@ impl<W: Work + 'static> Run for JobCell<W> {
 
 impl AsJob for dyn Run {
     fn job(&self) -> &dyn Job {
-        self.as_job()
+        self
     }
 }
 
@@ -53,8 +48,9 @@ impl Backend for Simple {
                 let _running = running;
                 let (name, pid) = (format!("Simple-{index}"), std::process::id());
                 let _guard = WorkerGuard::enter(queue.pool(), Worker { name, index, pid });
-                while let Some(claim) = queue.next(WorkerSlot(index)) {
-                    claim.job.run(claim.unit);
+                let mut taker = queue.taker(WorkerSlot(index));
+                while let Some(taken) = taker.next() {
+                    taken.job.run(taken.unit);
                 }
             };
             let thread = std::thread::Builder::new().spawn(work);

@@ -4,10 +4,7 @@ use pool_core::TaskError;
 use pool_core::backend::{AsJob, Job, JobCell, MoreUnits, Unit, Work};
 
 /// A job that a thread of this process can run.
-pub trait ThreadJob: Send + Sync {
-    /// The job as the queue sees it.
-    fn as_job(&self) -> &dyn Job;
-
+pub trait ThreadJob: Job {
     /// Runs a unit, and then more of the same job. A panic becomes the error of its job.
     fn run_units(&self, unit: Unit, more: &MoreUnits<'_>);
 
@@ -16,10 +13,6 @@ pub trait ThreadJob: Send + Sync {
 }
 
 impl<W: Work + 'static> ThreadJob for JobCell<W> {
-    fn as_job(&self) -> &dyn Job {
-        self
-    }
-
     fn run_units(&self, unit: Unit, more: &MoreUnits<'_>) {
         JobCell::run_units(self, unit, more);
     }
@@ -31,6 +24,6 @@ impl<W: Work + 'static> ThreadJob for JobCell<W> {
 
 impl AsJob for dyn ThreadJob {
     fn job(&self) -> &dyn Job {
-        self.as_job()
+        self
     }
 }

@@ -8,13 +8,15 @@
 //! a unit exits instead. So no unit begins while as many threads run unblocked as the pool has workers. No task runs on the stack of a
 //! thread that waits.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use pool_core::backend::{
-    BlockHook, Deadline, Interruptible, Queue, WaitGroup, WorkerGuard, WorkerSlot, thread_builder,
+    BlockHook, Deadline, Interruptible, Queue, Taken, WaitGroup, WorkerGuard, WorkerSlot,
+    thread_builder,
 };
 use pool_core::{Cause, Phase, StartError, TaskError, Worker, WorkerLost};
 
@@ -215,31 +217,36 @@ impl Workers {
     /// Runs units until there are none for this thread, or until it has run `max_tasks`.
     fn run_units(&self, index: usize) -> Exit {
         let mut left = self.settings.max_tasks.map(std::num::NonZeroUsize::get);
+        let mut taker = self.queue.taker(WorkerSlot(index));
+        let is_superfluous = Cell::new(false);
         while left != Some(0) {
-            let Some(claim) = self.queue.next_unless(WorkerSlot(index), || {
+            let Some(taken) = taker.next_unless(|| {
                 // In the usual case no worker has ever waited for its own pool: this costs no lock.
-                self.compensates.load(Ordering::Acquire) && self.exits(index)
+                let exits = self.compensates.load(Ordering::Acquire) && self.exits();
+                is_superfluous.set(exits);
+                exits
             }) else {
+                drop(taker);
+                if is_superfluous.get() {
+                    lock(&self.counts).free.push(index);
+                }
                 return Exit::Done;
             };
             // Once a worker has waited for its own pool, each unit is asked for: this thread may be superfluous.
-            let more = self.queue.more_units(WorkerSlot(index), &claim);
-            let more = more.until(&self.compensates);
-            claim.job.run_units(claim.unit, &more);
-            drop(more);
+            let more = taken.more.until(&self.compensates);
+            taken.job.run_units(taken.unit, &more);
             left = left.map(|left| left - 1);
         }
         Exit::MaxTasks
     }
 
-    /// Whether the thread with this slot is superfluous and exits. Then it counts as ended from now on.
-    fn exits(&self, index: usize) -> bool {
+    /// Whether the calling thread is superfluous and exits. Then it counts as ended from now on.
+    fn exits(&self) -> bool {
         let mut counts = lock(&self.counts);
         let exits = counts.has_superfluous();
         if exits {
             counts.able -= 1;
             counts.compensation -= 1;
-            counts.free.push(index);
         }
         exits
     }
@@ -253,17 +260,16 @@ impl Workers {
         }
         // If all other workers wait for queued units, this ends when one of them gets such an error and goes on.
         let takes_work = || lock(&self.counts).takes_work();
-        while let Some(claim) = self.queue.next_unless(WorkerSlot(index), takes_work) {
-            let job = claim.job.as_job();
-            let task = job.describe(&claim.unit, None);
+        let mut taker = self.queue.taker(WorkerSlot(index));
+        while let Some(Taken { job, unit, .. }) = taker.next_unless(takes_work) {
+            let task = job.describe(&unit, None);
             let mut lost =
                 WorkerLost::new(std::process::id(), Cause::Start(error.to_owned()), task);
-            lost.items = job.items(&claim.unit);
+            lost.items = job.items(&unit);
             lost.begun = false;
-            claim
-                .job
-                .fail_unit(claim.unit, TaskError::WorkerLost(Box::new(lost)));
+            job.fail_unit(unit, TaskError::WorkerLost(Box::new(lost)));
         }
+        drop(taker);
         lock(&self.counts).free.push(index);
         Exit::Done
     }

@@ -104,10 +104,13 @@ impl<J: ?Sized + AsJob> Queue<J> {
         let mut unclaimed = Unclaimed::before_any_queue(job);
         let name = job.name();
         // Dropped under no lock.
-        let taken = self.slots.iter();
-        let _taken: Vec<_> = taken
-            .map(|place| place.retract(job, &mut unclaimed))
-            .collect();
+        let mut taken = Vec::new();
+        for place in &self.slots {
+            taken.extend(place.retract(&mut inner, job));
+        }
+        for claim in &taken {
+            unclaimed.add(Unclaimed::returned(&claim.unit, job));
+        }
         let is_of_it = |entry: &Entry<J>| entry.units.job().job().name() == name;
         let mut entries = inner.jobs.take_out(is_of_it);
         let left: usize = entries.iter().map(|entry| entry.units.len()).sum();
@@ -137,7 +140,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         sweep_claims(&mut inner.returned, &mut swept);
         inner.waiting -= before - inner.returned.len();
         for place in &self.slots {
-            place.sweep(&mut swept);
+            swept.extend(place.sweep(&mut inner));
         }
         let is_swept = |entry: &Entry<J>| is_unwanted(entry.units.job());
         let mut entries = inner.jobs.take_out(is_swept);

@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize as Count, Ordering as Order};
 
-use super::Claim;
 use crate::sync::{Condvar, Mutex};
 use crate::task_state::TaskState;
 use crate::thread_state::{Interrupt, Interruptible};
@@ -86,6 +85,12 @@ impl Job for Counted {
     fn units(&self) -> usize {
         self.runs.len()
     }
+    fn hand_out(&self, takes_places: bool) -> usize {
+        match self.state.hand_out(takes_places) {
+            true => self.runs.len(),
+            false => 0,
+        }
+    }
     fn is_open(&self) -> bool {
         true
     }
@@ -124,9 +129,9 @@ pub(crate) struct Started {
 }
 
 impl Started {
-    pub(crate) fn run(&self, claim: &Claim<Counted>) {
-        assert!(claim.unit.is_of(claim.job.name()));
-        self.run_unit(&claim.job, claim.unit.index());
+    pub(crate) fn run(&self, job: &Counted, unit: &Unit) {
+        assert!(unit.is_of(job.name()));
+        self.run_unit(job, unit.index());
     }
 
     pub(crate) fn run_unit(&self, job: &Counted, unit: usize) {

@@ -31,16 +31,6 @@ pub(super) struct Entry<J: ?Sized> {
     pub(super) before: u64,
 }
 
-impl<J: ?Sized + AsJob> Entry<J> {
-    /// The next unit, with the only reference to the job.
-    pub(super) fn into_claim(mut self) -> Option<Claim<J>> {
-        let unit = self.units.next()?;
-        let order = self.before + unit.index() as u64;
-        let job = self.units.abandon().0;
-        Some(Claim { job, unit, order })
-    }
-}
-
 /// What the head's lock guards.
 pub(super) struct Inner<J: ?Sized> {
     /// Units that were handed out and came back without having started, in the order of their submission.
@@ -139,24 +129,33 @@ impl<J: ?Sized + AsJob> Inner<J> {
         Some((before, range))
     }
 
-    /// Moves up to so many of the next jobs to the end of a list, as long as they have one unit each, if nothing has come back.
-    pub(super) fn take_singles(&mut self, most: usize, list: &mut VecDeque<Entry<J>>) -> usize {
-        if !self.returned.is_empty() {
-            return 0;
+    /// Takes up to so many of the next jobs, as long as they have one unit each and were admitted one after the other, if nothing has come
+    /// back; how many units had been admitted before them, and how many they are.
+    pub(super) fn take_singles(
+        &mut self,
+        most: usize,
+        mut take: impl FnMut(Arc<J>),
+    ) -> Option<(u64, usize)> {
+        if most == 0 || !self.returned.is_empty() {
+            return None;
         }
-        let already = list.len();
-        let are_single = |entry: &Entry<J>| entry.units.are_one();
-        let count = self.jobs.take_first(most, are_single, list);
+        let before = self.jobs.first_mut()?.before;
+        let mut next = before;
+        let follows = |entry: &Entry<J>| {
+            let follows = entry.units.are_one() && entry.before == next;
+            next += 1;
+            follows
+        };
         // Where nothing takes places, none are looked at.
-        if self.placed > 0 {
-            let taken = list
-                .iter()
-                .skip(already)
-                .map(|entry| entry.units.job().job());
-            self.placed -= taken.filter(|job| job.handed_out().takes_places()).count();
-        }
+        let (any_placed, mut placed) = (self.placed > 0, 0);
+        let count = self.jobs.take_first(most, follows, |entry| {
+            let job = entry.units.abandon().0;
+            placed += usize::from(any_placed && job.job().handed_out().takes_places());
+            take(job);
+        });
+        self.placed -= placed;
         self.waiting -= count;
-        count
+        Some((before, count))
     }
 }
 

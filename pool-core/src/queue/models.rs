@@ -58,15 +58,15 @@ impl Model {
     ) -> JoinHandle<()> {
         let (queue, started) = (self.queue.clone(), self.started.clone());
         thread::spawn(move || {
-            while let Some(claim) = queue.next_unless(WorkerSlot(slot), &leave) {
-                let more = queue.more_units(WorkerSlot(slot), &claim);
-                assert!(more.are_of(claim.job.name()));
-                started.run(&claim);
+            let mut taker = queue.taker(WorkerSlot(slot));
+            while let Some(taken) = taker.next_unless(&leave) {
+                assert!(taken.more.are_of(taken.job.name()));
+                started.run(taken.job, &taken.unit);
                 started.wait_for(until_started);
                 while !leave()
-                    && let Some(unit) = more.take()
+                    && let Some(unit) = taken.more.take()
                 {
-                    started.run_unit(&claim.job, unit);
+                    started.run_unit(taken.job, unit);
                     started.wait_for(until_started);
                 }
             }
@@ -82,11 +82,10 @@ impl Model {
         come();
         let inner = self.queue.lock();
         self.queue.stop_spinning();
-        if let Ok(claim) = self
-            .queue
-            .claim(inner, WorkerSlot(0), Some(self.queue.now()))
-        {
-            self.started.run(&claim);
+        let mut taker = self.queue.taker(WorkerSlot(0));
+        if let Ok(unit) = taker.take(inner, Some(self.queue.now())) {
+            let taken = taker.taken(0, Ok(unit)).unwrap();
+            self.started.run(taken.job, &taken.unit);
         }
         self.started.wait_for(until_started);
     }
@@ -318,9 +317,9 @@ fn what_a_worker_gives_back_runs_once() {
         let (queue, started) = (model.queue.clone(), model.started.clone());
         let compensation = model.worker(1, 0);
         let worker = thread::spawn(move || {
-            if let Some(claim) = queue.next(WorkerSlot(0)) {
+            if let Some(taken) = queue.taker(WorkerSlot(0)).next() {
                 queue.vacate(WorkerSlot(0));
-                started.run(&claim);
+                started.run(taken.job, &taken.unit);
                 started.wait_for(3);
             }
         });
@@ -371,6 +370,39 @@ fn a_pool_that_is_terminated_finds_all_units_and_lets_all_workers_go() {
     fails(Flaw::EndWakesNobody, || {
         the_end_of_a_pool(Step::Terminate, 2, SLEEPS);
     });
+}
+
+/// Each task runs until the end of the pool has found its job.
+fn the_end_finds_what_runs() {
+    check(2, || {
+        let model = Model::new(1, reach(2, SLEEPS));
+        let found = Arc::new(Started::default());
+        let jobs = [model.push(0, 1), model.push(1, 1)];
+        let (queue, ends) = (model.queue.clone(), found.clone());
+        let worker = thread::spawn(move || {
+            let mut taker = queue.taker(WorkerSlot(0));
+            while let Some(taken) = taker.next() {
+                // The second begins as soon as the first has ended.
+                if taken.job.number().0 == 1 {
+                    ends.wait_for(1);
+                }
+            }
+        });
+        assert!(model.queue.step(Step::Terminate).is_ok());
+        for (job, unclaimed) in model.queue.abandon() {
+            if job.number().0 == 1 {
+                found.run_unit(&jobs[1], 0);
+            }
+            job.give_up(unclaimed);
+        }
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn a_pool_that_is_terminated_finds_what_a_worker_has_just_taken() {
+    the_end_finds_what_runs();
+    fails(Flaw::TellsTooLate, the_end_finds_what_runs);
 }
 
 #[test]
@@ -434,7 +466,7 @@ fn a_job_is_brought_and_retracted() {
         assert!(model.queue.push(job.clone()).is_ok());
         other.join().unwrap();
         while let Some(claim) = model.queue.try_next(WorkerSlot(0)) {
-            model.started.run(&claim);
+            model.started.run(&claim.job, &claim.unit);
         }
         job.is_accounted_for();
     });
@@ -450,12 +482,13 @@ fn a_job_that_is_retracted_while_it_is_brought_runs_or_does_not() {
 const START: Duration = Duration::from_secs(1);
 
 /// How many units a worker has after it came for more, that which it runs among them.
-fn comes_at(model: &Model, slot: usize, time: Duration) -> (usize, usize) {
+fn comes_at(model: &Model, taker: &mut Taker<'_, Counted>, time: Duration) -> (usize, usize) {
     Instant::set(START + time);
-    let claim = model.queue.next(WorkerSlot(slot)).unwrap();
+    let slot = taker.slot.0;
+    let taken = taker.next().unwrap();
     let has = 1 + model.queue.slots[slot].len();
-    model.started.run(&claim);
-    (claim.unit.index(), has)
+    model.started.run(taken.job, &taken.unit);
+    (taken.unit.index(), has)
 }
 
 /// Workers take as many as their tasks allow.
@@ -471,9 +504,10 @@ fn depth_follows_the_tasks() {
         let jobs: Vec<_> = (0..40).map(|number| model.push(number, 1)).collect();
         let short = Duration::from_micros(1);
         let mut at = Duration::ZERO;
+        let mut taker = model.queue.taker(WorkerSlot(0));
         let mut takes = |pause: Duration| {
             at += pause;
-            comes_at(&model, 0, at).1
+            comes_at(&model, &mut taker, at).1
         };
         assert_eq!(takes(short), 1);
         // Twice as many at each fill, and then those.
@@ -495,9 +529,10 @@ fn a_range_follows_the_tasks() {
         let model = Model::new(1, ADAPTS);
         let job = model.push(0, 200);
         let mut at = Duration::ZERO;
+        let mut taker = model.queue.taker(WorkerSlot(0));
         let mut takes = |pause: u64| {
             at += Duration::from_nanos(pause);
-            comes_at(&model, 0, at).1
+            comes_at(&model, &mut taker, at).1
         };
         assert_eq!(takes(1_000), 1);
         let mut fills = |pause: u64| {
@@ -531,12 +566,13 @@ fn a_worker_takes_one_unit_after_the_first_task_that_is_not_short() {
 fn another_gets(away: Duration, vacates: bool) -> usize {
     let model = Model::new(2, ADAPTS);
     model.push(0, 8);
-    assert_eq!(comes_at(&model, 0, Duration::ZERO), (0, 1));
-    assert_eq!(comes_at(&model, 0, Duration::ZERO), (1, 2));
+    let [mut first, mut second] = [0, 1].map(|slot| model.queue.taker(WorkerSlot(slot)));
+    assert_eq!(comes_at(&model, &mut first, Duration::ZERO), (0, 1));
+    assert_eq!(comes_at(&model, &mut first, Duration::ZERO), (1, 2));
     if vacates {
         model.queue.vacate(WorkerSlot(0));
     }
-    comes_at(&model, 1, away).0
+    comes_at(&model, &mut second, away).0
 }
 
 fn nothing_waits_behind_a_slow_worker() {
@@ -574,7 +610,7 @@ fn a_worker_pauses(is_over: bool) {
         } else {
             assert!(model.queue.step(Step::Close).is_ok());
             if let Some(claim) = model.queue.try_next(WorkerSlot(0)) {
-                model.started.run(&claim);
+                model.started.run(&claim.job, &claim.unit);
             }
             pauses.join().unwrap();
             job.has_run();

@@ -1,40 +1,61 @@
 //! What each worker has for itself: what it runs, and what it has taken and not started.
 //!
-//! What it has taken are units of several jobs, in a list, or a range of units of the one job that it runs. It takes the next unit of
-//! the range by one compare-and-swap (`range.rs` beside this folder), and the next of the list under a lock of its own. Only the worker itself fills
-//! them, under the head's lock; others take units from it while they hold that lock and the worker's own.
+//! What it has taken are jobs of one unit each, one after the other, or units of one job. Either way they are a range of numbers
+//! (`range.rs` beside this folder), and whoever takes a number from it by a compare-and-swap has that unit. The worker itself does so
+//! without a lock, and others while they hold the head's lock and the worker's own. Only the worker sets a new range.
+//!
+//! # Safety
+//!
+//! A slot has one [`Taker`](super::Taker), which is the worker. The places of `jobs` are
+//! - written by the worker while it holds its lock and the range is empty,
+//! - emptied by whoever has taken the number of a place from the range while it held the worker's lock,
+//! - read by the worker without a lock where it has itself taken the number of the place, and by others while they hold the lock.
+//!
+//! So a place is written only while nobody reads it: the worker reads no place whose number another has, and others none without the lock.
+#![expect(
+    unsafe_code,
+    reason = "places belong to whoever has taken their number"
+)]
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::back::is_unwanted;
-use super::head::{Entry, Inner};
+use super::head::Inner;
 use super::{Claim, Pace, Queue, WorkerSlot};
 use crate::flaws::{self, Flaw};
 use crate::range::{MoreUnits, UnitRange};
-use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Mutex, MutexGuard, PoisonError};
-use crate::unit::{AsJob, Job, Unclaimed, Unit};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard, PoisonError, UnsafeCell};
+use crate::unit::{AsJob, Job, Unit};
 
 /// What one worker has.
 pub(super) struct Slot<J: ?Sized> {
     own: Mutex<Own<J>>,
-    /// The place of the first unit of its list among all; [`EMPTY`] where there is none. Written under the lock.
-    first: AtomicU64,
-    /// When it filled its queue, in nanoseconds since the start of the pool.
-    filled: AtomicU64,
-    /// Units of `current`.
+    /// What it has taken and not started: places in `jobs`, or units of the job in the first place.
     range: UnitRange,
+    /// These are units of one job. Written under the lock.
+    one_job: AtomicBool,
+    /// The place of the job that it runs, or [`NONE`]. While the range is one of places, it writes here what it is about to take.
+    running: AtomicU32,
+    jobs: Box<[UnsafeCell<Option<Arc<J>>>]>,
+    /// When it took them, in nanoseconds since the start of the pool.
+    filled: AtomicU64,
+    /// It has a worker.
+    is_used: AtomicBool,
 }
 
-const EMPTY: u64 = u64::MAX;
+// SAFETY: see the module's head; the references that go from thread to thread are those of an `Arc`.
+unsafe impl<J: ?Sized + Send + Sync> Sync for Slot<J> {}
+
+const NONE: u32 = u32::MAX;
 
 pub(super) struct Own<J: ?Sized> {
-    /// The job of the unit that it took last.
+    /// The job of a unit that was taken singly.
     current: Option<Arc<J>>,
-    /// Jobs of one unit each, which has not started, in their order; empty while there is a range.
-    next: VecDeque<Entry<J>>,
+    /// How many places have a job, or had one.
+    used: usize,
     /// How many units it took at the last fill.
     taken: usize,
     /// How many it may take at the next.
@@ -43,28 +64,24 @@ pub(super) struct Own<J: ?Sized> {
     range: usize,
 }
 
-impl<J: ?Sized> Own<J> {
-    /// Takes those jobs out of the list.
-    fn take_out(&mut self, is_wanted: impl Fn(&Entry<J>) -> bool) -> VecDeque<Entry<J>> {
-        let (wanted, others) = self.next.drain(..).partition(is_wanted);
-        self.next = others;
-        wanted
-    }
-}
-
 impl<J: ?Sized + AsJob> Slot<J> {
     pub(super) fn new(pace: Pace) -> Self {
         Slot {
             own: Mutex::new(Own {
                 current: None,
-                next: VecDeque::new(),
+                used: 0,
                 taken: 0,
                 depth: pace.first_depth(),
                 range: pace.first_depth(),
             }),
-            first: AtomicU64::new(EMPTY),
-            filled: AtomicU64::new(0),
             range: UnitRange::new(),
+            one_job: AtomicBool::new(false),
+            running: AtomicU32::new(NONE),
+            jobs: (0..pace.most.max(1))
+                .map(|_| UnsafeCell::new(None))
+                .collect(),
+            filled: AtomicU64::new(0),
+            is_used: AtomicBool::new(false),
         }
     }
 
@@ -72,150 +89,193 @@ impl<J: ?Sized + AsJob> Slot<J> {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many units it runs or has, of jobs that are open.
-    pub(super) fn unfinished(&self) -> usize {
-        let own = self.lock();
-        let is_open = |job: &Arc<J>| job.job().is_open();
-        let is_listed = |entry: &&Entry<J>| is_open(entry.units.job());
-        let listed = own.next.iter().filter(is_listed).count();
-        let current = own.current.as_ref().filter(|job| is_open(job));
-        listed + current.map_or(0, |_| 1 + self.range.len())
+    /// The worker comes, or goes.
+    pub(super) fn set_used(&self, used: bool) {
+        let before = self.is_used.swap(used, Ordering::AcqRel);
+        assert_ne!(before, used, "a slot is for one worker");
     }
 
     /// How many units it has that have not started.
     #[cfg(all(test, loom))]
     pub(super) fn len(&self) -> usize {
-        self.lock().next.len() + self.range.len()
+        self.range.len()
     }
 
     /// Whether there is a unit that has not started: for others under the head's lock, else a hint.
     pub(super) fn has_units(&self) -> bool {
-        self.first().is_some()
+        self.range.len() > 0
     }
 
-    /// The place of its first unit among all.
-    fn first(&self) -> Option<u64> {
-        match self.first.load(Ordering::Relaxed) {
-            EMPTY => self.range.first(),
-            first => Some(first),
+    /// The job at a place.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the lock, or is the worker and has taken the number of the place; and while the reference lives this stays so.
+    unsafe fn job(&self, place: u32) -> Option<&Arc<J>> {
+        let job = self.jobs.get(place as usize)?;
+        // SAFETY: nobody writes it meanwhile: see the module's head.
+        job.with(|job| unsafe { (*job).as_ref() })
+    }
+
+    /// Takes the job out of a place.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the lock, and has taken the number of the place under it; or it is the worker, and the range is empty.
+    unsafe fn take_job(&self, place: u32) -> Option<Arc<J>> {
+        let job = self.jobs.get(place as usize)?;
+        // SAFETY: nobody else touches it: see the module's head.
+        job.with_mut(|job| unsafe { (*job).take() })
+    }
+
+    /// Puts a job into the next place.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the worker, and the range is empty.
+    unsafe fn put(&self, own: &mut Own<J>, new: Arc<J>) {
+        if let Some(job) = self.jobs.get(own.used) {
+            // SAFETY: nobody else touches it: see the module's head.
+            job.with_mut(|job| unsafe { *job = Some(new) });
+            own.used += 1;
         }
     }
 
-    /// Tells others which unit of the list is the first.
-    fn tell_first(&self, own: &Own<J>) {
-        let first = own.next.front().map_or(EMPTY, |entry| entry.before);
-        self.first.store(first, Ordering::Relaxed);
+    /// The number in `jobs` of the job that this number of the range stands for.
+    fn place(&self, number: u32) -> u32 {
+        match self.one_job.load(Ordering::Relaxed) {
+            true => 0,
+            false => number,
+        }
+    }
+
+    /// The job that it runs. It is exact where all units were taken from the range before.
+    fn running<'a>(&'a self, own: &'a Own<J>) -> Option<&'a Arc<J>> {
+        // SAFETY: under the lock.
+        let running = unsafe { self.job(self.running.load(Ordering::Relaxed)) };
+        running.or(own.current.as_ref())
+    }
+
+    /// How many units it runs or has, of jobs that are open.
+    pub(super) fn unfinished(&self) -> usize {
+        let own = self.lock();
+        let is_open = |job: &&Arc<J>| job.job().is_open();
+        // SAFETY: under the lock.
+        let job = |number| unsafe { self.job(self.place(number)) };
+        let listed = self.range.now().filter_map(job).filter(is_open).count();
+        listed + usize::from(self.running(&own).is_some_and(|job| is_open(&job)))
+    }
+
+    /// Takes a unit for the worker itself: the place of its job, and its index there.
+    pub(super) fn take_own(&self) -> Option<(u32, u32)> {
+        if self.one_job.load(Ordering::Relaxed) {
+            return Some((0, self.range.take()?));
+        }
+        let note = |place| self.running.store(place, Ordering::Relaxed);
+        Some((self.range.take_noting(note)?, 0))
+    }
+
+    /// The job at a place, for the worker that has taken a unit of it.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the worker, and does not come back while the reference lives.
+    pub(super) unsafe fn own_job(&self, place: u32) -> Option<&J> {
+        // SAFETY: the caller's promise.
+        unsafe { self.job(place) }.map(|job| &**job)
+    }
+
+    /// More units of the job that the worker has taken a unit of, if the range has them.
+    pub(super) fn more_units(&self, job: &J) -> MoreUnits<'_> {
+        match self.one_job.load(Ordering::Relaxed) && self.has_units() {
+            true => MoreUnits::new(&self.range, job.job().name()),
+            false => MoreUnits::NONE,
+        }
+    }
+
+    /// The unit that a number stands for, which the caller has taken from the range under the lock.
+    fn claim(&self, _own: &mut Own<J>, number: u32) -> Option<Claim<J>> {
+        let (job, index) = match self.one_job.load(Ordering::Relaxed) {
+            // SAFETY: under the lock.
+            true => (unsafe { self.job(0) }?.clone(), number),
+            // SAFETY: under the lock, under which the number was taken.
+            false => (unsafe { self.take_job(number) }?, 0),
+        };
+        Some(Claim {
+            unit: Unit::taken(index, job.job().name()),
+            job,
+            order: self.range.before() + u64::from(number),
+        })
     }
 
     /// Takes the first unit that has not started.
     fn take_first(&self, own: &mut Own<J>) -> Option<Claim<J>> {
-        if let Some(entry) = own.next.pop_front() {
-            self.tell_first(own);
-            return entry.into_claim();
-        }
-        // Its worker leaves a job only when its range is empty.
-        let index = self.range.take()?;
-        Some(self.claim(own.current.as_ref()?, index))
-    }
-
-    /// A unit that was taken from the range.
-    fn claim(&self, job: &Arc<J>, index: u32) -> Claim<J> {
-        Claim {
-            job: job.clone(),
-            unit: Unit::taken(index, job.job().name()),
-            order: self.range.before() + u64::from(index),
-        }
+        let number = self.range.take()?;
+        self.claim(own, number)
     }
 
     /// Takes all units that have not started.
     fn take_all(&self, own: &mut Own<J>) -> VecDeque<Claim<J>> {
-        let taken = own.next.drain(..).filter_map(Entry::into_claim);
-        let mut taken: VecDeque<_> = taken.collect();
-        self.tell_first(own);
-        let range = self.range.take_up_to(u32::MAX);
-        if let Some(job) = &own.current {
-            taken.extend(range.map(|index| self.claim(job, index)));
+        let numbers = self.range.take_all();
+        numbers
+            .filter_map(|number| self.claim(own, number))
+            .collect()
+    }
+
+    /// Takes all units that have not started and whose job is of this kind; others go back to the head.
+    fn take_out(
+        &self,
+        inner: &mut Inner<J>,
+        is_wanted: impl Fn(&Arc<J>) -> bool,
+    ) -> VecDeque<Claim<J>> {
+        let mut own = self.lock();
+        // SAFETY: under the lock.
+        let job = |number| unsafe { self.job(self.place(number)) };
+        if !self.range.now().filter_map(job).any(&is_wanted) {
+            return VecDeque::new();
         }
+        let all = self.take_all(&mut own).into_iter();
+        let (taken, others) = all.partition::<VecDeque<_>, _>(|claim| is_wanted(&claim.job));
+        others
+            .into_iter()
+            .for_each(|claim| inner.insert_returned(claim));
         taken
     }
 
-    /// Takes all units of a job that have not started, and adds how many they were.
-    pub(super) fn retract(&self, job: &dyn Job, unclaimed: &mut Unclaimed) -> Vec<Arc<J>> {
-        let mut own = self.lock();
+    /// Takes all units of a job that have not started.
+    pub(super) fn retract(&self, inner: &mut Inner<J>, job: &dyn Job) -> VecDeque<Claim<J>> {
         let name = job.name();
-        let mut jobs = Vec::new();
-        for entry in own.take_out(|entry| entry.units.job().job().name() == name) {
-            let (job, units) = entry.units.abandon();
-            unclaimed.add(units);
-            jobs.push(job);
-        }
-        self.tell_first(&own);
-        if own
-            .current
-            .as_ref()
-            .is_some_and(|job| job.job().name() == name)
-        {
-            let range = self.range.take_up_to(u32::MAX);
-            unclaimed.add(Unclaimed::taken(range));
-        }
-        jobs
+        self.take_out(inner, |job| job.job().name() == name)
     }
 
-    /// Moves the units of jobs that are not wanted any more, and that have not started.
-    pub(super) fn sweep(&self, swept: &mut VecDeque<Claim<J>>) {
-        let mut own = self.lock();
-        let unwanted = own.take_out(|entry| is_unwanted(entry.units.job()));
-        swept.extend(unwanted.into_iter().filter_map(Entry::into_claim));
-        self.tell_first(&own);
-        if let Some(job) = own.current.as_ref().filter(|job| is_unwanted(job)) {
-            let range = self.range.take_up_to(u32::MAX);
-            swept.extend(range.map(|index| self.claim(job, index)));
-        }
+    /// Takes the units of jobs that are not wanted any more, and that have not started.
+    pub(super) fn sweep(&self, inner: &mut Inner<J>) -> VecDeque<Claim<J>> {
+        self.take_out(inner, is_unwanted)
     }
 
     /// The job that it runs, and all units that have not started.
     pub(super) fn abandon(&self) -> (Option<Arc<J>>, VecDeque<Claim<J>>) {
         let mut own = self.lock();
         let claims = self.take_all(&mut own);
-        (own.current.clone(), claims)
+        (self.running(&own).cloned(), claims)
+    }
+
+    /// The worker comes back: what it ran has ended, and goes to the end of `spent`.
+    pub(super) fn clear(&self, own: &mut Own<J>, spent: &mut Vec<Arc<J>>) {
+        debug_assert!(!self.has_units(), "a worker comes back too early");
+        self.running.store(NONE, Ordering::Relaxed);
+        for place in 0..own.used {
+            // SAFETY: under the lock, by the worker, and the range is empty.
+            spent.extend(unsafe { self.take_job(place as u32) });
+        }
+        own.used = 0;
     }
 }
 
 impl<J: ?Sized + AsJob> Queue<J> {
-    /// The next unit of a worker's own queue.
-    pub(super) fn next_of_own(&self, slot: WorkerSlot) -> Option<Claim<J>> {
-        let place = self.slots.get(slot.0)?;
-        if !place.has_units() {
-            return None;
-        }
-        let mut own = place.lock();
-        let claim = place.take_first(&mut own)?;
-        let before = own.current.replace(claim.job.clone());
-        drop(own);
-        drop(before);
-        Some(claim)
-    }
-
-    /// The units that a worker goes on with after the one that it was given, without asking the queue again.
-    pub fn more_units(&self, slot: WorkerSlot, claim: &Claim<J>) -> MoreUnits<'_> {
-        let place = self.slots.get(slot.0);
-        let Some(place) = place.filter(|place| place.range.len() > 0) else {
-            return MoreUnits::NONE;
-        };
-        let name = claim.job.job().name();
-        let own = place.lock();
-        match &own.current {
-            Some(job) if job.job().name() == name => MoreUnits::new(&place.range, name),
-            _ => MoreUnits::NONE,
-        }
-    }
-
-    /// A worker comes back for more: what it ran has ended, and is returned. How many units it may take depends on how long it was
-    /// away.
-    pub(super) fn come_back(&self, slot: WorkerSlot, now: Option<u64>) -> Option<Arc<J>> {
-        let Some(place) = self.slots.get(slot.0) else {
-            return self.replace_current(&mut self.lock(), slot, None);
-        };
+    /// A worker comes back for more: what it ran has ended, and goes to the end of `spent`. How many units it may take depends on how
+    /// long it was away.
+    pub(super) fn come_back(&self, place: &Slot<J>, now: Option<u64>, spent: &mut Vec<Arc<J>>) {
         let mut own = place.lock();
         if let Some(now) = now.filter(|_| !self.pace.forced) {
             let away = now.saturating_sub(place.filled.load(Ordering::Relaxed));
@@ -227,49 +287,60 @@ impl<J: ?Sized + AsJob> Queue<J> {
             }
             own.taken = 0;
         }
-        own.current.take()
+        place.clear(&mut own, spent);
     }
 
-    /// Takes units for a worker: the first is for now, the others go into its own queue.
+    /// Takes units for the worker of a slot, whose own range is empty: the first, which is for now, and where it may, others.
     pub(super) fn fill(
         &self,
         inner: &mut Inner<J>,
         slot: WorkerSlot,
         now: Option<u64>,
     ) -> Option<Claim<J>> {
-        let claim = match self.take_from_slow(slot, now) {
-            Some(claim) => claim,
+        match self.take_from_slow(slot, now) {
+            Some(claim) => Some(claim),
             None => match self.take(inner) {
-                Some(claim) => claim,
-                None => self.take_from_another(slot, 0)?,
+                Some(claim) => Some(claim),
+                None => self.take_from_another(slot, 0),
             },
-        };
-        let Some(place) = self.slots.get(slot.0) else {
-            self.replace_current(inner, slot, Some(claim.job.clone()));
-            return Some(claim);
-        };
-        let mut own = place.lock();
-        own.current = Some(claim.job.clone());
-        if let Some(now) = now {
-            own.taken = 1;
-            // What came back goes first.
-            let most = if place.range.is_in_use() {
-                0
-            } else {
-                own.range - 1
-            };
-            if let Some((before, range)) = inner.take_range(&claim.unit, most) {
-                own.taken += range.len();
-                place.range.set(before, range);
-            } else {
-                self.fetch(inner);
-                let most = own.depth - 1;
-                own.taken += inner.take_singles(most, &mut own.next);
-                place.tell_first(&own);
-            }
-            place.filled.store(now, Ordering::Relaxed);
         }
-        Some(claim)
+    }
+
+    /// Puts the first unit of a worker into its slot, and takes others with it.
+    pub(super) fn settle(
+        &self,
+        inner: &mut Inner<J>,
+        place: &Slot<J>,
+        claim: Claim<J>,
+        now: Option<u64>,
+    ) -> Unit {
+        let Claim { job, unit, .. } = claim;
+        let mut own = place.lock();
+        // SAFETY: the caller is the worker, and the range is empty.
+        unsafe { place.put(&mut own, job) };
+        place.running.store(0, Ordering::Relaxed);
+        let Some(now) = now else {
+            return unit;
+        };
+        own.taken = 1;
+        let range = inner.take_range(&unit, own.range - 1);
+        place.one_job.store(range.is_some(), Ordering::Relaxed);
+        if let Some((before, range)) = range {
+            own.taken += range.len();
+            place.range.set(before, range);
+        } else {
+            self.fetch(inner);
+            let most = own.depth - 1;
+            // SAFETY: as above.
+            let singles = inner.take_singles(most, |job| unsafe { place.put(&mut own, job) });
+            if let Some((before, count)) = singles {
+                own.taken += count;
+                // Number 0 is the one before them.
+                place.range.set(before.wrapping_sub(1), 1..1 + count as u32);
+            }
+        }
+        place.filled.store(now, Ordering::Relaxed);
+        unit
     }
 
     /// A unit of a worker that does not come back for those that it has taken: they are before all that nobody has taken.
@@ -296,7 +367,9 @@ impl<J: ?Sized + AsJob> Queue<J> {
             let full = others.filter_map(|(_, place)| {
                 let is_slow =
                     filled_before == 0 || place.filled.load(Ordering::Relaxed) <= filled_before;
-                is_slow.then(|| Some((place.first()?, place))).flatten()
+                is_slow
+                    .then(|| Some((place.range.first()?, place)))
+                    .flatten()
             });
             let (_, place) = full.min_by_key(|(first, _)| *first)?;
             if let Some(claim) = place.take_first(&mut place.lock()) {
@@ -338,7 +411,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
             || (!flaws::has(Flaw::OverlooksOthers) && self.slots.iter().any(Slot::has_units))
     }
 
-    /// What a worker runs from now on; gives back what it ran before.
+    /// What was taken singly for a slot runs from now on; gives back what it ran before.
     pub(super) fn replace_current(
         &self,
         inner: &mut Inner<J>,
@@ -357,10 +430,10 @@ impl<J: ?Sized + AsJob> Queue<J> {
         }
     }
 
-    /// Calls `f` with the job of the unit that a slot took last, if it has one.
+    /// Calls `f` with the job of the unit that a slot runs, if it runs one.
     pub fn with_job(&self, slot: WorkerSlot, f: &mut dyn FnMut(&dyn Job)) {
         let job = match self.slots.get(slot.0) {
-            Some(place) => place.lock().current.clone(),
+            Some(place) => place.running(&place.lock()).cloned(),
             None => {
                 let extra = slot.0 - self.slots.len();
                 self.lock().extra.get(extra).cloned().flatten()
@@ -371,17 +444,10 @@ impl<J: ?Sized + AsJob> Queue<J> {
         }
     }
 
-    /// Whether what a slot took last is a unit of the job with this number.
+    /// Whether what a slot runs is a unit of the job with this number.
     pub fn runs(&self, slot: WorkerSlot, job: u64) -> bool {
-        let is = |running: &Arc<J>| running.job().number().0 == job;
-        match self.slots.get(slot.0) {
-            Some(place) => place.lock().current.as_ref().is_some_and(is),
-            None => {
-                let extra = slot.0 - self.slots.len();
-                let inner = self.lock();
-                let running = inner.extra.get(extra).and_then(Option::as_ref);
-                running.is_some_and(is)
-            }
-        }
+        let mut is = false;
+        self.with_job(slot, &mut |running| is = running.number().0 == job);
+        is
     }
 }

@@ -1,96 +1,245 @@
 //! What a worker does with the queue: it takes units, spins, and sleeps where there is none.
+//!
+//! # Safety
+//!
+//! A [`Taker`] is the worker of its slot, for a slot has one. What it gives borrows from it, so the worker comes back for more only when
+//! it has ended what it was given.
+#![expect(unsafe_code, reason = "the worker reads its own places without a lock")]
+
+use std::fmt;
+use std::sync::Arc;
 
 use super::head::Inner;
-use super::{Claim, Queue, WorkerSlot};
+use super::own::Slot;
+use super::{Queue, WorkerSlot};
 use crate::flaws::{self, Flaw};
+use crate::range::MoreUnits;
 use crate::spin;
 use crate::sync::atomic::Ordering;
 use crate::sync::{MutexGuard, PoisonError};
-use crate::unit::AsJob;
+use crate::unit::{AsJob, Unit};
+
+/// Takes units for the worker of one slot.
+pub struct Taker<'q, J: ?Sized + AsJob> {
+    queue: &'q Queue<J>,
+    pub(super) slot: WorkerSlot,
+    place: Place<'q, J>,
+    /// Jobs whose units it has run, to be dropped under no lock.
+    spent: Vec<Arc<J>>,
+}
+
+/// Where the worker has what it has taken.
+enum Place<'q, J: ?Sized> {
+    Slot(&'q Slot<J>),
+    /// It is one of those beyond the pool's size, and takes one unit at a time.
+    Extra(Option<Arc<J>>),
+}
+
+/// A unit for a worker to run.
+#[derive(Debug)]
+#[must_use = "a unit that is not ended keeps its job waiting for ever"]
+pub struct Taken<'a, J: ?Sized> {
+    /// The job.
+    pub job: &'a J,
+    /// One unit of it, to be finished.
+    pub unit: Unit,
+    /// Units of the same job that the worker goes on with, without asking the queue again.
+    pub more: MoreUnits<'a>,
+}
 
 impl<J: ?Sized + AsJob> Queue<J> {
-    /// The next unit for a worker; blocks while there is none, and `None` says: leave.
-    pub fn next(&self, slot: WorkerSlot) -> Option<Claim<J>> {
-        self.next_unless(slot, || false)
+    /// What takes units for the worker of this slot.
+    ///
+    /// # Panics
+    ///
+    /// When the slot has one: a slot is for one worker.
+    pub fn taker(&self, slot: WorkerSlot) -> Taker<'_, J> {
+        let place = match self.slots.get(slot.0) {
+            Some(place) => {
+                place.set_used(true);
+                Place::Slot(place)
+            }
+            None => Place::Extra(None),
+        };
+        Taker {
+            queue: self,
+            slot,
+            place,
+            spent: Vec::new(),
+        }
+    }
+}
+
+impl<J: ?Sized + AsJob> Taker<'_, J> {
+    /// The next unit; blocks while there is none, and `None` says: leave.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "what it gives borrows from it"
+    )]
+    pub fn next(&mut self) -> Option<Taken<'_, J>> {
+        self.next_unless(|| false)
     }
 
-    /// As [`next`](Self::next), and `None` too as soon as `leave` says so, which is asked before each claim, and again after
-    /// each [`ring`](Self::ring).
-    pub fn next_unless(&self, slot: WorkerSlot, leave: impl Fn() -> bool) -> Option<Claim<J>> {
+    /// As [`next`](Self::next), and `None` too as soon as `leave` says so, which is asked before each unit, and again after
+    /// each [`ring`](Queue::ring).
+    pub fn next_unless(&mut self, leave: impl Fn() -> bool) -> Option<Taken<'_, J>> {
         if leave() {
-            self.vacate(slot);
+            self.queue.vacate(self.slot);
             return None;
         }
-        if let Some(claim) = self.next_of_own(slot) {
-            return Some(claim);
+        let own = match self.place {
+            Place::Slot(place) => place.take_own(),
+            Place::Extra(_) => None,
+        };
+        match own {
+            Some((number, index)) => self.taken(number, Err(index)),
+            None => {
+                let unit = self.wait_unless(leave)?;
+                self.taken(0, Ok(unit))
+            }
         }
-        let mut started = (self.pace.most > 1).then(|| self.now());
-        // It may be the last reference to its job, and is dropped under no lock.
-        drop(self.come_back(slot, started));
-        let mut has_spun = self.pace.spin.is_none();
-        let mut inner = self.lock();
+    }
+
+    /// The unit that the worker has taken, whole or by its index, of the job with this number in its slot.
+    pub(super) fn taken(&self, number: u32, unit: Result<Unit, u32>) -> Option<Taken<'_, J>> {
+        match &self.place {
+            Place::Slot(place) => {
+                // SAFETY: this is the worker, which has taken a unit of it, and comes back with `&mut self`.
+                let job = unsafe { place.own_job(number) }?;
+                let by_index = |index| Unit::taken(index, job.job().name());
+                Some(Taken {
+                    job,
+                    unit: unit.unwrap_or_else(by_index),
+                    more: place.more_units(job),
+                })
+            }
+            Place::Extra(job) => Some(Taken {
+                job: job.as_deref()?,
+                unit: unit.ok()?,
+                more: MoreUnits::NONE,
+            }),
+        }
+    }
+
+    /// The next unit, for a worker that has none of its own left.
+    fn wait_unless(&mut self, leave: impl Fn() -> bool) -> Option<Unit> {
+        let queue = self.queue;
+        let mut started = (queue.pace.most > 1).then(|| queue.now());
+        self.come_back(started);
+        let mut has_spun = queue.pace.spin.is_none();
+        let mut inner = queue.lock();
         loop {
             if leave() {
                 drop(inner);
-                self.vacate(slot);
+                queue.vacate(self.slot);
                 return None;
             }
-            inner = match self.claim(inner, slot, started) {
-                Ok(claim) => return Some(claim),
+            inner = match self.take(inner, started) {
+                Ok(unit) => return Some(unit),
                 Err(inner) => inner,
             };
-            if self.lock_tail().is_at_its_end() {
-                self.leave(inner);
+            if queue.lock_tail().is_at_its_end() {
+                queue.leave(inner);
                 return None;
             }
-            if !has_spun && !self.spins.load(Ordering::Relaxed) {
-                self.spins.store(true, Ordering::Relaxed);
+            if !has_spun && !queue.spins.load(Ordering::Relaxed) {
+                queue.spins.store(true, Ordering::Relaxed);
                 drop(inner);
-                self.spin();
-                inner = self.lock();
-                self.stop_spinning();
+                queue.spin();
+                inner = queue.lock();
+                queue.stop_spinning();
                 has_spun = true;
             } else {
-                self.sleepers.fetch_add(1, Ordering::Relaxed);
+                queue.sleepers.fetch_add(1, Ordering::Relaxed);
                 // Whoever brings a job after this look sees the sleeper, for it takes the tail's lock later.
-                if flaws::has(Flaw::SleepsWithoutALook) || self.lock_tail().is_quiet() {
+                if flaws::has(Flaw::SleepsWithoutALook) || queue.lock_tail().is_quiet() {
                     while inner.woken == 0 {
-                        inner = self
+                        inner = queue
                             .bell
                             .wait(inner)
                             .unwrap_or_else(PoisonError::into_inner);
                     }
                     inner.woken -= 1;
                 } else {
-                    self.sleepers.fetch_sub(1, Ordering::Relaxed);
+                    queue.sleepers.fetch_sub(1, Ordering::Relaxed);
                 }
-                has_spun = self.pace.spin.is_none();
+                has_spun = queue.pace.spin.is_none();
             }
-            started = started.map(|_| self.now());
+            started = started.map(|_| queue.now());
         }
     }
 
-    /// Fills a worker's queue, unlocks the head, and wakes the next sleeper where there are units left. Where there are none at all,
-    /// it stays locked.
-    pub(super) fn claim<'a>(
-        &'a self,
+    /// Takes units, unlocks the head, and wakes the next sleeper where there are units left. Where there are none at all, it stays
+    /// locked.
+    pub(super) fn take<'a>(
+        &mut self,
         mut inner: MutexGuard<'a, Inner<J>>,
-        slot: WorkerSlot,
         now: Option<u64>,
-    ) -> Result<Claim<J>, MutexGuard<'a, Inner<J>>> {
-        let Some(claim) = self.fill(&mut inner, slot, now) else {
+    ) -> Result<Unit, MutexGuard<'a, Inner<J>>>
+    where
+        Self: 'a,
+    {
+        let queue = self.queue;
+        let Some(claim) = queue.fill(&mut inner, self.slot, now) else {
             return Err(inner);
+        };
+        let unit = match &mut self.place {
+            Place::Slot(place) => queue.settle(&mut inner, place, claim, now),
+            Place::Extra(held) => {
+                queue.replace_current(&mut inner, self.slot, Some(claim.job.clone()));
+                *held = Some(claim.job);
+                claim.unit
+            }
         };
         // One that spins looks again under this lock.
         let wakes =
-            self.has_sleepers() && !self.spins.load(Ordering::Relaxed) && self.has_more(&inner);
-        self.leave(inner);
+            queue.has_sleepers() && !queue.spins.load(Ordering::Relaxed) && queue.has_more(&inner);
+        queue.leave(inner);
         if wakes {
-            self.wake(1);
+            queue.wake(1);
         }
-        Ok(claim)
+        Ok(unit)
     }
 
+    /// What the worker ran has ended.
+    fn come_back(&mut self, now: Option<u64>) {
+        match &mut self.place {
+            Place::Slot(place) => self.queue.come_back(place, now, &mut self.spent),
+            Place::Extra(held) => {
+                let inner = &mut self.queue.lock();
+                let before = self.queue.replace_current(inner, self.slot, None);
+                self.spent.extend(before);
+                self.spent.extend(held.take());
+            }
+        }
+        // Each may be the last reference to its job, and is dropped under no lock.
+        self.spent.clear();
+    }
+}
+
+impl<J: ?Sized + AsJob> Drop for Taker<'_, J> {
+    fn drop(&mut self) {
+        // What a worker that has panicked leaves in its slot is taken by others; the slot takes no other worker.
+        if std::thread::panicking() {
+            return;
+        }
+        self.queue.vacate(self.slot);
+        self.come_back(None);
+        if let Place::Slot(place) = self.place {
+            place.set_used(false);
+        }
+    }
+}
+
+impl<J: ?Sized + AsJob> fmt::Debug for Taker<'_, J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Taker")
+            .field("slot", &self.slot)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<J: ?Sized + AsJob> Queue<J> {
     /// Looks for units for a while, without the lock.
     pub(super) fn spin(&self) {
         let time = self.pace.spin.unwrap_or_default();
