@@ -504,6 +504,8 @@ pub enum Cause {
     Protocol(String),
     /// It could not be started, or ended during its start, in all tries.
     Start(String),
+    /// The machine on which it ran was lost: which one, and how.
+    Node(String),
 }
 
 impl fmt::Display for Cause {
@@ -519,6 +521,7 @@ impl fmt::Display for Cause {
             Cause::Unknown(why) => write!(f, "ended, but how is not known: {why}"),
             Cause::Protocol(what) => write!(f, "stopped for breaking the protocol: {what}"),
             Cause::Start(why) => write!(f, "did not start: {why}"),
+            Cause::Node(what) => write!(f, "was lost with its node: {what}"),
         }
     }
 }

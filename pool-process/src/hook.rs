@@ -31,7 +31,8 @@ use crate::wire::socket::Socket;
 use crate::worker::{self, Exit};
 use crate::{identity, sys};
 
-type Initialiser = extern "C" fn(c_int, *const *const c_char, *const *const c_char);
+/// What the loader calls before `main`, with its arguments and its environment.
+pub type Initialiser = extern "C" fn(c_int, *const *const c_char, *const *const c_char);
 
 /// What the loader calls before `main`.
 #[cfg(feature = "hook")]
@@ -168,14 +169,24 @@ extern "C" fn before_main(argc: c_int, argv: *const *const c_char, envp: *const 
     identity::note_filters();
     if let Some(role) = Role::take() {
         sys::close_inherited();
-        initialise_the_rest(argc, argv, envp);
+        // SAFETY: these are the loader's own, and whoever is called here does not return.
+        unsafe { initialise_behind(before_main, argc, argv, envp) };
         role.play();
     }
 }
 
-/// Calls the initialisers that were linked behind ours: nobody else will.
+/// Calls the initialisers that were linked behind this one, which takes the place of `main`: nobody else will.
+///
+/// # Safety
+///
+/// To be called once, by the initialiser itself, with what the loader has called it with; it must not return.
 #[cfg(feature = "hook")]
-fn initialise_the_rest(argc: c_int, argv: *const *const c_char, envp: *const *const c_char) {
+pub unsafe fn initialise_behind(
+    initialiser: Initialiser,
+    argc: c_int,
+    argv: *const *const c_char,
+    envp: *const *const c_char,
+) {
     // SAFETY: filled in by the linker and never written.
     let [start, end] = unsafe { pool_process_init_array };
     let count = end.saturating_sub(start) / size_of::<Option<Initialiser>>();
@@ -183,10 +194,10 @@ fn initialise_the_rest(argc: c_int, argv: *const *const c_char, envp: *const *co
     let behind = (0..count)
         // SAFETY: within the array, whose entries are pointers to functions, or null.
         .filter_map(|index| unsafe { *first.add(index) })
-        .skip_while(|entry| !std::ptr::fn_addr_eq(*entry, before_main as Initialiser))
+        .skip_while(|entry| !std::ptr::fn_addr_eq(*entry, initialiser))
         .skip(1);
-    for initialiser in behind {
-        initialiser(argc, argv, envp);
+    for next in behind {
+        next(argc, argv, envp);
     }
 }
 

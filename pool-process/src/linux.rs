@@ -57,6 +57,9 @@ pub(crate) mod recycling;
 // The pool, and the parent's side of its workers.
 pub(crate) mod pool;
 
+// Units as bytes.
+pub mod remote;
+
 // How a pool is made.
 mod builder;
 

@@ -3,7 +3,7 @@
 // Each module uses only those above it.
 
 // The contexts that the worker was sent.
-mod contexts;
+pub(crate) mod contexts;
 
 // Memory for the next argument.
 mod spare;
@@ -28,3 +28,4 @@ mod main_loop;
 
 pub(crate) use exit::Exit;
 pub(crate) use main_loop::{refuse, serve};
+pub(crate) use task::call as run_task;

@@ -64,6 +64,10 @@ pub trait Subject: 'static {
     const BOUNDS: bool = false;
     /// Whether its pools count what they do.
     const COUNTS: bool = false;
+    /// Rows of the contract that it does not follow on purpose, each with the reason.
+    const DECLINES: &'static [(&'static str, &'static str)] = &[];
+    /// The longest time (`50ms`) that one of its threads sleeps before it looks again by itself, where one does.
+    const POLLS: Option<&'static str> = None;
     /// The commands that its bare processes obey, `process` among them; empty when it has none.
     const BARE: &'static [&'static str] = &[];
 

@@ -76,6 +76,19 @@ impl MemoryFile {
         MemoryFile::listed(made, listed)
     }
 
+    /// A copy of all its bytes.
+    pub(crate) fn bytes(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; self.length as usize];
+        let mut read = 0;
+        while read < bytes.len() {
+            match again(|| pread(&self.fd, &mut bytes[read..], read as i64))? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                more => read += more,
+            }
+        }
+        Ok(bytes)
+    }
+
     /// Whether nobody can write it any more.
     pub(crate) fn is_constant(&self) -> bool {
         fcntl(&self.fd, FcntlArg::F_GET_SEALS)

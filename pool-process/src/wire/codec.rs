@@ -108,6 +108,11 @@ pub(crate) fn encode_context<C: ContextValue + ?Sized>(
     }
 }
 
+/// Appends a context whose bytes these are.
+pub(crate) fn write_context_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    plain::write_bytes(bytes, out);
+}
+
 /// The counterpart of [`encode_context`].
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use super::entry_points::report;
 use super::exit::exit_now;
 
 /// Finds the code that a task names and runs it; the answer is appended.
-pub(super) fn call(payload: Payload<'_>, reply: &mut Reply<'_>) -> Kind {
+pub(crate) fn call(payload: Payload<'_>, reply: &mut Reply<'_>) -> Kind {
     let refused = match payload.head.split_first_chunk::<TOKEN>() {
         Some((token, head)) => match Token::from_bytes(*token).resolve() {
             Ok(callable) => return callable.run(Payload { head, ..payload }, reply),

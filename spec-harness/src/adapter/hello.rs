@@ -1,7 +1,5 @@
 //! How an adapter introduces itself.
 
-use std::collections::BTreeMap;
-
 use super::Subject;
 use crate::protocol::Hello;
 
@@ -52,7 +50,9 @@ pub(super) fn hello<S: Subject>() -> Hello {
         version: S::VERSION.into(),
         kinds: vec![S::KIND],
         can: can.into_iter().map(str::to_owned).collect(),
-        declines: BTreeMap::new(),
-        polls: None,
+        declines: (S::DECLINES.iter())
+            .map(|(row, why)| ((*row).to_owned(), (*why).to_owned()))
+            .collect(),
+        polls: S::POLLS.map(str::to_owned),
     }
 }

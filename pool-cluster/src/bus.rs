@@ -1,0 +1,281 @@
+//! The connection to the server, and messages of any length on it.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::{Client, ConnectOptions, Subscriber};
+use bytes::{BufMut, Bytes, BytesMut};
+use percent_encoding::percent_decode_str;
+
+use crate::wire::unique;
+
+/// How to come to a server, and who one is there.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    pub(crate) url: String,
+    pub(crate) credentials: Option<PathBuf>,
+    pub(crate) certificates: Option<PathBuf>,
+}
+
+/// The first byte of a message: all of it, one of its parts, or the last of them.
+const WHOLE: u8 = 0;
+const PART: u8 = 1;
+const LAST: u8 = 2;
+
+/// What precedes a part: its kind, the message's number, and the part's.
+const PART_HEAD: usize = 1 + 8 + 4;
+
+/// What a server takes at least, if it does not say: NATS's default is a MiB.
+const SMALLEST: usize = 4 << 10;
+
+/// A connection. It comes back by itself when it is lost; what is sent meanwhile is lost.
+#[derive(Debug, Clone)]
+pub(crate) struct Bus {
+    client: Client,
+}
+
+impl Bus {
+    /// Connects, trying for so long, or for ever.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no connection, in one line.
+    pub(crate) async fn connect(
+        access: &Access,
+        name: &str,
+        limit: Option<Duration>,
+    ) -> Result<Bus, String> {
+        let mut options = ConnectOptions::new()
+            .name(name)
+            .ping_interval(Duration::from_secs(2))
+            .connection_timeout(limit.unwrap_or(LONG).min(LONG))
+            .reconnect_delay_callback(pause);
+        if let Some(path) = &access.credentials {
+            options = options.credentials_file(path).await.map_err(|error| {
+                format!("the credentials {} cannot be read: {error}", path.display())
+            })?;
+        }
+        if let Some(path) = &access.certificates {
+            options = options
+                .add_root_certificates(path.clone())
+                .require_tls(true);
+        }
+        let url = &bare(&access.url);
+        if let Some(secret) = secret(&access.url) {
+            let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+            options = match secret.split_once(':') {
+                Some((user, password)) => options.user_and_password(decode(user), decode(password)),
+                None => options.token(decode(secret)),
+            };
+        }
+        let refused = |error: String| format!("no connection to {}: {error}", bare(&access.url));
+        let Some(limit) = limit else {
+            loop {
+                match options.clone().connect(url).await {
+                    Ok(client) => return Ok(Bus { client }),
+                    // It may be that the server starts later; an answer that says no is one for ever.
+                    Err(error) if is_final(&error) => return Err(refused(report(&error))),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,
+                }
+            }
+        };
+        match tokio::time::timeout(limit, options.connect(url)).await {
+            Ok(Ok(client)) => Ok(Bus { client }),
+            Ok(Err(error)) => Err(refused(report(&error))),
+            Err(_) => Err(refused(format!("there is no answer within {limit:?}"))),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// The connection is closed.
+    pub(crate) async fn subscribe(&self, subject: String) -> Result<Subscriber, String> {
+        let subscribed = self.client.subscribe(subject).await;
+        subscribed.map_err(|error| error.to_string())
+    }
+
+    /// Whether there is a server at the other end, as far as is known.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// Sends a message, in parts where the server takes no message of its length. Where there is no connection it is lost, as it may be on
+    /// its way.
+    pub(crate) async fn send(&self, subject: &str, message: &[u8]) {
+        let most = self.client.server_info().max_payload.max(SMALLEST) - PART_HEAD;
+        if message.len() <= most {
+            let mut whole = BytesMut::with_capacity(message.len() + 1);
+            whole.put_u8(WHOLE);
+            whole.put_slice(message);
+            return self.publish(subject, whole.freeze()).await;
+        }
+        let number = unique();
+        let mut parts = message.chunks(most).zip(0_u32..).peekable();
+        while let Some((part, index)) = parts.next() {
+            let mut bytes = BytesMut::with_capacity(part.len() + PART_HEAD);
+            bytes.put_u8(if parts.peek().is_some() { PART } else { LAST });
+            bytes.put_u64_le(number);
+            bytes.put_u32_le(index);
+            bytes.put_slice(part);
+            self.publish(subject, bytes.freeze()).await;
+        }
+    }
+
+    /// Sends a few plain bytes.
+    pub(crate) async fn publish(&self, subject: &str, bytes: Bytes) {
+        if self.is_connected() {
+            // What is not sent is lost, and comes again where it matters.
+            let _ = self.client.publish(subject.to_owned(), bytes).await;
+        }
+    }
+
+    /// As [`publish`](Self::publish), with a subject to reply to.
+    pub(crate) async fn ask(&self, subject: &str, reply: String) {
+        // As for `publish`.
+        let _ = self
+            .client
+            .publish_with_reply(subject.to_owned(), reply, Bytes::new())
+            .await;
+    }
+
+    /// Waits until the server has what was sent, for a short time.
+    pub(crate) async fn flush(&self) {
+        // Where the connection is lost, so is what was sent.
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.client.flush()).await;
+    }
+}
+
+/// How long to wait before a try to connect: not at all before the first.
+fn pause(tries: usize) -> Duration {
+    match tries {
+        0 | 1 => Duration::ZERO,
+        more => Duration::from_millis(25 << more.min(6)),
+    }
+}
+
+/// The longest that a single try to connect may take.
+const LONG: Duration = Duration::from_secs(5);
+
+/// Puts parts together.
+#[derive(Debug, Default)]
+pub(crate) struct Assembler {
+    /// Messages that are not whole, by their numbers: how many parts have come, and their bytes.
+    unfinished: HashMap<u64, (u32, BytesMut)>,
+}
+
+/// How many messages may be in the making at a time: one from each peer, and some that were cut off.
+const UNFINISHED: usize = 256;
+
+impl Assembler {
+    /// A message, once it is whole. What lacks a part is dropped.
+    pub(crate) fn take(&mut self, mut bytes: Bytes) -> Option<Bytes> {
+        match *bytes.first()? {
+            WHOLE => Some(bytes.split_off(1)),
+            kind @ (PART | LAST) if bytes.len() >= PART_HEAD => {
+                let number = u64::from_le_bytes(bytes[1..9].try_into().ok()?);
+                let index = u32::from_le_bytes(bytes[9..PART_HEAD].try_into().ok()?);
+                if index == 0 {
+                    if self.unfinished.len() >= UNFINISHED {
+                        self.unfinished.clear();
+                    }
+                    self.unfinished.insert(number, (0, BytesMut::new()));
+                }
+                let (count, message) = self.unfinished.get_mut(&number)?;
+                if *count != index {
+                    self.unfinished.remove(&number);
+                    return None;
+                }
+                *count += 1;
+                message.extend_from_slice(&bytes[PART_HEAD..]);
+                if kind == PART {
+                    return None;
+                }
+                let (_, message) = self.unfinished.remove(&number)?;
+                Some(message.freeze())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether a server has refused one, so that it is no use to try again.
+fn is_final(error: &async_nats::ConnectError) -> bool {
+    use async_nats::ConnectErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::Authentication | Kind::AuthorizationViolation | Kind::ServerParse | Kind::Tls
+    )
+}
+
+fn report(error: &async_nats::ConnectError) -> String {
+    pool_core::Report::new(error).to_string()
+}
+
+/// What stands before the host of an address: a user and a password, or a token.
+fn secret(url: &str) -> Option<&str> {
+    let (before, _) = url.rsplit_once('@')?;
+    Some(
+        before
+            .split_once("://")
+            .map_or(before, |(_, secret)| secret),
+    )
+}
+
+/// An address without the secret that may be in it.
+pub(crate) fn bare(url: &str) -> String {
+    match secret(url) {
+        Some(secret) => url.replacen(&format!("{secret}@"), "", 1),
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::{BufMut, Bytes, BytesMut};
+
+    use super::{Assembler, LAST, PART, WHOLE, bare, secret};
+
+    fn part(kind: u8, number: u64, index: u32, text: &[u8]) -> Bytes {
+        let mut bytes = BytesMut::new();
+        bytes.put_u8(kind);
+        bytes.put_u64_le(number);
+        bytes.put_u32_le(index);
+        bytes.put_slice(text);
+        bytes.freeze()
+    }
+
+    #[test]
+    fn parts_are_put_together_where_none_is_missing() {
+        let mut parts = Assembler::default();
+        assert_eq!(
+            parts.take(Bytes::from_static(&[WHOLE, 7])),
+            Some(Bytes::from_static(&[7]))
+        );
+        assert_eq!(parts.take(part(PART, 1, 0, b"a")), None);
+        assert_eq!(parts.take(part(PART, 2, 0, b"x")), None);
+        assert_eq!(
+            parts.take(part(LAST, 1, 1, b"b")),
+            Some(Bytes::from_static(b"ab"))
+        );
+        assert_eq!(parts.take(part(LAST, 2, 2, b"z")), None, "a part was lost");
+        assert_eq!(
+            parts.take(part(LAST, 3, 1, b"z")),
+            None,
+            "the first was lost"
+        );
+        for broken in [&[][..], &[9], &[PART, 1]] {
+            assert_eq!(parts.take(Bytes::copy_from_slice(broken)), None);
+        }
+        assert!(parts.unfinished.is_empty());
+    }
+
+    #[test]
+    fn an_address_is_told_without_its_secret() {
+        assert_eq!(bare("nats://me:secret@host:4222"), "nats://host:4222");
+        assert_eq!(bare("token@host"), "host");
+        assert_eq!(secret("nats://a:b@host"), Some("a:b"));
+        assert_eq!(bare("host:4222"), "host:4222");
+    }
+}

@@ -1,0 +1,161 @@
+//! For backends whose workers are on other machines: a unit as bytes, and the function that runs such bytes in a worker.
+//!
+//! Both sides must be the same program. The sender, where the pool is, [encodes](request) a unit. The receiver has a
+//! [`ProcessPool`](crate::ProcessPool) of its own, and has it run [`execute`] with what has arrived. The sender
+//! [completes](complete) the unit with the answer.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use pool_core::CodecError;
+use pool_core::backend::Unit;
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "hook")]
+pub use crate::hook::{Initialiser, initialise_behind};
+pub use crate::pool::remote_job::RemoteJob;
+use crate::pool::remote_job::{Encoded, Retry};
+use crate::wire::token::TOKEN;
+use crate::wire::{Kind, MAX_PAYLOAD, Reply, codec};
+use crate::worker::{contexts, run_task};
+
+/// A unit as it travels: which function, which context, which argument.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Request {
+    /// The task, encoded.
+    #[serde(with = "serde_bytes")]
+    pub task: Vec<u8>,
+    /// The number of the context that its function gets, if it gets one: unique in the sender's process.
+    pub context: Option<u64>,
+}
+
+/// What came of a unit that has run, as it travels.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Answer {
+    kind: u8,
+    #[serde(with = "serde_bytes")]
+    payload: Vec<u8>,
+    /// How long it took.
+    nanos: u64,
+}
+
+impl Answer {
+    /// Its length in bytes.
+    pub fn len(&self) -> usize {
+        self.payload.len()
+    }
+
+    /// Whether it has no bytes beside its kind.
+    pub fn is_empty(&self) -> bool {
+        self.payload.is_empty()
+    }
+
+    /// How long the task took in its worker, with the decoding of its argument and the encoding of its result.
+    pub fn time(&self) -> Duration {
+        Duration::from_nanos(self.nanos)
+    }
+}
+
+/// Encodes a unit.
+///
+/// # Errors
+///
+/// Its argument cannot be encoded: the unit fails with this.
+pub fn request(job: &dyn RemoteJob, unit: &Unit) -> Result<Request, CodecError> {
+    let mut task = Vec::new();
+    let last = job.encode(unit, &mut task)?;
+    task.extend_from_slice(last);
+    Ok(Request {
+        task,
+        context: job.context(unit).map(|context| context.number),
+    })
+}
+
+/// The context that a unit's function gets, encoded; `None` where it gets none.
+///
+/// # Errors
+///
+/// It cannot be encoded: the unit fails with this.
+pub fn context(job: &dyn RemoteJob, unit: &Unit) -> Result<Option<Vec<u8>>, CodecError> {
+    let Some(context) = job.context(unit) else {
+        return Ok(None);
+    };
+    match &*context.encoded {
+        Ok(Encoded::Bytes(bytes)) => Ok(Some(bytes.clone())),
+        Ok(Encoded::Shared(file)) => {
+            let refused = |error: std::io::Error| CodecError::new("context", error.to_string());
+            let plain = file.bytes().map_err(refused)?;
+            let mut bytes = Vec::with_capacity(plain.len() + 16);
+            codec::write_context_bytes(&plain, &mut bytes);
+            Ok(Some(bytes))
+        }
+        Err(error) => Err(error.clone()),
+    }
+}
+
+/// Completes a unit with its answer; with an error goes the end of what its task has written to stderr, where that was read.
+///
+/// # Errors
+///
+/// The unit comes back: the bytes are no answer.
+pub fn complete(
+    job: &dyn RemoteJob,
+    unit: Unit,
+    answer: &Answer,
+    stderr: Option<String>,
+) -> Result<(), (Unit, CodecError)> {
+    let kind = Kind::of(answer.kind).filter(|kind| kind.is_answer());
+    let Some(kind) = kind else {
+        let error = CodecError::new("an answer", format!("there is no kind {}", answer.kind));
+        return Err((unit, error));
+    };
+    let payload = answer.payload.as_slice().into();
+    job.complete(unit, kind, payload, Retry::Never, stderr)
+        .map_err(|undone| (undone.unit, undone.error))
+}
+
+/// Runs a task that has arrived from another machine: what a receiver has its own pool run. What is no task of this program is an
+/// answer that says so.
+pub fn execute(request: Request) -> Answer {
+    let began = Instant::now();
+    let mut reply = Reply::new(Vec::new(), 0, None, MAX_PAYLOAD);
+    let kind = run_task(request.task.as_slice().into(), &mut reply);
+    Answer {
+        kind: kind as u8,
+        payload: reply.bytes,
+        nanos: began.elapsed().as_nanos() as u64,
+    }
+}
+
+/// As [`execute`], for a task whose function gets a context: these bytes, and their number among all contexts of the receiver.
+pub fn execute_with(context: &[u8], (number, mut request): (u64, Request)) -> Answer {
+    thread_local! {
+        /// The contexts that this worker has, the one used last at the end.
+        static KEPT: RefCell<VecDeque<u64>> = RefCell::default();
+    }
+    let number = number | FOREIGN;
+    // The task names its context behind its token.
+    if let Some(field) = request.task.get_mut(TOKEN..TOKEN + 8) {
+        field.copy_from_slice(&number.to_le_bytes());
+    }
+    let oldest = KEPT.with_borrow_mut(|kept| {
+        if let Some(place) = kept.iter().position(|known| *known == number) {
+            kept.rotate_left(place + 1);
+            return None;
+        }
+        contexts::keep(number, context);
+        kept.push_back(number);
+        (kept.len() > MOST).then(|| kept.pop_front()).flatten()
+    });
+    if let Some(oldest) = oldest {
+        contexts::forget(oldest);
+    }
+    execute(request)
+}
+
+/// The bit that tells a context of another machine from those of the pool itself.
+const FOREIGN: u64 = 1 << 63;
+
+/// How many contexts of other machines a worker keeps.
+const MOST: usize = 8;
