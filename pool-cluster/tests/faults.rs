@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -264,7 +265,7 @@ fn wrong_addresses_and_passwords_are_errors() -> Outcome {
     if !has_server() {
         return Ok(());
     }
-    let rig = Rig::with_password("me", "secret");
+    let mut rig = Rig::with_password("me", "secret");
     let wrong = rig.url().replace("secret", "wrong");
     let why = builder()
         .connect(&wrong)
@@ -279,5 +280,42 @@ fn wrong_addresses_and_passwords_are_errors() -> Outcome {
         .expect_err("there is no node")
         .to_string();
     assert!(why.contains("no node"), "{why}");
+    rig.add_node(1);
+    assert_eq!(rig.connect().apply(double, 2)?, 4);
+    Ok(())
+}
+
+/// Where a client that is to die finds its server and its gate.
+const DIES: &str = "POOL_TEST_CLIENT_DIES";
+
+#[test]
+#[ignore = "it is the client that another test kills"]
+fn a_client() -> Outcome {
+    let told = std::env::var(DIES)?;
+    let (url, gate) = told.split_once(' ').ok_or("two addresses")?;
+    let pool = ClusterPool::builder()
+        .contact(Duration::from_millis(300))
+        .connect(url)?;
+    pool.apply(hold, gate.to_owned())?;
+    Ok(())
+}
+
+#[test]
+fn the_work_of_a_client_that_dies_is_stopped() -> Outcome {
+    if !has_server() {
+        return Ok(());
+    }
+    let (rig, gate) = (Rig::new(1), Gate::new());
+    let mut client = Command::new(std::env::current_exe()?)
+        .args(["--exact", "a_client", "--ignored"])
+        .env(DIES, format!("{} {}", rig.url(), gate.address()))
+        .stdout(Stdio::null())
+        .spawn()?;
+    let mut task = gate.wait();
+    client.kill()?;
+    client.wait()?;
+    assert!(has_gone(&mut task));
+    // The node is there for others.
+    assert_eq!(rig.connect().apply(double, 2)?, 4);
     Ok(())
 }

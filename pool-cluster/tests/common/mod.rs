@@ -56,9 +56,12 @@ impl Rig {
         rig
     }
 
-    /// A server that lets in who has this user and password.
+    /// A server that lets in who has this user and password, for subjects of ours alone.
     pub(crate) fn with_password(user: &str, password: &str) -> Rig {
-        let settings = format!("authorization {{ user: {user}, password: {password} }}");
+        let rights = "permissions: { publish: \"pool.>\", subscribe: \"pool.>\" }";
+        let settings = format!(
+            "authorization {{ users: [{{ user: {user}, password: {password}, {rights} }}] }}"
+        );
         let (server, port) = start_server(0, &settings);
         Rig {
             server,
