@@ -176,7 +176,7 @@ struct Finished {
     client: u64,
     session: u64,
     task: u64,
-    outcome: Result<Answer, TaskError<Never>>,
+    outcome: Result<Vec<u8>, TaskError<Never>>,
 }
 
 struct Node {
@@ -381,6 +381,7 @@ impl Node {
             task,
             outcome,
         } = finished;
+        let outcome = outcome.map(Answer::of);
         if let Ok(answer) = &outcome {
             self.mean = (self.mean * 7 + answer.time()) / 8;
         }
@@ -557,12 +558,12 @@ impl Session {
             is_timed,
         } = task;
         let submitted = match request.context {
-            None => pool.call(remote::execute, request).submit(),
+            None => pool.call(remote::execute, request.into_task(None)).submit(),
             Some(name) => match self.contexts.get(&name) {
-                Some(context) => context
-                    .view
-                    .call(remote::execute_with, (context.number, request))
-                    .submit(),
+                Some(context) => {
+                    let task = request.into_task(Some(context.number));
+                    context.view.call(remote::execute_with, task).submit()
+                }
                 None => {
                     self.refuse(number, "its context is not there");
                     return false;

@@ -30,25 +30,42 @@ pub struct Request {
     pub context: Option<u64>,
 }
 
+impl Request {
+    /// The bytes for [`execute`], or, with the number that its context has among all contexts of the receiver, for [`execute_with`].
+    pub fn into_task(self, context: Option<u64>) -> Vec<u8> {
+        let mut task = self.task;
+        if let Some(number) = context
+            && let Some(field) = task.get_mut(TOKEN..TOKEN + 8)
+        {
+            field.copy_from_slice(&(number | FOREIGN).to_le_bytes());
+        }
+        task
+    }
+}
+
 /// What came of a unit that has run, as it travels.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Answer {
     kind: u8,
-    #[serde(with = "serde_bytes")]
-    payload: Vec<u8>,
     /// How long it took.
     nanos: u64,
+    #[serde(with = "serde_bytes")]
+    payload: Vec<u8>,
 }
 
 impl Answer {
-    /// Its length in bytes.
-    pub fn len(&self) -> usize {
-        self.payload.len()
-    }
-
-    /// Whether it has no bytes beside its kind.
-    pub fn is_empty(&self) -> bool {
-        self.payload.is_empty()
+    /// What [`execute`] has given.
+    pub fn of(mut bytes: Vec<u8>) -> Answer {
+        let end = bytes.split_off(bytes.len().saturating_sub(1 + size_of::<u64>()));
+        let (kind, nanos) = end.split_first().unwrap_or((&0, &[]));
+        let nanos = nanos
+            .first_chunk()
+            .map_or(0, |nanos| u64::from_le_bytes(*nanos));
+        Answer {
+            kind: *kind,
+            nanos,
+            payload: bytes,
+        }
     }
 
     /// How long the task took in its worker, with the decoding of its argument and the encoding of its result.
@@ -115,30 +132,27 @@ pub fn complete(
         .map_err(|undone| (undone.unit, undone.error))
 }
 
-/// Runs a task that has arrived from another machine: what a receiver has its own pool run. What is no task of this program is an
-/// answer that says so.
-pub fn execute(request: Request) -> Answer {
+/// Runs a task that has arrived from another machine, and gives the bytes of its [`Answer`]: what a receiver has its own pool run. What is
+/// no task of this program is an answer that says so.
+pub fn execute(task: Vec<u8>) -> Vec<u8> {
     let began = Instant::now();
     let mut reply = Reply::new(Vec::new(), 0, None, MAX_PAYLOAD);
-    let kind = run_task(request.task.as_slice().into(), &mut reply);
-    Answer {
-        kind: kind as u8,
-        payload: reply.bytes,
-        nanos: began.elapsed().as_nanos() as u64,
-    }
+    let kind = run_task(task.as_slice().into(), &mut reply);
+    let mut bytes = reply.bytes;
+    bytes.push(kind as u8);
+    bytes.extend_from_slice(&(began.elapsed().as_nanos() as u64).to_le_bytes());
+    bytes
 }
 
-/// As [`execute`], for a task whose function gets a context: these bytes, and their number among all contexts of the receiver.
-pub fn execute_with(context: &[u8], (number, mut request): (u64, Request)) -> Answer {
+/// As [`execute`], for a task whose function gets a context: these bytes.
+pub fn execute_with(context: &[u8], task: Vec<u8>) -> Vec<u8> {
     thread_local! {
         /// The contexts that this worker has, the one used last at the end.
         static KEPT: RefCell<VecDeque<u64>> = RefCell::default();
     }
-    let number = number | FOREIGN;
-    // The task names its context behind its token.
-    if let Some(field) = request.task.get_mut(TOKEN..TOKEN + 8) {
-        field.copy_from_slice(&number.to_le_bytes());
-    }
+    let Some(number) = context_number(&task) else {
+        return execute(task);
+    };
     let oldest = KEPT.with_borrow_mut(|kept| {
         if let Some(place) = kept.iter().position(|known| *known == number) {
             kept.rotate_left(place + 1);
@@ -151,7 +165,13 @@ pub fn execute_with(context: &[u8], (number, mut request): (u64, Request)) -> An
     if let Some(oldest) = oldest {
         contexts::forget(oldest);
     }
-    execute(request)
+    execute(task)
+}
+
+/// The number of its context, which a task names behind its token.
+fn context_number(task: &[u8]) -> Option<u64> {
+    let number = task.get(TOKEN..)?.first_chunk()?;
+    Some(u64::from_le_bytes(*number))
 }
 
 /// The bit that tells a context of another machine from those of the pool itself.
