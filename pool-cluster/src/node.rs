@@ -3,27 +3,30 @@
 //! For each client it has a session. A session that has not heard of its client for the time that the client has named is ended: what
 //! runs of it is stopped, so that the client may take the node for lost and have the tasks run elsewhere.
 
-use std::collections::{HashMap, VecDeque};
+// What it has for one client.
+mod session;
+
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_nats::Subscriber;
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
-use pool_core::{CancelHandle, Never, Pool, TaskError, WithContext};
+use pool_core::{Pool, TaskError};
 use pool_process::ProcessPool;
-use pool_process::remote::{self, Answer, Request};
+use pool_process::remote::Answer;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::build;
 use crate::bus::{Access, Assembler, Bus, bare};
 use crate::environment;
-use crate::link::Link;
-use crate::wire::{self, Event, Loss, NodeInfo, Order, RESEND, ToClient, ToNode, What};
+use crate::wire::{self, Event, Loss, NodeInfo, RESEND, ToClient, ToNode, What};
+
+use session::{Finished, Session};
 
 /// The variable that makes a node of a program: the server's address.
 pub(crate) const NODE: &str = "POOL_NODE";
@@ -144,41 +147,6 @@ fn run(plan: Plan) -> Result<(), String> {
     outcome
 }
 
-/// A client, as the node knows it.
-struct Session {
-    link: Link,
-    contact: Duration,
-    heard: Instant,
-    /// Tasks that no worker is free for.
-    waiting: VecDeque<Task>,
-    /// What can stop the tasks that were handed to workers.
-    running: HashMap<u64, CancelHandle>,
-    /// Contexts, by the client's numbers.
-    contexts: HashMap<u64, Context>,
-    /// It is to end: no more tasks start.
-    is_ending: bool,
-}
-
-struct Task {
-    number: u64,
-    request: Request,
-    is_timed: bool,
-}
-
-/// A context of a client, with its number on this node.
-struct Context {
-    number: u64,
-    view: WithContext<'static, ProcessPool, [u8]>,
-}
-
-/// A task has ended.
-struct Finished {
-    client: u64,
-    session: u64,
-    task: u64,
-    outcome: Result<Vec<u8>, TaskError<Never>>,
-}
-
 struct Node {
     info: NodeInfo,
     bus: Bus,
@@ -287,15 +255,9 @@ impl Node {
         match message {
             ToNode::Hello { client, contact } => {
                 if !self.info.is_draining {
-                    self.sessions.entry(client).or_insert_with(|| Session {
-                        link: Link::new(wire::unique()),
-                        contact: contact.max(Duration::from_millis(100)),
-                        heard: Instant::now(),
-                        waiting: VecDeque::new(),
-                        running: HashMap::new(),
-                        contexts: HashMap::new(),
-                        is_ending: false,
-                    });
+                    self.sessions
+                        .entry(client)
+                        .or_insert_with(|| Session::new(contact));
                 }
                 self.greet(client);
             }
@@ -487,124 +449,6 @@ impl Node {
     fn is_drained(&self) -> bool {
         let is_done = |session: &Session| session.is_ending || session.link.is_confirmed();
         self.running == 0 && self.sessions.values().all(is_done)
-    }
-}
-
-impl Session {
-    fn obey(&mut self, pool: &'static ProcessPool, number: u64, order: Order, is_draining: bool) {
-        match order {
-            Order::Run { .. } if is_draining => {
-                self.link.push(&Event {
-                    task: number,
-                    what: What::Returned,
-                });
-            }
-            Order::Run { request, is_timed } => self.waiting.push_back(Task {
-                number,
-                request,
-                is_timed,
-            }),
-            Order::Context {
-                number: name,
-                bytes,
-            } => {
-                let context = Context {
-                    // The number of the order, too, is unlike that of any other context of this client.
-                    number: self.link.session() << 24 | (number & 0xff_ffff),
-                    view: pool.with_arc(Arc::<[u8]>::from(bytes)),
-                };
-                self.contexts.insert(name, context);
-            }
-            Order::Forget { number } => {
-                self.contexts.remove(&number);
-            }
-            Order::Stop { task } => {
-                if let Some(place) = self
-                    .waiting
-                    .iter()
-                    .position(|waiting| waiting.number == task)
-                {
-                    self.waiting.remove(place);
-                    self.link.push(&Event {
-                        task,
-                        what: What::Stopped,
-                    });
-                } else if let Some(handle) = self.running.get(&task) {
-                    // Its end is told by its callback, whatever this says.
-                    handle.cancel();
-                }
-            }
-        }
-    }
-
-    fn refuse(&mut self, task: u64, why: &str) {
-        self.link.push(&Event {
-            task,
-            what: What::Refused(why.to_owned()),
-        });
-    }
-
-    /// Hands a task to the workers; false where they cannot run it.
-    fn start(
-        &mut self,
-        pool: &'static ProcessPool,
-        client: u64,
-        task: Task,
-        finished: &UnboundedSender<Finished>,
-    ) -> bool {
-        let Task {
-            number,
-            request,
-            is_timed,
-        } = task;
-        let submitted = match request.context {
-            None => pool.call(remote::execute, request.into_task(None)).submit(),
-            Some(name) => match self.contexts.get(&name) {
-                Some(context) => {
-                    let task = request.into_task(Some(context.number));
-                    context.view.call(remote::execute_with, task).submit()
-                }
-                None => {
-                    self.refuse(number, "its context is not there");
-                    return false;
-                }
-            },
-        };
-        let handle = match submitted {
-            Ok(handle) => handle,
-            Err(error) => {
-                self.refuse(number, &error.to_string());
-                return false;
-            }
-        };
-        self.running.insert(number, handle.cancel_handle());
-        if is_timed {
-            self.link.push(&Event {
-                task: number,
-                what: What::Started,
-            });
-        }
-        let (finished, session) = (finished.clone(), self.link.session());
-        handle.add_done_callback(move |outcome| {
-            // The receiver lives as long as the node.
-            let _ = finished.send(Finished {
-                client,
-                session,
-                task: number,
-                outcome,
-            });
-        });
-        true
-    }
-
-    /// Stops everything; what is said from now on is that it has ended.
-    fn end(&mut self) {
-        self.is_ending = true;
-        self.waiting.clear();
-        self.contexts.clear();
-        for handle in self.running.values() {
-            handle.cancel();
-        }
     }
 }
 
