@@ -1,10 +1,12 @@
 //! The configuration of a pool.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use crate::backends::StartError;
+use crate::observer::{Observed, Observer};
 use crate::queue::Pace;
 use crate::timers::Timers;
 
@@ -19,6 +21,7 @@ pub struct Config {
     pub(crate) timers: Timers,
     pub(crate) panic_hook: bool,
     pub(crate) warn_on_drop: bool,
+    pub(crate) observed: Observed,
     reach: Option<usize>,
     spin: Option<Duration>,
 }
@@ -31,6 +34,7 @@ impl Default for Config {
             timers: Timers::real(),
             panic_hook: true,
             warn_on_drop: true,
+            observed: Observed::default(),
             reach: None,
             spin: None,
         }
@@ -78,6 +82,20 @@ impl Config {
             warn_on_drop: warn,
             ..self
         }
+    }
+
+    /// Who is told what workers and tasks do.
+    #[must_use]
+    pub fn observer(self, observer: Arc<dyn Observer>) -> Self {
+        Config {
+            observed: Observed::by(observer),
+            ..self
+        }
+    }
+
+    /// The observer, for the backend, which tells it what its workers do.
+    pub fn observed(&self) -> &Observed {
+        &self.observed
     }
 
     /// How many units each worker takes at once, whatever its tasks take: for tests.

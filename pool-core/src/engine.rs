@@ -66,7 +66,12 @@ impl<B: Backend> Engine<B> {
             // It waits by means of its own.
             pace.spin = None;
         }
-        let shared = Arc::new(PoolShared::new(config.timers, pace.spin, backend.assist()));
+        let shared = Arc::new(PoolShared::new(
+            config.timers,
+            pace.spin,
+            backend.assist(),
+            config.observed,
+        ));
         let queue = Arc::new(Queue::new(size, bound, shared.pool, pace));
         if let Err(error) = backend.start(&queue) {
             // The workers that were started find nothing to do, and leave.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::job::JobCell;
+use crate::observer::Observed;
 use crate::shared::PoolShared;
 use crate::timers::Timers;
 use crate::unit::{AsJob, Job};
@@ -21,5 +22,10 @@ impl AsJob for dyn Queued {
 
 /// What the jobs of a pool share, without a pool.
 pub(crate) fn shared() -> Arc<PoolShared> {
-    Arc::new(PoolShared::new(Timers::real(), None, None))
+    Arc::new(PoolShared::new(
+        Timers::real(),
+        None,
+        None,
+        Observed::default(),
+    ))
 }

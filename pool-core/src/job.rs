@@ -19,7 +19,7 @@ use std::fmt;
 use std::ops::Range;
 use std::panic::Location;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use once_cell::race::OnceBox;
 
@@ -28,6 +28,7 @@ use crate::cancel::{Early, EndEarly, Withdraw, end_early};
 use crate::contained::Contained;
 use crate::error::{DeadlineExceeded, TaskError};
 use crate::limits::{LimitOptions, Limits};
+use crate::observer::{TaskEnd, TaskInfo};
 use crate::options::{MoreOptions, SubmitOptions};
 use crate::outcome::{Awaited, Outcome, Progress};
 use crate::panics;
@@ -37,9 +38,9 @@ use crate::stats::{counts, in_words};
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::task::Task;
 use crate::task_state::{Published, TaskState};
-use crate::thread_state::{self, Interrupt, Interruptible};
+use crate::thread_state::{self, Interrupt, Interruptible, Worker, current_worker};
 use crate::unit::{HandedOut, Job, Name, TaskId, Unclaimed, Unit};
-use crate::work::{Single, Work, sealed};
+use crate::work::{Single, UnitError, Work, sealed};
 
 type Plan<T, E> = Option<Box<MoreOptions<T, E>>>;
 
@@ -87,7 +88,7 @@ impl<W: Work + 'static> JobCell<W> {
             shared: shared.clone(),
             id: shared.number(),
             place,
-            state: TaskState::new(work.units(), on_stack),
+            state: TaskState::new(work.units(), on_stack, shared.observed.is_there()),
             rest,
             work: Contained::new(work),
         };
@@ -238,53 +239,58 @@ impl<W: Work + 'static> JobCell<W> {
     ///
     /// When the unit is another job's.
     pub fn run(&self, unit: Unit) {
-        self.run_units(unit, &MoreUnits::NONE);
+        let count = self.run_units(unit, &MoreUnits::NONE);
+        debug_assert_eq!(count, 1);
     }
 
-    /// Runs a unit on the calling thread, and then `more`; a panic of the task becomes its error.
+    /// Runs a unit on the calling thread, and then `more`; how many they were. A panic of the task becomes its error.
     ///
     /// # Panics
     ///
     /// When a unit is another job's.
-    pub fn run_units(&self, unit: Unit, more: &MoreUnits<'_>) {
+    pub fn run_units(&self, unit: Unit, more: &MoreUnits<'_>) -> usize {
         self.check(&unit);
         assert!(more.are_of(self.called()), "more units are another job's");
         if self.state.needs_care() {
-            return self.run_with_care(unit.index(), more);
+            return self.run_with_care(Some(unit.index()), more);
         }
         // What is to be cared for from now on is run one by one.
         let mut next = || match self.state.needs_care() {
             true => None,
             false => more.take(),
         };
-        let mut failed = |unit, error: TaskError<W::Raised>| {
-            self.record(error.in_unit(self.work.items(unit)));
+        let mut failed = |unit, error: UnitError<W::Raised>| {
+            if let UnitError::Of(error) = error {
+                self.record(error.in_unit(self.work.items(unit)));
+            }
         };
         // SAFETY: units are made once and consumed here: they were neither run nor stored before.
         let count = unsafe { self.work.run(unit.index(), &mut next, &mut failed) };
         self.leave(count);
-        if self.state.needs_care()
-            && let Some(index) = more.take()
-        {
-            self.run_with_care(index, more);
+        match self.state.needs_care() {
+            true => count + self.run_with_care(more.take(), more),
+            false => count,
         }
     }
 
     /// Runs units that have a deadline, or tell of their end, or may not be wanted, one by one. Called by `run_units`, which consumes the
     /// first.
     #[cold]
-    fn run_with_care(&self, first: usize, more: &MoreUnits<'_>) {
-        let mut next = Some(first);
+    fn run_with_care(&self, mut next: Option<usize>, more: &MoreUnits<'_>) -> usize {
+        let mut count = 0;
         while let Some(index) = next {
             self.run_one_with_care(index);
+            count += 1;
             next = more.take();
         }
+        count
     }
 
     fn run_one_with_care(&self, index: usize) {
         if self.state.is_unwanted() {
             return self.leave(1);
         }
+        let observed = self.observe_start(index);
         let exceeded = self.start(index);
         let mut error = None;
         let mut failed = |_, failure| error = Some(failure);
@@ -294,15 +300,39 @@ impl<W: Work + 'static> JobCell<W> {
             Some(exceeded) => thread_state::with_deadline(exceeded, run),
             None => run(),
         };
+        if let Some(observed) = observed {
+            self.observe_end(observed, error.as_ref());
+        }
         if self.limits().is_some_and(|limits| limits.end(index)) {
             // The unit has ended at its deadline.
             panics::contain(|| drop(error));
             return;
         }
-        if let Some(error) = error {
+        if let Some(UnitError::Of(error)) = error {
             self.record(error.in_unit(self.work.items(index)));
         }
         self.leave(1);
+    }
+
+    /// Tells the observer, if there is one, that the calling worker starts a unit.
+    fn observe_start(&self, index: usize) -> Option<(Worker, TaskInfo, Instant)> {
+        let observed = &self.shared.observed;
+        let worker = observed.is_there().then(current_worker).flatten()?;
+        let task = self.info(index);
+        observed.tell(|observer| observer.task_started(&worker, &task));
+        Some((worker, task, Instant::now()))
+    }
+
+    /// Tells the observer that a unit has ended.
+    fn observe_end(
+        &self,
+        (worker, task, started): (Worker, TaskInfo, Instant),
+        error: Option<&UnitError<W::Raised>>,
+    ) {
+        let took = started.elapsed();
+        let end = error.map_or(TaskEnd::Done, UnitError::end);
+        let observed = &self.shared.observed;
+        observed.tell(|observer| observer.task_ended(&worker, &task, end, took));
     }
 
     /// A unit starts: its deadline runs, if it has one. What comes back is true once that has passed.
@@ -588,6 +618,10 @@ impl<W: Work + 'static> Job for JobCell<W> {
     fn attempts(&self, unit: &Unit) -> u32 {
         let limits = self.limits();
         limits.map_or(1, |limits| limits.attempts(unit.index()))
+    }
+
+    fn info(&self, unit: usize) -> TaskInfo {
+        TaskInfo::new(self.id.0, self.work.items(unit), self.place)
     }
 
     fn started(&self, unit: usize) {

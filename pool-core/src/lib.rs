@@ -62,6 +62,16 @@ mod spin;
 // What the calling thread is to a pool.
 mod thread_state;
 
+// What a worker has done.
+mod worker_stats;
+
+// Who is told what workers and tasks do.
+mod observer;
+
+// Spans of what tasks do.
+#[cfg(feature = "tracing")]
+mod tracing_observer;
+
 // To end a call before its work is done.
 mod cancel;
 
@@ -174,6 +184,7 @@ pub use error::{
 pub use handle::{AsyncResult, Submitted};
 pub use imap::{Imap, Input, Results};
 pub use lifecycle::Phase;
+pub use observer::{Observer, TaskEnd, TaskInfo, WorkerEnd};
 pub use outcome::Progress;
 pub use pool::{Pool, RunError, WithContext};
 pub use report::Report;
@@ -184,7 +195,10 @@ pub use submit_async::SubmitAsync;
 pub use task::{StarFn, StarFnWith, Tuple};
 pub use thread_state::{Worker, cancelled, current_worker, worker_state};
 pub use timers::Timers;
+#[cfg(feature = "tracing")]
+pub use tracing_observer::TracingObserver;
 pub use value::{ContextValue, Portable};
+pub use worker_stats::WorkerStats;
 
 /// What nearly every program that uses a pool names: `use pool_core::prelude::*`.
 pub mod prelude {
@@ -208,9 +222,10 @@ pub mod backend {
     pub use crate::fork::{OwnerProcess, PerProcess, end_copy};
     pub use crate::imap::ImapOptions;
     pub use crate::job::JobCell;
+    pub use crate::observer::Observed;
     pub use crate::options::SubmitOptions;
     pub use crate::panics::{catch, install_hook};
-    pub use crate::queue::{Claim, Pace, Queue, Taken, Taker, WorkerSlot};
+    pub use crate::queue::{Claim, Pace, Queue, Taken, Taker, WaitMeter, WorkerSlot};
     pub use crate::range::MoreUnits;
     pub use crate::settled::{ItemResult, Settled};
     pub use crate::shared::{Assist, UnitStop};
@@ -224,7 +239,7 @@ pub mod backend {
     pub use crate::timers::{Alarm, Armed, TimeSource};
     pub use crate::unit::{AsJob, HandedOut, Job, TaskId, Unclaimed, Unit};
     pub use crate::wait_group::{Deadline, WaitGroup, WaitGroupGuard};
-    pub use crate::work::{Batch, Items, Single, Work};
+    pub use crate::work::{Batch, Items, Single, UnitError, Work};
 }
 
 // The examples of the package's own page.

@@ -29,6 +29,9 @@ use crate::unit::{AsJob, Unit};
 // How many units a worker takes at once.
 mod pace;
 
+// How long a worker has waited.
+mod meter;
+
 // Where workers take units.
 mod head;
 
@@ -56,6 +59,7 @@ mod models;
 pub(crate) use bound::Turn;
 use head::Inner;
 pub(crate) use head::Source;
+pub use meter::WaitMeter;
 use own::Slot;
 pub use pace::Pace;
 use tail::Tail;

@@ -9,6 +9,7 @@ use crate::callback_thread::CallbackThread;
 use crate::cancel::Withdraw;
 use crate::error::PoolError;
 use crate::fork::OwnerProcess;
+use crate::observer::Observed;
 use crate::readers::Readers;
 use crate::stats::Counters;
 use crate::timers::Timers;
@@ -58,6 +59,7 @@ pub(crate) struct PoolShared {
     pub(crate) spin: Option<Duration>,
     /// What those who wait do before they sleep, if there is anything.
     pub(crate) assist: Option<Arc<dyn Assist>>,
+    pub(crate) observed: Observed,
     /// The pool, once it has started and while it is there.
     early_ends: OnceLock<Weak<dyn EarlyEnds>>,
     /// The process whose pool it is.
@@ -70,6 +72,7 @@ impl PoolShared {
         timers: Timers,
         spin: Option<Duration>,
         assist: Option<Arc<dyn Assist>>,
+        observed: Observed,
     ) -> PoolShared {
         static POOLS: AtomicU64 = AtomicU64::new(1);
         let pool = POOLS.fetch_add(1, Ordering::Relaxed);
@@ -81,6 +84,7 @@ impl PoolShared {
             readers: Readers::default(),
             spin,
             assist,
+            observed,
             early_ends: OnceLock::new(),
             owner: OwnerProcess::current(),
             tasks: AtomicU64::new(0),

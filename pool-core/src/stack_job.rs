@@ -17,8 +17,9 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::{CodecError, Never, TaskError};
+use crate::observer::TaskEnd;
 use crate::panics;
-use crate::work::{Work, sealed};
+use crate::work::{UnitError, Work, sealed};
 
 /// Work on the caller's stack, and the first error of its units.
 pub(crate) struct StackJob<W: Work> {
@@ -28,18 +29,32 @@ pub(crate) struct StackJob<W: Work> {
 
 /// Work on a stack as the workers see it.
 trait OnStack: Sync {
-    /// Runs a unit, and then each that `next` yields; how many they were.
+    /// Runs a unit, and then each that `next` yields; how many they were. `failed` is told how those have ended that fail.
     ///
     /// # Safety
     ///
     /// As for [`Work::run`].
-    unsafe fn run(&self, unit: usize, next: &mut dyn FnMut() -> Option<usize>) -> usize;
+    unsafe fn run(
+        &self,
+        unit: usize,
+        next: &mut dyn FnMut() -> Option<usize>,
+        failed: &mut dyn FnMut(usize, TaskEnd),
+    ) -> usize;
     fn items(&self, unit: usize) -> Option<Range<usize>>;
 }
 
 impl<W: Work> OnStack for StackJob<W> {
-    unsafe fn run(&self, unit: usize, next: &mut dyn FnMut() -> Option<usize>) -> usize {
-        let mut failed = |unit, error: TaskError<W::Raised>| {
+    unsafe fn run(
+        &self,
+        unit: usize,
+        next: &mut dyn FnMut() -> Option<usize>,
+        failed: &mut dyn FnMut(usize, TaskEnd),
+    ) -> usize {
+        let mut failed = |unit, error: UnitError<W::Raised>| {
+            failed(unit, error.end());
+            let UnitError::Of(error) = error else {
+                return;
+            };
             let error = error.in_unit(self.work.items(unit));
             let mut first = self.error.lock().unwrap_or_else(PoisonError::into_inner);
             let later = match &*first {
@@ -146,10 +161,11 @@ impl Work for Borrowed {
         &self,
         unit: usize,
         next: &mut dyn FnMut() -> Option<usize>,
-        _failed: &mut dyn FnMut(usize, TaskError),
+        failed: &mut dyn FnMut(usize, UnitError<Never>),
     ) -> usize {
+        let mut failed = |unit, end| failed(unit, UnitError::Kept(end));
         // SAFETY: the caller owns the units, so they have not ended, and the caller whose stack the job is on waits for it.
-        unsafe { (*self.job).run(unit, next) }
+        unsafe { (*self.job).run(unit, next, &mut failed) }
     }
 
     unsafe fn store(&self, _unit: usize, output: Never) -> Result<(), CodecError> {

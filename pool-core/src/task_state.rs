@@ -105,9 +105,10 @@ impl fmt::Debug for Waiting {
 
 impl TaskState {
     #[inline]
-    pub(crate) fn new(units: usize, on_stack: bool) -> TaskState {
+    pub(crate) fn new(units: usize, on_stack: bool, watched: bool) -> TaskState {
+        let flag = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
         TaskState {
-            word: AtomicU32::new(if on_stack { ON_STACK } else { 0 }),
+            word: AtomicU32::new(flag(on_stack, ON_STACK) | flag(watched, WATCHED)),
             // A cut has no more chunks.
             left: AtomicU32::new(u32::try_from(units).unwrap_or(u32::MAX)),
             waiters: OnceBox::new(),

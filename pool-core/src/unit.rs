@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::observer::TaskInfo;
 use crate::task_state::TaskState;
 use crate::thread_state::Interruptible;
 use crate::work::sealed;
@@ -204,6 +205,12 @@ pub trait Job: sealed::Sealed + Interruptible + Send + Sync {
     fn try_again(&self, unit: &Unit) -> Option<Duration>;
     /// How often a unit was tried so far.
     fn attempts(&self, unit: &Unit) -> u32;
+    /// The unit with this index, as an [`Observer`](crate::Observer) is told of it.
+    ///
+    /// # Panics
+    ///
+    /// When there is none with this index, and of work on a caller's stack possibly after the last unit has ended.
+    fn info(&self, unit: usize) -> TaskInfo;
     /// The unit with this index has started: from now on its deadline runs, if it has one. Called with no lock held. A thread that
     /// runs a unit by [`JobCell::run`](crate::backend::JobCell::run) need not call it.
     fn started(&self, unit: usize);

@@ -16,6 +16,7 @@ use std::mem;
 use std::ops::Range;
 
 use crate::error::{CodecError, TaskError};
+use crate::observer::TaskEnd;
 use crate::panics;
 use crate::task::Task;
 
@@ -61,7 +62,7 @@ pub trait Work: sealed::Sealed + Send + Sync {
         &self,
         unit: usize,
         next: &mut dyn FnMut() -> Option<usize>,
-        failed: &mut dyn FnMut(usize, TaskError<Self::Raised>),
+        failed: &mut dyn FnMut(usize, UnitError<Self::Raised>),
     ) -> usize;
 
     /// Keeps what a unit yielded elsewhere; a chunk of the wrong length is refused.
@@ -104,6 +105,32 @@ pub trait Work: sealed::Sealed + Send + Sync {
     #[doc(hidden)]
     unsafe fn errors(&self) -> Vec<TaskError<String>> {
         Vec::new()
+    }
+}
+
+/// Why a unit that was run in place has failed.
+#[derive(Debug)]
+pub enum UnitError<E> {
+    /// The error, for the job.
+    Of(TaskError<E>),
+    /// The caller on whose stack the work lies has the error.
+    Kept(TaskEnd),
+}
+
+impl<E> UnitError<E> {
+    /// As an observer is told of it.
+    pub(crate) fn end(&self) -> TaskEnd {
+        match self {
+            UnitError::Of(TaskError::Panicked(_)) => TaskEnd::Panicked,
+            UnitError::Of(_) => TaskEnd::Failed,
+            UnitError::Kept(end) => *end,
+        }
+    }
+}
+
+impl<E> From<TaskError<E>> for UnitError<E> {
+    fn from(error: TaskError<E>) -> Self {
+        UnitError::Of(error)
     }
 }
 
@@ -192,7 +219,7 @@ where
         &self,
         unit: usize,
         _next: &mut dyn FnMut() -> Option<usize>,
-        failed: &mut dyn FnMut(usize, TaskError<T::Raised>),
+        failed: &mut dyn FnMut(usize, UnitError<T::Raised>),
     ) -> usize {
         // SAFETY: the caller owns the one unit; the reference ends before the task runs.
         let slot = unsafe { mem::replace(&mut *self.0.get(), Slot::Empty) };
@@ -200,8 +227,8 @@ where
             match panics::catch(|| task.run()) {
                 // SAFETY: as above; the task may have run long, but the unit is still the caller's, and the slot is empty.
                 Ok(Ok(value)) => unsafe { self.0.get().write(Slot::Value(value)) },
-                Ok(Err(raised)) => failed(unit, TaskError::raised(raised)),
-                Err(panic) => failed(unit, TaskError::Panicked(Box::new(panic))),
+                Ok(Err(raised)) => failed(unit, TaskError::raised(raised).into()),
+                Err(panic) => failed(unit, TaskError::Panicked(Box::new(panic)).into()),
             }
         }
         1

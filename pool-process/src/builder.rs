@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pool_core::backend::{Config, Engine, FnAddress};
-use pool_core::{CodecError, Portable, StartError, Timers};
+use pool_core::{CodecError, Observer, Portable, StartError, Timers};
 
 use crate::environment::{Environment, Overrides};
 use crate::output::Output;
@@ -467,6 +467,43 @@ impl Builder {
         }
     }
 
+    /// Tells this observer what the pool's workers and tasks do (default: nobody), in this process, on whatever thread of it hears of
+    /// that. With one, the pool is woken by the start of each task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_process::Pool;
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use pool_process::{Observer, ProcessPool, Worker, WorkerEnd};
+    ///
+    /// #[derive(Default)]
+    /// struct Deaths(AtomicUsize);
+    ///
+    /// impl Observer for Deaths {
+    ///     fn worker_ended(&self, _: &Worker, end: WorkerEnd) {
+    ///         if end == WorkerEnd::Lost {
+    ///             self.0.fetch_add(1, Ordering::Relaxed);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let deaths = Arc::new(Deaths::default());
+    /// let pool = ProcessPool::builder().size(1).observer(deaths.clone()).build()?;
+    /// assert!(pool.apply(|code: i32| -> () { std::process::exit(code) }, 3).is_err());
+    /// pool.close();
+    /// pool.join()?;
+    /// assert_eq!(deaths.0.load(Ordering::Relaxed), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn observer(self, observer: Arc<dyn Observer>) -> Self {
+        Builder {
+            config: self.config.observer(observer),
+            ..self
+        }
+    }
+
     /// How many bytes of address space each worker gets (default: as many as this process). To allocate more fails in the task, which
     /// mostly aborts its worker: [`TaskError::WorkerLost`](crate::TaskError::WorkerLost) says that there was a limit.
     ///
@@ -707,7 +744,8 @@ impl Builder {
             shared_memory: self.shared_memory && self.output == Output::Inherit,
             shared_payload: self.shared_payload,
             pace,
-            stats: Arc::default(),
+            numbers: Arc::default(),
+            observed: self.config.observed().clone(),
         };
         Ok(ProcessPool(Engine::start(
             Processes::new(plan)?,

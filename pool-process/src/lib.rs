@@ -47,12 +47,15 @@ mod unsupported;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 pub use unsupported::{Builder, NoJob, ProcessPool, Processes, init};
 
+#[cfg(feature = "tracing")]
+pub use pool_core::TracingObserver;
 pub use pool_core::{
     AsCompleted, AsyncResult, Call, CancelHandle, CancelToken, Cause, CodecError, ContextValue,
-    DeadlineExceeded, Each, Imap, Input, JoinAsync, Never, Panic, Phase, Pool, PoolError, Portable,
-    Progress, Report, Results, RunError, StartError, SubmitAsync, Submitted, TaskError, TaskStats,
-    TimedOut, Timers, TrySubmitError, UnhandledError, WithContext, Worker, WorkerLost,
-    as_completed, cancelled, current_worker, wait_any, worker_state,
+    DeadlineExceeded, Each, Imap, Input, JoinAsync, Never, Observer, Panic, Phase, Pool, PoolError,
+    Portable, Progress, Report, Results, RunError, StartError, SubmitAsync, Submitted, TaskEnd,
+    TaskError, TaskInfo, TaskStats, TimedOut, Timers, TrySubmitError, UnhandledError, WithContext,
+    Worker, WorkerEnd, WorkerLost, WorkerStats, as_completed, cancelled, current_worker, wait_any,
+    worker_state,
 };
 
 /// What nearly every program that uses a process pool names: `use pool_process::prelude::*`.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use pool_core::backend::{
     Backend, Batch, Deadline, FnCall, JobCell, LocalBackend, PortableFn, Queue, Single, Work,
 };
-use pool_core::{Portable, StartError};
+use pool_core::{Portable, StartError, WorkerStats};
 
 use crate::initializer::Settings;
 use crate::job::ThreadJob;
@@ -32,6 +32,12 @@ impl Threads {
     pub(crate) fn thread_counts(&self) -> (usize, usize) {
         let workers = lock(&self.workers).clone();
         workers.map_or((0, 0), |workers| workers.counts())
+    }
+
+    /// What the workers in each place have done.
+    pub(crate) fn worker_stats(&self) -> Vec<WorkerStats> {
+        let workers = lock(&self.workers).clone();
+        workers.map_or_else(Vec::new, |workers| workers.stats())
     }
 }
 

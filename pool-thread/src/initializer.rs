@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use pool_core::Timers;
-use pool_core::backend::catch;
+use pool_core::backend::{Observed, catch};
 
 /// Makes the state of a worker, or returns the message of an error.
 type Make = dyn Fn() -> Result<Box<dyn Any>, String> + Send + Sync;
@@ -68,6 +68,7 @@ pub(crate) struct Settings {
     pub(crate) worker_exit: Option<WorkerExit>,
     pub(crate) max_tasks: Option<NonZeroUsize>,
     pub(crate) timers: Timers,
+    pub(crate) observed: Observed,
     /// The limit on compensation threads.
     pub(crate) compensation_threads: usize,
     /// Bytes of each worker's stack, if it was set.
@@ -81,6 +82,7 @@ impl Default for Settings {
             worker_exit: None,
             max_tasks: None,
             timers: Timers::default(),
+            observed: Observed::default(),
             compensation_threads: COMPENSATION_THREADS,
             stack_size: None,
         }

@@ -5,16 +5,16 @@ use pool_core::backend::{AsJob, Job, JobCell, MoreUnits, Unit, Work};
 
 /// A job that a thread of this process can run.
 pub trait ThreadJob: Job {
-    /// Runs a unit, and then more of the same job. A panic becomes the error of its job.
-    fn run_units(&self, unit: Unit, more: &MoreUnits<'_>);
+    /// Runs a unit, and then more of the same job; how many they were. A panic becomes the error of its job.
+    fn run_units(&self, unit: Unit, more: &MoreUnits<'_>) -> usize;
 
     /// Fails one unit that no worker can run.
     fn fail_unit(&self, unit: Unit, error: TaskError);
 }
 
 impl<W: Work + 'static> ThreadJob for JobCell<W> {
-    fn run_units(&self, unit: Unit, more: &MoreUnits<'_>) {
-        JobCell::run_units(self, unit, more);
+    fn run_units(&self, unit: Unit, more: &MoreUnits<'_>) -> usize {
+        JobCell::run_units(self, unit, more)
     }
 
     fn fail_unit(&self, unit: Unit, error: TaskError) {

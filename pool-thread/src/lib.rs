@@ -51,6 +51,8 @@ mod initializer;
 
 mod stats;
 
+mod places;
+
 mod workers;
 
 mod backend;
@@ -68,12 +70,15 @@ pub use builder::Builder;
 pub use closures::{ClosureEach, ClosureEachOk};
 pub use job::ThreadJob;
 pub use pool::{Scope, ThreadPool};
+#[cfg(feature = "tracing")]
+pub use pool_core::TracingObserver;
 pub use pool_core::{
     AsCompleted, AsyncResult, Call, CancelHandle, CancelToken, Cause, CodecError, ContextValue,
-    DeadlineExceeded, Each, Imap, Input, JoinAsync, Never, Panic, Phase, Pool, PoolError, Portable,
-    Progress, Report, Results, RunError, ScopedResult, StartError, SubmitAsync, Submitted,
-    TaskError, TaskStats, TimedOut, Timers, TrySubmitError, UnhandledError, WithContext, Worker,
-    WorkerLost, as_completed, cancelled, current_worker, wait_any, worker_state,
+    DeadlineExceeded, Each, Imap, Input, JoinAsync, Never, Observer, Panic, Phase, Pool, PoolError,
+    Portable, Progress, Report, Results, RunError, ScopedResult, StartError, SubmitAsync,
+    Submitted, TaskEnd, TaskError, TaskInfo, TaskStats, TimedOut, Timers, TrySubmitError,
+    UnhandledError, WithContext, Worker, WorkerEnd, WorkerLost, WorkerStats, as_completed,
+    cancelled, current_worker, wait_any, worker_state,
 };
 pub use process::{Process, ProcessError};
 pub use stats::Stats;

@@ -77,6 +77,9 @@ impl ThreadPool {
     /// assert_eq!(pool.apply(|x| x + 1, 1)?, 2);
     /// let stats = pool.stats();
     /// assert_eq!((stats.workers, stats.tasks.submitted), (2, 1));
+    /// for worker in stats.per_worker {
+    ///     println!("{}: {} tasks in {:?}, idle for {:?}", worker.index, worker.tasks, worker.working, worker.waiting);
+    /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stats(&self) -> Stats {
@@ -88,6 +91,7 @@ impl ThreadPool {
             tasks: self.0.task_stats(),
             workers,
             started,
+            per_worker: self.0.backend().worker_stats(),
         }
     }
 

@@ -18,10 +18,11 @@ use pool_core::backend::{
     BlockHook, Deadline, Interruptible, Queue, Taken, WaitGroup, WorkerGuard, WorkerSlot,
     thread_builder,
 };
-use pool_core::{Cause, Phase, StartError, TaskError, Worker, WorkerLost};
+use pool_core::{Cause, Phase, StartError, TaskError, Worker, WorkerEnd, WorkerLost, WorkerStats};
 
 use crate::initializer::Settings;
 use crate::job::ThreadJob;
+use crate::places::{Meter, Places};
 
 /// How often a worker calls an initializer that fails.
 const TRIES: u32 = 5;
@@ -42,6 +43,7 @@ pub(crate) struct Workers {
     /// Whether a worker has ever waited for its own pool.
     compensates: AtomicBool,
     counts: Mutex<Counts>,
+    places: Places,
 }
 
 /// How many threads are in which state.
@@ -92,6 +94,7 @@ impl Workers {
                 able: queue.size(),
                 ..Counts::default()
             }),
+            places: Places::default(),
         })
     }
 
@@ -103,6 +106,11 @@ impl Workers {
     /// The number of threads that live, and of threads that were ever started.
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.running.count(), self.started.load(Ordering::Relaxed))
+    }
+
+    /// What the workers of each slot have done.
+    pub(crate) fn stats(&self) -> Vec<WorkerStats> {
+        self.places.stats(|meter| self.queue.waited(meter))
     }
 
     /// Waits until every thread has ended; false if the deadline passes first.
@@ -145,17 +153,10 @@ impl Workers {
     /// Runs a worker until it exits.
     fn run(self: &Arc<Self>, index: usize, number: usize) {
         loop {
-            let guard = self.enter(index, number);
+            let worker = worker(index, number);
+            let guard = self.enter(worker.clone());
             let exit = match self.initialize(&guard) {
-                Ok(()) => {
-                    let exit = self.run_units(index);
-                    if let Some(worker_exit) = &self.settings.worker_exit
-                        && self.queue.phase() != Phase::Terminated
-                    {
-                        worker_exit.run();
-                    }
-                    exit
-                }
+                Ok(()) => self.serve(worker),
                 Err(error) => self.fail_units(index, &error),
             };
             drop(guard);
@@ -169,11 +170,31 @@ impl Workers {
         }
     }
 
+    /// Runs units until the worker exits; its initializer has succeeded.
+    fn serve(&self, worker: Worker) -> Exit {
+        let (index, observed) = (worker.index, &self.settings.observed);
+        observed.tell(|observer| observer.worker_started(&worker));
+        let meter = self.places.enter(worker.clone());
+        let exit = self.run_units(index, &meter);
+        let waited = self.queue.waited(&meter.waits);
+        let end = match exit {
+            Exit::Done => WorkerEnd::Left,
+            Exit::MaxTasks => WorkerEnd::Replaced,
+        };
+        self.places.leave(index, waited, end == WorkerEnd::Replaced);
+        observed.tell(|observer| observer.worker_ended(&worker, end));
+        if let Some(worker_exit) = &self.settings.worker_exit
+            && self.queue.phase() != Phase::Terminated
+        {
+            worker_exit.run();
+        }
+        exit
+    }
+
     /// Marks the calling thread as a worker.
-    fn enter(self: &Arc<Self>, index: usize, number: usize) -> WorkerGuard {
-        let name = format!("ThreadPoolWorker-{number}");
-        let pid = std::process::id();
-        let guard = WorkerGuard::enter(self.queue.pool(), Worker { name, index, pid });
+    fn enter(self: &Arc<Self>, worker: Worker) -> WorkerGuard {
+        let index = worker.index;
+        let guard = WorkerGuard::enter(self.queue.pool(), worker);
         let workers = self.clone();
         guard.set_block_hook(Arc::new(SlotHook { workers, index }));
         guard
@@ -215,9 +236,9 @@ impl Workers {
     }
 
     /// Runs units until there are none for this thread, or until it has run `max_tasks`.
-    fn run_units(&self, index: usize) -> Exit {
+    fn run_units(&self, index: usize, meter: &Meter) -> Exit {
         let mut left = self.settings.max_tasks.map(std::num::NonZeroUsize::get);
-        let mut taker = self.queue.taker(WorkerSlot(index));
+        let mut taker = self.queue.taker(WorkerSlot(index)).metered(&meter.waits);
         let is_superfluous = Cell::new(false);
         while left != Some(0) {
             let Some(taken) = taker.next_unless(|| {
@@ -234,7 +255,7 @@ impl Workers {
             };
             // Once a worker has waited for its own pool, each unit is asked for: this thread may be superfluous.
             let more = taken.more.until(&self.compensates);
-            taken.job.run_units(taken.unit, &more);
+            meter.count(taken.job.run_units(taken.unit, &more));
             left = left.map(|left| left - 1);
         }
         Exit::MaxTasks
@@ -272,6 +293,15 @@ impl Workers {
         drop(taker);
         lock(&self.counts).free.push(index);
         Exit::Done
+    }
+}
+
+/// The worker with this number, in this slot.
+fn worker(index: usize, number: usize) -> Worker {
+    Worker {
+        name: format!("ThreadPoolWorker-{number}"),
+        index,
+        pid: std::process::id(),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Jobs that only count, and what tasks that wait for each other wait for: for models of the queue.
 
 use std::ops::Range;
+use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize as Count, Ordering as Order};
 
+use crate::observer::TaskInfo;
 use crate::sync::{Condvar, Mutex};
 use crate::task_state::TaskState;
 use crate::thread_state::{Interrupt, Interruptible};
@@ -105,6 +107,9 @@ impl Job for Counted {
     }
     fn attempts(&self, _: &Unit) -> u32 {
         1
+    }
+    fn info(&self, _: usize) -> TaskInfo {
+        TaskInfo::new(self.name().1.0, None, Location::caller())
     }
     fn started(&self, _: usize) {}
     fn items(&self, _: &Unit) -> Option<Range<usize>> {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::head::Inner;
 use super::own::Slot;
-use super::{Queue, WorkerSlot};
+use super::{Queue, WaitMeter, WorkerSlot};
 use crate::flaws::{self, Flaw};
 use crate::range::MoreUnits;
 use crate::spin;
@@ -24,6 +24,8 @@ pub struct Taker<'q, J: ?Sized + AsJob> {
     queue: &'q Queue<J>,
     pub(super) slot: WorkerSlot,
     place: Place<'q, J>,
+    /// How long the worker has waited.
+    meter: Option<&'q WaitMeter>,
     /// Jobs whose units it has run, to be dropped under no lock.
     spent: Vec<Arc<J>>,
 }
@@ -65,12 +67,20 @@ impl<J: ?Sized + AsJob> Queue<J> {
             queue: self,
             slot,
             place,
+            meter: None,
             spent: Vec::new(),
         }
     }
 }
 
-impl<J: ?Sized + AsJob> Taker<'_, J> {
+impl<'q, J: ?Sized + AsJob> Taker<'q, J> {
+    /// The same, with a meter of how long the worker waits.
+    #[must_use]
+    pub fn metered(mut self, meter: &'q WaitMeter) -> Self {
+        self.meter = Some(meter);
+        self
+    }
+
     /// The next unit; blocks while there is none, and `None` says: leave.
     #[expect(
         clippy::should_implement_trait,
@@ -127,20 +137,35 @@ impl<J: ?Sized + AsJob> Taker<'_, J> {
         let mut started = (queue.pace.most > 1).then(|| queue.now());
         self.come_back(started);
         let mut has_spun = queue.pace.spin.is_none();
+        let (meter, mut waits) = (self.meter, false);
+        let end_wait = |waits: bool, now: Option<u64>| {
+            if let Some(meter) = meter.filter(|_| waits) {
+                meter.end(now.unwrap_or_else(|| queue.now()));
+            }
+        };
         let mut inner = queue.lock();
         loop {
             if leave() {
                 drop(inner);
+                end_wait(waits, None);
                 queue.vacate(self.slot);
                 return None;
             }
             inner = match self.take(inner, started) {
-                Ok(unit) => return Some(unit),
+                Ok(unit) => {
+                    end_wait(waits, started);
+                    return Some(unit);
+                }
                 Err(inner) => inner,
             };
             if queue.lock_tail().is_at_its_end() {
                 queue.leave(inner);
+                end_wait(waits, None);
                 return None;
+            }
+            if let Some(meter) = meter.filter(|_| !waits) {
+                waits = true;
+                meter.begin(started.unwrap_or_else(|| queue.now()));
             }
             if !has_spun && !queue.spins.load(Ordering::Relaxed) {
                 queue.spins.store(true, Ordering::Relaxed);

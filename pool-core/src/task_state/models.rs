@@ -118,7 +118,7 @@ fn a_value_makes_a_job_ready_in_one_step_or_the_job_is_stopped() {
 #[test]
 fn one_thread_ends_the_last_unit() {
     check(|| {
-        let state = Arc::new(TaskState::new(4, false));
+        let state = Arc::new(TaskState::new(4, false, false));
         let others = [1, 1].map(|units| {
             let state = state.clone();
             thread::spawn(move || state.end_units(units))

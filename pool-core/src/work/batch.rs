@@ -15,7 +15,7 @@ use std::mem::{self, ManuallyDrop, MaybeUninit, needs_drop};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use super::{Work, sealed};
+use super::{UnitError, Work, sealed};
 use crate::chunks::Cut;
 use crate::error::{CodecError, TaskError};
 use crate::fork::{OwnerProcess, end_copy};
@@ -452,7 +452,7 @@ where
         &self,
         unit: usize,
         next: &mut dyn FnMut() -> Option<usize>,
-        failed: &mut dyn FnMut(usize, TaskError<F::Raised>),
+        failed: &mut dyn FnMut(usize, UnitError<F::Raised>),
     ) -> usize {
         self.touch();
         let owner = OwnerProcess::current();
@@ -473,7 +473,7 @@ where
                 Err(panic) => TaskError::Panicked(Box::new(panic)),
             };
             if let Some(index) = unit {
-                failed(index, error.at_item(item));
+                failed(index, error.at_item(item).into());
             }
             unit = next();
         }

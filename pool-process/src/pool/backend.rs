@@ -17,7 +17,7 @@ use super::dispatcher::{BELLS, Dispatcher, Plan};
 use super::feed::Feed;
 use super::inbox::{Inbox, Order};
 use super::remote_job::RemoteJob;
-use super::stats::Stats;
+use super::stats::{Numbers, Stats};
 use super::watch::{BEHIND, BUSY, Watch};
 
 /// Workers that are processes.
@@ -27,7 +27,7 @@ pub struct Processes {
     inbox: Arc<Inbox>,
     present: Arc<WaitGroup>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    stats: Arc<Mutex<Stats>>,
+    numbers: Arc<Mutex<Numbers>>,
     /// From the start on.
     feed: OnceLock<Arc<Feed>>,
     helper: Arc<Helper>,
@@ -60,7 +60,7 @@ impl Processes {
     pub(crate) fn new(plan: Plan) -> Result<Self, StartError> {
         let inbox = Inbox::new().map_err(|source| StartError::Worker { index: 0, source })?;
         Ok(Processes {
-            stats: plan.stats.clone(),
+            numbers: plan.numbers.clone(),
             plan: Mutex::new(Some(plan)),
             inbox: Arc::new(inbox),
             present: Arc::new(WaitGroup::new()),
@@ -71,10 +71,10 @@ impl Processes {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        Stats {
-            shared_memory: self.feed().map_or(0, Feed::rings),
-            ..lock(&self.stats).clone()
-        }
+        let (rings, runs) = self
+            .feed()
+            .map_or((0, Vec::new()), |feed| (feed.rings(), feed.runs()));
+        lock(&self.numbers).stats(rings, runs)
     }
 
     fn feed(&self) -> Option<&Feed> {
@@ -95,7 +95,7 @@ impl Processes {
             bells,
             plan.pace,
             plan.max_payload,
-            plan.recycling.is_limited(),
+            (plan.recycling.is_limited(), plan.observed.clone()),
         );
         let feed = self.feed.get_or_init(|| Arc::new(feed));
         self.helper.0.get_or_init(|| Arc::downgrade(feed));

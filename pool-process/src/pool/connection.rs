@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+use std::time::Instant;
 
 use nix::sys::eventfd::EventFd;
-use pool_core::CodecError;
 use pool_core::backend::{Armed, Claim};
+use pool_core::{CodecError, Worker, WorkerEnd};
 
 use crate::child::Child;
 use crate::recycling::Share;
@@ -20,6 +21,7 @@ use super::outgoing::Outgoing;
 use super::output::WorkerOutput;
 use super::remote_job::RemoteJob;
 use super::sent_contexts::SentContexts;
+use super::stats::worker;
 
 /// The longest payload that a worker may send at least, whatever the pool's limit is: its errors must fit.
 const REPORT: u64 = 64 * 1024;
@@ -31,6 +33,8 @@ pub(crate) struct Assignment {
     pub(crate) request: u64,
     /// The worker has sent `Started`.
     pub(crate) started: bool,
+    /// When that came.
+    pub(crate) since: Option<Instant>,
 }
 
 /// What a worker is doing.
@@ -63,6 +67,10 @@ pub(crate) struct Connection {
     pub(crate) child: Child,
     /// The number of this worker among all that the pool has started.
     pub(crate) serial: u32,
+    /// It has said that it is ready.
+    pub(crate) is_ready: bool,
+    /// Why it leaves, if it does.
+    pub(crate) end: WorkerEnd,
     pub(crate) socket: Arc<Socket>,
     /// Its ring and its bell, until it is ready.
     pub(crate) ring: Option<(ParentRing, EventFd)>,
@@ -113,6 +121,8 @@ impl Connection {
         Connection {
             child,
             serial,
+            is_ready: false,
+            end: WorkerEnd::Left,
             socket: Arc::new(socket),
             ring,
             state: WorkerState::Starting,
@@ -195,8 +205,14 @@ impl Connection {
         (self.reader.next(), &mut self.state, &mut self.output)
     }
 
-    /// Writes `Leave` into the outbox: the worker ends normally.
-    pub(crate) fn retire(&mut self) {
+    /// The worker, in this slot.
+    pub(crate) fn worker(&self, index: usize) -> Worker {
+        worker(index, self.serial, self.child.pid())
+    }
+
+    /// Writes `Leave` into the outbox: the worker ends normally, and why.
+    pub(crate) fn retire(&mut self, end: WorkerEnd) {
+        self.end = end;
         self.state = WorkerState::Leaving;
         let nothing = |_: &mut Vec<u8>| Ok::<(), Infallible>(());
         match wire::write(&mut self.outbox().bytes, Kind::Leave, 0, nothing) {

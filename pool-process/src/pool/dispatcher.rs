@@ -56,8 +56,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::Signal;
-use pool_core::backend::{Alarm, Armed, Pace, Queue, WorkerSlot};
-use pool_core::{StartError, TaskError, Timers};
+use pool_core::backend::{Alarm, Armed, Observed, Pace, Queue, WorkerSlot};
+use pool_core::{StartError, TaskError, Timers, WorkerEnd};
 
 use crate::environment::Environment;
 use crate::output::Output;
@@ -72,7 +72,7 @@ use super::connection::{Assignment, Connection, WorkerState};
 use super::feed::{Chore, Feed};
 use super::inbox::{Inbox, Order};
 use super::remote_job::RemoteJob;
-use super::stats::Stats;
+use super::stats::Numbers;
 use super::watch::Watch;
 
 /// The settings of a pool's workers, from its builder.
@@ -100,7 +100,8 @@ pub(crate) struct Plan {
     /// How many bytes of an argument or a result each shares with its pool at most.
     pub(crate) shared_payload: u64,
     pub(crate) pace: Pace,
-    pub(crate) stats: Arc<Mutex<Stats>>,
+    pub(crate) numbers: Arc<Mutex<Numbers>>,
+    pub(crate) observed: Observed,
 }
 
 /// What wakes the dispatcher.
@@ -344,14 +345,9 @@ impl Dispatcher {
     }
 
     /// Changes the pool's numbers.
-    fn update_stats(&self, change: impl FnOnce(&mut Stats)) {
-        change(
-            &mut self
-                .plan
-                .stats
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+    fn update_numbers(&self, change: impl FnOnce(&mut Numbers)) {
+        let numbers = self.plan.numbers.lock();
+        change(&mut numbers.unwrap_or_else(PoisonError::into_inner));
     }
 
     fn is_present(&self, worker: WorkerId) -> bool {
@@ -418,20 +414,20 @@ impl Dispatcher {
             self.feed.stop_giving(index);
         }
         if is_fed && self.feed.has_run_its_share(index) {
-            self.retire(index);
+            self.retire(index, WorkerEnd::Replaced);
         } else if !is_fed && connection.tasks >= connection.share.tasks {
-            connection.retire();
+            connection.retire(WorkerEnd::Replaced);
             self.flush(index);
         }
     }
 
     /// Has a worker that has a ring, and nothing in it, leave.
-    fn retire(&mut self, index: usize) {
+    fn retire(&mut self, index: usize, end: WorkerEnd) {
         if let Some(connection) = &mut self.slots[index].connection
             && matches!(connection.state, WorkerState::Fed)
             && self.feed.close(index)
         {
-            connection.retire();
+            connection.retire(end);
             self.flush(index);
         }
     }
@@ -452,7 +448,7 @@ impl Dispatcher {
             {
                 connection.seated = false;
                 if connection.tasks >= connection.share.tasks {
-                    connection.retire();
+                    connection.retire(WorkerEnd::Replaced);
                     self.flush(index);
                     break;
                 }
@@ -470,6 +466,7 @@ impl Dispatcher {
                             claim,
                             request,
                             started: false,
+                            since: None,
                         });
                         self.flush(index);
                     }
@@ -523,11 +520,11 @@ impl Dispatcher {
     fn retire_idle(&mut self) {
         if self.stage == Stage::Draining && self.is_drained() {
             for index in 0..self.slots.len() {
-                self.retire(index);
+                self.retire(index, WorkerEnd::Left);
                 if let Some(connection) = &mut self.slots[index].connection
                     && matches!(connection.state, WorkerState::Idle | WorkerState::Starting)
                 {
-                    connection.retire();
+                    connection.retire(WorkerEnd::Left);
                     self.flush(index);
                 }
             }

@@ -31,6 +31,9 @@ mod early;
 // What is too long for a slot.
 mod place;
 
+// The observer of the pool is told.
+mod observing;
+
 // What the dispatcher asks for.
 mod service;
 
@@ -40,17 +43,18 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use pool_core::backend::{Assist, Claim, Pace, Queue, ServiceGuard};
+use pool_core::backend::{Assist, Claim, Observed, Pace, Queue, ServiceGuard};
 use pool_core::{Cause, TaskError};
 
 use crate::ring::parent::CAPACITY;
 use crate::wire::codec::{has_room_for_small_values, ran_out_of_stack};
 use crate::wire::{self, HEAD, KEEP};
 
-use books::{Books, Ended, Late, Parcel, is_unwanted};
+use books::{Books, Ended, Late, Parcel, Started, is_unwanted};
 pub(crate) use books::{LaneId, is_unit_of};
 pub(crate) use lane::Lane;
 use lane::{Assignment, WOKE};
+pub(crate) use observing::end_of;
 use place::Placed;
 pub(crate) use service::Chore;
 
@@ -59,6 +63,7 @@ use super::cause;
 use super::inbox::Inbox;
 use super::outgoing::Outgoing;
 use super::remote_job::{JobContext, RemoteJob, Retry};
+use super::stats::Run;
 use super::watch::Watch;
 
 /// The rings of a pool's workers, and what is in them.
@@ -86,6 +91,7 @@ pub(crate) struct Feed {
     needs_dispatcher: AtomicBool,
     dispatcher: OnceLock<ThreadId>,
     bells: Bells,
+    observed: Observed,
     books: Mutex<Books>,
 }
 
@@ -97,7 +103,7 @@ struct Buffers {
     /// Their bytes.
     bytes: Vec<u8>,
     /// Units that have started, and whose deadline runs from now on.
-    started: Vec<(Arc<dyn RemoteJob>, usize)>,
+    started: Vec<Started>,
     /// A frame: an argument that was encoded, behind room for a head.
     frame: Vec<u8>,
 }
@@ -110,7 +116,7 @@ impl Feed {
         bells: Bells,
         pace: Pace,
         max_payload: u64,
-        recycles: bool,
+        (recycles, observed): (bool, Observed),
     ) -> Feed {
         Feed {
             queue: queue.clone(),
@@ -128,8 +134,10 @@ impl Feed {
             pushed: AtomicU32::new(0),
             needs_dispatcher: AtomicBool::new(true),
             dispatcher: OnceLock::new(),
+            observed,
             books: Mutex::new(Books {
                 lanes: (0..queue.size()).map(|_| None).collect(),
+                runs: vec![Run::default(); queue.size()],
                 depth: pace.first_depth(),
                 hot: None,
                 in_hand: None,
@@ -251,7 +259,14 @@ impl Feed {
             books.read(self.pace, ended, bytes, started);
         }
         let has_started = !started.is_empty();
-        for (job, unit) in started.drain(..) {
+        if self.observed.is_there() && (has_started || !ended.is_empty()) {
+            let _service = ServiceGuard::enter(self.queue.pool());
+            ended.iter_mut().for_each(|ended| self.tell_ended(ended));
+            for started in &*started {
+                self.tell_started(started.lane, started.pid, &*started.job, started.unit);
+            }
+        }
+        for Started { job, unit, .. } in started.drain(..) {
             // Its answer is read under the turn, so later.
             job.as_job().started(unit);
         }
@@ -432,7 +447,8 @@ impl Feed {
                 }
                 *requests += 1;
                 let request = *requests;
-                let awaits_start = claim.job.as_job().handed_out().is_timed();
+                let awaits_start =
+                    claim.job.as_job().handed_out().is_timed() || self.observed.is_there();
                 let unit = Assignment {
                     claim,
                     request,

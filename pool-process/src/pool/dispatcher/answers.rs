@@ -2,12 +2,14 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::PoisonError;
+use std::time::Instant;
 
 use pool_core::Cause;
 
 use crate::pool::cause;
 use crate::pool::connection::WorkerState;
-use crate::pool::feed::{Feed, Lane, LaneId};
+use crate::pool::feed::{Feed, Lane, LaneId, end_of};
 use crate::pool::output::WorkerOutput;
 use crate::pool::remote_job::{Retry, Undone};
 use crate::wire::{self, Frame, Kind, codec};
@@ -68,7 +70,9 @@ impl Dispatcher {
             };
             let outcome = match connection.next_frame() {
                 (Ok(Some(frame)), WorkerState::Fed, _) => hand_over(&self.feed, lane, &frame),
-                (Ok(Some(frame)), state, output) => handle_frame(pid, &frame, state, output),
+                (Ok(Some(frame)), state, output) => {
+                    handle_frame(&self.feed, (lane, pid), &frame, state, output)
+                }
                 (Ok(None), ..) => return,
                 (Err(breach), ..) => Outcome::Breach(breach.to_string()),
             };
@@ -79,6 +83,14 @@ impl Dispatcher {
                     has_arena,
                 } => {
                     self.failures = 0;
+                    connection.is_ready = true;
+                    let worker = connection.worker(index);
+                    let numbers = self.plan.numbers.lock();
+                    let mut numbers = numbers.unwrap_or_else(PoisonError::into_inner);
+                    numbers.ready(&worker);
+                    drop(numbers);
+                    let observed = &self.plan.observed;
+                    observed.tell(|observer| observer.worker_started(&worker));
                     if let Some(mut ring) = connection.ring.take().filter(|_| has_ring) {
                         if !has_arena {
                             ring.0.forget_arena();
@@ -148,7 +160,8 @@ fn unexpected(frame: &Frame<'_>) -> Outcome {
 
 /// Applies a frame to the state of its worker.
 fn handle_frame(
-    pid: u32,
+    feed: &Feed,
+    (lane, pid): (LaneId, u32),
     frame: &Frame<'_>,
     state: &mut WorkerState,
     output: &mut Option<WorkerOutput>,
@@ -169,9 +182,11 @@ fn handle_frame(
             Outcome::Breach(codec::decode(frame.payload).unwrap_or_else(|error| error.to_string()))
         }
         (Kind::Started, WorkerState::Busy(task))
-            if task.request == frame.request && !task.started =>
+            if task.request == frame.request && task.since.is_none() =>
         {
             task.started = true;
+            task.since = Some(Instant::now());
+            feed.tell_started(lane, pid, &*task.claim.job, task.claim.unit.index());
             let job = task.claim.job.as_job();
             if job.handed_out().is_timed() {
                 job.started(task.claim.unit.index());
@@ -185,6 +200,10 @@ fn handle_frame(
             let WorkerState::Busy(task) = std::mem::replace(state, WorkerState::Idle) else {
                 return unexpected();
             };
+            if let Some(since) = task.since {
+                let unit = (&*task.claim.job, task.claim.unit.index());
+                feed.tell_ended_by_socket(lane, pid, unit, end_of(frame.kind), since);
+            }
             let (job, payload) = (task.claim.job, frame.payload.into());
             let stderr = output.as_mut().and_then(WorkerOutput::end_task);
             match job.complete(task.claim.unit, frame.kind, payload, Retry::Never, stderr) {

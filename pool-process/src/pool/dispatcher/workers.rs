@@ -8,16 +8,17 @@ use std::time::Duration;
 use nix::sys::eventfd::EventFd;
 use nix::sys::signal::Signal;
 use pool_core::backend::{Claim, TaskId, WorkerSlot};
-use pool_core::{Cause, TaskError};
+use pool_core::{Cause, TaskEnd, TaskError, WorkerEnd};
 
 use crate::output::Output;
 use crate::pool::bells::Bells;
 use crate::pool::cause;
-use crate::pool::connection::{Connection, WorkerState};
-use crate::pool::feed::is_unit_of;
+use crate::pool::connection::{Assignment, Connection, WorkerState};
+use crate::pool::feed::{Feed, LaneId, is_unit_of};
 use crate::pool::inbox::Order;
 use crate::pool::output::WorkerOutput;
 use crate::pool::remote_job::RemoteJob;
+use crate::pool::stats::name;
 use crate::ring::parent::ParentRing;
 use crate::sys::listed;
 use crate::sys::memory_file::MemoryFile;
@@ -45,7 +46,7 @@ impl Dispatcher {
         let (ours, theirs) = lifeline::ends()?;
         let mut spawned = self.starter.start(wanted)?;
         spawned.child.attach_lifeline(ours);
-        self.update_stats(|stats| stats.started(&self.starter));
+        self.update_numbers(|numbers| numbers.started(index, &self.starter));
         let id = WorkerId {
             slot: index,
             serial: self.serial,
@@ -83,7 +84,7 @@ impl Dispatcher {
             // The worker exits when its socket closes, but without a watched pidfd the pool would not learn of it.
             connection.child.kill_and_reap();
             self.unwatch(&connection);
-            self.update_stats(|stats| stats.ended(false));
+            self.update_numbers(|numbers| numbers.ended(index, WorkerEnd::Lost));
             return Err(error.into());
         }
         let streams = streams.as_ref();
@@ -103,7 +104,7 @@ impl Dispatcher {
             Err(error) => {
                 connection.child.kill_and_reap();
                 self.unwatch(&connection);
-                self.update_stats(|stats| stats.ended(false));
+                self.update_numbers(|numbers| numbers.ended(index, WorkerEnd::Lost));
                 let refused = format!("a worker cannot be told what it is to do: {error}");
                 return Err(io::Error::new(error.kind(), refused));
             }
@@ -164,7 +165,7 @@ impl Dispatcher {
     /// The setup frame of a worker.
     fn setup(&self, index: usize, has_ring: bool) -> io::Result<Vec<u8>> {
         let setup = Setup {
-            name: format!("ProcessPoolWorker-{}", self.serial),
+            name: name(self.serial),
             short_name: short_name(self.serial),
             purpose: Purpose::Pool { index },
             max_payload: self.plan.max_payload,
@@ -241,6 +242,7 @@ impl Dispatcher {
             if let Some(connection) = &mut slot.connection {
                 let state = std::mem::replace(&mut connection.state, WorkerState::Leaving);
                 if let WorkerState::Busy(assignment) = state {
+                    tell_end(&self.feed, index, connection, &assignment, TaskEnd::Stopped);
                     assignment
                         .claim
                         .job
@@ -303,19 +305,34 @@ impl Dispatcher {
         let Some(connection) = &self.slots[index].connection else {
             return;
         };
+        let task_end = match connection.stopping {
+            Some(_) => TaskEnd::Stopped,
+            None => TaskEnd::Lost,
+        };
         // Its process group is killed first, so that no process that holds its socket goes on writing.
         let status = connection.child.reap();
         self.read_to_end(index);
         // Behind what came by the socket: an answer there is before what the ring holds behind it.
-        let remains = self.feed.end(index);
+        let remains = self.feed.end(index, task_end);
         let Some(mut connection) = self.slots[index].connection.take() else {
             return;
         };
         self.unwatch(&connection);
         let stderr = connection.output.as_mut().and_then(WorkerOutput::end);
-        let expected =
-            matches!(connection.state, WorkerState::Leaving) || connection.stopping.is_some();
-        self.update_stats(|stats| stats.ended(expected));
+        let end = match connection.state {
+            _ if connection.stopping.is_some() => WorkerEnd::Stopped,
+            WorkerState::Leaving => connection.end,
+            _ => WorkerEnd::Lost,
+        };
+        if let WorkerState::Busy(assignment) = &connection.state {
+            tell_end(&self.feed, index, &connection, assignment, task_end);
+        }
+        self.update_numbers(|numbers| numbers.ended(index, end));
+        if connection.is_ready {
+            let worker = connection.worker(index);
+            let observed = &self.plan.observed;
+            observed.tell(|observer| observer.worker_ended(&worker, end));
+        }
         let cause = match &connection.kill_reason {
             Some(reason) => Cause::Protocol(reason.clone()),
             None => cause::of(status),
@@ -365,6 +382,22 @@ impl Dispatcher {
             }
             WorkerState::Starting | WorkerState::Idle | WorkerState::Leaving => {}
         }
+    }
+}
+
+/// What a worker without a ring had started has ended with it.
+fn tell_end(
+    feed: &Feed,
+    slot: usize,
+    connection: &Connection,
+    assignment: &Assignment,
+    end: TaskEnd,
+) {
+    if let Some(since) = assignment.since {
+        let serial = connection.serial;
+        let unit = (&*assignment.claim.job, assignment.claim.unit.index());
+        let lane = LaneId { slot, serial };
+        feed.tell_ended_by_socket(lane, connection.child.pid(), unit, end, since);
     }
 }
 

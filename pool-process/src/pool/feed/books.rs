@@ -7,6 +7,7 @@ use pool_core::backend::{Armed, Claim, Pace, Queue, TaskId};
 
 use crate::arena::Arena;
 use crate::pool::remote_job::{JobContext, RemoteJob};
+use crate::pool::stats::Run;
 use crate::ring::parent::Answer;
 
 use super::lane::{Assignment, Lane, Warmth};
@@ -16,6 +17,25 @@ pub(super) struct Ended {
     pub(super) pid: u32,
     pub(super) claim: Claim<dyn RemoteJob>,
     pub(super) answer: Answer,
+    pub(super) took: Duration,
+    /// What its observer was not told.
+    pub(super) untold: Untold,
+}
+
+/// What the observer of a unit that has ended was not told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Untold {
+    Nothing,
+    End,
+    StartAndEnd,
+}
+
+/// A unit that has started.
+pub(super) struct Started {
+    pub(super) lane: LaneId,
+    pub(super) pid: u32,
+    pub(super) job: Arc<dyn RemoteJob>,
+    pub(super) unit: usize,
 }
 
 /// Answers that were read, with all their bytes: the first nests deeper than the stack of the thread that has tried it.
@@ -75,6 +95,8 @@ pub(super) struct Paused {
 
 pub(super) struct Books {
     pub(super) lanes: Vec<Option<Lane>>,
+    /// What the workers of each slot have run, by their rings or by their sockets.
+    pub(super) runs: Vec<Run>,
     /// How many units each lane may have.
     pub(super) depth: usize,
     /// The lane whose worker may look for a while before it sleeps.
@@ -176,11 +198,12 @@ impl Books {
         pace: Pace,
         ended: &mut Vec<Ended>,
         bytes: &mut Vec<u8>,
-        started: &mut Vec<(Arc<dyn RemoteJob>, usize)>,
+        started: &mut Vec<Started>,
     ) {
         let mut emptied = None;
         let Books {
             lanes,
+            runs,
             depth,
             finishing,
             has_chores,
@@ -196,9 +219,18 @@ impl Books {
                 match lane.ring.read(unit.request, bytes) {
                     Ok(None) => break,
                     Ok(Some(answer)) => {
-                        let is_short = Duration::from_nanos(answer.nanos.into()) < Pace::SHORT;
-                        *depth = pace.next_depth(*depth, is_short);
-                        let Some(Assignment { claim, .. }) = lane.units.pop_front() else {
+                        let took = match answer.nanos {
+                            u32::MAX => lane.since.elapsed(),
+                            nanos => Duration::from_nanos(nanos.into()),
+                        };
+                        *depth = pace.next_depth(*depth, took < Pace::SHORT);
+                        runs[slot].count(took);
+                        let Some(Assignment {
+                            claim,
+                            awaits_start,
+                            ..
+                        }) = lane.units.pop_front()
+                        else {
                             break;
                         };
                         finishing.push(claim.job.clone());
@@ -214,6 +246,11 @@ impl Books {
                             pid: lane.pid,
                             claim,
                             answer,
+                            took,
+                            untold: match awaits_start {
+                                true => Untold::StartAndEnd,
+                                false => Untold::End,
+                            },
                         });
                     }
                     Err(breach) => {
@@ -228,7 +265,15 @@ impl Books {
                 && lane.ring.has_started()
             {
                 unit.awaits_start = false;
-                started.push((unit.claim.job.clone(), unit.claim.unit.index()));
+                started.push(Started {
+                    lane: LaneId {
+                        slot,
+                        serial: lane.serial,
+                    },
+                    pid: lane.pid,
+                    job: unit.claim.job.clone(),
+                    unit: unit.claim.unit.index(),
+                });
             }
             if ended.len() > before {
                 if !lane.is_reading {

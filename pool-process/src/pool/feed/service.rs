@@ -4,8 +4,8 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use pool_core::Cause;
 use pool_core::backend::Claim;
+use pool_core::{Cause, TaskEnd};
 
 use crate::pool::cause;
 use crate::pool::outgoing::Outgoing;
@@ -15,6 +15,7 @@ use crate::wire::Kind;
 
 use super::books::{Books, LaneId, Paused};
 use super::lane::{Assignment, Lane, Warmth, wake_frame};
+use super::observing::end_of;
 use super::{Buffers, Feed};
 
 /// What the dispatcher has to do for a lane.
@@ -91,8 +92,8 @@ impl Feed {
         lane.map_or(0, |lane| lane.tasks.saturating_sub(lane.units.len()))
     }
 
-    /// A worker has ended: what it had answered counts, unless it broke the protocol. Gives what is left.
-    pub(crate) fn end(&self, slot: usize) -> Remains {
+    /// A worker has ended: what it had answered counts, unless it broke the protocol. Gives what is left; what it ran has ended so.
+    pub(crate) fn end(&self, slot: usize, end: TaskEnd) -> Remains {
         let mut buffers = self.turn();
         while self.collect(&mut buffers) {}
         let mut books = self.lock();
@@ -103,6 +104,7 @@ impl Feed {
         drop(buffers);
         let waiting = lane.ring.take_back(0).min(lane.units.len());
         let started = lane.units.len() - waiting;
+        self.tell_lost(slot, &lane, started, end);
         let mut claims = lane.units.drain(..).map(|unit| unit.claim);
         Remains {
             started: claims.by_ref().take(started).collect(),
@@ -142,15 +144,25 @@ impl Feed {
         if found.breach.is_some() || !is_first {
             return Ok(found.breach.is_some());
         }
-        let pid = found.pid;
-        let Some(Assignment { claim, .. }) = found.pass() else {
+        let (pid, took) = (found.pid, found.since.elapsed());
+        let Some(Assignment {
+            claim,
+            awaits_start,
+            ..
+        }) = found.pass()
+        else {
             return Ok(false);
         };
+        books.runs[lane.slot].count(took);
         books.depth = self.pace.first_depth();
         books.finishing.push(claim.job.clone());
         books.cool_down(lane.slot);
         drop(books);
         let Claim { job, unit, .. } = claim;
+        if awaits_start {
+            self.tell_started(lane, pid, &*job, unit.index());
+        }
+        self.tell_end(lane, pid, (&*job, unit.index()), end_of(kind), took);
         // This is the dispatcher.
         let completed = job.complete(unit, kind, payload.into(), Retry::Never, None);
         let completed = completed.map_err(|Undone { unit, error, .. }| {
@@ -344,6 +356,12 @@ impl Feed {
     /// The units of a lane whose worker is stopped, since the pool is terminated.
     pub(crate) fn stop(&self, slot: usize) -> Vec<Claim<dyn RemoteJob>> {
         let lane = self.remove(&mut self.lock(), slot);
+        if let Some(lane) = &lane {
+            let front = lane.units.front();
+            let has_started =
+                front.is_some_and(|unit| !unit.awaits_start || lane.ring.has_started());
+            self.tell_lost(slot, lane, usize::from(has_started), TaskEnd::Stopped);
+        }
         let units = lane.into_iter().flat_map(|lane| lane.units);
         units.map(|unit| unit.claim).collect()
     }
