@@ -14,7 +14,7 @@ use crate::chunks::default_chunksize;
 use crate::config::Config;
 use crate::error::{PoolError, TaskError};
 use crate::handle::{AsyncResult, Submitted, wait_to_the_end};
-use crate::imap::{Imap, ImapInput, ImapOptions, Input, OpenSource, Window, is_at_hand};
+use crate::imap::{Imap, ImapInput, ImapOptions, Input, OpenSource, ReadChunk, Window, is_at_hand};
 use crate::job::JobCell;
 use crate::lifecycle::{Order, Phase, Step};
 use crate::limits::LimitOptions;
@@ -470,17 +470,27 @@ impl<B: Backend> Engine<B> {
         let (deadline, retries) = (limits.deadline, limits.retries);
         let has_limits = deadline.is_some() || retries.most > 0;
         let shared = self.0.clone();
-        let submit = move |first, items: Vec<A>| {
-            let work = Batch::new(Settled(func.clone()), items, chunksize).at(first);
-            let mut options = SubmitOptions::at(place);
-            if has_limits {
-                let limits = options.limits();
-                (limits.deadline, limits.retries) = (deadline, retries);
-            }
-            let cell = JobCell::new(&shared.shared, work, false, options);
-            shared.queue.push_from_source(erase(cell.clone()))?;
+        let mut jobs = Vec::new();
+        let submit = move |chunks: &mut dyn Iterator<Item = ReadChunk<A, F::Out, E>>,
+                           handles: &mut Vec<_>| {
+            // The clone of the function may panic.
+            let made = panics::catch(|| {
+                for (first, items, memory) in chunks {
+                    let func = Settled(func.clone());
+                    let work = Batch::with_buffer(func, items, memory, chunksize).at(first);
+                    let mut options = SubmitOptions::at(place);
+                    if has_limits {
+                        let limits = options.limits();
+                        (limits.deadline, limits.retries) = (deadline, retries);
+                    }
+                    let cell = JobCell::new(&shared.shared, work, false, options);
+                    jobs.push(erase(cell.clone()));
+                    handles.push(AsyncResult::new(cell));
+                }
+            });
+            shared.queue.push_from_source(jobs.drain(..))?;
             shared.backend.wake();
-            Ok(AsyncResult::new(cell))
+            Ok(made.err())
         };
         let shared = self.0.clone();
         let open = OpenSource::new(move || {

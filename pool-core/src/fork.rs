@@ -49,6 +49,7 @@ pub struct OwnerProcess(u32);
 
 impl OwnerProcess {
     /// The calling process.
+    #[inline]
     pub fn current() -> OwnerProcess {
         watch();
         OwnerProcess(FORKS.count())
@@ -89,7 +90,18 @@ fn end_now() -> ! {
 
 /// Has forks counted from now on.
 #[cfg(unix)]
+#[inline]
 fn watch() {
+    // Not a `Once`: a child that is forked in the middle of one would wait for ever.
+    static WATCHED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+    if !WATCHED.load(Ordering::Relaxed) && !WATCHED.swap(true, Ordering::AcqRel) {
+        register();
+    }
+}
+
+#[cfg(unix)]
+#[cold]
+fn register() {
     use std::ffi::c_int;
 
     unsafe extern "C" {
@@ -105,13 +117,9 @@ fn watch() {
         unsafe { *FORKS.0.get() = FORKS.count().wrapping_add(1) };
     }
 
-    // Not a `Once`: a child that is forked in the middle of one would wait for ever.
-    static WATCHED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
-    if !WATCHED.load(Ordering::Relaxed) && !WATCHED.swap(true, Ordering::AcqRel) {
-        // SAFETY: see the module's head. It fails where there is no memory for three pointers: then a forked child takes itself for
-        // its parent, as it would without this.
-        unsafe { pthread_atfork(None, None, Some(forked)) };
-    }
+    // SAFETY: see the module's head. It fails where there is no memory for three pointers: then a forked child takes itself for
+    // its parent, as it would without this.
+    unsafe { pthread_atfork(None, None, Some(forked)) };
 }
 
 /// Nothing forks here.

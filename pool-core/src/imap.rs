@@ -1,11 +1,17 @@
 //! `imap` and `imap_unordered`: an iterator of results, over an input that is read as it is needed.
 //!
 //! The consumer reads an input that is at hand, and keeps at most `read_ahead` chunks in the pool. A thread reads any other input
-//! (see `input.rs`). Each item of a chunk fails on its own. A consumer that reads waits for the handles in the order of the input.
+//! (see `source.rs`). Each item of a chunk fails on its own. A consumer that reads waits for the handles in the order of the input.
 //! Otherwise, and for `imap_unordered`, the waker of each handle sends an event.
 
-// The input.
+// What items are taken from.
 mod input;
+
+// How far it is read ahead.
+mod window;
+
+// How it is read, chunk by chunk.
+mod source;
 
 // Chunks that may end in any order.
 mod in_flight;
@@ -25,14 +31,15 @@ use crate::cancel::{CancelHandle, Early, EndEarly, end_early};
 use crate::error::{Never, PoolError, TaskError, TimedOut};
 use crate::limits::LimitOptions;
 use crate::outcome::Progress;
-use crate::settled::ItemResult;
 use crate::shared::PoolShared;
 use crate::timers::Armed;
 
 use in_flight::InFlight;
-use input::{Chunk, ReadInput};
-pub(crate) use input::{ImapInput, OpenSource, Window, is_at_hand};
+pub(crate) use input::is_at_hand;
 pub use input::{Input, Results};
+use source::{Chunk, ChunkResults, ReadInput};
+pub(crate) use source::{ImapInput, OpenSource, ReadChunk};
+pub(crate) use window::Window;
 
 /// How the input of an `imap` is cut and read, and in which order its results come.
 #[derive(Debug, Clone)]
@@ -70,8 +77,8 @@ pub struct Imap<R, E = Never> {
     ended: bool,
     /// How many results were taken.
     taken: usize,
-    /// The results of a chunk were taken: the input may be read further when the next result is asked for.
-    took_chunk: bool,
+    /// The results of a chunk were taken, whose memory this is: the input may be read further when the next result is asked for.
+    took: Option<ChunkResults<R, E>>,
     order: Order<R, E>,
     /// The timer of one that has an expiry.
     expiry: Option<Armed>,
@@ -88,7 +95,7 @@ enum Order<R, E> {
 
 /// The outcome of a wait for a chunk.
 enum Waited<R, E> {
-    Ended(Range<usize>, Result<Vec<ItemResult<R, E>>, TaskError>),
+    Ended(Range<usize>, Result<ChunkResults<R, E>, TaskError>),
     TimedOut,
     /// The caller would wait for itself.
     Refused,
@@ -123,7 +130,7 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
             settled: false,
             ended: false,
             taken: 0,
-            took_chunk: false,
+            took: None,
             order: in_flight.map_or(Order::Input(None), Order::Events),
             expiry,
             shared: shared.clone(),
@@ -227,11 +234,9 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
 
     /// Reads the input further: the next result was asked for.
     fn read_ahead(&mut self) {
-        if std::mem::take(&mut self.took_chunk) {
-            self.input.took_chunk();
-        }
-        if !self.has_reader && self.input.needs_refill() {
-            while self.input.has_room() && self.input.try_read() {}
+        let took = self.took.take();
+        if took.is_some() || !self.has_reader {
+            self.input.took_chunk(took, !self.has_reader);
         }
     }
 
@@ -270,15 +275,18 @@ impl<R: Send + 'static, E: Send + 'static> Imap<R, E> {
 
     /// Stores the results of a wait.
     fn store(&mut self, waited: Waited<R, E>) {
-        self.took_chunk = matches!(waited, Waited::Ended(..));
+        if let Waited::Ended(_, Err(_)) = waited {
+            self.took = Some(Vec::new());
+        }
         match waited {
             Waited::TimedOut => {}
-            Waited::Ended(items, Ok(results)) => {
+            Waited::Ended(items, Ok(mut results)) => {
                 self.settled = true;
                 let ends = items
-                    .zip(results)
+                    .zip(results.drain(..))
                     .map(|(item, result)| result.into_result(item));
                 self.ready.extend(ends);
+                self.took = Some(results);
             }
             Waited::Ended(_, Err(TaskError::Terminated)) => self.end_with(TaskError::Terminated),
             Waited::Ended(_, Err(error)) if is_early(&error) => self.end_with(error.widen()),

@@ -83,6 +83,7 @@ struct Recording {
 }
 
 impl Recording {
+    #[inline]
     fn begin() -> Recording {
         let (depth, recorded) = ACTIVE.get();
         ACTIVE.set((depth + 1, false));
@@ -101,6 +102,7 @@ impl Recording {
 }
 
 impl Drop for Recording {
+    #[inline]
     fn drop(&mut self) {
         let ((depth, recorded), outer) = (ACTIVE.get(), self.outer.take());
         ACTIVE.set((depth - 1, outer.is_some()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use super::input::{Chunk, MakeWaker, OnRead, ReadInput};
+use super::source::{Chunk, MakeWaker, OnRead, ReadInput};
 use super::{Waited, next_chunk};
 use crate::events::{EventSender, Events};
 use crate::shared::PoolShared;

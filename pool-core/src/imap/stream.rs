@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 
 use super::in_flight::{Event, InFlight};
-use super::input::{Chunk, ReadInput};
+use super::source::{Chunk, ReadInput};
 use super::{Imap, Order, Waited, next_chunk};
 use crate::error::TaskError;
 

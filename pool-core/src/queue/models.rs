@@ -449,7 +449,12 @@ fn workers_of_a_closed_pool_stay_for_the_last_source() {
         let worker = model.worker(0, 0);
         assert!(model.queue.step(Step::Close).is_ok());
         let job = Counted::new(0, 1);
-        assert!(model.queue.push_from_source(job.clone()).is_ok());
+        assert!(
+            model
+                .queue
+                .push_from_source([job.clone()].into_iter())
+                .is_ok()
+        );
         model.queue.end_source();
         worker.join().unwrap();
         job.has_run();

@@ -36,6 +36,24 @@ impl<J: ?Sized> Tail<J> {
         }
     }
 
+    /// Puts a job at the end; how many units it brings.
+    #[inline]
+    fn append(&mut self, job: Arc<J>, takes_places: bool) -> usize
+    where
+        J: AsJob,
+    {
+        let units = Units::of(job, takes_places);
+        let count = units.len();
+        let before = self.submitted;
+        self.submitted += count as u64;
+        // A backend that brings a job again brings no units.
+        if count > 0 {
+            self.units += count;
+            self.jobs.push(Entry { units, before });
+        }
+        count
+    }
+
     /// No more work will come.
     fn takes_no_more(&self) -> bool {
         match self.phase {
@@ -94,16 +112,20 @@ impl<J: ?Sized + AsJob> Queue<J> {
             .collect()
     }
 
-    /// Admits a job of a source, which was itself admitted before and has a bound of its own.
-    pub(crate) fn push_from_source(&self, job: Arc<J>) -> Result<(), PoolError> {
-        let tail = self.lock_tail();
+    /// Admits jobs of a source, which was itself admitted before and has a bound of its own.
+    pub(crate) fn push_from_source(
+        &self,
+        jobs: impl Iterator<Item = Arc<J>>,
+    ) -> Result<(), PoolError> {
+        let mut tail = self.lock_tail();
         match tail.phase {
             Phase::Running => {}
             // Where no source is open, workers may have left: this one has been given up.
             Phase::Closed if tail.open_sources > 0 => {}
             _ => return Err(PoolError::NotRunning),
         }
-        self.append(tail, job, None);
+        let count = jobs.map(|job| tail.append(job, false)).sum();
+        self.have_arrived(tail, count);
         Ok(())
     }
 
@@ -114,19 +136,16 @@ impl<J: ?Sized + AsJob> Queue<J> {
         job: Arc<J>,
         inner: Option<MutexGuard<'_, Inner<J>>>,
     ) {
-        let units = Units::of(job, inner.is_some());
-        let count = units.len();
+        let count = tail.append(job, inner.is_some());
         if let Some(mut inner) = inner {
             inner.placed += count;
         }
-        let before = tail.submitted;
-        tail.submitted += count as u64;
-        // A backend that brings a job again brings no units.
-        if count > 0 {
-            tail.units += count;
-            self.at_tail.store(tail.units, Ordering::Relaxed);
-            tail.jobs.push(Entry { units, before });
-        }
+        self.have_arrived(tail, count);
+    }
+
+    /// So many units have arrived at the tail.
+    fn have_arrived(&self, tail: MutexGuard<'_, Tail<J>>, count: usize) {
+        self.at_tail.store(tail.units, Ordering::Relaxed);
         drop(tail);
         // One unit is found by a worker that spins, before it sleeps.
         let is_found = count == 0 || (count == 1 && self.spins.load(Ordering::Relaxed));
