@@ -272,7 +272,8 @@ macro_rules! options {
             /// says so.
             ///
             /// What the task had done before its worker died is done again, so it is for functions that may be repeated. What is
-            /// cancelled, or has passed its deadline, is not tried again. A pool of threads loses no worker.
+            /// cancelled, or has passed its deadline, is not tried again. A pool of threads loses no worker. A pool may have a number for all
+            /// its calls that do not say one.
             ///
             /// # Examples
             ///
@@ -286,14 +287,14 @@ macro_rules! options {
             /// # Ok::<(), Box<dyn std::error::Error>>(())
             /// ```
             pub fn retries(mut self, most: u32) -> Self {
-                self.options.limits().retries.most = most;
+                self.options.limits().retries.most = Some(most);
                 self
             }
 
             /// How long a lost task waits before it is tried again, by the pool's own timers; twice as long before each further
             /// [retry](Self::retries). Without it there is no pause.
             pub fn retry_pause(mut self, first: Duration) -> Self {
-                self.options.limits().retries.pause = first;
+                self.options.limits().retries.pause = Some(first);
                 self
             }
 

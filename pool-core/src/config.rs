@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::backends::StartError;
+use crate::limits::Retries;
 use crate::observer::{Observed, Observer};
 use crate::queue::Pace;
 use crate::timers::Timers;
@@ -22,6 +23,7 @@ pub struct Config {
     pub(crate) panic_hook: bool,
     pub(crate) warn_on_drop: bool,
     pub(crate) observed: Observed,
+    pub(crate) retries: Retries,
     reach: Option<usize>,
     spin: Option<Duration>,
 }
@@ -35,6 +37,7 @@ impl Default for Config {
             panic_hook: true,
             warn_on_drop: true,
             observed: Observed::default(),
+            retries: Retries::default(),
             reach: None,
             spin: None,
         }
@@ -82,6 +85,20 @@ impl Config {
             warn_on_drop: warn,
             ..self
         }
+    }
+
+    /// How often tasks of this pool are tried again that are lost with their workers, where their call does not say it.
+    #[must_use]
+    pub fn retries(mut self, most: u32) -> Self {
+        self.retries.most = Some(most);
+        self
+    }
+
+    /// How long such a task waits before it is tried again, where its call does not say it.
+    #[must_use]
+    pub fn retry_pause(mut self, first: Duration) -> Self {
+        self.retries.pause = Some(first);
+        self
     }
 
     /// Who is told what workers and tasks do.

@@ -17,7 +17,7 @@ use crate::handle::{AsyncResult, Submitted, wait_to_the_end};
 use crate::imap::{Imap, ImapInput, ImapOptions, Input, OpenSource, ReadChunk, Window, is_at_hand};
 use crate::job::JobCell;
 use crate::lifecycle::{Order, Phase, Step};
-use crate::limits::LimitOptions;
+use crate::limits::{LimitOptions, Retries};
 use crate::options::SubmitOptions;
 use crate::outcome::Awaited;
 use crate::panics;
@@ -46,6 +46,8 @@ struct Shared<B: Backend> {
     queue: Arc<Queue<B::Job>>,
     shared: Arc<PoolShared>,
     warn_on_drop: bool,
+    /// For the calls that do not say it themselves.
+    retries: Retries,
     /// It was detached and ends by itself: a drop does nothing.
     detached: AtomicBool,
 }
@@ -86,6 +88,7 @@ impl<B: Backend> Engine<B> {
             queue,
             shared,
             warn_on_drop: config.warn_on_drop,
+            retries: config.retries,
             detached: AtomicBool::new(false),
         });
         let early_ends: Weak<Shared<B>> = Arc::downgrade(&pool);
@@ -142,6 +145,15 @@ impl<B: Backend> Engine<B> {
             Some(size) => Ok(size),
             None => Ok(default_chunksize(items, self.size())),
         }
+    }
+
+    /// The options of a call, with the pool's own retries where it does not say them.
+    fn with_retries<T, E>(&self, mut options: SubmitOptions<T, E>) -> SubmitOptions<T, E> {
+        if self.0.retries.most() > 0 {
+            let limits = options.limits();
+            limits.retries = limits.retries.or(self.0.retries);
+        }
+        options
     }
 
     /// The chunk size of a map with these options.
@@ -247,6 +259,7 @@ impl<B: Backend> Engine<B> {
     where
         T: Task<Out: Send, Raised: Send> + Send + 'static,
     {
+        let options = self.with_retries(options);
         let rejected = match self.submit(Single::new(task), options, erase) {
             Ok(handle) => return Ok(handle),
             Err(rejected) => rejected,
@@ -267,7 +280,7 @@ impl<B: Backend> Engine<B> {
     where
         T: Task<Out: Send, Raised: Send> + Send + 'static,
     {
-        self.submit_async(Single::new(task), options, erase)
+        self.submit_async(Single::new(task), self.with_retries(options), erase)
     }
 
     /// Queues a map, in chunks of the size that the options name, or of the pool's choice.
@@ -286,6 +299,7 @@ impl<B: Backend> Engine<B> {
         F: Func<A, Out: Send, Raised: Send> + Send + Sync + 'static,
         A: Send + 'static,
     {
+        let options = self.with_retries(options);
         let items: Vec<A> = items.into_iter().collect();
         let chunksize = match self.chunksize_for(items.len(), &options) {
             Ok(chunksize) => chunksize,
@@ -307,6 +321,7 @@ impl<B: Backend> Engine<B> {
         F: Func<A, Out: Send, Raised: Send> + Send + Sync + 'static,
         A: Send + 'static,
     {
+        let options = self.with_retries(options);
         let items: Vec<A> = items.into_iter().collect();
         match self.chunksize_for(items.len(), &options) {
             Ok(chunksize) => self.submit_async(Batch::new(func, items, chunksize), options, erase),
@@ -333,7 +348,7 @@ impl<B: Backend> Engine<B> {
     {
         let work = self.batch_into(func, items, results)?;
         let handle = self
-            .submit(work, SubmitOptions::here(), erase)
+            .submit(work, self.with_retries(SubmitOptions::here()), erase)
             .map_err(|rejected| rejected.give_back(Batch::into_items).refusal())?;
         *results = handle.get()?;
         Ok(())
@@ -392,7 +407,8 @@ impl<B: Backend> Engine<B> {
         results: &mut Vec<F::Out>,
     ) -> Result<Batch<F, A>, PoolError> {
         let (items, buffer) = Batch::<F, A>::collect_into(items, std::mem::take(results));
-        let chunksize = self.chunksize(items.len(), None)?;
+        let asked = (self.0.retries.most() > 0).then_some(1);
+        let chunksize = self.chunksize(items.len(), asked)?;
         Ok(Batch::with_buffer(func, items, buffer, chunksize))
     }
 
@@ -459,16 +475,17 @@ impl<B: Backend> Engine<B> {
         if options.chunksize == 0 {
             return Err(PoolError::ZeroChunksize);
         }
-        LimitOptions::chunksize(options.limits.as_ref(), Some(options.chunksize))?;
+        let mut limits = options.limits.unwrap_or_default();
+        limits.retries = limits.retries.or(self.0.retries);
+        LimitOptions::chunksize(Some(&limits), Some(options.chunksize))?;
         if options.read_ahead == Some(0) {
             return Err(PoolError::ZeroReadAhead);
         }
         self.0.queue.open_source()?;
         let (chunksize, place) = (options.chunksize, options.place);
-        let limits = options.limits.unwrap_or_default();
         // What each chunk has for itself.
         let (deadline, retries) = (limits.deadline, limits.retries);
-        let has_limits = deadline.is_some() || retries.most > 0;
+        let has_limits = deadline.is_some() || retries.most() > 0;
         let shared = self.0.clone();
         let mut jobs = Vec::new();
         let submit = move |chunks: &mut dyn Iterator<Item = ReadChunk<A, F::Out, E>>,

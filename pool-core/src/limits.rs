@@ -20,12 +20,27 @@ pub(crate) struct LimitOptions {
     pub(crate) retries: Retries,
 }
 
-/// How often a task is tried again that was lost with its worker.
+/// How often a task is tried again that was lost with its worker; what a call does not say, its pool may.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Retries {
-    pub(crate) most: u32,
+    pub(crate) most: Option<u32>,
     /// The pause before the first; it doubles with each.
-    pub(crate) pause: Duration,
+    pub(crate) pause: Option<Duration>,
+}
+
+impl Retries {
+    /// How often; not at all where nobody has said it.
+    pub(crate) fn most(&self) -> u32 {
+        self.most.unwrap_or_default()
+    }
+
+    /// These, and for what they do not say those of the pool.
+    pub(crate) fn or(self, of_pool: Retries) -> Retries {
+        Retries {
+            most: self.most.or(of_pool.most),
+            pause: self.pause.or(of_pool.pause),
+        }
+    }
 }
 
 impl LimitOptions {
@@ -35,7 +50,7 @@ impl LimitOptions {
         limits: Option<&LimitOptions>,
         asked: Option<usize>,
     ) -> Result<Option<usize>, PoolError> {
-        match (limits.map_or(0, |limits| limits.retries.most), asked) {
+        match (limits.map_or(0, |limits| limits.retries.most()), asked) {
             (0, asked) => Ok(asked),
             (_, None) => Ok(Some(1)),
             (_, Some(0 | 1)) => Ok(asked),
@@ -135,7 +150,7 @@ impl Limits {
     /// A unit was lost with its worker: after which pause it is tried again. `None` where it is not, since it was often enough, or had
     /// passed its deadline.
     pub(crate) fn try_again(&self, unit: usize) -> Option<Duration> {
-        if self.retries.most == 0 {
+        if self.retries.most() == 0 {
             return None;
         }
         let before = {
@@ -149,9 +164,10 @@ impl Limits {
         drop(before);
         let mut retried = self.retried();
         let count = retried.entry(unit).or_default();
-        (*count < self.retries.most).then(|| {
+        (*count < self.retries.most()).then(|| {
             *count += 1;
-            self.retries.pause.saturating_mul(1 << (*count - 1).min(16))
+            let pause = self.retries.pause.unwrap_or_default();
+            pause.saturating_mul(1 << (*count - 1).min(16))
         })
     }
 

@@ -467,6 +467,35 @@ impl Builder {
         }
     }
 
+    /// How often a task is tried again that was lost with its worker, for all calls that do not say it themselves: see
+    /// [`Call::retries`](crate::Call::retries) (default: it fails at once). Chunks of maps and imaps are then of one item.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_process::Pool;
+    /// let builder = pool_process::ProcessPool::builder().size(2).retries(2);
+    /// let pool = builder.retry_pause(std::time::Duration::from_secs(1)).build()?;
+    /// assert_eq!(pool.map(|x: u32| x + 1, 0..3)?, [1, 2, 3]);
+    /// assert_eq!(pool.each(|x: u32| x + 1, 0..3).retries(0).chunksize(3).wait()?, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn retries(self, most: u32) -> Self {
+        Builder {
+            config: self.config.retries(most),
+            ..self
+        }
+    }
+
+    /// How long such a task waits before it is tried again, for all calls that do not say it themselves: see
+    /// [`Call::retry_pause`](crate::Call::retry_pause).
+    pub fn retry_pause(self, first: Duration) -> Self {
+        Builder {
+            config: self.config.retry_pause(first),
+            ..self
+        }
+    }
+
     /// Tells this observer what the pool's workers and tasks do (default: nobody), in this process, on whatever thread of it hears of
     /// that. With one, the pool is woken by the start of each task.
     ///

@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use clock::{Armed, Clock};
-use common::{BOUND, Gate, Outcome, ignore_sigterm, kill, lives, never_end, pid, stop, wait_at};
+use common::{
+    BOUND, Gate, Outcome, ignore_sigterm, kill, lives, loss, never_end, pid, stop, wait_at,
+};
 use nix::sys::signal::Signal;
 use pool_process::{
     AsyncResult, Builder, CancelToken, DeadlineExceeded, Pool, PoolError, ProcessPool, TaskError,
@@ -538,6 +540,39 @@ fn a_retry_begins_at_the_lost_item() -> Outcome {
         assert_eq!(words, ["2", "3", "4"]);
         assert_eq!(map.get()?.len(), 5);
         let refused = pool.each(die_at, items).retries(1).chunksize(2).submit();
+        assert_eq!(refused.map(drop), Err(PoolError::RetriesOfChunks));
+        Ok(())
+    })
+}
+
+#[test]
+fn a_pool_has_retries_for_the_calls_that_do_not_say_them() -> Outcome {
+    each_builder(1, |builder| {
+        let pool = builder.retries(1).build()?;
+        let gate = Gate::new();
+        let lose = || kill(gate.guests(1)[0].pid, Signal::SIGKILL);
+        // A call, a map, an imap: each is lost once, and comes back.
+        let call = pool.apply_async(wait_at, gate.name())?;
+        lose();
+        drop(gate.guests(1));
+        assert!(call.get().is_ok());
+        let map = pool.map_async(wait_at, [gate.name()])?;
+        lose();
+        drop(gate.guests(1));
+        assert!(map.get().is_ok());
+        let mut imap = pool.imap(wait_at, [gate.name()])?;
+        lose();
+        drop(gate.guests(1));
+        assert!(imap.next().is_some_and(|end| end.is_ok()));
+        // The second loss is one too many; a call may say that the first is.
+        let call = pool.apply_async(wait_at, gate.name())?;
+        lose();
+        lose();
+        assert_eq!(loss(call.get()).attempts, 2);
+        let call = pool.call(wait_at, gate.name()).retries(0).submit()?;
+        lose();
+        assert_eq!(loss(call.get()).attempts, 1);
+        let refused = pool.each(wait_at, [gate.name()]).chunksize(2).submit();
         assert_eq!(refused.map(drop), Err(PoolError::RetriesOfChunks));
         Ok(())
     })
