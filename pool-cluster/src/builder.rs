@@ -307,6 +307,6 @@ async fn begin(
             }
         }
     };
-    let bus = Bus::connect(&access, "pool", Some(plan.patience)).await?;
+    let bus = Bus::connect(&access, "pool", Some(plan.patience), |_| {}).await?;
     Dispatcher::gather(plan, bus, shared).await
 }

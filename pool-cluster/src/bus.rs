@@ -37,7 +37,7 @@ pub(crate) struct Bus {
 }
 
 impl Bus {
-    /// Connects, trying for so long, or for ever.
+    /// Connects, trying for so long, or for ever: then `waits` is told once why it has to.
     ///
     /// # Errors
     ///
@@ -46,6 +46,7 @@ impl Bus {
         access: &Access,
         name: &str,
         limit: Option<Duration>,
+        waits: impl Fn(&str),
     ) -> Result<Bus, String> {
         let mut options = ConnectOptions::new()
             .name(name)
@@ -58,6 +59,12 @@ impl Bus {
             })?;
         }
         if let Some(path) = &access.certificates {
+            std::fs::metadata(path).map_err(|error| {
+                format!(
+                    "the certificates {} cannot be read: {error}",
+                    path.display()
+                )
+            })?;
             options = options
                 .add_root_certificates(path.clone())
                 .require_tls(true);
@@ -72,12 +79,18 @@ impl Bus {
         }
         let refused = |error: String| format!("no connection to {}: {error}", bare(&access.url));
         let Some(limit) = limit else {
+            let mut told = false;
             loop {
                 match options.clone().connect(url).await {
                     Ok(client) => return Ok(Bus { client }),
                     // It may be that the server starts later; an answer that says no is one for ever.
                     Err(error) if is_final(&error) => return Err(refused(report(&error))),
-                    Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,
+                    Err(error) => {
+                        if !std::mem::replace(&mut told, true) {
+                            waits(&refused(report(&error)));
+                        }
+                        tokio::time::sleep(Duration::from_millis(500)).await;
+                    }
                 }
             }
         };

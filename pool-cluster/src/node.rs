@@ -111,7 +111,10 @@ fn run(plan: Plan) -> Result<(), String> {
         .build();
     let runtime = runtime.map_err(|error| format!("this node cannot run: {error}"))?;
     let outcome = runtime.block_on(async {
-        let bus = Bus::connect(&plan.access, "pool node", None).await?;
+        let bus = Bus::connect(&plan.access, "pool node", None, |why| {
+            say(&format!("{why}; it is tried again until there is one"));
+        })
+        .await?;
         let (finished, finishes) = unbounded_channel();
         let mut node = Node {
             info: NodeInfo {

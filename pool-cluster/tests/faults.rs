@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use pool_cluster::prelude::*;
@@ -317,5 +318,77 @@ fn the_work_of_a_client_that_dies_is_stopped() -> Outcome {
     assert!(has_gone(&mut task));
     // The node is there for others.
     assert_eq!(rig.connect().apply(double, 2)?, 4);
+    Ok(())
+}
+
+/// Sends every message that it hears a second time, and a part of it, for as long as the server is there.
+async fn parrot(
+    url: String,
+    ready: std::sync::mpsc::Sender<()>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let client = async_nats::connect(url).await?;
+    let mut all = client.subscribe("pool.>").await?;
+    client.flush().await?;
+    ready.send(())?;
+    let mut own = std::collections::HashMap::<(String, Vec<u8>), u32>::new();
+    while let Some(message) = all.next().await {
+        let key = (message.subject.to_string(), message.payload.to_vec());
+        if let Some(count) = own.get_mut(&key).filter(|count| **count > 0) {
+            *count -= 1;
+            continue;
+        }
+        let half = message.payload.slice(..message.payload.len() / 2);
+        for copy in [message.payload, half] {
+            *own.entry((message.subject.to_string(), copy.to_vec()))
+                .or_default() += 1;
+            client.publish(message.subject.clone(), copy).await?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_comes_twice_or_in_half_changes_nothing() -> Outcome {
+    if !has_server() {
+        return Ok(());
+    }
+    let rig = Rig::new(2);
+    let (ready, is_ready) = std::sync::mpsc::channel();
+    let url = rig.url();
+    // It ends when the server does.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.map(|runtime| runtime.block_on(parrot(url, ready)))
+    });
+    is_ready.recv()?;
+    let pool = rig.connect();
+    for round in 0..5 {
+        assert_eq!(
+            pool.each(double, 0..200).chunksize(1).wait()?,
+            (0..200).map(double).collect::<Vec<_>>()
+        );
+        assert_eq!(
+            pool.with(round).apply(|round, x: u64| round * x, 3)?,
+            round * 3
+        );
+    }
+    let unwanted = (0..50)
+        .map(|x| pool.apply_async(double, x))
+        .collect::<Result<Vec<_>, _>>()?;
+    for handle in &unwanted {
+        handle.cancel();
+    }
+    for (x, handle) in (0..).zip(unwanted) {
+        let outcome = end(handle)?;
+        assert!(
+            outcome == Ok(2 * x) || outcome == Err(TaskError::Cancelled),
+            "{outcome:?}"
+        );
+    }
+    assert_eq!(pool.stats().lost, 0);
+    pool.close();
+    pool.join()?;
     Ok(())
 }
