@@ -148,6 +148,9 @@ mod backends;
 // The configuration of a pool.
 mod config;
 
+// After how much a worker is replaced.
+mod recycling;
+
 // Ends of a pool that block no caller.
 mod shutdown;
 
@@ -227,6 +230,7 @@ pub mod backend {
     pub use crate::panics::{catch, install_hook};
     pub use crate::queue::{Claim, Pace, Queue, Taken, Taker, WaitMeter, WorkerSlot};
     pub use crate::range::MoreUnits;
+    pub use crate::recycling::{Recycling, Share};
     pub use crate::settled::{ItemResult, Settled};
     pub use crate::shared::{Assist, UnitStop};
     pub use crate::stack_job::Borrowed;

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pool_core::backend::{Config, Engine, FnAddress};
+use pool_core::backend::{Config, Engine, FnAddress, Recycling};
 use pool_core::{CodecError, Observer, Portable, StartError, Timers};
 
 use crate::environment::{Environment, Overrides};
@@ -13,7 +13,6 @@ use crate::output::Output;
 use crate::pool::ProcessPool;
 use crate::pool::backend::Processes;
 use crate::pool::dispatcher::Plan;
-use crate::recycling::Recycling;
 use crate::ring::parent::SLOTS;
 use crate::start::{self, StartMethod};
 use crate::wire::codec;

@@ -51,9 +51,6 @@ pub(crate) mod hook;
 // The ways to start a process.
 pub(crate) mod start;
 
-// After how much a worker is replaced.
-pub(crate) mod recycling;
-
 // The pool, and the parent's side of its workers.
 pub(crate) mod pool;
 

@@ -67,7 +67,7 @@ impl Backend for Threads {
 
     fn reach(&self) -> usize {
         const REACH: usize = 64;
-        let bounded = |settings: &Settings| settings.max_tasks.is_some();
+        let bounded = |settings: &Settings| settings.recycling.is_limited();
         match lock(&self.settings).as_ref().is_some_and(bounded) {
             true => 1,
             false => REACH,

@@ -300,7 +300,43 @@ impl Builder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn maxtasksperchild(mut self, tasks: NonZeroUsize) -> Self {
-        self.settings.max_tasks = Some(tasks);
+        self.settings.recycling.tasks = Some(tasks);
+        self
+    }
+
+    /// How long a worker lives, by the pool's timers, before another takes its place (default: no bound). A worker that runs a task ends it
+    /// before. With this or [`maxtasksperchild`](Self::maxtasksperchild) a worker takes each task for itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_thread::Pool;
+    /// let hour = std::time::Duration::from_secs(3600);
+    /// let pool = pool_thread::ThreadPool::builder().size(1).max_worker_age(hour).build()?;
+    /// assert_eq!(pool.apply(|x: u32| x + 1, 1)?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn max_worker_age(mut self, age: Duration) -> Self {
+        self.settings.recycling.age = Some(age);
+        self
+    }
+
+    /// By how much of its limit a worker is replaced before that, at most, so that not all are replaced at once: of 0.2, each worker
+    /// draws a number of tasks and an age from 80 % to 100 % of what was set (default: 0; 1 is the most).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_thread::Pool;
+    /// # use std::num::NonZeroUsize;
+    /// let hundred = NonZeroUsize::new(100).ok_or("not zero")?;
+    /// let builder = pool_thread::ThreadPool::builder().size(2).maxtasksperchild(hundred);
+    /// let pool = builder.recycle_jitter(0.2).build()?;
+    /// # drop(pool);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn recycle_jitter(mut self, part: f64) -> Self {
+        self.settings.recycling.jitter = part;
         self
     }
 

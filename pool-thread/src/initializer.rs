@@ -2,11 +2,10 @@
 
 use std::any::Any;
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use pool_core::Timers;
-use pool_core::backend::{Observed, catch};
+use pool_core::backend::{Observed, Recycling, catch};
 
 /// Makes the state of a worker, or returns the message of an error.
 type Make = dyn Fn() -> Result<Box<dyn Any>, String> + Send + Sync;
@@ -66,7 +65,8 @@ const COMPENSATION_THREADS: usize = 1_000;
 pub(crate) struct Settings {
     pub(crate) initializer: Option<Initializer>,
     pub(crate) worker_exit: Option<WorkerExit>,
-    pub(crate) max_tasks: Option<NonZeroUsize>,
+    /// After how much a worker is replaced.
+    pub(crate) recycling: Recycling,
     pub(crate) timers: Timers,
     pub(crate) observed: Observed,
     /// The limit on compensation threads.
@@ -80,7 +80,7 @@ impl Default for Settings {
         Settings {
             initializer: None,
             worker_exit: None,
-            max_tasks: None,
+            recycling: Recycling::default(),
             timers: Timers::default(),
             observed: Observed::default(),
             compensation_threads: COMPENSATION_THREADS,

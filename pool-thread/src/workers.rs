@@ -1,4 +1,5 @@
-//! The threads of one pool. Each takes the next unit from the queue and runs it. It is replaced when it has run `max_tasks` tasks.
+//! The threads of one pool. Each takes the next unit from the queue and runs it. It is replaced when it has run its share of tasks, or is as old
+//! as it may get.
 //!
 //! A worker whose initializer fails tries again, a bounded number of times with growing pauses. Then it fails for good. While no
 //! other worker can take work, it fails the queued units with the initializer's message.
@@ -15,7 +16,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use pool_core::backend::{
-    BlockHook, Deadline, Interruptible, Queue, Taken, WaitGroup, WorkerGuard, WorkerSlot,
+    Armed, BlockHook, Deadline, Interruptible, Queue, Taken, WaitGroup, WorkerGuard, WorkerSlot,
     thread_builder,
 };
 use pool_core::{Cause, Phase, StartError, TaskError, Worker, WorkerEnd, WorkerLost, WorkerStats};
@@ -77,8 +78,8 @@ impl Counts {
 enum Exit {
     /// The pool has ended, or this thread is superfluous.
     Done,
-    /// It has run `max_tasks` tasks.
-    MaxTasks,
+    /// It has run its share of tasks, or is as old as it may get.
+    Replaced,
 }
 
 impl Workers {
@@ -161,7 +162,7 @@ impl Workers {
             };
             drop(guard);
             // A drained pool needs no replacement. If the system refuses the thread of one, this thread becomes the replacement.
-            if !matches!(exit, Exit::MaxTasks)
+            if !matches!(exit, Exit::Replaced)
                 || self.queue.is_drained()
                 || self.spawn(index).is_ok()
             {
@@ -179,7 +180,7 @@ impl Workers {
         let waited = self.queue.waited(&meter.waits);
         let end = match exit {
             Exit::Done => WorkerEnd::Left,
-            Exit::MaxTasks => WorkerEnd::Replaced,
+            Exit::Replaced => WorkerEnd::Replaced,
         };
         self.places.leave(index, waited, end == WorkerEnd::Replaced);
         observed.tell(|observer| observer.worker_ended(&worker, end));
@@ -225,40 +226,56 @@ impl Workers {
 
     /// Waits by the pool's timers. It returns false, without delay, when workers may exit.
     fn sleep(&self, pause: Duration) -> bool {
+        let (over, _armed) = self.when_over(pause);
+        self.queue.rest(|| over.load(Ordering::Acquire))
+    }
+
+    /// What is true when so much time has passed by the pool's timers, which then rings; the timer stops when the guard is dropped.
+    fn when_over(&self, time: Duration) -> (Arc<AtomicBool>, Armed) {
         let over = Arc::new(AtomicBool::new(false));
         let (queue, is_over) = (self.queue.clone(), over.clone());
         let alarm = move || {
             is_over.store(true, Ordering::Release);
             queue.ring();
         };
-        let _armed = self.settings.timers.arm(pause, Box::new(alarm));
-        self.queue.rest(|| over.load(Ordering::Acquire))
+        let armed = self.settings.timers.arm(time, Box::new(alarm));
+        (over, armed)
     }
 
-    /// Runs units until there are none for this thread, or until it has run `max_tasks`.
+    /// Runs units until there are none for this thread, or until it has had its share.
     fn run_units(&self, index: usize, meter: &Meter) -> Exit {
-        let mut left = self.settings.max_tasks.map(std::num::NonZeroUsize::get);
+        let share = self.settings.recycling.share();
+        let (aged, _armed) = share.age.map(|age| self.when_over(age)).unzip();
+        let is_aged = || {
+            aged.as_ref()
+                .is_some_and(|aged| aged.load(Ordering::Acquire))
+        };
+        let mut left = share.tasks;
         let mut taker = self.queue.taker(WorkerSlot(index)).metered(&meter.waits);
         let is_superfluous = Cell::new(false);
-        while left != Some(0) {
+        while left > 0 {
             let Some(taken) = taker.next_unless(|| {
                 // In the usual case no worker has ever waited for its own pool: this costs no lock.
                 let exits = self.compensates.load(Ordering::Acquire) && self.exits();
                 is_superfluous.set(exits);
-                exits
+                exits || is_aged()
             }) else {
                 drop(taker);
                 if is_superfluous.get() {
                     lock(&self.counts).free.push(index);
+                    return Exit::Done;
                 }
-                return Exit::Done;
+                return match is_aged() {
+                    true => Exit::Replaced,
+                    false => Exit::Done,
+                };
             };
             // Once a worker has waited for its own pool, each unit is asked for: this thread may be superfluous.
             let more = taken.more.until(&self.compensates);
             meter.count(taken.job.run_units(taken.unit, &more));
-            left = left.map(|left| left - 1);
+            left -= 1;
         }
-        Exit::MaxTasks
+        Exit::Replaced
     }
 
     /// Whether the calling thread is superfluous and exits. Then it counts as ended from now on.

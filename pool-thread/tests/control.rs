@@ -5,15 +5,17 @@ mod common;
 #[path = "../../pool-core/tests/programs/clock.rs"]
 mod clock;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use clock::{Armed, Clock};
 use common::{door, pool};
-use crossbeam_channel::{Receiver, unbounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use pool_thread::{
-    AsyncResult, CancelToken, DeadlineExceeded, Pool, PoolError, TaskError, ThreadPool, cancelled,
+    AsyncResult, CancelToken, DeadlineExceeded, Observer, Pool, PoolError, TaskError, ThreadPool,
+    Worker, cancelled, current_worker,
 };
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -548,5 +550,62 @@ fn an_error_that_came_before_the_cancel_stays() -> Outcome {
     comes(&arrived);
     assert!(map.cancel());
     assert_eq!(map.get().map_err(TaskError::into_raised), Err(Some("no")));
+    Ok(())
+}
+
+/// Says which workers start.
+struct Starts(Sender<String>);
+
+impl Observer for Starts {
+    fn worker_started(&self, worker: &Worker) {
+        // The test may be over.
+        let _ = self.0.send(worker.name.clone());
+    }
+}
+
+#[test]
+fn a_worker_that_is_old_enough_ends_its_task_and_is_replaced() -> Outcome {
+    let (clock, armed) = Clock::new();
+    let (started, starts) = unbounded();
+    let builder = ThreadPool::builder()
+        .size(1)
+        .max_worker_age(LIMIT)
+        .timers(clock.timers())
+        .observer(Arc::new(Starts(started)));
+    let pool = builder.build()?;
+    armed.expect(LIMIT);
+    assert_eq!(comes(&starts), "ThreadPoolWorker-1");
+    // One that has nothing to do leaves at once.
+    clock.advance(LIMIT);
+    assert_eq!(comes(&starts), "ThreadPoolWorker-2");
+    armed.expect(LIMIT);
+    // One that has something ends that before.
+    let (task, arrived, open) = door();
+    let running = pool.apply_async(task, 7)?;
+    comes(&arrived);
+    let name = |()| current_worker().map(|worker| worker.name);
+    let queued = pool.apply_async(name, ())?;
+    clock.advance(LIMIT);
+    drop(open);
+    assert_eq!(running.get(), Ok(7));
+    assert_eq!(queued.get()?.as_deref(), Some("ThreadPoolWorker-3"));
+    pool.close();
+    pool.join()?;
+    let place = pool.stats().per_worker.remove(0);
+    assert_eq!((place.tasks, place.replaced), (2, 2));
+    Ok(())
+}
+
+#[test]
+fn workers_draw_their_shares_of_tasks_where_there_is_jitter() -> Outcome {
+    let four = NonZeroUsize::new(4).ok_or("not zero")?;
+    let builder = ThreadPool::builder().size(1).maxtasksperchild(four);
+    let pool = builder.recycle_jitter(0.5).build()?;
+    let name = |()| current_worker().map(|worker| worker.name);
+    let names = pool.each(name, [(); 40]).chunksize(1).wait()?;
+    let shares = names.chunk_by(|one, other| one == other).map(<[_]>::len);
+    let mut shares: Vec<usize> = shares.collect();
+    let last = shares.pop().ok_or("nobody")?;
+    assert!(last <= 4 && shares.iter().all(|share| (2..=4).contains(share)));
     Ok(())
 }

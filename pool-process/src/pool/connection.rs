@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use nix::sys::eventfd::EventFd;
-use pool_core::backend::{Armed, Claim};
+use pool_core::backend::{Armed, Claim, Share};
 use pool_core::{CodecError, Worker, WorkerEnd};
 
 use crate::child::Child;
-use crate::recycling::Share;
 use crate::ring::parent::ParentRing;
 use crate::start::Spawned;
 use crate::wire::socket::{NonBlocking, Socket};

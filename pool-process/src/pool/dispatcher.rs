@@ -56,12 +56,11 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::Signal;
-use pool_core::backend::{Alarm, Armed, Observed, Pace, Queue, WorkerSlot};
+use pool_core::backend::{Alarm, Armed, Observed, Pace, Queue, Recycling, WorkerSlot};
 use pool_core::{StartError, TaskError, Timers, WorkerEnd};
 
 use crate::environment::Environment;
 use crate::output::Output;
-use crate::recycling::Recycling;
 use crate::server::registry::Preload;
 use crate::start::{StartMethod, Starter};
 use crate::wire::socket;

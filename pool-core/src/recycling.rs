@@ -6,33 +6,38 @@ use std::time::Duration;
 
 /// What the workers of a pool may reach before others take their places.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Recycling {
+pub struct Recycling {
     /// How many tasks one runs.
-    pub(crate) tasks: Option<NonZeroUsize>,
+    pub tasks: Option<NonZeroUsize>,
     /// How long one lives.
-    pub(crate) age: Option<Duration>,
+    pub age: Option<Duration>,
     /// How many bytes of one are resident.
-    pub(crate) memory: Option<u64>,
+    pub memory: Option<u64>,
     /// By how much of each limit a worker's own one is less, at most; from 0 to 1.
-    pub(crate) jitter: f64,
+    pub jitter: f64,
 }
 
 /// The limits of one worker.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Share {
-    pub(crate) tasks: usize,
-    pub(crate) age: Option<Duration>,
-    pub(crate) memory: u64,
+pub struct Share {
+    /// How many tasks it runs.
+    pub tasks: usize,
+    /// How long it lives.
+    pub age: Option<Duration>,
+    /// How many bytes of it are resident.
+    pub memory: u64,
 }
 
 impl Recycling {
     /// Whether any worker is ever replaced for these.
-    pub(crate) fn is_limited(&self) -> bool {
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
         self.tasks.is_some() || self.age.is_some() || self.memory.is_some()
     }
 
     /// The limits of the next worker.
-    pub(crate) fn share(&self) -> Share {
+    #[must_use]
+    pub fn share(&self) -> Share {
         // Hashed with keys that nobody knows, a constant is a random number.
         let random = RandomState::new().hash_one(0_u8) >> 11;
         self.share_at(random as f64 / (1_u64 << 53) as f64)
