@@ -140,6 +140,23 @@ impl Builder {
         }
     }
 
+    /// How often a task is tried again that was lost with its worker or its node, for all calls that do not say it themselves: see
+    /// [`Call::retries`](crate::Call::retries) (default: it fails at once).
+    pub fn retries(self, most: u32) -> Self {
+        Builder {
+            config: self.config.retries(most),
+            ..self
+        }
+    }
+
+    /// How long such a task waits before it is tried again, for all calls that do not say it themselves.
+    pub fn retry_pause(self, first: Duration) -> Self {
+        Builder {
+            config: self.config.retry_pause(first),
+            ..self
+        }
+    }
+
     /// The pool's source of time, for deadlines and pauses.
     pub fn timers(self, timers: Timers) -> Self {
         Builder {
