@@ -1,7 +1,11 @@
 //! Why a task has no value, and why a pool refused a call.
 
 use std::fmt;
+use std::fs;
+use std::io::{self, Write};
 use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -431,9 +435,43 @@ pub struct WorkerLost {
     pub hint: Option<String>,
     /// The end of what the task had written to stderr: see [`TaskError::stderr`].
     pub stderr: Option<String>,
+    /// Its function and its argument, where its backend keeps them: see [`WorkerLost::save`].
+    #[doc(hidden)]
+    pub call: Option<LostCall>,
+}
+
+/// A lost call, in the form in which its backend runs it again.
+#[doc(hidden)]
+#[derive(Clone, PartialEq, Eq)]
+pub struct LostCall(pub Arc<[u8]>);
+
+impl fmt::Debug for LostCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LostCall({} bytes)", self.0.len())
+    }
 }
 
 impl WorkerLost {
+    /// Writes the function and the argument of the task into a new file, which its owner alone may read: the argument may be
+    /// a secret. `POOL_REPLAY=path ./program` then runs the task again, alone, in the place of `main`, for example in a debugger:
+    /// `POOL_REPLAY=lost.task gdb ./program`. It must be the same build of the program.
+    ///
+    /// It runs without what the pool had set up in its workers: their initializer, their directory and limits, their output.
+    ///
+    /// # Errors
+    ///
+    /// The file is there already, or cannot be written; or there is nothing to write. Only pools of processes keep a lost call, with its context, and one
+    /// that takes no more than 64 MiB.
+    pub fn save(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        let nothing = || io::Error::new(io::ErrorKind::Unsupported, "the call was not kept");
+        let LostCall(bytes) = self.call.as_ref().ok_or_else(nothing)?;
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(path)?.write_all(bytes)
+    }
+
     /// A worker that died of `cause` while it ran `task`, a call.
     pub fn new(pid: u32, cause: Cause, task: impl Into<String>) -> Self {
         WorkerLost {
@@ -446,6 +484,7 @@ impl WorkerLost {
             attempts: 1,
             hint: None,
             stderr: None,
+            call: None,
         }
     }
 }

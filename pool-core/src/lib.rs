@@ -222,6 +222,7 @@ pub mod backend {
         ContextCall, ContextEach, ContextFn, TryContextCall, TryContextEach,
     };
     pub use crate::engine::{Engine, Erase};
+    pub use crate::error::LostCall;
     pub use crate::fork::{OwnerProcess, PerProcess, end_copy};
     pub use crate::imap::ImapOptions;
     pub use crate::job::JobCell;

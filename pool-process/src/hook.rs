@@ -13,7 +13,7 @@
     reason = "an initialiser that the loader calls, and those that come after it"
 )]
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{OsStr, OsString, c_char, c_int};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +24,7 @@ use nix::sys::socket::sockopt::PeerCredentials;
 use nix::unistd::{dup2_stdin, getppid};
 
 use crate::environment::variables;
+use crate::replay::{self, REPLAY};
 use crate::server;
 use crate::sys::Capabilities;
 use crate::wire::role::{ROLE, Role};
@@ -162,6 +163,26 @@ pub fn init() {
     if let Some(role) = Role::take() {
         role.play();
     }
+    if let Some(path) = lost_call() {
+        replay_and_exit(&path);
+    }
+}
+
+/// The file of a lost call that this process is to run in the place of `main`. A process with more rights than who has started it
+/// runs none.
+fn lost_call() -> Option<OsString> {
+    variables::take(REPLAY).filter(|_| !sys::is_privileged())
+}
+
+fn replay_and_exit(path: &OsStr) -> ! {
+    let shown = path.to_string_lossy();
+    let (what, code) = match replay::run(path.as_ref()) {
+        Ok(end) => (format!("the call in {shown} {end}"), 0),
+        Err(why) => (format!("the call in {shown} cannot be run again: {why}"), 1),
+    };
+    // Not `eprintln`, which panics where nobody reads stderr.
+    let _ = writeln!(io::stderr(), "pool-process: {what}");
+    std::process::exit(code)
 }
 
 #[cfg(feature = "hook")]
@@ -172,6 +193,11 @@ extern "C" fn before_main(argc: c_int, argv: *const *const c_char, envp: *const 
         // SAFETY: these are the loader's own, and whoever is called here does not return.
         unsafe { initialise_behind(before_main, argc, argv, envp) };
         role.play();
+    }
+    if let Some(path) = lost_call() {
+        // SAFETY: as above.
+        unsafe { initialise_behind(before_main, argc, argv, envp) };
+        replay_and_exit(&path);
     }
 }
 

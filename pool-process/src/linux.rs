@@ -45,6 +45,9 @@ pub(crate) mod child;
 // The fork server.
 pub(crate) mod server;
 
+// A lost call is run again.
+pub(crate) mod replay;
+
 // What runs before `main`.
 pub(crate) mod hook;
 

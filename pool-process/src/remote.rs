@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "hook")]
 pub use crate::hook::{Initialiser, initialise_behind};
 pub use crate::pool::remote_job::RemoteJob;
-use crate::pool::remote_job::{Encoded, Retry};
+use crate::pool::remote_job::{Retry, job_context_bytes};
 use crate::wire::token::TOKEN;
-use crate::wire::{Kind, MAX_PAYLOAD, Reply, codec};
+use crate::wire::{Kind, MAX_PAYLOAD, Reply};
 use crate::worker::{contexts, run_task};
 
 /// A unit as it travels: which function, which context, which argument.
@@ -95,20 +95,7 @@ pub fn request(job: &dyn RemoteJob, unit: &Unit) -> Result<Request, CodecError> 
 ///
 /// It cannot be encoded: the unit fails with this.
 pub fn context(job: &dyn RemoteJob, unit: &Unit) -> Result<Option<Vec<u8>>, CodecError> {
-    let Some(context) = job.context(unit) else {
-        return Ok(None);
-    };
-    match &*context.encoded {
-        Ok(Encoded::Bytes(bytes)) => Ok(Some(bytes.clone())),
-        Ok(Encoded::Shared(file)) => {
-            let refused = |error: std::io::Error| CodecError::new("context", error.to_string());
-            let plain = file.bytes().map_err(refused)?;
-            let mut bytes = Vec::with_capacity(plain.len() + 16);
-            codec::write_context_bytes(&plain, &mut bytes);
-            Ok(Some(bytes))
-        }
-        Err(error) => Err(error.clone()),
-    }
+    job_context_bytes(job, unit)
 }
 
 /// Completes a unit with its answer; with an error goes the end of what its task has written to stderr, where that was read.

@@ -1,12 +1,14 @@
 //! Why a worker was lost, as the error of its task tells it.
 
 use nix::sys::signal::Signal;
-use pool_core::backend::Unit;
+use pool_core::backend::{LostCall, Unit};
 use pool_core::{Cause, TaskError, WorkerLost};
 
 use crate::sys::Status;
 
-use super::remote_job::RemoteJob;
+use crate::replay;
+
+use super::remote_job::{RemoteJob, job_context_bytes};
 
 /// The cause of a death, in the words of pool-core.
 pub(crate) fn of(status: Status) -> Cause {
@@ -70,8 +72,27 @@ fn loss(
     lost.begun = begun;
     lost.attempts = job.as_job().attempts(unit);
     lost.hint = hint;
+    if begun {
+        lost.call = kept(job, unit);
+    }
     TaskError::WorkerLost(Box::new(lost))
 }
+
+/// The call of a unit, to be saved and run again; `None` where its argument was taken, cannot be encoded again, or is too long.
+fn kept(job: &dyn RemoteJob, unit: &Unit) -> Option<LostCall> {
+    let context = job_context_bytes(job, unit).ok()?;
+    let mut task = Vec::new();
+    let last = job.encode(unit, &mut task).ok()?;
+    let length = task.len() + last.len() + context.as_ref().map_or(0, Vec::len);
+    if task.is_empty() || length > MOST_KEPT {
+        return None;
+    }
+    task.extend_from_slice(last);
+    Some(LostCall(replay::write(context.as_deref(), &task).into()))
+}
+
+/// A lost call of so many bytes, its context included, is kept with its error.
+const MOST_KEPT: usize = 64 << 20;
 
 /// That a worker has met its limit of memory, or that the system had none left, where it may be so. The kernel counts how many
 /// processes it has killed to get memory: `killed` says whether these have become more since the worker was started.

@@ -226,6 +226,27 @@ fn job_context<A, F: PortableFn<A>>(func: &F) -> Option<JobContext> {
     })
 }
 
+/// The context that a unit's function gets, encoded; `None` where it gets none.
+pub(crate) fn job_context_bytes(
+    job: &dyn RemoteJob,
+    unit: &Unit,
+) -> Result<Option<Vec<u8>>, CodecError> {
+    let Some(context) = job.context(unit) else {
+        return Ok(None);
+    };
+    match &*context.encoded {
+        Ok(Encoded::Bytes(bytes)) => Ok(Some(bytes.clone())),
+        Ok(Encoded::Shared(file)) => {
+            let refused = |error: std::io::Error| CodecError::new("context", error.to_string());
+            let plain = file.bytes().map_err(refused)?;
+            let mut bytes = Vec::with_capacity(plain.len() + 16);
+            codec::write_context_bytes(&plain, &mut bytes);
+            Ok(Some(bytes))
+        }
+        Err(error) => Err(error.clone()),
+    }
+}
+
 /// From so many bytes on a context that can be shared is.
 const SHARED: usize = 16 << 10;
 
