@@ -252,7 +252,7 @@ impl<W: Work + 'static> JobCell<W> {
         self.check(&unit);
         assert!(more.are_of(self.called()), "more units are another job's");
         if self.state.needs_care() {
-            return self.run_with_care(Some(unit.index()), more);
+            return self.run_with_care(unit.index(), more);
         }
         // What is to be cared for from now on is run one by one.
         let mut next = || match self.state.needs_care() {
@@ -267,17 +267,19 @@ impl<W: Work + 'static> JobCell<W> {
         // SAFETY: units are made once and consumed here: they were neither run nor stored before.
         let count = unsafe { self.work.run(unit.index(), &mut next, &mut failed) };
         self.leave(count);
-        match self.state.needs_care() {
-            true => count + self.run_with_care(more.take(), more),
-            false => count,
+        if self.state.needs_care()
+            && let Some(index) = more.take()
+        {
+            return count + self.run_with_care(index, more);
         }
+        count
     }
 
     /// Runs units that have a deadline, or tell of their end, or may not be wanted, one by one. Called by `run_units`, which consumes the
     /// first.
     #[cold]
-    fn run_with_care(&self, mut next: Option<usize>, more: &MoreUnits<'_>) -> usize {
-        let mut count = 0;
+    fn run_with_care(&self, first: usize, more: &MoreUnits<'_>) -> usize {
+        let (mut next, mut count) = (Some(first), 0);
         while let Some(index) = next {
             self.run_one_with_care(index);
             count += 1;
