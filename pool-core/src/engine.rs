@@ -162,6 +162,7 @@ impl<B: Backend> Engine<B> {
         items: usize,
         options: &SubmitOptions<T, E>,
     ) -> Result<usize, PoolError> {
+        self.0.admit()?;
         let asked = LimitOptions::chunksize(options.limits_if_any(), options.chunksize())?;
         self.chunksize(items, asked)
     }
@@ -612,6 +613,10 @@ impl<B: Backend> EarlyEnds for Shared<B> {
 
     fn stop_unit(&self, job: &dyn Job, unit: usize) -> UnitStop {
         self.backend.stop(job.number(), Some(unit))
+    }
+
+    fn is_terminated(&self) -> bool {
+        self.queue.phase() == Phase::Terminated
     }
 }
 

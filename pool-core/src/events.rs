@@ -152,11 +152,12 @@ impl<T> Events<T> {
         let (sender, interrupts) = bounded(1);
         let interrupter: Arc<Interrupter> = Arc::new(Interrupter(sender));
         let weak: Weak<Interrupter> = Arc::downgrade(&interrupter);
-        let mut may_wait = thread_state::may_wait(self.sender.shared.pool, weak);
-        while may_wait {
+        let shared = &self.sender.shared;
+        thread_state::add_interrupt(shared.pool, weak);
+        while !shared.ends_wait() {
             select! {
                 recv(self.receiver) -> event => return event.map_err(|_| PoolError::NotRunning),
-                recv(interrupts) -> _ => may_wait = !thread_state::cancelled(),
+                recv(interrupts) -> _ => {}
             }
         }
         Err(PoolError::Cancelled)

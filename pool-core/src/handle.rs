@@ -467,7 +467,7 @@ pub(crate) fn wait(job: &Arc<dyn Awaited>, limit: Option<Duration>) -> Result<bo
         )
     });
     let is_worker = thread_state::is_worker(shared.pool);
-    let is_cancelled = || is_worker && thread_state::cancelled();
+    let is_cancelled = || shared.ends_wait();
     let give_up = || {
         let over = over.as_ref();
         over.is_some_and(|over| over.load(Ordering::Acquire)) || is_cancelled()
@@ -524,9 +524,10 @@ fn interrupt_by(job: &Arc<dyn Awaited>, cancels: bool) -> Result<Arc<WaitsFor>, 
         cancels,
     });
     let weak: Weak<WaitsFor> = Arc::downgrade(&waits);
-    match thread_state::may_wait(job.shared().pool, weak) {
-        true => Ok(waits),
-        false => Err(PoolError::Cancelled),
+    thread_state::add_interrupt(job.shared().pool, weak);
+    match job.shared().ends_wait() {
+        false => Ok(waits),
+        true => Err(PoolError::Cancelled),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::fork::OwnerProcess;
 use crate::observer::Observed;
 use crate::readers::Readers;
 use crate::stats::Counters;
+use crate::thread_state;
 use crate::timers::Timers;
 use crate::unit::{Job, TaskId};
 
@@ -36,6 +37,8 @@ pub(crate) trait EarlyEnds: Withdraw {
     fn stop_job(&self, job: &dyn Job);
     /// Has the backend stop one unit of a job, if it runs.
     fn stop_unit(&self, job: &dyn Job, unit: usize) -> UnitStop;
+    /// Whether it was terminated: all that somebody waits for in it resolves.
+    fn is_terminated(&self) -> bool;
 }
 
 /// What becomes of a unit that is to stop.
@@ -108,6 +111,14 @@ impl PoolShared {
     /// The pool; `None` once it has gone, and with it all units.
     pub(crate) fn early_ends(&self) -> Option<Arc<dyn EarlyEnds>> {
         self.early_ends.get()?.upgrade()
+    }
+
+    /// Whether the calling code is a task of this pool that must not wait for the pool, since it was cancelled, or its deadline has
+    /// passed. Where the pool was terminated it waits on, for `Terminated`.
+    pub(crate) fn ends_wait(&self) -> bool {
+        thread_state::is_worker(self.pool)
+            && thread_state::cancelled()
+            && self.early_ends().is_some_and(|pool| !pool.is_terminated())
     }
 
     /// The next task's number.

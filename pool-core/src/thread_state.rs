@@ -216,9 +216,8 @@ pub(crate) fn with_deadline<R>(exceeded: Arc<AtomicBool>, run: impl FnOnce() -> 
     run()
 }
 
-/// The calling worker of this pool waits for its pool: `interrupt` is called when what it runs is to end early. False where that is so
-/// already.
-pub(crate) fn may_wait(pool: u64, interrupt: Weak<dyn Interrupt>) -> bool {
+/// The calling worker of this pool waits for its pool: `interrupt` is called when what it runs is to end early. It may be so already.
+pub(crate) fn add_interrupt(pool: u64, interrupt: Weak<dyn Interrupt>) {
     let hook = with_thread(|thread| match &thread.worker {
         Some((of, _)) if *of == pool => thread.hook.clone(),
         _ => None,
@@ -226,7 +225,6 @@ pub(crate) fn may_wait(pool: u64, interrupt: Weak<dyn Interrupt>) -> bool {
     if let Some(hook) = hook.flatten() {
         hook.with_job(&mut |job| job.add_interrupt(interrupt.clone()));
     }
-    !cancelled()
 }
 
 /// Whether the calling thread is a worker of this pool.

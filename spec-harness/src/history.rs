@@ -41,6 +41,10 @@ pub struct Event {
 
 /// The kinds of events.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a run has few events, and many are calls"
+)]
 pub enum What {
     /// A line was printed.
     Print(String),

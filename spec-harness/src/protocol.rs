@@ -20,7 +20,7 @@ mod lines;
 mod request;
 mod submission;
 
-pub use crate::case::call::{Call, ImapOptions, MapAsyncOptions, MapOptions, PoolOptions};
+pub use crate::case::call::{Call, ImapOptions, Limits, MapAsyncOptions, MapOptions, PoolOptions};
 #[cfg(feature = "suite")]
 pub use crate::case::language::{abilities, errors};
 #[cfg(feature = "suite")]
@@ -87,7 +87,7 @@ impl WorkerKind {
     /// pool; on a thread, it would end the program.
     pub(crate) fn alone_can(self) -> &'static [&'static str] {
         match self {
-            WorkerKind::Thread => &["call_from_task"],
+            WorkerKind::Thread => &["call_from_task", "cancelled"],
             WorkerKind::Process => &[
                 "return_unsendable",
                 "raise_unsendable",

@@ -47,20 +47,23 @@ fn ink(fate: Fate) -> Ink {
 }
 
 #[test]
-fn every_body_that_began_is_one_bar_with_its_fate() {
+fn each_time_that_a_body_began_is_one_bar_with_its_fate() {
     for (name, history) in histories() {
         let picture = Picture::of(&history);
-        let began = |key: u64| {
-            let mut events = history.events.iter();
-            events.any(|event| {
-                event.who == Who::Puppet(key) && matches!(event.what, What::Begin { .. })
-            })
-        };
         let mut wanted: BTreeMap<(String, Ink), i32> = BTreeMap::new();
-        for task in history.tasks.iter().filter(|task| began(task.key)) {
-            *wanted
-                .entry((task.to_string(), ink(task.fate)))
-                .or_default() += 1;
+        for event in &history.events {
+            let Who::Puppet(key) = event.who else {
+                continue;
+            };
+            let name = history.tasks[key as usize].to_string();
+            match event.what {
+                What::Begin { .. } => *wanted.entry((name, Ink::Open)).or_default() += 1,
+                What::End { fate } => {
+                    *wanted.entry((name.clone(), Ink::Open)).or_default() -= 1;
+                    *wanted.entry((name, ink(fate))).or_default() += 1;
+                }
+                _ => {}
+            }
         }
         let bodies = [LaneKind::Worker, LaneKind::Callbacks];
         let lanes = picture

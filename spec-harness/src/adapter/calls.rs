@@ -9,11 +9,13 @@ use std::thread;
 use std::time::Duration;
 
 use pool_core::backend::{FnEach, TryStar};
-use pool_core::{Each, Imap, Pool, PoolError, TaskError, Timers};
+use pool_core::{
+    CancelHandle, CancelToken, Each, Imap, Pool, PoolError, TaskError, Timers, cancelled,
+};
 use serde_json::Value;
 
 use super::clock::seconds;
-use super::handle::{Handle, Kept, Way, list, one, submit};
+use super::handle::{Handle, Kept, Way, limited, list, one, submit};
 use super::hello::hello;
 use super::named::{
     Answer, bad, error, named, not_started, not_submitted, refused, timed_out, unknown,
@@ -22,8 +24,8 @@ use super::parcel::Parcel;
 use super::puppet::Ended;
 use super::{Bare, PoolWish, Program, Subject, puppet};
 use crate::protocol::{
-    Call, Control, ErrorReply, Hello, Job, Later, PoolOptions, SHARED_VARIABLE, Stream, Tasks,
-    WorkerKind,
+    Call, Control, ErrorReply, Hello, Job, Later, Limits, PoolOptions, SHARED_VARIABLE, Stream,
+    Tasks, WorkerKind,
 };
 
 /// Everything that the program under test has made, by name.
@@ -32,12 +34,20 @@ pub(super) struct Calls<S: Subject> {
     /// In the order of their making.
     pools: Mutex<Vec<(String, Arc<S::Pool>)>>,
     handles: Mutex<HashMap<String, Arc<Kept>>>,
-    iterators: Mutex<HashMap<String, Arc<Mutex<Results>>>>,
+    iterators: Mutex<HashMap<String, KeptImap>>,
+    tokens: Mutex<HashMap<String, CancelToken>>,
     processes: Mutex<HashMap<String, Arc<dyn Bare>>>,
     /// Calls that were made so far.
     count: AtomicUsize,
     /// Bodies call pools: then main is not the only one who holds them.
     is_shared: bool,
+}
+
+/// An `imap`: its results, and what cancels it while somebody waits for one.
+#[derive(Clone)]
+struct KeptImap {
+    results: Arc<Mutex<Results>>,
+    cancel: CancelHandle,
 }
 
 /// The results of an `imap`, one by one.
@@ -101,6 +111,7 @@ impl<S: Subject> Calls<S> {
             pools: Mutex::default(),
             handles: Mutex::default(),
             iterators: Mutex::default(),
+            tokens: Mutex::default(),
             processes: Mutex::default(),
             count: AtomicUsize::new(0),
             is_shared: std::env::var_os(SHARED_VARIABLE).is_some(),
@@ -145,6 +156,19 @@ impl<S: Subject> Calls<S> {
                 .successful()
                 .map(Value::from)
                 .map_err(refused),
+            Call::Cancel { work } => {
+                let iterator = lock(&self.iterators).get(&work).cloned();
+                let changed = match iterator {
+                    Some(iterator) => iterator.cancel.cancel(),
+                    None => self.handle(&work)?.cancel(),
+                };
+                Ok(changed.into())
+            }
+            Call::CancelToken { token } => {
+                self.token(&token).cancel();
+                nothing()
+            }
+            Call::Cancelled {} => Ok(cancelled().into()),
             Call::Stats { pool } => {
                 let stats = S::stats(&*self.pool(&pool)?);
                 Ok(vec![stats.submitted, stats.ended, stats.errors].into())
@@ -203,11 +227,17 @@ impl<S: Subject> Calls<S> {
         }
     }
 
-    fn submit(&self, Job { pool, tasks, later }: Job<'_>) -> Answer {
+    fn submit(&self, job: Job<'_>) -> Answer {
+        let Job {
+            pool,
+            tasks,
+            limits,
+            later,
+        } = job;
         let pool = &*self.pool(pool)?;
         match tasks {
             Tasks::One(&key) => {
-                let call = pool.try_call(TASK, key);
+                let call = limited!(pool.try_call(TASK, key), limits, self);
                 let Some(later) = later else {
                     let end = call.wait();
                     return end.map(|value| one(&value)).map_err(|error| named(&error));
@@ -220,7 +250,8 @@ impl<S: Subject> Calls<S> {
                 chunksize,
                 star: false,
             } => {
-                let mut each = pool.try_each(TASK, keys.iter().copied());
+                let each = pool.try_each(TASK, keys.iter().copied());
+                let mut each = limited!(each, limits, self);
                 if let Some(items) = chunksize {
                     each = each.chunksize(saturating(items));
                 }
@@ -237,7 +268,8 @@ impl<S: Subject> Calls<S> {
             } => {
                 let items = keys.iter().map(|key| (*key, "arg2".to_owned()));
                 let items: Vec<(u64, String)> = items.collect();
-                let mut each = Each::new(pool, FnEach(TryStar(TASK_OF_TWO)), items.clone());
+                let each = Each::new(pool, FnEach(TryStar(TASK_OF_TWO)), items.clone());
+                let mut each = limited!(each, limits, self);
                 if let Some(items) = chunksize {
                     each = each.chunksize(saturating(items));
                 }
@@ -255,19 +287,50 @@ impl<S: Subject> Calls<S> {
         let keys = stream.keys.to_vec();
         let made = if stream.endless {
             let endless = keys.into_iter().chain(iter::repeat_with(wait_for_ever));
-            start_imap(&*pool, endless, &stream)
+            self.start_imap(&*pool, endless, &stream)
         } else {
-            start_imap(&*pool, keys, &stream)
+            self.start_imap(&*pool, keys, &stream)
         };
         let made = made.map_err(refused)?;
-        lock(&self.iterators).insert(stream.iterator.to_owned(), Arc::new(Mutex::new(made)));
+        let iterator = KeptImap {
+            cancel: made.cancel_handle(),
+            results: Arc::new(Mutex::new(made)),
+        };
+        lock(&self.iterators).insert(stream.iterator.to_owned(), iterator);
         nothing()
+    }
+
+    fn start_imap(
+        &self,
+        pool: &impl Pool,
+        keys: impl IntoIterator<Item = u64, IntoIter: Send + 'static>,
+        stream: &Stream<'_>,
+    ) -> Result<Results, PoolError> {
+        let mut each = limited!(pool.try_each(TASK, keys), stream.limits, self);
+        if let Some(items) = stream.chunksize {
+            each = each.chunksize(saturating(items));
+        }
+        if let Some(chunks) = stream.read_ahead {
+            each = each.read_ahead(saturating(chunks));
+        }
+        match stream.unordered {
+            true => each.imap_unordered(),
+            false => each.imap(),
+        }
+    }
+
+    /// The token of this name.
+    fn token(&self, name: &str) -> CancelToken {
+        lock(&self.tokens)
+            .entry(name.to_owned())
+            .or_default()
+            .clone()
     }
 
     fn next(&self, name: &str, limit: Option<Duration>) -> Answer {
         let found = lock(&self.iterators).get(name).cloned();
-        let results = found.ok_or_else(|| unknown("iterator", name))?;
-        let mut results = lock(&results);
+        let found = found.ok_or_else(|| unknown("iterator", name))?;
+        let mut results = lock(&found.results);
         let next = match limit {
             None => results.next(),
             Some(limit) => results.next_timeout(limit).map_err(timed_out)?,
@@ -313,24 +376,6 @@ const TASK_OF_TWO: fn(u64, String) -> Ended = puppet::parcel_of_two;
 fn values(end: Result<Vec<Parcel<Value>>, TaskError<Parcel<ErrorReply>>>) -> Answer {
     end.map(|values| list(&values))
         .map_err(|error| named(&error))
-}
-
-fn start_imap(
-    pool: &impl Pool,
-    keys: impl IntoIterator<Item = u64, IntoIter: Send + 'static>,
-    stream: &Stream<'_>,
-) -> Result<Results, PoolError> {
-    let mut each = pool.try_each(TASK, keys);
-    if let Some(items) = stream.chunksize {
-        each = each.chunksize(saturating(items));
-    }
-    if let Some(chunks) = stream.read_ahead {
-        each = each.read_ahead(saturating(chunks));
-    }
-    match stream.unordered {
-        true => each.imap_unordered(),
-        false => each.imap(),
-    }
 }
 
 /// Where an input goes on and on, nobody who reads it gets any further.

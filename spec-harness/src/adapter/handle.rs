@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use pool_core::{AsyncResult, PoolError};
+use pool_core::{AsyncResult, CancelHandle, PoolError};
 use serde_json::Value;
 
 use super::named::{Answer, named, timed_out};
@@ -124,6 +124,7 @@ impl Way {
 /// A handle as the program keeps it: it may be asked again for what it has given.
 pub(super) struct Kept {
     place: Mutex<Place>,
+    cancel: CancelHandle,
     /// It is no longer lent.
     back: Condvar,
 }
@@ -145,7 +146,12 @@ type Found = Result<Arc<Handle>, (Answer, bool)>;
 
 impl From<Handle> for Kept {
     fn from(handle: Handle) -> Kept {
+        let cancel = match &handle {
+            Handle::One(result) => result.cancel_handle(),
+            Handle::Many(result) => result.cancel_handle(),
+        };
         Kept {
+            cancel,
             place: Mutex::new(Place::Here(Arc::new(handle))),
             back: Condvar::new(),
         }
@@ -162,6 +168,11 @@ impl Kept {
             Ok(handle) => handle.successful(),
             Err((_, successful)) => Ok(successful),
         }
+    }
+
+    /// Cancels the job, wherever the handle is.
+    pub(super) fn cancel(&self) -> bool {
+        self.cancel.cancel()
     }
 
     /// Waits until it is ready, or the time is over.
@@ -312,6 +323,30 @@ pub(super) fn one(parcel: &Parcel<Value>) -> Value {
 pub(super) fn list(parcels: &Vec<Parcel<Value>>) -> Value {
     parcels.iter().map(one).collect()
 }
+
+/// Gives a submission its limits.
+macro_rules! limited {
+    ($builder:expr, $limits:expr, $calls:expr) => {{
+        let (mut builder, limits): (_, &Limits) = ($builder, $limits);
+        if let Some(limit) = limits.deadline {
+            builder = builder.deadline(seconds(limit));
+        }
+        if let Some(limit) = limits.expiry {
+            builder = builder.expiry(seconds(limit));
+        }
+        if let Some(most) = limits.retries {
+            builder = builder.retries(u32::try_from(most).unwrap_or(u32::MAX));
+        }
+        if let Some(pause) = limits.retry_pause {
+            builder = builder.retry_pause(seconds(pause));
+        }
+        if let Some(name) = &limits.cancel_on {
+            builder = builder.cancel_on(&$calls.token(name));
+        }
+        builder
+    }};
+}
+pub(super) use limited;
 
 /// Submits a call or a map, with its callbacks; `$show` makes a value of the job's own. Where it may wait for a time
 /// only, what is not let in must come back.

@@ -27,6 +27,11 @@ pub(super) fn hello<S: Subject>() -> Hello {
         "join_timeout",
         "drop",
         "callback",
+        "cancel",
+        "cancel_token",
+        "deadline",
+        "expiry",
+        "retries",
         "timers",
         "threads",
     ];

@@ -15,7 +15,31 @@ pub(super) fn named<E: Borrow<ErrorReply>>(task_error: &TaskError<E>) -> ErrorRe
     let kind = match task_error {
         TaskError::Raised { error, .. } => return error.borrow().clone(),
         TaskError::Panicked(panic) => return error("Panicked", &panic.message),
-        TaskError::WorkerLost(lost) => return error("WorkerLost", &lost.cause.to_string()),
+        TaskError::WorkerLost(lost) => {
+            let attempts = match lost.attempts {
+                0 | 1 => String::new(),
+                attempts => format!(", which has cost {attempts} workers"),
+            };
+            return error("WorkerLost", &format!("{}{attempts}", lost.cause));
+        }
+        TaskError::DeadlineExceeded(exceeded) => {
+            let what = if exceeded.expired {
+                "expiry"
+            } else {
+                "deadline"
+            };
+            let runs_on = if exceeded.running {
+                "; its function still runs"
+            } else {
+                ""
+            };
+            let limit = exceeded.limit.as_secs_f64();
+            return error(
+                "DeadlineExceeded",
+                &format!("{what} of {limit} exceeded{runs_on}"),
+            );
+        }
+        TaskError::Cancelled => "Cancelled",
         TaskError::Pool(refusal) => return refused(*refusal),
         TaskError::Encode(_) => return error("Encode", CANNOT_TRAVEL),
         TaskError::Decode(_) => "Decode",
@@ -52,6 +76,8 @@ pub(super) fn refused(refusal: PoolError) -> ErrorReply {
         PoolError::NotReady => "NotReady",
         PoolError::Taken => "Taken",
         PoolError::WouldDeadlock => "WouldDeadlock",
+        PoolError::Cancelled => "Cancelled",
+        PoolError::RetriesOfChunks => "RetriesOfChunks",
         PoolError::ZeroChunksize => "InvalidChunksize",
         PoolError::ZeroReadAhead => "InvalidReadAhead",
         _ => "PoolError",

@@ -31,6 +31,10 @@ pub trait Values: fmt::Debug + Clone + PartialEq {
     type Process: fmt::Debug + Clone + PartialEq;
     /// The name of a handle, an iterator or a process that is made.
     type Made: fmt::Debug + Clone + PartialEq;
+    /// A handle or an iterator.
+    type Work: fmt::Debug + Clone + PartialEq;
+    /// What cancels all calls that have it; it is made where it is first named.
+    type Token: fmt::Debug + Clone + PartialEq;
     /// A whole number.
     type Number: fmt::Debug + Clone + PartialEq;
     /// A duration, in units (seconds).
@@ -51,6 +55,8 @@ impl Values for Plain {
     type Iterator = String;
     type Process = String;
     type Made = String;
+    type Work = String;
+    type Token = String;
     type Number = u64;
     type Time = f64;
 }
@@ -69,6 +75,8 @@ impl Values for Blank {
     type Iterator = ();
     type Process = ();
     type Made = ();
+    type Work = ();
+    type Token = ();
     type Number = ();
     type Time = ();
 }
@@ -85,6 +93,8 @@ pub trait Sent:
         Iterator: Serialize + DeserializeOwned,
         Process: Serialize + DeserializeOwned,
         Made: Serialize + DeserializeOwned,
+        Work: Serialize + DeserializeOwned,
+        Token: Serialize + DeserializeOwned,
         Number: Serialize + DeserializeOwned,
         Time: Serialize + DeserializeOwned,
     >
@@ -110,6 +120,9 @@ pub enum Call<V: Values = Plain> {
         pool: V::Pool,
         /// The task.
         key: V::Task,
+        /// When it ends early, and how often it is tried again.
+        #[serde(default, skip_serializing_if = "Limits::is_none")]
+        limits: Limits<V>,
     },
     /// Submits one task.
     ApplyAsync {
@@ -126,6 +139,9 @@ pub enum Call<V: Values = Plain> {
         /// How long to wait for a place in the queue; `None` is until there is one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         timeout: Option<V::Time>,
+        /// When it ends early, and how often it is tried again.
+        #[serde(default, skip_serializing_if = "Limits::is_none")]
+        limits: Limits<V>,
     },
     /// Runs one task per item and waits for the list of values.
     Map(MapOptions<V>),
@@ -170,6 +186,19 @@ pub enum Call<V: Values = Plain> {
         /// The handle.
         handle: V::Handle,
     },
+    /// Ends the job of a handle, or an imap, early: what has not started never will, what runs is stopped or told. Whether it was this
+    /// that has decided the outcome.
+    Cancel {
+        /// The handle, or the iterator.
+        work: V::Work,
+    },
+    /// Cancels all calls that have this token, and those that will be given it.
+    CancelToken {
+        /// The token.
+        token: V::Token,
+    },
+    /// Whether the task that asks is no longer wanted.
+    Cancelled {},
     /// Refuses further work.
     Close {
         /// The pool.
@@ -270,6 +299,9 @@ pub struct MapOptions<V: Values = Plain> {
     pub keys: V::Tasks,
     /// Items per chunk; `None` is the pool's own choice.
     pub chunksize: Option<V::Number>,
+    /// When it ends early, and how often it is tried again.
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits<V>,
 }
 
 /// What `map_async` and `starmap_async` are given.
@@ -291,6 +323,9 @@ pub struct MapAsyncOptions<V: Values = Plain> {
     /// How long to wait for a place in the queue; `None` is until there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<V::Time>,
+    /// When it ends early, and how often it is tried again.
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits<V>,
 }
 
 /// What `imap` and `imap_unordered` are given.
@@ -311,6 +346,30 @@ pub struct ImapOptions<V: Values = Plain> {
     pub endless: bool,
     /// Name of the iterator from now on.
     pub iterator: V::Made,
+    /// When it ends early, and how often it is tried again.
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits<V>,
+}
+
+/// When a call, a map or an imap ends early, and how often its tasks are tried again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "V: Sent")]
+pub struct Limits<V: Values = Plain> {
+    /// How long each task (chunk) may run, from its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<V::Time>,
+    /// How long the whole may take, from its submission: in the queue, and while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiry: Option<V::Time>,
+    /// How often a task is tried again that was lost with its worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<V::Number>,
+    /// The pause before it is tried again, which doubles with each; `None` is no pause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_pause: Option<V::Time>,
+    /// The token that cancels it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_on: Option<V::Token>,
 }
 
 /// What a call makes, for which its step's variable stands.
@@ -367,6 +426,15 @@ pub trait Convert<V: Values, W: Values> {
     /// The name of what is made.
     fn made(&mut self, makes: Makes, name: &V::Made) -> Result<W::Made, Self::Error>;
 
+    /// A handle or an iterator.
+    fn work(&mut self, work: &V::Work) -> Result<W::Work, Self::Error>;
+
+    /// The token that a call is about.
+    fn token(&mut self, token: &V::Token) -> Result<W::Token, Self::Error>;
+
+    /// The token that a call is given.
+    fn cancel_on(&mut self, token: &Option<V::Token>) -> Result<Option<W::Token>, Self::Error>;
+
     /// A number.
     fn number(
         &mut self,
@@ -374,8 +442,12 @@ pub trait Convert<V: Values, W: Values> {
         number: &Option<V::Number>,
     ) -> Result<Option<W::Number>, Self::Error>;
 
-    /// The timeout.
-    fn time(&mut self, time: &Option<V::Time>) -> Result<Option<W::Time>, Self::Error>;
+    /// A duration.
+    fn time(
+        &mut self,
+        name: &'static str,
+        time: &Option<V::Time>,
+    ) -> Result<Option<W::Time>, Self::Error>;
 
     /// Whether something is so.
     fn flag(&mut self, name: &'static str, is: bool) -> Result<bool, Self::Error>;
@@ -404,10 +476,16 @@ pub trait Visit<V: Values> {
     fn process(&mut self, process: &V::Process) {}
     /// What is made.
     fn made(&mut self, makes: Makes, name: &V::Made) {}
+    /// A handle or an iterator.
+    fn work(&mut self, work: &V::Work) {}
+    /// The token that a call is about.
+    fn token(&mut self, token: &V::Token) {}
+    /// The token that a call is given.
+    fn cancel_on(&mut self, token: &Option<V::Token>) {}
     /// A number.
     fn number(&mut self, name: &'static str, number: &Option<V::Number>) {}
-    /// The timeout.
-    fn time(&mut self, time: &Option<V::Time>) {}
+    /// A duration.
+    fn time(&mut self, name: &'static str, time: &Option<V::Time>) {}
     /// Whether something is so.
     fn flag(&mut self, name: &'static str, is: bool) {}
 }
@@ -430,6 +508,9 @@ impl<V: Values> Call<V> {
             Call::Wait { .. } => "wait",
             Call::Ready { .. } => "ready",
             Call::Successful { .. } => "successful",
+            Call::Cancel { .. } => "cancel",
+            Call::CancelToken { .. } => "cancel_token",
+            Call::Cancelled {} => "cancelled",
             Call::Close { .. } => "close",
             Call::Terminate { .. } => "terminate",
             Call::Stats { .. } => "stats",
@@ -451,6 +532,7 @@ impl<V: Values> Call<V> {
             Call::Process { .. } => "Process",
             Call::JoinProcess { .. } => "join",
             Call::TerminateProcess { .. } => "terminate",
+            Call::CancelToken { .. } => "cancel",
             _ => self.name(),
         }
     }
@@ -462,8 +544,9 @@ impl<V: Values> Call<V> {
     pub fn convert<W: Values, C: Convert<V, W>>(&self, c: &mut C) -> Result<Call<W>, C::Error> {
         Ok(match self {
             Call::Pool(options) => Call::Pool(options.convert(c)?),
-            Call::Apply { pool, key } => Call::Apply {
+            Call::Apply { pool, key, limits } => Call::Apply {
                 pool: c.pool(pool)?,
+                limits: limits.convert(c)?,
                 key: c.task(key)?,
             },
             Call::ApplyAsync {
@@ -473,13 +556,15 @@ impl<V: Values> Call<V> {
                 callback,
                 error_callback,
                 timeout,
+                limits,
             } => Call::ApplyAsync {
                 pool: c.pool(pool)?,
+                limits: limits.convert(c)?,
                 key: c.task(key)?,
                 handle: c.made(Makes::Handle, handle)?,
                 callback: c.callback("callback", callback)?,
                 error_callback: c.callback("error_callback", error_callback)?,
-                timeout: c.time(timeout)?,
+                timeout: c.time("timeout", timeout)?,
             },
             Call::Map(options) => Call::Map(options.convert(c)?),
             Call::Starmap(options) => Call::Starmap(options.convert(c)?),
@@ -489,15 +574,15 @@ impl<V: Values> Call<V> {
             Call::ImapUnordered(options) => Call::ImapUnordered(options.convert(c)?),
             Call::Next { iterator, timeout } => Call::Next {
                 iterator: c.iterator(iterator)?,
-                timeout: c.time(timeout)?,
+                timeout: c.time("timeout", timeout)?,
             },
             Call::Get { handle, timeout } => Call::Get {
                 handle: c.handle(handle)?,
-                timeout: c.time(timeout)?,
+                timeout: c.time("timeout", timeout)?,
             },
             Call::Wait { handle, timeout } => Call::Wait {
                 handle: c.handle(handle)?,
-                timeout: c.time(timeout)?,
+                timeout: c.time("timeout", timeout)?,
             },
             Call::Ready { handle } => Call::Ready {
                 handle: c.handle(handle)?,
@@ -505,6 +590,13 @@ impl<V: Values> Call<V> {
             Call::Successful { handle } => Call::Successful {
                 handle: c.handle(handle)?,
             },
+            Call::Cancel { work } => Call::Cancel {
+                work: c.work(work)?,
+            },
+            Call::CancelToken { token } => Call::CancelToken {
+                token: c.token(token)?,
+            },
+            Call::Cancelled {} => Call::Cancelled {},
             Call::Close { pool } => Call::Close {
                 pool: c.pool(pool)?,
             },
@@ -516,7 +608,7 @@ impl<V: Values> Call<V> {
             },
             Call::Join { pool, timeout } => Call::Join {
                 pool: c.pool(pool)?,
-                timeout: c.time(timeout)?,
+                timeout: c.time("timeout", timeout)?,
             },
             Call::Drop { pool } => Call::Drop {
                 pool: c.pool(pool)?,
@@ -535,7 +627,7 @@ impl<V: Values> Call<V> {
             },
             Call::JoinProcess { process, timeout } => Call::JoinProcess {
                 process: c.process(process)?,
-                timeout: c.time(timeout)?,
+                timeout: c.time("timeout", timeout)?,
             },
             Call::IsAlive { process } => Call::IsAlive {
                 process: c.process(process)?,
@@ -588,6 +680,7 @@ impl<V: Values> MapOptions<V> {
     fn convert<W: Values, C: Convert<V, W>>(&self, c: &mut C) -> Result<MapOptions<W>, C::Error> {
         Ok(MapOptions {
             pool: c.pool(&self.pool)?,
+            limits: self.limits.convert(c)?,
             chunksize: c.number("chunksize", &self.chunksize)?,
             keys: c.tasks(&self.keys)?,
         })
@@ -601,12 +694,13 @@ impl<V: Values> MapAsyncOptions<V> {
     ) -> Result<MapAsyncOptions<W>, C::Error> {
         Ok(MapAsyncOptions {
             pool: c.pool(&self.pool)?,
+            limits: self.limits.convert(c)?,
             chunksize: c.number("chunksize", &self.chunksize)?,
             keys: c.tasks(&self.keys)?,
             handle: c.made(Makes::Handle, &self.handle)?,
             callback: c.callback("callback", &self.callback)?,
             error_callback: c.callback("error_callback", &self.error_callback)?,
-            timeout: c.time(&self.timeout)?,
+            timeout: c.time("timeout", &self.timeout)?,
         })
     }
 }
@@ -615,11 +709,46 @@ impl<V: Values> ImapOptions<V> {
     fn convert<W: Values, C: Convert<V, W>>(&self, c: &mut C) -> Result<ImapOptions<W>, C::Error> {
         Ok(ImapOptions {
             pool: c.pool(&self.pool)?,
+            limits: self.limits.convert(c)?,
             chunksize: c.number("chunksize", &self.chunksize)?,
             read_ahead: c.number("read_ahead", &self.read_ahead)?,
             keys: c.tasks(&self.keys)?,
             endless: c.flag("endless", self.endless)?,
             iterator: c.made(Makes::Iterator, &self.iterator)?,
+        })
+    }
+}
+
+impl<V: Values> Default for Limits<V> {
+    fn default() -> Self {
+        Limits::none()
+    }
+}
+
+impl<V: Values> Limits<V> {
+    /// None of them.
+    pub const fn none() -> Self {
+        Limits {
+            deadline: None,
+            expiry: None,
+            retries: None,
+            retry_pause: None,
+            cancel_on: None,
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_none(&self) -> bool {
+        *self == Limits::none()
+    }
+
+    fn convert<W: Values, C: Convert<V, W>>(&self, c: &mut C) -> Result<Limits<W>, C::Error> {
+        Ok(Limits {
+            deadline: c.time("deadline", &self.deadline)?,
+            expiry: c.time("expiry", &self.expiry)?,
+            retries: c.number("retries", &self.retries)?,
+            retry_pause: c.time("retry_pause", &self.retry_pause)?,
+            cancel_on: c.cancel_on(&self.cancel_on)?,
         })
     }
 }
@@ -693,8 +822,27 @@ impl<V: Values, T: Visit<V>> Convert<V, Blank> for Looking<'_, T> {
         Ok(None)
     }
 
-    fn time(&mut self, time: &Option<V::Time>) -> Result<Option<()>, Infallible> {
-        self.0.time(time);
+    fn work(&mut self, work: &V::Work) -> Result<(), Infallible> {
+        self.0.work(work);
+        Ok(())
+    }
+
+    fn token(&mut self, token: &V::Token) -> Result<(), Infallible> {
+        self.0.token(token);
+        Ok(())
+    }
+
+    fn cancel_on(&mut self, token: &Option<V::Token>) -> Result<Option<()>, Infallible> {
+        self.0.cancel_on(token);
+        Ok(None)
+    }
+
+    fn time(
+        &mut self,
+        name: &'static str,
+        time: &Option<V::Time>,
+    ) -> Result<Option<()>, Infallible> {
+        self.0.time(name, time);
         Ok(None)
     }
 

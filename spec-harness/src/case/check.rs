@@ -27,6 +27,7 @@ pub(super) fn check(case: &Case) -> Vec<Diagnostic> {
             .collect(),
         raised: Vec::new(),
         pools: Names::default(),
+        tokens: Names::default(),
         problems: Vec::new(),
     };
     check.references(case);
@@ -39,6 +40,11 @@ pub(super) fn check(case: &Case) -> Vec<Diagnostic> {
     };
     program.made_by(&case.main);
     check.pools = program.pools.clone();
+    case.each_step(&mut |step| {
+        if let Action::Call(call) = &step.action {
+            call.visit(&mut Tokens(&mut check.tokens));
+        }
+    });
     for task in &case.tasks {
         check.task(task, &program);
     }
@@ -68,6 +74,8 @@ struct Check<'c> {
     raised: Vec<&'c str>,
     /// All pools that the program makes.
     pools: Names,
+    /// All tokens that the program gives to something.
+    tokens: Names,
     problems: Vec<Diagnostic>,
 }
 
@@ -121,7 +129,7 @@ impl<'c> Check<'c> {
 
     /// A task, whose calls see what main makes anywhere.
     fn task(&mut self, task: &'c TaskDef, program: &Scope) {
-        let mut variables = Names::with(["clock", "worker", "worker_name"]);
+        let mut variables = Names::with(["clock", "worker", "worker_name", "attempt"]);
         variables.extend(task.params.iter().map(String::as_str));
         self.ops(&task.body, &mut variables, program);
     }
@@ -314,6 +322,19 @@ impl<'c> Check<'c> {
         }
     }
 
+    /// A token is one by which something can be cancelled.
+    fn token(&mut self, name: &Spanned<String>) {
+        if self.tokens.has(&name.value) {
+            return;
+        }
+        let message = format!("no step has `cancel_on: {}`", name.value);
+        self.problems.push(
+            Diagnostic::new(name.span, message)
+                .help("a token cancels what it was given to; a handle or an iterator is cancelled by `cancel`")
+                .maybe_help(did_you_mean(&name.value, self.tokens.all())),
+        );
+    }
+
     fn error_name(&mut self, name: &Spanned<String>) {
         let word = name.value.as_str();
         let errors = language::all(ERRORS);
@@ -331,6 +352,16 @@ impl<'c> Check<'c> {
                 .maybe_help(pythons(word).map(str::to_owned)),
             );
         }
+    }
+}
+
+/// The tokens that calls are given.
+struct Tokens<'n>(&'n mut Names);
+
+impl Visit<Written> for Tokens<'_> {
+    fn cancel_on(&mut self, token: &Option<Spanned<String>>) {
+        self.0
+            .extend(token.as_ref().map(|name| name.value.as_str()));
     }
 }
 
@@ -408,13 +439,26 @@ impl Visit<Written> for Checking<'_, '_> {
             "size" => "workers",
             "chunksize" => "items",
             "read_ahead" => "chunks",
+            "retries" => "times",
             _ => "tasks",
         };
         self.check.count(number, what, &self.scope.variables);
     }
 
-    fn time(&mut self, time: &Option<Expr>) {
-        self.check.timeout(time, self.scope);
+    fn work(&mut self, work: &Expr) {
+        self.check.expr(work, &self.scope.variables);
+    }
+
+    fn token(&mut self, token: &Spanned<String>) {
+        self.check.token(token);
+    }
+
+    fn time(&mut self, name: &'static str, time: &Option<Expr>) {
+        let Some(time) = time else { return };
+        match name {
+            "deadline" | "expiry" => self.check.limit(time, name, &self.scope.variables),
+            _ => self.check.time(time, &self.scope.variables),
+        }
     }
 }
 

@@ -64,6 +64,7 @@ impl<'c> Body<'c> {
         args: &[Value],
         worker: &str,
         worker_name: Option<&str>,
+        attempt: u64,
     ) -> Result<Body<'c>, String> {
         if task.params.len() != args.len() {
             let (name, takes) = (&task.name.value, task.params.len());
@@ -73,6 +74,7 @@ impl<'c> Body<'c> {
             ));
         }
         let mut env = Env::new().with("worker", worker);
+        env.set("attempt", Value::Int(attempt as i64));
         if let Some(name) = worker_name {
             env.set("worker_name", name);
         }

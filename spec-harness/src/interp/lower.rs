@@ -256,6 +256,11 @@ impl Convert<Written, Plain> for Lowering<'_, '_> {
                 return Err(wrong(expr.span, "a worker's share is at least one task"));
             }
             "maxtasksperchild" => self.details += &format!(", maxtasksperchild {number}"),
+            "retries" => {
+                self.details += &format!(", retries {number}");
+                // With them, each item is a task of its own.
+                self.chunksize = (number > 0).then_some(1);
+            }
             "queue" => {
                 self.options.queue = Some(number);
                 self.details += &format!(", queue {number}");
@@ -265,12 +270,46 @@ impl Convert<Written, Plain> for Lowering<'_, '_> {
         Ok(Some(number))
     }
 
-    fn time(&mut self, time: &Option<Expr>) -> Result<Option<f64>, EvalError> {
-        let Some(time) = time else {
+    fn work(&mut self, work: &Expr) -> Result<String, EvalError> {
+        self.about(work);
+        match work.eval(self.env)? {
+            Value::Handle(number) => Ok(handle(number)),
+            Value::Iterator(number) => Ok(iterator(number)),
+            other => Err(wrong(
+                work.span,
+                format!("{} is neither a handle nor an iterator", other.repr()),
+            )),
+        }
+    }
+
+    fn token(&mut self, token: &Spanned<String>) -> Result<String, EvalError> {
+        self.object = Some(token.value.clone());
+        Ok(token.value.clone())
+    }
+
+    fn cancel_on(&mut self, token: &Option<Spanned<String>>) -> Result<Option<String>, EvalError> {
+        let name = token.as_ref().map(|token| token.value.clone());
+        if let Some(name) = &name {
+            self.details += &format!(", cancel_on {name}");
+        }
+        Ok(name)
+    }
+
+    fn time(&mut self, name: &'static str, time: &Option<Expr>) -> Result<Option<f64>, EvalError> {
+        let Some(expr) = time else {
             return Ok(None);
         };
-        let time = duration(time, self.env)?;
-        self.timeout = Some(time);
+        let time = duration(expr, self.env)?;
+        match name {
+            "timeout" => self.timeout = Some(time),
+            "deadline" | "expiry" if time == Time(0) => {
+                return Err(wrong(
+                    expr.span,
+                    format!("a `{name}` of 0 is over before it begins"),
+                ));
+            }
+            _ => self.details += &format!(", {name} {time}"),
+        }
         Ok(Some(time.0 as f64 / 1e6))
     }
 

@@ -3,6 +3,7 @@
 mod actors;
 mod bodies;
 mod ending;
+mod limits;
 mod questions;
 mod queue;
 mod seen;
@@ -17,6 +18,7 @@ use crate::case::ast::{Case, TaskDef, Time};
 use crate::history::{Event, Key, What, Who, WorkerId};
 use actors::OpenCall;
 use bodies::Playing;
+use limits::Limited;
 use queue::{Queue, Ready};
 pub use queue::{Taken, Turn};
 use seen::Seen;
@@ -39,7 +41,10 @@ pub struct Stage<'c> {
     /// Timers of the implementation.
     timers: BTreeMap<u64, Rank>,
     seen: Seen,
-    begun: BTreeSet<Key>,
+    /// How often each body has begun.
+    begun: BTreeMap<Key, u64>,
+    /// What ends tasks early, and how often they are tried again.
+    limits: BTreeMap<Key, Limited>,
     /// Bytes that bodies have printed.
     printed: usize,
     idle: BTreeSet<ActorId>,
@@ -70,7 +75,8 @@ impl<'c> Stage<'c> {
             count: 0,
             timers: BTreeMap::new(),
             seen: Seen::default(),
-            begun: BTreeSet::new(),
+            begun: BTreeMap::new(),
+            limits: BTreeMap::new(),
             printed: 0,
             idle: BTreeSet::new(),
             main_ended: false,

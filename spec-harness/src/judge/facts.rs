@@ -24,6 +24,8 @@ pub(crate) struct Facts<'h> {
     pub(crate) lives: BTreeMap<Key, Life>,
     /// Jobs whose input is read as results are taken: when an item is handed to the pool is not seen.
     streamed: BTreeSet<u64>,
+    /// Jobs that may end before their tasks have, or whose tasks may begin again.
+    limited: BTreeSet<u64>,
     /// The last thing that main or one of its threads did; after it the program is over.
     pub(crate) last_step: Moment,
 }
@@ -56,6 +58,7 @@ impl<'h> Facts<'h> {
             calls: Vec::new(),
             lives: BTreeMap::new(),
             streamed: BTreeSet::new(),
+            limited: BTreeSet::new(),
             last_step: 0,
         };
         let mut open: BTreeMap<&Who, usize> = BTreeMap::new();
@@ -108,6 +111,7 @@ impl<'h> Facts<'h> {
         let first = |stream: Stream<'_>| task(history, *stream.keys.first()?).map(|task| task.job);
         let streams = facts.calls.iter().filter_map(stream);
         facts.streamed = streams.filter_map(first).collect();
+        facts.limited = facts.limited_jobs();
         facts
     }
 
@@ -137,6 +141,36 @@ impl<'h> Facts<'h> {
     /// Whether a job's input is read as its results are taken.
     pub(crate) fn is_streamed(&self, (job, _): Unit) -> bool {
         self.streamed.contains(&job)
+    }
+
+    fn limited_jobs(&self) -> BTreeSet<u64> {
+        let mut cancelled = self.calls.iter().filter_map(|call| match call.command {
+            Call::Cancel { work } => Some(work.as_str()),
+            _ => None,
+        });
+        let cancelled: Vec<&str> = cancelled.by_ref().collect();
+        let submitted = self.calls.iter().filter_map(|call| {
+            let (keys, limits, name) = match (call.command.job(), call.command.stream()) {
+                (Some(job), _) => {
+                    let handle = job.later.map(|later| later.handle);
+                    (job.tasks.keys(), job.limits, handle)
+                }
+                (_, stream) => {
+                    let stream = stream?;
+                    (stream.keys, stream.limits, Some(stream.iterator))
+                }
+            };
+            let is_cancelled = name.is_some_and(|name| cancelled.contains(&name));
+            let is_limited = is_cancelled || !limits.is_none();
+            Some(self.task(*keys.first().filter(|_| is_limited)?)?.job)
+        });
+        submitted.collect()
+    }
+
+    /// Whether the job of a task may end before its tasks have, or they may begin again: what follows of that, the model says.
+    pub(crate) fn is_limited(&self, key: Key) -> bool {
+        let task = self.task(key);
+        task.is_some_and(|task| self.limited.contains(&task.job))
     }
 
     /// The pool whose work a call made inside a task waits for, if that is the task's own: meanwhile the task lends

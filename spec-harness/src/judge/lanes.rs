@@ -43,7 +43,9 @@ impl Lanes {
                 continue;
             };
             match (&event.what, &task.pool) {
-                (What::Begin { .. }, _) if lanes.lanes.contains_key(&key) => {}
+                (What::Begin { .. }, pool)
+                    if lanes.lanes.contains_key(&key)
+                        && (pool.is_none() || task.callback || places.contains_key(&key)) => {}
                 (What::Begin { .. }, _) if task.callback => {
                     lanes.rows.insert(key, Lane::Callbacks);
                     lanes.lanes.insert(key, "parent".to_owned());

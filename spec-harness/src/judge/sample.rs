@@ -5,7 +5,7 @@ use crate::case::expr::Value;
 use crate::history::{
     Ending, Event, History, Key, PoolInfo, Raised, TaskInfo, What, Who, WorkerId,
 };
-use crate::protocol::{Call, ImapOptions, MapOptions, PoolOptions};
+use crate::protocol::{Call, ImapOptions, Limits, MapOptions, PoolOptions};
 
 /// The first number that callbacks' threads in the parent have.
 pub(super) const PARENT: WorkerId = crate::history::FIRST_PARENT_THREAD;
@@ -158,6 +158,7 @@ impl Sample {
             callback: None,
             error_callback: None,
             timeout: None,
+            limits: Limits::none(),
         };
         self.call(&format!("apply_async f({key})"), command);
         self.log(Who::Main, What::Submit { key })
@@ -227,6 +228,7 @@ impl Sample {
             pool: "p".into(),
             keys: keys.clone(),
             chunksize: Some(per_chunk),
+            limits: Limits::none(),
         });
         self.call(&format!("map f over {count} items"), command);
         for key in keys {
@@ -255,6 +257,7 @@ impl Sample {
             read_ahead,
             endless: false,
             iterator: "i0".into(),
+            limits: Limits::none(),
         };
         self.call(&format!("imap f over {count} items"), command(imap));
         for key in keys {

@@ -21,6 +21,7 @@ pub(super) fn submission(command: &Call) -> Option<(&str, Work, Option<&str>)> {
         chunksize,
         callback: job.later.and_then(|later| later.callback),
         error_callback: job.later.and_then(|later| later.error_callback),
+        limits: job.limits.into(),
     };
     Some((job.pool, work, job.later.map(|later| later.handle)))
 }

@@ -9,7 +9,7 @@ mod stream;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::work::{Begin, End, IterId, JobId, Outcome, Work};
+use super::work::{Alarm, Begin, Early, End, IterId, JobId, Outcome, Work, late};
 use super::workers::Workers;
 use super::{Choices, raised, saturating};
 use crate::case::ast::{Kind, Time};
@@ -21,6 +21,9 @@ use stream::Stream;
 
 /// R12: so many starts of workers may fail one after the other.
 const TRIES: u32 = 5;
+
+/// L7, X1: the time between SIGTERM and SIGKILL.
+const GRACE: Time = Time(1_000_000);
 
 /// R12: the pause after the first; it doubles with each.
 const FIRST_PAUSE: Time = Time(10_000);
@@ -43,10 +46,12 @@ pub(super) struct Pool {
     calling: Vec<(JobId, Key)>,
     /// C5: chunks that may wait.
     bound: Option<usize>,
+    /// A join reads what is left of several imaps.
+    reads_many: bool,
     /// R12: starts of workers that have failed one after the other.
     failed: u32,
-    /// R12: the pauses that follow, as long as nobody was told of them.
-    pauses: Vec<Time>,
+    /// R12: the pauses that run, by their numbers.
+    pauses: BTreeMap<u32, Time>,
     /// R12: why nobody will start any more.
     broken: Option<Raised>,
 }
@@ -84,8 +89,9 @@ impl Pool {
             looked: 0,
             calling: Vec::new(),
             bound,
+            reads_many: false,
             failed: 0,
-            pauses: Vec::new(),
+            pauses: BTreeMap::new(),
             broken: None,
         })
     }
@@ -102,7 +108,7 @@ impl Pool {
             self.broken = Some(raised("WorkerLost", why));
         } else if self.phase != Phase::Terminated {
             let pause = FIRST_PAUSE.0 << (self.failed - 1).min(8);
-            self.pauses.push(Time(pause));
+            self.pauses.insert(self.failed, Time(pause));
         }
     }
 
@@ -219,13 +225,147 @@ impl Pool {
     }
 
     /// L7: whether there are workers that are given a time to listen.
-    pub(super) fn has_grace(&self) -> bool {
+    fn has_grace(&self) -> bool {
         self.kind == Kind::Process && self.phase == Phase::Terminated && self.workers.is_busy()
     }
 
-    /// L7: ends what did not listen to terminate; gives the tasks that are stopped in the middle.
-    pub(super) fn kill(&mut self) -> Vec<Key> {
-        self.workers.stop(true)
+    /// The alarms that are to be set now, each with the time after which it rings, from when it is first wanted.
+    pub(super) fn alarms(&self) -> Vec<(Alarm, Time)> {
+        let open = self.jobs.iter().enumerate();
+        let open = open.filter(|(_, job)| !job.is_over());
+        let expiries = open.filter_map(|(id, job)| Some((Alarm::Expiry(id), job.expiry()?)));
+        let mut alarms: Vec<(Alarm, Time)> = expiries.collect();
+        let streams = self.streams.iter().enumerate();
+        alarms.extend(
+            streams.filter_map(|(id, stream)| Some((Alarm::ImapExpiry(id), stream.expiry()?))),
+        );
+        for (start, job, is_over, is_stopping) in self.workers.started_chunks() {
+            if let Some(limit) = self.jobs[job].deadline().filter(|_| !is_over) {
+                alarms.push((Alarm::Deadline(start), limit));
+            }
+            if is_stopping {
+                alarms.push((Alarm::Stop(start), GRACE));
+            }
+        }
+        for (number, job, lost) in self.workers.pauses() {
+            let first = self.jobs[job].retry_pause();
+            let pause = Time(first.0 << (lost - 1).min(16));
+            alarms.push((Alarm::Retry(number), pause));
+        }
+        alarms.extend(self.has_grace().then_some((Alarm::Grace, GRACE)));
+        let pauses = self.pauses.iter();
+        alarms.extend(pauses.map(|(number, pause)| (Alarm::Pause(*number), *pause)));
+        alarms
+    }
+
+    /// An alarm rings; gives the tasks that are stopped in the middle.
+    pub(super) fn rings(&mut self, alarm: Alarm) -> Vec<Key> {
+        match alarm {
+            Alarm::Expiry(job) => {
+                let limit = self.jobs[job].expiry().unwrap_or_default();
+                self.end_early(&[job], Early::Expired(limit)).1
+            }
+            Alarm::ImapExpiry(iterator) => {
+                let limit = self.streams[iterator].expiry().unwrap_or_default();
+                self.end_imap(iterator, Early::Expired(limit)).1
+            }
+            Alarm::Deadline(start) => self.exceed(start),
+            Alarm::Stop(start) => self.stop_start(start, true),
+            Alarm::Retry(number) => {
+                self.workers.pause_over(number);
+                Vec::new()
+            }
+            // L7: ends what did not listen to terminate.
+            Alarm::Grace => self.workers.stop(true),
+            Alarm::Pause(number) => {
+                self.pauses.remove(&number);
+                self.workers.refill(1);
+                Vec::new()
+            }
+        }
+    }
+
+    /// X1: the chunk alone fails. A process is stopped; a function on a thread runs on.
+    fn exceed(&mut self, start: u64) -> Vec<Key> {
+        let Some(job) = self.workers.exceed(start) else {
+            return Vec::new();
+        };
+        match self.kind {
+            Kind::Process => self.stop_start(start, false),
+            Kind::Thread => {
+                let error = self.jobs[job]
+                    .deadline()
+                    .map(|limit| late(limit, self.kind));
+                self.chunk_ended(job, error);
+                Vec::new()
+            }
+        }
+    }
+
+    /// X1, X4: stops the worker that runs this start; what ended by it.
+    fn stop_start(&mut self, start: u64, must: bool) -> Vec<Key> {
+        let running = self.workers.started_chunks();
+        let found = running
+            .filter(|(of, ..)| *of == start)
+            .map(|(_, job, is_over, _)| (job, is_over));
+        let Some((job, is_over)) = found.last() else {
+            return Vec::new();
+        };
+        let Some(key) = self.workers.stop_start(start, must) else {
+            return Vec::new();
+        };
+        let limit = self.jobs[job].deadline().filter(|_| is_over);
+        self.chunk_ended(job, limit.map(|limit| late(limit, self.kind)));
+        vec![key]
+    }
+
+    /// X2 to X5: ends these jobs early, the last of them first; whether that has decided any, and what was stopped in the middle.
+    pub(super) fn end_early(&mut self, jobs: &[JobId], why: Early) -> (bool, Vec<Key>) {
+        let open = jobs.iter().rev().copied();
+        let decided: Vec<JobId> = open.filter(|job| self.jobs[*job].stop()).collect();
+        let withdrawn: Vec<(JobId, usize)> = decided
+            .iter()
+            .map(|job| (*job, self.workers.withdraw(*job)))
+            .collect();
+        let mut stopped = Vec::new();
+        for (job, chunks) in withdrawn {
+            let running = self.workers.running(job);
+            if self.kind == Kind::Thread {
+                let error = self.jobs[job].take_error();
+                let error = error.unwrap_or(why.error(!running.is_empty()));
+                self.decide(job, Err(error));
+                continue;
+            }
+            // Once nothing of it runs.
+            for _ in 0..chunks {
+                self.chunk_ended(job, Some(why.error(false)));
+            }
+            self.jobs[job].fail(why.error(false));
+            for start in running {
+                stopped.extend(self.stop_start(start, false));
+            }
+        }
+        (!decided.is_empty(), stopped)
+    }
+
+    /// X3 to X5: the jobs and imaps that have this token are cancelled, the last first.
+    pub(super) fn cancel_token(&mut self, token: &str) -> Vec<Key> {
+        let has = |job: &&usize| self.jobs[**job].token() == Some(token);
+        let jobs: Vec<JobId> = (0..self.jobs.len()).collect();
+        let jobs: Vec<JobId> = jobs.iter().filter(has).copied().collect();
+        let (_, mut stopped) = self.end_early(&jobs, Early::Cancelled);
+        for iterator in (0..self.streams.len()).rev() {
+            if self.streams[iterator].token() == Some(token) {
+                stopped.extend(self.end_imap(iterator, Early::Cancelled).1);
+            }
+        }
+        stopped
+    }
+
+    /// X4: whether a body of this pool is no longer wanted.
+    pub(super) fn is_unwanted(&self, key: Key) -> bool {
+        let job = self.workers.job(key).map(|job| &self.jobs[job]);
+        self.workers.is_late(key) || job.is_some_and(Job::is_over)
     }
 
     /// Whether this caller may wait for its end.
@@ -238,6 +378,12 @@ impl Pool {
         if matches!(by, Caller::Body(key) if self.bodies().contains(&key)) {
             return Err(raised("WouldDeadlock", "call would wait for itself"));
         }
+        self.reads_many = self
+            .streams
+            .iter()
+            .filter(|stream| stream.is_open())
+            .count()
+            > 1;
         // O10: who joins a closed pool reads what is left.
         for iterator in 0..self.streams.len() {
             self.read(iterator, usize::MAX);
@@ -275,7 +421,10 @@ impl Pool {
         // W1: also for a place that has become free; nobody is started for a pool that has nothing left to do.
         let wanted = match self.phase {
             Phase::Running => true,
-            Phase::Closed => self.workers.queued().len() > 0 || self.has_input(),
+            Phase::Closed => {
+                let waiting = self.workers.queued().len() + self.workers.pauses().len();
+                waiting > 0 || self.has_input()
+            }
             Phase::Terminated => false,
         };
         if wanted && self.broken.is_none() {
@@ -284,16 +433,6 @@ impl Pool {
         begins.extend(self.next_callback(waits));
         self.looked = self.decisions;
         begins
-    }
-
-    /// R12: the pauses, not told yet, after which workers that could not start are tried again.
-    pub(super) fn pauses(&mut self) -> Vec<Time> {
-        std::mem::take(&mut self.pauses)
-    }
-
-    /// R12: one of them is over.
-    pub(super) fn pause_over(&mut self) {
-        self.workers.refill(1);
     }
 
     /// A body of this pool ended; false when it has none of this number at work.
@@ -362,6 +501,11 @@ impl Pool {
     ///
     /// How several workers that cannot start share the tries is each pool's own affair.
     pub(super) fn race(&self) -> Option<&'static str> {
+        if self.reads_many {
+            return Some(
+                "a join reads what is left of several imaps, and nobody promises which goes first",
+            );
+        }
         (self.failed > 0 && self.workers.size > 1)
             .then_some("in a pool of several workers, it is not said how often one that cannot start is tried again")
     }

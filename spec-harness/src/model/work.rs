@@ -1,7 +1,10 @@
 //! What a program hands to a pool, what then begins, and how that ends.
 
+use super::raised;
+use crate::case::ast::{Kind, Time};
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
+use crate::protocol;
 
 /// What came of a task, of a job, or of a call.
 pub(super) type Outcome = Result<Value, Raised>;
@@ -14,6 +17,113 @@ pub(super) type IterId = usize;
 
 /// A worker of a pool; one that takes another's place has a number of its own.
 pub(super) type Worker = i32;
+
+/// What ends a call, a map or an imap early, and how often its tasks are tried again.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Limits {
+    /// X1: of each chunk, from its start.
+    pub(super) deadline: Option<Time>,
+    /// X2: of the whole, from its submission.
+    pub(super) expiry: Option<Time>,
+    /// X6
+    pub(super) retries: u64,
+    /// X6: before the first; it doubles with each.
+    pub(super) pause: Time,
+    /// X3, X5: the token that cancels it.
+    pub(super) token: Option<String>,
+}
+
+impl From<&protocol::Limits> for Limits {
+    fn from(limits: &protocol::Limits) -> Limits {
+        let time = |seconds: Option<f64>| seconds.and_then(Time::from_units);
+        Limits {
+            deadline: time(limits.deadline),
+            expiry: time(limits.expiry),
+            retries: limits.retries.unwrap_or_default(),
+            pause: time(limits.retry_pause).unwrap_or_default(),
+            token: limits.cancel_on.clone(),
+        }
+    }
+}
+
+impl Limits {
+    /// X6: what was done before a lost item is not done again, so that with retries each item is a chunk of its own.
+    pub(super) fn chunksize(&self, asked: Option<u64>) -> Result<Option<u64>, Raised> {
+        match (self.retries, asked) {
+            (0, asked) | (_, asked @ Some(0 | 1)) => Ok(asked),
+            (_, None) => Ok(Some(1)),
+            (_, Some(_)) => {
+                let text = "retries need chunks of one item";
+                Err(raised("RetriesOfChunks", text))
+            }
+        }
+    }
+
+    /// What a chunk of an imap has for itself.
+    fn of_chunk(&self) -> Limits {
+        Limits {
+            expiry: None,
+            token: None,
+            ..self.clone()
+        }
+    }
+}
+
+/// Why something ends before its work is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Early {
+    Cancelled,
+    Expired(Time),
+}
+
+impl Early {
+    /// The error that it is, where something of it still runs or not.
+    pub(super) fn error(self, runs_on: bool) -> Raised {
+        match self {
+            Early::Cancelled => raised("Cancelled", "task was cancelled"),
+            Early::Expired(limit) => exceeded("expiry", limit, runs_on),
+        }
+    }
+
+    /// Whether a chunk of an imap has ended with it, and the imap with the chunk.
+    pub(super) fn is(error: &Raised) -> bool {
+        error.kind == "Cancelled" || error.text.starts_with("expiry of ")
+    }
+}
+
+/// X1: a function on a thread runs on.
+pub(super) fn late(limit: Time, kind: Kind) -> Raised {
+    exceeded("deadline", limit, kind == Kind::Thread)
+}
+
+fn exceeded(what: &str, limit: Time, runs_on: bool) -> Raised {
+    let runs_on = if runs_on {
+        "; its function still runs"
+    } else {
+        ""
+    };
+    let text = format!("{what} of {limit} exceeded{runs_on}");
+    raised("DeadlineExceeded", text)
+}
+
+/// What a pool waits for to ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Alarm {
+    /// X2: of a job.
+    Expiry(JobId),
+    /// X2: of an imap.
+    ImapExpiry(IterId),
+    /// X1: of this start of a chunk.
+    Deadline(u64),
+    /// X1, X4: until the worker that runs this start is killed.
+    Stop(u64),
+    /// X6: until a lost chunk is tried again.
+    Retry(u64),
+    /// L7: until all workers are killed.
+    Grace,
+    /// R12: until a worker that could not start is tried again.
+    Pause(u32),
+}
 
 /// What is handed to a pool in one call.
 #[derive(Debug, Clone)]
@@ -29,6 +139,7 @@ pub(super) struct Work {
     pub(super) chunksize: Option<u64>,
     pub(super) callback: Option<Key>,
     pub(super) error_callback: Option<Key>,
+    pub(super) limits: Limits,
 }
 
 impl Work {
@@ -41,8 +152,9 @@ impl Work {
     }
 
     /// A chunk of an imap.
-    pub(super) fn settled(keys: Vec<Key>) -> Work {
+    pub(super) fn settled(keys: Vec<Key>, limits: &Limits) -> Work {
         Work {
+            limits: limits.of_chunk(),
             chunksize: Some(keys.len() as u64),
             keys,
             args: 1,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
 use super::work::{Begin, JobId, Work, Worker};
+use crate::case::ast::Time;
 use crate::history::Key;
 use crate::protocol::PoolOptions;
 
@@ -35,6 +36,11 @@ pub(super) struct Workers {
     starting: Vec<(Worker, Key)>,
     /// Places of workers that could not start.
     vacant: usize,
+    /// Starts of chunks so far.
+    starts: u64,
+    /// X6: chunks that are tried again after a pause, each with a number of its own.
+    paused: Vec<(u64, Chunk)>,
+    pauses: u64,
 }
 
 /// O4: the unit that a worker takes.
@@ -46,9 +52,16 @@ struct Chunk {
     /// Where in the job its items are: those that are not done, the first of them at work.
     items: Range<usize>,
     begun: bool,
+    /// X7: how often it was lost with its worker.
+    lost: u64,
 }
 
 impl Chunk {
+    /// Where it belongs among those that wait. O16: what comes back goes before all that were submitted after it.
+    fn place(&self) -> (JobId, usize) {
+        (self.job, self.items.start)
+    }
+
     /// The item that it is at.
     fn key(&self) -> Key {
         self.keys[self.keys.len() - self.items.len()]
@@ -60,6 +73,12 @@ impl Chunk {
 struct Busy {
     worker: Worker,
     chunk: Chunk,
+    /// The number of this start.
+    start: u64,
+    /// X1: its deadline has passed, so that its end does not count.
+    is_over: bool,
+    /// X1, X4: it was told to end, and does not listen.
+    is_stopping: bool,
 }
 
 impl Busy {
@@ -88,6 +107,8 @@ pub(super) struct Item {
     pub(super) first: usize,
     /// Whether its chunk has ended with it.
     pub(super) last: bool,
+    /// X1: whether the deadline of its chunk had passed.
+    pub(super) is_over: bool,
 }
 
 impl Workers {
@@ -106,6 +127,9 @@ impl Workers {
             initializer: asked.initializer,
             starting: Vec::new(),
             vacant: 0,
+            starts: 0,
+            paused: Vec::new(),
+            pauses: 0,
         }
     }
 
@@ -136,6 +160,7 @@ impl Workers {
                 args: work.args,
                 items,
                 begun: false,
+                lost: 0,
             }
         });
         self.queue.extend(chunks);
@@ -144,11 +169,94 @@ impl Workers {
 
     pub(super) fn drop_queue(&mut self) {
         self.queue.clear();
+        self.paused.clear();
+    }
+
+    /// X3: takes the chunks of a job back that have not started; how many there were.
+    pub(super) fn withdraw(&mut self, job: JobId) -> usize {
+        let before = self.queue.len() + self.paused.len();
+        self.queue.retain(|chunk| chunk.job != job);
+        self.paused.retain(|(_, chunk)| chunk.job != job);
+        before - self.queue.len() - self.paused.len()
+    }
+
+    /// The starts of a job's chunks that run.
+    pub(super) fn running(&self, job: JobId) -> Vec<u64> {
+        let running = self.busy.iter().filter(|busy| busy.chunk.job == job);
+        let running = running.filter(|busy| !busy.is_over);
+        running.map(|busy| busy.start).collect()
+    }
+
+    /// All starts that run, each with its job and whether its deadline has passed, and whether its worker does not listen.
+    pub(super) fn started_chunks(&self) -> impl Iterator<Item = (u64, JobId, bool, bool)> {
+        let busy = self.busy.iter();
+        busy.map(|busy| (busy.start, busy.chunk.job, busy.is_over, busy.is_stopping))
+    }
+
+    /// X1: the deadline of this start has passed; the job whose chunk it is of.
+    pub(super) fn exceed(&mut self, start: u64) -> Option<JobId> {
+        let mut busy = self.busy.iter_mut();
+        let busy = busy.find(|busy| busy.start == start && !busy.is_over)?;
+        busy.is_over = true;
+        Some(busy.chunk.job)
+    }
+
+    /// X1, X4: has the worker of this start end: at once where it listens, or must. The body that ends by it, if one has begun.
+    pub(super) fn stop_start(&mut self, start: u64, must: bool) -> Option<Key> {
+        let at = self.busy.iter().position(|busy| busy.start == start)?;
+        let busy = &mut self.busy[at];
+        if !must && self.deaf.contains(&busy.worker) {
+            busy.is_stopping = true;
+            return None;
+        }
+        let busy = self.busy.remove(at);
+        Some(busy.chunk.key())
+    }
+
+    /// X6: the chunk of this body was lost with its worker and is tried again; false where it was lost too often.
+    pub(super) fn try_again(&mut self, key: Key, retries: u64, pause: Time) -> bool {
+        let Some(at) = self.busy.iter().position(|busy| busy.runs(key)) else {
+            return false;
+        };
+        if self.busy[at].is_over || self.busy[at].chunk.lost >= retries {
+            return false;
+        }
+        let mut chunk = self.busy.remove(at).chunk;
+        chunk.begun = false;
+        chunk.lost += 1;
+        if pause == Time(0) {
+            self.put_back(chunk);
+        } else {
+            self.pauses += 1;
+            self.paused.push((self.pauses, chunk));
+        }
+        true
+    }
+
+    /// X6: the pauses that run, and how often what pauses was lost.
+    pub(super) fn pauses(&self) -> impl ExactSizeIterator<Item = (u64, JobId, u64)> {
+        let paused = self.paused.iter();
+        paused.map(|(number, chunk)| (*number, chunk.job, chunk.lost))
+    }
+
+    /// X6: this pause is over.
+    pub(super) fn pause_over(&mut self, number: u64) {
+        if let Some(at) = self.paused.iter().position(|(of, _)| *of == number) {
+            let (_, chunk) = self.paused.remove(at);
+            self.put_back(chunk);
+        }
+    }
+
+    fn put_back(&mut self, chunk: Chunk) {
+        let at = self
+            .queue
+            .partition_point(|other| other.place() < chunk.place());
+        self.queue.insert(at, chunk);
     }
 
     /// Whether nobody works, and nothing waits for somebody.
     pub(super) fn is_idle(&self) -> bool {
-        self.queue.is_empty() && !self.is_busy()
+        self.queue.is_empty() && self.paused.is_empty() && !self.is_busy()
     }
 
     pub(super) fn is_busy(&self) -> bool {
@@ -214,10 +322,17 @@ impl Workers {
             && let Some(chunk) = self.queue.pop_front()
         {
             let worker = self.free_worker();
-            self.busy.push(Busy { worker, chunk });
+            self.starts += 1;
+            self.busy.push(Busy {
+                worker,
+                chunk,
+                start: self.starts,
+                is_over: false,
+                is_stopping: false,
+            });
         }
         let waiting = self.busy.iter_mut().filter(|busy| !busy.chunk.begun);
-        let begin = |Busy { worker, chunk }: &mut Busy| {
+        let begin = |Busy { worker, chunk, .. }: &mut Busy| {
             chunk.begun = true;
             self.ran.insert(chunk.key(), *worker);
             Begin::Task {
@@ -259,11 +374,23 @@ impl Workers {
         busy.map(|busy| busy.chunk.job)
     }
 
+    /// X1: whether the deadline of what this body is of has passed.
+    pub(super) fn is_late(&self, key: Key) -> bool {
+        self.busy.iter().any(|busy| busy.runs(key) && busy.is_over)
+    }
+
     /// The item that this body is has ended.
     pub(super) fn ended(&mut self, key: Key, rest: Rest) -> Option<Item> {
         let at = self.busy.iter().position(|busy| busy.runs(key))?;
-        let Busy { worker, chunk } = &mut self.busy[at];
+        let Busy {
+            worker,
+            chunk,
+            is_over,
+            is_stopping,
+            ..
+        } = &mut self.busy[at];
         let (worker, place) = (*worker, chunk.items.start);
+        let (is_over, leaves) = (*is_over, *is_stopping || rest == Rest::Lost);
         chunk.items.start += 1;
         chunk.begun = false;
         let first = chunk.items.end - chunk.keys.len();
@@ -274,11 +401,16 @@ impl Workers {
             // W2: who has had its share leaves, and the next is a new one.
             let served = self.served.entry(worker).or_default();
             *served += 1;
-            if rest != Rest::Lost && self.share.is_none_or(|share| *served < share) {
+            if !leaves && self.share.is_none_or(|share| *served < share) {
                 self.resting.push_back(worker);
             }
         }
-        Some(Item { place, first, last })
+        Some(Item {
+            place,
+            first,
+            last,
+            is_over,
+        })
     }
 
     /// Ends the workers that are at work: all, or those that listen to SIGTERM. Gives the bodies that end by it.

@@ -5,12 +5,12 @@ mod calls;
 mod leave;
 mod perform;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::command::held;
 use super::pool::Pool;
 use super::process::Process;
-use super::work::Worker;
+use super::work::{Alarm, Worker};
 use super::{Choices, raised};
 use crate::case::ast::{Kind, Time};
 use crate::case::expr::Value;
@@ -36,10 +36,16 @@ pub(super) struct World {
     /// Calls that were ever made.
     called: u64,
     timers: u64,
-    /// Timers of pools that were told to stop: when they ring, every worker is killed.
-    graces: BTreeMap<u64, usize>,
-    /// Timers of pools whose workers could not start: when they ring, one is tried again.
-    pauses: BTreeMap<u64, usize>,
+    /// The alarms of pools that are set, by pool and alarm, each with its timer.
+    alarms: BTreeMap<(usize, Alarm), u64>,
+    /// Deadlines that run: in which move they began, and how long they are.
+    together: BTreeMap<(usize, Alarm), (u64, Time)>,
+    /// Moves so far.
+    moves: u64,
+    /// X2: timers of submissions that wait for a place, by who waits.
+    places: BTreeMap<Caller, u64>,
+    /// X3 to X5: tokens that were cancelled.
+    cancelled: BTreeSet<String>,
     leaving: bool,
     /// What the program's interpreter was not told yet.
     seen: Vec<Observed>,
@@ -69,8 +75,11 @@ impl World {
             calls: BTreeMap::new(),
             called: 0,
             timers: 0,
-            graces: BTreeMap::new(),
-            pauses: BTreeMap::new(),
+            alarms: BTreeMap::new(),
+            together: BTreeMap::new(),
+            moves: 0,
+            places: BTreeMap::new(),
+            cancelled: BTreeSet::new(),
             leaving: false,
             seen: Vec::new(),
             over: None,
@@ -121,12 +130,23 @@ impl World {
                 call.late = true;
             }
         }
-        if let Some(pool) = self.pauses.remove(&timer) {
-            self.pools[pool].pause_over();
-        }
-        if let Some(pool) = self.graces.remove(&timer) {
-            let dead = self.pools[pool].kill();
+        let mut alarms = self.alarms.iter();
+        if let Some(((pool, alarm), _)) = alarms.find(|(_, armed)| **armed == timer) {
+            let (pool, alarm) = (*pool, *alarm);
+            self.alarms.remove(&(pool, alarm));
+            let together = self.together.remove(&(pool, alarm));
+            if together.is_some_and(|with| self.together.values().any(|other| *other == with)) {
+                let why =
+                    "two tasks are late in one instant, and nobody promises which is told first";
+                self.nonsense(why.to_owned());
+            }
+            let dead = self.pools[pool].rings(alarm);
             self.seen.extend(dead.into_iter().map(Observed::Gone));
+        }
+        let mut places = self.places.iter();
+        if let Some((by, _)) = places.find(|(_, armed)| **armed == timer) {
+            let by = *by;
+            self.give_up_place(by, None);
         }
     }
 
@@ -143,6 +163,7 @@ impl World {
     /// Everything that follows by itself from what has happened. The next worker that starts by an initializer has
     /// this number.
     pub(super) fn settle(&mut self, mut next: Key) -> Vec<Observed> {
+        self.moves += 1;
         if self.pools.iter_mut().any(|pool| pool.ran_dry()) {
             let why = "an endless input was read further than the case has items for";
             self.nonsense(why.to_owned());
@@ -177,15 +198,34 @@ impl World {
         }
         for number in 0..self.pools.len() {
             let waiting = self.waiting_inside(number);
-            let pool = &mut self.pools[number];
-            let begins = pool.begin(&waiting, next);
-            let pauses = pool.pauses();
+            let begins = self.pools[number].begin(&waiting, next);
             for begin in begins {
                 self.begins(number as Worker, begin);
             }
-            for pause in pauses {
-                let timer = self.arm(pause);
-                self.pauses.insert(timer, number);
+            self.set_alarms(number);
+        }
+    }
+
+    /// Sets the alarms that a pool wants now, and those no more that it does not.
+    fn set_alarms(&mut self, pool: usize) {
+        let wanted = self.pools[pool].alarms();
+        let is_wanted = |alarm: &Alarm| wanted.iter().any(|(wanted, _)| wanted == alarm);
+        let mut unwanted = Vec::new();
+        self.alarms.retain(|(of, alarm), timer| {
+            let stays = *of != pool || is_wanted(alarm);
+            unwanted.extend((!stays).then_some(Observed::Cancelled(*timer)));
+            stays
+        });
+        let alarms = &self.alarms;
+        self.together.retain(|alarm, _| alarms.contains_key(alarm));
+        self.seen.extend(unwanted);
+        for (alarm, after) in wanted {
+            if !self.alarms.contains_key(&(pool, alarm)) {
+                let timer = self.arm(after);
+                self.alarms.insert((pool, alarm), timer);
+                if let Alarm::Deadline(_) = alarm {
+                    self.together.insert((pool, alarm), (self.moves, after));
+                }
             }
         }
     }
@@ -198,6 +238,16 @@ impl World {
                 continue;
             }
             self.advance(&call.awaits);
+            // X4: who is no longer wanted waits no longer.
+            if self.result(&call.awaits).is_none() && self.is_interrupted(by, &call.awaits) {
+                let outcome = match call.awaits {
+                    Awaits::Ready(_) => Ok(Value::None),
+                    _ => Err(raised("Cancelled", "wait ended")),
+                };
+                self.seen.extend(call.timer.map(Observed::Cancelled));
+                self.seen.push(Observed::Returned(by, outcome));
+                continue;
+            }
             let late = || call.late.then(|| World::too_late(&call.awaits));
             if let Some(result) = self.result(&call.awaits).or_else(late) {
                 self.seen.extend(call.timer.map(Observed::Cancelled));
@@ -213,10 +263,7 @@ impl World {
     fn terminate(&mut self, pool: usize) {
         let dead = self.pools[pool].terminate();
         self.seen.extend(dead.into_iter().map(Observed::Gone));
-        if self.pools[pool].has_grace() && !self.graces.values().any(|of| *of == pool) {
-            let timer = self.arm(GRACE);
-            self.graces.insert(timer, pool);
-        }
+        self.set_alarms(pool);
     }
 
     fn signal(&mut self, process: usize, signal: i64) {
@@ -231,6 +278,3 @@ impl World {
         raised("Protocol", why)
     }
 }
-
-/// L7: the time between SIGTERM and SIGKILL.
-const GRACE: Time = Time(1_000_000);

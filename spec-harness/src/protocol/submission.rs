@@ -3,7 +3,7 @@
 use std::slice;
 
 use crate::case::ast::Time;
-use crate::case::call::{Call, ImapOptions, MapAsyncOptions, MapOptions, Plain, Visit};
+use crate::case::call::{Call, ImapOptions, Limits, MapAsyncOptions, MapOptions, Plain, Visit};
 
 /// A call or a map: what `apply`, `map`, `starmap` and their asynchronous forms hand in.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -12,6 +12,8 @@ pub struct Job<'c> {
     pub pool: &'c str,
     /// Its puppets.
     pub tasks: Tasks<'c>,
+    /// When it ends early, and how often it is tried again.
+    pub limits: &'c Limits,
     /// What is to follow, where the call does not wait for the value.
     pub later: Option<Later<'c>>,
 }
@@ -46,7 +48,7 @@ pub struct Later<'c> {
 }
 
 /// What `imap` and `imap_unordered` hand in, as their results are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stream<'c> {
     /// The pool.
     pub pool: &'c str,
@@ -62,6 +64,8 @@ pub struct Stream<'c> {
     pub endless: bool,
     /// Whether results are taken in the order of completion.
     pub unordered: bool,
+    /// When it ends early, and how often its tasks are tried again.
+    pub limits: &'c Limits,
 }
 
 impl<'c> Tasks<'c> {
@@ -97,8 +101,8 @@ impl Call {
             chunksize,
             star,
         };
-        let (pool, tasks, later) = match self {
-            Call::Apply { pool, key } => (pool, Tasks::One(key), None),
+        let (pool, tasks, limits, later) = match self {
+            Call::Apply { pool, key, limits } => (pool, Tasks::One(key), limits, None),
             Call::ApplyAsync {
                 pool,
                 key,
@@ -106,17 +110,19 @@ impl Call {
                 callback,
                 error_callback,
                 timeout,
+                limits,
             } => {
                 let later = later(handle, callback, error_callback, timeout);
-                (pool, Tasks::One(key), Some(later))
+                (pool, Tasks::One(key), limits, Some(later))
             }
             Call::Map(map) | Call::Starmap(map) => {
                 let MapOptions {
                     pool,
                     keys,
                     chunksize,
+                    limits,
                 } = map;
-                (pool, many(keys, *chunksize), None)
+                (pool, many(keys, *chunksize), limits, None)
             }
             Call::MapAsync(map) | Call::StarmapAsync(map) => {
                 let MapAsyncOptions {
@@ -127,13 +133,19 @@ impl Call {
                     callback,
                     error_callback,
                     timeout,
+                    limits,
                 } = map;
                 let later = later(handle, callback, error_callback, timeout);
-                (pool, many(keys, *chunksize), Some(later))
+                (pool, many(keys, *chunksize), limits, Some(later))
             }
             _ => return None,
         };
-        Some(Job { pool, tasks, later })
+        Some(Job {
+            pool,
+            tasks,
+            limits,
+            later,
+        })
     }
 
     /// The `imap` that it begins.
@@ -150,6 +162,7 @@ impl Call {
             read_ahead,
             endless,
             iterator,
+            limits,
         } = imap;
         Some(Stream {
             pool,
@@ -159,6 +172,7 @@ impl Call {
             read_ahead: *read_ahead,
             endless: *endless,
             unordered,
+            limits,
         })
     }
 }
@@ -181,7 +195,9 @@ fn later<'c>(
 struct Limit(Option<Time>);
 
 impl Visit<Plain> for Limit {
-    fn time(&mut self, time: &Option<f64>) {
-        self.0 = time.and_then(Time::from_units);
+    fn time(&mut self, name: &'static str, time: &Option<f64>) {
+        if name == "timeout" {
+            self.0 = time.and_then(Time::from_units);
+        }
     }
 }

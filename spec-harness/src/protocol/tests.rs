@@ -17,6 +17,7 @@ fn a_request_reads_as_it_was_written() {
             callback: Some(5),
             error_callback: None,
             timeout: None,
+            limits: Limits::none(),
         })),
     };
     let line = request.to_line();
@@ -46,6 +47,7 @@ fn the_name_of_a_command_is_the_one_on_the_wire() {
             callback: None,
             error_callback: None,
             timeout: None,
+            limits: Limits::none(),
         })),
     ] {
         assert_eq!(

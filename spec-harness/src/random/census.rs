@@ -292,6 +292,33 @@ impl<'h> Facts<'h> {
             ("R13", self.inside(false)),
             ("R15", self.text.contains("raise:") && fate(Fate::Raised)),
             (
+                "X1",
+                self.text.contains("deadline:") && self.raised("DeadlineExceeded"),
+            ),
+            (
+                "X2",
+                self.text.contains("expiry:") && self.raised("DeadlineExceeded"),
+            ),
+            ("X3", self.raised("Cancelled") && fate(Fate::Never)),
+            (
+                "X4",
+                self.raised("Cancelled") && (fate(Fate::Killed) || self.text.contains("unwanted")),
+            ),
+            (
+                "X5",
+                self.raised("Cancelled") && (self.called(many) || self.called(imap)),
+            ),
+            (
+                "X6",
+                self.has(
+                    |event| matches!(&event.what, What::Print(line) if line.contains("attempt")),
+                ),
+            ),
+            (
+                "X7",
+                self.text.contains("retries:") && self.raised("WorkerLost"),
+            ),
+            (
                 "W2",
                 self.called(|c| {
                     matches!(

@@ -5,7 +5,7 @@ mod pools;
 mod results;
 mod words;
 
-use super::plan::{Body, Last, Pick, Plan, Planned, Sort, Submit, Worth};
+use super::plan::{Body, Last, Limits, Pick, Plan, Planned, Sort, Submit, Worth};
 use body::Place;
 use words::units;
 
@@ -58,6 +58,9 @@ pub(super) struct Step {
     pub(super) inside: Vec<(&'static str, Vec<Step>)>,
 }
 
+/// The program's token.
+pub(super) const TOKEN: &str = "stop";
+
 /// Most submissions of one program.
 const MOST_JOBS: usize = 12;
 
@@ -93,6 +96,8 @@ struct Scribe {
     jobs: usize,
     /// Names of values and loops so far.
     names: usize,
+    /// Something can be cancelled by the token.
+    has_token: bool,
     /// The loop or branch that is written.
     nest: Nest,
 }
@@ -161,6 +166,7 @@ impl Scribe {
             processes: Vec::new(),
             jobs: 0,
             names: 0,
+            has_token: false,
             nest: Nest::Top,
         }
     }
@@ -183,6 +189,12 @@ impl Scribe {
         match pick {
             Pick::Submit(submit) => self.submit(submit, by),
             Pick::Look { of, how } => self.look(*of, *how, by),
+            Pick::Cancel { of } => self.cancel(*of, by),
+            Pick::CancelToken if self.has_token => {
+                let cancel = Step::of("cancel_token", TOKEN);
+                self.push(cancel.using(TOKEN.to_owned()), by);
+            }
+            Pick::CancelToken => {}
             Pick::Drain { of, timeout } => self.drain(*of, *timeout),
             Pick::Use { of, how } => self.use_value(*of, *how, by),
             Pick::End { on, how } => self.end(*on, *how, by),
@@ -256,6 +268,11 @@ impl Scribe {
         let params = if star { "i, j" } else { "i" };
         let mut body = submit.body.clone();
         body.only = body.only.filter(|_| many);
+        let mut limits = submit.limits;
+        // Whether an idle worker of a closed pool stays for a task that may be tried again is the pool's own affair.
+        limits.retries = limits.retries.filter(|_| !self.pools[on].initialized);
+        limits.pause = limits.pause.filter(|_| limits.retries.is_some());
+        body.times = limits.retries.filter(|times| (1..3).contains(times));
         // A list of such values would be more than a case may have.
         if many && submit.items > 5 && matches!(body.last, Last::Return(Worth::Large)) {
             body.last = Last::Return(Worth::Number);
@@ -297,6 +314,7 @@ impl Scribe {
                 step = step.beside("chunksize", chunksize.to_string());
             }
         }
+        step = self.limited(step, limits);
         let read_ahead = match submit.read_ahead {
             Some(3) | None if endless => Some(2),
             given => given.filter(|_| iterator),
@@ -326,12 +344,13 @@ impl Scribe {
             step.makes = Some(thing);
         }
         if !submit.way.blocks() && !iterator {
+            let has_callbacks = !limits.token || self.sort == Sort::Thread;
             let both = [
                 ("callback", "c", &submit.callback),
                 ("error_callback", "e", &submit.error_callback),
             ];
             for (key, letter, body) in both {
-                if let Some(body) = body {
+                if let Some(body) = body.as_ref().filter(|_| has_callbacks) {
                     let name = format!("{letter}{number}");
                     self.function(&name, "value", body, Place::Callback, number);
                     step = step.beside(key, name);
@@ -342,6 +361,30 @@ impl Scribe {
             step = step.timeout(submit.patience);
         }
         self.push(step, by);
+    }
+
+    /// A submission with its limits.
+    fn limited(&mut self, step: Step, limits: Limits) -> Step {
+        let Limits {
+            deadline,
+            expiry,
+            retries,
+            pause,
+            token,
+        } = limits;
+        let times = [
+            ("deadline", deadline),
+            ("expiry", expiry),
+            ("retry_pause", pause),
+        ];
+        let times = times
+            .into_iter()
+            .filter_map(|(key, span)| Some((key, units(span?))));
+        let retries = retries.map(|retries| ("retries", retries.to_string()));
+        let token = token.then(|| ("cancel_on", TOKEN.to_owned()));
+        self.has_token |= token.is_some();
+        let said = times.chain(retries).chain(token);
+        said.fold(step, |step, (key, value)| step.beside(key, value))
     }
 
     /// What holds of the value of a job.

@@ -14,6 +14,9 @@
 //! - what ends the program itself: `exit` and the like in a callback, or in a task on a thread;
 //! - `ignore_sigterm` in a task that does not end its worker, and `close_fds` in a chunk of several items: who meets
 //!   that worker next, or how far the chunk comes, is chance;
+//! - a token beside callbacks where workers are processes: which of several that are stopped ends first is chance;
+//! - `retries` in a pool whose workers begin by a function: whether one that rests stays in a closed pool shows then, and is the pool's
+//!   own affair;
 //! - `kill_worker`; and what hands work from inside to a pool whose queue has a bound;
 //! - `maxtasksperchild` beside an initializer where there are several workers: which one has had its share is chance;
 //! - a pool of default size where its size shows: that depends on the machine, and it gets a size instead.
@@ -56,6 +59,11 @@ pub(super) enum Pick {
         of: u8,
         how: Look,
     },
+    /// Cancels what a handle or an iterator stands for.
+    Cancel {
+        of: u8,
+    },
+    CancelToken,
     /// Takes all results of an iterator, one after the other.
     Drain {
         of: u8,
@@ -114,9 +122,21 @@ pub(super) struct Submit {
     pub(super) endless: bool,
     /// How long it waits for a place in a queue.
     pub(super) patience: Option<Span>,
+    pub(super) limits: Limits,
     pub(super) body: Body,
     pub(super) callback: Option<Body>,
     pub(super) error_callback: Option<Body>,
+}
+
+/// What ends a submission early, and how often its tasks are tried again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) deadline: Option<Span>,
+    pub(super) expiry: Option<Span>,
+    pub(super) retries: Option<u8>,
+    pub(super) pause: Option<Span>,
+    /// The program's one token cancels it.
+    pub(super) token: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,6 +203,8 @@ pub(super) struct Body {
     pub(super) last: Last,
     /// The one item that ends so; otherwise all do.
     pub(super) only: Option<u8>,
+    /// How often it ends so, where it is tried again; otherwise each time.
+    pub(super) times: Option<u8>,
 }
 
 #[derive(Debug, Clone)]
@@ -196,6 +218,8 @@ pub(super) enum Op {
     Allocate(u8),
     SpawnChild,
     IgnoreSigterm,
+    /// Asks whether it is still wanted.
+    Cancelled,
     Call(Inner),
 }
 

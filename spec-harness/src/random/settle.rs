@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use super::draft::{Draft, Line, Step};
+use super::draft::{Draft, Line, Step, TOKEN};
 use crate::case::Diagnostic;
 use crate::case::ast::{self, Action, Case, Kind, Op, OpKind, Span};
 use crate::history::{Ending, Event, History, What};
@@ -208,8 +208,19 @@ fn main(steps: &[ast::Step], spans: &mut Vec<Span>) {
 
 /// The case file, without the steps that are left out or need what an earlier one has failed to make.
 fn write(draft: &Draft, notes: &[Note]) -> Written {
+    let token = TOKEN.to_owned();
     let mut dead = Vec::new();
     unmade(&draft.steps, notes, false, &mut dead);
+    let written = write_without(draft, notes, &dead);
+    if written.text.contains("cancel_on:") {
+        return written;
+    }
+    // Nothing is left that it could cancel.
+    dead.push(&token);
+    write_without(draft, notes, &dead)
+}
+
+fn write_without(draft: &Draft, notes: &[Note], dead: &[&String]) -> Written {
     let mut written = Written {
         text: "spec: 1\ntitle: a random program\n".to_owned(),
         calls: Vec::new(),
@@ -219,7 +230,7 @@ fn write(draft: &Draft, notes: &[Note]) -> Written {
     }
     for function in &draft.functions {
         written.text += &format!("  {}:\n", function.signature);
-        let mut fails = dead.clone();
+        let mut fails = dead.to_vec();
         let before = written.text.len();
         for op in &function.ops {
             match op {
@@ -251,7 +262,7 @@ fn write(draft: &Draft, notes: &[Note]) -> Written {
         }
     }
     written.text += "main:\n";
-    write_steps(&draft.steps, notes, &dead, 2, &mut written);
+    write_steps(&draft.steps, notes, dead, 2, &mut written);
     written
 }
 

@@ -16,19 +16,9 @@ pub fn needs(case: &Case) -> BTreeSet<String> {
         needs.insert(need.to_owned());
     };
     let mut uses = Uses::default();
-    let mut see = |step: &Step| {
-        of_step(step, &mut uses, &mut add);
-    };
-    visit_steps(&case.main, &mut see);
+    case.each_step(&mut |step| of_step(step, &mut uses, &mut add));
     for task in &case.tasks {
-        visit_ops(&task.body, &mut |op| {
-            if let OpKind::Call(step) = &op.what {
-                see(step);
-            }
-        });
-    }
-    for task in &case.tasks {
-        visit_ops(&task.body, &mut |op| {
+        Op::each(&task.body, &mut |op| {
             of_op(op, &mut add);
             if names(op).contains(&"worker_name") {
                 add("worker_name");
@@ -54,7 +44,7 @@ struct Uses {
 /// Whether a function calls the pool from inside.
 fn calls(task: &TaskDef) -> bool {
     let mut found = false;
-    visit_ops(&task.body, &mut |op| {
+    Op::each(&task.body, &mut |op| {
         found |= matches!(op.what, OpKind::Call(_));
     });
     found
@@ -118,9 +108,18 @@ impl<F: FnMut(&str)> Visit<Written> for OfCall<'_, F> {
         }
     }
 
-    fn time(&mut self, time: &Option<Expr>) {
-        if time.is_some() {
-            (self.add)(self.timed);
+    fn time(&mut self, name: &'static str, time: &Option<Expr>) {
+        match name {
+            _ if time.is_none() => {}
+            "timeout" => (self.add)(self.timed),
+            _ if abilities().any(|(ability, _)| ability == name) => (self.add)(name),
+            _ => {}
+        }
+    }
+
+    fn cancel_on(&mut self, token: &Option<Spanned<String>>) {
+        if token.is_some() {
+            (self.add)("cancel_token");
         }
     }
 }
@@ -154,28 +153,4 @@ fn names(op: &Op) -> Vec<&str> {
         _ => Vec::new(),
     };
     names.into_iter().map(|(name, _)| name).collect()
-}
-
-fn visit_steps(steps: &[Step], see: &mut impl FnMut(&Step)) {
-    for step in steps {
-        see(step);
-        match &step.action {
-            Action::For { body, .. } => visit_steps(body, see),
-            Action::If(_, then, otherwise) => {
-                visit_steps(then, see);
-                visit_steps(otherwise, see);
-            }
-            _ => {}
-        }
-    }
-}
-
-fn visit_ops(ops: &[Op], see: &mut impl FnMut(&Op)) {
-    for op in ops {
-        see(op);
-        if let OpKind::If(_, then, otherwise) = &op.what {
-            visit_ops(then, see);
-            visit_ops(otherwise, see);
-        }
-    }
 }

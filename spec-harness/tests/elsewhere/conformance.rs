@@ -54,7 +54,7 @@ impl Program for Tiny {
                     drop(lock(&self.pools).insert(pool, Arc::new(TinyPool::new(size as usize))))
                 }
             },
-            Call::Apply { pool, key } => return receive(&self.submit(&pool, key)?),
+            Call::Apply { pool, key, .. } => return receive(&self.submit(&pool, key)?),
             Call::ApplyAsync {
                 pool, key, handle, ..
             } => {

@@ -1,6 +1,6 @@
 //! A whole case.
 
-use super::{Expect, Kind, Op, Spanned, Step, TaskDef};
+use super::{Expect, Kind, Op, OpKind, Spanned, Step, TaskDef};
 
 /// One case file: a program that uses pools, and what must be seen when it runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +30,18 @@ pub struct Case {
 }
 
 impl Case {
+    /// Shows each step of main, and each that a body makes.
+    pub(crate) fn each_step<'c>(&'c self, see: &mut impl FnMut(&'c Step)) {
+        Step::each(&self.main, see);
+        for task in &self.tasks {
+            Op::each(&task.body, &mut |op| {
+                if let OpKind::Call(step) = &op.what {
+                    see(step);
+                }
+            });
+        }
+    }
+
     /// Whether nothing that is seen can be wrong: no part of `expect` is there that is judged, and no step says what it must come to.
     pub fn expects_nothing(&self) -> bool {
         let silent = |expect: &Expect| {

@@ -27,6 +27,21 @@ pub struct Step {
 }
 
 impl Step {
+    /// Shows these steps, and those inside of them.
+    pub(crate) fn each<'s>(steps: &'s [Step], see: &mut impl FnMut(&'s Step)) {
+        for step in steps {
+            see(step);
+            match &step.action {
+                Action::For { body, .. } => Step::each(body, see),
+                Action::If(_, then, otherwise) => {
+                    Step::each(then, see);
+                    Step::each(otherwise, see);
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// Whether it, or a step inside, says what it must come to.
     pub(super) fn expects(&self) -> bool {
         let inside = match &self.action {
@@ -72,6 +87,8 @@ impl Values for Written {
     type Iterator = Expr;
     type Process = Expr;
     type Made = ();
+    type Work = Expr;
+    type Token = Spanned<String>;
     type Number = Expr;
     type Time = Expr;
 }

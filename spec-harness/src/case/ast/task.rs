@@ -24,6 +24,17 @@ pub struct Op {
 }
 
 impl Op {
+    /// Shows these operations, and those inside of them.
+    pub(crate) fn each<'o>(ops: &'o [Op], see: &mut impl FnMut(&'o Op)) {
+        for op in ops {
+            see(op);
+            if let OpKind::If(_, then, otherwise) = &op.what {
+                Op::each(then, see);
+                Op::each(otherwise, see);
+            }
+        }
+    }
+
     /// Whether a call in it says what it must come to.
     pub(super) fn expects(&self) -> bool {
         match &self.what {

@@ -1,16 +1,22 @@
 //! Checks expressions: their variables, and their values where these need no variable.
 
+use super::Check;
 use super::names::Names;
-use super::{Check, Scope};
 use crate::case::ast::{Span, Time};
 use crate::case::diagnostic::Diagnostic;
 use crate::case::expr::{Env, Expr, Template, Value};
 use crate::case::suggest::did_you_mean;
 
 impl Check<'_> {
-    pub(super) fn timeout(&mut self, timeout: &Option<Expr>, scope: &Scope) {
-        if let Some(timeout) = timeout {
-            self.time(timeout, &scope.variables);
+    /// A time that something may take.
+    pub(super) fn limit(&mut self, expr: &Expr, name: &str, variables: &Names) {
+        self.time(expr, variables);
+        let zero = |value: Value| value.as_f64() == Some(0.0);
+        if expr.names().is_empty() && expr.eval(&Env::new()).is_ok_and(zero) {
+            let message = format!("a `{name}` of 0 is over before it begins");
+            let help = "give it some time, or leave the step out";
+            self.problems
+                .push(Diagnostic::new(expr.span, message).help(help));
         }
     }
 

@@ -12,7 +12,10 @@ pub(in crate::case) const FATES: [(Fate, Named); 5] = [
     ),
     (
         Fate::Killed,
-        named("killed", "it was stopped by `terminate` while it ran"),
+        named(
+            "killed",
+            "it was stopped while it ran: by `terminate`, by `cancel`, or at its deadline or expiry",
+        ),
     ),
     (Fate::Lost, named("lost", "its worker died while it ran")),
     (Fate::Never, named("never", "it never began")),
@@ -64,7 +67,18 @@ pub(crate) const ERRORS: &[Named] = &[
     ),
     named("Decode", "what has travelled cannot be read"),
     named("Panicked", "the task panicked; its message is the panic's"),
-    named("Cancelled", "the work was called off"),
+    named(
+        "Cancelled",
+        "it was cancelled; so is the wait of a task for its own pool (ours alone: Python's pool cannot)",
+    ),
+    named(
+        "DeadlineExceeded",
+        "its `deadline` or `expiry` has passed before it had ended (ours alone)",
+    ),
+    named(
+        "RetriesOfChunks",
+        "`retries` of chunks of more than one item (ours alone)",
+    ),
     named(
         "AlreadyStarted",
         "`start` of a process for the second time (Python: `AssertionError`)",
@@ -102,6 +116,15 @@ pub(in crate::case) const ABILITIES: &[Named] = &[
     named("terminate", "`terminate`"),
     named("join", "`join`"),
     named("join_timeout", "`join` with a `timeout`"),
+    named("cancel", "`cancel` of a handle or an iterator"),
+    named("cancel_token", "cancels many by a token"),
+    named("cancelled", "a task can ask whether it is still wanted"),
+    named("deadline", "a task can have a `deadline`"),
+    named("expiry", "a submission can have an `expiry`"),
+    named(
+        "retries",
+        "a task that was lost with its worker can be tried again",
+    ),
     named("stats", "tells what a pool has counted (ours alone)"),
     named("drop", "lets go of a pool"),
     named("process", "makes a bare Process, or its twin on threads"),

@@ -109,8 +109,12 @@ impl Visit<Blank> for Keys {
         self.beside.push(name);
     }
 
-    fn time(&mut self, _: &Option<()>) {
-        self.beside.push("timeout");
+    fn time(&mut self, name: &'static str, _: &Option<()>) {
+        self.beside.push(name);
+    }
+
+    fn cancel_on(&mut self, _: &Option<()>) {
+        self.beside.push("cancel_on");
     }
 
     fn flag(&mut self, name: &'static str, _: bool) {
@@ -158,7 +162,8 @@ impl Form {
 
     /// Whether it may be one word without a value.
     pub(in crate::case) fn bare(&self) -> bool {
-        matches!(self.word.shape, Shape::NewPool | Shape::PoolName)
+        let shapes = [Shape::NewPool, Shape::PoolName, Shape::Nothing];
+        shapes.contains(&self.word.shape)
     }
 
     /// Keys that it cannot be without.

@@ -64,6 +64,11 @@ impl Lower {
             self.finish(options, POOL);
             return made;
         }
+        if let (Shape::Nothing, Some(node)) = (form.word.shape, value) {
+            let message = format!("`{}` has no value", key.value);
+            self.report(Diagnostic::new(node.span, message).help("it stands alone"));
+            return None;
+        }
         self.read(form, call, key, value, fields)
     }
 
@@ -334,8 +339,31 @@ impl Convert<Blank, Written> for Reader<'_, '_> {
         Ok(node.and_then(|node| self.lower.expr(node, "the size of a pool")))
     }
 
-    fn time(&mut self, _: &Option<()>) -> Result<Option<Expr>, Infallible> {
-        Ok(self.expr("timeout"))
+    fn work(&mut self, (): &()) -> Result<Expr, Infallible> {
+        Ok(self.operand("a handle or an iterator"))
+    }
+
+    fn token(&mut self, (): &()) -> Result<Spanned<String>, Infallible> {
+        let read = match self.value {
+            Some(node) => self.lower.name(node, "the name of a token"),
+            None => {
+                let problem =
+                    Diagnostic::new(self.key.span, format!("`{}` of what?", self.key.value));
+                let help = "it needs the name that stands behind a `cancel_on`";
+                self.lower.report(problem.help(help));
+                None
+            }
+        };
+        Ok(self.needed(read, |reader| reader.key.clone()))
+    }
+
+    fn cancel_on(&mut self, _: &Option<()>) -> Result<Option<Spanned<String>>, Infallible> {
+        let node = self.fields.take("cancel_on");
+        Ok(node.and_then(|node| self.lower.name(node, "the name of a token")))
+    }
+
+    fn time(&mut self, name: &'static str, _: &Option<()>) -> Result<Option<Expr>, Infallible> {
+        Ok(self.expr(name))
     }
 
     fn flag(&mut self, name: &'static str, is: bool) -> Result<bool, Infallible> {

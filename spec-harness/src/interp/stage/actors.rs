@@ -89,6 +89,7 @@ impl Stage<'_> {
                 command,
             },
         );
+        self.note_limits(&call.command);
         for key in &call.submits {
             self.log(who.clone(), What::Submit { key: *key });
         }

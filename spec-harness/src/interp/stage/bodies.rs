@@ -41,11 +41,13 @@ impl<'c> Stage<'c> {
         let Some(task) = self.program.task_mut(key) else {
             return;
         };
-        let performed = !self.bodies.contains_key(&key) && task.fate == Fate::Never;
-        if task.callback && performed {
+        let (is_new, is_lost) = (task.fate == Fate::Never, task.fate == Fate::Lost);
+        if task.callback && is_new && !self.bodies.contains_key(&key) {
             task.args = given.into_iter().collect();
         }
         let (name, arguments, callback) = (task.task.clone(), task.args.clone(), task.callback);
+        let performed = is_new || is_lost && self.is_tried_again(key);
+        let performed = performed && !self.bodies.contains_key(&key);
         // Callbacks in the parent are counted apart: they run on no worker.
         let apart = usize::from(callback && in_parent);
         let known = self.workers[apart].len();
@@ -66,7 +68,8 @@ impl<'c> Stage<'c> {
         } else {
             "parent".to_owned()
         };
-        match Body::new(def, &arguments, &worker_name, own_name.as_deref()) {
+        let attempt = self.attempt(key);
+        match Body::new(def, &arguments, &worker_name, own_name.as_deref(), attempt) {
             Ok(body) => {
                 self.bodies.insert(
                     key,
@@ -197,7 +200,9 @@ impl<'c> Stage<'c> {
         let call = self.calls.remove(&Caller::Body(key));
         self.queue.remove(playing.rank);
         self.queue.remove(call.and_then(|open| open.deadline));
-        let stopped = self.exited || self.stopped.contains(&self.program.owner(key));
+        let stopped = self.exited
+            || self.stopped.contains(&self.program.owner(key))
+            || self.may_be_stopped(key);
         match playing.ended {
             Some(Ended::As(_)) => {}
             None | Some(Ended::ByAnother) if stopped => self.end(key, Fate::Killed),

@@ -26,8 +26,8 @@ impl Stage<'_> {
         self.queue.turns()
     }
 
-    /// Whether a body of this number begins for the first time; a second time is an offence of the pool, which
-    /// the record shows, and has no body to perform.
+    /// Whether a body of this number may begin: for the first time, or as often as it is tried again. Once more is an offence of
+    /// the pool, which the record shows, and has no body to perform.
     ///
     /// # Errors
     /// No such task was submitted, or it is of the other sort.
@@ -41,7 +41,10 @@ impl Stage<'_> {
                 let (said, is) = (word(callback), word(task.callback));
                 Err(format!("puppet {key} says it is a {said}, it is a {is}"))
             }
-            Some(_) => Ok(!self.begun.contains(&key)),
+            Some(_) => {
+                let begun = self.begun.get(&key).copied().unwrap_or_default();
+                Ok(begun <= self.retries(key))
+            }
         }
     }
 

@@ -43,7 +43,7 @@ impl Stage<'_> {
                         return Err(format!("a worker's start is body {next}, not {key}"));
                     }
                 }
-                self.begun.insert(beginning.key);
+                *self.begun.entry(beginning.key).or_default() += 1;
                 self.seen.began.push(beginning);
             }
             Observed::Done(key) => {
@@ -69,7 +69,11 @@ impl Stage<'_> {
     pub fn absorb(&mut self) {
         let mut seen = std::mem::take(&mut self.seen);
         seen.began.sort_by_key(|beginning| beginning.key);
-        let short = |key: &Key| seen.began.iter().any(|beginning| beginning.key == *key);
+        // What is tried again ends before it begins.
+        let short = |key: &Key| {
+            !self.bodies.contains_key(key)
+                && seen.began.iter().any(|beginning| beginning.key == *key)
+        };
         let (short_lived, gone): (Vec<Key>, Vec<Key>) = seen.gone.into_iter().partition(short);
         for key in gone {
             self.body_gone(key);

@@ -11,6 +11,9 @@ use crate::protocol::Call;
 /// before anybody sees the handle as finished.
 pub(super) fn between_job_and_handle(facts: &Facts<'_>) -> Result<(), Breach> {
     for job in facts.calls.iter().filter_map(Job::of) {
+        if job.keys.iter().any(|key| facts.is_limited(*key)) {
+            continue;
+        }
         for (callback, wants_value) in [(job.callback, true), (job.error_callback, false)] {
             let Some(life) = callback.and_then(|key| facts.lives.get(&key)) else {
                 continue;
@@ -85,6 +88,7 @@ fn finished<'f>(facts: &'f Facts<'_>, call: &Called<'_>) -> (Option<usize>, Opti
         _ => return nothing,
     };
     match facts.job(handle) {
+        Some(job) if job.keys.iter().any(|key| facts.is_limited(*key)) => nothing,
         // A stopped pool resolves its handles, and nobody is owed a callback.
         Some(job) if facts.stops(job.pool) < moment => nothing,
         job => (Some(moment), job),

@@ -41,7 +41,10 @@ pub(super) fn join_is_last(facts: &Facts<'_>) -> Result<(), Breach> {
                 continue;
             }
             // A failure skips the rest of its chunk; elsewhere "never" is a task that was lost.
-            let submits = || submission.submits.iter().filter(|key| of_pool(key));
+            let submits = || {
+                let keys = submission.submits.iter();
+                keys.filter(|key| of_pool(key) && !facts.is_limited(**key))
+            };
             let failed = submits().any(|key| {
                 facts
                     .task(*key)
@@ -56,11 +59,10 @@ pub(super) fn join_is_last(facts: &Facts<'_>) -> Result<(), Breach> {
                 );
             }
         }
-        for job in facts
-            .calls
-            .iter()
-            .filter_map(Job::of)
-            .filter(|job| job.pool == pool)
+        for job in
+            facts.calls.iter().filter_map(Job::of).filter(|job| {
+                job.pool == pool && !job.keys.iter().any(|key| facts.is_limited(*key))
+            })
         {
             // A refused job has no outcome.
             let over = job.keys.iter().any(|key| facts.ended_by(*key, moment));

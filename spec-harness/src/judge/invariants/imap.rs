@@ -42,7 +42,7 @@ fn taken<'f, 'h>(facts: &'f Facts<'h>, stream: &Stream<'_>) -> Vec<Taken<'f, 'h>
 /// Results come in the order of the input, or of completion: the value of an item that returned, the error of one
 /// that failed, and the end after the last.
 pub(super) fn gives_each_at_its_place(facts: &Facts<'_>) -> Result<(), Breach> {
-    for stream in facts.calls.iter().filter_map(stream) {
+    for stream in streams(facts) {
         let stopped = |moment: Moment| facts.stops(stream.pool) < moment;
         let order = order(facts, &stream);
         for taken in taken(facts, &stream) {
@@ -107,7 +107,7 @@ pub(super) fn gives_each_at_its_place(facts: &Facts<'_>) -> Result<(), Breach> {
 
 /// Nobody waits for a result that is there: `next` returns in the instant at which its chunk has ended.
 pub(super) fn gives_as_soon_as_it_is_there(facts: &Facts<'_>) -> Result<(), Breach> {
-    for stream in facts.calls.iter().filter_map(stream) {
+    for stream in streams(facts) {
         let order = order(facts, &stream);
         for taken in taken(facts, &stream) {
             let Some(key) = order.get(taken.place) else {
@@ -136,7 +136,7 @@ pub(super) fn gives_as_soon_as_it_is_there(facts: &Facts<'_>) -> Result<(), Brea
 
 /// So many chunks at most have begun beyond those of which a result was taken, as long as nobody joins the pool.
 pub(super) fn reads_no_further_than_told(facts: &Facts<'_>) -> Result<(), Breach> {
-    for stream in facts.calls.iter().filter_map(stream) {
+    for stream in streams(facts) {
         let Some(bound) = stream.read_ahead else {
             continue;
         };
@@ -168,6 +168,12 @@ pub(super) fn reads_no_further_than_told(facts: &Facts<'_>) -> Result<(), Breach
         }
     }
     Ok(())
+}
+
+/// The imaps that take all of their results.
+fn streams<'f>(facts: &'f Facts<'_>) -> impl Iterator<Item = Stream<'f>> {
+    let streams = facts.calls.iter().filter_map(stream);
+    streams.filter(|stream| !stream.keys.iter().any(|key| facts.is_limited(*key)))
 }
 
 /// The items in the order in which their results are to come.

@@ -65,6 +65,9 @@ pub(super) fn ready_when_done(facts: &Facts<'_>) -> Result<(), Breach> {
         let Some(job) = facts.job(handle) else {
             continue;
         };
+        if job.keys.iter().any(|key| facts.is_limited(*key)) {
+            continue;
+        }
         // A stopped pool resolves its handles.
         if facts.stops(job.pool) < call.at {
             continue;

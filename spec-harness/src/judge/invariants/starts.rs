@@ -13,6 +13,7 @@ type Queue<'f> = (&'f str, Option<u64>);
 pub(super) fn once(facts: &Facts<'_>) -> Result<(), Breach> {
     let mut submitted = BTreeSet::new();
     let mut begun = BTreeSet::new();
+    let mut ended = BTreeSet::new();
     for (moment, event) in facts.events().iter().enumerate() {
         match (&event.what, &event.who) {
             (What::Submit { key }, _) => {
@@ -20,13 +21,17 @@ pub(super) fn once(facts: &Facts<'_>) -> Result<(), Breach> {
             }
             (What::Begin { .. }, Who::Puppet(key)) => {
                 let name = facts.name(*key);
-                if !begun.insert(*key) {
+                let tried_again = facts.is_limited(*key) && ended.remove(key);
+                if !begun.insert(*key) && !tried_again {
                     return breach(moment, format!("{name} began a second time"));
                 }
                 let by_itself = |task: &TaskInfo| task.callback || task.initializer;
                 if !facts.task(*key).is_some_and(by_itself) && !submitted.contains(key) {
                     return breach(moment, format!("{name} began before it was submitted"));
                 }
+            }
+            (What::End { .. }, Who::Puppet(key)) => {
+                ended.insert(*key);
             }
             _ => {}
         }
@@ -48,7 +53,8 @@ pub(super) fn first_in_first_out(facts: &Facts<'_>) -> Result<(), Breach> {
                 let Some((pool, unit)) = facts.unit(*key) else {
                     continue;
                 };
-                if known.insert((pool, unit)) {
+                // What is cancelled leaves the queue.
+                if known.insert((pool, unit)) && !facts.is_limited(*key) {
                     let queue = queues.entry(queue_of(pool, unit)).or_default();
                     queue.push((unit, *key));
                 }

@@ -130,6 +130,9 @@ pub(super) fn successful_says_how_it_ended(facts: &Facts<'_>) -> Result<(), Brea
         let Some(job) = facts.job(handle) else {
             continue;
         };
+        if job.keys.iter().any(|key| facts.is_limited(*key)) {
+            continue;
+        }
         // What becomes of the jobs of a pool that was told to stop, or could not start, is not their tasks' affair.
         if facts.stops(job.pool) < call.at || facts.start_failed(job.pool, call.at) {
             continue;

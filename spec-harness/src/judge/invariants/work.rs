@@ -145,7 +145,7 @@ fn account<'f>(
             // Until an imap reads an item, it is not in the pool.
             let queued = facts
                 .unit(*key)
-                .filter(|(_, unit)| !facts.is_streamed(*unit));
+                .filter(|(_, unit)| !facts.is_streamed(*unit) && !facts.is_limited(*key));
             if let Some((pool, _)) = queued {
                 pools.entry(pool).or_default().queued.insert(*key);
             }

@@ -1,9 +1,10 @@
 //! What becomes of a job: its chunks, its value or error, its callback.
 
 use super::{Phase, Pool};
+use crate::case::ast::{Kind, Time};
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
-use crate::model::work::{End, JobId, Outcome, Work};
+use crate::model::work::{Early, End, JobId, Limits, Outcome, Work, late};
 use crate::model::workers::{Item, Rest};
 use crate::model::{raised, saturating};
 use crate::protocol;
@@ -23,6 +24,46 @@ pub(super) struct Job {
     pub(super) decided: usize,
     /// R1: decided, and its callback has returned.
     pub(super) ready: bool,
+    /// X2 to X5: it ends early.
+    stopped: bool,
+}
+
+impl Job {
+    pub(super) fn expiry(&self) -> Option<Time> {
+        self.work.limits.expiry
+    }
+
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.work.limits.deadline
+    }
+
+    pub(super) fn retry_pause(&self) -> Time {
+        self.work.limits.pause
+    }
+
+    pub(super) fn token(&self) -> Option<&str> {
+        self.work.limits.token.as_deref()
+    }
+
+    /// X2 to X5: from now on it ends early; false where it has ended, or does so already.
+    pub(super) fn stop(&mut self) -> bool {
+        !self.is_over() && !std::mem::replace(&mut self.stopped, true)
+    }
+
+    /// Whether what its tasks come to is of no use.
+    pub(super) fn is_over(&self) -> bool {
+        self.outcome.is_some() || self.stopped
+    }
+
+    /// The first error that has arrived.
+    pub(super) fn take_error(&mut self) -> Option<Raised> {
+        self.error.take()
+    }
+
+    /// It fails by this error, unless there was one before.
+    pub(super) fn fail(&mut self, error: Raised) {
+        self.error.get_or_insert(error);
+    }
 }
 
 impl Pool {
@@ -49,7 +90,23 @@ impl Pool {
             outcome: nothing.then(|| Ok(Value::List(Vec::new()))),
             decided: 0,
             ready: nothing,
+            stopped: false,
         });
+        Ok(id)
+    }
+
+    /// X2, X3: takes in what has ended before it could begin.
+    pub(in crate::model) fn let_in_over(
+        &mut self,
+        work: Work,
+        why: Early,
+    ) -> Result<JobId, Raised> {
+        let id = self.let_in(work)?;
+        self.workers.withdraw(id);
+        self.jobs[id].chunks = 0;
+        if self.jobs[id].stop() {
+            self.decide(id, Err(why.error(false)));
+        }
         Ok(id)
     }
 
@@ -57,10 +114,13 @@ impl Pool {
     /// came of them: one of a call or a map, one of each item of an imap.
     pub(in crate::model) fn stats(&self) -> Value {
         let submitted: usize = self.jobs.iter().map(|job| job.chunks).sum();
-        let unfinished = self.workers.queued().len() + self.workers.at_work().count();
+        let waiting = self.workers.queued().len() + self.workers.pauses().len();
+        let unfinished = waiting + self.workers.at_work().count();
         let errors = |job: &Job| match &job.outcome {
+            Some(Err(error)) => {
+                usize::from(!["Terminated", "Cancelled"].contains(&error.kind.as_str()))
+            }
             _ if job.work.settled => job.ends.iter().filter(|end| end.is_err()).count(),
-            Some(Err(error)) if error.kind != "Terminated" => 1,
             _ => 0,
         };
         let errors: usize = self.jobs.iter().map(errors).sum();
@@ -74,8 +134,8 @@ impl Pool {
         self.workers.queued().filter(takes_place).count()
     }
 
-    pub(super) fn chunk_size(&self, work: &Work) -> Result<usize, Raised> {
-        Ok(match work.chunksize {
+    pub(in crate::model) fn chunk_size(&self, work: &Work) -> Result<usize, Raised> {
+        Ok(match work.limits.chunksize(work.chunksize)? {
             _ if !work.many => 1,
             // O3
             Some(0) => return Err(raised("InvalidChunksize", "chunk size must be at least 1")),
@@ -98,6 +158,11 @@ impl Pool {
     pub(super) fn task_ended(&mut self, key: Key, end: &End) -> Option<()> {
         let job = self.workers.job(key)?;
         let settled = self.jobs[job].work.settled;
+        let Limits { retries, pause, .. } = self.jobs[job].work.limits;
+        let died = matches!(end, End::WorkerDied { .. });
+        if died && !self.jobs[job].is_over() && self.workers.try_again(key, retries, pause) {
+            return Some(());
+        }
         let (end, rest) = match end {
             // R10: that task alone fails, and the worker is replaced by one that is new.
             End::WorkerDied { cause, .. } => {
@@ -116,7 +181,20 @@ impl Pool {
             // O4: the rest of the chunk is skipped.
             rest => rest,
         };
-        let Item { place, first, last } = self.workers.ended(key, rest)?;
+        let Item {
+            place,
+            first,
+            last,
+            is_over,
+        } = self.workers.ended(key, rest)?;
+        if is_over {
+            // X1: a function that has run on is of no use; a worker that has not listened has ended now.
+            if let (true, Kind::Process, Some(limit)) = (last, self.kind, self.jobs[job].deadline())
+            {
+                self.chunk_ended(job, Some(late(limit, self.kind)));
+            }
+            return Some(());
+        }
         let error = match end {
             Err(error) if rest != Rest::GoesOn => Some(error),
             // O6: by place, whenever it comes.
@@ -136,6 +214,9 @@ impl Pool {
     /// O7: a job is decided when its last chunk has ended, by the first error in time.
     pub(super) fn chunk_ended(&mut self, id: JobId, error: Option<Raised>) {
         let job = &mut self.jobs[id];
+        if job.outcome.is_some() {
+            return;
+        }
         job.chunks_left -= 1;
         job.error = job.error.take().or(error);
         if job.chunks_left > 0 {

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use super::Pool;
 use super::jobs::terminated;
+use crate::case::ast::Time;
 use crate::history::{Key, Raised};
-use crate::model::work::{IterId, JobId, Outcome, Work};
+use crate::model::work::{Early, IterId, JobId, Limits, Outcome, Work};
 use crate::model::{raised, saturating};
 use crate::protocol;
 
@@ -29,11 +30,18 @@ pub(super) struct Stream {
     /// The pool was terminated before the input had been read.
     cut_short: bool,
     ended: bool,
+    limits: Limits,
+    /// X2, X5: why it ends early, and whether its input had not ended before.
+    early: Option<(Early, bool)>,
 }
 
 impl Pool {
     /// Takes an input in that is read bit by bit. O10: at first, as much is read as may wait.
-    pub(in crate::model) fn imap(&mut self, wish: &protocol::Stream<'_>) -> Result<IterId, Raised> {
+    pub(in crate::model) fn imap(
+        &mut self,
+        wish: &protocol::Stream<'_>,
+        is_cancelled: bool,
+    ) -> Result<IterId, Raised> {
         // L2
         self.accepts()?;
         // O2, O3
@@ -41,6 +49,8 @@ impl Pool {
         if chunksize == 0 {
             return Err(raised("InvalidChunksize", "chunk size must be at least 1"));
         }
+        let limits = Limits::from(wish.limits);
+        limits.chunksize(Some(chunksize as u64))?;
         let read_ahead = wish.read_ahead.map_or(4 * self.workers.size, saturating);
         if read_ahead == 0 {
             return Err(raised("InvalidReadAhead", "read-ahead must be at least 1"));
@@ -57,7 +67,15 @@ impl Pool {
             ran_dry: false,
             cut_short: false,
             ended: false,
+            limits,
+            early: None,
         });
+        if is_cancelled {
+            let stream = &mut self.streams[iterator];
+            stream.early = Some((Early::Cancelled, true));
+            stream.unread.clear();
+            stream.endless = false;
+        }
         self.read(iterator, read_ahead);
         Ok(iterator)
     }
@@ -70,7 +88,8 @@ impl Pool {
                 stream.ran_dry |= stream.endless && !stream.cut_short;
                 return;
             };
-            let sent = self.submit_settled(Work::settled(keys));
+            let work = Work::settled(keys, &stream.limits);
+            let sent = self.submit_settled(work);
             let stream = &mut self.streams[iterator];
             match sent {
                 Ok(job) => stream.sent.push(job),
@@ -95,7 +114,10 @@ impl Pool {
             let Some(place) = next else {
                 if stream.sent.is_empty() && !stream.is_open() {
                     stream.ended = true;
-                    stream.ready.extend(stream.cut_short.then(terminated));
+                    let early = stream.early.filter(|(_, cut)| *cut);
+                    let early = early.map(|(why, _)| Err(why.error(false)));
+                    let terminated = stream.cut_short.then(terminated);
+                    stream.ready.extend(early.or(terminated));
                 }
                 return;
             };
@@ -103,14 +125,32 @@ impl Pool {
             let (came, ends) = (self.done(chunk), self.ends(chunk));
             let stream = &mut self.streams[iterator];
             stream.came = came.unwrap_or_default();
-            if ends.iter().any(|end| *end == terminated()) {
+            let is_last = |end: &&Outcome| {
+                let early = |error: &Raised| stream.early.is_some() && Early::is(error);
+                **end == terminated() || end.as_ref().is_err_and(early)
+            };
+            match ends.iter().find(is_last) {
                 // O12: once, then the end.
-                stream.ended = true;
-                stream.ready.push_back(terminated());
-            } else {
-                stream.ready.extend(ends);
+                Some(last) => {
+                    stream.ended = true;
+                    stream.ready.push_back(last.clone());
+                }
+                None => stream.ready.extend(ends),
             }
         }
+    }
+
+    /// X2, X5: ends an imap early: it is read no further, and what is in the pool ends, the last first.
+    pub(in crate::model) fn end_imap(&mut self, iterator: IterId, why: Early) -> (bool, Vec<Key>) {
+        let stream = &mut self.streams[iterator];
+        if stream.early.is_some() || stream.cut_short {
+            return (false, Vec::new());
+        }
+        stream.early = Some((why, stream.is_open()));
+        stream.unread.clear();
+        stream.endless = false;
+        let sent = stream.sent.clone();
+        (true, self.end_early(&sent, why).1)
     }
 
     /// O9: the chunk that was sent first, or that was done first, where it is done.
@@ -128,6 +168,16 @@ impl Pool {
 }
 
 impl Stream {
+    /// X2: how long it may take, unless all of it was taken.
+    pub(super) fn expiry(&self) -> Option<Time> {
+        let goes_on = self.early.is_none() && !self.cut_short && !self.ended;
+        self.limits.expiry.filter(|_| goes_on)
+    }
+
+    pub(super) fn token(&self) -> Option<&str> {
+        self.limits.token.as_deref()
+    }
+
     /// O12: nothing more is read.
     pub(super) fn stop(&mut self) {
         self.cut_short |= self.is_open();

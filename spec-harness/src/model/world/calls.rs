@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::World;
+use crate::case::ast::Time;
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
 use crate::interp::{Caller, Observed};
 use crate::model::raised;
-use crate::model::work::{IterId, JobId, Outcome, Work};
+use crate::model::work::{Alarm, Early, IterId, JobId, Outcome, Work};
 
 /// A pool, and a job of it.
 pub(super) type Job = (usize, JobId);
@@ -21,6 +22,13 @@ pub(super) struct Submission {
     pub(super) pool: usize,
     pub(super) work: Work,
     pub(super) handle: Option<String>,
+}
+
+impl Submission {
+    /// X2: how long it may take as a whole, a place included.
+    pub(super) fn expiry(&self) -> Option<Time> {
+        self.work.limits.expiry
+    }
 }
 
 #[derive(Debug)]
@@ -78,7 +86,8 @@ impl World {
         for (by, mut call) in calls {
             call.awaits = match call.awaits {
                 Awaits::Place(submission) if self.finds_place(&submission) => {
-                    match self.enter(*submission) {
+                    let armed = self.places.remove(&by);
+                    match self.enter(*submission, armed) {
                         Ok(awaits) => awaits,
                         Err(raised) => {
                             self.seen.push(Observed::Returned(by, Err(raised)));
@@ -97,22 +106,79 @@ impl World {
         pool.accepts().is_ok() && pool.has_place(&submission.work, true)
     }
 
-    /// Hands in what has found a place.
-    pub(super) fn enter(&mut self, submission: Submission) -> Result<Awaits, Raised> {
+    /// Hands in what has found a place; its expiry may run already.
+    pub(super) fn enter(
+        &mut self,
+        submission: Submission,
+        armed: Option<u64>,
+    ) -> Result<Awaits, Raised> {
         let Submission { pool, work, handle } = submission;
         let empty = work.keys.is_empty();
-        let job = (pool, self.pools[pool].submit(work)?);
+        let token = work.limits.token.as_ref();
+        // X3: what was cancelled before never starts.
+        let is_cancelled = token.is_some_and(|token| self.cancelled.contains(token));
+        let id = match is_cancelled {
+            true => self.pools[pool].let_in_over(work, Early::Cancelled)?,
+            false => self.pools[pool].submit(work)?,
+        };
+        let job = (pool, id);
+        if let Some(armed) = armed {
+            self.alarms.insert((pool, Alarm::Expiry(id)), armed);
+        }
         // O1: apply is apply_async and get.
         let Some(handle) = handle else {
             return Ok(Awaits::Value(job));
         };
         self.handles.insert(handle, job);
         // O6: a map of nothing needs no place.
-        Ok(if empty {
+        Ok(if empty || is_cancelled {
             Awaits::No(Value::None)
         } else {
             Awaits::Places(pool)
         })
+    }
+
+    /// X2, X3: what waits for a place has no more time, or is cancelled: it is taken in as what is over.
+    pub(super) fn give_up_place(&mut self, by: Caller, token: Option<&str>) {
+        let Some(mut call) = self.calls.remove(&by) else {
+            return;
+        };
+        call.awaits = match call.awaits {
+            Awaits::Place(submission)
+                if token.is_none() || submission.work.limits.token.as_deref() == token =>
+            {
+                self.seen
+                    .extend(self.places.remove(&by).map(Observed::Cancelled));
+                let Submission { pool, work, handle } = *submission;
+                let why = match work.limits.expiry {
+                    Some(limit) if token.is_none() => Early::Expired(limit),
+                    _ => Early::Cancelled,
+                };
+                match (self.pools[pool].let_in_over(work, why), handle) {
+                    (Ok(job), None) => Awaits::Value((pool, job)),
+                    (Ok(job), Some(handle)) => {
+                        self.handles.insert(handle, (pool, job));
+                        Awaits::No(Value::None)
+                    }
+                    // It was in order when it was handed in.
+                    (Err(_), _) => return,
+                }
+            }
+            awaits => awaits,
+        };
+        self.calls.insert(by, call);
+    }
+
+    /// X4: whether a call is made by a task that is no longer wanted, and waits for the task's own pool.
+    pub(super) fn is_interrupted(&self, by: Caller, awaits: &Awaits) -> bool {
+        let (
+            Caller::Body(key),
+            Awaits::Value((pool, _)) | Awaits::Ready((pool, _)) | Awaits::Next((pool, _)),
+        ) = (by, awaits)
+        else {
+            return false;
+        };
+        self.pools[*pool].is_unwanted(key)
     }
 
     /// What a call returns with now, if it does.
@@ -158,7 +224,10 @@ impl World {
     pub(super) fn waiting_inside(&self, pool: usize) -> BTreeMap<Key, Option<usize>> {
         let waiting = self.calls.iter().filter_map(|(by, call)| {
             let Caller::Body(key) = by else { return None };
-            if call.late || call.awaits.pool() != Some(pool) {
+            if call.late
+                || call.awaits.pool() != Some(pool)
+                || self.is_interrupted(*by, &call.awaits)
+            {
                 return None;
             }
             let until = match &call.awaits {

@@ -6,12 +6,12 @@ use super::calls::{Awaits, Job, Submission};
 use crate::case::ast::Time;
 use crate::case::expr::Value;
 use crate::history::Raised;
-use crate::interp::Caller;
+use crate::interp::{Caller, Observed};
 use crate::model::command::submission;
 use crate::model::pool::Pool;
 use crate::model::process::{Process, SIGKILL, SIGTERM};
 use crate::model::raised;
-use crate::model::work::Begin;
+use crate::model::work::{Begin, Early};
 use crate::protocol::Call;
 
 impl World {
@@ -21,17 +21,28 @@ impl World {
             let (pool, handle) = (self.pool(pool)?, handle.map(str::to_owned));
             let waits = command.limit() != Some(Time(0));
             self.pools[pool].accepts()?;
-            let place = self.pools[pool].has_place(&work, waits);
+            self.pools[pool].chunk_size(&work)?;
+            let token = work.limits.token.as_ref();
+            let is_cancelled = token.is_some_and(|token| self.cancelled.contains(token));
+            let place = is_cancelled || self.pools[pool].has_place(&work, waits);
             let submission = Submission { pool, work, handle };
             return match (place, waits) {
-                (true, _) => self.enter(submission),
-                (false, true) => Ok(Awaits::Place(Box::new(submission))),
+                (true, _) => self.enter(submission, None),
+                (false, true) => {
+                    if let Some(limit) = submission.expiry() {
+                        let timer = self.arm(limit);
+                        self.places.insert(by, timer);
+                    }
+                    Ok(Awaits::Place(Box::new(submission)))
+                }
                 (false, false) => Err(raised("QueueFull", "queue is full")),
             };
         }
         if let Some(wish) = command.stream() {
             let pool = self.pool(wish.pool)?;
-            let iterator = (pool, self.pools[pool].imap(&wish)?);
+            let token = wish.limits.cancel_on.as_ref();
+            let is_cancelled = token.is_some_and(|token| self.cancelled.contains(token));
+            let iterator = (pool, self.pools[pool].imap(&wish, is_cancelled)?);
             self.iterators.insert(wish.iterator.to_owned(), iterator);
             return Ok(Awaits::No(Value::None));
         }
@@ -64,6 +75,32 @@ impl World {
                     .outcome(job)
                     .ok_or(raised("NotReady", "task not ready"))?;
                 return Ok(Awaits::No(Value::Bool(outcome.is_ok())));
+            }
+            Call::Cancel { work } => {
+                let (changed, dead) = match self.iterators.get(work).copied() {
+                    Some((pool, iterator)) => self.pools[pool].end_imap(iterator, Early::Cancelled),
+                    None => {
+                        let (pool, job) = self.handle(work)?;
+                        self.pools[pool].end_early(&[job], Early::Cancelled)
+                    }
+                };
+                self.seen.extend(dead.into_iter().map(Observed::Gone));
+                return Ok(Awaits::No(Value::Bool(changed)));
+            }
+            Call::CancelToken { token } => {
+                self.cancelled.insert(token.clone());
+                let waiting: Vec<Caller> = self.calls.keys().copied().collect();
+                for by in waiting {
+                    self.give_up_place(by, Some(token));
+                }
+                for pool in &mut self.pools {
+                    let dead = pool.cancel_token(token);
+                    self.seen.extend(dead.into_iter().map(Observed::Gone));
+                }
+            }
+            Call::Cancelled {} => {
+                let asks = |pool: &Pool| matches!(by, Caller::Body(key) if pool.is_unwanted(key));
+                return Ok(Awaits::No(Value::Bool(self.pools.iter().any(asks))));
             }
             Call::Stats { pool } => {
                 let pool = self.pool(pool)?;

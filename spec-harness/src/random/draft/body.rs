@@ -57,6 +57,17 @@ impl Scribe {
                 Op::IgnoreSigterm if self.sort == Sort::Process && dies => {
                     ops.push(Line::Text("ignore_sigterm".to_owned()));
                 }
+                Op::Cancelled if self.sort == Sort::Thread && place == Place::Task => {
+                    let asks = Step {
+                        head: "cancelled:".to_owned(),
+                        makes: Some("unwanted".to_owned()),
+                        uses: None,
+                        ..Step::default()
+                    };
+                    ops.push(Line::Call(asks));
+                    let print = format!("print: \"{name}: {{unwanted}}\"");
+                    ops.push(Line::Text(print));
+                }
                 Op::Call(inner) if self.may_call(place) => {
                     let count = ops.len();
                     ops.extend(self.call(inner, name, count, number));
@@ -65,6 +76,7 @@ impl Scribe {
                 | Op::Allocate(_)
                 | Op::SpawnChild
                 | Op::IgnoreSigterm
+                | Op::Cancelled
                 | Op::Call(_) => {}
             }
         }
@@ -74,6 +86,15 @@ impl Scribe {
             _ => self.last(body.last, place, name, arg),
         };
         let fails = !matches!(body.last, Last::Return(_) | Last::Nothing);
+        let dies = matches!(body.last, Last::Exit(_) | Last::Kill);
+        let dies = dies && self.sort == Sort::Process && place == Place::Task;
+        if let (true, Some(times)) = (dies, body.times) {
+            let print = format!("print: \"{name}({{{arg}}}), attempt {{attempt}}\"");
+            let ends = format!(
+                "if: attempt > {times}\n      then:\n        - {print}\n        - return: attempt"
+            );
+            ops.push(Line::Text(ends));
+        }
         match (last, body.only) {
             (Some(last), Some(only)) if fails && place == Place::Task => {
                 ops.push(Line::Only(only, last));

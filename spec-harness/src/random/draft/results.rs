@@ -44,6 +44,16 @@ impl Scribe {
         self.push(step, by);
     }
 
+    /// Ends what a handle or an iterator stands for.
+    pub(super) fn cancel(&mut self, of: u8, by: u8) {
+        let Some(thing) = self.thing(of, by, |_| true) else {
+            return;
+        };
+        let mut step = Step::of("cancel", &thing.name);
+        self.keep(&mut step, by, None, true);
+        self.push(step.using(thing.made), by);
+    }
+
     /// One of the things that this thread may look at, the latest first.
     pub(super) fn thing(&self, of: u8, by: u8, is: impl Fn(&Thing) -> bool) -> Option<Thing> {
         let mine = |thing: &&Thing| thing.by.is_none_or(|other| other == by) && is(thing);

@@ -7,8 +7,8 @@ use proptest::sample::select;
 use proptest::strategy::Union;
 
 use super::{
-    Bare, Body, End, Finale, Inner, Last, Leaf, Look, NewPool, Op, Pick, Plan, Planned, Sort, Span,
-    Submit, Use, Way, Worth,
+    Bare, Body, End, Finale, Inner, Last, Leaf, Limits, Look, NewPool, Op, Pick, Plan, Planned,
+    Sort, Span, Submit, Use, Way, Worth,
 };
 
 /// Spans of which no few add up to the same.
@@ -83,9 +83,12 @@ fn planned(at_top: bool) -> impl Strategy<Value = Planned> + Clone {
 fn pick(at_top: bool) -> impl Strategy<Value = Pick> + Clone {
     let anywhere = prop_oneof![
         16 => span().prop_map(Pick::Sleep),
-        36 => submit().prop_map(|submit| Pick::Submit(Box::new(submit))),
+        // Boxed, as all the others: strategies are large, and lie on the stack.
+        36 => submit().prop_map(|submit| Pick::Submit(Box::new(submit))).boxed(),
         24 => (any::<u8>(), look()).prop_map(|(of, how)| Pick::Look { of, how }),
         5 => (any::<u8>(), timeout()).prop_map(|(of, timeout)| Pick::Drain { of, timeout }),
+        3 => any::<u8>().prop_map(|of| Pick::Cancel { of }),
+        2 => Just(Pick::CancelToken),
         7 => (any::<u8>(), select(&[Use::Print, Use::Check, Use::Let][..]))
             .prop_map(|(of, how)| Pick::Use { of, how }),
         10 => (any::<u8>(), end()).prop_map(|(on, how)| Pick::End { on, how }),
@@ -144,6 +147,7 @@ fn submit() -> impl Strategy<Value = Submit> + Clone {
             proptest::bool::weighted(0.1),
             timeout(),
         ),
+        limits(),
         task(),
         option::weighted(0.7, callback()),
         option::weighted(0.6, callback()),
@@ -152,6 +156,7 @@ fn submit() -> impl Strategy<Value = Submit> + Clone {
             |(
                 (way, on, items, arg),
                 (chunksize, read_ahead, endless, patience),
+                limits,
                 body,
                 callback,
                 error_callback,
@@ -164,11 +169,26 @@ fn submit() -> impl Strategy<Value = Submit> + Clone {
                 read_ahead,
                 endless,
                 patience,
+                limits,
                 body,
                 callback,
                 error_callback,
             },
         )
+}
+
+fn limits() -> impl Strategy<Value = Limits> + Clone {
+    let rarely = |chance| option::weighted(chance, span());
+    let retries = option::weighted(0.15, 0..=3u8);
+    let parts = (rarely(0.12), rarely(0.1), retries, rarely(0.5));
+    let parts = (parts, proptest::bool::weighted(0.08));
+    parts.prop_map(|((deadline, expiry, retries, pause), token)| Limits {
+        deadline,
+        expiry,
+        retries,
+        pause: pause.filter(|_| retries.is_some()),
+        token,
+    })
 }
 
 fn look() -> impl Strategy<Value = Look> + Clone {
@@ -209,6 +229,7 @@ fn task() -> impl Strategy<Value = Body> + Clone {
         1 => (1..=3u8).prop_map(Op::Allocate),
         1 => Just(Op::SpawnChild),
         3 => Just(Op::IgnoreSigterm),
+        1 => Just(Op::Cancelled),
         8 => inner().prop_map(Op::Call),
     ];
     let last = prop_oneof![
@@ -259,6 +280,7 @@ fn body(
         ops,
         last,
         only,
+        times: None,
     })
 }
 

@@ -56,7 +56,10 @@ impl Run<'_, '_> {
                         | Talk::Ending(key),
                     ) = talk
                     {
-                        self.bodies.remove(&key);
+                        // It may run on another worker already.
+                        if self.bodies.get(&key) == Some(&line) {
+                            self.bodies.remove(&key);
+                        }
                         self.sees(Observed::Gone(key))?;
                     }
                 }

@@ -140,7 +140,7 @@ impl<R: Rival> Program for Pools<R> {
                 let made = R::new(size.map(|size| size as usize))?;
                 lock(&self.pools).insert(pool, Arc::new(made));
             }
-            Call::Apply { pool, key } => {
+            Call::Apply { pool, key, .. } => {
                 let there = self.pool(&pool)?;
                 let applied = catch_unwind(AssertUnwindSafe(|| there.apply(key)));
                 return match applied.map_err(panicked) {

@@ -1,13 +1,18 @@
 //! Every kind of step there is, and every key that stands beside one.
 
 use super::{Form, form};
-use crate::case::call::{Blank, Call, ImapOptions, MapAsyncOptions, MapOptions, PoolOptions};
+use crate::case::call::{
+    Blank, Call, ImapOptions, Limits, MapAsyncOptions, MapOptions, PoolOptions,
+};
 use crate::case::language::{Shape as S, Word, word};
+
+const LIMITS: Limits<Blank> = Limits::none();
 
 const MAP: MapOptions<Blank> = MapOptions {
     pool: (),
     keys: (),
     chunksize: None,
+    limits: LIMITS,
 };
 
 const MAP_ASYNC: MapAsyncOptions<Blank> = MapAsyncOptions {
@@ -18,6 +23,7 @@ const MAP_ASYNC: MapAsyncOptions<Blank> = MapAsyncOptions {
     callback: None,
     error_callback: None,
     timeout: None,
+    limits: LIMITS,
 };
 
 const IMAP: ImapOptions<Blank> = ImapOptions {
@@ -27,6 +33,7 @@ const IMAP: ImapOptions<Blank> = ImapOptions {
     read_ahead: None,
     endless: false,
     iterator: (),
+    limits: LIMITS,
 };
 
 /// Every kind of step, in the order in which a list of them is shown.
@@ -44,7 +51,7 @@ pub(in crate::case) const FORMS: &[Form] = &[
         "runs one task and waits for its value, which is the result",
         "- apply: func(1)\n  as: value",
     )
-    .calls(Call::Apply { pool: (), key: () })
+    .calls(Call::Apply { pool: (), key: (), limits: LIMITS })
     .yields(),
     form(
         "apply_async",
@@ -52,7 +59,7 @@ pub(in crate::case) const FORMS: &[Form] = &[
         "hands one task to the pool and goes on; the result is a handle",
         "- apply_async: func(1)\n  as: handle\n  takes: 0",
     )
-    .calls(Call::ApplyAsync { pool: (), key: (), handle: (), callback: None, error_callback: None, timeout: None })
+    .calls(Call::ApplyAsync { pool: (), key: (), handle: (), callback: None, error_callback: None, timeout: None, limits: LIMITS })
     .yields(),
     form(
         "map",
@@ -140,6 +147,29 @@ pub(in crate::case) const FORMS: &[Form] = &[
         "- successful: r\n  raises: NotReady",
     )
     .calls(Call::Successful { handle: () })
+    .yields(),
+    form(
+        "cancel",
+        S::Expr,
+        "ends the job of a handle, or an imap, early: what has not started never will; the result is whether that changed anything",
+        "- cancel: r\n  as: changed",
+    )
+    .calls(Call::Cancel { work: () })
+    .yields(),
+    form(
+        "cancel_token",
+        S::Name,
+        "cancels all submissions that were given this token, and those that will be",
+        "- apply_async: func(1)\n  cancel_on: stop\n- cancel_token: stop",
+    )
+    .calls(Call::CancelToken { token: () }),
+    form(
+        "cancelled",
+        S::Nothing,
+        "inside a task: whether it is no longer wanted, as it was cancelled or is late",
+        "- cancelled:\n  as: unwanted",
+    )
+    .calls(Call::Cancelled {})
     .yields(),
     form(
         "close",
@@ -350,6 +380,36 @@ pub(in crate::case) const BESIDE: &[Word] = &[
         S::Expr,
         "how long the step waits at most; a submission, for a place in a queue that has a bound",
         "- get: r\n  timeout: 0.5\n  raises: TimedOut",
+    ),
+    word(
+        "deadline",
+        S::Expr,
+        "how long each task may run, from its start: a call, or a chunk",
+        "- apply_async: func(1)\n  deadline: 1",
+    ),
+    word(
+        "expiry",
+        S::Expr,
+        "how long a submission may take as a whole, in the queue and while it runs",
+        "- apply_async: func(1)\n  expiry: 2",
+    ),
+    word(
+        "retries",
+        S::Expr,
+        "how often a task is tried again that was lost with its worker",
+        "- apply_async: func(1)\n  retries: 2",
+    ),
+    word(
+        "retry_pause",
+        S::Expr,
+        "the time before it is tried again, which doubles with each",
+        "- apply_async: func(1)\n  retries: 2\n  retry_pause: 0.5",
+    ),
+    word(
+        "cancel_on",
+        S::Name,
+        "the token that cancels the submission; it is made where it is first named",
+        "- apply_async: func(1)\n  cancel_on: stop\n- cancel_token: stop",
     ),
     word(
         "daemon",
