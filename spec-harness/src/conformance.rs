@@ -26,6 +26,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
@@ -37,9 +38,34 @@ use crate::picture::{self, Picture};
 use crate::replay::Runner;
 use crate::target::{Column, Tried};
 
-/// Runs the tests that the command line asks for.
+/// Runs the tests that the command line asks for. Where it asks for all, and no case passes on an implementation, that is a failure:
+/// then every test was ignored, and nothing was shown.
 pub fn main(columns: impl IntoIterator<Item = Column>) -> ExitCode {
-    libtest_mimic::run(&Arguments::from_args(), trials(columns)).exit_code()
+    let columns: Vec<Arc<Column>> = columns.into_iter().map(Arc::new).collect();
+    let passes: Vec<Arc<AtomicUsize>> = columns.iter().map(|_| Arc::default()).collect();
+    let arguments = Arguments::from_args();
+    let asks_for_all = !arguments.list
+        && arguments.filter.is_none()
+        && arguments.skip.is_empty()
+        && !arguments.ignored;
+    let counted = columns.iter().cloned().zip(passes.iter().cloned());
+    let trials = counted.flat_map(|(column, passes)| trials_of(column, passes));
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    let without = columns
+        .iter()
+        .zip(&passes)
+        .filter(|(_, passes)| passes.load(Ordering::Relaxed) == 0);
+    let without: Vec<&str> = without
+        .map(|(column, _)| column.target.name.as_str())
+        .collect();
+    if asks_for_all && !without.is_empty() && !conclusion.has_failed() {
+        eprintln!(
+            "no case passes on {}: all of its tests were ignored",
+            without.join(", ")
+        );
+        return ExitCode::FAILURE;
+    }
+    conclusion.exit_code()
 }
 
 /// An implementation whose adapter is this very program.
@@ -112,20 +138,25 @@ macro_rules! conformance {
 
 /// One test per case and implementation, named `thread::tutorial/S004-1`.
 pub fn trials(columns: impl IntoIterator<Item = Column>) -> Vec<Trial> {
-    let columns: Vec<Arc<Column>> = columns.into_iter().map(Arc::new).collect();
-    let mut trials = Vec::with_capacity(columns.len() * spec_cases::CASES.len());
-    for column in columns {
-        for (case, text) in spec_cases::CASES {
-            let (name, column) = (
-                format!("{}::{case}", column.target.name),
-                Arc::clone(&column),
-            );
-            trials.push(Trial::ignorable_test(name, move || {
-                conforms(case, text, &column)
-            }));
-        }
-    }
-    trials
+    let trials = columns
+        .into_iter()
+        .flat_map(|column| trials_of(Arc::new(column), Arc::default()));
+    trials.collect()
+}
+
+/// The tests of one implementation, which count the cases that pass.
+fn trials_of(column: Arc<Column>, passes: Arc<AtomicUsize>) -> impl Iterator<Item = Trial> {
+    spec_cases::CASES.iter().map(move |(case, text)| {
+        let name = format!("{}::{case}", column.target.name);
+        let (column, passes) = (Arc::clone(&column), Arc::clone(&passes));
+        Trial::ignorable_test(name, move || {
+            let conforms = conforms(case, text, &column);
+            if let Ok(Completion::Completed) = conforms {
+                passes.fetch_add(1, Ordering::Relaxed);
+            }
+            conforms
+        })
+    })
 }
 
 /// Whether an implementation runs a built-in case as it must.

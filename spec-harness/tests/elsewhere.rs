@@ -28,6 +28,7 @@ impl Project {
             "tests/conformance.rs",
             include_str!("elsewhere/conformance.rs"),
         );
+        write("tests/nothing.rs", include_str!("elsewhere/nothing.rs"));
         write(
             "tests/tiny.known.yaml",
             include_str!("elsewhere/tiny.known.yaml"),
@@ -88,6 +89,18 @@ fn every_case_is_a_test_of_a_foreign_pool() {
     assert!(!well && said.contains("... FAILED"), "{said}");
     let listed = format!("tiny-with-a-list::{listed}");
     let (well, said) = project.cargo(&["test", "--test", "conformance", "--", &listed]);
+    assert!(well && said.contains("1 ignored"), "{said}");
+    // Where every test is ignored nothing is shown; one that was asked for by its name may be.
+    let (well, said) = project.cargo(&["test", "--test", "nothing"]);
+    assert!(!well && said.contains("no case passes on mute"), "{said}");
+    let idle_here = [
+        "test",
+        "--test",
+        "nothing",
+        "--",
+        "lifecycle/an-idle-pool-ends",
+    ];
+    let (well, said) = project.cargo(&idle_here);
     assert!(well && said.contains("1 ignored"), "{said}");
     if !project.cargo(&["nextest", "--version"]).0 {
         eprintln!("not done: there is no nextest");
