@@ -1,15 +1,12 @@
-//! The connection to the server, and messages of any length on it.
+//! The connection to the server.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::{Client, ConnectOptions, Subscriber};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use percent_encoding::percent_decode_str;
-
-use crate::wire::unique;
 
 /// How to come to a server, and who one is there.
 #[derive(Debug, Clone)]
@@ -18,17 +15,6 @@ pub(crate) struct Access {
     pub(crate) credentials: Option<PathBuf>,
     pub(crate) certificates: Option<PathBuf>,
 }
-
-/// The first byte of a message: all of it, one of its parts, or the last of them.
-const WHOLE: u8 = 0;
-const PART: u8 = 1;
-const LAST: u8 = 2;
-
-/// What precedes a part: its kind, the message's number, and the part's.
-const PART_HEAD: usize = 1 + 8 + 4;
-
-/// What a server takes at least, if it does not say: NATS's default is a MiB.
-const SMALLEST: usize = 4 << 10;
 
 /// A connection. It comes back by itself when it is lost; what is sent meanwhile is lost.
 #[derive(Debug, Clone)]
@@ -114,33 +100,14 @@ impl Bus {
         self.client.connection_state() == State::Connected
     }
 
-    /// Sends a message, in parts where the server takes no message of its length. Where there is no connection it is lost, as it may be on
-    /// its way.
-    pub(crate) async fn send(&self, subject: &str, message: &[u8]) {
-        let most = self.client.server_info().max_payload.max(SMALLEST) - PART_HEAD;
-        if message.len() <= most {
-            let mut whole = BytesMut::with_capacity(message.len() + 1);
-            whole.put_u8(WHOLE);
-            whole.put_slice(message);
-            return self.publish(subject, whole.freeze()).await;
-        }
-        let number = unique();
-        let mut parts = message.chunks(most).zip(0_u32..).peekable();
-        while let Some((part, index)) = parts.next() {
-            let mut bytes = BytesMut::with_capacity(part.len() + PART_HEAD);
-            bytes.put_u8(if parts.peek().is_some() { PART } else { LAST });
-            bytes.put_u64_le(number);
-            bytes.put_u32_le(index);
-            bytes.put_slice(part);
-            self.publish(subject, bytes.freeze()).await;
-        }
-    }
-
-    /// Sends a few plain bytes.
-    pub(crate) async fn publish(&self, subject: &str, bytes: Bytes) {
+    /// Sends a message. Where there is no connection it is lost, as it may be on its way.
+    pub(crate) async fn publish(&self, subject: &str, message: impl Into<Bytes>) {
         if self.is_connected() {
             // What is not sent is lost, and comes again where it matters.
-            let _ = self.client.publish(subject.to_owned(), bytes).await;
+            let _ = self
+                .client
+                .publish(subject.to_owned(), message.into())
+                .await;
         }
     }
 
@@ -170,48 +137,6 @@ fn pause(tries: usize) -> Duration {
 
 /// The longest that a single try to connect may take.
 const LONG: Duration = Duration::from_secs(5);
-
-/// Puts parts together.
-#[derive(Debug, Default)]
-pub(crate) struct Assembler {
-    /// Messages that are not whole, by their numbers: how many parts have come, and their bytes.
-    unfinished: HashMap<u64, (u32, BytesMut)>,
-}
-
-/// How many messages may be in the making at a time: one from each peer, and some that were cut off.
-const UNFINISHED: usize = 256;
-
-impl Assembler {
-    /// A message, once it is whole. What lacks a part is dropped.
-    pub(crate) fn take(&mut self, mut bytes: Bytes) -> Option<Bytes> {
-        match *bytes.first()? {
-            WHOLE => Some(bytes.split_off(1)),
-            kind @ (PART | LAST) if bytes.len() >= PART_HEAD => {
-                let number = u64::from_le_bytes(bytes[1..9].try_into().ok()?);
-                let index = u32::from_le_bytes(bytes[9..PART_HEAD].try_into().ok()?);
-                if index == 0 {
-                    if self.unfinished.len() >= UNFINISHED {
-                        self.unfinished.clear();
-                    }
-                    self.unfinished.insert(number, (0, BytesMut::new()));
-                }
-                let (count, message) = self.unfinished.get_mut(&number)?;
-                if *count != index {
-                    self.unfinished.remove(&number);
-                    return None;
-                }
-                *count += 1;
-                message.extend_from_slice(&bytes[PART_HEAD..]);
-                if kind == PART {
-                    return None;
-                }
-                let (_, message) = self.unfinished.remove(&number)?;
-                Some(message.freeze())
-            }
-            _ => None,
-        }
-    }
-}
 
 /// Whether a server has refused one, so that it is no use to try again.
 fn is_final(error: &async_nats::ConnectError) -> bool {
@@ -246,43 +171,7 @@ pub(crate) fn bare(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use bytes::{BufMut, Bytes, BytesMut};
-
-    use super::{Assembler, LAST, PART, WHOLE, bare, secret};
-
-    fn part(kind: u8, number: u64, index: u32, text: &[u8]) -> Bytes {
-        let mut bytes = BytesMut::new();
-        bytes.put_u8(kind);
-        bytes.put_u64_le(number);
-        bytes.put_u32_le(index);
-        bytes.put_slice(text);
-        bytes.freeze()
-    }
-
-    #[test]
-    fn parts_are_put_together_where_none_is_missing() {
-        let mut parts = Assembler::default();
-        assert_eq!(
-            parts.take(Bytes::from_static(&[WHOLE, 7])),
-            Some(Bytes::from_static(&[7]))
-        );
-        assert_eq!(parts.take(part(PART, 1, 0, b"a")), None);
-        assert_eq!(parts.take(part(PART, 2, 0, b"x")), None);
-        assert_eq!(
-            parts.take(part(LAST, 1, 1, b"b")),
-            Some(Bytes::from_static(b"ab"))
-        );
-        assert_eq!(parts.take(part(LAST, 2, 2, b"z")), None, "a part was lost");
-        assert_eq!(
-            parts.take(part(LAST, 3, 1, b"z")),
-            None,
-            "the first was lost"
-        );
-        for broken in [&[][..], &[9], &[PART, 1]] {
-            assert_eq!(parts.take(Bytes::copy_from_slice(broken)), None);
-        }
-        assert!(parts.unfinished.is_empty());
-    }
+    use super::{bare, secret};
 
     #[test]
     fn an_address_is_told_without_its_secret() {

@@ -22,7 +22,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::build;
-use crate::bus::{Access, Assembler, Bus, bare};
+use crate::bus::{Access, Bus, bare};
 use crate::environment;
 use crate::wire::{self, Event, Loss, NodeInfo, RESEND, ToClient, ToNode, What};
 
@@ -180,7 +180,6 @@ impl Node {
         let mut who = self.bus.subscribe(wire::WHO.to_owned()).await?;
         let mut leave = listen(SignalKind::terminate())?;
         let mut interrupt = listen(SignalKind::interrupt())?;
-        let mut assembler = Assembler::default();
         let mut last_beat = Instant::now();
         self.bus
             .publish(&wire::nodes(&self.info.build), Bytes::new())
@@ -188,11 +187,11 @@ impl Node {
         loop {
             let beat = self.beat();
             tokio::select! {
-                message = inbox.next() => self.hear(message.map(|message| message.payload), &mut assembler, &mut inbox)?,
-                message = calls.next() => self.hear(message.map(|message| message.payload), &mut assembler, &mut calls)?,
+                message = inbox.next() => self.hear(message.map(|message| message.payload), &mut inbox)?,
+                message = calls.next() => self.hear(message.map(|message| message.payload), &mut calls)?,
                 message = who.next() => {
                     if let Some(reply) = message.and_then(|message| message.reply) {
-                        self.bus.publish(&reply, wire::encode(&self.info).into()).await;
+                        self.bus.publish(&reply, wire::encode(&self.info)).await;
                     }
                 }
                 finished = finishes.recv() => {
@@ -209,6 +208,10 @@ impl Node {
             }
             if last_beat.elapsed() >= beat {
                 last_beat = Instant::now();
+                // What has come while this thread was busy was said in time.
+                if let Some(Some(message)) = inbox.next().now_or_never() {
+                    self.hear(Some(message.payload), &mut inbox)?;
+                }
                 self.check().await;
             }
             self.start_tasks();
@@ -231,18 +234,10 @@ impl Node {
     }
 
     /// Takes a message, and those that have come behind it.
-    fn hear(
-        &mut self,
-        first: Option<Bytes>,
-        parts: &mut Assembler,
-        more: &mut Subscriber,
-    ) -> Result<(), String> {
+    fn hear(&mut self, first: Option<Bytes>, more: &mut Subscriber) -> Result<(), String> {
         let mut next = Some(first.ok_or("the connection to the server was closed")?);
         while let Some(message) = next {
-            if let Some(message) = parts
-                .take(message)
-                .and_then(|message| wire::decode(&message))
-            {
+            if let Some(message) = wire::decode(&message) {
                 self.take(message);
             }
             next = more
@@ -313,7 +308,7 @@ impl Node {
     /// Sends a message, later, in its own time.
     fn tell(&self, client: u64, message: ToClient) {
         let (bus, subject) = (self.bus.clone(), wire::inbox(&self.info.build, client));
-        tokio::spawn(async move { bus.send(&subject, &wire::encode(&message)).await });
+        tokio::spawn(async move { bus.publish(&subject, wire::encode(&message)).await });
     }
 
     /// Hands waiting tasks to workers, one of each client in turn.
@@ -397,7 +392,7 @@ impl Node {
                 packet,
             };
             let subject = wire::inbox(&self.info.build, *client);
-            self.bus.send(&subject, &wire::encode(&message)).await;
+            self.bus.publish(&subject, wire::encode(&message)).await;
         }
     }
 
@@ -412,7 +407,7 @@ impl Node {
                         node: self.info.id,
                         session: session.link.session(),
                     };
-                    self.bus.send(&subject, &wire::encode(&message)).await;
+                    self.bus.publish(&subject, wire::encode(&message)).await;
                     ended.push(*client);
                 }
                 continue;
@@ -422,7 +417,7 @@ impl Node {
                     node: self.info.id,
                     packet,
                 };
-                self.bus.send(&subject, &wire::encode(&message)).await;
+                self.bus.publish(&subject, wire::encode(&message)).await;
             }
         }
         for client in ended {

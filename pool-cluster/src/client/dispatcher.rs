@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use async_nats::Subscriber;
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use pool_core::backend::{Claim, Queue, ServiceGuard};
 use pool_core::{Cause, TaskError, Timers};
 use pool_process::remote::{self, RemoteJob};
 use tokio::sync::{Notify, oneshot};
 
-use crate::bus::{Assembler, Bus};
+use crate::bus::Bus;
 use crate::wire::{self, NodeInfo, RESEND, ToNode};
 
 use heard::lost;
@@ -85,7 +85,6 @@ pub(crate) struct Dispatcher {
     inbox: Subscriber,
     /// Nodes that have come, and are to be called.
     calls: Subscriber,
-    assembler: Assembler,
     shared: Arc<Shared>,
     /// Since when there is no node.
     alone_since: Option<Instant>,
@@ -111,7 +110,6 @@ impl Dispatcher {
             plan,
             bus,
             id,
-            assembler: Assembler::default(),
             shared,
             alone_since: None,
         };
@@ -171,7 +169,7 @@ impl Dispatcher {
             contact: self.plan.contact,
         };
         let subject = wire::clients(self.plan.build);
-        self.bus.send(&subject, &wire::encode(&hello)).await;
+        self.bus.publish(&subject, wire::encode(&hello)).await;
     }
 
     /// Runs until the pool has ended.
@@ -201,6 +199,10 @@ impl Dispatcher {
             }
             if last_beat.elapsed() >= beat {
                 last_beat = Instant::now();
+                // What has come while this thread was busy was said in time.
+                if let Some(Some(message)) = self.inbox.next().now_or_never() {
+                    self.hear_all(message.payload, &queue);
+                }
                 self.check(&queue).await;
             }
         }
@@ -385,7 +387,7 @@ impl Dispatcher {
 
     async fn tell(&self, node: u64, message: &ToNode) {
         let subject = wire::inbox(self.plan.build, node);
-        self.bus.send(&subject, &wire::encode(message)).await;
+        self.bus.publish(&subject, wire::encode(message)).await;
     }
 
     fn is_over(&self, queue: &Queue<dyn RemoteJob>) -> bool {

@@ -31,8 +31,7 @@ impl Dispatcher {
 
     /// Takes a message. Where there is no queue yet, nodes have no work.
     pub(super) fn hear(&mut self, message: Bytes, queue: Option<&QueueOf>) {
-        let message = self.assembler.take(message);
-        let Some(message) = message.and_then(|message| wire::decode(&message)) else {
+        let Some(message) = wire::decode(&message) else {
             return;
         };
         let mut books = self.shared.lock();
@@ -45,7 +44,7 @@ impl Dispatcher {
                     wire::inbox(self.plan.build, info.id),
                     self.end_of(info.session),
                 );
-                tokio::spawn(async move { bus.send(&subject, &wire::encode(&end)).await });
+                tokio::spawn(async move { bus.publish(&subject, wire::encode(&end)).await });
             }
             ToClient::Here(info) => {
                 let place = books.nodes.iter().position(|node| node.info.id == info.id);
@@ -77,7 +76,7 @@ impl Dispatcher {
                 };
                 node.heard = Instant::now();
                 let name = node.info.name();
-                let events: Vec<Event> = (node.link.receive(packet))
+                let events: Vec<Event> = (node.link.receive(packet).into_iter())
                     .filter_map(|(_, item)| wire::decode(&item))
                     .collect();
                 let mut ended = Vec::new();
