@@ -722,8 +722,12 @@ impl<B: Backend> Shared<B> {
     fn join(&self, limit: Option<Duration>) -> Result<bool, PoolError> {
         self.begin_join()?;
         let deadline = Deadline::after(&self.shared.timers, limit);
-        // Nobody may be there to take the results: the bound on reading ahead is lifted.
-        for source in self.queue.sources() {
+        // Nobody may be there to take the results: the bound on reading ahead is lifted, unless this only looks.
+        let sources = match deadline.is_over() {
+            true => Vec::new(),
+            false => self.queue.sources(),
+        };
+        for source in &sources {
             source.lift_bound(true);
             if source.wants_reader() {
                 let read = source.clone();
@@ -740,7 +744,6 @@ impl<B: Backend> Shared<B> {
             self.shared.readers.close(wait);
             self.queue.step(Step::Reaped)?;
         } else {
-            let sources = self.queue.sources();
             sources.iter().for_each(|source| source.lift_bound(false));
         }
         Ok(gone)

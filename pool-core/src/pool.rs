@@ -179,6 +179,8 @@ pub trait Pool: Sized {
 
     /// As [`join`](Self::join), but for at most this long: false when the time was over first.
     ///
+    /// A limit of zero only looks; a longer one reads on what is left of the inputs of imaps, as `join` does.
+    ///
     /// # Errors
     ///
     /// As for [`join`](Self::join).

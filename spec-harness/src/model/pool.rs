@@ -368,8 +368,8 @@ impl Pool {
         self.workers.is_late(key) || job.is_some_and(Job::is_over)
     }
 
-    /// Whether this caller may wait for its end.
-    pub(super) fn join(&mut self, by: Caller) -> Result<(), Raised> {
+    /// Whether this caller may wait for its end, or may look for it where it does not wait.
+    pub(super) fn join(&mut self, by: Caller, waits: bool) -> Result<(), Raised> {
         // L3: nobody may wait for the end of a pool that was not told to end.
         if self.phase == Phase::Running {
             return Err(raised("StillRunning", "pool is still running"));
@@ -384,9 +384,11 @@ impl Pool {
             .filter(|stream| stream.is_open())
             .count()
             > 1;
-        // O10: who joins a closed pool reads what is left.
-        for iterator in 0..self.streams.len() {
-            self.read(iterator, usize::MAX);
+        // O10: who waits for the end of a closed pool reads what is left.
+        if waits {
+            for iterator in 0..self.streams.len() {
+                self.read(iterator, usize::MAX);
+            }
         }
         Ok(())
     }

@@ -116,7 +116,7 @@ impl World {
             }
             Call::Join { pool, .. } => {
                 let pool = self.pool(pool)?;
-                self.pools[pool].join(by)?;
+                self.pools[pool].join(by, command.limit() != Some(Time(0)))?;
                 return Ok(Awaits::Gone(pool));
             }
             Call::Drop { pool: name } => {
