@@ -42,7 +42,7 @@ use output::Output;
 
 /// Replays programs that use worker pools, exactly and in milliseconds, and judges what happened.
 #[derive(Debug, Parser)]
-#[command(name = "spec-harness", version, after_help = EXIT_CODES)]
+#[command(name = "spec-harness", version, after_help = EXIT_CODES, max_term_width = 80)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -15,6 +15,31 @@ const IDLE: &str = "lifecycle/an-idle-pool-ends";
 /// A case in which tasks run and results matter.
 const APPLY: &str = "submit/apply-waits-for-its-own-task";
 
+#[test]
+fn help_is_whole_at_eighty_columns() {
+    let of = |command: &[&str]| harness(&[command, &["--help"]].concat()).ends_with(0).out;
+    let all = of(&[]);
+    let commands = all.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands = commands.take_while(|line| !line.is_empty());
+    // A line that is indented further goes on with the one above.
+    let commands = commands.filter_map(|line| {
+        line.strip_prefix("  ")
+            .filter(|line| !line.starts_with(' '))
+    });
+    let commands: Vec<&str> = commands.filter_map(|line| line.split(' ').next()).collect();
+    assert!(commands.len() > 8, "{commands:?}");
+    let commands = commands.into_iter().filter(|command| *command != "help");
+    let commands: Vec<&str> = commands.collect();
+    for help in commands
+        .iter()
+        .map(|command| of(&[command]))
+        .chain([all.clone()])
+    {
+        let wide = help.lines().find(|line| line.chars().count() > 80);
+        assert_eq!(wide, None, "{help}");
+    }
+}
+
 mod running {
     use super::*;
 

@@ -58,14 +58,18 @@ mistakes! {
     a_call_with_too_many_arguments_is_refused
     a_callback_takes_one_parameter
     a_claim_needs_a_verdict
+    a_comprehension_is_a_loop
+    a_conditional_expression_is_a_step
     a_fate_of_an_unknown_task_is_refused
     a_file_of_two_characters_a_line_end_is_shown_without_them
     a_file_with_a_byte_order_mark_has_its_columns
+    a_handle_that_was_never_made_is_told_how_to_be_named
     a_key_among_items_is_shown_where_it_belongs
     a_key_between_two_columns_is_shown_where_it_belongs
     a_key_that_stands_twice_is_refused
     a_kind_of_error_is_one_word
     a_kind_of_worker_under_on_is_known
+    a_limit_of_no_time_is_refused
     a_line_that_depends_on_who_is_first_needs_any
     a_line_that_yaml_reads_as_a_mapping_is_refused
     a_list_is_no_case
@@ -85,6 +89,7 @@ mistakes! {
     a_parameter_has_no_default
     a_parameter_that_is_no_name_is_refused
     a_parameter_that_stands_twice_is_refused
+    a_path_of_windows_has_backslashes
     a_pool_is_made_by_a_step
     a_pool_is_no_value
     a_pool_of_too_many_workers_is_refused
@@ -97,6 +102,7 @@ mistakes! {
     a_range_is_written_as_a_call
     a_range_that_is_too_long_is_refused
     a_result_is_kept_by_as
+    a_section_without_a_colon_is_told_so
     a_starmap_with_tuples_of_the_wrong_length_is_refused
     a_step_before_any_pool_is_refused
     a_step_has_a_blank_behind_its_colon
@@ -109,8 +115,10 @@ mistakes! {
     a_task_is_no_function_of_an_expression
     a_task_that_stands_twice_is_refused
     a_task_without_its_colon_is_shown
+    a_time_has_no_unit
     a_time_that_nobody_can_wait_is_refused
     a_title_of_the_wrong_type_is_refused
+    a_token_that_cancels_nothing_is_refused
     a_truth_is_no_number_of_workers
     a_tuple_in_brackets_of_yaml_needs_quotes
     a_value_in_quotes_is_an_expression_all_the_same
@@ -130,6 +138,7 @@ mistakes! {
     an_expectation_for_a_kind_the_case_is_not_for_is_refused
     an_expectation_that_contradicts_the_model_is_refused
     an_expression_that_cannot_have_a_value_is_refused
+    an_f_string_is_a_format
     an_initializer_is_a_call
     an_instant_that_stands_twice_is_refused
     an_item_among_keys_is_refused

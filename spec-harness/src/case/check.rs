@@ -28,6 +28,7 @@ pub(super) fn check(case: &Case) -> Vec<Diagnostic> {
         raised: Vec::new(),
         pools: Names::default(),
         tokens: Names::default(),
+        object: false,
         problems: Vec::new(),
     };
     check.references(case);
@@ -76,6 +77,8 @@ struct Check<'c> {
     pools: Names,
     /// All tokens that the program gives to something.
     tokens: Names,
+    /// What is checked is what a step is about: a handle, an iterator, a process.
+    object: bool,
     problems: Vec<Diagnostic>,
 }
 
@@ -397,15 +400,15 @@ impl Visit<Written> for Checking<'_, '_> {
     }
 
     fn handle(&mut self, handle: &Expr) {
-        self.check.expr(handle, &self.scope.variables);
+        self.check.object(handle, &self.scope.variables);
     }
 
     fn iterator(&mut self, iterator: &Expr) {
-        self.check.expr(iterator, &self.scope.variables);
+        self.check.object(iterator, &self.scope.variables);
     }
 
     fn process(&mut self, process: &Expr) {
-        self.check.expr(process, &self.scope.variables);
+        self.check.object(process, &self.scope.variables);
     }
 
     fn made(&mut self, makes: Makes, (): &()) {
@@ -446,7 +449,7 @@ impl Visit<Written> for Checking<'_, '_> {
     }
 
     fn work(&mut self, work: &Expr) {
-        self.check.expr(work, &self.scope.variables);
+        self.check.object(work, &self.scope.variables);
     }
 
     fn token(&mut self, token: &Spanned<String>) {

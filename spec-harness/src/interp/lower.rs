@@ -305,7 +305,7 @@ impl Convert<Written, Plain> for Lowering<'_, '_> {
             "deadline" | "expiry" if time == Time(0) => {
                 return Err(wrong(
                     expr.span,
-                    format!("a `{name}` of 0 is over before it begins"),
+                    format!("`{name}: 0` is over before it begins"),
                 ));
             }
             _ => self.details += &format!(", {name} {time}"),

@@ -13,7 +13,7 @@ impl Check<'_> {
         self.time(expr, variables);
         let zero = |value: Value| value.as_f64() == Some(0.0);
         if expr.names().is_empty() && expr.eval(&Env::new()).is_ok_and(zero) {
-            let message = format!("a `{name}` of 0 is over before it begins");
+            let message = format!("`{name}: 0` is over before it begins");
             let help = "give it some time, or leave the step out";
             self.problems
                 .push(Diagnostic::new(expr.span, message).help(help));
@@ -26,6 +26,13 @@ impl Check<'_> {
 
     pub(super) fn expr(&mut self, expr: &Expr, variables: &Names) {
         self.value(expr, variables);
+    }
+
+    /// Checks what a step is about.
+    pub(super) fn object(&mut self, expr: &Expr, variables: &Names) {
+        self.object = true;
+        self.expr(expr, variables);
+        self.object = false;
     }
 
     /// Checks the variables of an expression; its value, where it needs none.
@@ -56,11 +63,14 @@ impl Check<'_> {
                     "`{name}` is a pool, which is no value: a step names it by `on: {name}`"
                 ))
             } else {
-                problem
-                    .help(format!(
+                let near = did_you_mean(name, variables.all());
+                let help = match self.object {
+                    true => "name it where it is made: `as: NAME` beside the step".to_owned(),
+                    false => format!(
                         "text in an expression has quotes of its own, inside of YAML's: `\"'{name}'\"`"
-                    ))
-                    .maybe_help(did_you_mean(name, variables.all()))
+                    ),
+                };
+                problem.help(help).maybe_help(near)
             };
             self.problems.push(problem);
         }

@@ -34,6 +34,8 @@ const YAML: &str = "## YAML
 - Text that contains `: ` or ` #`, or begins with `{` or `[`, stands in quotes: `\"{i} is done\"`.
 - A printed line and an expected one are text as it stands: `ending`. What stands behind `return`, `set`, `let`, `over`, `check` is an
   expression: text in it has quotes of its own, inside of YAML's: `return: \"'done'\"`.
+- This is YAML 1.2, in which `on` is text. A loader of YAML 1.1, such as PyYAML, reads the key `on` as `true`, and `yes`, `no` and `off`
+  as truth values: who reads cases by one takes the key `True` for `on`.
 
 ";
 

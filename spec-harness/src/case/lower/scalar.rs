@@ -193,7 +193,9 @@ pub(super) fn advised(mut error: SyntaxError, text: &str) -> SyntaxError {
         return error;
     }
     let quoted = text.contains(['\'', '"']);
-    error.help = if let Some((first, last)) = numbers_of_range(text) {
+    error.help = if let Some(help) = pythons(text) {
+        Some(help.to_owned())
+    } else if let Some((first, last)) = numbers_of_range(text) {
         Some(format!(
             "write `range({first}, {last})`: its end does not belong to it"
         ))
@@ -209,6 +211,27 @@ pub(super) fn advised(mut error: SyntaxError, text: &str) -> SyntaxError {
         None
     };
     error
+}
+
+/// Advice for what Python has and this language has not.
+fn pythons(text: &str) -> Option<&'static str> {
+    let words: Vec<&str> = text.split([' ', '[', ']', '(', ')']).collect();
+    let has = |word: &str| words.contains(&word);
+    let is_number_with_unit = |word: &str| {
+        let unit = word.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        unit.len() < word.len() && ["s", "ms", "sec", "min"].contains(&unit)
+    };
+    if has("for") && has("in") {
+        Some("there are no comprehensions: a step `for` with `into` collects values")
+    } else if has("if") && has("else") {
+        Some("there is no `... if ... else ...`: a step `if` has `then` and `else`")
+    } else if text.starts_with("f'") || text.starts_with("f\"") {
+        Some("there are no f-strings: write `\"'%s' % name\"`, or braces in what is printed")
+    } else if words.iter().any(|word| is_number_with_unit(word)) {
+        Some("a time is a number of units, without a letter: write `1` or `0.5`")
+    } else {
+        None
+    }
 }
 
 /// `hello {name}` as an expression, where it has one value in braces.

@@ -97,7 +97,9 @@ fn advice(message: &str, text: &str, span: Span) -> Option<&'static str> {
         Some(NO_ANCHORS)
     } else if matches!(here, Some('%' | '@' | '`' | '*' | '&' | '!')) {
         Some("put quotes around text that begins with a special character")
-    } else if message.contains("escape character") {
+    } else if message.contains("simple key expected ':'") {
+        Some("a key ends with a colon, as in `tasks:`")
+    } else if message.contains("escape character") || message.contains("hexadecimal number") {
         Some("write `\\\\` for a backslash, or use single quotes, in which it stands for itself")
     } else {
         None
