@@ -9,6 +9,8 @@ pub mod diagnostic;
 #[cfg(feature = "suite")]
 pub mod expr;
 #[cfg(feature = "suite")]
+pub mod files;
+#[cfg(feature = "suite")]
 pub mod language;
 #[cfg(feature = "suite")]
 mod lower;

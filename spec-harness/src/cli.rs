@@ -90,7 +90,7 @@ enum Command {
 /// Which cases are meant.
 #[derive(Debug, Args)]
 struct Selection {
-    /// Parts of case names, or paths of case files; without any, every built-in case
+    /// Parts of case names, or paths of case files or folders; without any, every built-in case
     filters: Vec<String>,
     /// Cases whose whole name is one of the filters
     #[arg(long)]

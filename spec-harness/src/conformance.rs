@@ -12,6 +12,17 @@
 //! }
 //! ```
 //!
+//! Cases of one's own stand in a folder of the package, and take the place of the built-in ones:
+//!
+//! ```no_run
+//! # use std::process::ExitCode;
+//! # fn my_adapter() -> ExitCode { ExitCode::SUCCESS }
+//! spec_harness::conformance! {
+//!     cases: "tests/cases";
+//!     "mine", Thread => my_adapter;
+//! }
+//! ```
+//!
 //! Any other adapter is a command:
 //!
 //! ```no_run
@@ -24,6 +35,9 @@
 //! }
 //! ```
 
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,6 +45,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::case::ast::{Case, Kind};
+use crate::case::files;
 use crate::judge::report::{self, Source};
 use crate::judge::{Known, Verdict, transcript};
 use crate::picture::text::Look;
@@ -41,6 +56,52 @@ use crate::target::{Column, Tried};
 /// Runs the tests that the command line asks for. Where it asks for all, and no case passes on an implementation, that is a failure:
 /// then every test was ignored, and nothing was shown.
 pub fn main(columns: impl IntoIterator<Item = Column>) -> ExitCode {
+    run(columns, &built_in())
+}
+
+/// A case: its name, its text, and whether it is a built-in one, whose transcript is on record.
+#[derive(Debug, Clone)]
+struct Given {
+    name: String,
+    text: String,
+    is_built_in: bool,
+}
+
+fn built_in() -> Vec<Given> {
+    let given = |(name, text): &(&str, &str)| Given {
+        name: (*name).to_owned(),
+        text: (*text).to_owned(),
+        is_built_in: true,
+    };
+    spec_cases::CASES.iter().map(given).collect()
+}
+
+/// The cases of a folder, named by their paths in it.
+fn of_folder(folder: &Path) -> Result<Vec<Given>, String> {
+    let failed = |path: &Path, error: &io::Error| format!("{}: {error}", path.display());
+    let files = files::below(folder).map_err(|error| failed(folder, &error))?;
+    if files.is_empty() {
+        return Err(format!(
+            "there is no case file in the folder {}",
+            folder.display()
+        ));
+    }
+    let given = |path: PathBuf| {
+        let text = fs::read_to_string(&path).map_err(|error| failed(&path, &error))?;
+        let name = path
+            .strip_prefix(folder)
+            .unwrap_or(&path)
+            .with_extension("");
+        Ok(Given {
+            name: name.display().to_string(),
+            text,
+            is_built_in: false,
+        })
+    };
+    files.into_iter().map(given).collect()
+}
+
+fn run(columns: impl IntoIterator<Item = Column>, cases: &[Given]) -> ExitCode {
     let columns: Vec<Arc<Column>> = columns.into_iter().map(Arc::new).collect();
     let passes: Vec<Arc<AtomicUsize>> = columns.iter().map(|_| Arc::default()).collect();
     let arguments = Arguments::from_args();
@@ -49,7 +110,7 @@ pub fn main(columns: impl IntoIterator<Item = Column>) -> ExitCode {
         && arguments.skip.is_empty()
         && !arguments.ignored;
     let counted = columns.iter().cloned().zip(passes.iter().cloned());
-    let trials = counted.flat_map(|(column, passes)| trials_of(column, passes));
+    let trials = counted.flat_map(|(column, passes)| trials_of(column, passes, cases.to_vec()));
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     let without = columns
         .iter()
@@ -86,7 +147,9 @@ const ADAPTER: &str = "--be-the-adapter-of";
 
 /// As [`main`], or the adapter, where that is what the program was started for. See
 /// [`conformance!`](crate::conformance!).
-pub fn main_of(own: &[Own]) -> ExitCode {
+///
+/// With a folder, its cases take the place of the built-in ones.
+pub fn main_of(own: &[Own], folder: Option<&str>) -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     if arguments.next().as_deref() == Some(ADAPTER) {
         let place = arguments.next().and_then(|place| place.parse().ok());
@@ -96,8 +159,9 @@ pub fn main_of(own: &[Own]) -> ExitCode {
         };
     }
     let columns: Result<Vec<Column>, String> = own.iter().enumerate().map(column).collect();
-    match columns {
-        Ok(columns) => main(columns),
+    let cases = folder.map_or_else(|| Ok(built_in()), |folder| of_folder(Path::new(folder)));
+    match columns.and_then(|columns| Ok((columns, cases?))) {
+        Ok((columns, cases)) => run(columns, &cases),
         Err(why) => {
             eprintln!("{why}");
             ExitCode::FAILURE
@@ -118,20 +182,30 @@ fn column((place, own): (usize, &Own)) -> Result<Column, String> {
 }
 
 /// Writes the `main` of a test program (`harness = false`) that runs every case on implementations in Rust, each a test of its
-/// own: `"name", Thread => adapter;` or `"name", Process, known: include_str!("mine.known.yaml") => adapter;`.
+/// own, or every case of a folder of the package (`cases: "tests/cases";` first): `"name", Thread => adapter;` or `"name", Process, known: include_str!("mine.known.yaml") => adapter;`.
 ///
 /// The adapter is any `fn() -> ExitCode` that ends in [`adapter::serve`](crate::adapter::serve) or
 /// [`adapter::adapter_main`](crate::adapter::adapter_main); the program runs it when the harness starts it as the adapter.
 #[macro_export]
 macro_rules! conformance {
+    (cases: $folder:literal; $($name:literal, $kind:ident $(, known: $known:expr)? => $adapter:expr);+ $(;)?) => {
+        $crate::conformance! {
+            @main Some(concat!(env!("CARGO_MANIFEST_DIR"), "/", $folder));
+            $($name, $kind $(, known: $known)? => $adapter);+
+        }
+    };
     ($($name:literal, $kind:ident $(, known: $known:expr)? => $adapter:expr);+ $(;)?) => {
+        $crate::conformance! { @main None; $($name, $kind $(, known: $known)? => $adapter);+ }
+    };
+    (@main $folder:expr; $($name:literal, $kind:ident $(, known: $known:expr)? => $adapter:expr);+) => {
         fn main() -> ::std::process::ExitCode {
-            $crate::conformance::main_of(&[$($crate::conformance::Own {
+            let own = [$($crate::conformance::Own {
                 name: $name,
                 kind: $crate::case::ast::Kind::$kind,
                 known: concat!($($known)?),
                 adapter: $adapter,
-            }),+])
+            }),+];
+            $crate::conformance::main_of(&own, $folder)
         }
     };
 }
@@ -140,17 +214,21 @@ macro_rules! conformance {
 pub fn trials(columns: impl IntoIterator<Item = Column>) -> Vec<Trial> {
     let trials = columns
         .into_iter()
-        .flat_map(|column| trials_of(Arc::new(column), Arc::default()));
+        .flat_map(|column| trials_of(Arc::new(column), Arc::default(), built_in()));
     trials.collect()
 }
 
 /// The tests of one implementation, which count the cases that pass.
-fn trials_of(column: Arc<Column>, passes: Arc<AtomicUsize>) -> impl Iterator<Item = Trial> {
-    spec_cases::CASES.iter().map(move |(case, text)| {
-        let name = format!("{}::{case}", column.target.name);
+fn trials_of(
+    column: Arc<Column>,
+    passes: Arc<AtomicUsize>,
+    cases: Vec<Given>,
+) -> impl Iterator<Item = Trial> {
+    cases.into_iter().map(move |case| {
+        let name = format!("{}::{}", column.target.name, case.name);
         let (column, passes) = (Arc::clone(&column), Arc::clone(&passes));
         Trial::ignorable_test(name, move || {
-            let conforms = conforms(case, text, &column);
+            let conforms = conforms(&case, &column);
             if let Ok(Completion::Completed) = conforms {
                 passes.fetch_add(1, Ordering::Relaxed);
             }
@@ -159,8 +237,13 @@ fn trials_of(column: Arc<Column>, passes: Arc<AtomicUsize>) -> impl Iterator<Ite
     })
 }
 
-/// Whether an implementation runs a built-in case as it must.
-fn conforms(name: &str, text: &str, column: &Column) -> Result<Completion, Failed> {
+/// Whether an implementation runs a case as it must.
+fn conforms(case: &Given, column: &Column) -> Result<Completion, Failed> {
+    let Given {
+        name,
+        text,
+        is_built_in,
+    } = case;
     let case = Case::parse(name, text).map_err(|problems| {
         let shown: Vec<String> = problems
             .iter()
@@ -168,7 +251,9 @@ fn conforms(name: &str, text: &str, column: &Column) -> Result<Completion, Faile
             .collect();
         Failed::from(shown.join("\n"))
     })?;
-    let recorded = transcript::recorded(&case, column.target.kind);
+    let recorded = is_built_in
+        .then(|| transcript::recorded(&case, column.target.kind))
+        .flatten();
     let tried = column.try_case(&Runner::default(), &case, recorded);
     if let Some(drift) = tried.drift {
         return Err(drift.into());

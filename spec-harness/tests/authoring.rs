@@ -335,7 +335,28 @@ fn a_file_that_cannot_be_read_is_named_with_what_was_meant() {
     let unnamed = folder.run(&["plot", "waves"]).ends_with(2);
     unnamed.complains("no case matches waves; the file is called `waves.yaml`");
     let refused = folder.run(&["check", "cases"]).ends_with(2);
-    refused.complains("cases is a folder, not a case file: name the files in it, as cases/*.yaml");
+    refused.complains("there is no case file in the folder cases");
+    fs::create_dir(folder.path().join("cases/below")).expect("a folder");
+    folder.write("cases/below/waves.yaml", TERMINATED);
+    folder.write("cases/mine.known.yaml", "- no case");
+    folder
+        .run(&["check", "cases"])
+        .ends_with(0)
+        .says("1 case is in order");
+    folder
+        .run(&["run", "--on", "thread", "./cases"])
+        .says("cases/below/waves");
+    for (arguments, meant) in [
+        (["--tag", "chunsk"], "did you mean `chunks`?"),
+        (["--source", "S004-11"], "did you mean `S004-1`?"),
+        (["--row", "O22"], "did you mean `O2`?"),
+        (["--on", "thraed"], "did you mean `thread`?"),
+    ] {
+        folder
+            .run(&["run", arguments[0], arguments[1]])
+            .ends_with(2)
+            .complains(meant);
+    }
     let latin = [
         b"spec: 1\ntitle: caf\xe9\n".as_slice(),
         b"\xff\xfes\0p\0".as_slice(),

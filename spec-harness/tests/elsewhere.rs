@@ -4,6 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// A case of that project's own.
+const IDLE: &str = "spec: 1\ntitle: an idle pool ends\nmain:\n  - pool: 1\n  - close\n  - join\nexpect:\n  elapsed: 0\n";
+
 /// A project below the folder for tests' files, with its dependencies as they are locked here.
 struct Project {
     folder: PathBuf,
@@ -33,6 +36,7 @@ impl Project {
             "tests/tiny.known.yaml",
             include_str!("elsewhere/tiny.known.yaml"),
         );
+        write("tests/own/small/idle.yaml", IDLE);
         let lock = fs::read_to_string(here.join("../Cargo.lock")).expect("there is a lock file");
         write("Cargo.lock", &lock);
         Project { folder }
@@ -93,15 +97,10 @@ fn every_case_is_a_test_of_a_foreign_pool() {
     // Where every test is ignored nothing is shown; one that was asked for by its name may be.
     let (well, said) = project.cargo(&["test", "--test", "nothing"]);
     assert!(!well && said.contains("no case passes on mute"), "{said}");
-    let idle_here = [
-        "test",
-        "--test",
-        "nothing",
-        "--",
-        "lifecycle/an-idle-pool-ends",
-    ];
+    let idle_here = ["test", "--test", "nothing", "--", "mute::small/idle"];
     let (well, said) = project.cargo(&idle_here);
-    assert!(well && said.contains("1 ignored"), "{said}");
+    let alone = said.contains("1 ignored") && said.contains("0 filtered out");
+    assert!(well && alone, "{said}");
     if !project.cargo(&["nextest", "--version"]).0 {
         eprintln!("not done: there is no nextest");
         return;

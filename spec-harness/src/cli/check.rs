@@ -25,7 +25,11 @@ pub(super) fn check(args: &CheckArgs, out: &mut Output) -> Result<Came, Refusal>
             Err(found) => bad = found,
         }
     }
-    for file in files {
+    let mut named = Vec::new();
+    for path in files {
+        named.extend(select::files_of(path)?);
+    }
+    for file in &named {
         match select::from_file(file)? {
             Ok(chosen) => {
                 if update::expects_nothing(&chosen.case) {

@@ -1,5 +1,6 @@
 //! Which cases are meant: built-in ones by parts of their names, files by their paths.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -51,10 +52,12 @@ pub(super) fn select(selection: &Selection) -> Result<Result<Vec<Chosen>, Vec<Ba
     let (paths, filters): (Vec<&String>, Vec<&String>) = selection
         .filters
         .iter()
-        .partition(|filter| is_path(Path::new(filter)));
+        .partition(|filter| is_path(Path::new(filter)) || is_folder(filter));
     let mut read = Vec::new();
     for path in &paths {
-        read.push(from_file(Path::new(path))?);
+        for file in files_of(Path::new(path))? {
+            read.push(from_file(&file)?);
+        }
     }
     if paths.is_empty() || !filters.is_empty() {
         let named = |name: &str| {
@@ -79,7 +82,10 @@ pub(super) fn select(selection: &Selection) -> Result<Result<Vec<Chosen>, Vec<Ba
         rows.any(|row| row.name == *name)
     };
     if let Some(row) = selection.row.iter().find(|row| !is_row(row)) {
-        return Err(format!("`{row}` is no row of the contract"));
+        let rows = contract.iter().flat_map(Contract::rows);
+        let help = did_you_mean(row, rows.map(|row| row.name.as_str()));
+        let help = help.map_or(String::new(), |help| format!("; {help}"));
+        return Err(format!("`{row}` is no row of the contract{help}"));
     }
     let (mut chosen, mut bad) = (Vec::new(), Vec::new());
     for result in read {
@@ -134,14 +140,59 @@ fn nothing(selection: &Selection) -> Refusal {
         let there = Path::new(&file).is_file();
         there.then(|| format!("the file is called `{file}`"))
     });
-    let help = file.or(help);
+    let help = file.or(help).or_else(|| tag_or_source(selection));
     help.map_or(text.clone(), |help| format!("{text}; {help}"))
+}
+
+/// The tag or the source that was meant by one that no built-in case has.
+fn tag_or_source(selection: &Selection) -> Option<String> {
+    let cases = || {
+        let cases = spec_cases::CASES.iter();
+        cases.filter_map(|(name, text)| Case::parse(name, text).ok())
+    };
+    let tags: BTreeSet<String> = cases().flat_map(|case| case.tags).collect();
+    let sources: BTreeSet<String> = cases()
+        .filter_map(|case| case.source)
+        .flat_map(|source| {
+            let parts: Vec<String> = source.value.split('#').map(str::to_owned).collect();
+            parts.into_iter().chain([source.value])
+        })
+        .collect();
+    let meant = |asked: &[String], all: &BTreeSet<String>| {
+        let unknown = asked.iter().find(|word| !all.contains(*word))?;
+        did_you_mean(unknown, all.iter().map(String::as_str))
+    };
+    meant(&selection.tag, &tags).or_else(|| meant(&selection.source, &sources))
 }
 
 /// What ends like a case file is one.
 pub(super) fn is_path(path: &Path) -> bool {
     let ending = path.extension();
     ending.is_some_and(|ending| ending == "yaml" || ending == "yml")
+}
+
+/// Whether a folder is meant, and not a part of the names of built-in cases.
+fn is_folder(filter: &str) -> bool {
+    let is_name = spec_cases::CASES
+        .iter()
+        .any(|(name, _)| name.contains(filter));
+    Path::new(filter).is_dir() && (!is_name || filter.contains(['/', '.']))
+}
+
+/// The case files that a path means: the file, or all that lie in the folder and those below it, in the order of their names.
+pub(super) fn files_of(path: &Path) -> Result<Vec<PathBuf>, Refusal> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let files = spec_harness::case::files::below(path)
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    match files.is_empty() {
+        true => Err(format!(
+            "there is no case file in the folder {}",
+            path.display()
+        )),
+        false => Ok(files),
+    }
 }
 
 fn built_in_case(name: &str, text: &str) -> Result<Chosen, Bad> {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::{Column, Records};
 use crate::case::ast::{Case, Kind};
+use crate::case::suggest::did_you_mean;
 use crate::contract::Contract;
 use crate::judge::Known;
 use crate::protocol::Hello;
@@ -87,9 +88,17 @@ pub fn adapter(name: &str, runner: &Runner) -> Result<Vec<Column>, String> {
     };
     let file = Path::new(path);
     if !file.is_file() {
-        return Err(format!(
-            "there is no implementation `{name}`: write thread, process, cpython or the path of an adapter"
-        ));
+        let ours = [
+            "thread",
+            "process",
+            "cpython",
+            "cpython:thread",
+            "cpython:process",
+        ];
+        let help = did_you_mean(name, ours).unwrap_or_else(|| {
+            "write thread, process, cpython or the path of an adapter".to_owned()
+        });
+        return Err(format!("there is no implementation `{name}`: {help}"));
     }
     // A path without a slash would be looked for among the system's programs.
     let program = std::path::absolute(file).map_err(|e| format!("{path}: {e}"))?;

@@ -1,4 +1,4 @@
-//! A pool whose adapter says that it can nothing: no case is for it.
+//! A pool whose adapter says that it can nothing: no case is for it, of those in a folder of the package.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -7,6 +7,7 @@ use spec_harness::adapter::{Answer, Program, serve};
 use spec_harness::protocol::{Call, ErrorReply, Hello, WorkerKind};
 
 spec_harness::conformance! {
+    cases: "tests/own";
     "mute", Thread => adapter;
 }
 
