@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use pool_cluster::{ClusterPool, StartError, TaskStats, Timers};
-use spec_harness::adapter::{PoolWish, Subject, adapter_main};
+use spec_harness::adapter::{Implementation, PoolWish, adapter_main};
 use spec_harness::protocol::WorkerKind;
 
 struct Clusters;
@@ -13,7 +13,7 @@ struct Clusters;
 /// Why two rows about workers that ignore SIGTERM cannot be shown.
 const GRACE: &str = "a node's grace runs by its machine's clock, not by the time of the program";
 
-impl Subject for Clusters {
+impl Implementation for Clusters {
     type Pool = ClusterPool;
     const NAME: &'static str = "pool-cluster";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");

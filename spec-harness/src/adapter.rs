@@ -46,7 +46,7 @@ const ORPHANED: u8 = 70;
 /// An implementation that the harness can try: how its pools are made, and what it has beside them.
 ///
 /// Implement it for a type of your own, which may be empty, and call [`adapter_main`].
-pub trait Subject: 'static {
+pub trait Implementation: 'static {
     /// Its pools.
     type Pool: Pool + Send + Sync + 'static;
 
@@ -77,7 +77,7 @@ pub trait Subject: 'static {
     /// As the pool's constructor.
     fn pool(wish: PoolWish, timers: Timers) -> Result<Self::Pool, StartError>;
 
-    /// What a pool has counted. It is asked for only where [`Subject::COUNTS`] is true.
+    /// What a pool has counted. It is asked for only where [`Implementation::COUNTS`] is true.
     fn stats(pool: &Self::Pool) -> TaskStats {
         let _ = pool;
         TaskStats::default()
@@ -98,17 +98,17 @@ pub struct PoolWish {
     /// Number of workers; `None` is the default size.
     pub size: Option<usize>,
     /// Tasks (chunks) after which a worker leaves and is replaced; `None` is no bound. It is asked for only where
-    /// [`Subject::SHARES`] is true.
+    /// [`Implementation::SHARES`] is true.
     pub maxtasksperchild: Option<NonZeroUsize>,
     /// The number with which each worker is to call [`puppet::initializer`] before its first task. It is asked for
-    /// only where [`Subject::INITIALIZES`] is true.
+    /// only where [`Implementation::INITIALIZES`] is true.
     pub initializer: Option<u64>,
     /// Tasks (chunks) that may wait for a worker; `None` is no bound. It is asked for only where
-    /// [`Subject::BOUNDS`] is true.
+    /// [`Implementation::BOUNDS`] is true.
     pub queue: Option<usize>,
 }
 
-/// A bare process, or its thread twin. What it lacks, its [`Subject::BARE`] does not list, and is not asked of it.
+/// A bare process, or its thread twin. What it lacks, its [`Implementation::BARE`] does not list, and is not asked of it.
 pub trait Bare: Send + Sync {
     /// Starts it.
     ///
@@ -199,14 +199,14 @@ pub trait Program: Send + Sync + 'static {
 ///
 /// ```no_run
 /// # use pool_core::{Pool, StartError, Timers};
-/// # fn with<S: spec_harness::adapter::Subject>() {
-/// fn main_of<S: spec_harness::adapter::Subject>() -> std::process::ExitCode {
+/// # fn with<S: spec_harness::adapter::Implementation>() {
+/// fn main_of<S: spec_harness::adapter::Implementation>() -> std::process::ExitCode {
 ///     spec_harness::adapter::adapter_main::<S>()
 /// }
 /// # main_of::<S>();
 /// # }
 /// ```
-pub fn adapter_main<S: Subject>() -> ExitCode {
+pub fn adapter_main<S: Implementation>() -> ExitCode {
     serve(Calls::<S>::new)
 }
 

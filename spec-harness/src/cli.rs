@@ -15,6 +15,7 @@ mod known;
 mod list;
 mod matrix;
 mod new;
+mod one_case;
 mod ours;
 mod output;
 mod picture;
@@ -26,7 +27,6 @@ mod run;
 mod schema;
 mod select;
 mod sources;
-mod subject;
 mod suite;
 mod ties;
 
@@ -233,7 +233,7 @@ struct RunArgs {
 
 /// One case, on the model or on implementations.
 #[derive(Debug, Args)]
-struct Subject {
+struct OneCase {
     /// The name of a built-in case, a part of it that no other has, or the path of a case file
     case: String,
     /// The model (model, model:thread, model:process), which answers at once, or implementations as for `run`
@@ -249,7 +249,7 @@ struct Subject {
 #[derive(Debug, Args)]
 struct PlotArgs {
     #[command(flatten)]
-    subject: Subject,
+    one_case: OneCase,
     /// Write the picture as SVG to this file, or to standard output (-)
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,

@@ -22,14 +22,14 @@ use super::named::{
 };
 use super::parcel::Parcel;
 use super::puppet::Ended;
-use super::{Bare, PoolWish, Program, Subject, puppet};
+use super::{Bare, Implementation, PoolWish, Program, puppet};
 use crate::protocol::{
     Call, Control, ErrorReply, Hello, Job, Later, Limits, PoolOptions, SHARED_VARIABLE, Stream,
     Tasks, WorkerKind,
 };
 
 /// Everything that the program under test has made, by name.
-pub(super) struct Calls<S: Subject> {
+pub(super) struct Calls<S: Implementation> {
     timers: Timers,
     /// In the order of their making.
     pools: Mutex<Vec<(String, Arc<S::Pool>)>>,
@@ -53,7 +53,7 @@ struct KeptImap {
 /// The results of an `imap`, one by one.
 type Results = Imap<Parcel<Value>, Parcel<ErrorReply>>;
 
-impl<S: Subject> Program for Calls<S> {
+impl<S: Implementation> Program for Calls<S> {
     fn hello(&self, kind: WorkerKind) -> Option<Hello> {
         (kind == S::KIND).then(hello::<S>)
     }
@@ -104,7 +104,7 @@ impl<S: Subject> Program for Calls<S> {
     }
 }
 
-impl<S: Subject> Calls<S> {
+impl<S: Implementation> Calls<S> {
     pub(super) fn new(timers: Timers) -> Self {
         Calls {
             timers,

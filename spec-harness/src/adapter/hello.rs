@@ -1,10 +1,10 @@
 //! How an adapter introduces itself.
 
-use super::Subject;
+use super::Implementation;
 use crate::protocol::Hello;
 
 /// What this adapter is and can do.
-pub(super) fn hello<S: Subject>() -> Hello {
+pub(super) fn hello<S: Implementation>() -> Hello {
     const CALLS: &[&str] = &[
         "pool",
         "apply",

@@ -44,11 +44,11 @@ impl Lower {
     }
 
     /// Reports that a node is something else than it should be.
-    fn wrong(&mut self, node: &Node, subject: &str, wanted: &str) {
+    fn wrong(&mut self, node: &Node, what: &str, wanted: &str) {
         self.report(
             Diagnostic::new(
                 node.span,
-                format!("{subject} is {wanted}, not {}", node.describe()),
+                format!("{what} is {wanted}, not {}", node.describe()),
             )
             .label(format!("expected {wanted}")),
         );

@@ -6,14 +6,14 @@ use pool_core::{StartError, TaskStats, Timers};
 use pool_process::ProcessPool;
 use pool_thread::ThreadPool;
 
-use spec_harness::adapter::{Bare, PoolWish, Subject, puppet};
+use spec_harness::adapter::{Bare, Implementation, PoolWish, puppet};
 use spec_harness::protocol::{ErrorReply, WorkerKind};
 
 /// `pool-thread`.
 #[derive(Debug)]
 pub(super) struct Threads;
 
-impl Subject for Threads {
+impl Implementation for Threads {
     type Pool = ThreadPool;
     const NAME: &'static str = "pool-thread";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
@@ -87,7 +87,7 @@ fn refused_by_thread(error: pool_thread::ProcessError) -> ErrorReply {
 #[derive(Debug)]
 pub(super) struct Processes;
 
-impl Subject for Processes {
+impl Implementation for Processes {
     type Pool = ProcessPool;
     const NAME: &'static str = "pool-process";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");

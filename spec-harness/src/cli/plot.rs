@@ -5,16 +5,16 @@ use std::path::Path;
 use spec_harness::picture::{self as drawn, Picture, Waits, svg};
 
 use super::output::{FAINT, Output, STRONG, paint};
-use super::{Came, PlotArgs, Refusal, check, picture, subject};
+use super::{Came, PlotArgs, Refusal, check, one_case, picture};
 
 pub(super) fn plot(args: &PlotArgs, out: &mut Output) -> Result<Came, Refusal> {
-    let chosen = match subject::case(&args.subject)? {
+    let chosen = match one_case::case(&args.one_case)? {
         Ok(chosen) => chosen,
         Err(bad) => return Ok(check::show(&[bad], out)),
     };
     let case = &chosen.case;
     let mut pictures: Vec<(String, Picture, Vec<Waits>)> = Vec::new();
-    let (seen, refused) = subject::seen(&args.subject, case, args.real_clock, out)?;
+    let (seen, refused) = one_case::seen(&args.one_case, case, args.real_clock, out)?;
     for seen in seen {
         let picture = Picture::of(&seen.history);
         match pictures.iter_mut().find(|(_, known, _)| *known == picture) {

@@ -11,7 +11,7 @@ use spec_harness::target;
 
 use super::output::{FAINT, Output, paint};
 use super::select::{self, Bad, Chosen};
-use super::{Refusal, Subject};
+use super::{OneCase, Refusal};
 
 /// What happened, and where.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub(super) struct Seen {
 }
 
 /// The case that is meant; or what is wrong with it.
-pub(super) fn case(subject: &Subject) -> Result<Result<Chosen, Bad>, Refusal> {
-    select::one(&subject.case)
+pub(super) fn case(one_case: &OneCase) -> Result<Result<Chosen, Bad>, Refusal> {
+    select::one(&one_case.case)
 }
 
 /// What happens in the case on everything that is asked for, and why there is nothing of the others. Kinds of workers on
@@ -34,13 +34,13 @@ pub(super) fn case(subject: &Subject) -> Result<Result<Chosen, Bad>, Refusal> {
 /// # Errors
 /// Nothing at all happens; the model has no real clock.
 pub(super) fn seen(
-    subject: &Subject,
+    one_case: &OneCase,
     case: &Case,
     real_clock: bool,
     out: &mut Output,
 ) -> Result<(Vec<Seen>, Vec<String>), Refusal> {
     let (mut seen, mut refused) = (Vec::new(), Vec::new());
-    for on in &subject.on {
+    for on in &one_case.on {
         if real_clock && on.starts_with("model") {
             return Err(
                 "the model runs nothing on the real clock: name an implementation, as --on cpython"
