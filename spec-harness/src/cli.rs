@@ -350,11 +350,11 @@ impl RunArgs {
     }
 }
 
-/// How a command came out.
+/// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Came {
-    Well,
-    Wrong,
+enum ExitStatus {
+    Success,
+    Failure,
     /// A case file is not in order.
     Unusable,
 }
@@ -365,7 +365,7 @@ type Refusal = String;
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut out = Output::stdout();
-    let came = match cli.command {
+    let status = match cli.command {
         Command::Run(args) => run::run(&args, &mut out),
         Command::Matrix(args) if args.contract => contract::show(&args.replaying, &mut out),
         Command::Matrix(args) => run::run(&RunArgs::of_all(args.replaying), &mut out),
@@ -387,14 +387,14 @@ pub(crate) fn main() -> ExitCode {
             kind: Ours::Process,
         } => return adapter_main::<ours::Processes>(),
     };
-    let came = match out.trouble() {
-        Some(error) => came.and(Err(format!("standard output: {error}"))),
-        None => came,
+    let status = match out.trouble() {
+        Some(error) => status.and(Err(format!("standard output: {error}"))),
+        None => status,
     };
-    match came {
-        Ok(Came::Well) => ExitCode::SUCCESS,
-        Ok(Came::Wrong) => ExitCode::from(1),
-        Ok(Came::Unusable) => ExitCode::from(2),
+    match status {
+        Ok(ExitStatus::Success) => ExitCode::SUCCESS,
+        Ok(ExitStatus::Failure) => ExitCode::from(1),
+        Ok(ExitStatus::Unusable) => ExitCode::from(2),
         Err(refusal) => {
             output::complain(&refusal);
             ExitCode::from(2)

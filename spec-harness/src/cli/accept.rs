@@ -16,9 +16,9 @@ use spec_harness::update;
 use super::output::{BAD, GOOD, ODD, Output, paint};
 use super::select::{self, Bad, Chosen};
 use super::suite::{Change, Suite};
-use super::{AcceptArgs, Came, Refusal, check, diff, new, run};
+use super::{AcceptArgs, ExitStatus, Refusal, check, diff, new, run};
 
-pub(super) fn accept(args: &AcceptArgs, out: &mut Output) -> Result<Came, Refusal> {
+pub(super) fn accept(args: &AcceptArgs, out: &mut Output) -> Result<ExitStatus, Refusal> {
     let mut chosen = Vec::new();
     for file in &args.files {
         let file = select::file_of(file);
@@ -30,23 +30,28 @@ pub(super) fn accept(args: &AcceptArgs, out: &mut Output) -> Result<Came, Refusa
     if !args.model {
         replay::get_ready()?;
     }
-    let mut all = Came::Well;
+    let mut all = ExitStatus::Success;
     for (path, chosen) in &chosen {
-        if one(args, path, chosen, out)? != Came::Well {
-            all = Came::Wrong;
+        if one(args, path, chosen, out)? != ExitStatus::Success {
+            all = ExitStatus::Failure;
         }
     }
     Ok(all)
 }
 
-fn one(args: &AcceptArgs, path: &Path, chosen: &Chosen, out: &mut Output) -> Result<Came, Refusal> {
+fn one(
+    args: &AcceptArgs,
+    path: &Path,
+    chosen: &Chosen,
+    out: &mut Output,
+) -> Result<ExitStatus, Refusal> {
     let (file, case, old) = (&chosen.file, &chosen.case, &chosen.text);
     let refuse = |why: &str, out: &mut Output| {
         out.line(format_args!(
             "{}: {file}: {why}",
             paint(BAD, "not accepted")
         ));
-        Came::Wrong
+        ExitStatus::Failure
     };
     let (settled, stepped) = update::settled(case, old);
     let bare = update::without_expectation(&settled);
@@ -58,7 +63,7 @@ fn one(args: &AcceptArgs, path: &Path, chosen: &Chosen, out: &mut Output) -> Res
         return Ok(shown(chosen, problems, old.clone(), out));
     }
     if !args.model && !agreed(args, &bare, chosen, out)? {
-        return Ok(Came::Wrong);
+        return Ok(ExitStatus::Failure);
     }
     let new = match brought_up(&case.name, &stepped) {
         Ok(new) => new,
@@ -96,7 +101,7 @@ fn one(args: &AcceptArgs, path: &Path, chosen: &Chosen, out: &mut Output) -> Res
             "{}: {file} is as it was seen",
             paint(GOOD, "ok")
         ));
-        return Ok(Came::Well);
+        return Ok(ExitStatus::Success);
     }
     let written = changes.is_empty() || written(args, path, &changes, out)?;
     if new != *old && expects(&settled).any(|expect| !expect.claims.is_empty()) {
@@ -116,9 +121,9 @@ fn one(args: &AcceptArgs, path: &Path, chosen: &Chosen, out: &mut Output) -> Res
         return Ok(shown(chosen, problems, new, out));
     }
     Ok(if written && left.is_empty() {
-        Came::Well
+        ExitStatus::Success
     } else {
-        Came::Wrong
+        ExitStatus::Failure
     })
 }
 
@@ -244,12 +249,17 @@ fn agreed(
     Ok(all)
 }
 
-fn shown(chosen: &Chosen, mut problems: Vec<Diagnostic>, text: String, out: &mut Output) -> Came {
+fn shown(
+    chosen: &Chosen,
+    mut problems: Vec<Diagnostic>,
+    text: String,
+    out: &mut Output,
+) -> ExitStatus {
     for problem in &mut problems {
         problem.file.clone_from(&chosen.file);
     }
     check::show(&[Bad { problems, text }], out);
-    Came::Wrong
+    ExitStatus::Failure
 }
 
 /// Whether somebody at a terminal says yes.

@@ -10,7 +10,7 @@ use spec_harness::replay::{self, Limits, Outcome, Ran, Runner};
 use spec_harness::target::{self, Column};
 
 use super::output::{BAD, FAINT, GOOD, ODD, Output, paint};
-use super::{AdapterTestArgs, Came, Refusal, doctor};
+use super::{AdapterTestArgs, ExitStatus, Refusal, doctor};
 
 /// The checks as small cases.
 const CHECKS: &str = include_str!("adapter_test/checks.yaml");
@@ -45,7 +45,10 @@ struct Failure {
     stderr: String,
 }
 
-pub(super) fn test(args: &AdapterTestArgs, out: &mut Output) -> std::result::Result<Came, Refusal> {
+pub(super) fn test(
+    args: &AdapterTestArgs,
+    out: &mut Output,
+) -> std::result::Result<ExitStatus, Refusal> {
     let runner = Runner {
         limits: Limits {
             silence: args.patience,
@@ -55,17 +58,17 @@ pub(super) fn test(args: &AdapterTestArgs, out: &mut Output) -> std::result::Res
     replay::get_ready()?;
     out.line(doctor::evidence(replay::level()));
     let checks = chosen(checks()?, &args.about)?;
-    let mut came = Came::Well;
+    let mut status = ExitStatus::Success;
     for column in target::adapter(&args.adapter, &runner)? {
         if !passes(&column, &checks, &runner, out) {
-            came = Came::Wrong;
+            status = ExitStatus::Failure;
         }
         if replay::interrupted() {
             out.line("interrupted: what is missing was not checked");
-            return Ok(Came::Wrong);
+            return Ok(ExitStatus::Failure);
         }
     }
-    Ok(came)
+    Ok(status)
 }
 
 /// The first, and those that are about one of these.

@@ -6,9 +6,9 @@ use spec_harness::update;
 use super::output::{GOOD, Output, paint};
 use super::select::{self, Bad, Chosen};
 use super::suite;
-use super::{Came, CheckArgs, Refusal, Selection};
+use super::{CheckArgs, ExitStatus, Refusal, Selection};
 
-pub(super) fn check(args: &CheckArgs, out: &mut Output) -> Result<Came, Refusal> {
+pub(super) fn check(args: &CheckArgs, out: &mut Output) -> Result<ExitStatus, Refusal> {
     let files = &args.files;
     let mut bad = Vec::new();
     let mut good = 0;
@@ -56,7 +56,7 @@ pub(super) fn check(args: &CheckArgs, out: &mut Output) -> Result<Came, Refusal>
             "{file} expects nothing yet: `spec-harness new {file}` fills in what the model predicts"
         ));
     }
-    Ok(Came::Well)
+    Ok(ExitStatus::Success)
 }
 
 /// Reads a case with the model: what it expects must be what happens.
@@ -76,7 +76,7 @@ fn review(chosen: Chosen, good: &mut usize, bad: &mut Vec<Bad>) {
 }
 
 /// Shows what is wrong with case files.
-pub(super) fn show(bad: &[Bad], out: &mut Output) -> Came {
+pub(super) fn show(bad: &[Bad], out: &mut Output) -> ExitStatus {
     let mut mistakes = 0;
     for Bad { problems, text } in bad {
         for problem in problems {
@@ -91,5 +91,5 @@ pub(super) fn show(bad: &[Bad], out: &mut Output) -> Came {
         plural(mistakes, "mistake"),
         plural(bad.len(), "case file")
     ));
-    Came::Unusable
+    ExitStatus::Unusable
 }

@@ -6,13 +6,13 @@ use super::output::{BAD, FAINT, GOOD, ODD, Output, STRONG, paint, wrapped};
 use super::report::{ClaimReport, DocumentReport, JudgedClaim};
 use super::select::Chosen;
 use super::sources::{self, Document};
-use super::{Came, Refusal};
+use super::{ExitStatus, Refusal};
 
 /// Columns that a line may have.
 const WIDEST: usize = 100;
 
 /// Shows the claims that the chosen cases judge, document by document, in the order of its lines.
-pub(super) fn list(chosen: &[Chosen], out: &mut Output) -> Result<Came, Refusal> {
+pub(super) fn list(chosen: &[Chosen], out: &mut Output) -> Result<ExitStatus, Refusal> {
     let mut tally = Tally::default();
     for document in sources::documents()? {
         let entries = entries(&document, chosen);
@@ -29,7 +29,7 @@ pub(super) fn list(chosen: &[Chosen], out: &mut Output) -> Result<Came, Refusal>
         out.line("");
     }
     out.line(tally);
-    Ok(Came::Well)
+    Ok(ExitStatus::Success)
 }
 
 /// The same for a report.
@@ -152,7 +152,7 @@ impl Entry<'_> {
     }
 }
 
-/// How many claims came out how.
+/// How many claims hold, and how many do not.
 #[derive(Debug, Default)]
 struct Tally {
     so: usize,

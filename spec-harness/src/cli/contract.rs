@@ -11,12 +11,12 @@ use spec_harness::target::Column;
 use super::cell::Word;
 use super::matrix::Matrix;
 use super::output::{BAD, FAINT, GOOD, ODD, Output, STRONG, paint};
-use super::{Came, Refusal, Replaying, Selection, check, run, select};
+use super::{ExitStatus, Refusal, Replaying, Selection, check, run, select};
 
 /// A promise longer than this is cut in the table; it stands in full below.
 const PROMISE: usize = 58;
 
-pub(super) fn show(replaying: &Replaying, out: &mut Output) -> Result<Came, Refusal> {
+pub(super) fn show(replaying: &Replaying, out: &mut Output) -> Result<ExitStatus, Refusal> {
     let contract = Contract::ours()?;
     let cases = match select::select(&Selection::all())? {
         Ok(cases) => cases,
@@ -25,7 +25,7 @@ pub(super) fn show(replaying: &Replaying, out: &mut Output) -> Result<Came, Refu
     let (matrix, columns) = run::each_once(replaying, &cases, out)?;
     // A row of which some cases were run shows nothing.
     if run::was_interrupted(out) {
-        return Ok(Came::Wrong);
+        return Ok(ExitStatus::Failure);
     }
     let cases: Vec<Case> = cases.into_iter().map(|chosen| chosen.case).collect();
     let table = Table {
@@ -66,7 +66,7 @@ impl Cell {
 }
 
 impl Table<'_> {
-    fn show(&self, out: &mut Output) -> Came {
+    fn show(&self, out: &mut Output) -> ExitStatus {
         let rows: Vec<(&Row, Vec<Cell>)> = self
             .contract
             .rows()
@@ -96,10 +96,14 @@ impl Table<'_> {
             ),
             n => format!("{}: {n} of {cells} cells", paint(BAD, "wrong")),
         });
-        if wrong == 0 { Came::Well } else { Came::Wrong }
+        if wrong == 0 {
+            ExitStatus::Success
+        } else {
+            ExitStatus::Failure
+        }
     }
 
-    /// What a row came to on an implementation: the worst of its cases, and how many there are.
+    /// The verdict on a row for an implementation: the worst of its cases, and how many there are.
     pub(super) fn cell(&self, row: &Row, column: &Column) -> Cell {
         let ours = matches!(column.target.name.as_str(), "thread" | "process");
         let kind = column.target.kind;

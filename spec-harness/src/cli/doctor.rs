@@ -6,9 +6,9 @@ use spec_harness::replay::{self, Level, Outcome, Runner};
 use spec_harness::target::{self, Column};
 
 use super::output::{BAD, GOOD, ODD, Output, paint};
-use super::{Came, Refusal};
+use super::{ExitStatus, Refusal};
 
-pub(super) fn doctor(out: &mut Output) -> Result<Came, Refusal> {
+pub(super) fn doctor(out: &mut Output) -> Result<ExitStatus, Refusal> {
     let level = replay::level();
     out.line(evidence(level));
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
@@ -17,22 +17,22 @@ pub(super) fn doctor(out: &mut Output) -> Result<Came, Refusal> {
     let program =
         std::env::current_exe().map_err(|error| format!("where this program lies: {error}"))?;
     let runner = Runner::default();
-    let mut came = if level == Level::Full {
-        Came::Well
+    let mut status = if level == Level::Full {
+        ExitStatus::Success
     } else {
-        Came::Wrong
+        ExitStatus::Failure
     };
     let ours = [Kind::Thread, Kind::Process].map(|kind| target::ours(&program, kind));
     for column in ours {
         if !introduce(&column, &runner, out) {
-            came = Came::Wrong;
+            status = ExitStatus::Failure;
         }
     }
     // Its absence is no illness.
     for kind in [Kind::Process, Kind::Thread] {
         introduce(&target::cpython(kind)?, &runner, out);
     }
-    Ok(came)
+    Ok(status)
 }
 
 /// Says whether an implementation is here and can be replayed on.

@@ -6,10 +6,10 @@ use spec_harness::target::columns;
 
 use super::output::Output;
 use super::run::program;
-use super::{Came, Refusal};
+use super::{ExitStatus, Refusal};
 
 /// Shows the list that lives with an implementation.
-pub(super) fn list(target: &str, out: &mut Output) -> Result<Came, Refusal> {
+pub(super) fn list(target: &str, out: &mut Output) -> Result<ExitStatus, Refusal> {
     let columns = columns(target, &program()?, &Runner::default())?;
     // Every column of an implementation has the same list.
     let entries = columns
@@ -19,14 +19,14 @@ pub(super) fn list(target: &str, out: &mut Output) -> Result<Came, Refusal> {
         out.line(format_args!(
             "nothing is known that {target} does otherwise"
         ));
-        return Ok(Came::Well);
+        return Ok(ExitStatus::Success);
     }
     out.line(format_args!("| contract | {target} | here | shown by |"));
     out.line("|---|---|---|---|");
     for entry in entries {
         out.line(row(entry));
     }
-    Ok(Came::Well)
+    Ok(ExitStatus::Success)
 }
 
 fn row(entry: &Entry) -> String {

@@ -3,9 +3,9 @@
 use spec_harness::judge::report::width;
 
 use super::output::{FAINT, Output, paint};
-use super::{Came, ListArgs, Refusal, check, claims, select};
+use super::{ExitStatus, ListArgs, Refusal, check, claims, select};
 
-pub(super) fn list(args: &ListArgs, out: &mut Output) -> Result<Came, Refusal> {
+pub(super) fn list(args: &ListArgs, out: &mut Output) -> Result<ExitStatus, Refusal> {
     let chosen = match select::select(&args.selection)? {
         Ok(chosen) => chosen,
         Err(bad) => return Ok(check::show(&bad, out)),
@@ -50,5 +50,5 @@ pub(super) fn list(args: &ListArgs, out: &mut Output) -> Result<Came, Refusal> {
             ));
         }
     }
-    Ok(Came::Well)
+    Ok(ExitStatus::Success)
 }

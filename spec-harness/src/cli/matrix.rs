@@ -11,12 +11,12 @@ use super::failures::explain;
 use super::output::{BAD, Output, STRONG, paint};
 use super::rows::{self, first_of};
 use super::select::Chosen;
-use super::{Came, RunArgs};
+use super::{ExitStatus, RunArgs};
 
 /// Rows of a long table, about, after which a new topic begins with the names of the columns again.
 const SCREEN: usize = 20;
 
-/// What all runs came to, case by case.
+/// The results of all runs, case by case.
 #[derive(Debug)]
 pub(super) struct Matrix {
     columns: usize,
@@ -49,14 +49,14 @@ impl Matrix {
         &self.cells[case * self.columns + column]
     }
 
-    /// Shows everything and says how it came out.
+    /// Shows everything; whether all is well.
     pub(super) fn show(
         &self,
         cases: &[Chosen],
         columns: &[Column],
         args: &RunArgs,
         out: &mut Output,
-    ) -> Came {
+    ) -> ExitStatus {
         let repeat = args.repeat;
         rows::tell_common_reasons(self, cases, columns, out);
         if !args.full && rows::say_more(self, cases, columns) {
@@ -70,14 +70,14 @@ impl Matrix {
             self.excuses(cases, columns, out);
         }
         rows::hold_after_all(self, cases, columns, out);
-        let mut came = self.summary(columns, repeat, out);
+        let mut status = self.summary(columns, repeat, out);
         if self.shows_nothing(cases, columns, out) {
-            came = Came::Wrong;
+            status = ExitStatus::Failure;
         }
         if args.replaying.named() && self.missing(columns, out) {
-            return Came::Wrong;
+            return ExitStatus::Failure;
         }
-        came
+        status
     }
 
     fn table(&self, cases: &[Chosen], columns: &[Column], repeat: u32, out: &mut Output) {
@@ -276,8 +276,8 @@ impl Matrix {
         any
     }
 
-    fn summary(&self, columns: &[Column], repeat: u32, out: &mut Output) -> Came {
-        let mut came = Came::Well;
+    fn summary(&self, columns: &[Column], repeat: u32, out: &mut Output) -> ExitStatus {
+        let mut status = ExitStatus::Success;
         for (column, target) in columns.iter().enumerate() {
             let cells: Vec<&Cell> = self
                 .cells
@@ -304,13 +304,13 @@ impl Matrix {
                     counts.push(paint(style, format!("{count} {name}")));
                 }
                 if count > 0 && word.is_wrong() {
-                    came = Came::Wrong;
+                    status = ExitStatus::Failure;
                 }
             }
             let drifts = cells.iter().filter(|cell| cell.drift.is_some()).count();
             if drifts > 0 {
                 counts.push(paint(BAD, format!("{drifts} not as recorded")));
-                came = Came::Wrong;
+                status = ExitStatus::Failure;
             }
             let mut line = format!("{}: {}", target.target.name, counts.join(", "));
             let times: Vec<Duration> = cells
@@ -336,6 +336,6 @@ impl Matrix {
             }
             out.line(line);
         }
-        came
+        status
     }
 }

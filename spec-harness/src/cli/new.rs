@@ -9,7 +9,7 @@ use spec_harness::update;
 use super::output::{GOOD, Output, paint};
 use super::select::{self, Bad, Chosen};
 use super::suite::Suite;
-use super::{Came, NewArgs, Refusal, check};
+use super::{ExitStatus, NewArgs, Refusal, check};
 
 /// The program of a new case.
 const SKELETON: &str = "tasks:
@@ -27,7 +27,7 @@ main:
   - join
 ";
 
-pub(super) fn new(args: &NewArgs, out: &mut Output) -> Result<Came, Refusal> {
+pub(super) fn new(args: &NewArgs, out: &mut Output) -> Result<ExitStatus, Refusal> {
     let path = args.path.as_path();
     let shown = path.display();
     if !select::is_path(path) {
@@ -72,14 +72,14 @@ pub(super) fn new(args: &NewArgs, out: &mut Output) -> Result<Came, Refusal> {
                 "`spec-harness accept {shown}` then writes what its suite keeps of it"
             ));
         }
-        return Ok(Came::Well);
+        return Ok(ExitStatus::Success);
     }
     out.line("it expects nothing yet, for the model refuses its program:");
     Ok(refused(&shown.to_string(), problems, text, out))
 }
 
 /// Fills in the expectation of a file that has none.
-fn complete(path: &Path, chosen: &Chosen, out: &mut Output) -> Result<Came, Refusal> {
+fn complete(path: &Path, chosen: &Chosen, out: &mut Output) -> Result<ExitStatus, Refusal> {
     let file = &chosen.file;
     if !update::expects_nothing(&chosen.case) {
         return Err(format!(
@@ -92,7 +92,7 @@ fn complete(path: &Path, chosen: &Chosen, out: &mut Output) -> Result<Came, Refu
             out.line(format_args!("{}: {file}", paint(GOOD, "filled in")));
             super::diff::show(&chosen.text, &text, out);
             out.line("this is what the model predicts: read it, and strike out the remark if it is what you mean");
-            Ok(Came::Well)
+            Ok(ExitStatus::Success)
         }
         Err((text, problems)) => Ok(refused(file, problems, text, out)),
     }
@@ -103,7 +103,7 @@ fn refused(
     mut problems: Vec<spec_harness::case::Diagnostic>,
     text: String,
     out: &mut Output,
-) -> Came {
+) -> ExitStatus {
     for problem in &mut problems {
         file.clone_into(&mut problem.file);
     }

@@ -5,9 +5,9 @@ use std::path::Path;
 use spec_harness::picture::{self as drawn, Picture, Waits, svg};
 
 use super::output::{FAINT, Output, STRONG, paint};
-use super::{Came, PlotArgs, Refusal, check, one_case, picture};
+use super::{ExitStatus, PlotArgs, Refusal, check, one_case, picture};
 
-pub(super) fn plot(args: &PlotArgs, out: &mut Output) -> Result<Came, Refusal> {
+pub(super) fn plot(args: &PlotArgs, out: &mut Output) -> Result<ExitStatus, Refusal> {
     let chosen = match one_case::case(&args.one_case)? {
         Ok(chosen) => chosen,
         Err(bad) => return Ok(check::show(&[bad], out)),
@@ -46,7 +46,7 @@ pub(super) fn plot(args: &PlotArgs, out: &mut Output) -> Result<Came, Refusal> {
     for why in refused {
         out.line(paint(FAINT, why));
     }
-    Ok(Came::Well)
+    Ok(ExitStatus::Success)
 }
 
 fn write(
@@ -54,7 +54,7 @@ fn write(
     title: &str,
     pictures: &[(String, Picture, Vec<Waits>)],
     out: &mut Output,
-) -> Result<Came, Refusal> {
+) -> Result<ExitStatus, Refusal> {
     let [(on, picture, _)] = pictures else {
         let on: Vec<&str> = pictures.iter().map(|(on, ..)| on.as_str()).collect();
         return Err(format!(
@@ -68,5 +68,5 @@ fn write(
     } else {
         std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
     }
-    Ok(Came::Well)
+    Ok(ExitStatus::Success)
 }

@@ -16,7 +16,7 @@ use spec_harness::target::Column;
 
 use super::output::{BAD, GOOD, Output, paint};
 use super::run::{jobs_at_a_time, prepare, progress, start, was_interrupted};
-use super::{Came, RandomArgs, Refusal, Replaying};
+use super::{ExitStatus, RandomArgs, Refusal, Replaying};
 
 /// On what programs are run: our pools, unless somebody says otherwise.
 ///
@@ -38,7 +38,7 @@ fn replaying(args: &RandomArgs) -> Result<Replaying, Refusal> {
 /// CPU time after which whoever computes is spinning.
 const SPINNING: Duration = Duration::from_secs(1);
 
-pub(super) fn random(args: &RandomArgs, out: &mut Output) -> Result<Came, Refusal> {
+pub(super) fn random(args: &RandomArgs, out: &mut Output) -> Result<ExitStatus, Refusal> {
     let (mut runner, columns) = prepare(&replaying(args)?, out)?;
     // Nothing in a program computes.
     runner.limits.busy = SPINNING;
@@ -74,14 +74,18 @@ pub(super) fn random(args: &RandomArgs, out: &mut Output) -> Result<Came, Refusa
     progress.finish_and_clear();
     told.show(out);
     if was_interrupted(out) {
-        return Ok(Came::Wrong);
+        return Ok(ExitStatus::Failure);
     }
     let well = told.differences.is_empty() && told.unknown.is_empty();
     let well = well && !(args.replaying.named() && told.missing(&columns, out));
-    Ok(if well { Came::Well } else { Came::Wrong })
+    Ok(if well {
+        ExitStatus::Success
+    } else {
+        ExitStatus::Failure
+    })
 }
 
-/// What came of one program.
+/// The result of one program.
 struct Tried {
     number: u64,
     program: Program,
@@ -90,7 +94,7 @@ struct Tried {
     difference: Option<Difference>,
 }
 
-/// What came of running it.
+/// The result of running it.
 #[derive(Default)]
 struct Seen {
     /// How many, by column.

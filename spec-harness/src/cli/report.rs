@@ -1,4 +1,4 @@
-//! `run --report`: what a run came to, as a page for people (`html`), for continuous integration (`junit`), and as data
+//! `run --report`: the results of a run, as a page for people (`html`), for continuous integration (`junit`), and as data
 //! (`json`).
 //!
 //! Everything is gathered once ([`data`]), and each format is a function of that.
@@ -62,9 +62,9 @@ impl FromStr for Wanted {
     }
 }
 
-/// Everything that a run came to.
+/// The results of a run.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Came<'r> {
+pub(super) struct RunResults<'r> {
     pub(super) cases: &'r [Chosen],
     pub(super) columns: &'r [Column],
     pub(super) matrix: &'r Matrix,
@@ -91,11 +91,15 @@ pub(super) fn fits(wanted: &[Wanted]) -> Result<(), Refusal> {
 }
 
 /// Writes the reports that are asked for.
-pub(super) fn write(wanted: &[Wanted], came: Came<'_>, out: &mut Output) -> Result<(), Refusal> {
+pub(super) fn write(
+    wanted: &[Wanted],
+    results: RunResults<'_>,
+    out: &mut Output,
+) -> Result<(), Refusal> {
     if wanted.is_empty() {
         return Ok(());
     }
-    let (report, pictures) = gather::gather(came)?;
+    let (report, pictures) = gather::gather(results)?;
     for Wanted { format, file } in wanted {
         let shown = file.display();
         let text = match format {

@@ -19,9 +19,9 @@ use super::output::Output;
 use super::report;
 use super::select::{self, Chosen};
 use super::ties::Explored;
-use super::{Came, Refusal, Replaying, RunArgs, Ties, check, doctor};
+use super::{ExitStatus, Refusal, Replaying, RunArgs, Ties, check, doctor};
 
-pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
+pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<ExitStatus, Refusal> {
     let cases = match select::select(&args.selection)? {
         Ok(cases) => cases,
         Err(bad) => return Ok(check::show(&bad, out)),
@@ -45,8 +45,8 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
     let mut matrix = replay_all(&args.replaying, &runner, &jobs, &cases, &columns, out)?;
     matrix.know_the_silent(&cases, &columns);
     let took = clock.elapsed();
-    let came = matrix.show(&cases, &columns, args, out);
-    let reported = report::Came {
+    let status = matrix.show(&cases, &columns, args, out);
+    let reported = report::RunResults {
         cases: &cases,
         columns: &columns,
         matrix: &matrix,
@@ -55,12 +55,12 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<Came, Refusal> {
     };
     report::write(&args.report, reported, out)?;
     if was_interrupted(out) {
-        return Ok(Came::Wrong);
+        return Ok(ExitStatus::Failure);
     }
     if let Some(folder) = &args.record {
         keep::keep(folder, &matrix, &cases, &columns, out)?;
     }
-    Ok(came)
+    Ok(status)
 }
 
 /// Every case once on every column.

@@ -3,14 +3,14 @@
 use spec_harness::case::language;
 
 use super::output::Output;
-use super::{Came, Refusal, SchemaArgs};
+use super::{ExitStatus, Refusal, SchemaArgs};
 
-pub(super) fn schema(args: &SchemaArgs, out: &mut Output) -> Result<Came, Refusal> {
+pub(super) fn schema(args: &SchemaArgs, out: &mut Output) -> Result<ExitStatus, Refusal> {
     let text = if args.reference {
         language::reference()
     } else {
         format!("{:#}", language::schema())
     };
     out.line(text.trim_end());
-    Ok(Came::Well)
+    Ok(ExitStatus::Success)
 }

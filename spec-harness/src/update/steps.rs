@@ -8,11 +8,11 @@ use crate::case::ast::{Action, Case, Kind, Op, OpKind, Span, Spanned, Step, Time
 use crate::case::yaml::{self, Node};
 use crate::history::{History, What, Who};
 
-/// How a step came out: after so long, with an error or without; `None` where it never did.
-type Came = Option<(Time, Option<String>)>;
+/// How a step ended: after so long, with an error or without; `None` where it never did.
+type Outcome = Option<(Time, Option<String>)>;
 
 /// The case with what stands on its steps as the model sees it. Only what was said is changed, and only where a step
-/// comes out the same way each time and on each kind of worker: a step that says nothing goes on saying nothing.
+/// ends the same way each time and on each kind of worker: a step that says nothing goes on saying nothing.
 pub(super) fn settled(case: &Case) -> Case {
     let mut settled = case.clone();
     let mut rounds = 0;
@@ -24,11 +24,11 @@ pub(super) fn settled(case: &Case) -> Case {
     });
     // What one step does decides what is seen of those behind it. Each round mends one at least, for good.
     for _ in 0..=rounds {
-        let came = came(&predicted(&settled));
+        let outcomes = outcomes(&predicted(&settled));
         let mut changed = false;
         each(&mut settled, &mut |step| {
-            if let Some(came) = came.get(&step.span.start).and_then(|came| same(came)) {
-                changed |= mend(step, came);
+            if let Some(same) = outcomes.get(&step.span.start).and_then(|all| same(all)) {
+                changed |= mend(step, same);
             }
         });
         if !changed {
@@ -77,13 +77,13 @@ fn said(step: &Step) -> [(&'static str, Option<String>); 3] {
     [("takes", takes), ("raises", raises), ("blocks", blocks)]
 }
 
-/// How each step came out, each time, by its place.
-fn came(runs: &[(Kind, History)]) -> BTreeMap<usize, Vec<Came>> {
-    let mut all: BTreeMap<usize, Vec<Came>> = BTreeMap::new();
+/// How each step ended, each time, by its place.
+fn outcomes(runs: &[(Kind, History)]) -> BTreeMap<usize, Vec<Outcome>> {
+    let mut all: BTreeMap<usize, Vec<Outcome>> = BTreeMap::new();
     for (_, history) in runs {
         let mut open: BTreeMap<&Who, Time> = BTreeMap::new();
         for event in &history.events {
-            let (span, came) = match &event.what {
+            let (span, outcome) = match &event.what {
                 What::Call { .. } => {
                     open.insert(&event.who, event.at);
                     continue;
@@ -97,7 +97,7 @@ fn came(runs: &[(Kind, History)]) -> BTreeMap<usize, Vec<Came>> {
                 }
                 _ => continue,
             };
-            all.entry(span.start).or_default().push(came);
+            all.entry(span.start).or_default().push(outcome);
         }
     }
     all
@@ -111,10 +111,10 @@ struct Same {
     error: Option<Option<String>>,
 }
 
-/// What all of these have in common; nothing can be said of a step that does not come out.
-fn same(came: &[Came]) -> Option<Same> {
+/// What all of these have in common; nothing can be said of a step that does not end.
+fn same(outcomes: &[Outcome]) -> Option<Same> {
     let all: Vec<&(Time, Option<String>)> =
-        came.iter().map(Option::as_ref).collect::<Option<_>>()?;
+        outcomes.iter().map(Option::as_ref).collect::<Option<_>>()?;
     let (took, error) = all.first()?;
     Some(Same {
         took: all.iter().all(|(other, _)| other == took).then_some(*took),
@@ -126,13 +126,13 @@ fn same(came: &[Came]) -> Option<Same> {
 }
 
 /// Changes what a step says to what it does; whether that is something else.
-fn mend(step: &mut Step, came: Same) -> bool {
+fn mend(step: &mut Step, same: Same) -> bool {
     let mut changed = false;
-    if let (Some(takes), Some(took)) = (&mut step.takes, came.took) {
+    if let (Some(takes), Some(took)) = (&mut step.takes, same.took) {
         changed |= takes.value != took;
         takes.value = took;
     }
-    let Some(error) = came.error else {
+    let Some(error) = same.error else {
         return changed;
     };
     if step.blocks {

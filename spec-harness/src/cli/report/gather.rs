@@ -1,4 +1,4 @@
-//! From what a run came to, to the report's data and pictures.
+//! From the results of a run to the report's data and pictures.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,7 +10,7 @@ use spec_harness::picture::Picture;
 use spec_harness::replay;
 use spec_harness::target::{Column, Run};
 
-use super::Came;
+use super::RunResults;
 use super::data::{
     CaseReport, DocumentReport, Implementation, Machine, ReasonKind, ReasonReport, Report, RowCell,
     RowReport, RunReport, VERSION, VerdictWord,
@@ -24,11 +24,11 @@ use crate::cli::{Refusal, claims, contract, doctor};
 pub(super) type Drawn = (Picture, Vec<usize>);
 
 /// The report, and for each case its distinct pictures.
-pub(super) fn gather(came: Came<'_>) -> Result<(Report, Vec<Vec<Drawn>>), Refusal> {
+pub(super) fn gather(results: RunResults<'_>) -> Result<(Report, Vec<Vec<Drawn>>), Refusal> {
     let mut cases = Vec::new();
     let mut pictures = Vec::new();
-    for (number, chosen) in came.cases.iter().enumerate() {
-        let (case, drawn) = case(chosen, number, came);
+    for (number, chosen) in results.cases.iter().enumerate() {
+        let (case, drawn) = case(chosen, number, results);
         cases.push(case);
         pictures.push(drawn);
     }
@@ -37,15 +37,15 @@ pub(super) fn gather(came: Came<'_>) -> Result<(Report, Vec<Vec<Drawn>>), Refusa
         version: VERSION,
         harness: env!("CARGO_PKG_VERSION").to_owned(),
         command: command(),
-        began: rfc3339(came.began),
-        seconds: (came.took.as_secs_f64() * 1e3).round() / 1e3,
+        began: rfc3339(results.began),
+        seconds: (results.took.as_secs_f64() * 1e3).round() / 1e3,
         machine: machine(),
-        implementations: (0..came.columns.len())
-            .map(|column| implementation(column, came))
+        implementations: (0..results.columns.len())
+            .map(|column| implementation(column, results))
             .collect(),
         cases,
-        contract: rows(came)?,
-        documents: documents(came)?,
+        contract: rows(results)?,
+        documents: documents(results)?,
     };
     Ok((report, pictures))
 }
@@ -72,9 +72,9 @@ fn machine() -> Machine {
     }
 }
 
-fn implementation(column: usize, came: Came<'_>) -> Implementation {
-    let target = &came.columns[column].target;
-    let cells = || (0..came.cases.len()).map(|case| came.matrix.cell(case, column));
+fn implementation(column: usize, results: RunResults<'_>) -> Implementation {
+    let target = &results.columns[column].target;
+    let cells = || (0..results.cases.len()).map(|case| results.matrix.cell(case, column));
     let mut counts = BTreeMap::new();
     for cell in cells() {
         *counts.entry(word(cell.word())).or_default() += 1;
@@ -113,13 +113,13 @@ fn millis(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
-fn case(chosen: &Chosen, number: usize, came: Came<'_>) -> (CaseReport, Vec<Drawn>) {
+fn case(chosen: &Chosen, number: usize, results: RunResults<'_>) -> (CaseReport, Vec<Drawn>) {
     let case = &chosen.case;
     let mut transcripts: Vec<String> = Vec::new();
     let mut pictures: Vec<Drawn> = Vec::new();
     let mut runs = Vec::new();
-    for (index, column) in came.columns.iter().enumerate() {
-        let cell = came.matrix.cell(number, index);
+    for (index, column) in results.columns.iter().enumerate() {
+        let cell = results.matrix.cell(number, index);
         let told = told(cell);
         let transcript = told.map(|run| {
             let known = transcripts
@@ -240,12 +240,12 @@ fn reason_of(reason: &Reason, chosen: &Chosen) -> ReasonReport {
 }
 
 /// The rows of the contract, where every built-in case had its turn: of a part they would say what is not so.
-fn rows(came: Came<'_>) -> Result<Vec<RowReport>, Refusal> {
-    let has = |name: &str| came.cases.iter().any(|chosen| chosen.case.name == name);
+fn rows(results: RunResults<'_>) -> Result<Vec<RowReport>, Refusal> {
+    let has = |name: &str| results.cases.iter().any(|chosen| chosen.case.name == name);
     if !spec_cases::CASES.iter().all(|(name, _)| has(name)) {
         return Ok(vec![]);
     }
-    let cases: Vec<Case> = came
+    let cases: Vec<Case> = results
         .cases
         .iter()
         .map(|chosen| chosen.case.clone())
@@ -254,8 +254,8 @@ fn rows(came: Came<'_>) -> Result<Vec<RowReport>, Refusal> {
     let table = contract::Table {
         contract: &contract,
         cases: &cases,
-        columns: came.columns,
-        matrix: came.matrix,
+        columns: results.columns,
+        matrix: results.matrix,
     };
     let rows = contract.rows().iter().map(|row| RowReport {
         row: row.name.clone(),
@@ -267,7 +267,7 @@ fn rows(came: Came<'_>) -> Result<Vec<RowReport>, Refusal> {
             .map(|case| case.name.clone())
             .collect(),
         tests: row.tests.iter().map(ToString::to_string).collect(),
-        cells: came
+        cells: results
             .columns
             .iter()
             .map(|column| {
@@ -283,8 +283,8 @@ fn rows(came: Came<'_>) -> Result<Vec<RowReport>, Refusal> {
     Ok(rows.collect())
 }
 
-fn documents(came: Came<'_>) -> Result<Vec<DocumentReport>, Refusal> {
-    let documents = claims::judged(came.cases)?;
+fn documents(results: RunResults<'_>) -> Result<Vec<DocumentReport>, Refusal> {
+    let documents = claims::judged(results.cases)?;
     Ok(documents
         .into_iter()
         .filter(|document| !document.claims.is_empty())
