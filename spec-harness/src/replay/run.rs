@@ -72,7 +72,7 @@ pub(super) fn once(
         kind: target.kind,
         places: BTreeMap::new(),
         nowhere: Vec::new(),
-        staff: BTreeMap::new(),
+        workers: BTreeMap::new(),
         ran: BTreeMap::new(),
         asks_names: false,
         drops_handles: false,
@@ -143,7 +143,7 @@ struct Run<'c, 'w> {
     open: BTreeMap<u64, Asked>,
     lines: BTreeMap<Line, Talk>,
     /// Workers that have begun a task, by pool.
-    staff: BTreeMap<String, BTreeSet<Worker>>,
+    workers: BTreeMap<String, BTreeSet<Worker>>,
     /// The worker of each task that has begun.
     ran: BTreeMap<Key, Worker>,
     /// Somebody asks for names of workers.
@@ -291,8 +291,8 @@ impl Run<'_, '_> {
     /// Who has been joined is gone.
     fn look_after_joins(&mut self) -> Result<(), Fault> {
         for pool in std::mem::take(&mut self.joined) {
-            let staff = self.staff.get(&pool).into_iter().flatten();
-            for who in staff.filter_map(Worker::left).collect::<Vec<_>>() {
+            let workers = self.workers.get(&pool).into_iter().flatten();
+            for who in workers.filter_map(Worker::left).collect::<Vec<_>>() {
                 self.sees(Observed::Left(who))?;
             }
         }

@@ -199,13 +199,13 @@ impl Pool {
         if bound == Some(0) {
             return Err(error("InvalidQueue", "a queue has at least one place"));
         }
-        let staff = match nature.flaw {
+        let count = match nature.flaw {
             Some(Flaw::OneWorkerMore) => size + 1,
             Some(Flaw::OneWorkerLess) if size > 1 => size - 1,
             _ => size,
         };
         let state = State {
-            workers: staff,
+            workers: count,
             ..State::default()
         };
         let pool = Arc::new(Pool {
@@ -224,7 +224,7 @@ impl Pool {
             state: Mutex::new(state),
             changed: Condvar::new(),
         });
-        for number in 0..staff {
+        for number in 0..count {
             let (pool, hands) = (pool.clone(), worker::Hands::new(&pool));
             thread::spawn(move || worker::begin(&pool, number, hands));
         }

@@ -167,7 +167,7 @@ impl Judge {
     }
 }
 
-/// Stories in which there is always somebody awake.
+/// Traces in which there is always somebody awake.
 fn restless() -> Vec<([Thread; 2], Vec<Step>)> {
     use Step::*;
     let ping_pong = |a: usize, b: usize| vec![Wake(b), Announce(a), Leave(a), Run(b)];
@@ -181,7 +181,7 @@ fn restless() -> Vec<([Thread; 2], Vec<Step>)> {
     vec![
         (start, both),
         ([Thread::SLEEPING, Thread::RUNNING], other_way),
-        // The woken one waits for a CPU for the whole story.
+        // The woken one waits for a CPU for the whole trace.
         (start, vec![Wake(1), Announce(0), Leave(0)]),
         // It announces a sleep, is preempted, goes on without having slept.
         (
@@ -223,16 +223,16 @@ fn two_looks_are_never_wrong() {
 #[test]
 fn who_is_being_started_is_found_between_the_looks_and_only_there() {
     use Step::*;
-    let story = [Appear(1), Announce(0), Leave(0), Run(1), Wake(0)];
-    let mut ends = story.to_vec();
+    let trace = [Appear(1), Announce(0), Leave(0), Run(1), Wake(0)];
+    let mut ends = trace.to_vec();
     ends.push(Vanish(1));
-    let mut goes_on = story.to_vec();
+    let mut goes_on = trace.to_vec();
     goes_on.extend([Announce(1), Leave(1), Run(0)]);
-    let stories = [ends, goes_on];
+    let traces = [ends, goes_on];
     let is_wrong = |at: usize| {
         let judge = Judge::searching(at);
         let start = [Thread::RUNNING, Thread::UNBORN];
-        stories.iter().any(|steps| judge.is_wrong(start, steps))
+        traces.iter().any(|steps| judge.is_wrong(start, steps))
     };
     let (first, both) = (2 * FIRST.len(), 2 * (FIRST.len() + SECOND.len()));
     assert!(is_wrong(0), "before the looks");

@@ -192,7 +192,7 @@ impl Run<'_, '_> {
             let thread = if in_parent { begin.tid } else { begin.pid };
             let worker = Worker::met(begin.pid, thread);
             self.ran.extend(worker.map(|worker| (key, worker)));
-            self.staff
+            self.workers
                 .entry(pool.to_owned())
                 .or_default()
                 .extend(worker);
