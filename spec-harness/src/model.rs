@@ -156,7 +156,7 @@ fn play(
                 return stage.finish(ending);
             }
         }
-        let seen = world.settle(stage.next_key());
+        let seen = world.run_until_idle(stage.next_key());
         let told: Result<(), String> = seen.into_iter().try_for_each(|seen| stage.observe(seen));
         let over = told.map_or_else(|why| Some(Over::Nonsense(why)), |()| world.over());
         let ending = match over {

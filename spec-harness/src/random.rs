@@ -6,7 +6,7 @@
 //!   │
 //! draft   the same with names, for a kind of worker
 //!   │     ▲
-//! settle  └── a model says which calls fail and which never return
+//! predict └── a model says which calls fail and which never return
 //!   │
 //! case    a case file like any other
 //! ```
@@ -15,7 +15,7 @@ mod census;
 mod draft;
 mod file;
 mod plan;
-mod settle;
+mod predicted;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -26,7 +26,7 @@ use draft::Draft;
 use plan::{Plan, Sort};
 
 pub use census::Census;
-pub use settle::{Rejected, Settled};
+pub use predicted::{Predicted, Rejected};
 
 /// A drawn program, which can be made smaller.
 pub struct Drawn(Box<dyn ValueTree<Value = Plan>>);
@@ -49,7 +49,7 @@ pub struct Program(Draft);
 ///
 /// let program = draw(1, 7).program();
 /// assert_eq!(program.steps(), draw(1, 7).program().steps());
-/// assert!(program.kinds().iter().any(|kind| program.settled(*kind).is_ok()));
+/// assert!(program.kinds().iter().any(|kind| program.predicted(*kind).is_ok()));
 /// ```
 pub fn draw(seed: u64, number: u64) -> Drawn {
     let mut bytes = [0; 32];
@@ -109,8 +109,8 @@ impl Program {
     ///
     /// # Errors
     /// It is no program that a case can be.
-    pub fn settled(&self, kind: Kind) -> Result<Settled, Rejected> {
-        settle::settle(&self.0, kind, |case| match predict(case, kind) {
+    pub fn predicted(&self, kind: Kind) -> Result<Predicted, Rejected> {
+        predicted::predicted(&self.0, kind, |case| match predict(case, kind) {
             Prediction::Ran(history) => Ok(*history),
             Prediction::NotApplicable(_) => Err(Rejected::OtherKind),
         })
@@ -118,7 +118,7 @@ impl Program {
 
     /// A case file that shows what this program does, for one kind of worker or, where its steps end alike, for
     /// both.
-    pub fn file(&self, title: &str, settled: &[Settled]) -> String {
-        file::write(title, settled)
+    pub fn file(&self, title: &str, predicted: &[Predicted]) -> String {
+        file::write(title, predicted)
     }
 }

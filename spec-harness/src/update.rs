@@ -33,10 +33,10 @@ pub fn predicted(case: &Case) -> Vec<(Kind, History)> {
 
 /// The case with `takes`, `raises` and `blocks` on its steps as the model sees them, and its text with these changes.
 /// What a step does not say is not added; what comes out otherwise from one time to the next stays.
-pub fn settled(case: &Case, text: &str) -> (Case, String) {
-    let settled = steps::settled(case);
-    let text = steps::written(case, text, &settled);
-    (settled, text)
+pub fn update_steps(case: &Case, text: &str) -> (Case, String) {
+    let updated = steps::update(case);
+    let text = steps::written(case, text, &updated);
+    (updated, text)
 }
 
 /// The case without what it expects, apart from what stands on its steps.

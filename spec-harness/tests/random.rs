@@ -4,15 +4,15 @@ mod program;
 
 use program::{Folder, harness};
 use spec_harness::case::ast::Kind;
-use spec_harness::random::{Census, Program, Rejected, Settled, draw};
+use spec_harness::random::{Census, Predicted, Program, Rejected, draw};
 use spec_harness::update::reviewed;
 
 /// A seed for the tests alone; what differed once has a case of its own.
 const SEED: u64 = 11;
 
-fn settled(program: &Program) -> Result<Vec<Settled>, Rejected> {
+fn predicted(program: &Program) -> Result<Vec<Predicted>, Rejected> {
     let kinds = program.kinds().iter();
-    kinds.map(|kind| program.settled(*kind)).collect()
+    kinds.map(|kind| program.predicted(*kind)).collect()
 }
 
 #[test]
@@ -46,8 +46,8 @@ fn the_programs_are_as_varied_as_they_must_be() {
     let mut census = Census::default();
     for number in 0..150 {
         let program = draw(SEED, number).program();
-        match settled(&program) {
-            Ok(settled) => census.note(&program, &settled),
+        match predicted(&program) {
+            Ok(predicted) => census.note(&program, &predicted),
             Err(Rejected::Malformed(why)) => panic!("program {number}: {why}"),
             Err(why) => census.reject(why),
         }
@@ -65,8 +65,8 @@ fn every_word_that_a_program_can_have_is_drawn() {
     let mut census = Census::default();
     for number in 0..400 {
         let program = draw(SEED, number).program();
-        if let Ok(settled) = settled(&program) {
-            census.note(&program, &settled);
+        if let Ok(predicted) = predicted(&program) {
+            census.note(&program, &predicted);
         }
     }
     let never = census.words.iter().filter(|(_, count)| **count == 0);
@@ -80,7 +80,7 @@ fn the_same_numbers_give_the_same_program() {
     let text = |seed, number| {
         let program = draw(seed, number).program();
         let kind = program.kinds()[0];
-        program.settled(kind).map(|settled| settled.text)
+        program.predicted(kind).map(|predicted| predicted.text)
     };
     assert_eq!(text(SEED, 3), text(SEED, 3));
     assert_ne!(text(SEED, 3), text(SEED, 4));
@@ -92,10 +92,10 @@ fn a_program_is_a_case_that_can_be_committed() {
     let mut read = 0;
     for number in 0..16 {
         let program = draw(SEED, number).program();
-        let Ok(settled) = settled(&program) else {
+        let Ok(predicted) = predicted(&program) else {
             continue;
         };
-        let text = program.file("a program: of many", &settled);
+        let text = program.file("a program: of many", &predicted);
         let problems = reviewed("random", &text);
         let shown: String = problems
             .iter()
@@ -110,8 +110,8 @@ fn a_program_is_a_case_that_can_be_committed() {
 #[test]
 fn what_differs_is_made_small() {
     let kills = |program: &Program| {
-        let settled = program.settled(Kind::Process);
-        settled.is_ok_and(|settled| settled.text.contains("kill_self"))
+        let predicted = program.predicted(Kind::Process);
+        predicted.is_ok_and(|predicted| predicted.text.contains("kill_self"))
     };
     let mut numbers = 0..200;
     let drawn = numbers.find_map(|number| Some(draw(SEED, number)).filter(|d| kills(&d.program())));

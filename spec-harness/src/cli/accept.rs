@@ -53,11 +53,11 @@ fn one(
         ));
         ExitStatus::Failure
     };
-    let (settled, stepped) = update::settled(case, old);
-    let bare = update::without_expectation(&settled);
+    let (updated, stepped) = update::update_steps(case, old);
+    let bare = update::without_expectation(&updated);
     let mut problems = model::review(&bare);
     // What `ties` says is held against what is expected: that is judged at the end.
-    problems.retain(|problem| !is_claimed(&settled, problem));
+    problems.retain(|problem| !is_claimed(&updated, problem));
     if !problems.is_empty() {
         refuse("something else than its expectation is wrong", out);
         return Ok(shown(chosen, problems, old.clone(), out));
@@ -104,7 +104,7 @@ fn one(
         return Ok(ExitStatus::Success);
     }
     let written = changes.is_empty() || written(args, path, &changes, out)?;
-    if new != *old && expects(&settled).any(|expect| !expect.claims.is_empty()) {
+    if new != *old && expects(&updated).any(|expect| !expect.claims.is_empty()) {
         out.line("`claims` stay as they are: whether what a document says is so, people judge");
     }
     for left in &left {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use spec_harness::judge::report::{self, Source};
 use spec_harness::judge::{Verdict, judge};
-use spec_harness::random::{Census, Program, Rejected, Settled, draw};
+use spec_harness::random::{Census, Predicted, Program, Rejected, draw};
 use spec_harness::replay::{self, Runner};
 use spec_harness::target::Column;
 
@@ -89,7 +89,7 @@ pub(super) fn random(args: &RandomArgs, out: &mut Output) -> Result<ExitStatus, 
 struct Tried {
     number: u64,
     program: Program,
-    settled: Result<Vec<Settled>, Rejected>,
+    predicted: Result<Vec<Predicted>, Rejected>,
     seen: Seen,
     difference: Option<Difference>,
 }
@@ -131,12 +131,12 @@ fn try_program(args: &RandomArgs, number: u64, runner: &Runner, columns: &[Colum
     let program = drawn.program();
     let mut tried = Tried {
         number,
-        settled: settled(&program),
+        predicted: predicted(&program),
         program,
         seen: Seen::default(),
         difference: None,
     };
-    let Ok(all) = &tried.settled else {
+    let Ok(all) = &tried.predicted else {
         return tried;
     };
     let Some(of) = first_difference(all, runner, columns, &mut tried.seen) else {
@@ -144,17 +144,17 @@ fn try_program(args: &RandomArgs, number: u64, runner: &Runner, columns: &[Colum
     };
     // It is made small where it was found.
     let found = std::slice::from_ref(&columns[of.0]);
-    let again = |all: &[Settled]| first_difference(all, runner, found, &mut Seen::default());
+    let again = |all: &[Predicted]| first_difference(all, runner, found, &mut Seen::default());
     let smallest = drawn.smallest(args.tries, |smaller| {
-        let Ok(all) = settled(smaller) else {
+        let Ok(all) = predicted(smaller) else {
             return false;
         };
         !replay::interrupted() && again(&all).is_some()
     });
-    let mut all = settled(&smallest).unwrap_or_default();
+    let mut all = predicted(&smallest).unwrap_or_default();
     let told = again(&all).map_or(of.1, |of| of.1);
     let on = &columns[of.0].target;
-    all.sort_by_key(|settled| settled.kind != on.kind);
+    all.sort_by_key(|predicted| predicted.kind != on.kind);
     let title = format!(
         "a random program, {number} of seed {}, on {}",
         args.seed, on.name
@@ -168,26 +168,26 @@ fn try_program(args: &RandomArgs, number: u64, runner: &Runner, columns: &[Colum
 }
 
 /// A program on each kind of worker that it is for, by the contract.
-fn settled(program: &Program) -> Result<Vec<Settled>, Rejected> {
+fn predicted(program: &Program) -> Result<Vec<Predicted>, Rejected> {
     let kinds = program.kinds().iter();
-    kinds.map(|kind| program.settled(*kind)).collect()
+    kinds.map(|kind| program.predicted(*kind)).collect()
 }
 
 /// The first of the columns on which the program is not what the model says, and what it is.
 fn first_difference(
-    all: &[Settled],
+    all: &[Predicted],
     runner: &Runner,
     columns: &[Column],
     seen: &mut Seen,
 ) -> Option<(usize, String)> {
     for (place, column) in columns.iter().enumerate() {
         let (name, kind) = (&column.target.name, column.target.kind);
-        let Some(settled) = all.iter().find(|one| one.kind == kind) else {
+        let Some(predicted) = all.iter().find(|one| one.kind == kind) else {
             continue;
         };
-        match by_the_contract(settled, runner, column) {
+        match by_the_contract(predicted, runner, column) {
             Ok(Verdict::Fail(reasons)) => {
-                let told = report::failure(&reasons, source(&settled.text));
+                let told = report::failure(&reasons, source(&predicted.text));
                 return Some((place, told));
             }
             Err(told) => return Some((place, told)),
@@ -209,13 +209,17 @@ fn source(text: &str) -> Source<'_> {
 }
 
 /// A pool that is to keep the contract: by its rules, and by the model. An error is where the model itself does not.
-fn by_the_contract(settled: &Settled, runner: &Runner, column: &Column) -> Result<Verdict, String> {
-    let own = judge(&settled.case, settled.kind, &settled.history, None);
+fn by_the_contract(
+    predicted: &Predicted,
+    runner: &Runner,
+    column: &Column,
+) -> Result<Verdict, String> {
+    let own = judge(&predicted.case, predicted.kind, &predicted.history, None);
     if let Verdict::Fail(reasons) = own.verdict {
-        let told = report::failure(&reasons, source(&settled.text));
+        let told = report::failure(&reasons, source(&predicted.text));
         return Err(format!("the model itself:\n{told}"));
     }
-    Ok(column.try_case(runner, &settled.case, None).verdict)
+    Ok(column.try_case(runner, &predicted.case, None).verdict)
 }
 
 impl Told {
@@ -226,8 +230,8 @@ impl Told {
         for without in tried.seen.without {
             *self.without.entry(without).or_default() += 1;
         }
-        match tried.settled {
-            Ok(settled) => self.census.note(&tried.program, &settled),
+        match tried.predicted {
+            Ok(predicted) => self.census.note(&tried.program, &predicted),
             Err(why) => self.census.reject(why),
         }
         if replay::interrupted() {

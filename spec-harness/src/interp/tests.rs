@@ -67,7 +67,7 @@ impl Model {
     }
 
     /// What happens by itself.
-    fn settle(&mut self, stage: &mut Stage<'_>) {
+    fn run_until_idle(&mut self, stage: &mut Stage<'_>) {
         while self.running.len() < self.workers
             && let Some(key) = self.queue.pop_front()
         {
@@ -138,7 +138,7 @@ impl Model {
                     return (stage.finish(Ending::Finished), end);
                 }
             }
-            model.settle(&mut stage);
+            model.run_until_idle(&mut stage);
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn submission(command: &Call) -> Option<(&str, Work, Option<&str>)> {
         keys: job.tasks.keys().to_vec(),
         args: if star { 2 } else { 1 },
         many,
-        settled: false,
+        of_imap: false,
         chunksize,
         callback: job.later.and_then(|later| later.callback),
         error_callback: job.later.and_then(|later| later.error_callback),

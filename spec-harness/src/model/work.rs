@@ -135,7 +135,7 @@ pub(super) struct Work {
     /// A map: its value is a list, and its tasks go to the workers in chunks.
     pub(super) many: bool,
     /// O11: a chunk of an imap, whose items fail each for itself.
-    pub(super) settled: bool,
+    pub(super) of_imap: bool,
     pub(super) chunksize: Option<u64>,
     pub(super) callback: Option<Key>,
     pub(super) error_callback: Option<Key>,
@@ -152,14 +152,14 @@ impl Work {
     }
 
     /// A chunk of an imap.
-    pub(super) fn settled(keys: Vec<Key>, limits: &Limits) -> Work {
+    pub(super) fn imap_chunk(keys: Vec<Key>, limits: &Limits) -> Work {
         Work {
             limits: limits.of_chunk(),
             chunksize: Some(keys.len() as u64),
             keys,
             args: 1,
             many: true,
-            settled: true,
+            of_imap: true,
             callback: None,
             error_callback: None,
         }

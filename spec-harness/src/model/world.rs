@@ -162,7 +162,7 @@ impl World {
 
     /// Everything that follows by itself from what has happened. The next worker that starts by an initializer has
     /// this number.
-    pub(super) fn settle(&mut self, mut next: Key) -> Vec<Observed> {
+    pub(super) fn run_until_idle(&mut self, mut next: Key) -> Vec<Observed> {
         self.moves += 1;
         if self.pools.iter_mut().any(|pool| pool.ran_dry()) {
             let why = "an endless input was read further than the case has items for";

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{Program, Rejected, Settled};
+use super::{Predicted, Program, Rejected};
 use crate::case::ast::{Fate, Kind};
 use crate::case::language;
 use crate::history::{Event, History, Key, TaskInfo, What, Who};
@@ -44,8 +44,8 @@ pub struct Census {
 
 impl Census {
     /// Counts a program, as it is on each of its kinds.
-    pub fn note(&mut self, program: &Program, settled: &[Settled]) {
-        let facts: Vec<Facts<'_>> = settled.iter().map(Facts::of).collect();
+    pub fn note(&mut self, program: &Program, predicted: &[Predicted]) {
+        let facts: Vec<Facts<'_>> = predicted.iter().map(Facts::of).collect();
         let any = |is: &dyn Fn(&Facts<'_>) -> bool| usize::from(facts.iter().any(is));
         let fate = |fate: Fate| any(&|f| f.tasks().any(|task| task.fate == fate));
         self.programs += 1;
@@ -56,10 +56,10 @@ impl Census {
         self.timeouts += any(&|f| f.raised("TimedOut"));
         self.inside += any(&|f| f.inside(true) || f.inside(false));
         self.blocked += any(&|f| f.has(|event| matches!(event.what, What::Blocked { .. })));
-        self.one_kind += usize::from(settled.len() == 1);
+        self.one_kind += usize::from(predicted.len() == 1);
         self.steps += program.steps();
         self.bodies += facts.first().map_or(0, |f| f.history.tasks.len());
-        let said: BTreeSet<&str> = settled.iter().flat_map(|one| keys(&one.text)).collect();
+        let said: BTreeSet<&str> = predicted.iter().flat_map(|one| keys(&one.text)).collect();
         for word in language::of_programs() {
             *self.words.entry(word).or_default() += usize::from(said.contains(word));
         }
@@ -140,12 +140,12 @@ struct Facts<'h> {
 }
 
 impl<'h> Facts<'h> {
-    fn of(settled: &'h Settled) -> Facts<'h> {
-        let history = &settled.history;
+    fn of(predicted: &'h Predicted) -> Facts<'h> {
+        let history = &predicted.history;
         let mut facts = Facts {
-            kind: settled.kind,
+            kind: predicted.kind,
             history,
-            text: &settled.text,
+            text: &predicted.text,
             calls: Vec::new(),
             stopped_at_work: false,
             closed_at_work: false,

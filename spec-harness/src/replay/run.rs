@@ -81,8 +81,8 @@ pub(super) fn once(
         program: BTreeSet::new(),
         launched: None,
         timers: false,
-        settle: Duration::ZERO,
-        settling: None,
+        rest_for: Duration::ZERO,
+        resting: None,
         ran_on: BTreeSet::new(),
         oversleep: BTreeMap::new(),
         progress: Instant::now(),
@@ -169,9 +169,9 @@ struct Run<'c, 'w> {
     /// It has timers, whose time it is told also while its program ends.
     timers: bool,
     /// How long rest must last to count.
-    settle: Duration,
+    rest_for: Duration,
     /// Since when there has been rest, with these run counts.
-    settling: Option<Settling>,
+    resting: Option<Resting>,
     /// Threads on which bodies ran.
     ran_on: BTreeSet<(i32, i32)>,
     /// Threads that slept for longer than hello says that anybody does, by name.
@@ -193,7 +193,7 @@ struct Run<'c, 'w> {
 }
 
 /// A rest that has to last.
-struct Settling {
+struct Resting {
     since: Instant,
     counts: RunCounts,
     /// Those who sleep with a time limit.
@@ -319,7 +319,7 @@ impl Run<'_, '_> {
     fn moved(&mut self) {
         self.progress = Instant::now();
         self.noisy = false;
-        self.settling = None;
+        self.resting = None;
         self.troubled = None;
         self.sample = None;
     }

@@ -13,10 +13,10 @@ type Outcome = Option<(Time, Option<String>)>;
 
 /// The case with what stands on its steps as the model sees it. Only what was said is changed, and only where a step
 /// ends the same way each time and on each kind of worker: a step that says nothing goes on saying nothing.
-pub(super) fn settled(case: &Case) -> Case {
-    let mut settled = case.clone();
+pub(super) fn update(case: &Case) -> Case {
+    let mut updated = case.clone();
     let mut rounds = 0;
-    each(&mut settled, &mut |step| {
+    each(&mut updated, &mut |step| {
         rounds += said(step)
             .iter()
             .filter(|(_, value)| value.is_some())
@@ -24,9 +24,9 @@ pub(super) fn settled(case: &Case) -> Case {
     });
     // What one step does decides what is seen of those behind it. Each round mends one at least, for good.
     for _ in 0..=rounds {
-        let outcomes = outcomes(&predicted(&settled));
+        let outcomes = outcomes(&predicted(&updated));
         let mut changed = false;
-        each(&mut settled, &mut |step| {
+        each(&mut updated, &mut |step| {
             if let Some(same) = outcomes.get(&step.span.start).and_then(|all| same(all)) {
                 changed |= mend(step, same);
             }
@@ -35,16 +35,16 @@ pub(super) fn settled(case: &Case) -> Case {
             break;
         }
     }
-    settled
+    updated
 }
 
-/// The text of a case with what stands on its steps as in `settled`, which is the same case otherwise.
-pub(super) fn written(case: &Case, text: &str, settled: &Case) -> String {
+/// The text of a case with what stands on its steps as in `updated`, which is the same case otherwise.
+pub(super) fn written(case: &Case, text: &str, updated: &Case) -> String {
     let Ok(tree) = yaml::parse(text) else {
         return text.to_owned();
     };
     let mut new: BTreeMap<usize, Step> = BTreeMap::new();
-    each(&mut settled.clone(), &mut |step| {
+    each(&mut updated.clone(), &mut |step| {
         new.insert(step.span.start, step.clone());
     });
     let mut edits = Edits::default();

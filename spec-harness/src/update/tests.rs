@@ -366,10 +366,10 @@ fn lines_of_any_kind_are_written_so_that_they_are_read_as_they_are() {
 fn steps_become(steps: &str, new: &str) {
     let before = "spec: 1\ntitle: t\ntasks:\n  func(i):\n    - sleep: 2\n    - return: i\n  fails(i):\n    - raise: ValueError\nmain:\n  - pool: { size: 1, name: p }\n";
     let text = format!("{before}{steps}");
-    let (settled, text) = settled(&case(&text), &text);
+    let (updated, text) = update_steps(&case(&text), &text);
     assert_eq!(text, format!("{before}{new}"));
     // They are the same case, but for places.
-    assert_eq!(case(&text).main.len(), settled.main.len());
+    assert_eq!(case(&text).main.len(), updated.main.len());
     assert!(model::review(&case(&text)).is_empty(), "{text}");
 }
 
@@ -413,14 +413,14 @@ fn a_step_that_comes_back_does_not_block() {
 fn what_comes_out_now_so_and_now_otherwise_is_the_authors() {
     let text = "spec: 1\ntitle: t\ntasks:\n  func(i):\n    - sleep: i\nmain:\n  - pool: 1\n  - for: i in range(2)\n    do:\n      - apply: func(i)\n        takes: 7\n";
     let before = case(text);
-    let (settled, new) = settled(&before, text);
-    assert_eq!((settled, new.as_str()), (before, text));
+    let (updated, new) = update_steps(&before, text);
+    assert_eq!((updated, new.as_str()), (before, text));
 }
 
 #[test]
 fn a_call_from_inside_is_a_step_too() {
     let text = "spec: 1\ntitle: t\ntasks:\n  func(i):\n    - call: { join: p, raises: NotReady, takes: 1 } # not\nmain:\n  - pool: { size: 1, name: p }\n  - apply: func(1)\n";
-    let (_, new) = settled(&case(text), text);
+    let (_, new) = update_steps(&case(text), text);
     let now = text.replace("NotReady, takes: 1", "StillRunning, takes: 0");
     assert_eq!(new, now);
 }

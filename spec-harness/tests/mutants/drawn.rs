@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use libtest_mimic::{Failed, Trial};
 use spec_harness::case::ast::Kind;
 use spec_harness::judge::Verdict;
-use spec_harness::random::{Settled, draw};
+use spec_harness::random::{Predicted, draw};
 use spec_harness::replay::Runner;
 
 use crate::flaws::MUTANTS;
@@ -47,10 +47,10 @@ fn hunt(mutant: &Mutant, kind: Kind) -> Result<Hunt, Failed> {
         unknown: Vec::new(),
     };
     for number in 0..MOST {
-        let Some(settled) = program(kind, number) else {
+        let Some(predicted) = program(kind, number) else {
             continue;
         };
-        let verdict = on.try_case(&runner, &settled.case, None).verdict;
+        let verdict = on.try_case(&runner, &predicted.case, None).verdict;
         hunt.tried += usize::from(!matches!(verdict, Verdict::NotApplicable(_)));
         match verdict {
             Verdict::Fail(_) => {
@@ -65,8 +65,8 @@ fn hunt(mutant: &Mutant, kind: Kind) -> Result<Hunt, Failed> {
 }
 
 /// A program on workers of this kind, unless it is for the other one; all hunts share them.
-fn program(kind: Kind, number: usize) -> Option<Arc<Settled>> {
-    type Programs = Mutex<BTreeMap<(Kind, usize), Option<Arc<Settled>>>>;
+fn program(kind: Kind, number: usize) -> Option<Arc<Predicted>> {
+    type Programs = Mutex<BTreeMap<(Kind, usize), Option<Arc<Predicted>>>>;
     static PROGRAMS: OnceLock<Programs> = OnceLock::new();
     let programs = PROGRAMS.get_or_init(Mutex::default);
     let known = |programs: &Programs| {
@@ -75,13 +75,13 @@ fn program(kind: Kind, number: usize) -> Option<Arc<Settled>> {
     };
     known(programs).unwrap_or_else(|| {
         let program = draw(SEED, number as u64).program();
-        let settled = program
+        let predicted = program
             .kinds()
             .contains(&kind)
-            .then(|| program.settled(kind));
-        let settled = settled.and_then(Result::ok).map(Arc::new);
+            .then(|| program.predicted(kind));
+        let predicted = predicted.and_then(Result::ok).map(Arc::new);
         let mut programs = programs.lock().unwrap_or_else(PoisonError::into_inner);
-        programs.insert((kind, number), settled.clone());
-        settled
+        programs.insert((kind, number), predicted.clone());
+        predicted
     })
 }

@@ -100,7 +100,7 @@ impl Pool {
                 chunksize: Some(keys.len() as u64),
                 keys,
                 many: true,
-                settled: true,
+                of_imap: true,
                 ..Work::default()
             };
             match self.let_in(state, work) {

@@ -107,7 +107,7 @@ pub(crate) struct Work {
     /// The value is a list.
     pub(crate) many: bool,
     /// Items fail each for itself.
-    pub(crate) settled: bool,
+    pub(crate) of_imap: bool,
     pub(crate) chunksize: Option<u64>,
     pub(crate) callback: Option<u64>,
     pub(crate) error_callback: Option<u64>,
@@ -152,7 +152,7 @@ pub(crate) struct Errand {
     pub(crate) chunk: Chunk,
     pub(crate) keys: Vec<u64>,
     pub(crate) star: bool,
-    pub(crate) settled: bool,
+    pub(crate) of_imap: bool,
 }
 
 pub(crate) fn error(kind: &str, text: &str) -> ErrorReply {
@@ -418,7 +418,7 @@ impl Pool {
         let chunks = state.queue.iter().map(|chunk| chunk.job);
         // Those of an imap have a bound of their own.
         let chunks =
-            chunks.filter(|job| !state.jobs[*job].work.settled || self.has(Flaw::QueueCountsImaps));
+            chunks.filter(|job| !state.jobs[*job].work.of_imap || self.has(Flaw::QueueCountsImaps));
         if self.has(Flaw::QueueCountsJobs) {
             chunks.collect::<BTreeSet<_>>().len()
         } else {
@@ -447,7 +447,7 @@ impl Pool {
             .chunksize
             .map(|size| usize::try_from(size).unwrap_or(usize::MAX));
         Ok(match asked {
-            _ if !work.many || self.has(Flaw::ChunksizeIgnored) && !work.settled => 1,
+            _ if !work.many || self.has(Flaw::ChunksizeIgnored) && !work.of_imap => 1,
             Some(0) if self.has(Flaw::ChunksOfNothing) => 1,
             Some(0) => return Err(error("InvalidChunksize", "a chunk has at least one item")),
             Some(size) => size,

@@ -201,7 +201,7 @@ fn work(job: &Job<'_>) -> Work {
         keys: job.tasks.keys().to_vec(),
         star,
         many,
-        settled: false,
+        of_imap: false,
         chunksize,
         callback: job.later.and_then(|later| later.callback),
         error_callback: job.later.and_then(|later| later.error_callback),

@@ -327,7 +327,7 @@ fn do_errand(pool: &Arc<Pool>, errand: Errand, mut hands: Hands, done: &mut usiz
         }
         pool.nature.manner.dawdle();
         match end {
-            End::With(Err(raised)) if !errand.settled => {
+            End::With(Err(raised)) if !errand.of_imap => {
                 let panicked = raised.kind == "Panicked";
                 failed.get_or_insert((place, raised));
                 if panicked && pool.has(Flaw::PanicLosesTheWorker) {

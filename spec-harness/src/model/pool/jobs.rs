@@ -68,7 +68,7 @@ impl Job {
 
 impl Pool {
     /// Takes a chunk of an imap in, which was accepted when the imap began.
-    pub(super) fn submit_settled(&mut self, work: Work) -> Result<JobId, Raised> {
+    pub(super) fn submit_imap_chunk(&mut self, work: Work) -> Result<JobId, Raised> {
         match self.phase {
             Phase::Running | Phase::Closed => self.let_in(work),
             Phase::Terminated => Err(raised("NotRunning", "pool not running")),
@@ -120,7 +120,7 @@ impl Pool {
             Some(Err(error)) => {
                 usize::from(!["Terminated", "Cancelled"].contains(&error.kind.as_str()))
             }
-            _ if job.work.settled => job.ends.iter().filter(|end| end.is_err()).count(),
+            _ if job.work.of_imap => job.ends.iter().filter(|end| end.is_err()).count(),
             _ => 0,
         };
         let errors: usize = self.jobs.iter().map(errors).sum();
@@ -130,7 +130,7 @@ impl Pool {
 
     /// C5, O10: chunks that have places of the queue; those of an imap have a bound of their own.
     pub(super) fn placed(&self) -> usize {
-        let takes_place = |job: &JobId| !self.jobs[*job].work.settled;
+        let takes_place = |job: &JobId| !self.jobs[*job].work.of_imap;
         self.workers.queued().filter(takes_place).count()
     }
 
@@ -157,7 +157,7 @@ impl Pool {
     /// A task has ended; nothing where this is none of the pool's.
     pub(super) fn task_ended(&mut self, key: Key, end: &End) -> Option<()> {
         let job = self.workers.job(key)?;
-        let settled = self.jobs[job].work.settled;
+        let of_imap = self.jobs[job].work.of_imap;
         let Limits { retries, pause, .. } = self.jobs[job].work.limits;
         let died = matches!(end, End::WorkerDied { .. });
         if died && !self.jobs[job].is_over() && self.workers.try_again(key, retries, pause) {
@@ -177,7 +177,7 @@ impl Pool {
         };
         let rest = match rest {
             // O11: each item of an imap fails for itself.
-            Rest::Skipped if settled => Rest::GoesOn,
+            Rest::Skipped if of_imap => Rest::GoesOn,
             // O4: the rest of the chunk is skipped.
             rest => rest,
         };
@@ -202,7 +202,7 @@ impl Pool {
                 let ends = &mut self.jobs[job].ends;
                 ends[place] = end;
                 let stuck = ends[first..=place].iter().find_map(|end| end.clone().err());
-                stuck.filter(|_| !settled)
+                stuck.filter(|_| !of_imap)
             }
         };
         if last {
@@ -224,7 +224,7 @@ impl Pool {
         }
         let outcome = match (job.error.take(), job.work.many) {
             (Some(error), _) => Err(error),
-            (None, _) if job.work.settled => Ok(Value::None),
+            (None, _) if job.work.of_imap => Ok(Value::None),
             (None, many) => {
                 let mut ends = std::mem::take(&mut job.ends).into_iter();
                 if many {

@@ -88,8 +88,8 @@ impl Pool {
                 stream.ran_dry |= stream.endless && !stream.cut_short;
                 return;
             };
-            let work = Work::settled(keys, &stream.limits);
-            let sent = self.submit_settled(work);
+            let work = Work::imap_chunk(keys, &stream.limits);
+            let sent = self.submit_imap_chunk(work);
             let stream = &mut self.streams[iterator];
             match sent {
                 Ok(job) => stream.sent.push(job),

@@ -19,7 +19,7 @@ const NOT_FOUND: i32 = 127;
 const STARTING: Duration = Duration::from_millis(20);
 
 /// Where the kernel hides what threads wait for, rest has to last this long to count.
-const BLIND_SETTLE: Duration = Duration::from_millis(20);
+const BLIND_REST: Duration = Duration::from_millis(20);
 
 impl<'c> Run<'c, '_> {
     /// Greets the adapter and finds out whether the case is for it.
@@ -65,7 +65,7 @@ impl<'c> Run<'c, '_> {
                 hello.name
             )));
         }
-        self.settle = match (self.session.tree.level(), polls) {
+        self.rest_for = match (self.session.tree.level(), polls) {
             (Level::Nothing, _) => {
                 return Err(Fault::Ends(Ending::Unknown(
                     "the kernel tells nothing about the adapter's threads".to_owned(),
@@ -73,7 +73,7 @@ impl<'c> Run<'c, '_> {
             }
             (_, Some(period)) => 3 * period,
             (Level::Full, None) => Duration::ZERO,
-            (Level::Switches, None) => BLIND_SETTLE,
+            (Level::Switches, None) => BLIND_REST,
         };
         let can = |word: &str| hello.can.iter().any(|can| can == word);
         let timers = can("timers");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 use std::time::Instant;
 
-use super::{Run, Settling};
+use super::{Resting, Run};
 use crate::history::Ending;
 use crate::replay::session::broken;
 use crate::replay::tree::Rest;
@@ -29,20 +29,20 @@ impl Run<'_, '_> {
             // Whoever polls may be awake for a moment: that alone does not end a rest that has to last.
             return Ok(false);
         };
-        if !self.settle.is_zero() {
-            let lasts = |settling: &&Settling| settling.counts == counts;
-            let Some(settling) = self.settling.as_ref().filter(lasts) else {
-                self.settling = Some(Settling {
+        if !self.rest_for.is_zero() {
+            let lasts = |resting: &&Resting| resting.counts == counts;
+            let Some(resting) = self.resting.as_ref().filter(lasts) else {
+                self.resting = Some(Resting {
                     since: Instant::now(),
                     counts,
                     timers,
                 });
                 return Ok(false);
             };
-            if settling.since.elapsed() < self.settle {
+            if resting.since.elapsed() < self.rest_for {
                 return Ok(false);
             }
-            let before = settling.timers.clone();
+            let before = resting.timers.clone();
             let slept = |timer| before.contains(timer);
             let id = |timer: &((i32, i32), u64)| timer.0;
             self.note_long_sleepers(timers.iter().filter(|timer| slept(timer)).map(id).collect());
@@ -80,7 +80,7 @@ impl Run<'_, '_> {
         Some(format!(
             "thread {name} sleeps with a time limit for more than three times the {:?} that `polls` says: what it does then comes too late \
              to be seen in its place",
-            self.settle / 3
+            self.rest_for / 3
         ))
     }
 
@@ -113,7 +113,7 @@ impl Run<'_, '_> {
             Rest::Disturbed => "other programs start processes without end, so that no rest can be seen".to_owned(),
             Rest::Asleep {
                 timed: Some(who), ..
-            } if self.settle.is_zero() && !spins && !self.is_over() => {
+            } if self.rest_for.is_zero() && !spins && !self.is_over() => {
                 return Err(Fault::Ends(polls(&who)));
             }
             Rest::Awake(who)

@@ -58,7 +58,7 @@ impl Pool {
             state.streams.iter_mut().for_each(Stream::stop);
         }
         for id in 0..state.jobs.len() {
-            let of_stream = state.jobs[id].work.settled;
+            let of_stream = state.jobs[id].work.of_imap;
             let left = if of_stream {
                 Flaw::ImapHangsOnTerminate
             } else {

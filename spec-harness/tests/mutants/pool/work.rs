@@ -24,7 +24,7 @@ impl Pool {
                 let errand = Errand {
                     keys: job.work.keys[chunk.items.clone()].to_vec(),
                     star: job.work.star,
-                    settled: job.work.settled,
+                    of_imap: job.work.of_imap,
                     chunk,
                 };
                 // Who waits for room in the queue looks again.
@@ -101,12 +101,12 @@ impl Pool {
             (None, Some(error)) => job.error = Some(error),
             _ => {}
         }
-        if self.has(Flaw::FailureEndsTheMap) && job.error.is_some() && !job.work.settled {
+        if self.has(Flaw::FailureEndsTheMap) && job.error.is_some() && !job.work.of_imap {
             job.chunks_left = 0;
             state.queue.retain(|chunk| chunk.job != id);
         }
         let job = &mut state.jobs[id];
-        if self.has(Flaw::MapReadyEarly) && job.work.many && !job.work.settled {
+        if self.has(Flaw::MapReadyEarly) && job.work.many && !job.work.of_imap {
             job.ready = true;
         }
         let at_once = self.has(Flaw::ErrorAtOnce) && job.error.is_some();
@@ -115,7 +115,7 @@ impl Pool {
         }
         let outcome = match job.error.take() {
             Some((_, error)) => Err(error),
-            None if job.work.settled => Ok(Value::Null),
+            None if job.work.of_imap => Ok(Value::Null),
             None => self.value_of(job),
         };
         self.decide(&mut state, id, outcome);

@@ -15,7 +15,7 @@ use crate::model;
 
 /// A program on one kind of worker: every step says how it ends, by the model.
 #[derive(Debug, Clone)]
-pub struct Settled {
+pub struct Predicted {
     /// The kind.
     pub kind: Kind,
     /// The case as a file, without expectations.
@@ -73,11 +73,11 @@ struct Written {
 const MOST_ROUNDS: usize = 150;
 
 /// Notes on every step how it ends. `predict` is the model.
-pub(super) fn settle(
+pub(super) fn predicted(
     draft: &Draft,
     kind: Kind,
     predict: impl Fn(&Case) -> Result<History, Rejected>,
-) -> Result<Settled, Rejected> {
+) -> Result<Predicted, Rejected> {
     let mut notes = vec![Note::default(); draft.count];
     for _ in 0..MOST_ROUNDS {
         let written = write(draft, &notes);
@@ -147,7 +147,7 @@ fn take_note(
     noted
 }
 
-fn finished(kind: Kind, text: String, case: Case, history: History) -> Result<Settled, Rejected> {
+fn finished(kind: Kind, text: String, case: Case, history: History) -> Result<Predicted, Rejected> {
     let unmet = |event: &Event| matches!(event.what, What::Unmet { .. });
     match &history.ending {
         Ending::Broken(_) | Ending::Leaked(_) | Ending::Unknown(_) => {
@@ -156,7 +156,7 @@ fn finished(kind: Kind, text: String, case: Case, history: History) -> Result<Se
         Ending::Finished if !history.events.iter().any(unmet) => {}
         _ => return Err(Rejected::Inconsistent),
     }
-    Ok(Settled {
+    Ok(Predicted {
         kind,
         text,
         case,
