@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pool_core::backend::Armed;
 use spec_harness::adapter::Answer;
-use spec_harness::protocol::{self, ErrorReply};
+use spec_harness::protocol::{self, ErrorReply, Limits};
 
 use crate::flaws::Flaw;
-use crate::pool::{Pool, State, Work, error, terminated};
+use crate::pool::{Pool, State, Work, error, retries_of_chunks, terminated};
 
 /// The input of one `imap`, and the results that are on their way.
 #[derive(Debug, Default)]
@@ -26,6 +27,13 @@ pub(crate) struct Stream {
     ended: bool,
     told: bool,
     given: usize,
+    /// Its number among what was handed in.
+    pub(crate) turn: u64,
+    /// What each of its chunks has.
+    limits: Limits,
+    expiry: Option<Armed>,
+    /// Why it ends early, and whether its input had not ended before.
+    early: Option<(ErrorReply, bool)>,
 }
 
 impl Stream {
@@ -50,7 +58,12 @@ impl Stream {
 }
 
 impl Pool {
-    pub(crate) fn imap(&self, wish: &protocol::Stream<'_>) -> Result<usize, ErrorReply> {
+    pub(crate) fn imap(
+        self: &Arc<Pool>,
+        wish: &protocol::Stream<'_>,
+        turn: u64,
+    ) -> Result<usize, ErrorReply> {
+        let expiry = self.arm_expiry(wish.limits, turn);
         let mut state = self.lock();
         self.accepts(&state, wish.keys.is_empty())?;
         let chunksize = match wish.chunksize {
@@ -61,6 +74,9 @@ impl Pool {
                 .and_then(|size| usize::try_from(size).ok())
                 .unwrap_or(1),
         };
+        if chunksize > 1 && wish.limits.retries.unwrap_or_default() > 0 {
+            return Err(retries_of_chunks());
+        }
         if wish.read_ahead == Some(0) {
             let text = "an imap reads at least one chunk ahead";
             return Err(error("InvalidReadAhead", text));
@@ -82,11 +98,20 @@ impl Pool {
             },
             unordered,
             endless: wish.endless,
+            turn,
+            limits: Limits {
+                expiry: None,
+                ..wish.limits.clone()
+            },
+            expiry,
             ..Stream::default()
         };
         let id = state.streams.len();
         let wanted = stream.read_ahead;
         state.streams.push(stream);
+        if let Some(why) = state.early.remove(&turn) {
+            self.end_stream(&mut state, id, &why);
+        }
         self.read(&mut state, id, wanted);
         Ok(id)
     }
@@ -101,6 +126,7 @@ impl Pool {
                 keys,
                 many: true,
                 of_imap: true,
+                limits: state.streams[id].limits.clone(),
                 ..Work::default()
             };
             match self.let_in(state, work) {
@@ -108,6 +134,31 @@ impl Pool {
                 Err(_) => state.streams[id].cut_short = true,
             }
         }
+    }
+
+    /// Ends an imap early: it gives what has come, then why.
+    pub(crate) fn end_stream(
+        self: &Arc<Pool>,
+        state: &mut State,
+        id: usize,
+        why: &ErrorReply,
+    ) -> bool {
+        let stream = &mut state.streams[id];
+        if stream.early.is_some() || stream.cut_short {
+            return false;
+        }
+        stream.early = Some((why.clone(), stream.is_open()));
+        stream.expiry = None;
+        stream.unread.clear();
+        stream.endless = false;
+        for job in stream.sent.clone().into_iter().rev() {
+            self.end_early(state, job, why);
+        }
+        if self.has(Flaw::CancelForgetsResults) {
+            state.streams[id].forget();
+        }
+        self.tell();
+        true
     }
 
     /// Who joins a closed pool reads what is left.
@@ -181,15 +232,18 @@ impl Pool {
             let Some(place) = place else {
                 if stream.sent.is_empty() && !stream.is_open() {
                     stream.ended = true;
-                    stream
-                        .ready
-                        .extend(stream.cut_short.then(|| Err(terminated())));
+                    stream.expiry = None;
+                    let early = stream.early.as_ref().filter(|(_, cut)| *cut);
+                    let early = early.map(|(why, _)| Err(why.clone()));
+                    let terminated = stream.cut_short.then(|| Err(terminated()));
+                    stream.ready.extend(early.or(terminated));
                 }
                 return;
             };
             let job = &jobs[stream.sent.remove(place)];
+            let early = stream.early.as_ref().map(|(why, _)| why);
             match &job.outcome {
-                Some(Err(error)) if error.kind == "Terminated" => {
+                Some(Err(error)) if error.kind == "Terminated" || early == Some(error) => {
                     stream.ended = true;
                     stream.ready.push_back(Err(error.clone()));
                 }

@@ -2,11 +2,12 @@
 //! Where a [`Flaw`] is asked for, it does something else than the contract says, in one place.
 
 mod callbacks;
+pub(crate) mod early;
 mod ending;
 mod handles;
 mod work;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,7 +19,7 @@ use pool_core::backend::Armed;
 use serde_json::Value;
 use spec_harness::adapter::Answer;
 use spec_harness::case::ast::Kind;
-use spec_harness::protocol::ErrorReply;
+use spec_harness::protocol::{ErrorReply, Limits};
 
 use crate::flaws::Flaw;
 use crate::imap::Stream;
@@ -63,6 +64,13 @@ pub(crate) struct State {
     pub(crate) phase: Phase,
     pub(crate) jobs: Vec<Job>,
     queue: VecDeque<Chunk>,
+    /// Chunks that workers do, by the numbers of their starts.
+    running: BTreeMap<u64, early::Running>,
+    /// Chunks that pause before they are tried again.
+    resting: BTreeMap<u64, (Chunk, Armed)>,
+    starts: u64,
+    /// What has ended before it had a place, by its number.
+    pub(crate) early: BTreeMap<u64, ErrorReply>,
     /// Who hands something in, by numbers: whoever waits there is let in by turns.
     line: VecDeque<u64>,
     lined_up: u64,
@@ -109,6 +117,9 @@ pub(crate) struct Work {
     /// Items fail each for itself.
     pub(crate) of_imap: bool,
     pub(crate) chunksize: Option<u64>,
+    pub(crate) limits: Limits,
+    /// Its number among what was handed in; none for a chunk of an imap.
+    pub(crate) turn: u64,
     pub(crate) callback: Option<u64>,
     pub(crate) error_callback: Option<u64>,
 }
@@ -128,6 +139,9 @@ pub(crate) struct Job {
     pub(crate) decided: usize,
     pub(crate) ready: bool,
     started: bool,
+    /// It ends early.
+    stopped: bool,
+    expiry: Option<Armed>,
     pub(crate) taken: bool,
 }
 
@@ -137,6 +151,8 @@ pub(crate) struct Chunk {
     pub(crate) items: Range<usize>,
     /// To whom it was dealt.
     to: usize,
+    /// Workers that were lost with it.
+    lost: i32,
 }
 
 #[derive(Debug)]
@@ -149,6 +165,7 @@ pub(crate) struct Callback {
 /// What a worker has to do next.
 #[derive(Debug)]
 pub(crate) struct Errand {
+    pub(crate) start: u64,
     pub(crate) chunk: Chunk,
     pub(crate) keys: Vec<u64>,
     pub(crate) star: bool,
@@ -171,6 +188,18 @@ fn or_nothing(value: Value) -> Value {
         _ => true,
     };
     if counts { value } else { Value::Null }
+}
+
+pub(crate) fn retries_of_chunks() -> ErrorReply {
+    error("RetriesOfChunks", "what is tried again is one item")
+}
+
+impl Work {
+    /// How often each of its chunks may be tried again.
+    pub(crate) fn retries(&self) -> i32 {
+        let retries = self.limits.retries.unwrap_or_default();
+        retries.try_into().unwrap_or(i32::MAX)
+    }
 }
 
 pub(crate) fn terminated() -> ErrorReply {
@@ -342,13 +371,17 @@ impl Pool {
     }
 
     fn enter(self: &Arc<Pool>, work: Work, limit: Option<Duration>) -> Result<usize, ErrorReply> {
-        let mut state = self.lock();
-        state.lined_up += 1;
-        let turn = state.lined_up;
-        state.line.push_back(turn);
-        drop(state);
+        let turn = work.turn;
+        let expiry = self.arm_expiry(&work.limits, turn);
+        self.lock().line.push_back(turn);
         let entered = self.enter_by(turn, work, limit);
-        self.lock().line.retain(|waits| *waits != turn);
+        let mut state = self.lock();
+        state.line.retain(|waits| *waits != turn);
+        if let Ok(job) = entered
+            && state.jobs[job].outcome.is_none()
+        {
+            state.jobs[job].expiry = expiry;
+        }
         self.tell();
         entered
     }
@@ -384,6 +417,13 @@ impl Pool {
             }
             if let Err(refused) = self.accepts(state, empty) {
                 return Some(Err(refused));
+            }
+            if let Some(why) = state.early.remove(&turn) {
+                let made = self.let_in(state, work.take()?);
+                return Some(made.inspect(|job| {
+                    state.jobs[*job].chunks = 0;
+                    self.end_early(state, *job, &why);
+                }));
             }
             let free = self.free_places(state);
             let next = if self.has(Flaw::QueueLastComeFirst) {
@@ -450,7 +490,9 @@ impl Pool {
             _ if !work.many || self.has(Flaw::ChunksizeIgnored) && !work.of_imap => 1,
             Some(0) if self.has(Flaw::ChunksOfNothing) => 1,
             Some(0) => return Err(error("InvalidChunksize", "a chunk has at least one item")),
+            Some(2..) if work.retries() > 0 => return Err(retries_of_chunks()),
             Some(size) => size,
+            None if work.retries() > 0 => 1,
             None if self.has(Flaw::DefaultChunksAreLarge) => items.div_ceil(self.size).max(1),
             None => items.div_ceil(4 * self.size).max(1),
         })
@@ -466,6 +508,7 @@ impl Pool {
                 job: id,
                 items: first..items.min(first.saturating_add(size)),
                 to: (state.tasks + number) % self.size,
+                lost: 0,
             })
             .collect();
         let mut chunks = chunks;
@@ -487,6 +530,8 @@ impl Pool {
             decided: 0,
             ready: false,
             started: false,
+            stopped: false,
+            expiry: None,
             taken: false,
             work,
         });

@@ -9,9 +9,12 @@ use pool_core::Timers;
 use serde_json::Value;
 use spec_harness::adapter::{Answer, Program, serve};
 use spec_harness::case::ast::Kind;
-use spec_harness::protocol::{Call, ErrorReply, Hello, Job, PoolOptions, Tasks, WorkerKind};
+use spec_harness::protocol::{
+    Call, ErrorReply, Hello, Job, Limits, PoolOptions, Tasks, WorkerKind,
+};
 
 use crate::flaws::Flaw;
+use crate::pool::early::cancelled;
 use crate::pool::{Asked, Nature, Pool, Work, error};
 
 /// What the program has made, by name.
@@ -27,6 +30,15 @@ struct Names {
     pools: Vec<(String, Arc<Pool>)>,
     handles: HashMap<String, (Arc<Pool>, usize)>,
     iterators: HashMap<String, (Arc<Pool>, usize)>,
+    tokens: HashMap<String, Token>,
+}
+
+/// What cancels many calls.
+#[derive(Default)]
+struct Token {
+    is_cancelled: bool,
+    /// What was handed in with it, by its number in its pool.
+    calls: Vec<(Arc<Pool>, u64)>,
 }
 
 /// Serves the harness with a pool of this nature.
@@ -41,7 +53,8 @@ pub(crate) fn main(nature: Nature) -> ExitCode {
 impl Program for Small {
     fn hello(&self, kind: WorkerKind) -> Option<Hello> {
         const CAN: &str = "pool apply apply_async map starmap map_async starmap_async imap imap_unordered next get wait \
-            ready successful close terminate join join_timeout drop timers threads callback maxtasksperchild initializer queue allocate spawn_child";
+            ready successful close terminate join join_timeout drop timers threads callback maxtasksperchild initializer queue allocate spawn_child \
+            deadline expiry retries cancel cancel_token stats";
         const OF_PROCESSES: &str = "exit_self kill_self stop_self ignore_sigterm close_fds";
         let more = match self.nature.kind {
             Kind::Thread => "",
@@ -86,7 +99,8 @@ impl Small {
         }
         if let Some(stream) = call.stream() {
             let pool = self.pool(stream.pool)?;
-            let made = pool.imap(&stream)?;
+            let turn = self.turn(&pool, stream.limits);
+            let made = pool.imap(&stream, turn)?;
             let iterator = stream.iterator.to_owned();
             self.names().iterators.insert(iterator, (pool, made));
             return Ok(Value::Null);
@@ -132,6 +146,20 @@ impl Small {
                 let (pool, job) = self.handle(&handle)?;
                 return pool.successful(job).map(Value::from);
             }
+            Call::Cancel { work } => {
+                let stream = self.names().iterators.get(&work).cloned();
+                let changed = match stream {
+                    Some((pool, id)) => pool.cancel_stream(id),
+                    None => {
+                        let (pool, job) = self.handle(&work)?;
+                        pool.cancel(job)
+                    }
+                };
+                let says = changed || self.nature.flaw == Some(Flaw::CancelAlwaysSaysYes);
+                return Ok(says.into());
+            }
+            Call::CancelToken { token } => self.cancel_all(token),
+            Call::Stats { pool } => return Ok(self.pool(&pool)?.stats().to_vec().into()),
             Call::Close { pool } => self.pool(&pool)?.close()?,
             Call::Terminate { pool } => {
                 let pool = self.pool(&pool)?;
@@ -161,7 +189,8 @@ impl Small {
     fn submit(&self, job: &Job<'_>) -> Answer {
         let pool = self.pool(job.pool)?;
         let limit = job.later.and_then(|later| later.timeout);
-        let made = pool.submit(work(job), limit.map(seconds))?;
+        let turn = self.turn(&pool, job.limits);
+        let made = pool.submit(work(job, turn), limit.map(seconds))?;
         match job.later {
             None if pool.has(Flaw::ApplyReturnsEarly) && matches!(job.tasks, Tasks::One(_)) => {}
             None => return pool.get(made, None),
@@ -171,6 +200,35 @@ impl Small {
             }
         }
         Ok(Value::Null)
+    }
+
+    /// A number for what is handed in, by which its token can cancel it.
+    fn turn(&self, pool: &Arc<Pool>, limits: &Limits) -> u64 {
+        let turn = pool.turn();
+        if let Some(token) = &limits.cancel_on {
+            let mut names = self.names();
+            let token = names.tokens.entry(token.clone()).or_default();
+            token.calls.push((pool.clone(), turn));
+            if token.is_cancelled && !pool.has(Flaw::TokenForgetsThatItIs) {
+                pool.end_by(turn, &cancelled());
+            }
+        }
+        turn
+    }
+
+    /// Cancels what has this token, the last first: so nothing of it takes another's place.
+    fn cancel_all(&self, token: String) {
+        let mut names = self.names();
+        let token = names.tokens.entry(token).or_default();
+        token.is_cancelled = true;
+        let mut calls = token.calls.clone();
+        drop(names);
+        if self.nature.flaw == Some(Flaw::TokenCancelsTheFirst) {
+            calls.truncate(1);
+        }
+        for (pool, turn) in calls.into_iter().rev() {
+            pool.end_by(turn, &cancelled());
+        }
     }
 
     fn pool(&self, name: &str) -> Result<Arc<Pool>, ErrorReply> {
@@ -190,7 +248,7 @@ impl Small {
     }
 }
 
-fn work(job: &Job<'_>) -> Work {
+fn work(job: &Job<'_>, turn: u64) -> Work {
     let (many, chunksize, star) = match job.tasks {
         Tasks::One(_) => (false, None, false),
         Tasks::Many {
@@ -203,6 +261,8 @@ fn work(job: &Job<'_>) -> Work {
         many,
         of_imap: false,
         chunksize,
+        limits: job.limits.clone(),
+        turn,
         callback: job.later.and_then(|later| later.callback),
         error_callback: job.later.and_then(|later| later.error_callback),
     }
@@ -213,6 +273,6 @@ fn unknown(name: &str) -> ErrorReply {
 }
 
 /// Seconds of the protocol; what is too much is for ever.
-fn seconds(seconds: f64) -> Duration {
+pub(crate) fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
 }

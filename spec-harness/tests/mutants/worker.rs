@@ -78,12 +78,19 @@ impl Hands {
         }
     }
 
+    /// The process.
+    fn pid(&self) -> Option<i32> {
+        match self {
+            Hands::Own => None,
+            Hands::Process(worker) => Some(worker.child.id().cast_signed()),
+        }
+    }
+
     /// Whether the process has ended, though nobody has told it to.
     fn have_died(&self) -> bool {
-        let Hands::Process(worker) = self else {
+        let Some(pid) = self.pid().map(Pid::from_raw) else {
             return false;
         };
-        let pid = Pid::from_raw(worker.child.id().cast_signed());
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
         !matches!(waitid(Id::Pid(pid), look), Ok(WaitStatus::StillAlive))
     }
@@ -255,19 +262,20 @@ fn start(pool: &Arc<Pool>, mut hands: Hands) -> Result<Hands, ErrorReply> {
 
 /// Fails what nobody can do.
 fn refuse(pool: &Arc<Pool>, number: usize, why: &ErrorReply) {
-    while let Some(errand) = pool.next(number) {
+    while let Some(errand) = pool.next(number, None) {
         let place = errand.chunk.items.start;
-        pool.chunk_ended(errand.chunk.job, Some((place, why.clone())));
+        let why = pool.left(errand.start).unwrap_or_else(|| why.clone());
+        pool.chunk_ended(errand.chunk.job, Some((place, why)));
     }
 }
 
 /// A worker's life after its start.
 fn work(pool: &Arc<Pool>, number: usize, mut hands: Hands) {
     let (mut done, mut chunks) = (0, 0);
-    while let Some(errand) = pool.next(number) {
+    while let Some(errand) = pool.next(number, hands.pid()) {
         if hands.have_died() && !pool.has(Flaw::IdleDeathLosesTheNext) {
             // It never began.
-            pool.put_back_first(errand.chunk);
+            pool.put_back_first(errand);
             hands.bury(pool);
             if pool.has(Flaw::IdleDeathNotReplaced) {
                 return pool.worker_gone();
@@ -331,6 +339,7 @@ fn do_errand(pool: &Arc<Pool>, errand: Errand, mut hands: Hands, done: &mut usiz
                 let panicked = raised.kind == "Panicked";
                 failed.get_or_insert((place, raised));
                 if panicked && pool.has(Flaw::PanicLosesTheWorker) {
+                    pool.left(errand.start);
                     pool.chunk_ended(job, failed);
                     hands.bury(pool);
                     return Next::Nobody;
@@ -344,17 +353,29 @@ fn do_errand(pool: &Arc<Pool>, errand: Errand, mut hands: Hands, done: &mut usiz
                 let mut rest = errand.chunk.clone();
                 rest.items.start = place + 1;
                 if pool.has(Flaw::ChunkChangesWorkers) && !rest.items.is_empty() {
+                    pool.left(errand.start);
                     pool.put_back(rest);
                     return Next::Same(hands);
                 }
             }
             End::Died => {
+                let early = pool.left(errand.start);
                 hands.bury(pool);
-                return after_death(pool, errand, place).map_or(Next::Nobody, Next::New);
+                return after_death(pool, errand, place, early).map_or(Next::Nobody, Next::New);
             }
         }
     }
-    pool.chunk_ended(job, failed);
+    match pool.left(errand.start) {
+        None => pool.chunk_ended(job, failed),
+        // It was told to end, and has not listened in time.
+        early @ Some(_) if pool.nature.kind == Kind::Process => {
+            hands.bury(pool);
+            let place = errand.chunk.items.start;
+            return after_death(pool, errand, place, early).map_or(Next::Nobody, Next::New);
+        }
+        // It has ended for its job before.
+        Some(_) => {}
+    }
     if pool.calls_back_on_workers() {
         let what = if pool.has(Flaw::CallbackInDisguise) {
             "disguised callback"
@@ -370,10 +391,16 @@ fn do_errand(pool: &Arc<Pool>, errand: Errand, mut hands: Hands, done: &mut usiz
 }
 
 /// A process has died with what it did; gives who takes its place.
-fn after_death(pool: &Arc<Pool>, errand: Errand, place: usize) -> Option<Hands> {
+fn after_death(
+    pool: &Arc<Pool>,
+    errand: Errand,
+    place: usize,
+    early: Option<ErrorReply>,
+) -> Option<Hands> {
     let lost = error("WorkerLost", "the worker's process has died");
     match pool.nature.flaw {
         _ if pool.is_terminated() => {}
+        _ if early.is_some() => pool.chunk_ended(errand.chunk.job, early.map(|why| (place, why))),
         Some(Flaw::DeathHangs) => {}
         Some(Flaw::DeathTellsTheNext) => {
             pool.fail_next(&lost);
@@ -382,6 +409,7 @@ fn after_death(pool: &Arc<Pool>, errand: Errand, place: usize) -> Option<Hands> 
         Some(Flaw::DeathRunsItAgain) => pool.put_back(errand.chunk),
         Some(Flaw::DeathFailsNeighbours) => pool.fail_all(&lost, false),
         Some(Flaw::DeathBreaksThePool) => pool.fail_all(&lost, true),
+        _ if pool.try_again(errand.chunk.clone()) => {}
         _ => pool.chunk_ended(errand.chunk.job, Some((place, lost))),
     }
     if pool.died() > 2 && pool.has(Flaw::ThirdDeathIsTheLast) {

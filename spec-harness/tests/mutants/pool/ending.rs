@@ -48,6 +48,7 @@ impl Pool {
         }
         if !self.has(Flaw::TerminateKeepsTheQueue) {
             state.queue.clear();
+            state.resting.clear();
         }
         if self.has(Flaw::TerminateForgetsTheDone) {
             for job in state.jobs.iter_mut().filter(|job| job.outcome.is_some()) {
@@ -121,7 +122,10 @@ impl Pool {
         if self.has(Flaw::JoinTwiceFails) && state.joined {
             return Err(error("StillRunning", "the pool was joined before"));
         }
-        self.read_all(&mut state);
+        // Who only looks whether it has ended reads nothing.
+        if limit != Some(Duration::ZERO) || self.has(Flaw::JoinThatLooksReads) {
+            self.read_all(&mut state);
+        }
         drop(state);
         self.asked();
         let forgets = self.has(Flaw::JoinForgetsCallbacks);

@@ -12,16 +12,18 @@ use crate::flaws::Flaw;
 
 impl Pool {
     /// The next chunk for this worker; nothing when it is to go.
-    pub(crate) fn next(self: &Arc<Pool>, worker: usize) -> Option<Errand> {
+    pub(crate) fn next(self: &Arc<Pool>, worker: usize, pid: Option<i32>) -> Option<Errand> {
         let keeps = self.has(Flaw::TerminateKeepsTheQueue);
         self.await_(|state| {
             let lazy = self.has(Flaw::LazyWorkers) && !state.asked;
             let picked = self.pick(state, worker).filter(|_| !lazy);
             let queued = picked.filter(|_| state.phase < Phase::Terminated || keeps);
             if let Some(chunk) = queued.and_then(|at| state.queue.remove(at)) {
+                let start = self.begins(state, &chunk, pid);
                 let job = &mut state.jobs[chunk.job];
                 job.started = true;
                 let errand = Errand {
+                    start,
                     keys: job.work.keys[chunk.items.clone()].to_vec(),
                     star: job.work.star,
                     of_imap: job.work.of_imap,
@@ -73,7 +75,10 @@ impl Pool {
     }
 
     /// Puts a chunk back where it was taken from.
-    pub(crate) fn put_back_first(&self, chunk: Chunk) {
+    pub(crate) fn put_back_first(&self, Errand { start, chunk, .. }: Errand) {
+        if let Some(early) = self.left(start) {
+            return self.chunk_ended(chunk.job, Some((chunk.items.start, early)));
+        }
         let mut state = self.lock();
         state.jobs[chunk.job].started = false;
         state.queue.push_front(chunk);
@@ -90,7 +95,15 @@ impl Pool {
 
     /// A chunk has ended, by an error at this place if there was one.
     pub(crate) fn chunk_ended(&self, id: usize, error: Option<(usize, ErrorReply)>) {
-        let mut state = self.lock();
+        self.end_chunk(&mut self.lock(), id, error);
+    }
+
+    pub(super) fn end_chunk(
+        &self,
+        state: &mut State,
+        id: usize,
+        error: Option<(usize, ErrorReply)>,
+    ) {
         let job = &mut state.jobs[id];
         job.chunks_left = job.chunks_left.saturating_sub(1);
         let by_index = self.has(Flaw::FirstErrorByIndex);
@@ -118,7 +131,7 @@ impl Pool {
             None if job.work.of_imap => Ok(Value::Null),
             None => self.value_of(job),
         };
-        self.decide(&mut state, id, outcome);
+        self.decide(state, id, outcome);
     }
 
     pub(super) fn value_of(&self, job: &Job) -> Answer {
@@ -162,6 +175,7 @@ impl Pool {
             return;
         }
         state.decisions += 1;
+        state.jobs[id].expiry = None;
         let panicked = matches!(&outcome, Err(error) if error.kind == "Panicked");
         if self.has(Flaw::ResultLost) && state.decisions == 3
             || self.has(Flaw::PanicLosesItsResult) && panicked
@@ -264,7 +278,8 @@ fn is_drained(state: &State) -> bool {
     match state.phase {
         Phase::Running => false,
         Phase::Closed => {
-            state.queue.is_empty() && state.streams.iter().all(|stream| !stream.is_open())
+            let waits = !state.queue.is_empty() || !state.resting.is_empty();
+            !waits && state.streams.iter().all(|stream| !stream.is_open())
         }
         Phase::Terminated => true,
     }
