@@ -9,9 +9,9 @@ mod claims;
 mod contract;
 mod diff;
 mod doctor;
+mod expected_failures;
 mod failures;
 mod keep;
-mod known;
 mod list;
 mod matrix;
 mod new;
@@ -116,10 +116,10 @@ struct ListArgs {
     /// What the documents say that the cases are taken from, and what happens
     #[arg(long)]
     claims: bool,
-    /// What an implementation is known to do otherwise than the contract, as a Markdown table: cpython, or the
+    /// The expected failures of an implementation, as a Markdown table: cpython, or the
     /// path of an adapter
     #[arg(long, value_name = "TARGET", conflicts_with_all = ["claims", "filters", "tag", "source", "exact"])]
-    known: Option<String>,
+    expected_failures: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -370,9 +370,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Matrix(args) if args.contract => contract::show(&args.replaying, &mut out),
         Command::Matrix(args) => run::run(&RunArgs::of_all(args.replaying), &mut out),
         Command::List(ListArgs {
-            known: Some(target),
+            expected_failures: Some(target),
             ..
-        }) => known::list(&target, &mut out),
+        }) => expected_failures::list(&target, &mut out),
         Command::Plot(args) => plot::plot(&args, &mut out),
         Command::Random(args) => random::random(&args, &mut out),
         Command::List(args) => list::list(&args, &mut out),

@@ -47,7 +47,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use crate::case::ast::{Case, Kind};
 use crate::case::files;
 use crate::judge::report::{self, Source};
-use crate::judge::{Known, Verdict, transcript};
+use crate::judge::{ExpectedFailures, Verdict, transcript};
 use crate::picture::text::Look;
 use crate::picture::{self, Picture};
 use crate::replay::Runner;
@@ -136,8 +136,8 @@ pub struct Own {
     pub name: &'static str,
     /// The kind of worker.
     pub kind: Kind,
-    /// Its list of known divergences, as `known.yaml` has them; empty when there is none.
-    pub known: &'static str,
+    /// Its list of expected failures, as `expected-failures.yaml` has them; empty when there is none.
+    pub expected_failures: &'static str,
     /// What the program does when it is the adapter.
     pub adapter: fn() -> ExitCode,
 }
@@ -174,35 +174,35 @@ fn column((place, own): (usize, &Own)) -> Result<Column, String> {
     let program = std::env::current_exe().map_err(|error| format!("{name}: {error}"))?;
     let command = vec![program.into(), ADAPTER.into(), place.to_string().into()];
     let mut column = Column::of(name, command, kind);
-    if !own.known.is_empty() {
-        column.known = Known::parse(own.known)
-            .map_err(|error| format!("{name}: known divergences: {error}"))?;
+    if !own.expected_failures.is_empty() {
+        column.expected_failures = ExpectedFailures::parse(own.expected_failures)
+            .map_err(|error| format!("{name}: expected failures: {error}"))?;
     }
     Ok(column)
 }
 
 /// Writes the `main` of a test program (`harness = false`) that runs every case on implementations in Rust, each a test of its
-/// own, or every case of a folder of the package (`cases: "tests/cases";` first): `"name", Thread => adapter;` or `"name", Process, known: include_str!("mine.known.yaml") => adapter;`.
+/// own, or every case of a folder of the package (`cases: "tests/cases";` first): `"name", Thread => adapter;` or `"name", Process, expected_failures: include_str!("mine.expected-failures.yaml") => adapter;`.
 ///
 /// The adapter is any `fn() -> ExitCode` that ends in [`adapter::serve`](crate::adapter::serve) or
 /// [`adapter::adapter_main`](crate::adapter::adapter_main); the program runs it when the harness starts it as the adapter.
 #[macro_export]
 macro_rules! conformance {
-    (cases: $folder:literal; $($name:literal, $kind:ident $(, known: $known:expr)? => $adapter:expr);+ $(;)?) => {
+    (cases: $folder:literal; $($name:literal, $kind:ident $(, expected_failures: $list:expr)? => $adapter:expr);+ $(;)?) => {
         $crate::conformance! {
             @main Some(concat!(env!("CARGO_MANIFEST_DIR"), "/", $folder));
-            $($name, $kind $(, known: $known)? => $adapter);+
+            $($name, $kind $(, expected_failures: $list)? => $adapter);+
         }
     };
-    ($($name:literal, $kind:ident $(, known: $known:expr)? => $adapter:expr);+ $(;)?) => {
-        $crate::conformance! { @main None; $($name, $kind $(, known: $known)? => $adapter);+ }
+    ($($name:literal, $kind:ident $(, expected_failures: $list:expr)? => $adapter:expr);+ $(;)?) => {
+        $crate::conformance! { @main None; $($name, $kind $(, expected_failures: $list)? => $adapter);+ }
     };
-    (@main $folder:expr; $($name:literal, $kind:ident $(, known: $known:expr)? => $adapter:expr);+) => {
+    (@main $folder:expr; $($name:literal, $kind:ident $(, expected_failures: $list:expr)? => $adapter:expr);+) => {
         fn main() -> ::std::process::ExitCode {
             let own = [$($crate::conformance::Own {
                 name: $name,
                 kind: $crate::case::ast::Kind::$kind,
-                known: concat!($($known)?),
+                expected_failures: concat!($($list)?),
                 adapter: $adapter,
             }),+];
             $crate::conformance::main_of(&own, $folder)
@@ -273,15 +273,15 @@ fn conforms(case: &Given, column: &Column) -> Result<Completion, Failed> {
                 told.join(", ")
             )))
         }
-        Verdict::Known(quirk) => {
-            let newer = if quirk.newer {
-                " (this version is newer than known)"
+        Verdict::ExpectedFailure(failure) => {
+            let newer = if failure.newer {
+                " (this version is newer than listed)"
             } else {
                 ""
             };
             Ok(Completion::ignored_with(format!(
-                "known: {}{newer}",
-                quirk.why
+                "expected failure: {}{newer}",
+                failure.why
             )))
         }
         Verdict::Unknown(why) => Err(format!("unknown: {why}").into()),

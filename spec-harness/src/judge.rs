@@ -5,16 +5,16 @@
 //!          ├─ invariants  what holds in every run of every pool, row by row of the contract
 //!          ├─ transcript  one text for all implementations, compared with the recorded one
 //!          ├─ declined    what an implementation says that it does not follow
-//!          └─ known       what an implementation is known to do differently, version by version
+//!          └─ expected_failures  what an implementation does differently, version by version
 //!                 ▼
 //!              Verdict
 //! ```
 
 pub mod declined;
 pub(crate) mod expect;
+pub mod expected_failures;
 pub(crate) mod facts;
 mod invariants;
-pub mod known;
 pub(crate) mod lanes;
 pub mod moments;
 mod predicted;
@@ -27,8 +27,8 @@ use crate::case::ast::{Case, Expect, Kind, Span, Time};
 use crate::history::{Ending, History, What, ended};
 
 pub use declined::Declines;
+pub use expected_failures::{Entry, ExpectedFailure, ExpectedFailures};
 pub use invariants::{ALWAYS, RULES, Rule};
-pub use known::{Entry, Known, Quirk};
 pub use predicted::held_against;
 
 /// What is to be said of one case on one implementation.
@@ -46,7 +46,7 @@ pub enum Verdict {
         excused: Vec<Reason>,
     },
     /// It differs in a way that is on record.
-    Known(Quirk),
+    ExpectedFailure(ExpectedFailure),
     /// The case does not concern this implementation: why.
     NotApplicable(String),
     /// The implementation is not on this machine: why.
@@ -105,7 +105,7 @@ pub enum Reason {
         /// This run's lines.
         seen: Vec<String>,
     },
-    /// A divergence on record does not happen any more: its id.
+    /// An expected failure did not happen: its id.
     NoLongerDiverges(String),
 }
 
@@ -148,8 +148,8 @@ pub fn expected(case: &Case, kind: Kind) -> (Expect, Vec<Expect>) {
 
 /// Judges one run of a case on workers of this kind.
 ///
-/// `recorded` is the transcript on record, if there is one. What an implementation is known to do differently
-/// is the matter of [`Known::applied`].
+/// `recorded` is the transcript on record, if there is one. What an implementation does differently
+/// is the matter of [`ExpectedFailures::applied`].
 pub fn judge(case: &Case, kind: Kind, history: &History, recorded: Option<&str>) -> Judged {
     let transcript = transcript::of(history);
     let verdict = match &history.ending {

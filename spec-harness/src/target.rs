@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::case::ast::Kind;
 use crate::history::History;
 use crate::interp::Deviations;
-use crate::judge::{Known, Verdict};
+use crate::judge::{ExpectedFailures, Verdict};
 use crate::protocol::Hello;
 use crate::record::Record;
 use crate::replay::{Ran, Target};
@@ -21,8 +21,8 @@ pub use named::{adapter, columns, cpython, cpython_recorded, greeting, ours};
 pub struct Column {
     /// How it is started.
     pub target: Target,
-    /// Its divergences on record.
-    pub known: Known,
+    /// Its expected failures.
+    pub expected_failures: ExpectedFailures,
     /// Whether it is somebody else's, an adapter by its path.
     pub foreign: bool,
     /// How such an adapter introduced itself, if it came to that.
@@ -85,7 +85,7 @@ pub struct Run {
 }
 
 impl Column {
-    /// An implementation of which no divergence is on record.
+    /// An implementation without expected failures.
     pub fn of(name: impl Into<String>, command: Vec<OsString>, kind: Kind) -> Column {
         Column {
             target: Target {
@@ -93,7 +93,7 @@ impl Column {
                 command,
                 kind,
             },
-            known: Known::default(),
+            expected_failures: ExpectedFailures::default(),
             foreign: false,
             hello: None,
             records: Records::None,

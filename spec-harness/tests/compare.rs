@@ -6,13 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const BEGIN: &str = "<!-- begin: spec-harness list --known cpython -->\n";
+const BEGIN: &str = "<!-- begin: spec-harness list --expected-failures cpython -->\n";
 const END: &str = "<!-- end -->\n";
 
 #[test]
 fn what_cpython_does_otherwise_is_on_the_page() {
     let list = Command::new(env!("CARGO_BIN_EXE_spec-harness"))
-        .args(["list", "--known", "cpython"])
+        .args(["list", "--expected-failures", "cpython"])
         .output()
         .expect("it runs");
     let list = String::from_utf8(list.stdout).expect("text");

@@ -33,8 +33,8 @@ impl Project {
         );
         write("tests/nothing.rs", include_str!("elsewhere/nothing.rs"));
         write(
-            "tests/tiny.known.yaml",
-            include_str!("elsewhere/tiny.known.yaml"),
+            "tests/tiny.expected-failures.yaml",
+            include_str!("elsewhere/tiny.expected-failures.yaml"),
         );
         write("tests/own/small/idle.yaml", IDLE);
         let lock = fs::read_to_string(here.join("../Cargo.lock")).expect("there is a lock file");

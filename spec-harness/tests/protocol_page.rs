@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::Value;
-use spec_harness::judge::Known;
+use spec_harness::judge::ExpectedFailures;
 use spec_harness::protocol::{self, Begin, Control, FromAdapter, FromPuppet, Hello, Request};
 
 const PAGE: &str = include_str!("../PROTOCOL.md");
@@ -176,8 +176,8 @@ fn every_ability_stands_there_and_no_other() {
 }
 
 #[test]
-fn the_list_of_known_divergences_is_one() {
-    Known::parse(&blocks("yaml").join("\n")).expect("it is in order");
+fn the_list_of_expected_failures_is_one() {
+    ExpectedFailures::parse(&blocks("yaml").join("\n")).expect("it is in order");
 }
 
 /// What comes from elsewhere: the names of errors, and the adapter at the end.

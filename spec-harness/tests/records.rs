@@ -59,7 +59,7 @@ fn stale(record: &str, case: &Case) -> String {
 const SMALL: &str = "handle/get-with-a-timeout";
 
 #[test]
-fn everything_is_on_record_and_passes_or_is_a_known_divergence() {
+fn everything_is_on_record_and_passes_or_is_an_expected_failure() {
     let mut wrong = Vec::new();
     let mut names = Vec::new();
     for (name, text) in spec_cases::CASES {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use spec_harness::judge::Known;
+use spec_harness::judge::ExpectedFailures;
 
 /// Cases that need little.
 const ANYBODY: [&str; 3] = [
@@ -25,9 +25,10 @@ fn keeps_to_its_list(adapter: &str, needs: &str) {
         return;
     }
     let path = folder().join(adapter);
-    let list = fs::read_to_string(path.with_extension("known.yaml")).expect("there is a list");
-    let known = Known::parse(&list).expect("it is in order");
-    let cases = known.entries().iter().flat_map(|entry| &entry.cases);
+    let list =
+        fs::read_to_string(path.with_extension("expected-failures.yaml")).expect("there is a list");
+    let list = ExpectedFailures::parse(&list).expect("it is in order");
+    let cases = list.entries().iter().flat_map(|entry| &entry.cases);
     let output = Command::new(env!("CARGO_BIN_EXE_spec-harness"))
         .args(["run", "--exact"])
         .args(cases)
@@ -38,7 +39,7 @@ fn keeps_to_its_list(adapter: &str, needs: &str) {
         .output()
         .expect("the program can be started");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    // Another version than those on the list may do otherwise; that it is newer than known is said, and fails nothing.
+    // Another version than those on the list may do otherwise; that it is newer than listed is said, and fails nothing.
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains(&format!("{} pass", ANYBODY.len())), "{said}");
 }
@@ -58,12 +59,12 @@ fn every_list_is_in_order_and_names_cases_that_exist() {
     let mut lists = 0;
     for path in files() {
         let name = path.file_name().and_then(|name| name.to_str());
-        let Some(name) = name.filter(|name| name.ends_with(".known.yaml")) else {
+        let Some(name) = name.filter(|name| name.ends_with(".expected-failures.yaml")) else {
             continue;
         };
         let text = fs::read_to_string(&path).expect(name);
-        let known = Known::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-        for entry in known.entries() {
+        let list = ExpectedFailures::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for entry in list.entries() {
             let exists = |case: &String| spec_cases::CASES.iter().any(|(known, _)| known == case);
             assert!(entry.cases.iter().all(exists), "{name}: {entry:?}");
         }

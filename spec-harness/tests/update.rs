@@ -338,7 +338,7 @@ fn a_file_that_cannot_be_read_is_named_with_what_was_meant() {
     refused.complains("there is no case file in the folder cases");
     fs::create_dir(folder.path().join("cases/below")).expect("a folder");
     folder.write("cases/below/waves.yaml", TERMINATED);
-    folder.write("cases/mine.known.yaml", "- no case");
+    folder.write("cases/mine.expected-failures.yaml", "- no case");
     folder
         .run(&["check", "cases"])
         .ends_with(0)

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The case files in a folder and in those below it, in the order of their names. What is known of an adapter
-/// (`adapter.known.yaml`) is none.
+/// (`adapter.expected-failures.yaml`) is none.
 ///
 /// # Errors
 ///
@@ -21,7 +21,7 @@ pub fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
         let is_case = name.ends_with(".yaml") || name.ends_with(".yml");
         if path.is_dir() {
             files.extend(below(&path)?);
-        } else if is_case && !name.ends_with(".known.yaml") {
+        } else if is_case && !name.ends_with(".expected-failures.yaml") {
             files.push(path);
         }
     }

@@ -235,7 +235,7 @@ fn agreed(
                 String::new()
             }
             Verdict::Unknown(why) | Verdict::NotHere(why) => format!(": {why}"),
-            Verdict::Known(quirk) => format!(": {}", quirk.id),
+            Verdict::ExpectedFailure(failure) => format!(": {}", failure.id),
             Verdict::Without { .. } => ": it declines a part of the contract".to_owned(),
         };
         let mark = paint(BAD, "not accepted");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::styling::Style;
 use spec_harness::interp::Deviations;
-use spec_harness::judge::{Declines, Quirk, Reason, Verdict};
+use spec_harness::judge::{Declines, ExpectedFailure, Reason, Verdict};
 use spec_harness::record::Record;
 use spec_harness::target::{Recorded, Run, Tried};
 
@@ -25,7 +25,7 @@ pub(super) struct Cell {
     pub(super) failures: usize,
     pub(super) unknown: Option<(String, Deviations)>,
     pub(super) unknowns: usize,
-    pub(super) known: Option<Quirk>,
+    pub(super) expected_failure: Option<ExpectedFailure>,
     /// Rows that it passes without.
     pub(super) without: Declines,
     /// What they excuse.
@@ -73,7 +73,7 @@ pub(super) enum Word {
     Unknown,
     /// It ran, and there is nothing by which it could be wrong.
     ExpectsNothing,
-    Known,
+    ExpectedFailure,
     NotApplicable,
     NotHere,
     /// The run was given up before its turn came.
@@ -96,7 +96,7 @@ impl Word {
             Word::Fail => ("FAIL", BAD),
             Word::Unknown => ("unknown", ODD),
             Word::ExpectsNothing => ("expects nothing", ODD),
-            Word::Known => ("known", ODD),
+            Word::ExpectedFailure => ("expected failure", ODD),
             Word::NotApplicable => ("n/a", FAINT),
             Word::NotHere => ("not here", FAINT),
             Word::Open => ("-", FAINT),
@@ -115,8 +115,8 @@ impl Cell {
             Word::Fail
         } else if self.unknowns > 0 {
             Word::Unknown
-        } else if self.known.is_some() {
-            Word::Known
+        } else if self.expected_failure.is_some() {
+            Word::ExpectedFailure
         } else if self.tried == 0 {
             Word::Open
         } else if self.expects_nothing {
@@ -174,7 +174,7 @@ impl Cell {
                 self.without.extend(declined);
                 self.excused.get_or_insert(excused);
             }
-            Verdict::Known(quirk) => self.known = Some(quirk),
+            Verdict::ExpectedFailure(failure) => self.expected_failure = Some(failure),
             Verdict::NotApplicable(why) => self.absent = Some(Absent::NotApplicable(why)),
             Verdict::NotHere(why) => self.absent = Some(Absent::NotHere(why)),
             Verdict::Pass => {}

@@ -140,7 +140,7 @@ impl Table<'_> {
             Word::Unknown,
             Word::Open,
             Word::ExpectsNothing,
-            Word::Known,
+            Word::ExpectedFailure,
             Word::Without,
             Word::Pass,
             Word::NotHere,
@@ -203,7 +203,7 @@ impl Table<'_> {
             out.line(line.trim_end());
         }
         out.line("");
-        out.line("known: CPython does something else, as its list says; +2: and two Rust tests");
+        out.line("expected failure: CPython does something else, as its list says; +2: and two Rust tests");
         out.line("");
     }
 

@@ -163,13 +163,17 @@ impl Matrix {
                 },
                 None => {}
             }
-            if let Some(quirk) = &cell.known {
-                let newer = if quirk.newer {
-                    " (this version is newer than known)"
+            if let Some(failure) = &cell.expected_failure {
+                let newer = if failure.newer {
+                    " (this version is newer than listed)"
                 } else {
                     ""
                 };
-                say("known", name, format!("{}: {}{newer}", quirk.id, quirk.why));
+                say(
+                    "expected failure",
+                    name,
+                    format!("{}: {}{newer}", failure.id, failure.why),
+                );
             }
             if let Some(Recorded { version, why }) = &cell.recorded {
                 let judged = format!("judged as recorded with {version}");
@@ -291,7 +295,7 @@ impl Matrix {
                 Word::Fail,
                 Word::Unknown,
                 Word::ExpectsNothing,
-                Word::Known,
+                Word::ExpectedFailure,
                 Word::NotApplicable,
                 Word::NotHere,
                 Word::Open,
@@ -301,7 +305,9 @@ impl Matrix {
                 let count = cells.iter().filter(|cell| cell.word() == word).count();
                 if count > 0 {
                     let (name, style) = word.shown();
-                    counts.push(paint(style, format!("{count} {name}")));
+                    let several = word == Word::ExpectedFailure && count > 1;
+                    let plural = if several { "s" } else { "" };
+                    counts.push(paint(style, format!("{count} {name}{plural}")));
                 }
                 if count > 0 && word.is_wrong() {
                     status = ExitStatus::Failure;

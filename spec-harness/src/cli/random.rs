@@ -195,7 +195,7 @@ fn first_difference(
             Ok(Verdict::NotHere(why) | Verdict::NotApplicable(why)) => {
                 seen.without.push((name.clone(), format!("because {why}")));
             }
-            Ok(Verdict::Pass | Verdict::Known(_) | Verdict::Without { .. }) => {
+            Ok(Verdict::Pass | Verdict::ExpectedFailure(_) | Verdict::Without { .. }) => {
                 *seen.runs.entry(name.clone()).or_default() += 1;
             }
         }

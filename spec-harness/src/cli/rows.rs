@@ -229,7 +229,7 @@ fn summed(words: &[Word]) -> (String, clap::builder::styling::Style) {
         Word::Fail,
         Word::Unknown,
         Word::Open,
-        Word::Known,
+        Word::ExpectedFailure,
         Word::Without,
     ];
     match worst.into_iter().find(|word| count(*word) > 0) {

@@ -183,13 +183,13 @@ fn version(tried: &Tried) -> String {
     parts.join(".")
 }
 
-/// What the list of CPython's divergences needs for a case that its pools do otherwise.
+/// What the list of expected failures of CPython needs for a case that its pools do otherwise.
 fn entry(case: &Case, otherwise: &[(Kind, String)]) -> Option<String> {
     let (_, version) = otherwise.first()?;
     let kinds: Vec<String> = otherwise.iter().map(|(kind, _)| kind.to_string()).collect();
     let rows: Vec<&str> = case.covers.iter().map(|row| row.value.as_str()).collect();
     Some(format!(
-        "if that is how CPython is, name the case in an entry of spec-harness/adapters/cpython.known.yaml, or in a new one:\n\
+        "if that is how CPython is, name the case in an entry of spec-harness/adapters/cpython.expected-failures.yaml, or in a new one:\n\
          - id: what-is-different\n  rows: [{}]\n  cases: [{}]\n  kinds: [{}]\n  versions: [\"{version}\"]\n  \
          why: what CPython does\n  here: what our pools do instead",
         rows.join(", "),

@@ -147,7 +147,7 @@ fn block(reason: &Reason, source: Source<'_>) -> String {
         }
         Reason::NoLongerDiverges(id) => {
             format!(
-                "`{id}` is on record as a known divergence of this version, but the case passes: remove it\n"
+                "`{id}` is listed as an expected failure of this version, but the case passes: remove it\n"
             )
         }
     }

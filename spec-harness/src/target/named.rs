@@ -8,7 +8,7 @@ use super::{Column, Records};
 use crate::case::ast::{Case, Kind};
 use crate::case::suggest::did_you_mean;
 use crate::contract::Contract;
-use crate::judge::Known;
+use crate::judge::ExpectedFailures;
 use crate::protocol::Hello;
 use crate::replay::{Outcome, Runner, Target};
 
@@ -16,7 +16,8 @@ use crate::replay::{Outcome, Runner, Target};
 const CPYTHON: &str = include_str!("../../adapters/cpython.py");
 
 /// What CPython's pools do otherwise than the contract says.
-const CPYTHON_KNOWN: &str = include_str!("../../adapters/cpython.known.yaml");
+const CPYTHON_EXPECTED_FAILURES: &str =
+    include_str!("../../adapters/cpython.expected-failures.yaml");
 
 /// The kinds, in the order of the columns.
 const KINDS: [Kind; 2] = [Kind::Thread, Kind::Process];
@@ -24,8 +25,8 @@ const KINDS: [Kind; 2] = [Kind::Thread, Kind::Process];
 /// The columns that a name stands for; `program` is the harness's own executable, which is also its adapters.
 ///
 /// # Errors
-/// The name is neither an implementation that is built in nor the path of a program, or its list of known
-/// divergences cannot be read.
+/// The name is neither an implementation that is built in nor the path of a program, or its list of expected
+/// failures cannot be read.
 pub fn columns(name: &str, program: &Path, runner: &Runner) -> Result<Vec<Column>, String> {
     match name {
         "thread" => Ok(vec![ours(program, Kind::Thread)]),
@@ -52,13 +53,14 @@ pub fn ours(program: &Path, kind: Kind) -> Column {
 /// One of CPython's pools.
 ///
 /// # Errors
-/// Its list of known divergences is not in order.
+/// Its list of expected failures is not in order.
 pub fn cpython(kind: Kind) -> Result<Column, String> {
     // Neither the user's settings nor installed packages have a part in it.
     let command = ["python3", "-IS", "-c", CPYTHON].map(OsString::from).into();
-    let known = Known::parse(CPYTHON_KNOWN).map_err(|e| format!("cpython.known.yaml: {e}"))?;
+    let expected_failures = ExpectedFailures::parse(CPYTHON_EXPECTED_FAILURES)
+        .map_err(|e| format!("cpython.expected-failures.yaml: {e}"))?;
     Ok(Column {
-        known,
+        expected_failures,
         records: Records::WhereAbsent("cpython"),
         ..Column::of(format!("cpython:{kind}"), command, kind)
     })
@@ -67,7 +69,7 @@ pub fn cpython(kind: Kind) -> Result<Column, String> {
 /// What is on record of one of CPython's pools, whether Python is here or not.
 ///
 /// # Errors
-/// Its list of known divergences is not in order.
+/// Its list of expected failures is not in order.
 pub fn cpython_recorded(kind: Kind) -> Result<Column, String> {
     let mut column = cpython(kind)?;
     column.target.name += "@recorded";
@@ -75,11 +77,11 @@ pub fn cpython_recorded(kind: Kind) -> Result<Column, String> {
     Ok(column)
 }
 
-/// An adapter by its path, `KIND:PATH` or `PATH` for each kind that it says it has. What it is known to do
-/// differently stands beside it: `adapter.known.yaml` for `adapter.py`.
+/// An adapter by its path, `KIND:PATH` or `PATH` for each kind that it says it has. What it does
+/// differently stands beside it: `adapter.expected-failures.yaml` for `adapter.py`.
 ///
 /// # Errors
-/// There is no such file, its list of known divergences cannot be read, or it declines what is no row of the contract.
+/// There is no such file, its list of expected failures cannot be read, or it declines what is no row of the contract.
 pub fn adapter(name: &str, runner: &Runner) -> Result<Vec<Column>, String> {
     let (wanted, path) = match name.split_once(':') {
         Some(("thread", path)) => (Some(Kind::Thread), path),
@@ -102,16 +104,18 @@ pub fn adapter(name: &str, runner: &Runner) -> Result<Vec<Column>, String> {
     }
     // A path without a slash would be looked for among the system's programs.
     let program = std::path::absolute(file).map_err(|e| format!("{path}: {e}"))?;
-    let list = file.with_extension("known.yaml");
-    let known = match std::fs::read_to_string(&list) {
-        Ok(text) => Known::parse(&text).map_err(|e| format!("{}: {e}", list.display()))?,
-        Err(e) if e.kind() == ErrorKind::NotFound => Known::default(),
+    let list = file.with_extension("expected-failures.yaml");
+    let expected_failures = match std::fs::read_to_string(&list) {
+        Ok(text) => {
+            ExpectedFailures::parse(&text).map_err(|e| format!("{}: {e}", list.display()))?
+        }
+        Err(e) if e.kind() == ErrorKind::NotFound => ExpectedFailures::default(),
         Err(e) => return Err(format!("{}: {e}", list.display())),
     };
     let mut columns = Vec::new();
     for kind in wanted.map_or(KINDS.to_vec(), |kind| vec![kind]) {
         let mut column = Column::of(format!("{kind}:{path}"), vec![program.clone().into()], kind);
-        column.known = known.clone();
+        column.expected_failures = expected_failures.clone();
         column.foreign = true;
         column.hello = introduced(&column.target, runner);
         columns.push(column);
@@ -157,9 +161,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_known_of_cpython_names_cases_that_exist() {
-        let known = Known::parse(CPYTHON_KNOWN).expect("the list is in order");
-        for entry in known.entries() {
+    fn the_expected_failures_of_cpython_name_cases_that_exist() {
+        let expected_failures =
+            ExpectedFailures::parse(CPYTHON_EXPECTED_FAILURES).expect("the list is in order");
+        for entry in expected_failures.entries() {
             for case in &entry.cases {
                 let exists = spec_cases::CASES.iter().any(|(name, _)| name == case);
                 assert!(exists, "{}: {case}", entry.id);

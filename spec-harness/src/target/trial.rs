@@ -196,7 +196,7 @@ impl Column {
         };
         let due = || model::predict(case, self.target.kind).ran();
         let verdict = declined::excused(verdict, case, &ran.history, declines, due);
-        self.known
+        self.expected_failures
             .applied(verdict, &case.name, self.target.kind, version)
     }
 

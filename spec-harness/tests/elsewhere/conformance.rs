@@ -12,7 +12,7 @@ use tiny_pool::{TinyPool, lock};
 
 spec_harness::conformance! {
     "tiny", Thread => adapter;
-    "tiny-with-a-list", Thread, known: include_str!("tiny.known.yaml") => adapter;
+    "tiny-with-a-list", Thread, expected_failures: include_str!("tiny.expected-failures.yaml") => adapter;
 }
 
 fn adapter() -> ExitCode {

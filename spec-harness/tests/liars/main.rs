@@ -63,7 +63,7 @@ tests! {
     a_handle_that_nobody_keeps_is_let_go
     a_launcher_hides_no_exit_code
     a_spokesman_is_not_the_adapter
-    a_list_of_known_divergences_excuses_no_exit_code
+    a_list_of_expected_failures_excuses_no_exit_code
 }
 
 const JOBS: &str = "spec: 1
@@ -363,10 +363,10 @@ fn a_spokesman_is_not_the_adapter() {
         .says("only one of them is the adapter");
 }
 
-fn a_list_of_known_divergences_excuses_no_exit_code() {
+fn a_list_of_expected_failures_excuses_no_exit_code() {
     let (liar, case) = (liar(Lie::EndsWith70), File::new("case.yaml", JOBS));
-    let known = "- id: ends-so\n  cases: [case]\n  kinds: [thread]\n  versions: ['1']\n  why: so\n";
-    std::fs::write(liar.folder().join("liar.known.yaml"), known).expect("it is ours");
+    let list = "- id: ends-so\n  cases: [case]\n  kinds: [thread]\n  versions: ['1']\n  why: so\n";
+    std::fs::write(liar.folder().join("liar.expected-failures.yaml"), list).expect("it is ours");
     let said = harness(&[
         "run",
         case.path(),
@@ -374,5 +374,7 @@ fn a_list_of_known_divergences_excuses_no_exit_code() {
         "--on",
         liar.path(),
     ]);
-    said.ends_with(1).says("2 FAIL").does_not_say("known");
+    said.ends_with(1)
+        .says("2 FAIL")
+        .does_not_say("expected failure");
 }

@@ -52,7 +52,7 @@ pub(super) enum VerdictWord {
     Fail,
     Unknown,
     ExpectsNothing,
-    Known,
+    ExpectedFailure,
     NotApplicable,
     NotHere,
     NotRun,

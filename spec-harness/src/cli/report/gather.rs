@@ -101,7 +101,7 @@ fn word(word: Word) -> VerdictWord {
         Word::Fail => VerdictWord::Fail,
         Word::Unknown => VerdictWord::Unknown,
         Word::ExpectsNothing => VerdictWord::ExpectsNothing,
-        Word::Known => VerdictWord::Known,
+        Word::ExpectedFailure => VerdictWord::ExpectedFailure,
         Word::NotApplicable => VerdictWord::NotApplicable,
         Word::NotHere => VerdictWord::NotHere,
         Word::Open => VerdictWord::NotRun,
@@ -161,13 +161,13 @@ fn run(chosen: &Chosen, column: &Column, cell: &Cell, transcript: Option<usize>)
     let why = match (&cell.absent, cell.word()) {
         (Some(Absent::NotApplicable(why) | Absent::NotHere(why)), _) => Some(why.clone()),
         (None, Word::Unknown) => cell.unknown.as_ref().map(|(why, _)| why.clone()),
-        (None, Word::Known) => cell.known.as_ref().map(|quirk| {
-            let newer = if quirk.newer {
-                " (this version is newer than known)"
+        (None, Word::ExpectedFailure) => cell.expected_failure.as_ref().map(|failure| {
+            let newer = if failure.newer {
+                " (this version is newer than listed)"
             } else {
                 ""
             };
-            format!("{}: {}{newer}", quirk.id, quirk.why)
+            format!("{}: {}{newer}", failure.id, failure.why)
         }),
         (None, Word::Without) => {
             let declined = cell

@@ -83,7 +83,7 @@ fn status(run: &RunReport) -> TestCaseStatus {
             status.set_type("expects_nothing");
             status
         }
-        VerdictWord::Known => skipped("known divergence"),
+        VerdictWord::ExpectedFailure => skipped("expected failure"),
         VerdictWord::NotApplicable => skipped("not applicable"),
         VerdictWord::NotHere => skipped("not here"),
         VerdictWord::NotRun => skipped("not run"),

@@ -40,7 +40,7 @@ impl Page {
                     "pass" | "tests" => ("pass", "✓"),
                     "FAIL" | "HOLE" => ("fail", "✗"),
                     "unknown" => ("unknown", "?"),
-                    "known" => ("known", "≈"),
+                    "expected" => ("expected", "≈"),
                     _ => ("na", "–"),
                 };
                 let why = cell
@@ -87,7 +87,7 @@ impl Page {
                     let (class, sign) = match judged.verdict.as_str() {
                         "yes" => ("pass", "✓"),
                         "no" => ("fail", "✗"),
-                        _ => ("known", "≈"),
+                        _ => ("expected", "≈"),
                     };
                     self.put(format_args!(
                         "<dd><span class=\"v {class}\"><span aria-hidden=\"true\">{sign}</span> {}</span> {} <small>{}</small></dd>\n",

@@ -1,4 +1,4 @@
-//! What an implementation is known to do differently: `known.yaml`, which lives with the implementation.
+//! What an implementation does differently: `expected-failures.yaml`, which lives with the implementation.
 //!
 //! ```yaml
 //! - id: terminated-get
@@ -11,7 +11,7 @@
 //! ```
 //!
 //! An entry is strict on the versions it lists: there the case *must* fail, and one that passes is an error of
-//! the list. An exit code that is not 0 fails as ever. On a version that it does not list, a failure is reported as "newer than known" and fails nothing.
+//! the list. An exit code that is not 0 fails as ever. On a version that it does not list, a failure is reported as "newer than listed" and fails nothing.
 
 use serde::Deserialize;
 
@@ -21,11 +21,11 @@ use crate::protocol::WorkerKind;
 
 /// The list of one implementation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Known(Vec<Entry>);
+pub struct ExpectedFailures(Vec<Entry>);
 
-/// A divergence that was met.
+/// An expected failure that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quirk {
+pub struct ExpectedFailure {
     /// Its id in the list.
     pub id: String,
     /// What is different, in one sentence.
@@ -34,7 +34,7 @@ pub struct Quirk {
     pub newer: bool,
 }
 
-/// One divergence.
+/// One expected failure.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
@@ -56,7 +56,7 @@ pub struct Entry {
     pub here: Option<String>,
 }
 
-impl Known {
+impl ExpectedFailures {
     /// Reads a list.
     ///
     /// # Errors
@@ -64,14 +64,14 @@ impl Known {
     ///
     /// # Examples
     /// ```
-    /// use spec_harness::judge::Known;
+    /// use spec_harness::judge::ExpectedFailures;
     ///
-    /// let known = Known::parse(
+    /// let list = ExpectedFailures::parse(
     ///     "- id: eager-imap\n  cases: [imap/reads-ahead]\n  kinds: [thread]\n  versions: ['1.4']\n  why: it reads all\n",
     /// );
-    /// assert!(known.is_ok_and(|known| known.entries().len() == 1));
+    /// assert!(list.is_ok_and(|list| list.entries().len() == 1));
     /// ```
-    pub fn parse(yaml: &str) -> Result<Known, String> {
+    pub fn parse(yaml: &str) -> Result<ExpectedFailures, String> {
         let entries: Vec<Entry> =
             serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?;
         for entry in &entries {
@@ -82,18 +82,18 @@ impl Known {
                 ));
             }
         }
-        Ok(Known(entries))
+        Ok(ExpectedFailures(entries))
     }
 
-    /// The verdict on a case with what is known of this version taken into account.
+    /// The verdict on a case with the list taken into account.
     pub fn applied(&self, verdict: Verdict, case: &str, kind: Kind, version: &str) -> Verdict {
         let entry = self.0.iter().find(|entry| {
-            entry.cases.iter().any(|known| known == case) && entry.kinds.contains(&kind.into())
+            entry.cases.iter().any(|name| name == case) && entry.kinds.contains(&kind.into())
         });
         let Some(entry) = entry else {
             return verdict;
         };
-        let listed = entry.versions.iter().any(|known| is_of(version, known));
+        let listed = entry.versions.iter().any(|line| is_of(version, line));
         match verdict {
             Verdict::Fail(reasons)
                 if reasons
@@ -102,8 +102,8 @@ impl Known {
             {
                 Verdict::Fail(reasons)
             }
-            // Where it is known to stall, a run without a clear picture is no news either.
-            Verdict::Fail(_) | Verdict::Unknown(_) => Verdict::Known(Quirk {
+            // Where it stalls, a run without a clear picture is no news either.
+            Verdict::Fail(_) | Verdict::Unknown(_) => Verdict::ExpectedFailure(ExpectedFailure {
                 id: entry.id.clone(),
                 why: entry.why.clone(),
                 newer: !listed,
@@ -145,30 +145,33 @@ mod tests {
     }
 
     #[track_caller]
-    fn known() -> Known {
-        Known::parse(LIST).expect("the list is in order")
+    fn list() -> ExpectedFailures {
+        ExpectedFailures::parse(LIST).expect("the list is in order")
     }
 
     #[test]
-    fn a_known_divergence_is_no_failure() {
-        let verdict = known().applied(failed(), "handles/get", Kind::Process, "3.11.7");
+    fn an_expected_failure_is_no_failure() {
+        let verdict = list().applied(failed(), "handles/get", Kind::Process, "3.11.7");
         assert!(matches!(
             verdict,
-            Verdict::Known(Quirk { newer: false, .. })
+            Verdict::ExpectedFailure(ExpectedFailure { newer: false, .. })
         ));
     }
 
     #[test]
-    fn a_version_that_is_not_listed_is_newer_than_known() {
-        let verdict = known().applied(failed(), "handles/get", Kind::Process, "3.110");
-        assert!(matches!(verdict, Verdict::Known(Quirk { newer: true, .. })));
-        let verdict = known().applied(Verdict::Pass, "handles/get", Kind::Process, "3.14");
+    fn a_version_that_is_not_listed_is_newer_than_listed() {
+        let verdict = list().applied(failed(), "handles/get", Kind::Process, "3.110");
+        assert!(matches!(
+            verdict,
+            Verdict::ExpectedFailure(ExpectedFailure { newer: true, .. })
+        ));
+        let verdict = list().applied(Verdict::Pass, "handles/get", Kind::Process, "3.14");
         assert_eq!(verdict, Verdict::Pass);
     }
 
     #[test]
     fn a_listed_version_that_no_longer_diverges_is_an_error() {
-        let verdict = known().applied(Verdict::Pass, "handles/get", Kind::Process, "3.11");
+        let verdict = list().applied(Verdict::Pass, "handles/get", Kind::Process, "3.11");
         assert_eq!(
             verdict,
             Verdict::Fail(vec![Reason::NoLongerDiverges("terminated-get".into())])
@@ -178,17 +181,17 @@ mod tests {
     #[test]
     fn other_cases_and_kinds_are_judged_as_ever() {
         assert_eq!(
-            known().applied(failed(), "handles/get", Kind::Thread, "3.11"),
+            list().applied(failed(), "handles/get", Kind::Thread, "3.11"),
             failed()
         );
         assert_eq!(
-            known().applied(failed(), "other", Kind::Process, "3.11"),
+            list().applied(failed(), "other", Kind::Process, "3.11"),
             failed()
         );
     }
 
     #[test]
     fn a_list_with_an_unknown_key_is_refused() {
-        assert!(Known::parse("- id: x\n  case: y\n").is_err());
+        assert!(ExpectedFailures::parse("- id: x\n  case: y\n").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! `list --known`: what an implementation is known to do otherwise, as a table for a page.
+//! `list --expected-failures`: what an implementation does otherwise, as a table for a page.
 
 use spec_harness::judge::Entry;
 use spec_harness::replay::Runner;
@@ -14,11 +14,9 @@ pub(super) fn list(target: &str, out: &mut Output) -> Result<ExitStatus, Refusal
     // Every column of an implementation has the same list.
     let entries = columns
         .first()
-        .map_or(&[][..], |column| column.known.entries());
+        .map_or(&[][..], |column| column.expected_failures.entries());
     if entries.is_empty() {
-        out.line(format_args!(
-            "nothing is known that {target} does otherwise"
-        ));
+        out.line(format_args!("{target} has no expected failures"));
         return Ok(ExitStatus::Success);
     }
     out.line(format_args!("| contract | {target} | here | shown by |"));
