@@ -24,11 +24,11 @@ mod random;
 mod report;
 mod rows;
 mod run;
+mod schedules;
 mod schema;
 mod select;
 mod sources;
 mod suite;
-mod ties;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -210,11 +210,12 @@ struct RunArgs {
     selection: Selection,
     #[command(flatten)]
     replaying: Replaying,
-    /// Orders of those who are ready in one instant: the rule's, or every one that leads to something else
-    #[arg(long, value_name = "ORDERS", value_enum, default_value_t = Ties::Rule)]
-    ties: Ties,
+    /// Schedules, each an order of those who are ready in one instant: the rule's, or every one that leads to
+    /// something else
+    #[arg(long, value_name = "SCHEDULES", value_enum, default_value_t = Schedules::Rule)]
+    schedules: Schedules,
     /// One order of those who are ready in one instant, as a failure tells it (3:1: at turn 3 the second goes first)
-    #[arg(long, value_name = "ORDER", conflicts_with = "ties")]
+    #[arg(long, value_name = "ORDER", conflicts_with = "schedules")]
     order: Option<Deviations>,
     /// Reports to write: html, junit or json, each with =FILE or with a name of its own (spec-report.html, .xml, .json)
     #[arg(long, value_name = "REPORTS", value_delimiter = ',')]
@@ -289,7 +290,7 @@ struct RandomArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Ties {
+enum Schedules {
     Rule,
     All,
 }
@@ -340,7 +341,7 @@ impl RunArgs {
         RunArgs {
             selection: Selection::all(),
             replaying,
-            ties: Ties::Rule,
+            schedules: Schedules::Rule,
             order: None,
             report: vec![],
             record: None,

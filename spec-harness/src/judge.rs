@@ -130,13 +130,13 @@ pub struct Judged {
 }
 
 /// What is expected on one kind of worker, and instead of it by other orders of same-instant events: the parts
-/// that `on:` and `ties:` name replace the case's own.
+/// that `on:` and `schedules:` name replace the case's own.
 pub fn expected(case: &Case, kind: Kind) -> (Expect, Vec<Expect>) {
     let expected = expect::merged(case, kind);
     let also = expected
-        .ties
+        .schedules
         .iter()
-        .flat_map(|ties| &ties.also)
+        .flat_map(|schedules| &schedules.also)
         .map(|also| {
             let mut expected = expected.clone();
             expect::replace(&mut expected, also);

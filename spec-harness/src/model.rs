@@ -19,9 +19,9 @@ mod command;
 mod pool;
 mod process;
 mod review;
+mod schedules;
 #[cfg(test)]
 mod tests;
-mod ties;
 mod work;
 mod workers;
 mod world;
@@ -36,7 +36,7 @@ use world::{Over, World};
 pub use review::review;
 #[cfg(feature = "random")]
 pub(crate) use review::shows_its_size;
-pub use ties::{MOST_ORDERS, Ordered, Orders, by_order, orders};
+pub use schedules::{MOST_ORDERS, Ordered, Orders, by_order, orders};
 
 /// What the model says of a case on one kind of worker.
 #[derive(Debug, Clone, PartialEq)]

@@ -44,7 +44,7 @@ pub fn update_steps(case: &Case, text: &str) -> (Case, String) {
 pub fn without_expectation(case: &Case) -> Case {
     Case {
         expect: Expect {
-            ties: case.expect.ties.clone(),
+            schedules: case.expect.schedules.clone(),
             ..Expect::default()
         },
         on: Vec::new(),

@@ -180,8 +180,8 @@ mistakes! {
     the_lines_of_an_instant_are_a_list
     the_pool_is_named_by_on
     the_size_of_a_pool_is_an_option
-    ties_inside_of_ties_are_refused
-    ties_that_are_none_are_refused
+    schedules_inside_of_schedules_are_refused
+    schedules_that_are_all_alike_are_refused
     two_fates_for_one_task_are_refused
     two_operations_in_one_item_are_refused
     two_steps_in_one_item_are_refused

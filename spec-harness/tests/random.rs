@@ -35,7 +35,7 @@ fn cpython_is_refused_as_the_model_is_the_contract_s() {
 /// to something else. `.ci/random` does so with all cases.
 #[test]
 fn in_other_orders_of_an_instant_our_pools_do_what_the_model_says() {
-    let run = ["run", "--ties", "all", "--on", "thread,process"];
+    let run = ["run", "--schedules", "all", "--on", "thread,process"];
     harness(&[&run[..], &["callback/", "found/", "inside/"]].concat())
         .ends_with(0)
         .says(" orders of same-instant events");

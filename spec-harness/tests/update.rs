@@ -179,7 +179,7 @@ fn accept_leaves_to_the_author_what_only_the_author_knows() {
     accept
         .says("accepted: b.yaml")
         .says("`claims` stay as they are")
-        .says("left to you: `order` and `ties`")
+        .says("left to you: `order` and `schedules`")
         .says("b.yaml:14:");
     let now = claimed.replace("7", "1");
     let now = format!("{TERMINATED}{now}on:\n  thread:\n    expect:\n      elapsed: 2\n");

@@ -16,7 +16,9 @@ pub use super::span::{Span, Spanned};
 #[cfg(feature = "suite")]
 pub use case::Case;
 #[cfg(feature = "suite")]
-pub use expect::{Claim, Edge, Expect, Fate, Line, Order, TaskSet, Ties, Truth, Which, Workers};
+pub use expect::{
+    Claim, Edge, Expect, Fate, Line, Order, Schedules, TaskSet, Truth, Which, Workers,
+};
 #[cfg(feature = "suite")]
 pub use step::{Action, MapCall, Step, TaskCall, Written};
 #[cfg(feature = "suite")]

@@ -56,7 +56,7 @@ fn one(
     let (updated, stepped) = update::update_steps(case, old);
     let bare = update::without_expectation(&updated);
     let mut problems = model::review(&bare);
-    // What `ties` says is held against what is expected: that is judged at the end.
+    // What `schedules` says is held against what is expected: that is judged at the end.
     problems.retain(|problem| !is_claimed(&updated, problem));
     if !problems.is_empty() {
         refuse("something else than its expectation is wrong", out);
@@ -115,7 +115,7 @@ fn one(
     }
     if !problems.is_empty() {
         out.line(format_args!(
-            "{}: `order` and `ties` say what the case is for, and do not hold any more: they are yours to change",
+            "{}: `order` and `schedules` say what the case is for, and do not hold any more: they are yours to change",
             paint(ODD, "left to you")
         ));
         return Ok(shown(chosen, problems, new, out));
@@ -185,11 +185,11 @@ fn brought_up(name: &str, text: &str) -> Result<String, (String, Vec<Diagnostic>
     Ok(update::read(&new))
 }
 
-/// Whether a problem is with what only the author can say: orders, and that there are ties.
+/// Whether a problem is with what only the author can say: orders, and that schedules differ.
 fn is_claimed(case: &Case, problem: &Diagnostic) -> bool {
     expects(case).any(|expect| {
         let orders = expect.order.iter().map(|order| order.text.span);
-        let mut spans = orders.chain(expect.ties.iter().map(|ties| ties.span));
+        let mut spans = orders.chain(expect.schedules.iter().map(|schedules| schedules.span));
         spans.any(|span| span == problem.span)
     })
 }

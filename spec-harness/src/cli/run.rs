@@ -17,9 +17,9 @@ use super::keep;
 use super::matrix::Matrix;
 use super::output::Output;
 use super::report;
+use super::schedules::Explored;
 use super::select::{self, Chosen};
-use super::ties::Explored;
-use super::{ExitStatus, Refusal, Replaying, RunArgs, Ties, check, doctor};
+use super::{ExitStatus, Refusal, Replaying, RunArgs, Schedules, check, doctor};
 
 pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<ExitStatus, Refusal> {
     let cases = match select::select(&args.selection)? {
@@ -31,10 +31,10 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Result<ExitStatus, Refusa
         keep::fits(&columns)?;
     }
     report::fits(&args.report)?;
-    let explored = match (&args.order, args.ties) {
+    let explored = match (&args.order, args.schedules) {
         (Some(order), _) => Explored::only(order, &cases, &columns)?,
-        (None, Ties::Rule) => Explored::default(),
-        (None, Ties::All) => {
+        (None, Schedules::Rule) => Explored::default(),
+        (None, Schedules::All) => {
             let explored = Explored::explore(&cases, &columns);
             explored.tell(&cases, out);
             explored

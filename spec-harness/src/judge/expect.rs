@@ -71,8 +71,8 @@ pub(crate) fn replace(expect: &mut Expect, by: &Expect) {
     if !by.order.is_empty() {
         expect.order.clone_from(&by.order);
     }
-    if by.ties.is_some() {
-        expect.ties.clone_from(&by.ties);
+    if by.schedules.is_some() {
+        expect.schedules.clone_from(&by.schedules);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reads a case with the model: what it expects must be what happens, whoever goes first in an instant, on any machine.
 
-use super::ties::{Orders, instants, orders};
+use super::schedules::{Orders, instants, orders};
 use super::{Choices, Prediction, by_the_rule, not_applicable, predict};
 use crate::case::Diagnostic;
 use crate::case::ast::{Action, Case, Expect, Kind, Op, OpKind, Span, Step};
@@ -18,9 +18,9 @@ pub fn review(case: &Case) -> Vec<Diagnostic> {
         .filter(|kind| not_applicable(case, *kind).is_none())
         .collect();
     let mut found: Vec<(Diagnostic, Vec<Kind>)> = Vec::new();
-    let mut ties = TiesSeen::default();
+    let mut schedules = SchedulesSeen::default();
     for kind in &kinds {
-        for problem in on_kind(case, *kind, &mut ties) {
+        for problem in on_kind(case, *kind, &mut schedules) {
             match found.iter_mut().find(|(known, _)| *known == problem) {
                 Some((_, on)) => on.push(*kind),
                 None => found.push((problem, vec![*kind])),
@@ -32,7 +32,7 @@ pub fn review(case: &Case) -> Vec<Diagnostic> {
         .map(|(problem, on)| said_of(problem, &on, &kinds))
         .collect();
     if problems.is_empty() {
-        problems.extend(ties.needless(case));
+        problems.extend(schedules.needless(case));
     }
     for problem in &mut problems {
         problem.file = format!("{}.yaml", case.name);
@@ -49,7 +49,7 @@ fn said_of(mut problem: Diagnostic, on: &[Kind], all: &[Kind]) -> Diagnostic {
     problem
 }
 
-fn on_kind(case: &Case, kind: Kind, ties: &mut TiesSeen) -> Vec<Diagnostic> {
+fn on_kind(case: &Case, kind: Kind, schedules: &mut SchedulesSeen) -> Vec<Diagnostic> {
     let Prediction::Ran(history) = predict(case, kind) else {
         return Vec::new();
     };
@@ -60,7 +60,7 @@ fn on_kind(case: &Case, kind: Kind, ties: &mut TiesSeen) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     problems.extend(depends_on_the_machine(case, kind, &history));
     problems.extend(depends_on_the_worker(case, kind));
-    problems.extend(depends_on_the_order(case, kind, ties));
+    problems.extend(depends_on_the_order(case, kind, schedules));
     problems
 }
 
@@ -235,17 +235,21 @@ fn default_pool(steps: &[Step]) -> Option<Span> {
 }
 
 /// What other orders of same-instant events give must be the same, unless the case says what else may be seen.
-fn depends_on_the_order(case: &Case, kind: Kind, ties: &mut TiesSeen) -> Option<Diagnostic> {
+fn depends_on_the_order(
+    case: &Case,
+    kind: Kind,
+    schedules: &mut SchedulesSeen,
+) -> Option<Diagnostic> {
     let (expected, also) = judge::expected(case, kind);
     let orders = orders(case, kind);
     let mut runs = orders.runs.iter().map(|run| &run.history);
     let rule = runs.next()?;
-    ties.note(case, kind, &orders, &expected, &also);
+    schedules.note(case, kind, &orders, &expected, &also);
     let usual = instants(rule);
     for other in runs {
         let holds =
             |expect: &Expect| contradictions(&expecting(case, expect), kind, other).is_empty();
-        let Some(said) = &expected.ties else {
+        let Some(said) = &expected.schedules else {
             if instants(other) != usual {
                 return Some(race(case, rule, other, &orders));
             }
@@ -297,7 +301,7 @@ fn race(case: &Case, rule: &History, other: &History, orders: &Orders) -> Diagno
     Diagnostic::new(place, "what is seen depends on who goes first in an instant")
         .label("here the results part")
         .help(format!(
-            "move one of the two in time, or say `ties: rule` under `expect:`; what differs by one of {} orders ({all}):\n{}",
+            "move one of the two in time, or say `schedules: rule` under `expect:`; what differs by one of {} orders ({all}):\n{}",
             orders.tried,
             table.trim_end()
         ))
@@ -347,16 +351,16 @@ fn differing(left: &[String], right: &[String]) -> (Vec<String>, Vec<String>) {
     (only(left, right), only(right, left))
 }
 
-/// What `ties:` says, against what was found on all kinds of workers.
+/// What `schedules:` says, against what was found on all kinds of workers.
 #[derive(Debug, Default)]
-struct TiesSeen {
+struct SchedulesSeen {
     depends: bool,
     open: bool,
     /// Which of the alternatives were seen.
     seen: Vec<bool>,
 }
 
-impl TiesSeen {
+impl SchedulesSeen {
     fn note(
         &mut self,
         case: &Case,
@@ -379,12 +383,12 @@ impl TiesSeen {
         }
     }
 
-    /// A `ties:` that says more than is so. Where not all orders were tried, nobody can know.
+    /// A `schedules:` that says more than is so. Where not all orders were tried, nobody can know.
     fn needless(&self, case: &Case) -> Option<Diagnostic> {
-        let said = case.expect.ties.as_ref().filter(|_| !self.open)?;
+        let said = case.expect.schedules.as_ref().filter(|_| !self.open)?;
         if !self.depends {
             let message =
-                "nothing depends on who goes first in an instant: `ties` says nothing here";
+                "nothing depends on who goes first in an instant: `schedules` says nothing here";
             return Some(Diagnostic::new(said.span, message).help("leave it out"));
         }
         let never = self.seen.iter().position(|seen| !seen)?;

@@ -23,7 +23,7 @@ pub(super) fn write(title: &str, predicted: &[Predicted]) -> String {
     let races = |one: &Predicted| orders(&one.case, one.kind).runs.len() > 1;
     let mut alike = predicted.iter().filter(|other| other.text == first.text);
     if alike.any(races) {
-        filled.replacen("\nexpect:\n", "\nexpect:\n  ties: rule\n", 1)
+        filled.replacen("\nexpect:\n", "\nexpect:\n  schedules: rule\n", 1)
     } else {
         filled
     }

@@ -80,7 +80,7 @@ type Parts = BTreeMap<Option<Kind>, Vec<(String, Yaml)>>;
 
 /// The text of a case with its expectation as its runs were, one on each kind of worker that it is for. A part that
 /// does not hold is written anew; the parts that hold stay, and what is not there is not added. Of orders, claims
-/// and ties nothing is changed: they are what the author says.
+/// and schedules nothing is changed: they are what the author says.
 ///
 /// Where kinds of workers differ, what a case expects on all is what holds on one of them (processes, if on none), and
 /// the other gets a part under `on:`.
@@ -284,10 +284,10 @@ pub fn program(text: &str) -> String {
     kept
 }
 
-/// Whether a case expects nothing at all, but perhaps that there are ties.
+/// Whether a case expects nothing at all, but perhaps that schedules differ.
 pub fn expects_nothing(case: &Case) -> bool {
     let expect = Expect {
-        ties: None,
+        schedules: None,
         ..case.expect.clone()
     };
     expect == Expect::default() && case.on.is_empty()

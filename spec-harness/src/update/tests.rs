@@ -250,7 +250,7 @@ fn every_built_in_case_is_as_accepted_and_can_be_filled() {
         let Some((program, _)) = text.split_once("\nexpect:") else {
             continue;
         };
-        if case.expect.ties.is_some() {
+        if case.expect.schedules.is_some() {
             continue;
         }
         let program = format!("{program}\n");
@@ -439,7 +439,7 @@ fn every_transcript_on_record_is_as_accept_writes_it() {
 }
 
 #[test]
-fn what_says_only_that_there_are_ties_is_filled_in_beside_it() {
+fn what_says_only_that_schedules_differ_is_filled_in_beside_it() {
     let program = "spec: 1\ntitle: t\ntasks:\n  func(i):\n    - sleep: 1\n    - print: \"{i}\"\nmain:\n  - pool: 2\n  - map_async: func\n    over: range(4)\n    chunksize: 2\n  - sleep: 1\n  - terminate\n  - join\n";
     let filled = |expect: &str| {
         let text = format!("{program}{expect}");
@@ -448,9 +448,9 @@ fn what_says_only_that_there_are_ties_is_filled_in_beside_it() {
         let new = prefilled(&case, &text, true).unwrap_or_else(|problems| panic!("{problems:?}"));
         new.strip_prefix(program).expect("it stays").to_owned()
     };
-    let new = filled("expect:\n  ties: rule # so\n");
-    let head = format!("expect: {REMARK}\n  ties: rule # so\n  elapsed: 1\n  tasks: ");
+    let new = filled("expect:\n  schedules: rule # so\n");
+    let head = format!("expect: {REMARK}\n  schedules: rule # so\n  elapsed: 1\n  tasks: ");
     assert!(new.starts_with(&head), "{new}");
-    let new = filled("expect: { ties: rule }\n");
+    let new = filled("expect: { schedules: rule }\n");
     assert!(new.starts_with(&head.replace(" # so", "")), "{new}");
 }

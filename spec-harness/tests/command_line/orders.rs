@@ -22,7 +22,7 @@ main:
   - close
   - join
 expect:
-  ties: rule
+  schedules: rule
 ";
 
 /// The harness on an adapter whose map fails with its first item's error.
@@ -69,7 +69,7 @@ fn a_failure_by_one_order_alone_is_shown_again_by_the_command_it_prints() {
     );
     let run = ["run", case.path(), "--on", &adapter];
     by_index(&run).ends_with(0).says("1 pass");
-    let said = by_index(&[&run[..], &["--ties", "all"]].concat()).ends_with(1);
+    let said = by_index(&[&run[..], &["--schedules", "all"]].concat()).ends_with(1);
     let said = said
         .says("orders of same-instant events played on the model; the result depends on them in 1 of 1")
         .says("raises ValueError: 1")
@@ -86,7 +86,7 @@ fn a_failure_by_one_order_alone_is_shown_again_by_the_command_it_prints() {
     // The report's command is the same.
     let report = File::new("two.json", "");
     let json = format!("json={}", report.path());
-    by_index(&[&run[..], &["--ties", "all", "--report", &json]].concat()).ends_with(1);
+    by_index(&[&run[..], &["--schedules", "all", "--report", &json]].concat()).ends_with(1);
     let text = fs::read_to_string(report.path()).expect("it was written");
     let data: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
     assert_eq!(data["cases"][0]["runs"][0]["again"], again);

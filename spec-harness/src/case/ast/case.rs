@@ -46,7 +46,7 @@ impl Case {
     pub fn expects_nothing(&self) -> bool {
         let silent = |expect: &Expect| {
             let judged = Expect {
-                ties: None,
+                schedules: None,
                 claims: vec![],
                 ..expect.clone()
             };

@@ -23,16 +23,16 @@ pub struct Expect {
     /// What the document claims, and whether it is so.
     pub claims: Vec<Claim>,
     /// That what is seen depends on who goes first in an instant.
-    pub ties: Option<Ties>,
+    pub schedules: Option<Schedules>,
 }
 
 /// That the results of a case depend on the order of events of one instant. What is expected is what the rule of
 /// that order gives.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ties {
+pub struct Schedules {
     /// Where it says so.
     pub span: Span,
-    /// What another order may give; each replaces the parts that it names. Without any (`ties: rule`), nothing
+    /// What another order may give; each replaces the parts that it names. Without any (`schedules: rule`), nothing
     /// is said of other orders.
     pub also: Vec<Expect>,
 }

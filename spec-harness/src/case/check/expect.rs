@@ -7,7 +7,11 @@ use crate::case::expr::Value;
 
 impl Check<'_> {
     pub(super) fn expect(&mut self, expect: &Expect) {
-        for also in expect.ties.iter().flat_map(|ties| &ties.also) {
+        for also in expect
+            .schedules
+            .iter()
+            .flat_map(|schedules| &schedules.also)
+        {
             self.expect(also);
         }
         for (set, _) in &expect.tasks {

@@ -118,10 +118,10 @@ pub(in crate::case) const EXPECT: &[Word] = &[
         "claims:\n  - says: join waits for every task\n    verdict: true",
     ),
     word(
-        "ties",
-        S::Ties,
+        "schedules",
+        S::Schedules,
         "that results depend on who goes first in an instant. `rule`: nothing is said of other orders; a list: what they may give instead",
-        "ties:\n  - output: [b, a]",
+        "schedules:\n  - output: [b, a]",
     ),
 ];
 

@@ -133,7 +133,7 @@ fn of(shape: Shape) -> Value {
             "pattern": r"^\s*(start|end)\s+\S.*<\s*(start|end)\s+\S",
         })),
         Shape::Claims => list(mapping(CLAIM, &["says", "verdict"])),
-        Shape::Ties => json!({ "anyOf": [
+        Shape::Schedules => json!({ "anyOf": [
             { "const": "rule" },
             { "type": "array", "minItems": 1, "items": refer(Shape::Expect) },
         ]}),

@@ -42,7 +42,7 @@ pub(in crate::case) enum Shape {
     /// A list of claims.
     Claims,
     /// `rule`, or a list of expectations.
-    Ties,
+    Schedules,
     /// A number of units of virtual time, as a plain number.
     Time,
     /// A whole number from 0.
@@ -99,7 +99,7 @@ impl Shape {
         Shape::Workers,
         Shape::Orders,
         Shape::Claims,
-        Shape::Ties,
+        Shape::Schedules,
         Shape::Time,
         Shape::Count,
         Shape::Bool,
@@ -140,7 +140,7 @@ impl Shape {
             Shape::Workers => "the keys of `workers`",
             Shape::Orders => "a list of orders",
             Shape::Claims => "a list of claims",
-            Shape::Ties => "`rule`, or a list of what other orders may give",
+            Shape::Schedules => "`rule`, or a list of what other orders may give",
             Shape::Time => "a number of units of time",
             Shape::Count => "a whole number",
             Shape::Bool => "`true` or `false`",

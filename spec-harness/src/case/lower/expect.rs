@@ -2,7 +2,7 @@
 
 use super::Lower;
 use crate::case::ast::{
-    Claim, Edge, Expect, Fate, Line, Order, Span, Spanned, TaskSet, Ties, Time, Truth, Which,
+    Claim, Edge, Expect, Fate, Line, Order, Schedules, Span, Spanned, TaskSet, Time, Truth, Which,
     Workers,
 };
 use crate::case::diagnostic::Diagnostic;
@@ -37,21 +37,23 @@ impl Lower {
             let items = self.list(node, "`claims`").unwrap_or_default();
             expect.claims = items.iter().filter_map(|item| self.claim(item)).collect();
         }
-        expect.ties = fields.take("ties").and_then(|node| self.ties(node));
+        expect.schedules = fields
+            .take("schedules")
+            .and_then(|node| self.schedules(node));
         self.finish(fields, EXPECT);
         expect
     }
 
     /// `rule`, or a list of what may be seen as well.
-    fn ties(&mut self, node: &Node) -> Option<Ties> {
+    fn schedules(&mut self, node: &Node) -> Option<Schedules> {
         let mut also = Vec::new();
         match &node.kind {
             Kind::Scalar(scalar) if scalar.text == "rule" => {}
             Kind::List(items) if !items.is_empty() => {
                 for item in items {
                     let expect = self.expect(item);
-                    if let Some(nested) = &expect.ties {
-                        let problem = "`ties` inside of `ties` says nothing";
+                    if let Some(nested) = &expect.schedules {
+                        let problem = "`schedules` inside of `schedules` says nothing";
                         self.report(Diagnostic::new(nested.span, problem));
                     }
                     also.push(expect);
@@ -60,13 +62,13 @@ impl Lower {
             _ => {
                 self.wrong(
                     node,
-                    "`ties`",
+                    "`schedules`",
                     "`rule`, or a list of what other orders may give",
                 );
                 return None;
             }
         }
-        Some(Ties {
+        Some(Schedules {
             span: node.span,
             also,
         })

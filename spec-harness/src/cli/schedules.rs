@@ -1,4 +1,4 @@
-//! `run --ties all`: which orders of same-instant events lead to something else, as the model finds them.
+//! `run --schedules all`: which orders of same-instant events lead to something else, as the model finds them.
 
 use spec_harness::case::ast::Kind;
 use spec_harness::interp::Deviations;
@@ -102,7 +102,7 @@ impl Explored {
             .iter()
             .filter(|(_, _, orders)| orders.runs.len() > 1);
         out.line(format_args!(
-            "ties: {tried} orders of same-instant events played on the model; the result depends on them in {} of {}",
+            "schedules: {tried} orders of same-instant events played on the model; the result depends on them in {} of {}",
             depend.count(),
             self.found.len()
         ));

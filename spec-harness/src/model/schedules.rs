@@ -1,6 +1,6 @@
 //! What depends on who goes first in an instant: a case is played by other orders, and what comes of it is compared.
 //!
-//! The rule of the order is one of many that a clock allows. An order is told by its deviations from the rule:
+//! The rule of the order is one of many that a clock allows, each of which is a schedule. An order is told by its deviations from the rule:
 //! at which turns somebody else goes first, and who. All orders with one deviation are tried before those with
 //! two, up to a bound. A turn that could be swapped with all that it overtakes makes no other order: a body that
 //! only prints or falls asleep meets nobody.
