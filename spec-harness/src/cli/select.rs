@@ -176,7 +176,7 @@ fn is_folder(filter: &str) -> bool {
     let is_name = spec_cases::CASES
         .iter()
         .any(|(name, _)| name.contains(filter));
-    Path::new(filter).is_dir() && (!is_name || filter.contains(['/', '.']))
+    Path::new(filter).is_dir() && (!is_name || filter.starts_with('.'))
 }
 
 /// The case files that a path means: the file, or all that lie in the folder and those below it, in the order of their names.

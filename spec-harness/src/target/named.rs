@@ -97,10 +97,10 @@ pub fn adapter(name: &str, runner: &Runner) -> Result<Vec<Column>, String> {
             "cpython:thread",
             "cpython:process",
         ];
-        let help = did_you_mean(name, ours).unwrap_or_else(|| {
-            "write thread, process, cpython or the path of an adapter".to_owned()
-        });
-        return Err(format!("there is no implementation `{name}`: {help}"));
+        let meant = did_you_mean(name, ours).map_or(String::new(), |meant| format!("{meant} "));
+        return Err(format!(
+            "there is no implementation `{name}`: {meant}write thread, process, cpython or the path of an adapter"
+        ));
     }
     // A path without a slash would be looked for among the system's programs.
     let program = std::path::absolute(file).map_err(|e| format!("{path}: {e}"))?;
