@@ -442,12 +442,25 @@ pub struct WorkerLost {
 
 /// A lost call, in the form in which its backend runs it again.
 #[doc(hidden)]
-#[derive(Clone, PartialEq, Eq)]
-pub struct LostCall(pub Arc<[u8]>);
+#[derive(Clone)]
+pub struct LostCall {
+    /// Makes what stands before the call in a file: of which program it is.
+    pub head: fn() -> io::Result<Vec<u8>>,
+    /// The call.
+    pub call: Arc<[u8]>,
+}
+
+impl PartialEq for LostCall {
+    fn eq(&self, other: &Self) -> bool {
+        self.call == other.call
+    }
+}
+
+impl Eq for LostCall {}
 
 impl fmt::Debug for LostCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LostCall({} bytes)", self.0.len())
+        write!(f, "LostCall({} bytes)", self.call.len())
     }
 }
 
@@ -464,12 +477,15 @@ impl WorkerLost {
     /// that takes no more than 64 MiB.
     pub fn save(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let nothing = || io::Error::new(io::ErrorKind::Unsupported, "the call was not kept");
-        let LostCall(bytes) = self.call.as_ref().ok_or_else(nothing)?;
+        let LostCall { head, call } = self.call.as_ref().ok_or_else(nothing)?;
+        let head = head()?;
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(path)?.write_all(bytes)
+        let mut file = options.open(path)?;
+        file.write_all(&head)?;
+        file.write_all(call)
     }
 
     /// A worker that died of `cause` while it ran `task`, a call.

@@ -97,6 +97,16 @@ fn what_is_no_call_is_not_run() -> Outcome {
     call.extend([0; 200]);
     fs::write(&path, call)?;
     refusal("another build")?;
+    // A true call in a file of another program: its hash is not that of this one.
+    fs::remove_file(&path)?;
+    each_way(1, |pool| {
+        loss(pool.apply(crash, "seven".to_owned())).save(&path)?;
+        let mut call = fs::read(&path)?;
+        call["pool-process call 1\n".len()] ^= 1;
+        fs::write(&path, call)?;
+        refusal("another build")?;
+        Ok(fs::remove_file(&path)?)
+    })?;
     let elsewhere = WorkerLost::new(1, pool_process::Cause::Exit(1), "a thread's");
     let refused = elsewhere.save(directory.path().join("none"));
     assert_eq!(

@@ -88,7 +88,10 @@ fn kept(job: &dyn RemoteJob, unit: &Unit) -> Option<LostCall> {
         return None;
     }
     task.extend_from_slice(last);
-    Some(LostCall(replay::write(context.as_deref(), &task).into()))
+    Some(LostCall {
+        head: replay::head,
+        call: replay::write(context.as_deref(), &task).into(),
+    })
 }
 
 /// A lost call of so many bytes, its context included, is kept with its error.
