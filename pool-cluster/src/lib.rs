@@ -46,6 +46,9 @@ mod bus;
 // What a node takes out of its environment.
 mod environment;
 
+// Tasks of clients, run here.
+mod run;
+
 // A program that was started as a node.
 mod node;
 

@@ -1,19 +1,28 @@
 //! For backends whose workers are on other machines: a unit as bytes, and the function that runs such bytes in a worker.
 //!
 //! Both sides must be the same program. The sender, where the pool is, [encodes](request) a unit. The receiver has a
-//! [`ProcessPool`](crate::ProcessPool) of its own, and has it run [`execute`] with what has arrived. The sender
-//! [completes](complete) the unit with the answer.
+//! [`ProcessPool`] of its own, and [submits](submit) to it what has arrived. The sender [completes](complete) the unit with the answer.
+//!
+//! # Safety
+//!
+//! A task names its code by offsets in the program. Whoever submits one promises that this program has made it; `execute` and
+//! `execute_with` are called for such tasks alone, as nobody else can name them.
+#![expect(
+    unsafe_code,
+    reason = "what arrives is trusted to be a task of this program"
+)]
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use pool_core::CodecError;
 use pool_core::backend::Unit;
+use pool_core::{AsyncResult, CodecError, Pool, PoolError, WithContext};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "hook")]
 pub use crate::hook::{Initialiser, initialise_behind};
+use crate::pool::ProcessPool;
 pub use crate::pool::remote_job::RemoteJob;
 use crate::pool::remote_job::{Retry, job_context_bytes};
 use crate::wire::token::TOKEN;
@@ -31,7 +40,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// The bytes for [`execute`], or, with the number that its context has among all contexts of the receiver, for [`execute_with`].
+    /// The bytes for [`submit`], or, with the number that its context has among all contexts of the receiver, for [`submit_with`].
     pub fn into_task(self, context: Option<u64>) -> Vec<u8> {
         let mut task = self.task;
         if let Some(number) = context
@@ -54,7 +63,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// What [`execute`] has given.
+    /// What the handle of [`submit`] has given.
     pub fn of(mut bytes: Vec<u8>) -> Answer {
         let end = bytes.split_off(bytes.len().saturating_sub(1 + size_of::<u64>()));
         let (kind, nanos) = end.split_first().unwrap_or((&0, &[]));
@@ -119,9 +128,39 @@ pub fn complete(
         .map_err(|undone| (undone.unit, undone.error))
 }
 
-/// Runs a task that has arrived from another machine, and gives the bytes of its [`Answer`]: what a receiver has its own pool run. What is
-/// no task of this program is an answer that says so.
-pub fn execute(task: Vec<u8>) -> Vec<u8> {
+/// Has a pool run a task that has arrived; the handle gives the bytes of its [`Answer`].
+///
+/// # Errors
+///
+/// The pool refuses the call.
+///
+/// # Safety
+///
+/// The bytes must be those of [`Request::into_task`] without a context, of a request that the same build of this program has made.
+pub unsafe fn submit(pool: &ProcessPool, task: Vec<u8>) -> Result<AsyncResult<Vec<u8>>, PoolError> {
+    pool.call(execute, task).submit()
+}
+
+/// As [`submit`], for a task whose function gets a context, which the view has.
+///
+/// # Errors
+///
+/// As for [`submit`].
+///
+/// # Safety
+///
+/// The bytes must be those of [`Request::into_task`] with a number that this context alone has, of a request that the same build of this
+/// program has made; and the context must be the one that [`context`] has given for it.
+pub unsafe fn submit_with(
+    view: &WithContext<'_, ProcessPool, [u8]>,
+    task: Vec<u8>,
+) -> Result<AsyncResult<Vec<u8>>, PoolError> {
+    view.call(execute_with, task).submit()
+}
+
+/// Runs a task in a worker, and gives the bytes of its answer. What is no task of this program is an answer that says so, where that can be
+/// seen.
+fn execute(task: Vec<u8>) -> Vec<u8> {
     let began = Instant::now();
     let mut reply = Reply::new(Vec::new(), 0, None, MAX_PAYLOAD);
     let kind = run_task(task.as_slice().into(), &mut reply);
@@ -132,7 +171,7 @@ pub fn execute(task: Vec<u8>) -> Vec<u8> {
 }
 
 /// As [`execute`], for a task whose function gets a context: these bytes.
-pub fn execute_with(context: &[u8], task: Vec<u8>) -> Vec<u8> {
+fn execute_with(context: &[u8], task: Vec<u8>) -> Vec<u8> {
     thread_local! {
         /// The contexts that this worker has, the one used last at the end.
         static KEPT: RefCell<VecDeque<u64>> = RefCell::default();

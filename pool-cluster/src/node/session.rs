@@ -2,14 +2,16 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pool_core::{CancelHandle, Never, Pool, TaskError, WithContext};
 use pool_process::ProcessPool;
-use pool_process::remote::{self, Request};
+use pool_process::remote::Request;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::link::Link;
+use crate::run;
 use crate::wire::{self, Event, Order, What};
 
 /// A client, as the node knows it.
@@ -84,9 +86,9 @@ impl Session {
                 number: name,
                 bytes,
             } => {
+                static CONTEXTS: AtomicU64 = AtomicU64::new(0);
                 let context = Context {
-                    // The number of the order, too, is unlike that of any other context of this client.
-                    number: self.link.session() << 24 | (number & 0xff_ffff),
+                    number: CONTEXTS.fetch_add(1, Ordering::Relaxed),
                     view: pool.with_arc(Arc::<[u8]>::from(bytes)),
                 };
                 self.contexts.insert(name, context);
@@ -134,12 +136,9 @@ impl Session {
             is_timed,
         } = task;
         let submitted = match request.context {
-            None => pool.call(remote::execute, request.into_task(None)).submit(),
+            None => run::submit(pool, request),
             Some(name) => match self.contexts.get(&name) {
-                Some(context) => {
-                    let task = request.into_task(Some(context.number));
-                    context.view.call(remote::execute_with, task).submit()
-                }
+                Some(context) => run::submit_with((context.number, &context.view), request),
                 None => {
                     self.refuse(number, "its context is not there");
                     return false;
