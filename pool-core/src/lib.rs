@@ -234,6 +234,7 @@ pub mod backend {
     pub use crate::recycling::{Recycling, Share};
     pub use crate::settled::{ItemResult, Settled};
     pub use crate::shared::{Assist, UnitStop};
+    pub use crate::spin::until as spin_until;
     pub use crate::stack_job::Borrowed;
     pub use crate::task::{
         ContextFnPtr, ContextPtr, FnAddress, FnCall, FnEach, Func, Once, Plain, PlainCall,

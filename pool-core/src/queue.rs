@@ -205,9 +205,14 @@ impl<J: ?Sized + AsJob> Queue<J> {
         self.sleepers.load(Ordering::Relaxed) > 0
     }
 
+    /// How many units were admitted that no worker has taken: without the lock, a hint.
+    pub fn waiting(&self) -> usize {
+        self.at_tail.load(Ordering::Relaxed) + self.at_head.load(Ordering::Relaxed)
+    }
+
     /// Whether units were admitted that no worker has taken: without the lock, a hint.
     fn has_waiting(&self) -> bool {
-        self.at_tail.load(Ordering::Relaxed) > 0 || self.at_head.load(Ordering::Relaxed) > 0
+        self.waiting() > 0
     }
 
     /// Workers may leave.

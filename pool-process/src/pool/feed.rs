@@ -16,8 +16,9 @@
 //!
 //! One, until tasks have proved short, then at most [`Pace::most`]; and one again after the first that was not. Behind a task that runs,
 //! others wait in the ring, not started. They are taken back into the queue, which gives them out in the order of their submission, as
-//! soon as a worker has none, so that nothing waits behind a long task while a worker is idle; and as soon as a task was not short, so
-//! that from then on whichever worker is free takes the oldest.
+//! soon as a worker is awake and has none, so that nothing waits behind a long task while a worker is idle; and as soon as a task was not
+//! short, so that from then on whichever worker is free takes the oldest. While tasks are not short, and all workers are busy, the oldest
+//! unit of the queue waits behind the task that has run for longest, and no other one.
 
 // A worker's ring.
 mod lane;
@@ -37,13 +38,14 @@ mod observing;
 // What the dispatcher asks for.
 mod service;
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, ThreadId};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use pool_core::backend::{Assist, Claim, Observed, Pace, Queue, ServiceGuard};
+use pool_core::backend::{Assist, Claim, Observed, Pace, Queue, ServiceGuard, spin_until};
 use pool_core::{Cause, TaskError};
 
 use crate::ring::parent::CAPACITY;
@@ -73,7 +75,6 @@ pub(crate) struct Feed {
     watch: Arc<Watch>,
     /// Expires where units wait behind others.
     behind: Watch,
-    pace: Pace,
     /// How long whoever waits looks again before it sleeps.
     spin: Duration,
     max_payload: u64,
@@ -124,7 +125,6 @@ impl Feed {
             watch: watch.clone(),
             behind,
             bells,
-            pace,
             spin: pace.spin.unwrap_or_default(),
             max_payload,
             recycles,
@@ -138,7 +138,10 @@ impl Feed {
             books: Mutex::new(Books {
                 lanes: (0..queue.size()).map(|_| None).collect(),
                 runs: vec![Run::default(); queue.size()],
+                pace,
                 depth: pace.first_depth(),
+                is_small: true,
+                mean: 0,
                 hot: None,
                 in_hand: None,
                 is_deep: false,
@@ -197,17 +200,15 @@ impl Feed {
         if !has_room_for_small_values() && !self.is_dispatcher() {
             return self.inbox.wake();
         }
+        let mut has_moved = false;
         for _ in 0..ROUNDS {
-            if !self.again.load(Ordering::SeqCst) {
+            if !has_moved && !self.again.load(Ordering::SeqCst) {
                 return;
             }
             // Whoever has the turn looks at the mark when it has given the turn back.
-            match self.try_pump() {
-                None => return,
-                Some(false) => {}
-                // More may come of it.
-                Some(true) => self.again.store(true, Ordering::SeqCst),
-            }
+            let Some(moved) = self.try_pump() else { return };
+            // More may come of it. Where nobody is there any more, a worker wakes the dispatcher.
+            has_moved = moved;
         }
         if self.again.load(Ordering::SeqCst) {
             self.inbox.wake();
@@ -256,7 +257,7 @@ impl Feed {
                     bytes: *bytes,
                 } = std::mem::take(&mut books.late);
             }
-            books.read(self.pace, ended, bytes, started);
+            books.read(ended, bytes, started);
         }
         let has_started = !started.is_empty();
         if self.observed.is_there() && (has_started || !ended.is_empty()) {
@@ -326,7 +327,7 @@ impl Feed {
         self.is_full.store(false, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         books.is_deep &= !self.is_dispatcher();
-        books.rebalance(&self.queue, self.pace);
+        books.rebalance(&self.queue);
         let mut moved = false;
         if books.held.is_some()
             && books.choose(true).is_some()
@@ -384,7 +385,7 @@ impl Feed {
             }
         }
         drop(service);
-        if books.are_full() {
+        if books.are_full(self.queue.waiting()) {
             self.is_full.store(true, Ordering::SeqCst);
         }
         let wakes = books.has_chores || books.is_deep || (moved && books.is_ending);
@@ -397,10 +398,11 @@ impl Feed {
 
     /// The queue's first unit, where there is room for it: from now on it is in the pumper's hand.
     fn take(&self, books: &mut Books) -> Option<Claim<dyn RemoteJob>> {
-        if books.terminated || books.held.is_some() || !self.queue.has_units() {
+        let waiting = self.queue.waiting();
+        if books.terminated || books.held.is_some() || waiting == 0 {
             return None;
         }
-        if books.is_deep || !books.has_room() {
+        if books.is_deep || !books.has_room(waiting) {
             return None;
         }
         let claim = self.queue.take_next()?;
@@ -418,6 +420,8 @@ impl Feed {
         placed: Option<Placed>,
     ) -> MutexGuard<'a, Books> {
         let is_large = frame.len() - HEAD > CAPACITY;
+        let was_small = std::mem::replace(&mut books.is_small, !is_large && placed.is_none());
+        let depth = books.depth;
         let chosen = match &placed {
             Some(placed) => books.still_idle(placed.lane),
             None => books.choose(is_large),
@@ -454,13 +458,16 @@ impl Feed {
                     request,
                     awaits_start,
                 };
-                *has_chores |= lane.put(unit, frame, placed.map(|placed| placed.tail));
+                let is_ahead = depth == 1 && !lane.units.is_empty();
+                let tail = placed.map(|placed| placed.tail);
+                *has_chores |= lane.put(unit, frame, tail, is_ahead);
                 self.watch.arm();
-                if lane.waits() && !self.pace.forced {
+                if lane.waits() && !is_ahead {
                     self.behind.arm();
                 }
             }
-            None if is_large => {
+            // It came for a place behind a task, where nothing large waits.
+            None if is_large && !(was_small && depth == 1) => {
                 let frame = std::mem::take(frame);
                 *held = Some(Parcel {
                     claim,
@@ -544,54 +551,28 @@ impl Feed {
                 lane.ring.tell_sleeping(false);
             }
         }
-        let began = Instant::now();
-        let mut moved = false;
-        loop {
-            for _ in 0..32 {
-                match self.try_pump() {
-                    Some(more) => moved |= more,
-                    // Somebody else pumps.
-                    None => return moved,
-                }
-                std::hint::spin_loop();
+        let moved = Cell::new(false);
+        let others_pump = || match self.try_pump() {
+            Some(more) => {
+                moved.set(moved.get() || more);
+                false
             }
-            if began.elapsed() >= self.spin {
-                return moved;
-            }
-        }
+            None => true,
+        };
+        spin_until(others_pump, self.spin, false);
+        moved.get()
     }
 }
 
 impl Feed {
     fn pump_until(&self, done: &dyn Fn() -> bool) {
-        let spin = self.spin;
-        if spin.is_zero() {
-            for _ in 0..YIELDS {
-                if done() {
-                    return;
-                }
-                thread::yield_now();
-                self.nudge();
-            }
-            return;
-        }
-        let mut since = Instant::now();
-        loop {
-            for _ in 0..32 {
-                if done() {
-                    return;
-                }
-                if self.try_pump() == Some(true) {
-                    since = Instant::now();
-                    if done() {
-                        return;
-                    }
-                }
-                std::hint::spin_loop();
-            }
-            if since.elapsed() >= spin {
-                return;
-            }
+        let moved = Cell::new(true);
+        let looks = || {
+            moved.set(!done() && self.try_pump() == Some(true));
+            moved.get() || done()
+        };
+        while moved.get() {
+            spin_until(looks, self.spin, false);
         }
     }
 }
@@ -648,13 +629,10 @@ const ROUNDS: u32 = 4;
 /// While no lane has room, one submission of so many pumps.
 const EVERY: u32 = 16;
 
-/// How often who waits leaves the CPU to others where it does not spin.
-const YIELDS: u32 = 4;
-
 impl fmt::Debug for Feed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Feed")
-            .field("pace", &self.pace)
+            .field("spin", &self.spin)
             .finish_non_exhaustive()
     }
 }

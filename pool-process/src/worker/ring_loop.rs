@@ -5,13 +5,13 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::unistd::write;
+use pool_core::backend::spin_until;
 
 use crate::arena::Arena;
 use crate::ring::worker::{CAPACITY, Head, RingAndBell, WorkerRing};
@@ -24,10 +24,11 @@ use super::{contexts, spare};
 
 /// How long a worker that has answered, and has nothing else to do, waits for the pool to read that, before it wakes it: who waits for
 /// the answer mostly looks for it already.
-const PATIENCE: Duration = Duration::from_micros(3);
+const PATIENCE: Duration = Duration::from_micros(10);
 
-/// For how long it looks without leaving the CPU to anybody.
-const ALONE: Duration = Duration::from_micros(4);
+/// How long an answer waits for the pool to read it while the worker runs other tasks, before the worker wakes the pool: tasks are short
+/// where several lie in the ring, and mostly somebody reads who submits, or who waits.
+const UNREAD: Duration = Duration::from_micros(20);
 
 /// After a task that took longer a worker looks whether it still has its descriptors: to close them takes longer.
 const BRIEF: Duration = Duration::from_micros(1);
@@ -54,7 +55,7 @@ pub(super) fn work(
         frames: 0,
         taken: None,
         since: None,
-        unread: false,
+        unread: None,
         was_woken: true,
     };
     loop {
@@ -91,8 +92,8 @@ struct RingWorker<'a> {
     taken: Option<Head>,
     /// When the task before ended, where nothing was waited for since.
     since: Option<Instant>,
-    /// It has given an answer, and has not seen to it that somebody reads it.
-    unread: bool,
+    /// Since when there is an answer of which the worker has not seen to it that somebody reads it.
+    unread: Option<Instant>,
     /// It has slept since its last answer.
     was_woken: bool,
 }
@@ -133,12 +134,14 @@ impl RingWorker<'_> {
 
     /// Runs the task that was taken, and answers.
     fn run(&mut self, head: Head, argument: &[u8]) {
-        // Who sleeps beside the last answer must not wait for this one.
-        if self.unread && !self.ring.is_read() {
+        let began = self.since.unwrap_or_else(Instant::now);
+        // Who sleeps beside an answer must not wait for many others.
+        if self.unread.is_some() && self.ring.is_read() {
+            self.unread = None;
+        }
+        if self.unread.is_some_and(|since| began - since > UNREAD) {
             self.wake_parent();
         }
-        self.unread = false;
-        let began = self.since.unwrap_or_else(Instant::now);
         // Where the argument has no tail, nobody needs the arena yet.
         let arena = head.tail.and_then(|_| self.ring.arena().cloned());
         let argument = Payload {
@@ -159,7 +162,7 @@ impl RingWorker<'_> {
         if reply.len() - HEAD <= CAPACITY {
             let nanos = u32::try_from((now - began).as_nanos()).unwrap_or(u32::MAX);
             self.ring.answer(kind, nanos, &reply[HEAD..], tail);
-            self.unread = true;
+            self.unread.get_or_insert(now);
         } else {
             // The frame says it all: the slot stays as it is.
             wire::seal(&mut reply, kind, head.request);
@@ -180,7 +183,7 @@ impl RingWorker<'_> {
 
     /// Wakes the pool, if it sleeps beside an answer.
     fn wake_parent(&mut self) {
-        if std::mem::take(&mut self.unread) && self.ring.must_wake() {
+        if self.unread.take().is_some() && self.ring.must_wake() {
             // That is no time of the next task's.
             self.since = None;
             self.ring_bell();
@@ -199,12 +202,12 @@ impl RingWorker<'_> {
     /// There is no task: looks for one for a while. True when there is still none, and all know that this worker sleeps.
     fn must_sleep(&mut self) -> bool {
         let spins = !self.spin.is_zero();
-        if self.unread {
+        if self.unread.is_some() {
             let is_awaited = !std::mem::take(&mut self.was_woken);
             if spins && is_awaited && self.comes(PATIENCE, |ring| ring.is_read()) {
                 return false;
             }
-            self.unread &= !self.ring.is_read();
+            self.unread.take_if(|_| self.ring.is_read());
             self.wake_parent();
         }
         if spins && self.ring.is_hot() && self.comes(self.spin, |ring| !ring.is_hot()) {
@@ -216,23 +219,8 @@ impl RingWorker<'_> {
 
     /// Looks for a task for so long, unless it need not; true when there is one.
     fn comes(&self, time: Duration, need_not: impl Fn(&WorkerRing) -> bool) -> bool {
-        let began = Instant::now();
-        loop {
-            for _ in 0..32 {
-                if self.ring.next().is_some() {
-                    return true;
-                }
-                std::hint::spin_loop();
-            }
-            let spent = began.elapsed();
-            if need_not(&self.ring) || spent >= time {
-                return false;
-            }
-            if spent >= ALONE {
-                // Who is awaited may need the CPU.
-                thread::yield_now();
-            }
-        }
+        let is_there = || self.ring.next().is_some();
+        spin_until(|| is_there() || need_not(&self.ring), time, false) && is_there()
     }
 
     /// Handles the next frame, or waits for more bytes; true when the worker is to leave.

@@ -97,8 +97,13 @@ pub(super) struct Books {
     pub(super) lanes: Vec<Option<Lane>>,
     /// What the workers of each slot have run, by their rings or by their sockets.
     pub(super) runs: Vec<Run>,
+    pub(super) pace: Pace,
     /// How many units each lane may have.
     pub(super) depth: usize,
+    /// The unit that was placed last fits into a slot.
+    pub(super) is_small: bool,
+    /// How long tasks took lately, in the mean, in nanoseconds: at most [`Pace::SHORT`].
+    pub(super) mean: u32,
     /// The lane whose worker may look for a while before it sleeps.
     pub(super) hot: Option<usize>,
     /// The job of the unit that the pumper has in its hand, to be encoded.
@@ -155,28 +160,72 @@ impl Books {
         }
     }
 
-    /// Whether there is a lane for a unit that fits into a slot.
-    pub(super) fn has_room(&self) -> bool {
-        let mut lanes = self.lanes.iter().flatten();
-        lanes.any(|lane| lane.has_room(self.depth))
+    /// Whether there is a lane for a unit that fits into a slot, where so many wait in the queue. A worker that sleeps while another one
+    /// runs short tasks is woken for as many as are worth it.
+    pub(super) fn has_room(&self, waiting: usize) -> bool {
+        let soon = self.soon();
+        let (mut sleeps, mut runs) = (false, false);
+        for lane in self.lanes.iter().flatten() {
+            runs |= !lane.units.is_empty();
+            if lane.has_room(self.depth) {
+                if !lane.is_late(soon) {
+                    return true;
+                }
+                sleeps = true;
+            }
+        }
+        (sleeps && (!runs || waiting >= soon.min(self.depth))) || self.ahead().is_some()
     }
 
-    /// The lane that gets the next unit: one whose worker is idle and awake, or idle, or that has the fewest.
-    pub(super) fn choose(&self, is_large: bool) -> Option<usize> {
-        let mut best = None;
+    /// Where tasks are not short, and all workers are busy, the oldest unit of the queue waits behind the task that runs for longest: its
+    /// worker is the first to be free, mostly, and goes on without waiting for the pool. It is the only one that waits so, and is taken back
+    /// as soon as another worker is free: so units start in the order of their submission.
+    pub(super) fn ahead(&self) -> Option<usize> {
+        let Pace { most, forced, .. } = self.pace;
+        if self.depth > 1 || most == 1 || forced || !self.is_small || self.any_waits() {
+            return None;
+        }
+        let mut longest = None;
         for (index, lane) in self.lanes.iter().enumerate() {
             let Some(lane) = lane else { continue };
-            let most = if is_large { 1 } else { self.depth };
+            if lane.has_room(1) {
+                return None;
+            }
+            if lane.has_room(2) && longest.is_none_or(|(since, _)| lane.since < since) {
+                longest = Some((lane.since, index));
+            }
+        }
+        longest.map(|(_, index)| index)
+    }
+
+    /// The lane that gets the next unit: of an idle worker that is awake; where tasks are short, of the one that comes to it before a
+    /// sleeper would be awake; of an idle worker; of the one that has the fewest units.
+    pub(super) fn choose(&self, is_large: bool) -> Option<usize> {
+        let mut best = None;
+        let most = if is_large { 1 } else { self.depth };
+        let soon = self.soon();
+        for (index, lane) in self.lanes.iter().enumerate() {
+            let Some(lane) = lane else { continue };
             if !lane.has_room(most) {
                 continue;
             }
-            let count = lane.units.len();
-            let rank = (count, count == 0 && lane.ring.is_asleep());
+            let rank = (lane.is_late(soon), lane.units.len());
             if best.is_none_or(|(least, _)| rank < least) {
                 best = Some((rank, index));
             }
         }
-        best.map(|(_, index)| index)
+        let best = best.map(|(_, index)| index);
+        best.or_else(|| self.ahead().filter(|_| !is_large))
+    }
+
+    /// A worker with fewer units than this comes to the next one before a sleeper would be awake.
+    fn soon(&self) -> usize {
+        let sleeper = Pace::SLOW.as_nanos() as usize;
+        match self.depth {
+            1 => 1,
+            _ if self.pace.forced => 1,
+            _ => sleeper / self.mean.max(1) as usize,
+        }
     }
 
     /// The lane's place, if its worker is idle.
@@ -185,17 +234,14 @@ impl Books {
         lane.has_room(1).then_some(id.slot)
     }
 
-    /// Whether every lane has as many units as it may, and more than one, so that answers are to come.
-    pub(super) fn are_full(&self) -> bool {
-        let mut lanes = self.lanes.iter().flatten();
-        let is_full = |lane: &Lane| lane.units.len() > 1 && lane.units.len() >= self.depth;
-        self.held.is_none() && self.lanes.iter().any(Option::is_some) && lanes.all(is_full)
+    /// Whether no lane gets another unit while so many wait in the queue, and one has more than one, so that answers are to come.
+    pub(super) fn are_full(&self, waiting: usize) -> bool {
+        self.held.is_none() && self.any_waits() && !self.has_room(waiting)
     }
 
     /// Reads answers out of all rings, and which units have started whose start is awaited.
     pub(super) fn read(
         &mut self,
-        pace: Pace,
         ended: &mut Vec<Ended>,
         bytes: &mut Vec<u8>,
         started: &mut Vec<Started>,
@@ -204,7 +250,9 @@ impl Books {
         let Books {
             lanes,
             runs,
+            pace,
             depth,
+            mean,
             finishing,
             has_chores,
             ..
@@ -224,6 +272,8 @@ impl Books {
                             nanos => Duration::from_nanos(nanos.into()),
                         };
                         *depth = pace.next_depth(*depth, took < Pace::SHORT);
+                        let nanos = answer.nanos.min(Pace::SHORT.as_nanos() as u32);
+                        *mean = (*mean * 7 + nanos) / 8;
                         runs[slot].count(took);
                         let Some(Assignment {
                             claim,
@@ -346,18 +396,33 @@ impl Books {
     }
 
     /// What has not started behind others' tasks goes back to the queue, which gives it out in the order of its submission: all of it
-    /// where a task was not short behind which others wait, or where a worker has nothing to do and the queue has nothing for it; and
-    /// where it has something, what waits behind a task that is long.
-    pub(super) fn rebalance(&mut self, queue: &Queue<dyn RemoteJob>, pace: Pace) {
-        if self.terminated || pace.most == 1 || !self.any_waits() {
+    /// where a task was not short behind which others wait, or where a worker has nothing to do and is awake, and the queue has nothing for
+    /// it; and where it sleeps, or the queue has something, what waits behind a task that is long.
+    pub(super) fn rebalance(&mut self, queue: &Queue<dyn RemoteJob>) {
+        if self.terminated || self.pace.most == 1 || !self.any_waits() {
             return;
         }
         let mut lanes = self.lanes.iter().flatten();
-        let is_over = lanes.any(|lane| lane.units.len() > self.depth);
-        if is_over || (self.choose_idle().is_some() && (pace.forced || !queue.has_units())) {
+        let is_over = match self.depth {
+            1 => {
+                lanes
+                    .map(|lane| lane.units.len().saturating_sub(1))
+                    .sum::<usize>()
+                    > 1
+            }
+            depth => lanes.any(|lane| lane.units.len() > depth),
+        };
+        let idle = self
+            .choose_idle()
+            .and_then(|idle| self.lanes[idle].as_ref());
+        let takes_back = idle.is_some_and(|idle| {
+            let is_awake = !idle.ring.is_asleep();
+            self.depth == 1 || self.pace.forced || (is_awake && !queue.has_units())
+        });
+        if is_over || takes_back {
             self.take_back(queue);
-        } else if self.choose_idle().is_some() {
-            self.take_back_from_slow(queue, pace, Pace::SLOW);
+        } else if idle.is_some() {
+            self.take_back_from_slow(queue, Pace::SLOW);
         }
     }
 
@@ -366,17 +431,18 @@ impl Books {
         self.lanes.iter().flatten().any(Lane::waits)
     }
 
+    /// Whether a unit waits behind a task that is taken for a short one.
+    pub(super) fn any_waits_for_short(&self) -> bool {
+        self.depth > 1 && self.any_waits()
+    }
+
     /// Where a task has run for so long behind which others wait, all that waits goes back to the queue, and no lane has more than one
     /// unit before tasks have proved short again.
-    pub(super) fn take_back_from_slow(
-        &mut self,
-        queue: &Queue<dyn RemoteJob>,
-        pace: Pace,
-        time: Duration,
-    ) {
+    pub(super) fn take_back_from_slow(&mut self, queue: &Queue<dyn RemoteJob>, time: Duration) {
         let is_slow = |lane: &Lane| lane.waits() && lane.since.elapsed() >= time;
-        if !self.terminated && self.lanes.iter().flatten().any(is_slow) {
-            self.depth = pace.first_depth();
+        let takes_back = self.any_waits_for_short() && !self.pace.forced && !self.terminated;
+        if takes_back && self.lanes.iter().flatten().any(is_slow) {
+            self.depth = self.pace.first_depth();
             self.take_back(queue);
         }
     }

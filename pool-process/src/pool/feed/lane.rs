@@ -113,29 +113,41 @@ impl Lane {
         self.units.len() < most && self.tasks < self.most_tasks && may_have
     }
 
+    /// Whether its worker comes to another unit later than one that sleeps and is woken for it, where a worker with fewer than `soon` units
+    /// is sooner.
+    pub(super) fn is_late(&self, soon: usize) -> bool {
+        match self.units.len() {
+            0 => self.ring.is_asleep(),
+            count => count >= soon,
+        }
+    }
+
     /// Whether a unit waits behind another.
     pub(super) fn waits(&self) -> bool {
         self.units.len() > 1
     }
 
-    /// Puts a unit into the ring, the rest of which may lie in the arena; whether the dispatcher has something to send.
+    /// Puts a unit into the ring, the rest of which may lie in the arena; whether the dispatcher has something to send. Where it `is_ahead`,
+    /// behind a task that is not short, the worker wakes the pool when it goes on with it.
     pub(super) fn put(
         &mut self,
         unit: Assignment,
         frame: &mut Vec<u8>,
         tail: Option<Span>,
+        is_ahead: bool,
     ) -> bool {
+        let tells_start = unit.awaits_start || is_ahead;
         if frame.len() - HEAD > CAPACITY {
             let mut frame = std::mem::take(frame);
             wire::seal(&mut frame, Kind::Task, unit.request);
             self.frames += 1;
             self.outgoing.push(frame.into());
             self.ring
-                .put(unit.request, self.frames, &[], None, unit.awaits_start);
+                .put(unit.request, self.frames, &[], None, tells_start);
         } else {
             let payload = &frame[HEAD..];
             self.ring
-                .put(unit.request, self.frames, payload, tail, unit.awaits_start);
+                .put(unit.request, self.frames, payload, tail, tells_start);
         }
         if self.units.is_empty() {
             self.since = Instant::now();

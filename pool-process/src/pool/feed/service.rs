@@ -32,9 +32,9 @@ pub(crate) enum Chore {
 pub(crate) struct Remains {
     /// Units that had started.
     pub(crate) started: Vec<Claim<dyn RemoteJob>>,
-    /// The unit that was next.
+    /// The unit that was next, where none had started.
     pub(crate) next: Option<Claim<dyn RemoteJob>>,
-    /// What was behind it.
+    /// What was behind these.
     pub(crate) behind: Vec<Claim<dyn RemoteJob>>,
 }
 
@@ -108,7 +108,7 @@ impl Feed {
         let mut claims = lane.units.drain(..).map(|unit| unit.claim);
         Remains {
             started: claims.by_ref().take(started).collect(),
-            next: claims.next(),
+            next: if started == 0 { claims.next() } else { None },
             behind: claims.collect(),
         }
     }
@@ -154,7 +154,7 @@ impl Feed {
             return Ok(false);
         };
         books.runs[lane.slot].count(took);
-        books.depth = self.pace.first_depth();
+        books.depth = books.pace.first_depth();
         books.finishing.push(claim.job.clone());
         books.cool_down(lane.slot);
         drop(books);
@@ -252,8 +252,8 @@ impl Feed {
         let mut buffers = self.turn();
         while self.collect(&mut buffers) {}
         let mut books = self.lock();
-        books.take_back_from_slow(&self.queue, self.pace, BEHIND);
-        if books.any_waits() {
+        books.take_back_from_slow(&self.queue, BEHIND);
+        if books.any_waits_for_short() {
             self.behind.arm();
         }
     }
