@@ -1,13 +1,16 @@
 //! What a pool of processes tells of its work while it goes on: how far maps have come, what its workers do.
 
 mod common;
+#[path = "../../pool-core/tests/programs/notes.rs"]
+mod notes;
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use common::{BOUND, Gate, Outcome, each_way, no_time, wait_at};
-use pool_process::{Observer, Pool, ProcessPool, TaskEnd, TaskInfo, Worker, WorkerEnd};
+use common::{Gate, Outcome, each_way, no_time, wait_at};
+use notes::Notes;
+use pool_process::{Pool, ProcessPool};
 
 #[test]
 fn a_map_tells_how_many_items_are_done() -> Outcome {
@@ -25,52 +28,6 @@ fn a_map_tells_how_many_items_are_done() -> Outcome {
         assert_eq!(map.progress().done, 3);
         Ok(())
     })
-}
-
-/// Writes down what it is told, without times.
-#[derive(Default)]
-struct Notes(Mutex<Vec<String>>, Condvar);
-
-impl Notes {
-    fn note(&self, note: String) {
-        self.0.lock().expect("whole").push(note);
-        self.1.notify_all();
-    }
-
-    fn wait_for(&self, note: &str) {
-        let notes = self.0.lock().expect("whole");
-        let is_missing = |notes: &mut Vec<String>| !notes.iter().any(|other| other == note);
-        let waited = self.1.wait_timeout_while(notes, BOUND, is_missing);
-        assert!(!waited.expect("whole").1.timed_out(), "no {note}");
-    }
-
-    fn taken(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().expect("whole"))
-    }
-}
-
-impl Observer for Notes {
-    fn worker_started(&self, worker: &Worker) {
-        assert_ne!(worker.pid, std::process::id());
-        self.note(format!("{} started", worker.name));
-    }
-
-    fn worker_ended(&self, worker: &Worker, end: WorkerEnd) {
-        self.note(format!("{} ended: {end:?}", worker.name));
-    }
-
-    fn task_started(&self, worker: &Worker, task: &TaskInfo) {
-        let items = task.items.clone().unwrap_or_default();
-        self.note(format!("{} {} {items:?}", worker.index, task.number));
-    }
-
-    fn task_ended(&self, worker: &Worker, task: &TaskInfo, end: TaskEnd, _: Duration) {
-        let (index, number) = (worker.index, task.number);
-        self.note(format!("{index} {number} {end:?}"));
-        if end == TaskEnd::Panicked {
-            panic!("an observer's panic changes nothing");
-        }
-    }
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! What a pool of threads tells of its work while it goes on: how far maps have come, what its workers do.
 
 mod common;
+#[path = "../../pool-core/tests/programs/notes.rs"]
+mod notes;
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::{door, pool};
-use pool_thread::{
-    Observer, Pool, Progress, TaskEnd, TaskError, TaskInfo, ThreadPool, Worker, WorkerEnd,
-};
+use notes::Notes;
+use pool_thread::{Pool, Progress, TaskError, ThreadPool};
 
 fn of(done: usize, total: usize) -> Progress {
     let mut progress = pool(1).imap(|x: u32| x, []).expect("running").progress();
@@ -73,45 +74,6 @@ fn an_imap_tells_how_many_results_were_taken() {
         (unknown.progress().done, unknown.progress().total),
         (1, None)
     );
-}
-
-/// Writes down what it is told, without times.
-#[derive(Default)]
-struct Notes(Mutex<Vec<String>>);
-
-impl Notes {
-    fn note(&self, note: String) {
-        self.0.lock().expect("whole").push(note);
-    }
-
-    fn taken(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().expect("whole"))
-    }
-}
-
-impl Observer for Notes {
-    fn worker_started(&self, worker: &Worker) {
-        self.note(format!("{} started", worker.name));
-    }
-
-    fn worker_ended(&self, worker: &Worker, end: WorkerEnd) {
-        self.note(format!("{} ended: {end:?}", worker.name));
-    }
-
-    fn task_started(&self, worker: &Worker, task: &TaskInfo) {
-        let submitted = task.submitted.file();
-        assert!(submitted.ends_with("watching.rs"), "{submitted}");
-        let items = task.items.clone().unwrap_or_default();
-        self.note(format!("{} {} {items:?}", worker.index, task.number));
-    }
-
-    fn task_ended(&self, worker: &Worker, task: &TaskInfo, end: TaskEnd, _: Duration) {
-        let (index, number) = (worker.index, task.number);
-        self.note(format!("{index} {number} {end:?}"));
-        if end == TaskEnd::Panicked {
-            panic!("an observer's panic changes nothing");
-        }
-    }
 }
 
 #[test]
