@@ -139,6 +139,7 @@ mistakes! {
     an_expectation_that_contradicts_the_model_is_refused
     an_expression_that_cannot_have_a_value_is_refused
     an_f_string_is_a_format
+    an_f_string_is_nothing_to_print
     an_initializer_is_a_call
     an_instant_that_stands_twice_is_refused
     an_item_among_keys_is_refused

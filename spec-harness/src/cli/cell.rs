@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::builder::styling::Style;
+use serde::{Deserialize, Serialize};
 use spec_harness::interp::Deviations;
 use spec_harness::judge::{Declines, ExpectedFailure, Reason, Verdict};
 use spec_harness::record::Record;
@@ -64,10 +65,12 @@ pub(super) enum Absent {
 }
 
 /// A cell in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Word {
     Pass,
     /// But for rows that are declined.
+    #[serde(rename = "pass_without")]
     Without,
     Fail,
     Unknown,
@@ -77,10 +80,24 @@ pub(super) enum Word {
     NotApplicable,
     NotHere,
     /// The run was given up before its turn came.
+    #[serde(rename = "not_run")]
     Open,
 }
 
 impl Word {
+    /// All of them, in the order of a legend.
+    pub(super) const ALL: [Word; 9] = [
+        Word::Pass,
+        Word::Without,
+        Word::Fail,
+        Word::Unknown,
+        Word::ExpectsNothing,
+        Word::ExpectedFailure,
+        Word::NotApplicable,
+        Word::NotHere,
+        Word::Open,
+    ];
+
     /// Whether it says that the pool was tried and something is amiss.
     pub(super) fn is_wrong(self) -> bool {
         matches!(
@@ -99,7 +116,7 @@ impl Word {
             Word::ExpectedFailure => ("expected failure", ODD),
             Word::NotApplicable => ("n/a", FAINT),
             Word::NotHere => ("not here", FAINT),
-            Word::Open => ("-", FAINT),
+            Word::Open => ("not run", FAINT),
         }
     }
 }

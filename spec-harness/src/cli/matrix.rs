@@ -289,19 +289,8 @@ impl Matrix {
                 .skip(column)
                 .step_by(self.columns)
                 .collect();
-            let words = [
-                Word::Pass,
-                Word::Without,
-                Word::Fail,
-                Word::Unknown,
-                Word::ExpectsNothing,
-                Word::ExpectedFailure,
-                Word::NotApplicable,
-                Word::NotHere,
-                Word::Open,
-            ];
             let mut counts = Vec::new();
-            for word in words {
+            for word in Word::ALL {
                 let count = cells.iter().filter(|cell| cell.word() == word).count();
                 if count > 0 {
                     let (name, style) = word.shown();

@@ -142,6 +142,19 @@ impl Lower {
             return None;
         }
         let scalar = self.scalar(node, what)?;
+        // `print: f"{i}"`: in YAML, all of it is text.
+        let quoted = ['"', '\''].iter().find_map(|quote| {
+            scalar
+                .text
+                .strip_prefix('f')?
+                .strip_prefix(*quote)?
+                .strip_suffix(*quote)
+        });
+        if let Some(text) = quoted {
+            let help = format!("braces are expressions in all that is printed: write `\"{text}\"`");
+            self.report(Diagnostic::new(node.span, "there are no f-strings").help(help));
+            return None;
+        }
         self.accept(Template::parse(&scalar.text, scalar.at))
     }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cli::cell::Word;
+
 /// The version of this form; a field that is added does not change it.
 pub(super) const VERSION: u32 = 1;
 
@@ -38,24 +40,9 @@ pub(super) struct Implementation {
     pub(super) name: String,
     pub(super) kind: String,
     pub(super) introduces_itself: Option<String>,
-    pub(super) counts: BTreeMap<VerdictWord, usize>,
+    pub(super) counts: BTreeMap<Word, usize>,
     pub(super) median_ms: Option<f64>,
     pub(super) p99_ms: Option<f64>,
-}
-
-/// A verdict in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum VerdictWord {
-    Pass,
-    PassWithout,
-    Fail,
-    Unknown,
-    ExpectsNothing,
-    ExpectedFailure,
-    NotApplicable,
-    NotHere,
-    NotRun,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,7 +59,7 @@ pub(super) struct CaseReport {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct RunReport {
     pub(super) on: String,
-    pub(super) verdict: VerdictWord,
+    pub(super) verdict: Word,
     pub(super) why: Option<String>,
     pub(super) recorded: Option<String>,
     pub(super) drift: Option<String>,

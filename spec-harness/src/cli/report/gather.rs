@@ -13,7 +13,7 @@ use spec_harness::target::{Column, Run};
 use super::RunResults;
 use super::data::{
     CaseReport, DocumentReport, Implementation, Machine, ReasonKind, ReasonReport, Report, RowCell,
-    RowReport, RunReport, VERSION, VerdictWord,
+    RowReport, RunReport, VERSION,
 };
 use crate::cli::again::{self, quoted};
 use crate::cli::cell::{Absent, Cell, Word, median_and_p99};
@@ -77,7 +77,7 @@ fn implementation(column: usize, results: RunResults<'_>) -> Implementation {
     let cells = || (0..results.cases.len()).map(|case| results.matrix.cell(case, column));
     let mut counts = BTreeMap::new();
     for cell in cells() {
-        *counts.entry(word(cell.word())).or_default() += 1;
+        *counts.entry(cell.word()).or_default() += 1;
     }
     let times: Vec<Duration> = cells()
         .flat_map(|cell| cell.times.iter().copied())
@@ -91,20 +91,6 @@ fn implementation(column: usize, results: RunResults<'_>) -> Implementation {
         counts,
         median_ms: times.map(|(median, _)| millis(median)),
         p99_ms: times.map(|(_, p99)| millis(p99)),
-    }
-}
-
-fn word(word: Word) -> VerdictWord {
-    match word {
-        Word::Pass => VerdictWord::Pass,
-        Word::Without => VerdictWord::PassWithout,
-        Word::Fail => VerdictWord::Fail,
-        Word::Unknown => VerdictWord::Unknown,
-        Word::ExpectsNothing => VerdictWord::ExpectsNothing,
-        Word::ExpectedFailure => VerdictWord::ExpectedFailure,
-        Word::NotApplicable => VerdictWord::NotApplicable,
-        Word::NotHere => VerdictWord::NotHere,
-        Word::Open => VerdictWord::NotRun,
     }
 }
 
@@ -185,7 +171,7 @@ fn run(chosen: &Chosen, column: &Column, cell: &Cell, transcript: Option<usize>)
     };
     RunReport {
         on: column.target.name.clone(),
-        verdict: word(cell.word()),
+        verdict: cell.word(),
         why,
         recorded: cell.recorded.as_ref().map(|of| of.version.clone()),
         drift: cell.drift.clone(),

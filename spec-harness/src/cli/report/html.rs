@@ -7,49 +7,33 @@ use std::fmt::Write;
 
 use spec_harness::picture::svg::{self, escaped};
 
-use super::data::{CaseReport, Report, RunReport, VerdictWord};
+use super::data::{CaseReport, Report, RunReport};
 use super::gather::Drawn;
+use crate::cli::cell::Word;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-
-/// Verdicts in the order of a legend.
-const WORDS: [VerdictWord; 9] = [
-    VerdictWord::Pass,
-    VerdictWord::PassWithout,
-    VerdictWord::Fail,
-    VerdictWord::Unknown,
-    VerdictWord::ExpectsNothing,
-    VerdictWord::ExpectedFailure,
-    VerdictWord::NotApplicable,
-    VerdictWord::NotHere,
-    VerdictWord::NotRun,
-];
 
 impl RunReport {
     /// Whether somebody has to look at it.
     fn is_wrong(&self) -> bool {
         matches!(
             self.verdict,
-            VerdictWord::Fail | VerdictWord::Unknown | VerdictWord::ExpectsNothing
+            Word::Fail | Word::Unknown | Word::ExpectsNothing
         ) || self.drift.is_some()
     }
 }
 
-impl VerdictWord {
-    /// Its class, its sign and its words: none of them by colour alone.
-    fn shown(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            VerdictWord::Pass => ("pass", "✓", "pass"),
-            VerdictWord::PassWithout => ("pass", "✓", "pass without"),
-            VerdictWord::Fail => ("fail", "✗", "FAIL"),
-            VerdictWord::Unknown => ("unknown", "?", "unknown"),
-            VerdictWord::ExpectsNothing => ("unknown", "?", "expects nothing"),
-            VerdictWord::ExpectedFailure => ("expected", "≈", "expected failure"),
-            VerdictWord::NotApplicable => ("na", "–", "n/a"),
-            VerdictWord::NotHere => ("na", "·", "not here"),
-            VerdictWord::NotRun => ("unknown", "·", "not run"),
-        }
+/// The class and the sign of a verdict: it is told by words too, and by its colour only beside them.
+fn class_and_sign(word: Word) -> (&'static str, &'static str) {
+    match word {
+        Word::Pass | Word::Without => ("pass", "✓"),
+        Word::Fail => ("fail", "✗"),
+        Word::Unknown | Word::ExpectsNothing => ("unknown", "?"),
+        Word::ExpectedFailure => ("expected", "≈"),
+        Word::NotApplicable => ("na", "–"),
+        Word::NotHere => ("na", "·"),
+        Word::Open => ("unknown", "·"),
     }
 }
 
@@ -85,7 +69,7 @@ pub(super) fn page(report: &Report, pictures: &[Vec<Drawn>]) -> String {
 
 /// How it came out, in one line.
 fn title(report: &Report) -> String {
-    let with = |verdict: VerdictWord| {
+    let with = |verdict: Word| {
         let cases = report.cases.iter();
         cases
             .filter(|case| case.runs.iter().any(|run| run.verdict == verdict))
@@ -93,7 +77,7 @@ fn title(report: &Report) -> String {
     };
     let cases = report.cases.len();
     let noun = if cases == 1 { "case" } else { "cases" };
-    match (with(VerdictWord::Fail), with(VerdictWord::Unknown)) {
+    match (with(Word::Fail), with(Word::Unknown)) {
         (0, 0) => format!("{cases} {noun}, none failed"),
         (failed, 0) => format!("{failed} of {cases} {noun} failed"),
         (0, unknown) => format!("{cases} {noun}, none failed, {unknown} unknown"),
@@ -115,8 +99,8 @@ fn is_wrong(case: &CaseReport) -> bool {
 }
 
 /// The verdict with its sign, in its colour.
-fn chip(verdict: VerdictWord) -> String {
-    let (class, sign, words) = verdict.shown();
+fn chip(verdict: Word) -> String {
+    let ((class, sign), (words, _)) = (class_and_sign(verdict), verdict.shown());
     format!("<span class=\"v {class}\"><span aria-hidden=\"true\">{sign}</span> {words}</span>")
 }
 
@@ -188,11 +172,11 @@ impl Page {
         self.put(format_args!(
             "<section id=\"summary\" aria-labelledby=\"summary-h\">\n<h2 id=\"summary-h\">Summary</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Summary\">\n<table>\n<thead><tr><th scope=\"col\">implementation</th>"
         ));
-        let used = |word: &VerdictWord| {
+        let used = |word: &Word| {
             let mut all = report.implementations.iter();
             all.any(|implementation| implementation.counts.contains_key(word))
         };
-        let words: Vec<VerdictWord> = WORDS.into_iter().filter(used).collect();
+        let words: Vec<Word> = Word::ALL.into_iter().filter(used).collect();
         for word in &words {
             self.put(format_args!(
                 "<th scope=\"col\" class=\"n\">{}</th>",
@@ -258,8 +242,8 @@ impl Page {
              <label>Verdict <select id=\"verdict\"><option value=\"\">any</option>"
         ));
         let mut offered: Vec<&str> = Vec::new();
-        for word in WORDS {
-            let (class, _, words) = word.shown();
+        for word in Word::ALL {
+            let ((class, _), (words, _)) = (class_and_sign(word), word.shown());
             let used = report
                 .implementations
                 .iter()
@@ -309,7 +293,11 @@ fn sought(case: &CaseReport) -> String {
     let mut words = vec![case.name.as_str(), case.title.as_str()];
     words.extend(case.source.as_deref());
     words.extend(case.covers.iter().chain(&case.tags).map(String::as_str));
-    let mut verdicts: Vec<&str> = case.runs.iter().map(|run| run.verdict.shown().0).collect();
+    let mut verdicts: Vec<&str> = case
+        .runs
+        .iter()
+        .map(|run| class_and_sign(run.verdict).0)
+        .collect();
     verdicts.sort_unstable();
     verdicts.dedup();
     format!(

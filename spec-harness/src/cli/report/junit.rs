@@ -5,7 +5,8 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
 use spec_harness::judge::report::beside;
 
-use super::data::{CaseReport, ReasonKind, Report, RunReport, VerdictWord};
+use super::data::{CaseReport, ReasonKind, Report, RunReport};
+use crate::cli::cell::Word;
 
 pub(super) fn xml(report: &Report) -> Result<String, SerializeError> {
     let mut suites = quick_junit::Report::new("spec-harness");
@@ -31,7 +32,7 @@ fn test(case: &CaseReport, run: &RunReport) -> TestCase {
     test.set_classname(run.on.as_str());
     let time: f64 = run.times_ms.iter().sum();
     test.set_time(Duration::from_secs_f64(time.max(0.0) / 1e3));
-    let failed = matches!(run.verdict, VerdictWord::Fail | VerdictWord::Unknown);
+    let failed = matches!(run.verdict, Word::Fail | Word::Unknown);
     let seen = run
         .transcript
         .and_then(|number| case.transcripts.get(number));
@@ -56,8 +57,8 @@ fn status(run: &RunReport) -> TestCaseStatus {
         return status;
     }
     match run.verdict {
-        VerdictWord::Pass | VerdictWord::PassWithout => TestCaseStatus::success(),
-        VerdictWord::Fail => {
+        Word::Pass | Word::Without => TestCaseStatus::success(),
+        Word::Fail => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
             let first = run
                 .reasons
@@ -70,23 +71,23 @@ fn status(run: &RunReport) -> TestCaseStatus {
             status.set_description(told(run));
             status
         }
-        VerdictWord::Unknown => {
+        Word::Unknown => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
             status.set_message(why);
             status.set_type("unknown");
             status.set_description(format!("again: {}", run.again));
             status
         }
-        VerdictWord::ExpectsNothing => {
+        Word::ExpectsNothing => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
             status.set_message("the case expects nothing");
             status.set_type("expects_nothing");
             status
         }
-        VerdictWord::ExpectedFailure => skipped("expected failure"),
-        VerdictWord::NotApplicable => skipped("not applicable"),
-        VerdictWord::NotHere => skipped("not here"),
-        VerdictWord::NotRun => skipped("not run"),
+        Word::ExpectedFailure => skipped("expected failure"),
+        Word::NotApplicable => skipped("not applicable"),
+        Word::NotHere => skipped("not here"),
+        Word::Open => skipped("not run"),
     }
 }
 
