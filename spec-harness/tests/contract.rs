@@ -79,12 +79,18 @@ fn every_test_that_is_named_exists() {
     );
 }
 
-/// Whether a file has a function of this name that is a test.
+/// Whether a file, or one that it includes by its path, has a function of this name that is a test.
 fn exists(test: &TestName) -> bool {
     let (files, function) = test.places();
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     files.iter().any(|file| {
-        let text = std::fs::read_to_string(workspace.join(file)).unwrap_or_default();
+        let file = workspace.join(file);
+        let read = |file: &Path| std::fs::read_to_string(file).unwrap_or_default();
+        let mut text = read(&file);
+        let included = text.split("#[path = \"").skip(1);
+        let included =
+            included.filter_map(|rest| Some(file.with_file_name(rest.split('"').next()?)));
+        text.extend(included.map(|file| read(&file)).collect::<Vec<_>>());
         let mut tests = text.split("#[test]").skip(1);
         // Between the two, other attributes may stand.
         tests.any(|test| {

@@ -194,11 +194,6 @@ impl Pool {
         self.streams[iterator].taken();
     }
 
-    /// Whether more was read of an endless input than the case has items for; said once.
-    pub(super) fn ran_dry(&mut self) -> bool {
-        self.streams.iter_mut().any(Stream::ran_dry)
-    }
-
     /// No further work.
     ///
     /// L1: what was accepted still runs. L8: any number of times, in any order with terminate.

@@ -25,8 +25,6 @@ pub(super) struct Stream {
     unordered: bool,
     /// The input does not end where the items do.
     endless: bool,
-    /// It was read further than the case has items.
-    ran_dry: bool,
     /// The pool was terminated before the input had been read.
     cut_short: bool,
     ended: bool,
@@ -64,7 +62,6 @@ impl Pool {
             read_ahead,
             unordered: wish.unordered,
             endless: wish.endless,
-            ran_dry: false,
             cut_short: false,
             ended: false,
             limits,
@@ -85,7 +82,6 @@ impl Pool {
         while self.streams[iterator].sent.len() < wanted {
             let stream = &mut self.streams[iterator];
             let Some(keys) = stream.unread.pop_front() else {
-                stream.ran_dry |= stream.endless && !stream.cut_short;
                 return;
             };
             let work = Work::imap_chunk(keys, &stream.limits);
@@ -187,11 +183,6 @@ impl Stream {
     /// Whether there is input that was not read.
     pub(super) fn is_open(&self) -> bool {
         !self.unread.is_empty() || self.endless && !self.cut_short
-    }
-
-    /// Whether more was read of an endless input than the case has items for; said once.
-    pub(super) fn ran_dry(&mut self) -> bool {
-        std::mem::take(&mut self.ran_dry)
     }
 
     /// The result that is to be given, if there is one.
