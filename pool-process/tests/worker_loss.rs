@@ -119,8 +119,10 @@ fn abort_overflow_and_exit_are_told_apart() -> Outcome {
         assert_eq!(signal_of(&lost), "SIGABRT");
         let lost = loss(pool.apply(overflow, 0));
         assert_eq!(signal_of(&lost), "SIGSEGV");
-        let lost = loss(pool.apply(|code: i32| -> u8 { std::process::exit(code) }, 7));
-        assert_eq!(lost.cause, Cause::Exit(7));
+        for code in [0, 7] {
+            let lost = loss(pool.apply(|code: i32| -> u8 { std::process::exit(code) }, code));
+            assert_eq!(lost.cause, Cause::Exit(code));
+        }
         assert_eq!(
             pool.map(|x: u64| x + 1, 0..10)?,
             (1..11).collect::<Vec<_>>()

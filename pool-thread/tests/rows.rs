@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
 
-use pool_thread::{StartError, ThreadPool};
+use pool_thread::{Pool, StartError, TaskError, ThreadPool};
 
 /// Runs one of the ignored tests below in a process of its own, with so much room for addresses, in MiB, of which each
 /// thread takes 256.
@@ -29,6 +29,50 @@ fn in_a_process_of(mib: u64, name: &str) -> bool {
 #[test]
 fn a_pool_that_the_system_refuses_leaves_nothing() {
     assert!(in_a_process_of(1_900, "program_with_little_room"));
+}
+
+#[test]
+fn a_drop_says_how_many_tasks_it_leaves_unfinished_unless_told_not_to() {
+    let program = std::env::current_exe().expect("this program");
+    let output = Command::new(program)
+        .args(["--exact", "program_that_drops_pools", "--ignored"])
+        .output()
+        .expect("this program");
+    assert!(output.status.success(), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stderr);
+    let expected = [
+        "thread pool dropped with 1 unfinished task: close() and join() it first",
+        "thread pool dropped with 2 unfinished tasks: close() and join() it first",
+    ];
+    assert_eq!(told.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+#[ignore = "a program that another test runs"]
+fn program_that_drops_pools() {
+    let drops = |pool: ThreadPool, tasks: usize, before: fn(&ThreadPool)| {
+        let (open, opened) = std::sync::mpsc::channel::<()>();
+        let first = pool.apply_async(move |()| opened.recv().is_err(), ());
+        let first = first.expect("running");
+        for _ in 1..tasks {
+            drop(pool.apply_async(|()| true, ()).expect("running"));
+        }
+        // Terminated, it is told at once, and then lets its function end, for which the drop waits.
+        let opens = thread::spawn(move || {
+            assert_eq!(first.get(), Err(TaskError::Terminated));
+            drop(open);
+        });
+        before(&pool);
+        drop(pool);
+        opens.join().expect("it was terminated");
+    };
+    let one = || ThreadPool::new(1).expect("a pool");
+    drops(one(), 1, |_| ());
+    drops(one(), 2, ThreadPool::close);
+    drops(one(), 2, ThreadPool::terminate);
+    let silent = ThreadPool::builder().size(1).warn_on_drop(false).build();
+    drops(silent.expect("a pool"), 2, |_| ());
+    drop(one());
 }
 
 /// Threads that live. One that was joined may stand in /proc for a moment yet: the kernel wakes the joiner before it
