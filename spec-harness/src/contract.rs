@@ -34,9 +34,6 @@ pub struct Row {
     /// Kinds of workers that it says nothing of: why.
     #[serde(default)]
     apart: BTreeMap<KindName, String>,
-    /// Why nothing shows it yet.
-    #[serde(default)]
-    pub missing: Option<String>,
 }
 
 /// How CPython compares.
@@ -131,8 +128,6 @@ pub enum Shown<'c> {
     By(Vec<&'c Case>, Vec<&'c TestName>),
     /// The row says nothing of this kind: why.
     Apart(&'c str),
-    /// Nothing, and that is known: why.
-    Missing(&'c str),
     /// Nothing.
     Hole,
 }
@@ -190,11 +185,7 @@ impl Row {
         if !cases.is_empty() || !tests.is_empty() {
             return Shown::By(cases, tests);
         }
-        match (self.apart(kind), &self.missing) {
-            (Some(why), _) => Shown::Apart(why),
-            (None, Some(why)) => Shown::Missing(why),
-            (None, None) => Shown::Hole,
-        }
+        self.apart(kind).map_or(Shown::Hole, Shown::Apart)
     }
 }
 
@@ -231,7 +222,6 @@ mod tests {
             Shown::By(..)
         ));
         assert_eq!(shown("  apart: { thread: why }\n"), Shown::Apart("why"));
-        assert_eq!(shown("  missing: later\n"), Shown::Missing("later"));
     }
 
     #[test]

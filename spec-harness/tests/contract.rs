@@ -27,21 +27,6 @@ fn every_row_is_shown_on_every_kind_of_worker_that_it_speaks_of() {
 }
 
 #[test]
-fn a_row_that_is_said_to_be_missing_is_missing() {
-    let (contract, cases) = (Contract::ours().expect("it is in order"), cases());
-    for row in contract.rows().iter().filter(|row| row.missing.is_some()) {
-        for kind in [Kind::Thread, Kind::Process] {
-            let shown = row.shown(kind, &cases);
-            assert!(
-                !matches!(shown, Shown::By(..)),
-                "{} is there: {shown:?}",
-                row.name
-            );
-        }
-    }
-}
-
-#[test]
 fn a_row_that_says_nothing_of_a_kind_is_shown_by_nothing_there() {
     let (contract, cases) = (Contract::ours().expect("it is in order"), cases());
     let mut covered = Vec::new();
@@ -104,7 +89,7 @@ fn exists(test: &TestName) -> bool {
 #[test]
 fn the_matrix_of_the_contract_shows_every_row() {
     let matrix = std::process::Command::new(env!("CARGO_BIN_EXE_spec-harness"))
-        .args(["matrix", "--contract", "--on", "thread"])
+        .args(["matrix", "--contract", "--on", "cpython:thread@recorded"])
         .output()
         .expect("it runs");
     let text = String::from_utf8_lossy(&matrix.stdout);

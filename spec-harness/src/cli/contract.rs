@@ -10,7 +10,7 @@ use spec_harness::target::Column;
 
 use super::cell::Word;
 use super::matrix::Matrix;
-use super::output::{BAD, FAINT, GOOD, ODD, Output, STRONG, paint};
+use super::output::{BAD, FAINT, GOOD, Output, STRONG, paint};
 use super::{ExitStatus, Refusal, Replaying, Selection, check, run, select};
 
 /// A promise longer than this is cut in the table; it stands in full below.
@@ -86,14 +86,8 @@ impl Table<'_> {
             .map(|(_, cells)| cells.iter().filter(|cell| !cell.good).count())
             .sum();
         let cells = rows.len() * self.columns.len();
-        let missing = self.contract.rows().iter();
-        let missing = missing.filter(|row| row.missing.is_some()).count();
         out.line(match wrong {
-            0 => format!(
-                "{}: {} rows, {cells} cells; {missing} rows are missing",
-                paint(GOOD, "ok"),
-                rows.len()
-            ),
+            0 => format!("{}: {} rows, {cells} cells", paint(GOOD, "ok"), rows.len()),
             n => format!("{}: {n} of {cells} cells", paint(BAD, "wrong")),
         });
         if wrong == 0 {
@@ -115,12 +109,6 @@ impl Table<'_> {
                 return Cell {
                     why: Some(why),
                     ..Cell::new(FAINT, "apart")
-                };
-            }
-            Shown::Missing(why) => {
-                return Cell {
-                    why: Some(format!("{} is missing: {why}", row.name)),
-                    ..Cell::new(ODD, "missing")
                 };
             }
             Shown::Hole => {
