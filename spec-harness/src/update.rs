@@ -61,10 +61,6 @@ pub fn prefilled(
     text: &str,
     remark: bool,
 ) -> Result<String, (String, Vec<Diagnostic>)> {
-    let bare = model::review(case);
-    if !bare.is_empty() {
-        return Err((text.to_owned(), bare));
-    }
     let runs = predicted(case);
     let mut first = None;
     // How many workers run tasks is promised only where none is idle.
@@ -75,7 +71,11 @@ pub fn prefilled(
             problems => first = first.or(Some((new, problems))),
         }
     }
-    Err(first.unwrap_or_default())
+    // What is wrong without any expectation is told alone.
+    match model::review(case) {
+        bare if bare.is_empty() => Err(first.unwrap_or_default()),
+        bare => Err((text.to_owned(), bare)),
+    }
 }
 
 /// Everything that is wrong with the text of a case.

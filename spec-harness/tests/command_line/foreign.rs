@@ -123,7 +123,7 @@ fn many_failures_are_shown_by_the_rows_of_the_contract() {
             command.env("WORKERS", "1");
         })
     };
-    let brief = run(&["tutorial", "submit"]).ends_with(1);
+    let brief = run(&["S001", "S002", "submit"]).ends_with(1);
     let brief = brief
         .says("row  promise")
         .says("\nO5 ")
@@ -131,7 +131,7 @@ fn many_failures_are_shown_by_the_rows_of_the_contract() {
         .says("one in full: spec-harness run --exact ")
         .does_not_say("breaks C1");
     assert!(brief.out.lines().count() < 60, "{}", brief.out);
-    let full = run(&["--full", "tutorial", "submit"]).ends_with(1);
+    let full = run(&["--full", "S001", "S002", "submit"]).ends_with(1);
     full.says("breaks C1").does_not_say("one in full");
 }
 

@@ -2,9 +2,11 @@
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
@@ -52,8 +54,25 @@ pub(crate) fn harness(arguments: &[&str]) -> Said {
 pub(crate) fn with(arguments: &[&str], change: impl FnOnce(&mut Command)) -> Said {
     let mut command = Command::new(PROGRAM);
     command.args(arguments);
+    if let Some(path) = path() {
+        command.env("PATH", path);
+    }
     change(&mut command);
     said(command)
+}
+
+/// The search path with Python's own folder in front: what else is called `python3` may be a script that looks for it at each start.
+fn path() -> Option<&'static OsString> {
+    static PATH: OnceLock<Option<OsString>> = OnceLock::new();
+    let find = || {
+        let script = "import os, sys; print(os.path.dirname(sys.executable), end='')";
+        let python = Command::new("python3").args(["-IS", "-c", script]).output();
+        let folder = String::from_utf8(python.ok()?.stdout).ok()?;
+        let folders = std::env::var_os("PATH")?;
+        let folders = std::env::split_paths(&folders);
+        std::env::join_paths(std::iter::once(folder.into()).chain(folders)).ok()
+    };
+    PATH.get_or_init(find).as_ref()
 }
 
 pub(crate) fn said(mut command: Command) -> Said {
