@@ -16,7 +16,7 @@ struct Taken<'f, 'h> {
 }
 
 /// The calls of `next` that took a result of this iterator, in the order of their returns; one that found nothing
-/// in time took none.
+/// in time took none, nor did one whose caller is a task that was cancelled meanwhile.
 fn taken<'f, 'h>(facts: &'f Facts<'h>, stream: &Stream<'_>) -> Vec<Taken<'f, 'h>> {
     let mut calls: Vec<(Moment, &Called<'_>)> = facts
         .calls
@@ -24,8 +24,10 @@ fn taken<'f, 'h>(facts: &'f Facts<'h>, stream: &Stream<'_>) -> Vec<Taken<'f, 'h>
         .filter(|call| matches!(call.command, Call::Next { iterator, .. } if iterator == stream.iterator))
         .filter_map(|call| {
             let (returned, result) = call.returned?;
-            let late = matches!(result, Err(raised) if raised.kind == "TimedOut");
-            (!late).then_some((returned, call))
+            let stopped = matches!(call.who, Who::Puppet(key) if facts.is_limited(*key));
+            let none = |kind| kind == "TimedOut" || (stopped && kind == "Cancelled");
+            let took = !matches!(result, Err(raised) if none(raised.kind.as_str()));
+            took.then_some((returned, call))
         })
         .collect();
     calls.sort_by_key(|(returned, _)| *returned);
