@@ -9,12 +9,16 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
-use nix::poll::{PollFd, PollFlags, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::time::TimeSpec;
+use nix::sys::timer::Expiration;
+use nix::sys::timerfd::TimerSetTimeFlags;
 use nix::unistd::write;
 use pool_core::backend::spin_until;
 
 use crate::arena::Arena;
 use crate::ring::worker::{CAPACITY, Head, RingAndBell, WorkerRing};
+use crate::sys;
 use crate::wire::socket::{Blocking, Socket};
 use crate::wire::{self, HEAD, KEEP, Kind, Payload, Reader, Reply};
 
@@ -33,8 +37,8 @@ const UNREAD: Duration = Duration::from_micros(20);
 /// After a task that took longer a worker looks whether it still has its descriptors: to close them takes longer.
 const BRIEF: Duration = Duration::from_micros(1);
 
-/// How long it keeps memory for the next argument while there is none, in milliseconds.
-const REST: u16 = 1_000;
+/// How long it keeps memory for the next argument while there is none.
+const REST: Duration = Duration::from_secs(1);
 
 /// Runs tasks until the pool has no more.
 pub(super) fn work(
@@ -270,13 +274,18 @@ impl RingWorker<'_> {
         if !spare::is_there() {
             return;
         }
-        let mut watched = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-        let woken = loop {
-            match poll(&mut watched, REST) {
-                Err(Errno::EINTR) => {}
-                ended => break ended.is_ok_and(|count| count > 0),
-            }
-        };
+        let once = Expiration::OneShot(TimeSpec::from_duration(REST));
+        let timer = sys::timer();
+        let timer = timer.ok().filter(|timer| {
+            let set = timer.set(once, TimerSetTimeFlags::empty());
+            set.is_ok()
+        });
+        let woken = timer.is_some_and(|timer| {
+            let watch = |fd| PollFd::new(fd, PollFlags::POLLIN);
+            let mut watched = [watch(self.socket.as_fd()), watch(timer.as_fd())];
+            while poll(&mut watched, PollTimeout::NONE) == Err(Errno::EINTR) {}
+            watched[0].any().unwrap_or(true)
+        });
         if !woken {
             spare::clear();
         }
