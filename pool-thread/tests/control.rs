@@ -122,7 +122,11 @@ fn a_task_that_ends_in_time_leaves_no_timer() -> Outcome {
         .deadline(LIMIT)
         .wait();
     assert_eq!(failed.map_err(TaskError::into_raised), Err(Some("no")));
-    (0..6).for_each(|_| armed.expect(LIMIT));
+    // Also where its handle is kept.
+    let kept = pool.call(|x: u32| x + 1, 1).expiry(LIMIT).submit()?;
+    kept.wait();
+    assert_eq!(clock.running(), 0);
+    (0..7).for_each(|_| armed.expect(LIMIT));
     pool.close();
     pool.join()?;
     armed.none();
