@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::{Gate, Outcome, Watch, each_way, linger, lives, loss, never_end, raise, wait_with};
+use common::{
+    Gate, Outcome, Watch, each_way, linger, lives, loss, never_end, raise, wait_at, wait_with,
+};
 use pool_process::{Cause, Pool, ProcessPool, TaskError};
 
 /// Closes what is somebody else's, which is the point.
@@ -90,13 +92,16 @@ fn a_task_that_writes_all_over_its_ring_fails_alone() -> Outcome {
     // The last is a slot that says that its task is done, at whatever position.
     for word in [0, u64::MAX, 0x0707_0707_0707_0707, 1 << 60 | 3] {
         let pool = ProcessPool::new(2)?;
-        let other = pool.apply_async(|x: u8| x, 1)?;
+        let gate = Gate::new();
+        let other = pool.apply_async(wait_at, gate.name())?;
+        let guest = gate.guests(1);
         let lost = loss(pool.apply(scribble_over_the_ring, word));
         assert!(
             matches!(&lost.cause, Cause::Protocol(what) if what.contains("ring")),
             "{lost}"
         );
-        assert_eq!(other.get()?, 1);
+        drop(guest);
+        other.get()?;
         assert_eq!(pool.map(|x: u8| x, 0..20)?, (0..20).collect::<Vec<_>>());
         assert_eq!(pool.stats().lost, 1);
     }

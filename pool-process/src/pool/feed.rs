@@ -141,6 +141,7 @@ impl Feed {
                 pace,
                 depth: pace.first_depth(),
                 is_small: true,
+                cpus: thread::available_parallelism().map_or(1, usize::from),
                 mean: 0,
                 hot: None,
                 in_hand: None,

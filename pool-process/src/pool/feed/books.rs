@@ -93,6 +93,9 @@ pub(super) struct Paused {
     pub(super) timer: Option<Armed>,
 }
 
+/// Tasks are so short that to give them out takes about as long, in nanoseconds.
+const BRIEF: u32 = 1_000;
+
 pub(super) struct Books {
     pub(super) lanes: Vec<Option<Lane>>,
     /// What the workers of each slot have run, by their rings or by their sockets.
@@ -102,6 +105,8 @@ pub(super) struct Books {
     pub(super) depth: usize,
     /// The unit that was placed last fits into a slot.
     pub(super) is_small: bool,
+    /// The CPUs of this process.
+    pub(super) cpus: usize,
     /// How long tasks took lately, in the mean, in nanoseconds: at most [`Pace::SHORT`].
     pub(super) mean: u32,
     /// The lane whose worker may look for a while before it sleeps.
@@ -164,9 +169,9 @@ impl Books {
     /// runs short tasks is woken for as many as are worth it.
     pub(super) fn has_room(&self, waiting: usize) -> bool {
         let soon = self.soon();
-        let (mut sleeps, mut runs) = (false, false);
+        let (mut sleeps, mut busy) = (false, 0);
         for lane in self.lanes.iter().flatten() {
-            runs |= !lane.units.is_empty();
+            busy += usize::from(!lane.units.is_empty());
             if lane.has_room(self.depth) {
                 if !lane.is_late(soon) {
                     return true;
@@ -174,7 +179,17 @@ impl Books {
                 sleeps = true;
             }
         }
-        (sleeps && (!runs || waiting >= soon.min(self.depth))) || self.ahead().is_some()
+        let is_worth_it = soon == 1 || (busy < self.useful() && waiting >= soon.min(self.depth));
+        (sleeps && (busy == 0 || is_worth_it)) || self.ahead().is_some()
+    }
+
+    /// How many workers can run short tasks at once: these do not wait for anything, so each needs a CPU, as does whoever pumps for the
+    /// shortest.
+    fn useful(&self) -> usize {
+        match self.mean < BRIEF {
+            true => self.cpus.saturating_sub(1).max(1),
+            false => self.cpus,
+        }
     }
 
     /// Where tasks are not short, and all workers are busy, the oldest unit of the queue waits behind the task that runs for longest: its
@@ -224,7 +239,7 @@ impl Books {
         match self.depth {
             1 => 1,
             _ if self.pace.forced => 1,
-            _ => sleeper / self.mean.max(1) as usize,
+            _ => (sleeper / self.mean.max(1) as usize).max(2),
         }
     }
 
