@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admission::Admission;
@@ -11,6 +12,7 @@ use crate::error::{Never, PoolError, TaskError};
 use crate::handle::{AsyncResult, Submitted};
 use crate::imap::{Imap, ImapOptions};
 use crate::options::SubmitOptions;
+use crate::retry::RetryIf;
 use crate::submit_async::SubmitAsync;
 
 /// A pool that can run this work: one call. Every pool can run plain functions, a pool of threads also closures.
@@ -132,7 +134,75 @@ impl<'p, P, W, T, E> Call<'p, P, W, T, E> {
     }
 }
 
+impl<'p, P, W, T, E> Call<'p, P, W, T, E> {
+    /// Tries the call again after an error of its function for which `pick` says true, as often as [`retries`](Call::retries) allows, after
+    /// [`retry_pause`](Call::retry_pause). It keeps the place in the queue that it had; what lies in front of a worker process already goes
+    /// first.
+    ///
+    /// The function and its argument are cloned, so that there is one of each for the next time. `pick` runs in this process: on a thread of
+    /// the pool, or on one that waits for the pool. One that panics picks nothing. A panic of the function is not tried again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    ///
+    /// let calls = Arc::new(AtomicU32::new(0));
+    /// let busy_twice = move |x: u32| match calls.fetch_add(1, Ordering::Relaxed) {
+    ///     0 | 1 => Err("busy"),
+    ///     _ => Ok(x),
+    /// };
+    /// let call = pool.try_call(busy_twice, 7).retries(3).retry_if(|error| *error == "busy");
+    /// assert_eq!(call.wait(), Ok(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn retry_if(
+        self,
+        pick: impl Fn(&E) -> bool + Send + Sync + 'static,
+    ) -> Call<'p, P, W::Retrying<E>, T, E>
+    where
+        W: RetryIf,
+    {
+        Call {
+            pool: self.pool,
+            work: self.work.retry_if(Arc::new(pick)),
+            options: self.options,
+        }
+    }
+}
+
 impl<'p, P, W, I, R, E> Each<'p, P, W, I, R, E> {
+    /// Tries an item again after an error of its function for which `pick` says true, as [`Call::retry_if`] does with a call. The others
+    /// go on meanwhile.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let pool = pool_thread::ThreadPool::builder().size(2).panic_hook(false).build()?;
+    /// let half = |x: u32| if x % 2 == 0 { Ok(x / 2) } else { Err(format!("{x} is odd")) };
+    /// let halves = pool.try_each(half, [2, 7, 4]).retries(2).retry_if(|error| error.contains("odd")).imap()?;
+    /// let ends: Vec<_> = halves.map(|half| half.map_err(|error| error.to_string())).collect();
+    /// assert_eq!(ends, [Ok(1), Err("task failed at item 1 in 3 attempts: 7 is odd".to_owned()), Ok(2)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn retry_if(
+        self,
+        pick: impl Fn(&E) -> bool + Send + Sync + 'static,
+    ) -> Each<'p, P, W::Retrying<E>, I, R, E>
+    where
+        W: RetryIf,
+    {
+        Each {
+            pool: self.pool,
+            work: self.work.retry_if(Arc::new(pick)),
+            items: self.items,
+            options: self.options,
+            result: PhantomData,
+        }
+    }
+
     /// A call for each item that `pool` is to run.
     #[track_caller]
     pub fn new(pool: &'p P, work: W, items: I) -> Self {
@@ -266,14 +336,14 @@ macro_rules! options {
                 self
             }
 
-            /// How often a task is tried again that was lost with its worker, each item of a map or imap for itself: with retries each
-            /// is a task of its own, and a [`chunksize`](Each::chunksize) of more is refused. Without it a lost task fails at once. A
-            /// task that has cost this many workers, and one more, fails with [`WorkerLost`](crate::WorkerLost), whose `attempts`
-            /// says so.
+            /// How often a task is tried again that was lost with its worker, or whose error [`retry_if`](Self::retry_if) has picked, each
+            /// item of a map or imap for itself: with retries each is a task of its own, and a [`chunksize`](Each::chunksize) of more
+            /// is refused. Without it such a task fails at once. A task that was tried again this often fails with its last error,
+            /// whose [`attempts`](TaskError::attempts) says so.
             ///
             /// What the task had done before its worker died is done again, so it is for functions that may be repeated. What is
-            /// cancelled, or has passed its deadline, is not tried again. A pool of threads loses no worker. A pool may have a number for all
-            /// its calls that do not say one.
+            /// cancelled, or has passed its deadline, is not tried again. A pool of threads loses no worker. A pool of processes may have a
+            /// number for all its calls that do not say one.
             ///
             /// # Examples
             ///
@@ -291,8 +361,8 @@ macro_rules! options {
                 self
             }
 
-            /// How long a lost task waits before it is tried again, by the pool's own timers; twice as long before each further
-            /// [retry](Self::retries). Without it there is no pause.
+            /// How long a task waits before it is tried again, by the pool's own timers; twice as long before each further
+            /// [retry](Self::retries). Without it there is no pause. Its worker runs other tasks meanwhile.
             pub fn retry_pause(mut self, first: Duration) -> Self {
                 self.options.limits().retries.pause = Some(first);
                 self

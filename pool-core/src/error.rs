@@ -46,6 +46,8 @@ pub enum TaskError<E = Never> {
         item: Option<usize>,
         /// The end of what the task has written to stderr: see [`stderr`](TaskError::stderr).
         stderr: Option<Box<str>>,
+        /// How often the function was called: see [`attempts`](TaskError::attempts).
+        attempts: u32,
     },
     /// The function panicked.
     Panicked(Box<Panic>),
@@ -73,7 +75,25 @@ impl<E> TaskError<E> {
             error,
             item: None,
             stderr: None,
+            attempts: 1,
         }
+    }
+
+    /// How often the task was tried: more than once only with [`retries`](crate::Call::retries).
+    pub fn attempts(&self) -> u32 {
+        match self {
+            TaskError::Raised { attempts, .. } => *attempts,
+            TaskError::WorkerLost(lost) => lost.attempts,
+            _ => 1,
+        }
+    }
+
+    /// The same error of a function, of a task that was tried so often.
+    pub(crate) fn with_attempts(mut self, tried: u32) -> Self {
+        if let TaskError::Raised { attempts, .. } = &mut self {
+            *attempts = tried;
+        }
+        self
     }
 
     /// The end of what the task had written to stderr, at most 4 KiB, where its pool reads that: a pool of processes whose builder has
@@ -168,10 +188,12 @@ impl<E> TaskError<E> {
                 error,
                 item,
                 stderr,
+                attempts,
             } => TaskError::Raised {
                 error: f(error),
                 item,
                 stderr,
+                attempts,
             },
             TaskError::Panicked(panic) => TaskError::Panicked(panic),
             TaskError::WorkerLost(lost) => TaskError::WorkerLost(lost),
@@ -191,10 +213,12 @@ impl<E> TaskError<E> {
                 error,
                 item,
                 stderr,
+                attempts,
             } => TaskError::Raised {
                 error,
                 item: *item,
                 stderr: stderr.clone(),
+                attempts: *attempts,
             },
             TaskError::Panicked(panic) => TaskError::Panicked(panic.clone()),
             TaskError::WorkerLost(lost) => TaskError::WorkerLost(lost.clone()),
@@ -240,9 +264,17 @@ impl<E> From<PoolError> for TaskError<E> {
 impl<E: fmt::Display> fmt::Display for TaskError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TaskError::Raised { error, item, .. } => {
+            TaskError::Raised {
+                error,
+                item,
+                attempts,
+                ..
+            } => {
                 f.write_str("task failed")?;
                 write_item(f, *item)?;
+                if *attempts > 1 {
+                    write!(f, " in {attempts} attempts")?;
+                }
                 write!(f, ": {error}")
             }
             TaskError::Panicked(panic) => panic.fmt(f),
@@ -429,7 +461,7 @@ pub struct WorkerLost {
     /// Whether the task had begun, and may have done a part of its work. One that had not is given to other workers first,
     /// and lost where several of them ended as well.
     pub begun: bool,
-    /// How often the task was tried. More than once only with [`retries`](crate::Call::retries): each time it has cost a worker.
+    /// How often the task was tried. More than once only with [`retries`](crate::Call::retries).
     pub attempts: u32,
     /// A possible explanation: `its memory is limited to 512 MiB`.
     pub hint: Option<String>,
@@ -520,7 +552,7 @@ impl fmt::Display for WorkerLost {
         if self.attempts > 1 {
             write!(
                 f,
-                ", which has cost {} workers and is not tried again",
+                ", which was tried {} times and is not tried again",
                 self.attempts
             )?;
         }

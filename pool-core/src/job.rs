@@ -39,7 +39,7 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::task::Task;
 use crate::task_state::{Published, TaskState};
 use crate::thread_state::{self, Interrupt, Interruptible, Worker, current_worker};
-use crate::unit::{HandedOut, Job, Name, TaskId, Unclaimed, Unit};
+use crate::unit::{Again, HandedOut, Job, Name, TaskId, Unclaimed, Unit};
 use crate::work::{Single, UnitError, Work, sealed};
 
 type Plan<T, E> = Option<Box<MoreOptions<T, E>>>;
@@ -88,7 +88,12 @@ impl<W: Work + 'static> JobCell<W> {
             shared: shared.clone(),
             id: shared.number(),
             place,
-            state: TaskState::new(work.units(), on_stack, shared.observed.is_there()),
+            state: TaskState::new(
+                work.units(),
+                on_stack,
+                // Each unit tells of its end by itself.
+                shared.observed.is_there() || work.retries(),
+            ),
             rest,
             work: Contained::new(work),
         };
@@ -233,22 +238,25 @@ impl<W: Work + 'static> JobCell<W> {
         unsafe { self.work.inputs(unit.index()) }
     }
 
-    /// Runs a unit on the calling thread; a panic of the task becomes its error. It runs nothing where the job was cancelled.
+    /// Runs a unit on the calling thread; a panic of the task becomes its error. It runs nothing where the job was cancelled. The unit
+    /// comes back where its error is one to be tried again.
     ///
     /// # Panics
     ///
     /// When the unit is another job's.
-    pub fn run(&self, unit: Unit) {
-        let count = self.run_units(unit, &MoreUnits::NONE);
+    pub fn run(&self, unit: Unit) -> Option<Again> {
+        let (count, again) = self.run_units(unit, &MoreUnits::NONE);
         debug_assert_eq!(count, 1);
+        again
     }
 
-    /// Runs a unit on the calling thread, and then `more`; how many they were. A panic of the task becomes its error.
+    /// Runs a unit on the calling thread, and then `more`, up to one that comes back, since its error is one to be tried again; how many
+    /// they were. A panic of the task becomes its error.
     ///
     /// # Panics
     ///
     /// When a unit is another job's.
-    pub fn run_units(&self, unit: Unit, more: &MoreUnits<'_>) -> usize {
+    pub fn run_units(&self, unit: Unit, more: &MoreUnits<'_>) -> (usize, Option<Again>) {
         self.check(&unit);
         assert!(more.are_of(self.called()), "more units are another job's");
         if self.state.needs_care() {
@@ -270,50 +278,94 @@ impl<W: Work + 'static> JobCell<W> {
         if self.state.needs_care()
             && let Some(index) = more.take()
         {
-            return count + self.run_with_care(index, more);
+            let (further, again) = self.run_with_care(index, more);
+            return (count + further, again);
         }
-        count
+        (count, None)
     }
 
     /// Runs units that have a deadline, or tell of their end, or may not be wanted, one by one. Called by `run_units`, which consumes the
     /// first.
     #[cold]
-    fn run_with_care(&self, first: usize, more: &MoreUnits<'_>) -> usize {
+    fn run_with_care(&self, first: usize, more: &MoreUnits<'_>) -> (usize, Option<Again>) {
         let (mut next, mut count) = (Some(first), 0);
         while let Some(index) = next {
-            self.run_one_with_care(index);
             count += 1;
+            if let Some(pause) = self.run_one_with_care(index) {
+                // The unit that was consumed, which has not ended.
+                let unit = Unit::taken(index as u32, self.called());
+                return (count, Some(Again { unit, pause }));
+            }
             next = more.take();
         }
-        count
+        (count, None)
     }
 
-    fn run_one_with_care(&self, index: usize) {
+    /// Runs a unit; after which pause it is to be run again, if it is.
+    fn run_one_with_care(&self, index: usize) -> Option<Duration> {
         if self.state.is_unwanted() {
-            return self.leave(1);
+            self.leave(1);
+            return None;
         }
         let observed = self.observe_start(index);
         let exceeded = self.start(index);
-        let mut error = None;
+        let (mut error, mut again) = (None, None);
         let mut failed = |_, failure| error = Some(failure);
-        // SAFETY: the caller has consumed the unit: it was neither run nor stored before.
-        let mut run = || unsafe { self.work.run(index, &mut || None, &mut failed) };
+        let mut run = || match self.retries() {
+            // SAFETY: the caller has consumed the unit: it was neither run nor stored before.
+            None => unsafe {
+                self.work.run(index, &mut || None, &mut failed);
+            },
+            Some(limits) => {
+                let mut keep = |end| {
+                    let pause = match self.state.is_unwanted() {
+                        true => None,
+                        false => limits.try_again(index),
+                    };
+                    again = pause.map(|pause| (pause, end));
+                    again.is_some()
+                };
+                let attempt = limits.attempts(index);
+                // SAFETY: as above.
+                unsafe { self.work.run_again(index, attempt, &mut failed, &mut keep) };
+            }
+        };
         match exceeded {
             Some(exceeded) => thread_state::with_deadline(exceeded, run),
             None => run(),
         };
         if let Some(observed) = observed {
-            self.observe_end(observed, error.as_ref());
+            let end = match again {
+                Some((_, end)) => end,
+                None => error.as_ref().map_or(TaskEnd::Done, UnitError::end),
+            };
+            self.observe_end(observed, end);
+        }
+        if let Some((pause, _)) = again {
+            return Some(pause);
         }
         if self.limits().is_some_and(|limits| limits.end(index)) {
             // The unit has ended at its deadline.
             panics::contain(|| drop(error));
-            return;
+            return None;
         }
         if let Some(UnitError::Of(error)) = error {
-            self.record(error.in_unit(self.work.items(index)));
+            self.record_of(index, error);
         }
         self.leave(1);
+        None
+    }
+
+    /// The limits of a job that has retries, and whose function picks errors to be tried again.
+    fn retries(&self) -> Option<&Limits> {
+        self.limits().filter(|_| self.work.retries())
+    }
+
+    /// Keeps the first error of an open job, that of a unit: its item is counted within the unit.
+    fn record_of(&self, index: usize, error: TaskError<W::Raised>) {
+        let attempts = self.retries().map_or(1, |limits| limits.attempts(index));
+        let error = error.with_attempts(attempts);
+        self.record(error.in_unit(self.work.items(index)));
     }
 
     /// Tells the observer, if there is one, that the calling worker starts a unit.
@@ -326,13 +378,8 @@ impl<W: Work + 'static> JobCell<W> {
     }
 
     /// Tells the observer that a unit has ended.
-    fn observe_end(
-        &self,
-        (worker, task, started): (Worker, TaskInfo, Instant),
-        error: Option<&UnitError<W::Raised>>,
-    ) {
+    fn observe_end(&self, (worker, task, started): (Worker, TaskInfo, Instant), end: TaskEnd) {
         let took = started.elapsed();
-        let end = error.map_or(TaskEnd::Done, UnitError::end);
         let observed = &self.shared.observed;
         observed.tell(|observer| observer.task_ended(&worker, &task, end, took));
     }
@@ -351,6 +398,42 @@ impl<W: Work + 'static> JobCell<W> {
             };
             self.shared.timers.arm(deadline, Box::new(alarm))
         }))
+    }
+
+    /// Ends a unit that ran elsewhere, as [`finish`](Self::finish) does; it comes back where its error is one to be tried again.
+    ///
+    /// # Panics
+    ///
+    /// When the unit is another job's.
+    pub fn complete(
+        &self,
+        unit: Unit,
+        mut end: Result<W::Output, TaskError<W::Raised>>,
+    ) -> Option<Again> {
+        self.check(&unit);
+        let index = unit.index();
+        if let Some(limits) = self.retries() {
+            // SAFETY: a unit is made once and consumed by `run` and `finish`: it was neither run nor stored; and it is one thread's.
+            let is_picked = unsafe {
+                match &end {
+                    Ok(output) => self.work.picks(index, Ok(output)),
+                    Err(TaskError::Raised { error, .. }) => self.work.picks(index, Err(error)),
+                    Err(_) => false,
+                }
+            };
+            if is_picked
+                && !self.state.is_unwanted()
+                && let Some(pause) = limits.try_again(index)
+            {
+                panics::contain(|| drop(end));
+                return Some(Again { unit, pause });
+            }
+            if let Ok(output) = &mut end {
+                W::tell_attempts(output, limits.attempts(index));
+            }
+        }
+        self.finish(unit, end);
+        None
     }
 
     /// Ends a unit that ran elsewhere, or that never will run. The item of an error is counted within the unit, from 0.
@@ -372,7 +455,7 @@ impl<W: Work + 'static> JobCell<W> {
         });
         let stored = stored.unwrap_or_else(|panic| Err(TaskError::Panicked(Box::new(panic))));
         if let Err(error) = stored {
-            self.record(error.in_unit(self.work.items(index)));
+            self.record_of(index, error);
         }
         self.leave(1);
     }

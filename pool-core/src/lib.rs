@@ -38,6 +38,9 @@ mod task;
 // A function with a context.
 mod context_fn;
 
+// A function some of whose errors are picked to be tried again.
+mod retry;
+
 // A function whose errors are values: the items of an `imap`.
 mod settled;
 
@@ -191,6 +194,7 @@ pub use observer::{Observer, TaskEnd, TaskInfo, WorkerEnd};
 pub use outcome::Progress;
 pub use pool::{Pool, RunError, WithContext};
 pub use report::Report;
+pub use retry::RetryIf;
 pub use scope::{Scope, ScopedResult};
 pub use shutdown::JoinAsync;
 pub use stats::{TaskStats, UnhandledError};
@@ -229,9 +233,10 @@ pub mod backend {
     pub use crate::observer::Observed;
     pub use crate::options::SubmitOptions;
     pub use crate::panics::{catch, install_hook};
-    pub use crate::queue::{Claim, Pace, Queue, Taken, Taker, WaitMeter, WorkerSlot};
+    pub use crate::queue::{Claim, JobOrder, Pace, Queue, Taken, Taker, WaitMeter, WorkerSlot};
     pub use crate::range::MoreUnits;
     pub use crate::recycling::{Recycling, Share};
+    pub use crate::retry::{OnceAgain, Pick, Retrying};
     pub use crate::settled::{ItemResult, Settled};
     pub use crate::shared::{Assist, UnitStop};
     pub use crate::spin::until as spin_until;
@@ -243,7 +248,7 @@ pub mod backend {
     pub use crate::thread_state::{BlockHook, Interruptible, ServiceGuard, WorkerGuard};
     pub use crate::threads::thread_builder;
     pub use crate::timers::{Alarm, Armed, TimeSource};
-    pub use crate::unit::{AsJob, HandedOut, Job, TaskId, Unclaimed, Unit};
+    pub use crate::unit::{Again, AsJob, HandedOut, Job, TaskId, Unclaimed, Unit};
     pub use crate::wait_group::{Deadline, WaitGroup, WaitGroupGuard};
     pub use crate::work::{Batch, Items, Single, UnitError, Work};
 }

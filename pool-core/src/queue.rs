@@ -103,6 +103,24 @@ pub struct Claim<J: ?Sized> {
     order: u64,
 }
 
+/// Where the units of a job stand among all that its queue has admitted: how many are before the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobOrder(u64);
+
+impl<J: ?Sized> Claim<J> {
+    /// A unit of a job that a worker has taken, and that comes back.
+    pub fn again(job: &Arc<J>, unit: Unit, JobOrder(before): JobOrder) -> Claim<J> {
+        let order = before + unit.index() as u64;
+        let job = job.clone();
+        Claim { job, unit, order }
+    }
+
+    /// Where its job stands.
+    fn job_order(&self) -> JobOrder {
+        JobOrder(self.order - self.unit.index() as u64)
+    }
+}
+
 /// The place of one worker: what it took last is known to be running until it takes again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WorkerSlot(pub usize);
@@ -159,6 +177,10 @@ impl<J: ?Sized + AsJob> Queue<J> {
         let is_open = |job: &Option<Arc<J>>| job.as_ref().is_some_and(|job| job.job().is_open());
         let mut units =
             inner.returned.len() + inner.extra.iter().filter(|job| is_open(job)).count();
+        let paused = inner.paused.iter();
+        units += paused
+            .filter(|paused| paused.claim.job.job().is_open())
+            .count();
         units += self.slots.iter().map(Slot::unfinished).sum::<usize>();
         let tail = self.lock_tail();
         let queued = inner.jobs.iter().chain(tail.jobs.iter());

@@ -19,7 +19,7 @@ pub struct ItemResult<R, E>(Outcome<R, E>);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum Outcome<R, E> {
     Value(R),
-    Raised(E),
+    Raised(E, u32),
     Panicked(Box<Panic>),
     NotEncoded(Box<CodecError>),
 }
@@ -29,7 +29,7 @@ impl<R, E> ItemResult<R, E> {
     pub(crate) fn into_result(self, item: usize) -> Result<R, TaskError<E>> {
         let error = match self.0 {
             Outcome::Value(value) => return Ok(value),
-            Outcome::Raised(error) => TaskError::raised(error),
+            Outcome::Raised(error, attempts) => TaskError::raised(error).with_attempts(attempts),
             Outcome::Panicked(panic) => TaskError::Panicked(panic),
             Outcome::NotEncoded(error) => TaskError::Encode(error),
         };
@@ -46,7 +46,7 @@ impl<A, F: Func<A, Raised: 'static>> Func<A> for Settled<F> {
     fn error_in(out: &Self::Out) -> Option<TaskError<String>> {
         Some(match &out.0 {
             Outcome::Value(_) => return None,
-            Outcome::Raised(error) => in_words_of(TaskError::raised(error)),
+            Outcome::Raised(error, _) => in_words_of(TaskError::raised(error)),
             Outcome::Panicked(panic) => TaskError::Panicked(panic.clone()),
             Outcome::NotEncoded(error) => TaskError::Encode(error.clone()),
         })
@@ -59,9 +59,28 @@ impl<A, F: Func<A, Raised: 'static>> Func<A> for Settled<F> {
     fn call(&self, arg: A) -> Result<Self::Out, Never> {
         Ok(ItemResult(match panics::catch(|| self.0.call(arg)) {
             Ok(Ok(value)) => Outcome::Value(value),
-            Ok(Err(raised)) => Outcome::Raised(raised),
+            Ok(Err(raised)) => Outcome::Raised(raised, 1),
             Err(panic) => Outcome::Panicked(Box::new(panic)),
         }))
+    }
+
+    const RETRIES: bool = F::RETRIES;
+
+    fn copy_arg(&self, arg: &A) -> Option<A> {
+        self.0.copy_arg(arg)
+    }
+
+    fn picks(&self, end: Result<&Self::Out, &Never>) -> bool {
+        match end {
+            Ok(ItemResult(Outcome::Raised(error, _))) => self.0.picks(Err(error)),
+            _ => false,
+        }
+    }
+
+    fn tell_attempts(out: &mut Self::Out, attempts: u32) {
+        if let Outcome::Raised(_, told) = &mut out.0 {
+            *told = attempts;
+        }
     }
 }
 

@@ -22,6 +22,25 @@ pub trait Task {
     ///
     /// The task's own error, which arrives at the caller as [`TaskError::Raised`].
     fn run(self) -> Result<Self::Out, Self::Raised>;
+
+    /// Whether some of its errors are picked to be tried again.
+    #[doc(hidden)]
+    const RETRIES: bool = false;
+
+    /// The same task, to be run after this one.
+    #[doc(hidden)]
+    fn copy(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
+    /// Whether it is to be run again after this error.
+    #[doc(hidden)]
+    fn picks(&self, _error: &Self::Raised) -> bool {
+        false
+    }
 }
 
 /// A function that many workers may call at once. The type says whether a returned `Result` is a value or may be an error.
@@ -52,6 +71,35 @@ pub trait Func<A> {
     fn not_encoded(_error: CodecError) -> Option<Self::Out> {
         None
     }
+
+    /// Whether some of its errors are picked to be tried again.
+    #[doc(hidden)]
+    const RETRIES: bool = false;
+
+    /// The same function and the same argument, for the next call.
+    #[doc(hidden)]
+    fn copy(&self, _arg: &A) -> Option<(Self, A)>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
+    /// The same argument, for the next call.
+    #[doc(hidden)]
+    fn copy_arg(&self, _arg: &A) -> Option<A> {
+        None
+    }
+
+    /// Whether it is to be called again after this end.
+    #[doc(hidden)]
+    fn picks(&self, _end: Result<&Self::Out, &Self::Raised>) -> bool {
+        false
+    }
+
+    /// Tells the error that is in this value how often the function was called.
+    #[doc(hidden)]
+    fn tell_attempts(_out: &mut Self::Out, _attempts: u32) {}
 }
 
 /// A function whose return value is a plain value, also when it is a `Result`.
@@ -109,6 +157,20 @@ impl<A, F: Func<A>> Func<A> for Arc<F> {
     fn call(&self, arg: A) -> Result<F::Out, F::Raised> {
         (**self).call(arg)
     }
+
+    const RETRIES: bool = F::RETRIES;
+
+    fn copy(&self, arg: &A) -> Option<(Self, A)> {
+        Some((self.clone(), self.copy_arg(arg)?))
+    }
+
+    fn copy_arg(&self, arg: &A) -> Option<A> {
+        (**self).copy_arg(arg)
+    }
+
+    fn picks(&self, end: Result<&F::Out, &F::Raised>) -> bool {
+        (**self).picks(end)
+    }
 }
 
 /// The task that calls a shared function with one argument.
@@ -125,6 +187,17 @@ impl<A, F: Func<A>> Task for FnCall<F, A> {
     type Raised = F::Raised;
     fn run(self) -> Result<F::Out, F::Raised> {
         self.func.call(self.arg)
+    }
+
+    const RETRIES: bool = F::RETRIES;
+
+    fn copy(&self) -> Option<Self> {
+        let (func, arg) = self.func.copy(&self.arg)?;
+        Some(FnCall { func, arg })
+    }
+
+    fn picks(&self, error: &F::Raised) -> bool {
+        self.func.picks(Err(error))
     }
 }
 

@@ -70,6 +70,16 @@ impl Unit {
     }
 }
 
+/// A unit that has failed, and is to be handed out again.
+#[derive(Debug)]
+#[must_use = "a unit that is not handed out again keeps its job waiting for ever"]
+pub struct Again {
+    /// It, as before it was run.
+    pub unit: Unit,
+    /// After this time.
+    pub pause: Duration,
+}
+
 /// A job's name, which no other one of this process has ever had: the numbers of its pool and of itself.
 pub(crate) type Name = (u64, TaskId);
 

@@ -65,6 +65,45 @@ pub trait Work: sealed::Sealed + Send + Sync {
         failed: &mut dyn FnMut(usize, UnitError<Self::Raised>),
     ) -> usize;
 
+    /// Whether some errors of its function are picked to be tried again.
+    #[doc(hidden)]
+    fn retries(&self) -> bool {
+        false
+    }
+
+    /// As [`run`](Self::run), of a unit whose function is called for the so manieth time. Where its error is picked, and `again` says so, the
+    /// unit is as before it was run, and what comes back is true.
+    ///
+    /// # Safety
+    ///
+    /// As for [`run`](Self::run). A unit that is as before is still the caller's.
+    #[doc(hidden)]
+    unsafe fn run_again(
+        &self,
+        unit: usize,
+        _attempt: u32,
+        failed: &mut dyn FnMut(usize, UnitError<Self::Raised>),
+        _again: &mut dyn FnMut(TaskEnd) -> bool,
+    ) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { self.run(unit, &mut || None, failed) };
+        false
+    }
+
+    /// Whether a unit that has ended elsewhere is to be run again.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the unit, and has neither run nor stored it.
+    #[doc(hidden)]
+    unsafe fn picks(&self, _unit: usize, _end: Result<&Self::Output, &Self::Raised>) -> bool {
+        false
+    }
+
+    /// Tells the errors in what a unit yielded elsewhere how often it was tried.
+    #[doc(hidden)]
+    fn tell_attempts(_output: &mut Self::Output, _attempts: u32) {}
+
     /// Keeps what a unit yielded elsewhere; a chunk of the wrong length is refused.
     ///
     /// # Safety
@@ -232,6 +271,55 @@ where
             }
         }
         1
+    }
+
+    fn retries(&self) -> bool {
+        T::RETRIES
+    }
+
+    unsafe fn run_again(
+        &self,
+        unit: usize,
+        _attempt: u32,
+        failed: &mut dyn FnMut(usize, UnitError<T::Raised>),
+        again: &mut dyn FnMut(TaskEnd) -> bool,
+    ) -> bool {
+        // SAFETY: the caller's promise; the reference ends with the call.
+        let copy = match panics::catch(|| unsafe { self.inputs(unit) }.and_then(T::copy)) {
+            Ok(copy) => copy,
+            Err(panic) => {
+                failed(unit, TaskError::Panicked(Box::new(panic)).into());
+                return false;
+            }
+        };
+        let mut failure = None;
+        let mut keep = |_, error| failure = Some(error);
+        // SAFETY: the caller's promise.
+        unsafe { self.run(unit, &mut || None, &mut keep) };
+        let picks = |copy: &T| match &failure {
+            Some(UnitError::Of(TaskError::Raised { error, .. })) => copy.picks(error),
+            _ => false,
+        };
+        match copy.filter(picks) {
+            Some(copy) if again(TaskEnd::Failed) => {
+                // SAFETY: the caller owns the one unit, and the slot is empty, as it has failed.
+                unsafe { self.0.get().write(Slot::Task(copy)) };
+                panics::contain(|| drop(failure));
+                return true;
+            }
+            copy => panics::contain(|| drop(copy)),
+        }
+        if let Some(failure) = failure {
+            failed(unit, failure);
+        }
+        false
+    }
+
+    unsafe fn picks(&self, unit: usize, end: Result<&T::Out, &T::Raised>) -> bool {
+        // SAFETY: the caller's promise.
+        let task = unsafe { self.inputs(unit) };
+        task.zip(end.err())
+            .is_some_and(|(task, error)| task.picks(error))
     }
 
     unsafe fn store(&self, _unit: usize, output: T::Out) -> Result<(), CodecError> {

@@ -18,7 +18,7 @@ trait Local: Job {
 
 impl<W: Work + 'static> Local for JobCell<W> {
     fn run(&self, unit: Unit) {
-        JobCell::run(self, unit);
+        assert!(JobCell::run(self, unit).is_none());
     }
 }
 

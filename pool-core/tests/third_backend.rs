@@ -4,22 +4,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use pool_core::backend::{
-    AsJob, Backend, Batch, CallCell, Config, Deadline, Engine, Job, JobCell, PortableFn, Queue,
-    Unit, WaitGroup, Work, WorkerGuard, WorkerSlot,
+    Again, AsJob, Backend, Batch, CallCell, Claim, Config, Deadline, Engine, Job, JobCell,
+    PortableFn, Queue, Unit, WaitGroup, Work, WorkerGuard, WorkerSlot,
 };
-use pool_core::{Pool, Portable, StartError, Worker};
+use pool_core::{Pool, Portable, StartError, Timers, Worker};
 
 #[path = "programs/methods.rs"]
 mod methods;
 
 /// A job as the threads see it.
 trait Run: Job {
-    fn run(&self, unit: Unit);
+    fn run(&self, unit: Unit) -> Option<Again>;
 }
 
 impl<W: Work + 'static> Run for JobCell<W> {
-    fn run(&self, unit: Unit) {
-        JobCell::run(self, unit);
+    fn run(&self, unit: Unit) -> Option<Again> {
+        JobCell::run(self, unit)
     }
 }
 
@@ -50,7 +50,10 @@ impl Backend for Simple {
                 let _guard = WorkerGuard::enter(queue.pool(), Worker { name, index, pid });
                 let mut taker = queue.taker(WorkerSlot(index));
                 while let Some(taken) = taker.next() {
-                    taken.job.run(taken.unit);
+                    if let Some(Again { unit, pause }) = taken.job.run(taken.unit) {
+                        let claim = Claim::again(taken.job, unit, taken.order);
+                        queue.try_again(claim, pause, &Timers::real(), || ());
+                    }
                 }
             };
             let thread = std::thread::Builder::new().spawn(work);

@@ -16,7 +16,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use pool_core::backend::Unit;
+use pool_core::backend::{Again, Unit};
 use pool_core::{AsyncResult, CodecError, Pool, PoolError, WithContext};
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +107,7 @@ pub fn context(job: &dyn RemoteJob, unit: &Unit) -> Result<Option<Vec<u8>>, Code
     job_context_bytes(job, unit)
 }
 
-/// Completes a unit with its answer; with an error goes the end of what its task has written to stderr, where that was read.
+/// Completes a unit with its answer, or gives it back to be tried again; with an error goes the end of what its task has written to stderr, where that was read.
 ///
 /// # Errors
 ///
@@ -117,7 +117,7 @@ pub fn complete(
     unit: Unit,
     answer: &Answer,
     stderr: Option<String>,
-) -> Result<(), (Unit, CodecError)> {
+) -> Result<Option<Again>, (Unit, CodecError)> {
     let kind = Kind::of(answer.kind).filter(|kind| kind.is_answer());
     let Some(kind) = kind else {
         let error = CodecError::new("an answer", format!("there is no kind {}", answer.kind));

@@ -511,7 +511,7 @@ fn a_task_that_is_lost_with_its_worker_is_tried_again_and_not_for_ever() -> Outc
         assert_eq!(lost.attempts, 3);
         let said = lost.to_string();
         assert!(
-            said.ends_with(", which has cost 3 workers and is not tried again"),
+            said.ends_with(", which was tried 3 times and is not tried again"),
             "{said}"
         );
         assert_eq!((pool.stats().lost, clock.running()), (3, 0));
@@ -607,4 +607,59 @@ fn a_task_that_waits_for_its_next_try_is_cancelled_terminated_and_joined() -> Ou
         drop(next);
         Ok(())
     })
+}
+
+/// The gate is told of each attempt, and then it fails.
+fn fail_at((gate, word): (String, String)) -> Result<u32, String> {
+    common::wait_with(&gate, &word);
+    Err(word)
+}
+
+#[test]
+fn a_picked_error_is_tried_again_before_what_is_younger_and_counts_as_losses_do() -> Outcome {
+    for shared_memory in [true, false] {
+        let builder = ProcessPool::builder().size(1);
+        let (pool, clock, armed) = timed(builder.shared_memory(shared_memory));
+        let gate = Gate::new();
+        let call = |word: &str| pool.try_call(fail_at, (gate.name(), word.to_owned()));
+        let busy = |error: &String| error == "busy";
+        // What lies in a worker's ring already goes before what is tried again.
+        if !shared_memory {
+            let first = call("busy").retries(2).retry_if(busy).submit()?;
+            let other = call("other").retries(2).retry_if(busy).submit()?;
+            let last = pool.apply_async(wait_at, gate.name())?;
+            let worker = gate.guests(1)[0].pid;
+            kill(gate.guests(1)[0].pid, Signal::SIGKILL);
+            drop(gate.guests(1));
+            assert_eq!(first.get().expect_err("it fails").attempts(), 3);
+            let guests = gate.guests(1);
+            assert_eq!(guests[0].word, "other");
+            assert_ne!(guests[0].pid, worker);
+            drop(guests);
+            assert_eq!(other.get().expect_err("it fails").attempts(), 1);
+            drop(gate.guests(1));
+            assert!(last.get().is_ok());
+        }
+        // In its pause others run, and it is cancelled there.
+        let paused = call("busy").retries(2).retry_pause(LIMIT).retry_if(busy);
+        let paused = paused.submit()?;
+        drop(gate.guests(1));
+        armed.expect(LIMIT);
+        assert_eq!(pool.apply(nth, 0)?, 0);
+        clock.advance(LIMIT);
+        drop(gate.guests(1));
+        armed.expect(2 * LIMIT);
+        assert!(paused.cancel());
+        assert_eq!(paused.get(), Err(TaskError::Cancelled));
+        // Each item of an imap by itself, in a context.
+        let fails = |base: &u32, x: u32| if x == 1 { Err(x) } else { Ok(base + x) };
+        let ten = pool.with(10);
+        let sums = ten.try_each(fails, 0..3).retries(1).retry_if(|x| *x == 1);
+        let ends: Vec<_> = sums
+            .imap()?
+            .map(|end| end.map_err(|error| error.attempts()))
+            .collect();
+        assert_eq!((ends, clock.running()), (vec![Ok(10), Err(2), Ok(12)], 0));
+    }
+    Ok(())
 }

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use pool_core::backend::{
-    Func, ImapOptions, LocalBackend, Once, Plain, Single, Star, SubmitOptions, Task, TryOnce,
-    TryStar, Trying,
+    Func, ImapOptions, LocalBackend, Once, OnceAgain, Pick, Plain, Retrying, Single, Star,
+    SubmitOptions, Task, TryOnce, TryStar, Trying,
 };
 use pool_core::{
-    AsyncResult, Call, Each, Imap, Never, PoolError, Results, RunCall, RunEach, RunImap, StarFn,
-    SubmitAsync, Submitted, TaskError,
+    AsyncResult, Call, Each, Imap, Never, PoolError, Results, RetryIf, RunCall, RunEach, RunImap,
+    StarFn, SubmitAsync, Submitted, TaskError,
 };
 
 use crate::backend::Threads;
@@ -625,12 +625,26 @@ impl ThreadPool {
     }
 }
 
+impl<F> RetryIf for ClosureEach<F> {
+    type Retrying<E> = ClosureEach<Retrying<Arc<F>, E>>;
+    fn retry_if<E>(self, pick: Pick<E>) -> Self::Retrying<E> {
+        ClosureEach(Retrying::new(Arc::new(self.0), pick))
+    }
+}
+
+impl<F> RetryIf for ClosureEachOk<F> {
+    type Retrying<E> = ClosureEachOk<Retrying<Arc<F>, E>>;
+    fn retry_if<E>(self, pick: Pick<E>) -> Self::Retrying<E> {
+        ClosureEachOk(Retrying::new(Arc::new(self.0), pick))
+    }
+}
+
 /// A pool of threads runs a call of a closure.
 macro_rules! run_call {
-    ($($call:ident)+) => {$(
-        impl<A, R, E, F> RunCall<$call<F, A>> for ThreadPool
+    ($($call:ident<$($part:ident),+>: $arg:expr;)+) => {$(
+        impl<A, R, E, F> RunCall<$call<$($part),+>> for ThreadPool
         where
-            $call<F, A>: Task<Out = R, Raised = E> + Send + 'static,
+            $call<$($part),+>: Task<Out = R, Raised = E> + Send + 'static,
             R: Send,
             E: Send,
         {
@@ -640,16 +654,16 @@ macro_rules! run_call {
 
             fn submit_call(
                 &self,
-                call: $call<F, A>,
+                call: $call<$($part),+>,
                 options: SubmitOptions<R, E>,
             ) -> Submitted<R, E, A> {
                 self.0
-                    .submit_task(call, options, Threads::local_job, |call| call.arg)
+                    .submit_task(call, options, Threads::local_job, $arg)
             }
 
             fn submit_call_async(
                 &self,
-                call: $call<F, A>,
+                call: $call<$($part),+>,
                 options: SubmitOptions<R, E>,
             ) -> SubmitAsync<R, E> {
                 self.0
@@ -659,7 +673,11 @@ macro_rules! run_call {
     )+};
 }
 
-run_call!(Once TryOnce);
+run_call! {
+    Once<F, A>: |call| call.arg;
+    TryOnce<F, A>: |call| call.arg;
+    OnceAgain<F, A, E>: |again| again.call.arg;
+}
 
 impl<F, I> RunEach<ClosureEach<F>, I> for ThreadPool
 where

@@ -16,8 +16,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use pool_core::backend::{
-    Armed, BlockHook, Deadline, Interruptible, Queue, Taken, WaitGroup, WorkerGuard, WorkerSlot,
-    thread_builder,
+    Again, Armed, BlockHook, Claim, Deadline, Interruptible, Queue, Taken, WaitGroup, WorkerGuard,
+    WorkerSlot, thread_builder,
 };
 use pool_core::{Cause, Phase, StartError, TaskError, Worker, WorkerEnd, WorkerLost, WorkerStats};
 
@@ -272,7 +272,13 @@ impl Workers {
             };
             // Once a worker has waited for its own pool, each unit is asked for: this thread may be superfluous.
             let more = taken.more.until(&self.compensates);
-            meter.count(taken.job.run_units(taken.unit, &more));
+            let (count, again) = taken.job.run_units(taken.unit, &more);
+            meter.count(count);
+            if let Some(Again { unit, pause }) = again {
+                let claim = Claim::again(taken.job, unit, taken.order);
+                self.queue
+                    .try_again(claim, pause, &self.settings.timers, || ());
+            }
             left -= 1;
         }
         Exit::Replaced

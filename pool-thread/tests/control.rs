@@ -615,3 +615,181 @@ fn workers_draw_their_shares_of_tasks_where_there_is_jitter() -> Outcome {
     assert!(last <= 4 && shares.iter().all(|share| (2..=4).contains(share)));
     Ok(())
 }
+
+/// A function that fails with the number of its call, until that is this one.
+fn fails_until(last: u32) -> impl Fn(u32) -> Result<u32, u32> + Clone + Send + Sync + 'static {
+    let calls = Arc::new(AtomicUsize::new(0));
+    move |x| match calls.fetch_add(1, Ordering::Relaxed) as u32 + 1 {
+        call if call < last => Err(call),
+        _ => Ok(x),
+    }
+}
+
+#[test]
+fn a_task_that_is_tried_again_pauses_and_others_run_meanwhile() -> Outcome {
+    let (pool, clock, armed) = timed(1);
+    let tried = pool
+        .try_call(fails_until(3), 7)
+        .retries(2)
+        .retry_pause(LIMIT);
+    let tried = tried.retry_if(|_| true).submit()?;
+    armed.expect(LIMIT);
+    assert_eq!(pool.apply(|x| x, 1)?, 1);
+    clock.advance(LIMIT);
+    armed.expect(2 * LIMIT);
+    assert!(!tried.ready());
+    clock.advance(2 * LIMIT);
+    assert_eq!(tried.get()?, 7);
+    // A worker counts a task when it has told its result.
+    pool.close();
+    pool.join()?;
+    assert_eq!((pool.stats().per_worker[0].tasks, clock.running()), (4, 0));
+    Ok(())
+}
+
+#[test]
+fn what_is_tried_again_goes_first_and_a_chunk_of_others_after_it() -> Outcome {
+    let pool = pool(1);
+    let (task, arrived, open) = door();
+    let blocks = pool.apply_async(task, 0)?;
+    comes(&arrived);
+    let (tell, told) = unbounded();
+    let note = tell.clone();
+    let tried = pool.try_each(
+        move |x: u32| {
+            let _ = note.send(x);
+            if x == 1 { Err(()) } else { Ok(x) }
+        },
+        0..3,
+    );
+    let tried = tried.retries(2).retry_if(|()| true).submit()?;
+    let last = pool.apply_async(move |x| tell.send(x), 9)?;
+    drop(open);
+    assert_eq!(blocks.get()?, 0);
+    assert_eq!(tried.get().expect_err("item 1").item(), Some(1));
+    assert!(last.get()?.is_ok());
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [0, 1, 1, 1, 2, 9]);
+    Ok(())
+}
+
+#[test]
+fn a_task_that_pauses_is_cancelled_terminated_and_joined() -> Outcome {
+    let (pool, clock, armed) = timed(1);
+    let fails = || {
+        let call = pool
+            .try_call(fails_until(2), 7)
+            .retries(1)
+            .retry_pause(LIMIT);
+        let handle = call.retry_if(|_| true).submit();
+        armed.expect(LIMIT);
+        handle
+    };
+    let cancelled = fails()?;
+    assert!(cancelled.cancel());
+    assert_eq!(cancelled.get(), Err(TaskError::Cancelled));
+    let joined = fails()?;
+    pool.close();
+    assert!(!pool.join_timeout(Duration::ZERO)?);
+    clock.advance(LIMIT);
+    pool.join()?;
+    assert_eq!((joined.get()?, clock.running()), (7, 0));
+    let (pool, clock, armed) = timed(1);
+    let call = pool
+        .try_call(fails_until(2), 7)
+        .retries(1)
+        .retry_pause(LIMIT);
+    let terminated = call.retry_if(|_| true).submit()?;
+    armed.expect(LIMIT);
+    pool.terminate();
+    assert_eq!(terminated.get(), Err(TaskError::Terminated));
+    pool.join()?;
+    assert_eq!(clock.running(), 0);
+    Ok(())
+}
+
+#[test]
+fn what_is_late_or_panics_is_not_tried_again() -> Outcome {
+    let (pool, clock, armed) = timed(1);
+    let (task, arrived, open) = door();
+    let call = pool.try_call(move |x| Err::<u32, u32>(task(x)), 1);
+    let late_call = call
+        .deadline(LIMIT)
+        .retries(5)
+        .retry_if(|_| true)
+        .submit()?;
+    comes(&arrived);
+    armed.expect(LIMIT);
+    clock.advance(LIMIT);
+    assert!(matches!(
+        late_call.get(),
+        Err(TaskError::DeadlineExceeded(_))
+    ));
+    drop(open);
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = calls.clone();
+    let panics = move |_: u32| -> Result<u32, u32> {
+        count.fetch_add(1, Ordering::Relaxed);
+        panic!("no")
+    };
+    let end = pool
+        .try_call(panics, 1)
+        .retries(5)
+        .retry_if(|_| true)
+        .wait();
+    assert!(matches!(end, Err(TaskError::Panicked(_))));
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    Ok(())
+}
+
+/// An argument whose clones and drops are counted, and whose next clone may panic.
+struct Counted(Arc<AtomicUsize>, bool);
+
+impl Counted {
+    fn new(alive: &Arc<AtomicUsize>, panics: bool) -> Self {
+        alive.fetch_add(1, Ordering::Relaxed);
+        Counted(alive.clone(), panics)
+    }
+}
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        assert!(!self.1, "in clone");
+        Counted::new(&self.0, false)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn each_clone_of_an_argument_is_dropped_once() -> Outcome {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let items = |panics| [Counted::new(&alive, false), Counted::new(&alive, panics)];
+    let keeps = |item: Counted| Err::<Counted, Counted>(item);
+    let pool = pool(2);
+    for panics in [false, true] {
+        let [first, second] = items(panics);
+        let call = pool.try_call(keeps, second).retries(2).retry_if(|_| true);
+        let end = call.wait().map(drop).map_err(|error| error.map(drop));
+        assert_eq!(matches!(end, Err(TaskError::Panicked(_))), panics);
+        drop(first);
+        let map = pool
+            .try_each(keeps, items(panics))
+            .retries(2)
+            .retry_if(|_| true);
+        assert!(map.wait().is_err());
+        let imap = pool
+            .try_each(keeps, items(panics))
+            .retries(2)
+            .retry_if(|_| true);
+        let ends: Vec<_> = imap.imap()?.map(|end| end.is_err()).collect();
+        assert_eq!(ends, [true, true]);
+    }
+    pool.close();
+    pool.join()?;
+    assert_eq!(alive.load(Ordering::Relaxed), 0);
+    Ok(())
+}

@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use pool_core::backend::{
-    Backend, Batch, CallCell, Claim, Deadline, JobCell, PortableFn, Queue, TaskId, UnitStop,
-    WaitGroup,
+    Backend, Batch, CallCell, Deadline, JobCell, PortableFn, Queue, TaskId, UnitStop, WaitGroup,
 };
 use pool_core::{Portable, StartError, TaskError};
 use pool_process::remote::RemoteJob;
@@ -90,10 +89,6 @@ impl Backend for Cluster {
 
     fn stops_units(&self) -> bool {
         true
-    }
-
-    fn withdraw(&self) -> Vec<Claim<dyn RemoteJob>> {
-        self.shared.withdraw()
     }
 
     fn stop(&self, job: TaskId, unit: Option<usize>) -> UnitStop {

@@ -1,10 +1,10 @@
-//! Where each unit is: in the queue, in the dispatcher's hand, on a node, or paused before it is tried again.
+//! Where each unit is: in the queue, in the dispatcher's hand, or on a node.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pool_core::backend::{Armed, Claim, TaskId};
+use pool_core::backend::{Claim, TaskId};
 use pool_process::remote::{RemoteJob, Request};
 
 use crate::link::Link;
@@ -29,13 +29,6 @@ pub(super) struct Sent {
     pub(super) claim: Claim<dyn RemoteJob>,
     context: Option<u64>,
     bytes: usize,
-}
-
-/// A unit that was lost, and is tried again after a pause.
-pub(super) struct Paused {
-    pub(super) number: u64,
-    pub(super) claim: Claim<dyn RemoteJob>,
-    pub(super) timer: Option<Armed>,
 }
 
 /// A node.
@@ -172,8 +165,6 @@ pub(super) struct Books {
     pub(super) nodes: Vec<Node>,
     /// The job of the unit that the dispatcher has in its hand: it is being encoded, or its answer decoded.
     pub(super) in_hand: Option<Arc<dyn RemoteJob>>,
-    pub(super) paused: Vec<Paused>,
-    pub(super) pauses: u64,
     /// No work comes any more.
     pub(super) is_closed: bool,
     /// Nothing is handed out any more.
@@ -212,7 +203,7 @@ impl Books {
 
     pub(super) fn unfinished(&self) -> usize {
         let on_nodes: usize = self.nodes.iter().map(|node| node.units.len()).sum();
-        on_nodes + self.paused.len() + usize::from(self.in_hand.is_some())
+        on_nodes + usize::from(self.in_hand.is_some())
     }
 
     /// The jobs of all units that are not in the queue.
@@ -220,13 +211,12 @@ impl Books {
         let on_nodes = self.nodes.iter().flat_map(|node| node.units.values());
         on_nodes
             .map(|unit| &unit.claim.job)
-            .chain(self.paused.iter().map(|paused| &paused.claim.job))
             .chain(&self.in_hand)
             .cloned()
             .collect()
     }
 
-    /// Takes out all units that are on nodes or paused.
+    /// Takes out all units that are on nodes.
     pub(super) fn take_all(&mut self) -> Vec<Claim<dyn RemoteJob>> {
         let mut claims = Vec::new();
         for node in &mut self.nodes {
@@ -237,7 +227,6 @@ impl Books {
                     .map(|unit| unit.claim),
             );
         }
-        claims.extend(self.paused.drain(..).map(|paused| paused.claim));
         claims
     }
 

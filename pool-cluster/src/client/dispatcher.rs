@@ -21,7 +21,7 @@ use crate::wire::{self, NodeInfo, RESEND, ToNode};
 
 use heard::lost;
 
-use super::books::{Books, Node, Paused};
+use super::books::{Books, Node};
 
 /// What the dispatcher needs to know of its pool.
 #[derive(Debug, Clone)]
@@ -59,17 +59,6 @@ impl Shared {
     /// Has the dispatcher look.
     pub(super) fn wake(&self) {
         self.bell.notify_one();
-    }
-
-    /// Takes back paused units of jobs that are not wanted any more. What is on a node counts as started.
-    pub(super) fn withdraw(&self) -> Vec<Claim<dyn RemoteJob>> {
-        let mut books = self.lock();
-        let unwanted = books
-            .paused
-            .extract_if(.., |paused| is_unwanted(&paused.claim));
-        let unwanted: Vec<Paused> = unwanted.collect();
-        drop(books);
-        unwanted.into_iter().map(|paused| paused.claim).collect()
     }
 }
 

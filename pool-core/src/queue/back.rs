@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::head::Entry;
+use super::head::{Entry, Paused};
 use super::{Claim, Queue, WorkerSlot};
 use crate::lifecycle::Phase;
 use crate::sync::atomic::Ordering;
+use crate::timers::Timers;
 use crate::unit::{AsJob, Job, Unclaimed};
 
 /// Whether no unit of a job is to start any more.
@@ -97,6 +99,64 @@ impl<J: ?Sized + AsJob> Queue<J> {
         self.wake(1);
     }
 
+    /// A unit has failed, or was lost, and is handed out again after a pause, before all that were submitted after it. Workers of a closed
+    /// pool stay for it. `wake` is called when the pause is over.
+    pub fn try_again(
+        self: &Arc<Self>,
+        claim: Claim<J>,
+        pause: Duration,
+        timers: &Timers,
+        wake: impl FnOnce() + Send + 'static,
+    ) where
+        J: 'static,
+    {
+        let mut inner = self.lock();
+        let is_unwanted = is_unwanted(&claim.job);
+        let mut tail = self.lock_tail();
+        if pause.is_zero() || is_unwanted || tail.phase == Phase::Terminated {
+            drop((tail, inner));
+            return self.put_back_unsent(claim);
+        }
+        tail.open_sources += 1;
+        drop(tail);
+        inner.pauses += 1;
+        let number = inner.pauses;
+        inner.paused.push(Paused {
+            number,
+            claim,
+            timer: None,
+        });
+        drop(inner);
+        let queue = Arc::downgrade(self);
+        let over = move || {
+            if let Some(queue) = queue.upgrade() {
+                queue.end_pause(number);
+                wake();
+            }
+        };
+        let timer = timers.arm(pause, Box::new(over));
+        let mut inner = self.lock();
+        let mut all = inner.paused.iter_mut();
+        match all.find(|paused| paused.number == number) {
+            Some(paused) => paused.timer = Some(timer),
+            // Timers are stopped under no lock.
+            None => drop((inner, timer)),
+        }
+    }
+
+    /// The pause of a unit is over.
+    fn end_pause(&self, number: u64) {
+        let mut inner = self.lock();
+        let mut all = inner.paused.iter();
+        if let Some(index) = all.position(|paused| paused.number == number) {
+            let Paused { claim, timer, .. } = inner.paused.swap_remove(index);
+            inner.insert_returned(claim);
+            self.leave(inner);
+            self.end_sources(1);
+            drop(timer);
+        }
+    }
+
     /// Hands out no more units of a job, whoever still holds it; how many never were.
     pub(crate) fn retract(&self, job: &dyn Job) -> Unclaimed {
         let mut inner = self.lock();
@@ -139,6 +199,8 @@ impl<J: ?Sized + AsJob> Queue<J> {
         let before = inner.returned.len();
         sweep_claims(&mut inner.returned, &mut swept);
         inner.waiting -= before - inner.returned.len();
+        let is_over = |paused: &mut Paused<J>| is_unwanted(&paused.claim.job);
+        let paused: Vec<_> = inner.paused.extract_if(.., is_over).collect();
         for place in &self.slots {
             swept.extend(place.sweep(&mut inner));
         }
@@ -158,6 +220,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
             .filter(|entry| entry.units.job().job().handed_out().takes_places());
         inner.placed -= placed.map(|entry| entry.units.len()).sum::<usize>();
         self.leave(inner);
+        swept.extend(self.unpause(paused));
         let claims = swept.into_iter().map(|claim| {
             let unclaimed = Unclaimed::returned(&claim.unit, claim.job.job());
             (claim.job, unclaimed)
@@ -166,22 +229,30 @@ impl<J: ?Sized + AsJob> Queue<J> {
         entries.chain(claims).collect()
     }
 
+    /// Units that were paused, and will not be handed out again. Called under no lock.
+    fn unpause(&self, paused: Vec<Paused<J>>) -> impl Iterator<Item = Claim<J>> {
+        if !paused.is_empty() {
+            self.end_sources(paused.len());
+        }
+        paused.into_iter().map(|paused| {
+            drop(paused.timer);
+            paused.claim
+        })
+    }
+
     /// Empties the queue of a terminated pool: the jobs that are not over, in the order of their submission, and
     /// how many units of each will never be handed out.
     pub(crate) fn abandon(&self) -> Vec<(Arc<J>, Unclaimed)> {
         let mut inner = self.lock();
         let mut jobs: Vec<_> = inner.extra.iter().flatten().cloned().collect();
         let mut claims = std::mem::take(&mut inner.returned);
+        let paused = std::mem::take(&mut inner.paused);
         for place in &self.slots {
             let (current, mut taken) = place.abandon();
             jobs.extend(current);
             claims.append(&mut taken);
         }
         let mut jobs: Vec<_> = jobs.into_iter().map(|job| (job, Unclaimed::NONE)).collect();
-        jobs.extend(claims.into_iter().map(|Claim { job, unit, .. }| {
-            let unclaimed = Unclaimed::returned(&unit, job.job());
-            (job, unclaimed)
-        }));
         let mut tail = self.lock_tail();
         for list in [&mut inner.jobs, &mut tail.jobs] {
             jobs.extend(std::iter::from_fn(|| Some(list.pop()?.units.abandon())));
@@ -191,6 +262,11 @@ impl<J: ?Sized + AsJob> Queue<J> {
         drop(tail);
         (inner.waiting, inner.placed) = (0, 0);
         self.leave(inner);
+        claims.extend(self.unpause(paused));
+        jobs.extend(claims.into_iter().map(|Claim { job, unit, .. }| {
+            let unclaimed = Unclaimed::returned(&unit, job.job());
+            (job, unclaimed)
+        }));
         jobs.sort_by_key(|(job, _)| job.job().number());
         jobs
     }

@@ -8,6 +8,7 @@ use std::task::Waker;
 use super::{Claim, Queue};
 use crate::fifo::Fifo;
 use crate::sync::atomic::Ordering;
+use crate::timers::Armed;
 use crate::unit::{AsJob, Unit, Units};
 
 /// Work that is admitted but not yet queued: the input of an `imap`.
@@ -31,10 +32,21 @@ pub(super) struct Entry<J: ?Sized> {
     pub(super) before: u64,
 }
 
+/// A unit that is handed out again after a pause.
+pub(super) struct Paused<J: ?Sized> {
+    pub(super) number: u64,
+    pub(super) claim: Claim<J>,
+    pub(super) timer: Option<Armed>,
+}
+
 /// What the head's lock guards.
 pub(super) struct Inner<J: ?Sized> {
     /// Units that were handed out and came back without having started, in the order of their submission.
     pub(super) returned: VecDeque<Claim<J>>,
+    /// Units that are handed out again after a pause. Each counts as an open source.
+    pub(super) paused: Vec<Paused<J>>,
+    /// Pauses so far.
+    pub(super) pauses: u64,
     /// Jobs that have units which nobody has taken.
     pub(super) jobs: Fifo<Entry<J>>,
     /// What each worker beyond the pool's size took last.
@@ -60,6 +72,8 @@ impl<J: ?Sized + AsJob> Inner<J> {
     pub(super) fn new() -> Self {
         Inner {
             returned: VecDeque::new(),
+            paused: Vec::new(),
+            pauses: 0,
             jobs: Fifo::default(),
             extra: Vec::new(),
             sources: Vec::new(),

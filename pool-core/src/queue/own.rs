@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use super::back::is_unwanted;
 use super::head::Inner;
-use super::{Claim, Pace, Queue, WorkerSlot};
+use super::{Claim, JobOrder, Pace, Queue, WorkerSlot};
 use crate::flaws::{self, Flaw};
 use crate::range::{MoreUnits, UnitRange};
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -180,13 +180,19 @@ impl<J: ?Sized + AsJob> Slot<J> {
     /// # Safety
     ///
     /// The caller is the worker, and does not come back while the reference lives.
-    pub(super) unsafe fn own_job(&self, place: u32) -> Option<&J> {
+    pub(super) unsafe fn own_job(&self, place: u32) -> Option<&Arc<J>> {
         // SAFETY: the caller's promise.
-        unsafe { self.job(place) }.map(|job| &**job)
+        unsafe { self.job(place) }
+    }
+
+    /// Where the job of a unit stands in the queue that the worker has taken from its range, by the number of its place there.
+    pub(super) fn own_order(&self, place: u32) -> JobOrder {
+        // Of units of one job the place is 0.
+        JobOrder(self.range.before() + u64::from(place))
     }
 
     /// More units of the job that the worker has taken a unit of, if the range has them.
-    pub(super) fn more_units(&self, job: &J) -> MoreUnits<'_> {
+    pub(super) fn more_units(&self, job: &Arc<J>) -> MoreUnits<'_> {
         match self.one_job.load(Ordering::Relaxed) && self.has_units() {
             true => MoreUnits::new(&self.range, job.job().name()),
             false => MoreUnits::NONE,

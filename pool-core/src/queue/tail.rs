@@ -97,7 +97,12 @@ impl<J: ?Sized + AsJob> Queue<J> {
 
     /// A source has ended.
     pub(crate) fn end_source(&self) {
-        self.lock_tail().open_sources -= 1;
+        self.end_sources(1);
+    }
+
+    /// So many sources have ended.
+    pub(super) fn end_sources(&self, count: usize) {
+        self.lock_tail().open_sources -= count;
         // A worker is before its look, or asleep.
         self.wake(usize::MAX);
         self.rest.notify_all();

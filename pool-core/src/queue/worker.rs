@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::head::Inner;
 use super::own::Slot;
-use super::{Queue, WaitMeter, WorkerSlot};
+use super::{JobOrder, Queue, WaitMeter, WorkerSlot};
 use crate::flaws::{self, Flaw};
 use crate::range::MoreUnits;
 use crate::spin;
@@ -30,6 +30,9 @@ pub struct Taker<'q, J: ?Sized + AsJob> {
     spent: Vec<Arc<J>>,
 }
 
+/// A unit that a worker takes from the queue, and where its job stands there.
+type First = (Unit, JobOrder);
+
 /// Where the worker has what it has taken.
 enum Place<'q, J: ?Sized> {
     Slot(&'q Slot<J>),
@@ -42,11 +45,13 @@ enum Place<'q, J: ?Sized> {
 #[must_use = "a unit that is not ended keeps its job waiting for ever"]
 pub struct Taken<'a, J: ?Sized> {
     /// The job.
-    pub job: &'a J,
+    pub job: &'a Arc<J>,
     /// One unit of it, to be finished.
     pub unit: Unit,
     /// Units of the same job that the worker goes on with, without asking the queue again.
     pub more: MoreUnits<'a>,
+    /// Where the job stands in the queue: for a unit that comes back.
+    pub order: JobOrder,
 }
 
 impl<J: ?Sized + AsJob> Queue<J> {
@@ -104,35 +109,43 @@ impl<'q, J: ?Sized + AsJob> Taker<'q, J> {
         match own {
             Some((number, index)) => self.taken(number, Err(index)),
             None => {
-                let unit = self.wait_unless(leave)?;
-                self.taken(0, Ok(unit))
+                let first = self.wait_unless(leave)?;
+                self.taken(0, Ok(first))
             }
         }
     }
 
     /// The unit that the worker has taken, whole or by its index, of the job with this number in its slot.
-    pub(super) fn taken(&self, number: u32, unit: Result<Unit, u32>) -> Option<Taken<'_, J>> {
+    pub(super) fn taken(&self, number: u32, unit: Result<First, u32>) -> Option<Taken<'_, J>> {
         match &self.place {
             Place::Slot(place) => {
                 // SAFETY: this is the worker, which has taken a unit of it, and comes back with `&mut self`.
                 let job = unsafe { place.own_job(number) }?;
-                let by_index = |index| Unit::taken(index, job.job().name());
+                let (unit, order) = unit.unwrap_or_else(|index| {
+                    let unit = Unit::taken(index, job.job().name());
+                    (unit, place.own_order(number))
+                });
                 Some(Taken {
                     job,
-                    unit: unit.unwrap_or_else(by_index),
+                    unit,
                     more: place.more_units(job),
+                    order,
                 })
             }
-            Place::Extra(job) => Some(Taken {
-                job: job.as_deref()?,
-                unit: unit.ok()?,
-                more: MoreUnits::NONE,
-            }),
+            Place::Extra(job) => {
+                let (unit, order) = unit.ok()?;
+                Some(Taken {
+                    job: job.as_ref()?,
+                    unit,
+                    more: MoreUnits::NONE,
+                    order,
+                })
+            }
         }
     }
 
     /// The next unit, for a worker that has none of its own left.
-    fn wait_unless(&mut self, leave: impl Fn() -> bool) -> Option<Unit> {
+    fn wait_unless(&mut self, leave: impl Fn() -> bool) -> Option<First> {
         let queue = self.queue;
         let mut started = (queue.pace.most > 1).then(|| queue.now());
         self.come_back(started);
@@ -200,7 +213,7 @@ impl<'q, J: ?Sized + AsJob> Taker<'q, J> {
         &mut self,
         mut inner: MutexGuard<'a, Inner<J>>,
         now: Option<u64>,
-    ) -> Result<Unit, MutexGuard<'a, Inner<J>>>
+    ) -> Result<First, MutexGuard<'a, Inner<J>>>
     where
         Self: 'a,
     {
@@ -208,6 +221,7 @@ impl<'q, J: ?Sized + AsJob> Taker<'q, J> {
         let Some(claim) = queue.fill(&mut inner, self.slot, now) else {
             return Err(inner);
         };
+        let order = claim.job_order();
         let unit = match &mut self.place {
             Place::Slot(place) => queue.settle(&mut inner, place, claim, now),
             Place::Extra(held) => {
@@ -223,7 +237,7 @@ impl<'q, J: ?Sized + AsJob> Taker<'q, J> {
         if wakes {
             queue.wake(1);
         }
-        Ok(unit)
+        Ok((unit, order))
     }
 
     /// What the worker ran has ended.

@@ -19,6 +19,7 @@ use super::{UnitError, Work, sealed};
 use crate::chunks::Cut;
 use crate::error::{CodecError, TaskError};
 use crate::fork::{OwnerProcess, end_copy};
+use crate::observer::TaskEnd;
 use crate::panics;
 use crate::task::Func;
 
@@ -477,6 +478,84 @@ where
             }
             unit = next();
         }
+    }
+
+    fn retries(&self) -> bool {
+        F::RETRIES && S::OWNED
+    }
+
+    unsafe fn run_again(
+        &self,
+        unit: usize,
+        attempt: u32,
+        failed: &mut dyn FnMut(usize, UnitError<F::Raised>),
+        again: &mut dyn FnMut(TaskEnd) -> bool,
+    ) -> bool {
+        // With retries a chunk has one item.
+        let index = self.cut.range(unit).start;
+        // SAFETY: the caller owns the unit, which was not run: its item is there.
+        let item = unsafe { &*self.items.place().add(index) };
+        let copy = panics::catch(|| self.func.copy_arg(item));
+        let copy = match copy {
+            Ok(copy) => copy,
+            Err(panic) => {
+                let error = TaskError::Panicked(Box::new(panic));
+                failed(unit, error.at_item(0).into());
+                return false;
+            }
+        };
+        let mut failure = None;
+        let mut keep = |_, error| failure = Some(error);
+        // SAFETY: the caller's promise.
+        unsafe { self.run(unit, &mut || None, &mut keep) };
+        let (picks, end) = match &failure {
+            Some(UnitError::Of(TaskError::Raised { error, .. })) => {
+                (self.func.picks(Err(error)), TaskEnd::Failed)
+            }
+            Some(_) => (false, TaskEnd::Failed),
+            // SAFETY: it has not failed, so its result is there, and the caller's.
+            None => (
+                self.func.picks(Ok(unsafe { &*self.room.add(index) })),
+                TaskEnd::Done,
+            ),
+        };
+        match copy.filter(|_| picks) {
+            Some(copy) if again(end) => {
+                self.set(unit, NOTHING);
+                // SAFETY: the item was read, and where there is a result, nobody else has it. The result goes first, since the item
+                // may take its place.
+                unsafe {
+                    if failure.is_none() {
+                        panics::contain(|| self.room.add(index).drop_in_place());
+                    }
+                    self.items.place().add(index).write(copy);
+                }
+                self.set(unit, ITEMS);
+                panics::contain(|| drop(failure));
+                return true;
+            }
+            copy => panics::contain(|| drop(copy)),
+        }
+        match failure {
+            Some(failure) => failed(unit, failure),
+            // SAFETY: as above.
+            None if attempt > 1 => unsafe { F::tell_attempts(&mut *self.room.add(index), attempt) },
+            None => {}
+        }
+        false
+    }
+
+    unsafe fn picks(&self, _unit: usize, end: Result<&Vec<F::Out>, &F::Raised>) -> bool {
+        match end {
+            Ok(output) => output.iter().any(|out| self.func.picks(Ok(out))),
+            Err(error) => self.func.picks(Err(error)),
+        }
+    }
+
+    fn tell_attempts(output: &mut Vec<F::Out>, attempts: u32) {
+        output
+            .iter_mut()
+            .for_each(|out| F::tell_attempts(out, attempts));
     }
 
     unsafe fn store(&self, unit: usize, output: Vec<F::Out>) -> Result<(), CodecError> {

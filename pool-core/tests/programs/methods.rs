@@ -152,6 +152,49 @@ fn long_forms(pool: &impl Pool) -> Outcome {
         awaited(pool.each(|x: u32| x, 0..3).submit_async())?.get()?,
         [0, 1, 2]
     );
+    retries(pool)
+}
+
+/// Each form is tried again after an error that is picked, and tells its attempts; other errors come at once.
+fn retries(pool: &impl Pool) -> Outcome {
+    let is_odd = |error: &String| error.contains("odd");
+    let failed = pool.try_call(half, 3).retries(2).retry_if(is_odd).wait();
+    let error = failed.expect_err("3 is odd");
+    assert_eq!((error.attempts(), error.item()), (3, None));
+    assert_eq!(error.to_string(), "task failed in 3 attempts: 3 is odd");
+    let failed = pool.try_call(half, 3).retries(2).retry_if(|_| false);
+    assert_eq!(failed.wait().expect_err("3 is odd").attempts(), 1);
+    let failed = pool.try_call(half, 3).retry_if(is_odd).wait();
+    assert_eq!(failed.expect_err("3 is odd").attempts(), 1);
+    let panics = |_: &String| panic!("in pick");
+    let failed = pool.try_call(half, 3).retries(2).retry_if(panics).wait();
+    assert_eq!(failed.expect_err("3 is odd").attempts(), 1);
+    let failed = pool.try_each(half, 2..6).retries(1).retry_if(is_odd).wait();
+    let error = failed.expect_err("3 is odd");
+    assert_eq!(error.attempts(), 2);
+    let map = pool.try_each(half, [2, 4]).retries(1).retry_if(is_odd);
+    assert_eq!(awaited(map.submit_async())?.get()?, [1, 2]);
+    let halves = pool.try_each(half, 2..6).retries(2).retry_if(is_odd);
+    let ends: Vec<_> = halves
+        .imap()?
+        .map(|end| end.map_err(|error| error.attempts()))
+        .collect();
+    assert_eq!(ends, [Ok(1), Err(3), Ok(2), Err(3)]);
+    let input = [Ok(2), Ok(3), Err("torn".to_owned())];
+    let halves = pool.try_each_ok(half, input).retries(1).retry_if(is_odd);
+    let ends = halves.imap_unordered()?.filter_map(Result::err);
+    let mut attempts: Vec<_> = ends.map(|error| error.attempts()).collect();
+    attempts.sort();
+    assert_eq!(attempts, [1, 2]);
+    let chunks = pool
+        .try_each(half, 2..6)
+        .retries(1)
+        .chunksize(2)
+        .retry_if(is_odd);
+    assert_eq!(chunks.wait(), Err(PoolError::RetriesOfChunks.into()));
+    let quotients = pool.try_each(|(a, b)| divide(a, b), [(6, 3), (1, 0)]);
+    let quotients = quotients.retries(1).retry_if(|_| true).wait();
+    assert_eq!(quotients.expect_err("by zero").attempts(), 2);
     Ok(())
 }
 
@@ -235,6 +278,12 @@ fn contexts(pool: &impl Pool) -> Outcome {
         Err(TaskError::raised(10))
     );
     assert_eq!(ten.try_call(below, 4).wait(), Ok(4));
+    let failed = ten
+        .try_call(below, 12)
+        .retries(1)
+        .retry_if(|x| *x == 12)
+        .wait();
+    assert_eq!(failed.expect_err("too much").attempts(), 2);
     assert_eq!(ten.try_map(below, [0, 1]), Ok(vec![0, 1]));
     assert!(ten.try_map_async(below, [0, 10])?.get().is_err());
     let ends: Vec<_> = ten.try_each(below, 9..11).chunksize(2).imap()?.collect();

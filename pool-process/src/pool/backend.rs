@@ -95,7 +95,11 @@ impl Processes {
             bells,
             plan.pace,
             plan.max_payload,
-            (plan.recycling.is_limited(), plan.observed.clone()),
+            (
+                plan.recycling.is_limited(),
+                plan.timers.clone(),
+                plan.observed.clone(),
+            ),
         );
         let feed = self.feed.get_or_init(|| Arc::new(feed));
         self.helper.0.get_or_init(|| Arc::downgrade(feed));

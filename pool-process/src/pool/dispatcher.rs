@@ -319,7 +319,6 @@ impl Dispatcher {
                     self.feed.stop_giving(slot);
                 }
             }
-            Order::Again { number } => self.feed.again(number),
             Order::Stop { job, unit } => self.stop_units(job, unit),
             Order::StopGraceOver { slot, serial } => {
                 if self.is_present(WorkerId { slot, serial })

@@ -45,8 +45,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use pool_core::backend::{Assist, Claim, Observed, Pace, Queue, ServiceGuard, spin_until};
-use pool_core::{Cause, TaskError};
+use pool_core::backend::{Again, Assist, Claim, Observed, Pace, Queue, ServiceGuard, spin_until};
+use pool_core::{Cause, TaskError, Timers};
 
 use crate::ring::parent::CAPACITY;
 use crate::wire::codec::{has_room_for_small_values, ran_out_of_stack};
@@ -92,6 +92,7 @@ pub(crate) struct Feed {
     needs_dispatcher: AtomicBool,
     dispatcher: OnceLock<ThreadId>,
     bells: Bells,
+    timers: Timers,
     observed: Observed,
     books: Mutex<Books>,
 }
@@ -117,7 +118,7 @@ impl Feed {
         bells: Bells,
         pace: Pace,
         max_payload: u64,
-        (recycles, observed): (bool, Observed),
+        (recycles, timers, observed): (bool, Timers, Observed),
     ) -> Feed {
         Feed {
             queue: queue.clone(),
@@ -128,6 +129,7 @@ impl Feed {
             spin: pace.spin.unwrap_or_default(),
             max_payload,
             recycles,
+            timers,
             turn: Mutex::default(),
             again: AtomicBool::new(false),
             is_full: AtomicBool::new(false),
@@ -148,8 +150,6 @@ impl Feed {
                 is_deep: false,
                 held: None,
                 takings_back: 0,
-                paused: Vec::new(),
-                pauses: 0,
                 late: Late::default(),
                 finishing: Vec::new(),
                 terminated: false,
@@ -285,8 +285,14 @@ impl Feed {
             let answer = &answered.answer;
             let (unit, payload) = (answered.claim.unit, answer.payload(bytes));
             let job = &answered.claim.job;
-            let Err(undone) = job.complete(unit, answer.kind, payload, retry, None) else {
-                continue;
+            let undone = match job.complete(unit, answer.kind, payload, retry, None) {
+                Ok(None) => continue,
+                Ok(Some(Again { unit, pause })) => {
+                    answered.claim.unit = unit;
+                    self.try_again(answered.claim, pause);
+                    continue;
+                }
+                Err(undone) => undone,
             };
             if undone.is_deep {
                 answered.claim.unit = undone.unit;

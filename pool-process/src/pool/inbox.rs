@@ -26,11 +26,6 @@ pub(crate) enum Order {
         /// The unit's index.
         unit: Option<usize>,
     },
-    /// The pause of a task that is tried again is over.
-    Again {
-        /// The number of the pause.
-        number: u64,
-    },
     /// The grace of a worker that is being stopped is over.
     StopGraceOver {
         /// Its place in the pool.

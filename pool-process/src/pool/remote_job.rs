@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use pool_core::backend::{
-    AsJob, Batch, CallCell, Context, FnAddress, Job, JobCell, PortableFn, Unit, catch,
+    Again, AsJob, Batch, CallCell, Context, FnAddress, Job, JobCell, PortableFn, Unit, catch,
 };
 use pool_core::{CodecError, Portable, TaskError};
 
@@ -30,7 +30,7 @@ pub trait RemoteJob: Send + Sync {
     /// Appends the payload of a task frame for one unit, and gives its last bytes, which are not appended.
     fn encode<'a>(&'a self, unit: &'a Unit, out: &mut Vec<u8>) -> Result<&'a [u8], CodecError>;
 
-    /// Completes a unit with the answer of its worker; with an error goes the end of what the task has written to stderr, where that was
+    /// Completes a unit with the answer of its worker, or gives it back to be tried again; with an error goes the end of what the task has written to stderr, where that was
     /// read.
     ///
     /// # Errors
@@ -44,7 +44,7 @@ pub trait RemoteJob: Send + Sync {
         payload: Payload<'_>,
         retry: Retry,
         stderr: Option<String>,
-    ) -> Result<(), Undone>;
+    ) -> Result<Option<Again>, Undone>;
 
     /// Completes a unit with a failure.
     fn fail(&self, unit: Unit, failure: TaskError);
@@ -142,15 +142,18 @@ impl<A: Portable, F: PortableFn<A>> RemoteJob for CallCell<F, A> {
         payload: Payload<'_>,
         retry: Retry,
         stderr: Option<String>,
-    ) -> Result<(), Undone> {
+    ) -> Result<Option<Again>, Undone> {
         // The argument is not needed any more: a result that is like it may take its memory.
         let used = || same::<A, F::Out>(self.take_task(&mut unit)?.arg);
         let decode = |payload: Payload<'_>| codec::decode_value(payload, used);
         match answer(kind, payload, retry, decode) {
-            Ok(end) => self.finish(unit, end.map_err(|error| error.with_stderr(stderr))),
-            Err((error, is_deep)) => return Err(Undone::new(unit, error, is_deep)),
+            Ok(end) => Ok(JobCell::complete(
+                self,
+                unit,
+                end.map_err(|error| error.with_stderr(stderr)),
+            )),
+            Err((error, is_deep)) => Err(Undone::new(unit, error, is_deep)),
         }
-        Ok(())
     }
 
     fn fail(&self, unit: Unit, failure: TaskError) {
@@ -190,13 +193,16 @@ impl<A: Portable, F: PortableFn<A>> RemoteJob for JobCell<Batch<F, A>> {
         payload: Payload<'_>,
         retry: Retry,
         stderr: Option<String>,
-    ) -> Result<(), Undone> {
+    ) -> Result<Option<Again>, Undone> {
         let decode = |payload: Payload<'_>| codec::decode_items(payload, &At::default(), || None);
         match answer(kind, payload, retry, decode) {
-            Ok(end) => self.finish(unit, end.map_err(|error| error.with_stderr(stderr))),
-            Err((error, is_deep)) => return Err(Undone::new(unit, error, is_deep)),
+            Ok(end) => Ok(JobCell::complete(
+                self,
+                unit,
+                end.map_err(|error| error.with_stderr(stderr)),
+            )),
+            Err((error, is_deep)) => Err(Undone::new(unit, error, is_deep)),
         }
-        Ok(())
     }
 
     fn fail(&self, unit: Unit, failure: TaskError) {

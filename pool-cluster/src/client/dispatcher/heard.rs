@@ -1,17 +1,17 @@
 //! What nodes say, and what becomes of the units that they had.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
-use pool_core::backend::{Claim, Unit};
+use pool_core::backend::{Again, Claim, Unit};
 use pool_core::{Cause, TaskError, WorkerLost};
 use pool_process::remote::{self, RemoteJob};
 
 use crate::wire::{self, Event, Loss, ToClient, What};
 
-use super::super::books::{Node, Paused};
+use super::super::books::Node;
 use super::{Dispatcher, QueueOf, is_unwanted};
 
 impl Dispatcher {
@@ -126,11 +126,15 @@ impl Dispatcher {
     }
 
     /// A unit has ended on its node, which has this name.
-    fn end(&self, claim: Claim<dyn RemoteJob>, what: What, node: &str, queue: &QueueOf) {
+    fn end(&self, mut claim: Claim<dyn RemoteJob>, what: What, node: &str, queue: &QueueOf) {
         let job = claim.job.clone();
         let loss = match what {
             What::Ran(answer) => match remote::complete(&*job, claim.unit, &answer, None) {
-                Ok(()) => return,
+                Ok(None) => return,
+                Ok(Some(Again { unit, pause })) => {
+                    claim.unit = unit;
+                    return self.try_again(claim, pause, queue);
+                }
                 Err((unit, error)) => {
                     let loss = Cause::Protocol(error.to_string());
                     let lost = lost(&job, &unit, 0, loss, Some(format!("on {node}")));
@@ -181,42 +185,13 @@ impl Dispatcher {
             let job = claim.job.clone();
             return job.fail(claim.unit, TaskError::WorkerLost(Box::new(lost)));
         };
-        let mut books = self.shared.lock();
-        if pause.is_zero() || books.is_terminated {
-            drop(books);
-            return queue.put_back_unsent(claim);
-        }
-        books.pauses += 1;
-        let number = books.pauses;
-        books.paused.push(Paused {
-            number,
-            claim,
-            timer: None,
-        });
-        drop(books);
-        let (shared, queue) = (self.shared.clone(), queue.clone());
-        let again = Box::new(move || {
-            let mut books = shared.lock();
-            let place = books
-                .paused
-                .iter()
-                .position(|paused| paused.number == number);
-            let paused = place.map(|place| books.paused.swap_remove(place));
-            drop(books);
-            if let Some(paused) = paused {
-                queue.put_back_unsent(paused.claim);
-                shared.wake();
-            }
-        });
-        let timer = self.plan.timers.arm(pause, again);
-        let mut books = self.shared.lock();
-        if let Some(paused) = books
-            .paused
-            .iter_mut()
-            .find(|paused| paused.number == number)
-        {
-            paused.timer = Some(timer);
-        }
+        self.try_again(claim, pause, queue);
+    }
+
+    /// A unit goes back to the queue after a pause.
+    fn try_again(&self, claim: Claim<dyn RemoteJob>, pause: Duration, queue: &QueueOf) {
+        let shared = self.shared.clone();
+        queue.try_again(claim, pause, &self.plan.timers, move || shared.wake());
     }
 
     /// A node is lost, with what it had.

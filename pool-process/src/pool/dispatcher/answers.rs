@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use std::time::Instant;
 
 use pool_core::Cause;
+use pool_core::backend::Again;
 
 use crate::pool::cause;
 use crate::pool::connection::WorkerState;
@@ -197,17 +198,22 @@ fn handle_frame(
             Kind::Done | Kind::Raised | Kind::Panicked | Kind::BadArgument | Kind::BadResult,
             WorkerState::Busy(task),
         ) if task.request == frame.request && task.started => {
-            let WorkerState::Busy(task) = std::mem::replace(state, WorkerState::Idle) else {
+            let WorkerState::Busy(mut task) = std::mem::replace(state, WorkerState::Idle) else {
                 return unexpected();
             };
             if let Some(since) = task.since {
                 let unit = (&*task.claim.job, task.claim.unit.index());
                 feed.tell_ended_by_socket(lane, pid, unit, end_of(frame.kind), since);
             }
-            let (job, payload) = (task.claim.job, frame.payload.into());
+            let (job, payload) = (task.claim.job.clone(), frame.payload.into());
             let stderr = output.as_mut().and_then(WorkerOutput::end_task);
             match job.complete(task.claim.unit, frame.kind, payload, Retry::Never, stderr) {
-                Ok(()) => Outcome::Allowed,
+                Ok(None) => Outcome::Allowed,
+                Ok(Some(Again { unit, pause })) => {
+                    task.claim.unit = unit;
+                    feed.try_again(task.claim, pause);
+                    Outcome::Allowed
+                }
                 Err(Undone { unit, error, .. }) => {
                     let what = error.to_string();
                     let lost =

@@ -342,7 +342,7 @@ impl Dispatcher {
         let pid = connection.child.pid();
         let lose = |claim: Claim<dyn RemoteJob>, cause: Cause| {
             if let Some(pause) = claim.job.as_job().try_again(&claim.unit) {
-                self.feed.try_again(claim, pause, &self.plan.timers);
+                self.feed.try_again(claim, pause);
                 return;
             }
             let unit = (&*claim.job, &claim.unit);

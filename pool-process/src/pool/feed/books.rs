@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pool_core::backend::{Armed, Claim, Pace, Queue, TaskId};
+use pool_core::backend::{Claim, Pace, Queue, TaskId};
 
 use crate::arena::Arena;
 use crate::pool::remote_job::{JobContext, RemoteJob};
@@ -86,13 +86,6 @@ pub(crate) fn is_unit_of(claim: &Claim<dyn RemoteJob>, job: TaskId, unit: Option
     claim.job.as_job().number() == job && unit.is_none_or(|unit| claim.unit.index() == unit)
 }
 
-/// A unit that was lost with its worker, and is tried again after a pause.
-pub(super) struct Paused {
-    pub(super) number: u64,
-    pub(super) claim: Claim<dyn RemoteJob>,
-    pub(super) timer: Option<Armed>,
-}
-
 /// Tasks are so short that to give them out takes about as long, in nanoseconds.
 const BRIEF: u32 = 1_000;
 
@@ -121,10 +114,6 @@ pub(super) struct Books {
     pub(super) takings_back: u64,
     /// Answers that the dispatcher decodes, and all that was read after them.
     pub(super) late: Late,
-    /// Units that are tried again after a pause.
-    pub(super) paused: Vec<Paused>,
-    /// Pauses so far.
-    pub(super) pauses: u64,
     /// The jobs of units whose answers are being decoded.
     pub(super) finishing: Vec<Arc<dyn RemoteJob>>,
     /// The pool was terminated: nothing is handed out any more.
@@ -152,7 +141,6 @@ impl Books {
             .map(|unit| &unit.claim.job)
             .chain(&self.in_hand)
             .chain(self.held.iter().map(|parcel| &parcel.claim.job))
-            .chain(self.paused.iter().map(|paused| &paused.claim.job))
             .chain(&self.finishing)
             .chain(self.abandoned.iter().map(|claim| &claim.job))
     }

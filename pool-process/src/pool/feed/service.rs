@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use pool_core::backend::Claim;
+use pool_core::backend::{Again, Claim};
 use pool_core::{Cause, TaskEnd};
 
 use crate::pool::cause;
@@ -13,7 +13,7 @@ use crate::pool::remote_job::{RemoteJob, Retry, Undone};
 use crate::pool::watch::{BEHIND, Watch};
 use crate::wire::Kind;
 
-use super::books::{Books, LaneId, Paused};
+use super::books::{Books, LaneId};
 use super::lane::{Assignment, Lane, Warmth, wake_frame};
 use super::observing::end_of;
 use super::{Buffers, Feed};
@@ -146,7 +146,7 @@ impl Feed {
         }
         let (pid, took) = (found.pid, found.since.elapsed());
         let Some(Assignment {
-            claim,
+            mut claim,
             awaits_start,
             ..
         }) = found.pass()
@@ -158,23 +158,30 @@ impl Feed {
         books.finishing.push(claim.job.clone());
         books.cool_down(lane.slot);
         drop(books);
-        let Claim { job, unit, .. } = claim;
+        let (job, unit) = (claim.job.clone(), claim.unit);
         if awaits_start {
             self.tell_started(lane, pid, &*job, unit.index());
         }
         self.tell_end(lane, pid, (&*job, unit.index()), end_of(kind), took);
         // This is the dispatcher.
-        let completed = job.complete(unit, kind, payload.into(), Retry::Never, None);
-        let completed = completed.map_err(|Undone { unit, error, .. }| {
-            let what = error.to_string();
-            let lost = cause::lost(pid, Cause::Protocol(what.clone()), (&*job, &unit), None);
-            job.fail(unit, lost);
-            what
-        });
+        let completed = match job.complete(unit, kind, payload.into(), Retry::Never, None) {
+            Ok(None) => Ok(true),
+            Ok(Some(Again { unit, pause })) => {
+                claim.unit = unit;
+                self.try_again(claim, pause);
+                Ok(true)
+            }
+            Err(Undone { unit, error, .. }) => {
+                let what = error.to_string();
+                let lost = cause::lost(pid, Cause::Protocol(what.clone()), (&*job, &unit), None);
+                job.fail(unit, lost);
+                Err(what)
+            }
+        };
         let over = std::mem::take(&mut self.lock().finishing);
         drop((over, job));
         drop(buffers);
-        completed.map(|()| true)
+        completed
     }
 
     /// Nothing more is read of a worker, which is going to be killed.
@@ -290,7 +297,6 @@ impl Feed {
         let books = self.lock();
         books.in_hand.is_none()
             && books.held.is_none()
-            && books.paused.is_empty()
             && books.finishing.is_empty()
             && !books.any_waits()
     }
@@ -317,14 +323,9 @@ impl Feed {
 
     /// The pool is terminated: takes back what has not started. Gives the jobs of all units that were not ended.
     pub(crate) fn terminate(&self) -> Vec<Arc<dyn RemoteJob>> {
-        let mut paused = Vec::new();
         let mut guard = self.lock();
         let books = &mut *guard;
         books.terminated = true;
-        for Paused { claim, timer, .. } in books.paused.drain(..) {
-            books.abandoned.push(claim);
-            paused.push(timer);
-        }
         for lane in books.lanes.iter_mut().flatten() {
             let waiting = lane.ring.take_back(0);
             let kept = lane.units.len().saturating_sub(waiting);
@@ -337,8 +338,6 @@ impl Feed {
         books.abandoned.extend(held.map(|parcel| parcel.claim));
         let jobs = books.jobs().cloned().collect();
         drop(guard);
-        // Timers are stopped under no lock.
-        drop(paused);
         jobs
     }
 
