@@ -132,9 +132,7 @@ impl<'p, P, W, T, E> Call<'p, P, W, T, E> {
             options: SubmitOptions::here(),
         }
     }
-}
 
-impl<'p, P, W, T, E> Call<'p, P, W, T, E> {
     /// Tries the call again after an error of its function for which `pick` says true, as often as [`retries`](Call::retries) allows, after
     /// [`retry_pause`](Call::retry_pause). It keeps the place in the queue that it had; what lies in front of a worker process already goes
     /// first.

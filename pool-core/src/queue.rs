@@ -189,11 +189,6 @@ impl<J: ?Sized + AsJob> Queue<J> {
         (tail.submitted, units as u64)
     }
 
-    /// Whether there is a unit that nobody has taken: a hint, without a lock.
-    pub fn has_units(&self) -> bool {
-        self.has_waiting()
-    }
-
     /// Unlocks the queue, from which units may have been taken.
     fn leave(&self, inner: MutexGuard<'_, Inner<J>>) {
         self.at_head.store(inner.waiting, Ordering::Relaxed);
@@ -232,8 +227,8 @@ impl<J: ?Sized + AsJob> Queue<J> {
         self.at_tail.load(Ordering::Relaxed) + self.at_head.load(Ordering::Relaxed)
     }
 
-    /// Whether units were admitted that no worker has taken: without the lock, a hint.
-    fn has_waiting(&self) -> bool {
+    /// Whether there is such a unit.
+    pub fn has_waiting(&self) -> bool {
         self.waiting() > 0
     }
 

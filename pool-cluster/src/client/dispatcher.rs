@@ -204,7 +204,7 @@ impl Dispatcher {
             .nodes
             .iter()
             .all(|node| node.link.is_confirmed() && node.heard.elapsed() < self.plan.contact);
-        let waits = books.nodes.is_empty() && queue.has_units();
+        let waits = books.nodes.is_empty() && queue.has_waiting();
         match is_quiet && !waits {
             true => wire::beat(self.plan.contact),
             false => wire::beat(self.plan.contact).min(RESEND),
@@ -322,7 +322,7 @@ impl Dispatcher {
         if self
             .alone_since
             .is_some_and(|since| since.elapsed() > self.plan.patience)
-            && queue.has_units()
+            && queue.has_waiting()
         {
             self.refuse_all(queue).await;
         }

@@ -232,7 +232,7 @@ impl Dispatcher {
             self.fill_slots();
             self.tell_needs();
             self.give_work();
-            self.feed.nudge();
+            self.feed.request_pump();
             self.do_chores();
             self.retire_idle();
             if self.is_over() {
@@ -240,7 +240,7 @@ impl Dispatcher {
             }
             self.arm_watch();
             // Where answers come one after the other, it looks for the next before it sleeps.
-            let timeout = match self.feed.linger() {
+            let timeout = match self.feed.keep_pumping() {
                 true => EpollTimeout::ZERO,
                 false if self.feed.fall_asleep() => EpollTimeout::NONE,
                 false => EpollTimeout::ZERO,
@@ -285,7 +285,7 @@ impl Dispatcher {
                 }
             }
             Event::Tick => self.check_busy(),
-            Event::Behind => self.feed.relieve(),
+            Event::Behind => self.feed.behind_expired(),
             // The loop looks at all rings.
             Event::Rung => self.feed.bells().clear(),
         }

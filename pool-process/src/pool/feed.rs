@@ -185,19 +185,19 @@ impl Feed {
         {
             return;
         }
-        self.nudge();
+        self.request_pump();
     }
 
     /// Something may be there: pumps, unless somebody else does, who then pumps again.
-    pub(crate) fn nudge(&self) {
+    pub(crate) fn request_pump(&self) {
         self.again.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        self.settle();
+        self.pump_as_requested();
     }
 
     /// Pumps where there is a mark. To be called by whoever has pumped, before it goes. While others submit, there is always more:
     /// after some rounds the dispatcher goes on, so that nobody is held up by the work of others.
-    fn settle(&self) {
+    fn pump_as_requested(&self) {
         if !has_room_for_small_values() && !self.is_dispatcher() {
             return self.inbox.wake();
         }
@@ -548,7 +548,7 @@ impl Feed {
     }
 
     /// The dispatcher pumps on for a while, as long as tasks are short and answers come; whether they still do.
-    pub(crate) fn linger(&self) -> bool {
+    pub(crate) fn keep_pumping(&self) -> bool {
         if self.spin.is_zero() || !self.is_lively() {
             return false;
         }
@@ -595,7 +595,7 @@ impl Assist for Feed {
             return;
         }
         self.pump_until(done);
-        self.settle();
+        self.pump_as_requested();
     }
 
     fn sleep(&self, done: &dyn Fn() -> bool) -> bool {
@@ -612,7 +612,7 @@ impl Assist for Feed {
                 seat.wait();
             }
             seat.get_up();
-            self.nudge();
+            self.request_pump();
             if !done() && self.is_lively() {
                 self.pump_until(done);
             }
@@ -621,7 +621,7 @@ impl Assist for Feed {
         // The bells are the dispatcher's again, which sleeps: what has rung for this thread is to ring for it. Where something moves
         // now, that stays so.
         self.fall_asleep();
-        self.settle();
+        self.pump_as_requested();
         true
     }
 

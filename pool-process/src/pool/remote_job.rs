@@ -30,8 +30,8 @@ pub trait RemoteJob: Send + Sync {
     /// Appends the payload of a task frame for one unit, and gives its last bytes, which are not appended.
     fn encode<'a>(&'a self, unit: &'a Unit, out: &mut Vec<u8>) -> Result<&'a [u8], CodecError>;
 
-    /// Completes a unit with the answer of its worker, or gives it back to be tried again; with an error goes the end of what the task has written to stderr, where that was
-    /// read.
+    /// Completes a unit with the answer of its worker, or gives it back to be tried again. With an error goes the end of what the task
+    /// has written to stderr, where that was read.
     ///
     /// # Errors
     ///

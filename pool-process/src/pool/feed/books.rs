@@ -420,7 +420,7 @@ impl Books {
             .and_then(|idle| self.lanes[idle].as_ref());
         let takes_back = idle.is_some_and(|idle| {
             let is_awake = !idle.ring.is_asleep();
-            self.depth == 1 || self.pace.forced || (is_awake && !queue.has_units())
+            self.depth == 1 || self.pace.forced || (is_awake && !queue.has_waiting())
         });
         if is_over || takes_back {
             self.take_back(queue);

@@ -254,7 +254,7 @@ impl Feed {
     }
 
     /// That timer has expired.
-    pub(crate) fn relieve(&self) {
+    pub(crate) fn behind_expired(&self) {
         self.behind.disarm();
         let mut buffers = self.turn();
         while self.collect(&mut buffers) {}
