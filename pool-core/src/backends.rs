@@ -84,6 +84,18 @@ pub trait Backend: Sized + Send + Sync + 'static {
         UnitStop::RunsOn
     }
 
+    /// The queue has another size ([`Queue::size`]) than it had before. Workers that are too many leave when they have nothing to do, or
+    /// have ended their task; on any thread, without a lock held.
+    ///
+    /// # Errors
+    ///
+    /// Why the workers that are missing could not be started; then none of them was.
+    fn resize(&self, _before: usize) -> Result<(), StartError> {
+        Err(StartError::Impossible {
+            reason: format!("a {} pool cannot be resized", Self::KIND),
+        })
+    }
+
     /// The pool was closed: workers leave once the queue is empty.
     fn close(&self) {}
 

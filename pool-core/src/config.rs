@@ -172,15 +172,20 @@ impl Config {
 
     pub(crate) fn workers(&self) -> Result<NonZeroUsize, StartError> {
         match self.size {
-            Some(size) if size > MOST_WORKERS => Err(StartError::TooManyWorkers {
-                size,
-                most: MOST_WORKERS,
-            }),
-            Some(size) => NonZeroUsize::new(size).ok_or(StartError::NoWorkers),
+            Some(size) => number_of_workers(size),
             // Where the system does not tell, one worker is what is sure to be there.
             None => Ok(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
         }
     }
+}
+
+/// So many workers, if a pool can have as many.
+pub(crate) fn number_of_workers(size: usize) -> Result<NonZeroUsize, StartError> {
+    if size > MOST_WORKERS {
+        let most = MOST_WORKERS;
+        return Err(StartError::TooManyWorkers { size, most });
+    }
+    NonZeroUsize::new(size).ok_or(StartError::NoWorkers)
 }
 
 #[cfg(all(test, feature = "pace-of-environment"))]

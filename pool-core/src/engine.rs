@@ -11,7 +11,7 @@ use crate::admission::{Admission, NotAdmitted, Rejected, TrySubmitError};
 use crate::backends::{Backend, LocalBackend, StartError};
 use crate::cancel::{Early, EndEarly, Withdraw, end_early};
 use crate::chunks::default_chunksize;
-use crate::config::Config;
+use crate::config::{Config, number_of_workers};
 use crate::error::{PoolError, TaskError};
 use crate::handle::{AsyncResult, Submitted, wait_to_the_end};
 use crate::imap::{Imap, ImapInput, ImapOptions, Input, OpenSource, ReadChunk, Window, is_at_hand};
@@ -99,6 +99,25 @@ impl<B: Backend> Engine<B> {
     /// Number of workers.
     pub fn size(&self) -> usize {
         self.0.queue.size()
+    }
+
+    /// Changes the number of workers.
+    ///
+    /// # Errors
+    ///
+    /// A size that no pool can have, a worker that the system refused, or a pool that the calling process has not made. The size is then
+    /// as before.
+    pub fn resize(&self, workers: usize) -> Result<(), StartError> {
+        let size = number_of_workers(workers)?;
+        self.is_here().map_err(|forked| StartError::Impossible {
+            reason: forked.to_string(),
+        })?;
+        let before = self.0.queue.set_size(size);
+        self.0.backend.resize(before).inspect_err(|_| {
+            self.0.queue.lower_size(size, before);
+            // Those that were started are too many now: nothing is started for a smaller size.
+            let _ = self.0.backend.resize(size.get());
+        })
     }
 
     /// Where the pool is in its life; in a child that the program forked it is terminated.

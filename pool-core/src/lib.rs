@@ -233,7 +233,9 @@ pub mod backend {
     pub use crate::observer::Observed;
     pub use crate::options::SubmitOptions;
     pub use crate::panics::{catch, install_hook};
-    pub use crate::queue::{Claim, JobOrder, Pace, Queue, Taken, Taker, WaitMeter, WorkerSlot};
+    pub use crate::queue::{
+        Claim, JobOrder, Pace, Queue, Taken, Taker, WaitMeter, WhenIdle, WorkerSlot,
+    };
     pub use crate::range::MoreUnits;
     pub use crate::recycling::{Recycling, Share};
     pub use crate::retry::{OnceAgain, Pick, Retrying};

@@ -8,7 +8,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::backends::Backend;
+use crate::backends::{Backend, StartError};
 use crate::call::{Call, Each};
 use crate::engine::Engine;
 use crate::error::{Never, PoolError, TaskError};
@@ -70,6 +70,33 @@ pub trait Pool: Sized {
     /// ```
     fn size(&self) -> usize {
         self.engine().size()
+    }
+
+    /// Changes the number of workers, and returns at once. Workers that are too many leave: first those that have nothing to do, then
+    /// each that has ended its task. No task is lost by it.
+    ///
+    /// Chunk sizes that the pool chooses are then those of a pool of this size. A closed pool may be resized as well; one that was
+    /// terminated has no workers any more.
+    ///
+    /// In Python the number of workers stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// A size of zero or of more workers than a system can have; a thread that the system refuses, and then the pool has as many
+    /// as before (a process that it refuses is tried again, as one that replaces another). A pool on other machines has the
+    /// workers that these give it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_core::prelude::*;
+    /// # let pool = pool_thread::ThreadPool::new(2)?;
+    /// pool.resize(4)?;
+    /// assert_eq!(pool.size(), 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn resize(&self, workers: usize) -> Result<(), StartError> {
+        self.engine().resize(workers)
     }
 
     /// Where the pool is in its life.

@@ -41,6 +41,9 @@ mod back;
 // A worker's own queue.
 mod own;
 
+// The own queues of all workers.
+mod slots;
+
 // Where submissions arrive.
 mod tail;
 
@@ -62,8 +65,9 @@ pub(crate) use head::Source;
 pub use meter::WaitMeter;
 use own::Slot;
 pub use pace::Pace;
+use slots::Slots;
 use tail::Tail;
-pub use worker::{Taken, Taker};
+pub use worker::{Taken, Taker, WhenIdle};
 
 /// A pool's queue, as its workers see it. `J` is how the backend sees a job.
 pub struct Queue<J: ?Sized> {
@@ -72,7 +76,8 @@ pub struct Queue<J: ?Sized> {
     /// Where workers take units.
     inner: Mutex<Inner<J>>,
     bell: Condvar,
-    size: NonZeroUsize,
+    /// How many workers the pool has, or is to have.
+    size: AtomicUsize,
     /// How many units may wait; those of an `imap` have a bound of their own and are counted, not held up.
     bound: Option<NonZeroUsize>,
     /// Notified when the line for places moves, or may.
@@ -80,7 +85,7 @@ pub struct Queue<J: ?Sized> {
     /// Notified when workers that pause between two tries to start may have nothing left to do.
     rest: Condvar,
     pool: u64,
-    slots: Box<[Slot<J>]>,
+    slots: Slots<J>,
     began: Instant,
     /// Units at the tail and at the head: each is written under its lock, and a hint for a worker that spins.
     at_tail: AtomicUsize,
@@ -136,12 +141,12 @@ impl<J: ?Sized + AsJob> Queue<J> {
             tail: Mutex::new(Tail::new()),
             inner: Mutex::new(Inner::new()),
             bell: Condvar::new(),
-            size,
+            size: AtomicUsize::new(size.get()),
             bound,
             places: Condvar::new(),
             rest: Condvar::new(),
             pool,
-            slots: (0..size.get()).map(|_| Slot::new(pace)).collect(),
+            slots: Slots::new(size.get(), pace),
             began: Instant::now(),
             at_tail: AtomicUsize::new(0),
             at_head: AtomicUsize::new(0),
@@ -153,7 +158,20 @@ impl<J: ?Sized + AsJob> Queue<J> {
 
     /// Number of workers of the pool.
     pub fn size(&self) -> usize {
-        self.size.get()
+        self.size.load(Ordering::Relaxed)
+    }
+
+    /// Changes the number of workers that the pool is to have; how many that was before.
+    pub(crate) fn set_size(&self, size: NonZeroUsize) -> usize {
+        self.size.swap(size.get(), Ordering::Relaxed)
+    }
+
+    /// The pool has fewer workers than that: it cannot have more.
+    pub(crate) fn lower_size(&self, from: NonZeroUsize, to: usize) {
+        // Where another change came meanwhile, it stays.
+        let _ =
+            self.size
+                .compare_exchange(from.get(), to.max(1), Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// The pool's number in this process, from 1: what [`WorkerGuard::enter`](crate::backend::WorkerGuard::enter) asks for.
@@ -174,9 +192,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
     /// Units that were admitted, and how many of them wait or run.
     pub(crate) fn units(&self) -> (u64, u64) {
         let inner = self.lock();
-        let is_open = |job: &Option<Arc<J>>| job.as_ref().is_some_and(|job| job.job().is_open());
-        let mut units =
-            inner.returned.len() + inner.extra.iter().filter(|job| is_open(job)).count();
+        let mut units = inner.returned.len();
         let paused = inner.paused.iter();
         units += paused
             .filter(|paused| paused.claim.job.job().is_open())

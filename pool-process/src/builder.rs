@@ -33,6 +33,7 @@ pub struct Builder {
     preload: Option<fn()>,
     initializer: Option<Result<Arc<[u8]>, CodecError>>,
     recycling: Recycling,
+    idle_timeout: Option<Duration>,
     worker_exit: Option<fn()>,
     overrides: Overrides,
     output: Output,
@@ -112,6 +113,7 @@ impl Default for Builder {
             preload: None,
             initializer: None,
             recycling: Recycling::default(),
+            idle_timeout: None,
             worker_exit: None,
             overrides: Overrides::default(),
             output: Output::Inherit,
@@ -357,6 +359,24 @@ impl Builder {
     /// ```
     pub fn max_worker_age(mut self, age: Duration) -> Self {
         self.recycling.age = Some(age);
+        self
+    }
+
+    /// How long a worker has nothing to do, by the pool's [`timers`](Self::timers), before it leaves and its memory with it (default: it
+    /// stays). Another comes when there is a task that no worker takes at once; one worker always stays.
+    /// [`Pool::size`](crate::Pool::size) remains the number that there may be. With it, the pool's own thread wakes up after each task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_process::Pool;
+    /// let minute = std::time::Duration::from_secs(60);
+    /// let pool = pool_process::ProcessPool::builder().size(2).idle_timeout(minute).build()?;
+    /// assert_eq!(pool.map(|x: u32| x + 1, 0..3)?, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn idle_timeout(mut self, time: Duration) -> Self {
+        self.idle_timeout = Some(time);
         self
     }
 
@@ -765,6 +785,7 @@ impl Builder {
             preload: self.preload,
             initializer,
             recycling: self.recycling,
+            idle_timeout: self.idle_timeout,
             worker_exit: worker_exit.map(Token::to_bytes),
             output: self.output,
             stderr_tail: self.stderr_tail,

@@ -122,6 +122,7 @@ impl Builder {
         warn_on_drop(warn: bool);
         maxtasksperchild(tasks: NonZeroUsize);
         max_worker_age(age: Duration);
+        idle_timeout(time: Duration);
         max_worker_memory(bytes: u64);
         recycle_jitter(part: f64);
         worker_exit(function: fn());

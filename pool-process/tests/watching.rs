@@ -101,7 +101,7 @@ fn tasks_that_are_stopped_with_their_pool_end_for_the_observer_too() -> Outcome 
         let calls = pool.each(wait_at, [(); 3].map(|()| gate.name()));
         let calls = calls.chunksize(1).submit()?;
         let _guest = gate.guests(1);
-        notes.wait_for("0 0 0..1");
+        notes.wait_for(1, "0 0 0..1");
         pool.terminate();
         pool.join()?;
         drop(calls);

@@ -1,6 +1,6 @@
 //! The backend: workers that are threads.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use pool_core::backend::{
     Backend, Batch, Deadline, FnCall, JobCell, LocalBackend, PortableFn, Queue, Single, Work,
@@ -17,27 +17,29 @@ pub struct Threads {
     /// Taken when the pool starts.
     settings: Mutex<Option<Settings>>,
     /// Set when the pool starts.
-    workers: Mutex<Option<Arc<Workers>>>,
+    workers: OnceLock<Arc<Workers>>,
 }
 
 impl Threads {
     pub(crate) fn new(settings: Settings) -> Self {
         Threads {
             settings: Mutex::new(Some(settings)),
-            workers: Mutex::new(None),
+            workers: OnceLock::new(),
         }
     }
 
     /// The number of threads that live, and of threads that were ever started.
     pub(crate) fn thread_counts(&self) -> (usize, usize) {
-        let workers = lock(&self.workers).clone();
-        workers.map_or((0, 0), |workers| workers.counts())
+        self.workers
+            .get()
+            .map_or((0, 0), |workers| workers.counts())
     }
 
     /// What the workers in each place have done.
     pub(crate) fn worker_stats(&self) -> Vec<WorkerStats> {
-        let workers = lock(&self.workers).clone();
-        workers.map_or_else(Vec::new, |workers| workers.stats())
+        self.workers
+            .get()
+            .map_or_else(Vec::new, |workers| workers.stats())
     }
 }
 
@@ -48,9 +50,9 @@ impl Backend for Threads {
 
     fn start(&self, queue: &Arc<Queue<dyn ThreadJob>>) -> Result<(), StartError> {
         let settings = lock(&self.settings).take().unwrap_or_default();
-        let workers = Workers::new(queue, settings);
-        *lock(&self.workers) = Some(workers.clone());
-        workers.spawn_all()
+        self.workers
+            .get_or_init(|| Workers::new(queue, settings))
+            .spawn_all()
     }
 
     fn call_job<F: PortableFn<A>, A: Portable>(
@@ -74,9 +76,22 @@ impl Backend for Threads {
         }
     }
 
+    fn wake(&self) {
+        if let Some(workers) = self.workers.get() {
+            workers.return_by_need();
+        }
+    }
+
+    fn resize(&self, before: usize) -> Result<(), StartError> {
+        self.workers
+            .get()
+            .map_or(Ok(()), |workers| workers.resize(before))
+    }
+
     fn join(&self, deadline: &Deadline) -> bool {
-        let workers = lock(&self.workers).clone();
-        workers.is_none_or(|workers| workers.join(deadline))
+        self.workers
+            .get()
+            .is_none_or(|workers| workers.join(deadline))
     }
 }
 

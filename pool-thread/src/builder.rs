@@ -321,6 +321,24 @@ impl Builder {
         self
     }
 
+    /// How long a worker has nothing to do, by the pool's timers, before it leaves (default: it stays). It comes back when there is a
+    /// task that no other worker takes at once; one worker always stays. [`Pool::size`](crate::Pool::size) remains the number that
+    /// there may be.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pool_thread::Pool;
+    /// let minute = std::time::Duration::from_secs(60);
+    /// let pool = pool_thread::ThreadPool::builder().size(8).idle_timeout(minute).build()?;
+    /// assert_eq!(pool.map(|x: u32| x + 1, 0..3)?, [1, 2, 3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn idle_timeout(mut self, time: Duration) -> Self {
+        self.settings.idle_timeout = Some(time);
+        self
+    }
+
     /// By how much of its limit a worker is replaced before that, at most, so that not all are replaced at once: of 0.2, each worker
     /// draws a number of tasks and an age from 80 % to 100 % of what was set (default: 0; 1 is the most).
     ///

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pool_core::Timers;
 use pool_core::backend::{Observed, Recycling, catch};
@@ -67,6 +68,8 @@ pub(crate) struct Settings {
     pub(crate) worker_exit: Option<WorkerExit>,
     /// After how much a worker is replaced.
     pub(crate) recycling: Recycling,
+    /// How long a worker has nothing to do before it leaves.
+    pub(crate) idle_timeout: Option<Duration>,
     pub(crate) timers: Timers,
     pub(crate) observed: Observed,
     /// The limit on compensation threads.
@@ -81,6 +84,7 @@ impl Default for Settings {
             initializer: None,
             worker_exit: None,
             recycling: Recycling::default(),
+            idle_timeout: None,
             timers: Timers::default(),
             observed: Observed::default(),
             compensation_threads: COMPENSATION_THREADS,

@@ -1,6 +1,9 @@
 //! The threads of one pool. Each takes the next unit from the queue and runs it. It is replaced when it has run its share of tasks, or is as old
 //! as it may get.
 //!
+//! A worker leaves where the pool has become smaller, and, if the pool says so, when it has had nothing to do for a while: then it comes back
+//! by need. One always stays.
+//!
 //! A worker whose initializer fails tries again, a bounded number of times with growing pauses. Then it fails for good. While no
 //! other worker can take work, it fails the queued units with the initializer's message.
 //!
@@ -10,14 +13,15 @@
 //! thread that waits.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use pool_core::backend::{
-    Again, Armed, BlockHook, Claim, Deadline, Interruptible, Queue, Taken, WaitGroup, WorkerGuard,
-    WorkerSlot, thread_builder,
+    Again, Armed, BlockHook, Claim, Deadline, Interruptible, Queue, Taken, WaitGroup, WhenIdle,
+    WorkerGuard, WorkerSlot, thread_builder,
 };
 use pool_core::{Cause, Phase, StartError, TaskError, Worker, WorkerEnd, WorkerLost, WorkerStats};
 
@@ -41,8 +45,10 @@ pub(crate) struct Workers {
     handles: Mutex<Vec<JoinHandle<()>>>,
     /// Threads that were ever started. Each has its own number.
     started: AtomicUsize,
-    /// Whether a worker has ever waited for its own pool.
-    compensates: AtomicBool,
+    /// Whether a worker may be superfluous: one has waited for its own pool, or the pool was resized.
+    may_exceed: AtomicBool,
+    /// Whether workers have left that come back by need.
+    is_reduced: AtomicBool,
     counts: Mutex<Counts>,
     places: Places,
 }
@@ -54,23 +60,43 @@ struct Counts {
     able: usize,
     /// Threads that wait for their own pool.
     blocked: usize,
-    /// Compensation threads.
-    compensation: usize,
+    /// Workers that have left because there was nothing to do.
+    absent: usize,
     /// Worker slots that no thread has any more.
-    free: Vec<usize>,
-    /// How many slots were ever made beyond the pool's size.
-    extra_slots: usize,
+    free: BTreeSet<usize>,
+    /// How many slots were ever used.
+    slots: usize,
 }
 
 impl Counts {
-    /// Whether some thread takes units, or is about to.
-    fn takes_work(&self) -> bool {
-        self.able > self.blocked
+    /// How many threads take units, or are about to.
+    fn unblocked(&self) -> usize {
+        self.able - self.blocked.min(self.able)
     }
 
-    /// Whether there are more compensation threads than blocked workers: the next thread that asks for a unit exits.
-    fn has_superfluous(&self) -> bool {
-        self.compensation > self.blocked
+    /// Whether some thread takes units, or is about to.
+    fn takes_work(&self) -> bool {
+        self.unblocked() > 0
+    }
+
+    /// No more than the pool has workers are there or absent.
+    fn bound_absent(&mut self, size: usize) {
+        self.absent = self.absent.min(size.saturating_sub(self.unblocked()));
+    }
+
+    /// A slot for a thread that is about to be started.
+    fn enter(&mut self) -> usize {
+        self.able += 1;
+        self.free.pop_first().unwrap_or_else(|| {
+            self.slots += 1;
+            self.slots - 1
+        })
+    }
+
+    /// The system refuses that thread.
+    fn not_entered(&mut self, slot: usize) {
+        self.able -= 1;
+        self.free.insert(slot);
     }
 }
 
@@ -90,9 +116,11 @@ impl Workers {
             running: Arc::default(),
             handles: Mutex::default(),
             started: AtomicUsize::new(0),
-            compensates: AtomicBool::new(false),
+            may_exceed: AtomicBool::new(false),
+            is_reduced: AtomicBool::new(false),
             counts: Mutex::new(Counts {
                 able: queue.size(),
+                slots: queue.size(),
                 ..Counts::default()
             }),
             places: Places::default(),
@@ -102,6 +130,67 @@ impl Workers {
     /// Starts as many threads as the queue has slots.
     pub(crate) fn spawn_all(self: &Arc<Self>) -> Result<(), StartError> {
         (0..self.queue.size()).try_for_each(|index| self.spawn(index))
+    }
+
+    /// The queue has another size, which was this before.
+    pub(crate) fn resize(self: &Arc<Self>, before: usize) -> Result<(), StartError> {
+        self.may_exceed.store(true, Ordering::Release);
+        let started = {
+            let mut counts = lock(&self.counts);
+            let size = self.queue.size();
+            counts.bound_absent(size);
+            let there = before.max(counts.unblocked() + counts.absent);
+            let more = size.saturating_sub(there);
+            let slots: Vec<_> = (0..more).map(|_| counts.enter()).collect();
+            drop(counts);
+            self.spawn_entered(slots)
+        };
+        // Those that are too many leave.
+        self.queue.ring();
+        started
+    }
+
+    /// Starts threads that have been counted, in a pool that needs any; where the system refuses one, none of those after it.
+    fn spawn_entered(self: &Arc<Self>, slots: Vec<usize>) -> Result<(), StartError> {
+        if slots.is_empty() {
+            return Ok(());
+        }
+        // Who joins the pool waits for this, and after that nothing is needed.
+        let _guard = self.running.enter();
+        let needed = if self.queue.is_drained() {
+            0
+        } else {
+            slots.len()
+        };
+        let mut started = 0;
+        let end = slots[..needed].iter().try_for_each(|slot| {
+            self.spawn(*slot)?;
+            started += 1;
+            Ok(())
+        });
+        let mut counts = lock(&self.counts);
+        for slot in &slots[started..] {
+            counts.not_entered(*slot);
+        }
+        end
+    }
+
+    /// Workers that have left because there was nothing to do come back, as many as there are units that nobody takes.
+    pub(crate) fn return_by_need(self: &Arc<Self>) {
+        if !self.is_reduced.load(Ordering::Relaxed) {
+            return;
+        }
+        let needed = self.queue.unserved();
+        let slots: Vec<_> = {
+            let mut counts = lock(&self.counts);
+            counts.bound_absent(self.queue.size());
+            let returning = needed.min(counts.absent);
+            counts.absent -= returning;
+            self.is_reduced.store(counts.absent > 0, Ordering::Relaxed);
+            (0..returning).map(|_| counts.enter()).collect()
+        };
+        // Where the system refuses them, those that have stayed do the work.
+        let _ = self.spawn_entered(slots);
     }
 
     /// The number of threads that live, and of threads that were ever started.
@@ -172,7 +261,7 @@ impl Workers {
     }
 
     /// Runs units until the worker exits; its initializer has succeeded.
-    fn serve(&self, worker: Worker) -> Exit {
+    fn serve(self: &Arc<Self>, worker: Worker) -> Exit {
         let (index, observed) = (worker.index, &self.settings.observed);
         observed.tell(|observer| observer.worker_started(&worker));
         let meter = self.places.enter(worker.clone());
@@ -243,7 +332,7 @@ impl Workers {
     }
 
     /// Runs units until there are none for this thread, or until it has had its share.
-    fn run_units(&self, index: usize, meter: &Meter) -> Exit {
+    fn run_units(self: &Arc<Self>, index: usize, meter: &Meter) -> Exit {
         let share = self.settings.recycling.share();
         let (aged, _armed) = share.age.map(|age| self.when_over(age)).unzip();
         let is_aged = || {
@@ -251,18 +340,26 @@ impl Workers {
                 .is_some_and(|aged| aged.load(Ordering::Acquire))
         };
         let mut left = share.tasks;
-        let mut taker = self.queue.taker(WorkerSlot(index)).metered(&meter.waits);
+        let idle = self.settings.idle_timeout.map(|limit| Idle {
+            workers: self.clone(),
+            limit,
+            has_left: Cell::new(false),
+        });
+        let when_idle = idle.as_ref().map(|idle| idle as &dyn WhenIdle);
+        let slot = WorkerSlot(index);
+        let taker = self.queue.taker(slot).metered(&meter.waits);
+        let mut taker = taker.leaves_when_idle(when_idle);
         let is_superfluous = Cell::new(false);
         while left > 0 {
             let Some(taken) = taker.next_unless(|| {
-                // In the usual case no worker has ever waited for its own pool: this costs no lock.
-                let exits = self.compensates.load(Ordering::Acquire) && self.exits();
+                // In the usual case none ever was superfluous: this costs no lock.
+                let exits = self.may_exceed.load(Ordering::Acquire) && self.exits();
                 is_superfluous.set(exits);
                 exits || is_aged()
             }) else {
                 drop(taker);
-                if is_superfluous.get() {
-                    lock(&self.counts).free.push(index);
+                if is_superfluous.get() || idle.as_ref().is_some_and(|idle| idle.has_left.get()) {
+                    lock(&self.counts).free.insert(index);
                     return Exit::Done;
                 }
                 return match is_aged() {
@@ -270,8 +367,8 @@ impl Workers {
                     false => Exit::Done,
                 };
             };
-            // Once a worker has waited for its own pool, each unit is asked for: this thread may be superfluous.
-            let more = taken.more.until(&self.compensates);
+            // Once that is so, each unit is asked for.
+            let more = taken.more.until(&self.may_exceed);
             let (count, again) = taken.job.run_units(taken.unit, &more);
             meter.count(count);
             if let Some(Again { unit, pause }) = again {
@@ -287,21 +384,14 @@ impl Workers {
     /// Whether the calling thread is superfluous and exits. Then it counts as ended from now on.
     fn exits(&self) -> bool {
         let mut counts = lock(&self.counts);
-        let exits = counts.has_superfluous();
-        if exits {
-            counts.able -= 1;
-            counts.compensation -= 1;
-        }
+        let exits = counts.unblocked() > self.queue.size();
+        counts.able -= usize::from(exits);
         exits
     }
 
     /// Lets the other workers take the units. While none of them can, fails the units with this error.
     fn fail_units(&self, index: usize, error: &str) -> Exit {
-        {
-            let mut counts = lock(&self.counts);
-            counts.able -= 1;
-            counts.compensation = counts.compensation.saturating_sub(1);
-        }
+        lock(&self.counts).able -= 1;
         // If all other workers wait for queued units, this ends when one of them gets such an error and goes on.
         let takes_work = || lock(&self.counts).takes_work();
         let mut taker = self.queue.taker(WorkerSlot(index));
@@ -314,7 +404,7 @@ impl Workers {
             job.fail_unit(unit, TaskError::WorkerLost(Box::new(lost)));
         }
         drop(taker);
-        lock(&self.counts).free.push(index);
+        lock(&self.counts).free.insert(index);
         Exit::Done
     }
 }
@@ -341,31 +431,23 @@ impl BlockHook for SlotHook {
         workers.queue.vacate(WorkerSlot(self.index));
         let slot = {
             let mut counts = lock(&workers.counts);
-            workers.compensates.store(true, Ordering::Release);
+            workers.may_exceed.store(true, Ordering::Release);
             // A superfluous thread becomes the compensation thread instead of exiting.
-            let spawns = counts.compensation <= counts.blocked;
-            if spawns && counts.compensation >= workers.settings.compensation_threads {
+            let spawns = counts.unblocked() <= workers.queue.size();
+            if spawns && counts.blocked >= workers.settings.compensation_threads {
                 return false;
             }
             counts.blocked += 1;
             if !spawns {
                 return true;
             }
-            counts.able += 1;
-            counts.compensation += 1;
-            counts.free.pop().unwrap_or_else(|| {
-                counts.extra_slots += 1;
-                workers.queue.size() + counts.extra_slots - 1
-            })
+            counts.enter()
         };
         let spawned = workers.spawn(slot).is_ok();
         if !spawned {
             let mut counts = lock(&workers.counts);
-            counts.able -= 1;
             counts.blocked -= 1;
-            // A thread that has failed meanwhile may have been subtracted in the place of this one.
-            counts.compensation = counts.compensation.saturating_sub(1);
-            counts.free.push(slot);
+            counts.not_entered(slot);
         }
         spawned
     }
@@ -382,6 +464,50 @@ impl BlockHook for SlotHook {
     fn with_job(&self, f: &mut dyn FnMut(&dyn Interruptible)) {
         let slot = WorkerSlot(self.index);
         self.workers.queue.with_job(slot, &mut |job| f(job));
+    }
+}
+
+/// What a worker does that has had nothing to do for a while.
+struct Idle {
+    workers: Arc<Workers>,
+    limit: Duration,
+    has_left: Cell<bool>,
+}
+
+impl WhenIdle for Idle {
+    fn begin(&self) -> Box<dyn Fn() -> bool> {
+        let (over, armed) = self.workers.when_over(self.limit);
+        Box::new(move || {
+            let _until_it_is_dropped = &armed;
+            over.load(Ordering::Acquire)
+        })
+    }
+
+    fn leaves(&self) -> bool {
+        let mut counts = lock(&self.workers.counts);
+        let leaves = counts.unblocked() > 1;
+        if leaves {
+            counts.able -= 1;
+            counts.absent += 1;
+            self.workers.is_reduced.store(true, Ordering::Relaxed);
+        }
+        self.has_left.set(leaves);
+        leaves
+    }
+
+    fn stays(&self) {
+        let mut counts = lock(&self.workers.counts);
+        counts.able += 1;
+        // Another may have come in its place: then one of them is superfluous.
+        if counts.absent == 0 {
+            self.workers.may_exceed.store(true, Ordering::Release);
+        }
+        counts.absent = counts.absent.saturating_sub(1);
+        self.has_left.set(false);
+    }
+
+    fn leaves_others(&self) {
+        self.workers.return_by_need();
     }
 }
 

@@ -33,10 +33,11 @@ impl<J: ?Sized + AsJob> Queue<J> {
     /// The next unit for a worker, if there is one now.
     pub fn try_next(&self, slot: WorkerSlot) -> Option<Claim<J>> {
         let mut inner = self.lock();
-        let before = self.replace_current(&mut inner, slot, None);
+        let place = self.slots.make(slot.0);
+        let before = place.replace_current(None);
         let claim = self.take(&mut inner);
         if let Some(claim) = &claim {
-            self.replace_current(&mut inner, slot, Some(claim.job.clone()));
+            place.replace_current(Some(claim.job.clone()));
         }
         self.leave(inner);
         drop(before);
@@ -165,7 +166,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         let name = job.name();
         // Dropped under no lock.
         let mut taken = Vec::new();
-        for place in &self.slots {
+        for place in self.slots.iter() {
             taken.extend(place.retract(&mut inner, job));
         }
         for claim in &taken {
@@ -201,7 +202,7 @@ impl<J: ?Sized + AsJob> Queue<J> {
         inner.waiting -= before - inner.returned.len();
         let is_over = |paused: &mut Paused<J>| is_unwanted(&paused.claim.job);
         let paused: Vec<_> = inner.paused.extract_if(.., is_over).collect();
-        for place in &self.slots {
+        for place in self.slots.iter() {
             swept.extend(place.sweep(&mut inner));
         }
         let is_swept = |entry: &Entry<J>| is_unwanted(entry.units.job());
@@ -244,10 +245,10 @@ impl<J: ?Sized + AsJob> Queue<J> {
     /// how many units of each will never be handed out.
     pub(crate) fn abandon(&self) -> Vec<(Arc<J>, Unclaimed)> {
         let mut inner = self.lock();
-        let mut jobs: Vec<_> = inner.extra.iter().flatten().cloned().collect();
+        let mut jobs = Vec::new();
         let mut claims = std::mem::take(&mut inner.returned);
         let paused = std::mem::take(&mut inner.paused);
-        for place in &self.slots {
+        for place in self.slots.iter() {
             let (current, mut taken) = place.abandon();
             jobs.extend(current);
             claims.append(&mut taken);

@@ -49,8 +49,6 @@ pub(super) struct Inner<J: ?Sized> {
     pub(super) pauses: u64,
     /// Jobs that have units which nobody has taken.
     pub(super) jobs: Fifo<Entry<J>>,
-    /// What each worker beyond the pool's size took last.
-    pub(super) extra: Vec<Option<Arc<J>>>,
     pub(super) sources: Vec<Weak<dyn Source>>,
     /// Units that take places of the queue and were never handed out.
     pub(super) placed: usize,
@@ -75,7 +73,6 @@ impl<J: ?Sized + AsJob> Inner<J> {
             paused: Vec::new(),
             pauses: 0,
             jobs: Fifo::default(),
-            extra: Vec::new(),
             sources: Vec::new(),
             placed: 0,
             line: VecDeque::new(),

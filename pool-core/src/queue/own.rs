@@ -96,7 +96,6 @@ impl<J: ?Sized + AsJob> Slot<J> {
     }
 
     /// How many units it has that have not started.
-    #[cfg(all(test, loom))]
     pub(super) fn len(&self) -> usize {
         self.range.len()
     }
@@ -154,6 +153,11 @@ impl<J: ?Sized + AsJob> Slot<J> {
         // SAFETY: under the lock.
         let running = unsafe { self.job(self.running.load(Ordering::Relaxed)) };
         running.or(own.current.as_ref())
+    }
+
+    /// What was taken singly for it runs from now on; gives back what it ran before.
+    pub(super) fn replace_current(&self, job: Option<Arc<J>>) -> Option<Arc<J>> {
+        std::mem::replace(&mut self.lock().current, job)
     }
 
     /// How many units it runs or has, of jobs that are open.
@@ -417,35 +421,10 @@ impl<J: ?Sized + AsJob> Queue<J> {
             || (!flaws::has(Flaw::OverlooksOthers) && self.slots.iter().any(Slot::has_units))
     }
 
-    /// What was taken singly for a slot runs from now on; gives back what it ran before.
-    pub(super) fn replace_current(
-        &self,
-        inner: &mut Inner<J>,
-        slot: WorkerSlot,
-        job: Option<Arc<J>>,
-    ) -> Option<Arc<J>> {
-        match self.slots.get(slot.0) {
-            Some(place) => std::mem::replace(&mut place.lock().current, job),
-            None => {
-                let extra = slot.0 - self.slots.len();
-                if extra >= inner.extra.len() {
-                    inner.extra.resize_with(extra + 1, || None);
-                }
-                std::mem::replace(&mut inner.extra[extra], job)
-            }
-        }
-    }
-
     /// Calls `f` with the job of the unit that a slot runs, if it runs one.
     pub fn with_job(&self, slot: WorkerSlot, f: &mut dyn FnMut(&dyn Job)) {
-        let job = match self.slots.get(slot.0) {
-            Some(place) => place.running(&place.lock()).cloned(),
-            None => {
-                let extra = slot.0 - self.slots.len();
-                self.lock().extra.get(extra).cloned().flatten()
-            }
-        };
-        if let Some(job) = job {
+        let running = |place: &Slot<J>| place.running(&place.lock()).cloned();
+        if let Some(job) = self.slots.get(slot.0).and_then(running) {
             f(job.job());
         }
     }

@@ -23,22 +23,29 @@ use crate::unit::{AsJob, Unit};
 pub struct Taker<'q, J: ?Sized + AsJob> {
     queue: &'q Queue<J>,
     pub(super) slot: WorkerSlot,
-    place: Place<'q, J>,
+    place: &'q Slot<J>,
     /// How long the worker has waited.
     meter: Option<&'q WaitMeter>,
+    when_idle: Option<&'q dyn WhenIdle>,
     /// Jobs whose units it has run, to be dropped under no lock.
     spent: Vec<Arc<J>>,
 }
 
+/// What becomes of a worker that has nothing to do for a while.
+pub trait WhenIdle {
+    /// It has nothing to do from now on. What this gives says whether that was so for long enough; when it is, the queue rings.
+    /// It is dropped when the worker has something to do.
+    fn begin(&self) -> Box<dyn Fn() -> bool>;
+    /// Whether the worker leaves, which has had nothing to do for long enough: then it counts as gone. Called under the head's lock.
+    fn leaves(&self) -> bool;
+    /// It stays: work came meanwhile.
+    fn stays(&self);
+    /// It has taken a unit, and there are others for which no worker sleeps. Called under no lock.
+    fn leaves_others(&self);
+}
+
 /// A unit that a worker takes from the queue, and where its job stands there.
 type First = (Unit, JobOrder);
-
-/// Where the worker has what it has taken.
-enum Place<'q, J: ?Sized> {
-    Slot(&'q Slot<J>),
-    /// It is one of those beyond the pool's size, and takes one unit at a time.
-    Extra(Option<Arc<J>>),
-}
 
 /// A unit for a worker to run.
 #[derive(Debug)]
@@ -61,18 +68,17 @@ impl<J: ?Sized + AsJob> Queue<J> {
     ///
     /// When the slot has one: a slot is for one worker.
     pub fn taker(&self, slot: WorkerSlot) -> Taker<'_, J> {
-        let place = match self.slots.get(slot.0) {
-            Some(place) => {
-                place.set_used(true);
-                Place::Slot(place)
-            }
-            None => Place::Extra(None),
+        let place = {
+            let _inner = self.lock();
+            self.slots.make(slot.0)
         };
+        place.set_used(true);
         Taker {
             queue: self,
             slot,
             place,
             meter: None,
+            when_idle: None,
             spent: Vec::new(),
         }
     }
@@ -83,6 +89,13 @@ impl<'q, J: ?Sized + AsJob> Taker<'q, J> {
     #[must_use]
     pub fn metered(mut self, meter: &'q WaitMeter) -> Self {
         self.meter = Some(meter);
+        self
+    }
+
+    /// The same, for a worker that leaves when it has had nothing to do for a while.
+    #[must_use]
+    pub fn leaves_when_idle(mut self, when_idle: Option<&'q dyn WhenIdle>) -> Self {
+        self.when_idle = when_idle;
         self
     }
 
@@ -102,11 +115,7 @@ impl<'q, J: ?Sized + AsJob> Taker<'q, J> {
             self.queue.vacate(self.slot);
             return None;
         }
-        let own = match self.place {
-            Place::Slot(place) => place.take_own(),
-            Place::Extra(_) => None,
-        };
-        match own {
+        match self.place.take_own() {
             Some((number, index)) => self.taken(number, Err(index)),
             None => {
                 let first = self.wait_unless(leave)?;
@@ -117,31 +126,19 @@ impl<'q, J: ?Sized + AsJob> Taker<'q, J> {
 
     /// The unit that the worker has taken, whole or by its index, of the job with this number in its slot.
     pub(super) fn taken(&self, number: u32, unit: Result<First, u32>) -> Option<Taken<'_, J>> {
-        match &self.place {
-            Place::Slot(place) => {
-                // SAFETY: this is the worker, which has taken a unit of it, and comes back with `&mut self`.
-                let job = unsafe { place.own_job(number) }?;
-                let (unit, order) = unit.unwrap_or_else(|index| {
-                    let unit = Unit::taken(index, job.job().name());
-                    (unit, place.own_order(number))
-                });
-                Some(Taken {
-                    job,
-                    unit,
-                    more: place.more_units(job),
-                    order,
-                })
-            }
-            Place::Extra(job) => {
-                let (unit, order) = unit.ok()?;
-                Some(Taken {
-                    job: job.as_ref()?,
-                    unit,
-                    more: MoreUnits::NONE,
-                    order,
-                })
-            }
-        }
+        let place = self.place;
+        // SAFETY: this is the worker, which has taken a unit of it, and comes back with `&mut self`.
+        let job = unsafe { place.own_job(number) }?;
+        let (unit, order) = unit.unwrap_or_else(|index| {
+            let unit = Unit::taken(index, job.job().name());
+            (unit, place.own_order(number))
+        });
+        Some(Taken {
+            job,
+            unit,
+            more: place.more_units(job),
+            order,
+        })
     }
 
     /// The next unit, for a worker that has none of its own left.
@@ -151,6 +148,7 @@ impl<'q, J: ?Sized + AsJob> Taker<'q, J> {
         self.come_back(started);
         let mut has_spun = queue.pace.spin.is_none();
         let (meter, mut waits) = (self.meter, false);
+        let (when_idle, mut is_over) = (self.when_idle, None);
         let end_wait = |waits: bool, now: Option<u64>| {
             if let Some(meter) = meter.filter(|_| waits) {
                 meter.end(now.unwrap_or_else(|| queue.now()));
@@ -187,6 +185,22 @@ impl<'q, J: ?Sized + AsJob> Taker<'q, J> {
                 inner = queue.lock();
                 queue.stop_spinning();
                 has_spun = true;
+            } else if let (Some(when_idle), None) = (when_idle, &is_over) {
+                drop(inner);
+                is_over = Some(when_idle.begin());
+                inner = queue.lock();
+            } else if let Some(when_idle) = when_idle
+                && is_over.as_ref().is_some_and(|is_over| is_over())
+                && when_idle.leaves()
+            {
+                // Whoever brings a job after this look sees that the worker has gone.
+                if queue.lock_tail().is_quiet() {
+                    drop(inner);
+                    end_wait(waits, None);
+                    queue.vacate(self.slot);
+                    return None;
+                }
+                when_idle.stays();
             } else {
                 queue.sleepers.fetch_add(1, Ordering::Relaxed);
                 // Whoever brings a job after this look sees the sleeper, for it takes the tail's lock later.
@@ -222,35 +236,26 @@ impl<'q, J: ?Sized + AsJob> Taker<'q, J> {
             return Err(inner);
         };
         let order = claim.job_order();
-        let unit = match &mut self.place {
-            Place::Slot(place) => queue.settle(&mut inner, place, claim, now),
-            Place::Extra(held) => {
-                queue.replace_current(&mut inner, self.slot, Some(claim.job.clone()));
-                *held = Some(claim.job);
-                claim.unit
-            }
-        };
+        let unit = queue.settle(&mut inner, self.place, claim, now);
         // One that spins looks again under this lock.
-        let wakes =
-            queue.has_sleepers() && !queue.spins.load(Ordering::Relaxed) && queue.has_more(&inner);
+        let sleeps = queue.has_sleepers();
+        let others = self.when_idle.filter(|_| !sleeps);
+        let passes_on = (sleeps || others.is_some())
+            && !queue.spins.load(Ordering::Relaxed)
+            && queue.has_more(&inner);
         queue.leave(inner);
-        if wakes {
-            queue.wake(1);
+        if passes_on {
+            match others {
+                None => queue.wake(1),
+                Some(when_idle) => when_idle.leaves_others(),
+            }
         }
         Ok((unit, order))
     }
 
     /// What the worker ran has ended.
     fn come_back(&mut self, now: Option<u64>) {
-        match &mut self.place {
-            Place::Slot(place) => self.queue.come_back(place, now, &mut self.spent),
-            Place::Extra(held) => {
-                let inner = &mut self.queue.lock();
-                let before = self.queue.replace_current(inner, self.slot, None);
-                self.spent.extend(before);
-                self.spent.extend(held.take());
-            }
-        }
+        self.queue.come_back(self.place, now, &mut self.spent);
         // Each may be the last reference to its job, and is dropped under no lock.
         self.spent.clear();
     }
@@ -264,9 +269,7 @@ impl<J: ?Sized + AsJob> Drop for Taker<'_, J> {
         }
         self.queue.vacate(self.slot);
         self.come_back(None);
-        if let Place::Slot(place) = self.place {
-            place.set_used(false);
-        }
+        self.place.set_used(false);
     }
 }
 
@@ -291,6 +294,15 @@ impl<J: ?Sized + AsJob> Queue<J> {
         let tail = (!flaws::has(Flaw::SpinEndsUnderOneLock)).then(|| self.lock_tail());
         self.spins.store(false, Ordering::Relaxed);
         drop(tail);
+    }
+
+    /// How many units wait for which no worker is awake or about to be.
+    pub fn unserved(&self) -> usize {
+        let inner = self.lock();
+        let idle = self.sleepers.load(Ordering::Relaxed) + inner.woken;
+        let spins = usize::from(self.spins.load(Ordering::Relaxed));
+        let taken = self.slots.iter().map(Slot::len).sum::<usize>();
+        (self.waiting() + taken).saturating_sub(idle + spins)
     }
 
     /// Makes workers that wait for a unit look again whether they should leave, and those that rest whether they have

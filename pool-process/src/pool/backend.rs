@@ -95,11 +95,7 @@ impl Processes {
             bells,
             plan.pace,
             plan.max_payload,
-            (
-                plan.recycling.is_limited(),
-                plan.timers.clone(),
-                plan.observed.clone(),
-            ),
+            (plan.watches(), plan.timers.clone(), plan.observed.clone()),
         );
         let feed = self.feed.get_or_init(|| Arc::new(feed));
         self.helper.0.get_or_init(|| Arc::downgrade(feed));
@@ -166,7 +162,7 @@ impl Backend for Processes {
             return;
         };
         feed.queued();
-        if feed.needs_dispatcher() {
+        if feed.needs_dispatcher() || feed.needs_workers() {
             self.inbox.wake();
         }
     }
@@ -203,6 +199,11 @@ impl Backend for Processes {
         cell: Arc<JobCell<Batch<F, A>>>,
     ) -> Arc<dyn RemoteJob> {
         cell
+    }
+
+    fn resize(&self, _before: usize) -> Result<(), StartError> {
+        self.inbox.tell(Order::Resize);
+        Ok(())
     }
 
     fn close(&self) {

@@ -91,6 +91,10 @@ pub(crate) struct Connection {
     pub(crate) share: Share,
     /// The timer of its age.
     pub(crate) age: Option<Armed>,
+    /// While it has nothing to do: how many tasks it had ended, and the timer after which it leaves.
+    pub(crate) idle: Option<(usize, Armed)>,
+    /// It is one too many, and leaves after its task.
+    pub(crate) is_surplus: bool,
     /// So many tasks had ended when its memory was looked at last.
     pub(crate) measured: usize,
     /// Its seat in the queue still names what it ran last.
@@ -134,6 +138,8 @@ impl Connection {
             tasks: 0,
             share,
             age: None,
+            idle: None,
+            is_surplus: false,
             measured: 0,
             seated: false,
             reader: Reader::new(max_payload.max(REPORT)),
@@ -207,6 +213,14 @@ impl Connection {
     /// The worker, in this slot.
     pub(crate) fn worker(&self, index: usize) -> Worker {
         worker(index, self.serial, self.child.pid())
+    }
+
+    /// Why it leaves when it has run its share.
+    pub(crate) fn end_of_share(&self) -> WorkerEnd {
+        match self.is_surplus {
+            true => WorkerEnd::Left,
+            false => WorkerEnd::Replaced,
+        }
     }
 
     /// Writes `Leave` into the outbox: the worker ends normally, and why.

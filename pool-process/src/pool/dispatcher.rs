@@ -48,6 +48,9 @@ mod answers;
 // Workers are started, stopped, reaped and replaced.
 mod workers;
 
+// How many workers there are.
+mod resizing;
+
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -88,6 +91,8 @@ pub(crate) struct Plan {
     pub(crate) initializer: Option<Arc<[u8]>>,
     /// After how much a worker is replaced.
     pub(crate) recycling: Recycling,
+    /// How long a worker has nothing to do before it leaves.
+    pub(crate) idle_timeout: Option<Duration>,
     /// The token of what a worker runs before it leaves.
     pub(crate) worker_exit: Option<[u8; TOKEN]>,
     /// What becomes of what tasks print.
@@ -101,6 +106,13 @@ pub(crate) struct Plan {
     pub(crate) pace: Pace,
     pub(crate) numbers: Arc<Mutex<Numbers>>,
     pub(crate) observed: Observed,
+}
+
+impl Plan {
+    /// Whether the dispatcher is to hear of each task that ends.
+    pub(crate) fn watches(&self) -> bool {
+        self.recycling.is_limited() || self.idle_timeout.is_some()
+    }
 }
 
 /// What wakes the dispatcher.
@@ -158,6 +170,8 @@ pub(crate) struct Dispatcher {
     epoll: Epoll,
     starter: Starter,
     slots: Vec<Slot>,
+    /// Workers that have left because there was nothing to do.
+    absent: usize,
     stage: Stage,
     grace: Option<Armed>,
     /// Workers started so far.
@@ -198,6 +212,7 @@ impl Dispatcher {
             feed: feed.clone(),
             epoll,
             slots: (0..queue.size()).map(|_| Slot::default()).collect(),
+            absent: 0,
             stage: Stage::Running,
             grace: None,
             serial: 0,
@@ -233,7 +248,9 @@ impl Dispatcher {
             self.tell_needs();
             self.give_work();
             self.feed.request_pump();
+            self.return_by_need();
             self.do_chores();
+            self.time_idle();
             self.retire_idle();
             if self.is_over() {
                 return;
@@ -319,6 +336,8 @@ impl Dispatcher {
                     self.feed.stop_giving(slot);
                 }
             }
+            Order::Resize => self.resize(),
+            Order::Idle { slot, serial } => self.idle_is_over(WorkerId { slot, serial }),
             Order::Stop { job, unit } => self.stop_units(job, unit),
             Order::StopGraceOver { slot, serial } => {
                 if self.is_present(WorkerId { slot, serial })
@@ -358,13 +377,15 @@ impl Dispatcher {
 
     /// Says whether it has something to do itself when work arrives or has ended. It looks at the queue after that.
     fn tell_needs(&self) {
-        let is_fed = |slot: &Slot| {
-            let connection = slot.connection.as_ref();
-            connection.is_some_and(|connection| matches!(connection.state, WorkerState::Fed))
+        let is_fed = |slot: &Slot| match &slot.connection {
+            Some(connection) => matches!(connection.state, WorkerState::Fed),
+            None => slot.retry.is_none(),
         };
         let is_running = self.stage == Stage::Running && self.broken.is_none();
-        let needs = !is_running || !self.slots.iter().all(is_fed);
+        let needs = !is_running || self.missing() > 0 || !self.slots.iter().all(is_fed);
         self.feed.set_needs_dispatcher(needs);
+        self.feed.set_lacks_workers(self.absent > 0);
+        self.feed.set_is_watched(self.watches());
     }
 
     /// Does what those who pump have left to it.
@@ -380,11 +401,20 @@ impl Dispatcher {
                 }
             }
         }
-        if self.plan.recycling.is_limited() {
+        if self.watches() {
             for index in 0..self.slots.len() {
                 self.recycle(index);
             }
         }
+    }
+
+    /// Whether it is to hear of each task that ends.
+    fn watches(&self) -> bool {
+        let is_surplus = |slot: &Slot| {
+            let connection = slot.connection.as_ref();
+            connection.is_some_and(|connection| connection.is_surplus)
+        };
+        self.plan.watches() || self.slots.iter().any(is_surplus)
     }
 
     /// Has a worker leave that has nothing to do, where it has reached one of its limits; gives it no more where it has reached that of
@@ -412,9 +442,10 @@ impl Dispatcher {
             self.feed.stop_giving(index);
         }
         if is_fed && self.feed.has_run_its_share(index) {
-            self.retire(index, WorkerEnd::Replaced);
+            let end = connection.end_of_share();
+            self.retire(index, end);
         } else if !is_fed && connection.tasks >= connection.share.tasks {
-            connection.retire(WorkerEnd::Replaced);
+            connection.retire(connection.end_of_share());
             self.flush(index);
         }
     }
@@ -446,7 +477,7 @@ impl Dispatcher {
             {
                 connection.seated = false;
                 if connection.tasks >= connection.share.tasks {
-                    connection.retire(WorkerEnd::Replaced);
+                    connection.retire(connection.end_of_share());
                     self.flush(index);
                     break;
                 }
@@ -512,20 +543,6 @@ impl Dispatcher {
             .interest(connection.awaits_writable);
             // The socket is in the set: modifying it asks for no memory.
             let _ = self.epoll.modify(connection.socket.as_fd(), &mut interest);
-        }
-    }
-
-    fn retire_idle(&mut self) {
-        if self.stage == Stage::Draining && self.is_drained() {
-            for index in 0..self.slots.len() {
-                self.retire(index, WorkerEnd::Left);
-                if let Some(connection) = &mut self.slots[index].connection
-                    && matches!(connection.state, WorkerState::Idle | WorkerState::Starting)
-                {
-                    connection.retire(WorkerEnd::Left);
-                    self.flush(index);
-                }
-            }
         }
     }
 

@@ -78,8 +78,10 @@ pub(crate) struct Feed {
     /// How long whoever waits looks again before it sleeps.
     spin: Duration,
     max_payload: u64,
-    /// Workers are replaced after so much, which the dispatcher looks at.
-    recycles: bool,
+    /// The dispatcher is to hear of every unit that ends.
+    is_watched: AtomicBool,
+    /// Workers have left that come back by need.
+    lacks_workers: AtomicBool,
     /// Held by whoever pumps.
     turn: Mutex<Buffers>,
     /// There may be something that whoever pumps has not seen.
@@ -118,7 +120,7 @@ impl Feed {
         bells: Bells,
         pace: Pace,
         max_payload: u64,
-        (recycles, timers, observed): (bool, Timers, Observed),
+        (is_watched, timers, observed): (bool, Timers, Observed),
     ) -> Feed {
         Feed {
             queue: queue.clone(),
@@ -128,7 +130,8 @@ impl Feed {
             bells,
             spin: pace.spin.unwrap_or_default(),
             max_payload,
-            recycles,
+            is_watched: AtomicBool::new(is_watched),
+            lacks_workers: AtomicBool::new(false),
             timers,
             turn: Mutex::default(),
             again: AtomicBool::new(false),
@@ -149,6 +152,7 @@ impl Feed {
                 in_hand: None,
                 is_deep: false,
                 held: None,
+                lacks_workers: false,
                 takings_back: 0,
                 late: Late::default(),
                 finishing: Vec::new(),
@@ -318,7 +322,7 @@ impl Feed {
         books.tell_read();
         let over = std::mem::take(&mut books.finishing);
         // Who waits for the end of all units looks after this, or is woken.
-        let wakes = books.is_ending || books.has_chores || self.recycles;
+        let wakes = books.is_ending || books.has_chores || self.is_watched.load(Ordering::Relaxed);
         drop(books);
         drop(over);
         if wakes {

@@ -40,6 +40,15 @@ pub(crate) enum Order {
         /// Its number among all that the pool has started.
         serial: u32,
     },
+    /// The pool has another size.
+    Resize,
+    /// A worker has had nothing to do for as long as it may.
+    Idle {
+        /// Its place in the pool.
+        slot: usize,
+        /// Its number among all that the pool has started.
+        serial: u32,
+    },
     /// A worker that could not be started, or not be written to, may be tried again.
     Retry {
         /// Its place in the pool.

@@ -189,8 +189,11 @@ impl Dispatcher {
             return;
         }
         let is_due = |slot: &Slot| slot.connection.is_none() && slot.retry.is_none();
-        let mut wanted = self.slots.iter().filter(|slot| is_due(slot)).count();
+        let mut wanted = self.missing();
         for index in 0..self.slots.len() {
+            if wanted == 0 {
+                return;
+            }
             if !is_due(&self.slots[index]) {
                 continue;
             }

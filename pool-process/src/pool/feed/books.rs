@@ -110,6 +110,8 @@ pub(super) struct Books {
     pub(super) is_deep: bool,
     /// A unit that waits for an idle worker, encoded as a frame.
     pub(super) held: Option<Parcel>,
+    /// Workers have left that come back by need: no unit waits behind a task for which one would.
+    pub(super) lacks_workers: bool,
     /// How often units went back to the queue: what is in the pumper's hand meanwhile may be younger.
     pub(super) takings_back: u64,
     /// Answers that the dispatcher decodes, and all that was read after them.
@@ -185,7 +187,10 @@ impl Books {
     /// as soon as another worker is free: so units start in the order of their submission.
     pub(super) fn ahead(&self) -> Option<usize> {
         let Pace { most, forced, .. } = self.pace;
-        if self.depth > 1 || most == 1 || forced || !self.is_small || self.any_waits() {
+        if self.depth > 1 || most == 1 || forced || self.lacks_workers {
+            return None;
+        }
+        if !self.is_small || self.any_waits() {
             return None;
         }
         let mut longest = None;

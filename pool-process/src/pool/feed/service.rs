@@ -10,6 +10,7 @@ use pool_core::{Cause, TaskEnd};
 use crate::pool::cause;
 use crate::pool::outgoing::Outgoing;
 use crate::pool::remote_job::{RemoteJob, Retry, Undone};
+use crate::pool::stats::Run;
 use crate::pool::watch::{BEHIND, Watch};
 use crate::wire::Kind;
 
@@ -90,6 +91,20 @@ impl Feed {
         let books = self.lock();
         let lane = books.lanes[slot].as_ref();
         lane.map_or(0, |lane| lane.tasks.saturating_sub(lane.units.len()))
+    }
+
+    /// The same of one that has nothing to do.
+    pub(crate) fn ended_when_idle(&self, slot: usize) -> Option<usize> {
+        let books = self.lock();
+        let lane = books.lanes[slot].as_ref()?;
+        lane.units.is_empty().then_some(lane.tasks)
+    }
+
+    /// There are to be so many slots.
+    pub(crate) fn grow(&self, slots: usize) {
+        let mut books = self.lock();
+        books.lanes.resize_with(slots, || None);
+        books.runs.resize(slots, Run::default());
     }
 
     /// A worker has ended: what it had answered counts, unless it broke the protocol. Gives what is left; what it ran has ended so.
@@ -309,6 +324,23 @@ impl Feed {
     /// Whether the dispatcher is to be woken when work arrives.
     pub(crate) fn needs_dispatcher(&self) -> bool {
         self.needs_dispatcher.load(Ordering::SeqCst)
+    }
+
+    /// Whether workers have left that come back by need.
+    pub(crate) fn set_lacks_workers(&self, lacks: bool) {
+        if self.lacks_workers.swap(lacks, Ordering::SeqCst) != lacks {
+            self.lock().lacks_workers = lacks;
+        }
+    }
+
+    /// Whether one of them is to come back.
+    pub(crate) fn needs_workers(&self) -> bool {
+        self.lacks_workers.load(Ordering::SeqCst) && self.queue.has_waiting()
+    }
+
+    /// Whether the dispatcher is to hear of every unit that ends.
+    pub(crate) fn set_is_watched(&self, is_watched: bool) {
+        self.is_watched.store(is_watched, Ordering::Relaxed);
     }
 
     /// From now on the dispatcher hears of every unit that ends.
