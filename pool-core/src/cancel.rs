@@ -18,6 +18,8 @@ pub(crate) enum Early {
 pub(crate) trait EndEarly: Send + Sync {
     /// Decides the outcome, unless it is decided; true where it has done so. After that no unit starts.
     fn decide(&self, why: Early) -> bool;
+    /// Its number there, where it is one job.
+    fn number(&self) -> Option<u64>;
     /// The pool out of whose queue it must be taken next.
     fn pool(&self) -> Option<Arc<dyn Withdraw>>;
     /// Stops what runs, and resolves what was decided.
@@ -30,8 +32,9 @@ pub(crate) trait EndEarly: Send + Sync {
 pub(crate) trait Withdraw: Send + Sync {
     /// The number of the pool.
     fn number(&self) -> u64;
-    /// Takes all units out of the queue, and back from workers that have not started them, whose jobs want them no more.
-    fn withdraw(&self);
+    /// Takes all units out of the queue, and back from workers that have not started them, whose jobs want them no more. Where it is one
+    /// job that does not, the queue is not walked for it.
+    fn withdraw(&self, one: Option<u64>);
 }
 
 /// Ends one call early; whether it was this that has decided the outcome.
@@ -39,7 +42,7 @@ pub(crate) fn end_early(target: &dyn EndEarly, why: Early) -> bool {
     let decided = target.decide(why);
     if decided {
         if let Some(pool) = target.pool() {
-            pool.withdraw();
+            pool.withdraw(target.number());
         }
         target.conclude(why);
     }
@@ -169,7 +172,7 @@ impl CancelToken {
                 pools.push(pool);
             }
         }
-        pools.iter().for_each(|pool| pool.withdraw());
+        pools.iter().for_each(|pool| pool.withdraw(None));
         decided.iter().for_each(|target| target.conclude(why));
     }
 

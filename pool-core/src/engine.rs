@@ -609,13 +609,13 @@ impl<B: Backend> Withdraw for Shared<B> {
         self.shared.pool
     }
 
-    fn withdraw(&self) {
+    fn withdraw(&self, one: Option<u64>) {
         // In this order: what a worker gives back meanwhile is in the queue when that is swept.
         let taken = self.backend.withdraw();
         for Claim { job, unit, .. } in taken {
             job.job().discard(Unclaimed::returned(&unit, job.job()));
         }
-        for (job, unclaimed) in self.queue.sweep() {
+        for (job, unclaimed) in self.queue.sweep(one) {
             job.job().discard(unclaimed);
         }
     }

@@ -99,6 +99,21 @@ impl<T> Fifo<T> {
     }
 }
 
+impl<T> Fifo<T> {
+    /// Takes out the entry with this key, where the keys are in ascending order.
+    pub(crate) fn take_by_key(&mut self, key: u64, key_of: impl Fn(&T) -> u64) -> Option<T> {
+        let is_before = |block: &VecDeque<T>| block.back().is_some_and(|last| key_of(last) < key);
+        let number = self.full.partition_point(is_before);
+        let block = self.full.get_mut(number).unwrap_or(&mut self.last);
+        let place = block.binary_search_by_key(&key, key_of).ok()?;
+        let entry = block.remove(place);
+        if block.is_empty() && number < self.full.len() {
+            self.full.remove(number);
+        }
+        entry
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
@@ -136,6 +151,25 @@ mod tests {
             prop_assert!(list.iter().all(|entry| entry % 2 == 1));
             while list.pop().is_some() {}
             prop_assert_eq!(list.iter().count(), 0);
+        }
+
+        #[test]
+        fn an_entry_is_found_by_its_key(count in 0..700_u64, popped in 0..200_u64, keys in proptest::collection::vec(0..1500_u64, 0..200)) {
+            let (mut list, key) = (Fifo::default(), |entry: &u64| 2 * *entry);
+            (0..count).for_each(|entry| list.push(entry));
+            let mut left: Vec<u64> = (popped.min(count)..count).collect();
+            for _ in 0..popped {
+                list.pop();
+            }
+            // All of a block, and some of others.
+            for wanted in (200..400).map(|entry| 2 * entry).chain(keys) {
+                let place = left.iter().position(|entry| key(entry) == wanted);
+                prop_assert_eq!(list.take_by_key(wanted, key), place.map(|place| left.remove(place)));
+            }
+            list.push(count);
+            left.push(count);
+            prop_assert!(list.iter().eq(&left));
+            prop_assert!(left.iter().all(|entry| list.pop() == Some(*entry)));
         }
     }
 }

@@ -8,6 +8,8 @@ pub(crate) enum Flaw {
     SubmissionWakesNobody,
     /// A worker sleeps without a look at the tail.
     SleepsWithoutALook,
+    /// A worker that has nothing to do leaves without a look at the tail.
+    LeavesWithoutALook,
     /// A worker stops spinning under the head's lock alone.
     SpinEndsUnderOneLock,
     /// A worker that takes a unit asks a hint whether the head has others.

@@ -18,6 +18,7 @@ use std::cell::UnsafeCell;
 use std::fmt;
 use std::ops::Range;
 use std::panic::Location;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -65,7 +66,8 @@ type RestOf<W> = Rest<<W as Work>::Value, <W as Work>::Raised>;
 /// One job: made by the engine, shared by the queue, the worker and the handle.
 pub struct JobCell<W: Work> {
     shared: Arc<PoolShared>,
-    id: TaskId,
+    /// Its number, written where it is admitted.
+    id: AtomicU64,
     place: &'static Location<'static>,
     state: TaskState,
     rest: OnceBox<RestOf<W>>,
@@ -86,7 +88,7 @@ impl<W: Work + 'static> JobCell<W> {
         let place = options.place;
         let cell = |rest| JobCell {
             shared: shared.clone(),
-            id: shared.number(),
+            id: AtomicU64::new(TaskId::NONE.0),
             place,
             state: TaskState::new(
                 work.units(),
@@ -223,7 +225,7 @@ impl<W: Work> JobCell<W> {
 impl<W: Work + 'static> JobCell<W> {
     /// The task's number in its pool.
     pub fn id(&self) -> TaskId {
-        self.id
+        TaskId(self.id.load(Ordering::Relaxed))
     }
 
     /// What a unit works on, while it is not ended.
@@ -478,7 +480,7 @@ impl<W: Work + 'static> JobCell<W> {
             Some(items) if items.len() == 1 => format!(", item {}", items.start),
             Some(items) => format!(", items {}..{}", items.start, items.end),
         };
-        let (id, place) = (self.id, self.place);
+        let (id, place) = (self.id(), self.place);
         match function {
             Some(function) => format!("{function}{items} (task {id}, submitted at {place})"),
             None => format!("task {id}{items}, submitted at {place}"),
@@ -504,7 +506,7 @@ impl<W: Work + 'static> JobCell<W> {
     }
 
     fn called(&self) -> Name {
-        (self.shared.pool, self.id)
+        (self.shared.pool, self.id())
     }
 
     /// Keeps the first error of an open job.
@@ -616,7 +618,7 @@ impl<W: Work + 'static> JobCell<W> {
     ///
     /// The job is ready, its outcome was not taken, and nobody else touches it.
     unsafe fn lose(&self) {
-        let task = || format!("task {}, submitted at {}", self.id, self.place);
+        let task = || format!("task {}, submitted at {}", self.id(), self.place);
         if self.state.has_failed() {
             // SAFETY: the caller's promise.
             let failure = unsafe { self.failure() };
@@ -650,7 +652,11 @@ impl<W: Work + 'static> Job for JobCell<W> {
         self.work.units()
     }
 
-    fn hand_out(&self, takes_places: bool) -> usize {
+    fn hand_out(&self, id: TaskId, takes_places: bool) -> usize {
+        // Whoever finds that it was handed out finds its number: the queue has written that before.
+        if id != TaskId::NONE && self.id() == TaskId::NONE {
+            self.id.store(id.0, Ordering::Relaxed);
+        }
         match self.state.hand_out(takes_places) {
             true => self.work.units(),
             false => 0,
@@ -706,7 +712,7 @@ impl<W: Work + 'static> Job for JobCell<W> {
     }
 
     fn info(&self, unit: usize) -> TaskInfo {
-        TaskInfo::new(self.id.0, self.work.items(unit), self.place)
+        TaskInfo::new(self.id().0, self.work.items(unit), self.place)
     }
 
     fn started(&self, unit: usize) {
@@ -766,6 +772,10 @@ impl<W: Work + 'static> EndEarly for JobCell<W> {
             self.discard(Unclaimed::before_any_queue(self));
         }
         stopped.is_some()
+    }
+
+    fn number(&self) -> Option<u64> {
+        Some(self.id().0)
     }
 
     fn pool(&self) -> Option<Arc<dyn Withdraw>> {
@@ -864,7 +874,7 @@ impl<W: Work + 'static> Due for JobCell<W> {
                     (None, None) => None,
                 }
             };
-            panics::catch(|| thread_state::as_callback(self.shared.pool, self.id.0, run)).err()
+            panics::catch(|| thread_state::as_callback(self.shared.pool, self.id().0, run)).err()
         });
         if let Some(panic) = panicked
             && !self.state.has_failed()
@@ -892,7 +902,7 @@ impl<W: Work + 'static> Awaited for JobCell<W> {
     }
 
     fn id(&self) -> TaskId {
-        self.id
+        self.id()
     }
 
     fn progress(&self) -> Progress {

@@ -14,7 +14,7 @@ use crate::readers::Readers;
 use crate::stats::Counters;
 use crate::thread_state;
 use crate::timers::Timers;
-use crate::unit::{Job, TaskId};
+use crate::unit::Job;
 
 /// What threads that wait do for a pool whose workers do not complete jobs themselves.
 pub trait Assist: Send + Sync {
@@ -67,7 +67,6 @@ pub(crate) struct PoolShared {
     early_ends: OnceLock<Weak<dyn EarlyEnds>>,
     /// The process whose pool it is.
     owner: OwnerProcess,
-    tasks: AtomicU64,
 }
 
 impl PoolShared {
@@ -90,7 +89,6 @@ impl PoolShared {
             observed,
             early_ends: OnceLock::new(),
             owner: OwnerProcess::current(),
-            tasks: AtomicU64::new(0),
         }
     }
 
@@ -120,18 +118,12 @@ impl PoolShared {
             && thread_state::cancelled()
             && self.early_ends().is_some_and(|pool| !pool.is_terminated())
     }
-
-    /// The next task's number.
-    pub(crate) fn number(&self) -> TaskId {
-        TaskId(self.tasks.fetch_add(1, Ordering::Relaxed))
-    }
 }
 
 impl fmt::Debug for PoolShared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PoolShared")
             .field("pool", &self.pool)
-            .field("tasks", &self.tasks)
             .finish_non_exhaustive()
     }
 }

@@ -15,9 +15,14 @@ use crate::task_state::TaskState;
 use crate::thread_state::Interruptible;
 use crate::work::sealed;
 
-/// Number of a task in its pool, from 0 in the order of submission; a map counts once.
+/// Number of a task in its pool, from 0 in the order in which the queue has admitted them; a map counts once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(pub(crate) u64);
+
+impl TaskId {
+    /// That of a task that was not admitted.
+    pub(crate) const NONE: TaskId = TaskId(u64::MAX);
+}
 
 impl fmt::Display for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -95,9 +100,9 @@ pub(crate) struct Units<J: ?Sized> {
 }
 
 impl<J: ?Sized + AsJob> Units<J> {
-    /// All units of a job, the first time; none after that. They take places of a queue that has a bound, or not.
-    pub(crate) fn of(job: Arc<J>, takes_places: bool) -> Units<J> {
-        let count = job.job().hand_out(takes_places);
+    /// All units of a job, which gets this number, the first time; none after that. They take places of a queue that has a bound, or not.
+    pub(crate) fn of(job: Arc<J>, id: TaskId, takes_places: bool) -> Units<J> {
+        let count = job.job().hand_out(id, takes_places);
         Units {
             job,
             next: 0,
@@ -171,7 +176,7 @@ impl Unclaimed {
 
     /// All units of a job that was given to no queue; from now on no queue gets them.
     pub(crate) fn before_any_queue(job: &dyn Job) -> Unclaimed {
-        Unclaimed(job.hand_out(false))
+        Unclaimed(job.hand_out(TaskId::NONE, false))
     }
 
     /// How many.
@@ -202,9 +207,9 @@ pub trait Job: sealed::Sealed + Interruptible + Send + Sync {
     fn name(&self) -> (u64, TaskId);
     /// Number of its units.
     fn units(&self) -> usize;
-    /// Number of its units, the first time; none after that.
+    /// Number of its units, the first time, when it gets this number; none after that.
     #[doc(hidden)]
-    fn hand_out(&self, takes_places: bool) -> usize;
+    fn hand_out(&self, id: TaskId, takes_places: bool) -> usize;
     /// False once its outcome is decided: what has not started need not.
     fn is_open(&self) -> bool;
     /// The pool was terminated, and some units will never be handed out.

@@ -651,6 +651,10 @@ impl<A: Send, R: Send, E: Send + 'static> Source for ImapInput<A, R, E> {
 }
 
 impl<A: Send, R: Send, E: Send + 'static> EndEarly for ImapInput<A, R, E> {
+    fn number(&self) -> Option<u64> {
+        None
+    }
+
     fn decide(&self, why: Early) -> bool {
         let mut chunks = lock(&self.chunks);
         let decided = chunks.early.is_none() && !chunks.terminated;
@@ -699,7 +703,7 @@ mod tests {
     use crate::options::SubmitOptions;
     use crate::settled::Settled;
     use crate::task::Plain;
-    use crate::unit::Units;
+    use crate::unit::{TaskId, Units};
     use crate::work::Batch;
 
     type Numbers = ImapInput<u64, u64, crate::Never>;
@@ -729,7 +733,7 @@ mod tests {
                 let same: fn(u64) -> u64 = |item| item;
                 let work = Batch::new(Settled(Plain(same)), items, 2);
                 let cell = JobCell::<_>::new(&shared, work, false, SubmitOptions::here());
-                let mut units = Units::<dyn Queued>::of(cell.clone(), false);
+                let mut units = Units::<dyn Queued>::of(cell.clone(), TaskId(0), false);
                 let unit = units.next();
                 cell.run(unit.expect("it has one"));
                 handles.push(AsyncResult::new(cell));

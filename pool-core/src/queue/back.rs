@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::head::{Entry, Paused};
 use super::{Claim, Queue, WorkerSlot};
+use crate::fifo::Fifo;
 use crate::lifecycle::Phase;
 use crate::sync::atomic::Ordering;
 use crate::timers::Timers;
@@ -193,8 +194,8 @@ impl<J: ?Sized + AsJob> Queue<J> {
         unclaimed
     }
 
-    /// Takes out all units whose jobs want them no more, and gives how many of each will never be handed out.
-    pub(crate) fn sweep(&self) -> Vec<(Arc<J>, Unclaimed)> {
+    /// Takes out all units whose jobs want them no more, or of these jobs one, and gives how many of each will never be handed out.
+    pub(crate) fn sweep(&self, one: Option<u64>) -> Vec<(Arc<J>, Unclaimed)> {
         let mut inner = self.lock();
         let mut swept = VecDeque::new();
         let before = inner.returned.len();
@@ -205,13 +206,20 @@ impl<J: ?Sized + AsJob> Queue<J> {
         for place in self.slots.iter() {
             swept.extend(place.sweep(&mut inner));
         }
-        let is_swept = |entry: &Entry<J>| is_unwanted(entry.units.job());
-        let mut entries = inner.jobs.take_out(is_swept);
+        let take_out = |jobs: &mut Fifo<Entry<J>>| match one {
+            None => jobs.take_out(|entry| is_unwanted(entry.units.job())),
+            // They are numbered in the order in which they came.
+            Some(one) => jobs
+                .take_by_key(one, |entry| entry.units.job().job().number().0)
+                .into_iter()
+                .collect(),
+        };
+        let mut entries = take_out(&mut inner.jobs);
         let left: usize = entries.iter().map(|entry| entry.units.len()).sum();
         inner.waiting -= left;
         {
             let mut tail = self.lock_tail();
-            let arrived = tail.jobs.take_out(is_swept);
+            let arrived = take_out(&mut tail.jobs);
             tail.units -= arrived.iter().map(|entry| entry.units.len()).sum::<usize>();
             self.at_tail.store(tail.units, Ordering::Relaxed);
             entries.extend(arrived);

@@ -87,7 +87,7 @@ impl Job for Counted {
     fn units(&self) -> usize {
         self.runs.len()
     }
-    fn hand_out(&self, takes_places: bool) -> usize {
+    fn hand_out(&self, _: TaskId, takes_places: bool) -> usize {
         match self.state.hand_out(takes_places) {
             true => self.runs.len(),
             false => 0,

@@ -491,7 +491,7 @@ fn comes_at(model: &Model, taker: &mut Taker<'_, Counted>, time: Duration) -> (u
     Instant::set(START + time);
     let slot = taker.slot.0;
     let taken = taker.next().unwrap();
-    let has = 1 + model.queue.slots[slot].len();
+    let has = 1 + model.queue.slots.get(slot).unwrap().len();
     model.started.run(taken.job, &taken.unit);
     (taken.unit.index(), has)
 }
@@ -631,4 +631,51 @@ fn a_worker_that_pauses_goes_on_when_its_time_is_over() {
 #[test]
 fn a_worker_that_pauses_leaves_when_the_last_unit_is_taken() {
     a_worker_pauses(false);
+}
+
+/// Whether the one worker of a pool has left, for nothing was to do.
+#[derive(Clone, Default)]
+struct HasLeft(Arc<AtomicBool>);
+
+impl WhenIdle for HasLeft {
+    fn begin(&self) -> Box<dyn Fn() -> bool> {
+        Box::new(|| true)
+    }
+    fn leaves(&self) -> bool {
+        self.0.store(true, Ordering::Relaxed);
+        true
+    }
+    fn stays(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+    fn leaves_others(&self) {}
+}
+
+fn a_submission_finds_the_worker_that_leaves() {
+    check(3, || {
+        let model = Model::new(1, reach(1, SLEEPS));
+        let has_left = HasLeft::default();
+        let (queue, started, idle) = (model.queue.clone(), model.started.clone(), has_left.clone());
+        let worker = thread::spawn(move || {
+            let taker = queue.taker(WorkerSlot(0));
+            let mut taker = taker.leaves_when_idle(Some(&idle));
+            if let Some(taken) = taker.next() {
+                started.run(taken.job, &taken.unit);
+            }
+        });
+        let job = model.push(0, 1);
+        let comes_back = has_left.0.load(Ordering::Relaxed);
+        worker.join().unwrap();
+        // Where the submission does not see that it has left, it has not.
+        assert!(comes_back || job.runs() == 1);
+    });
+}
+
+#[test]
+fn a_worker_that_leaves_has_looked_or_is_seen_to_have_left() {
+    a_submission_finds_the_worker_that_leaves();
+    fails(
+        Flaw::LeavesWithoutALook,
+        a_submission_finds_the_worker_that_leaves,
+    );
 }

@@ -11,7 +11,7 @@ use crate::lifecycle::{Order, Phase, Step};
 use crate::spin;
 use crate::sync::MutexGuard;
 use crate::sync::atomic::Ordering;
-use crate::unit::{AsJob, Units};
+use crate::unit::{AsJob, TaskId, Units};
 
 /// Where submissions arrive, and the pool's phase.
 pub(super) struct Tail<J: ?Sized> {
@@ -20,6 +20,8 @@ pub(super) struct Tail<J: ?Sized> {
     pub(super) open_sources: usize,
     /// Units that were admitted.
     pub(super) submitted: u64,
+    /// Jobs that were admitted.
+    admitted: u64,
     /// Jobs that have arrived since a worker came for them last, and their units.
     pub(super) jobs: Fifo<Entry<J>>,
     pub(super) units: usize,
@@ -31,6 +33,7 @@ impl<J: ?Sized> Tail<J> {
             phase: Phase::Running,
             open_sources: 0,
             submitted: 0,
+            admitted: 0,
             jobs: Fifo::default(),
             units: 0,
         }
@@ -42,12 +45,13 @@ impl<J: ?Sized> Tail<J> {
     where
         J: AsJob,
     {
-        let units = Units::of(job, takes_places);
+        let units = Units::of(job, TaskId(self.admitted), takes_places);
         let count = units.len();
         let before = self.submitted;
         self.submitted += count as u64;
         // A backend that brings a job again brings no units.
         if count > 0 {
+            self.admitted += 1;
             self.units += count;
             self.jobs.push(Entry { units, before });
         }
