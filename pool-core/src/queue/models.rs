@@ -418,14 +418,14 @@ fn a_job_that_is_retracted_is_found_wherever_its_units_lie() {
     });
 }
 
-/// A job is stopped while workers take its units.
-fn a_job_is_stopped() {
-    check(2, || {
+/// A job is stopped while workers take its units: it alone is looked for, or all that were stopped are.
+fn a_job_is_stopped(one: Option<u64>) {
+    check(2, move || {
         let model = Model::new(2, reach(2, SLEEPS));
         let workers = [0, 1].map(|slot| model.worker(slot, 0));
         let jobs = [model.push(0, 3), model.push(1, 1)];
         jobs[0].stop();
-        for (job, unclaimed) in model.queue.sweep() {
+        for (job, unclaimed) in model.queue.sweep(one) {
             assert_eq!(job.number(), jobs[0].number());
             job.give_up(unclaimed);
         }
@@ -437,8 +437,10 @@ fn a_job_is_stopped() {
 
 #[test]
 fn a_job_that_is_stopped_leaves_the_queue_wherever_its_units_lie() {
-    a_job_is_stopped();
-    fails(Flaw::TakesInTwoSteps, a_job_is_stopped);
+    for one in [None, Some(0)] {
+        a_job_is_stopped(one);
+        fails(Flaw::TakesInTwoSteps, || a_job_is_stopped(one));
+    }
 }
 
 #[test]
