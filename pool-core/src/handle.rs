@@ -304,8 +304,8 @@ impl<T, E> AsyncResult<T, E> {
     /// be stopped: the outcome comes at once, and the function may look whether it is [`cancelled`](crate::cancelled()). Where a chunk of
     /// a map had failed before, the error of the map is that of the chunk.
     ///
-    /// It walks the pool's queue; to cancel many calls take a [`CancelToken`](crate::CancelToken). In Python: `Future.cancel`, which
-    /// cannot cancel what has started.
+    /// To cancel many calls at once take a [`CancelToken`](crate::CancelToken). In Python: `Future.cancel`, which cannot cancel what
+    /// has started.
     ///
     /// # Examples
     ///
