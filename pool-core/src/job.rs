@@ -711,6 +711,10 @@ impl<W: Work + 'static> Job for JobCell<W> {
         limits.map_or(1, |limits| limits.attempts(unit.index()))
     }
 
+    fn may_come_back(&self) -> bool {
+        self.retries().is_some_and(Limits::may_retry)
+    }
+
     fn info(&self, unit: usize) -> TaskInfo {
         TaskInfo::new(self.id().0, self.work.items(unit), self.place)
     }

@@ -150,7 +150,7 @@ impl Limits {
     /// A unit was lost with its worker: after which pause it is tried again. `None` where it is not, since it was often enough, or had
     /// passed its deadline.
     pub(crate) fn try_again(&self, unit: usize) -> Option<Duration> {
-        if self.retries.most() == 0 {
+        if !self.may_retry() {
             return None;
         }
         let before = {
@@ -169,6 +169,11 @@ impl Limits {
             let pause = self.retries.pause.unwrap_or_default();
             pause.saturating_mul(1 << (*count - 1).min(16))
         })
+    }
+
+    /// Whether any unit is tried again.
+    pub(crate) fn may_retry(&self) -> bool {
+        self.retries.most() > 0
     }
 
     /// How often a unit was tried so far.

@@ -220,6 +220,10 @@ pub trait Job: sealed::Sealed + Interruptible + Send + Sync {
     fn try_again(&self, unit: &Unit) -> Option<Duration>;
     /// How often a unit was tried so far.
     fn attempts(&self, unit: &Unit) -> u32;
+    /// Whether a unit that has failed may come back to the queue: nothing is to lie behind it that was submitted later.
+    fn may_come_back(&self) -> bool {
+        false
+    }
     /// The unit with this index, as an [`Observer`](crate::Observer) is told of it.
     ///
     /// # Panics

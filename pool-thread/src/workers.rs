@@ -373,6 +373,8 @@ impl Workers {
             meter.count(count);
             if let Some(Again { unit, pause }) = again {
                 let claim = Claim::again(taken.job, unit, taken.order);
+                // What was submitted later goes behind it.
+                self.queue.vacate(slot);
                 self.queue
                     .try_again(claim, pause, &self.settings.timers, || ());
             }

@@ -133,6 +133,7 @@ mistakes! {
     an_error_has_the_name_of_this_language
     an_error_of_a_body_is_told_once
     an_error_that_is_not_caught_says_what_to_write
+    an_error_that_no_task_raises_is_not_tried_again
     an_escape_that_yaml_has_not_is_refused
     an_exception_is_no_call
     an_expectation_for_a_kind_the_case_is_not_for_is_refused
@@ -169,6 +170,8 @@ mistakes! {
     braces_are_for_what_is_printed
     braces_without_quotes_are_a_mapping
     in_stands_on_each_step_of_a_loop
+    schedules_inside_of_schedules_are_refused
+    schedules_that_are_all_alike_are_refused
     several_documents_in_one_file_are_refused
     several_mistakes_are_reported_at_once
     takes_is_a_time
@@ -181,8 +184,6 @@ mistakes! {
     the_lines_of_an_instant_are_a_list
     the_pool_is_named_by_on
     the_size_of_a_pool_is_an_option
-    schedules_inside_of_schedules_are_refused
-    schedules_that_are_all_alike_are_refused
     two_fates_for_one_task_are_refused
     two_operations_in_one_item_are_refused
     two_steps_in_one_item_are_refused

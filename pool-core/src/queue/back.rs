@@ -153,6 +153,8 @@ impl<J: ?Sized + AsJob> Queue<J> {
         if let Some(index) = all.position(|paused| paused.number == number) {
             let Paused { claim, timer, .. } = inner.paused.swap_remove(index);
             inner.insert_returned(claim);
+            // What workers have taken was submitted later, or is older than this: either way it is handed out in its order.
+            self.recall(&mut inner);
             self.leave(inner);
             self.end_sources(1);
             drop(timer);

@@ -410,6 +410,15 @@ impl<J: ?Sized + AsJob> Queue<J> {
         }
     }
 
+    /// Gives back what all workers have taken and not started.
+    pub(super) fn recall(&self, inner: &mut Inner<J>) {
+        for place in self.slots.iter() {
+            for claim in place.take_all(&mut place.lock()) {
+                inner.insert_returned(claim);
+            }
+        }
+    }
+
     /// Whether there are units for another worker: at the head, at the tail, or in the own queue of any worker. Under the head's
     /// lock, for one that has held the tail's since it last spun.
     pub(super) fn has_more(&self, inner: &Inner<J>) -> bool {

@@ -90,6 +90,8 @@ pub(crate) struct Feed {
     is_full: AtomicBool,
     /// Submissions while that was so.
     pushed: AtomicU32,
+    /// A unit has come back to the queue after its pause, and may be older than what waits in lanes.
+    has_come_back: Arc<AtomicBool>,
     /// The dispatcher has something to do when work arrives.
     needs_dispatcher: AtomicBool,
     dispatcher: OnceLock<ThreadId>,
@@ -136,6 +138,7 @@ impl Feed {
             turn: Mutex::default(),
             again: AtomicBool::new(false),
             is_full: AtomicBool::new(false),
+            has_come_back: Arc::default(),
             pushed: AtomicU32::new(0),
             needs_dispatcher: AtomicBool::new(true),
             dispatcher: OnceLock::new(),
@@ -338,6 +341,9 @@ impl Feed {
         self.is_full.store(false, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         books.is_deep &= !self.is_dispatcher();
+        if self.has_come_back.swap(false, Ordering::Acquire) && !books.terminated {
+            books.take_back(&self.queue);
+        }
         books.rebalance(&self.queue);
         let mut moved = false;
         if books.held.is_some()
@@ -465,6 +471,7 @@ impl Feed {
                 let awaits_start =
                     claim.job.as_job().handed_out().is_timed() || self.observed.is_there();
                 let unit = Assignment {
+                    comes_back: claim.job.as_job().may_come_back(),
                     claim,
                     request,
                     awaits_start,

@@ -15,7 +15,7 @@ use pool_core::{
 use serde_json::Value;
 
 use super::clock::seconds;
-use super::handle::{Handle, Kept, Way, limited, list, one, submit};
+use super::handle::{Handle, Kept, Way, limited, list, one, retrying, submit};
 use super::hello::hello;
 use super::named::{
     Answer, bad, error, named, not_started, not_submitted, refused, timed_out, unknown,
@@ -238,12 +238,14 @@ impl<S: Implementation> Calls<S> {
         match tasks {
             Tasks::One(&key) => {
                 let call = limited!(pool.try_call(TASK, key), limits, self);
-                let Some(later) = later else {
-                    let end = call.wait();
-                    return end.map(|value| one(&value)).map_err(|error| named(&error));
-                };
-                let made = submit!(call, &later, key, one);
-                self.keep(&later, Handle::One(made))
+                retrying!(call, limits, |call| {
+                    let Some(later) = later else {
+                        let end = call.wait();
+                        return end.map(|value| one(&value)).map_err(|error| named(&error));
+                    };
+                    let made = submit!(call, &later, key, one);
+                    self.keep(&later, Handle::One(made))
+                })
             }
             Tasks::Many {
                 keys,
@@ -255,11 +257,13 @@ impl<S: Implementation> Calls<S> {
                 if let Some(items) = chunksize {
                     each = each.chunksize(saturating(items));
                 }
-                let Some(later) = later else {
-                    return values(each.wait());
-                };
-                let made = submit!(each, &later, keys, list);
-                self.keep(&later, Handle::Many(made))
+                retrying!(each, limits, |each| {
+                    let Some(later) = later else {
+                        return values(each.wait());
+                    };
+                    let made = submit!(each, &later, keys, list);
+                    self.keep(&later, Handle::Many(made))
+                })
             }
             Tasks::Many {
                 keys,
@@ -273,11 +277,13 @@ impl<S: Implementation> Calls<S> {
                 if let Some(items) = chunksize {
                     each = each.chunksize(saturating(items));
                 }
-                let Some(later) = later else {
-                    return values(each.wait());
-                };
-                let made = submit!(each, &later, items, list);
-                self.keep(&later, Handle::Many(made))
+                retrying!(each, limits, |each| {
+                    let Some(later) = later else {
+                        return values(each.wait());
+                    };
+                    let made = submit!(each, &later, items, list);
+                    self.keep(&later, Handle::Many(made))
+                })
             }
         }
     }
@@ -313,10 +319,10 @@ impl<S: Implementation> Calls<S> {
         if let Some(chunks) = stream.read_ahead {
             each = each.read_ahead(saturating(chunks));
         }
-        match stream.unordered {
+        retrying!(each, stream.limits, |each| match stream.unordered {
             true => each.imap_unordered(),
             false => each.imap(),
-        }
+        })
     }
 
     /// The token of this name.

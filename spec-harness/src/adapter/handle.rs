@@ -348,6 +348,24 @@ macro_rules! limited {
 }
 pub(super) use limited;
 
+/// Does the rest with a submission that is tried again after the error that its limits name, if they name one.
+macro_rules! retrying {
+    ($builder:expr, $limits:expr, |$name:ident| $rest:expr) => {
+        match $limits.retry_if.clone() {
+            None => {
+                let $name = $builder;
+                $rest
+            }
+            Some(kind) => {
+                let picks = move |error: &Parcel<ErrorReply>| error.content.kind == kind;
+                let $name = $builder.retry_if(picks);
+                $rest
+            }
+        }
+    };
+}
+pub(super) use retrying;
+
 /// Submits a call or a map, with its callbacks; `$show` makes a value of the job's own. Where it may wait for a time
 /// only, what is not let in must come back.
 macro_rules! submit {

@@ -32,6 +32,7 @@ pub(super) fn hello<S: Implementation>() -> Hello {
         "deadline",
         "expiry",
         "retries",
+        "retry_if",
         "timers",
         "threads",
     ];

@@ -33,8 +33,8 @@ pub trait Values: fmt::Debug + Clone + PartialEq {
     type Made: fmt::Debug + Clone + PartialEq;
     /// A handle or an iterator.
     type Work: fmt::Debug + Clone + PartialEq;
-    /// What cancels all calls that have it; it is made where it is first named.
-    type Token: fmt::Debug + Clone + PartialEq;
+    /// The name of a token, which cancels all calls that have it and is made where it is first named, or of an error.
+    type Name: fmt::Debug + Clone + PartialEq;
     /// A whole number.
     type Number: fmt::Debug + Clone + PartialEq;
     /// A duration, in units (seconds).
@@ -56,7 +56,7 @@ impl Values for Plain {
     type Process = String;
     type Made = String;
     type Work = String;
-    type Token = String;
+    type Name = String;
     type Number = u64;
     type Time = f64;
 }
@@ -76,7 +76,7 @@ impl Values for Blank {
     type Process = ();
     type Made = ();
     type Work = ();
-    type Token = ();
+    type Name = ();
     type Number = ();
     type Time = ();
 }
@@ -94,7 +94,7 @@ pub trait Sent:
         Process: Serialize + DeserializeOwned,
         Made: Serialize + DeserializeOwned,
         Work: Serialize + DeserializeOwned,
-        Token: Serialize + DeserializeOwned,
+        Name: Serialize + DeserializeOwned,
         Number: Serialize + DeserializeOwned,
         Time: Serialize + DeserializeOwned,
     >
@@ -195,7 +195,7 @@ pub enum Call<V: Values = Plain> {
     /// Cancels all calls that have this token, and those that will be given it.
     CancelToken {
         /// The token.
-        token: V::Token,
+        token: V::Name,
     },
     /// Whether the task that asks is no longer wanted.
     Cancelled {},
@@ -367,9 +367,12 @@ pub struct Limits<V: Values = Plain> {
     /// The pause before it is tried again, which doubles with each; `None` is no pause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_pause: Option<V::Time>,
+    /// The error that is tried again, too, where a task raises it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_if: Option<V::Name>,
     /// The token that cancels it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cancel_on: Option<V::Token>,
+    pub cancel_on: Option<V::Name>,
 }
 
 /// What a call makes, for which its step's variable stands.
@@ -430,10 +433,14 @@ pub trait Convert<V: Values, W: Values> {
     fn work(&mut self, work: &V::Work) -> Result<W::Work, Self::Error>;
 
     /// The token that a call is about.
-    fn token(&mut self, token: &V::Token) -> Result<W::Token, Self::Error>;
+    fn token(&mut self, token: &V::Name) -> Result<W::Name, Self::Error>;
 
-    /// The token that a call is given.
-    fn cancel_on(&mut self, token: &Option<V::Token>) -> Result<Option<W::Token>, Self::Error>;
+    /// The name of something that a call is given.
+    fn name(
+        &mut self,
+        what: &'static str,
+        name: &Option<V::Name>,
+    ) -> Result<Option<W::Name>, Self::Error>;
 
     /// A number.
     fn number(
@@ -479,9 +486,9 @@ pub trait Visit<V: Values> {
     /// A handle or an iterator.
     fn work(&mut self, work: &V::Work) {}
     /// The token that a call is about.
-    fn token(&mut self, token: &V::Token) {}
-    /// The token that a call is given.
-    fn cancel_on(&mut self, token: &Option<V::Token>) {}
+    fn token(&mut self, token: &V::Name) {}
+    /// The name of something that a call is given.
+    fn name(&mut self, what: &'static str, name: &Option<V::Name>) {}
     /// A number.
     fn number(&mut self, name: &'static str, number: &Option<V::Number>) {}
     /// A duration.
@@ -733,6 +740,7 @@ impl<V: Values> Limits<V> {
             expiry: None,
             retries: None,
             retry_pause: None,
+            retry_if: None,
             cancel_on: None,
         }
     }
@@ -748,7 +756,8 @@ impl<V: Values> Limits<V> {
             expiry: c.time("expiry", &self.expiry)?,
             retries: c.number("retries", &self.retries)?,
             retry_pause: c.time("retry_pause", &self.retry_pause)?,
-            cancel_on: c.cancel_on(&self.cancel_on)?,
+            retry_if: c.name("retry_if", &self.retry_if)?,
+            cancel_on: c.name("cancel_on", &self.cancel_on)?,
         })
     }
 }
@@ -827,13 +836,17 @@ impl<V: Values, T: Visit<V>> Convert<V, Blank> for Looking<'_, T> {
         Ok(())
     }
 
-    fn token(&mut self, token: &V::Token) -> Result<(), Infallible> {
+    fn token(&mut self, token: &V::Name) -> Result<(), Infallible> {
         self.0.token(token);
         Ok(())
     }
 
-    fn cancel_on(&mut self, token: &Option<V::Token>) -> Result<Option<()>, Infallible> {
-        self.0.cancel_on(token);
+    fn name(
+        &mut self,
+        what: &'static str,
+        name: &Option<V::Name>,
+    ) -> Result<Option<()>, Infallible> {
+        self.0.name(what, name);
         Ok(None)
     }
 

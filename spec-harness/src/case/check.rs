@@ -338,6 +338,19 @@ impl<'c> Check<'c> {
         );
     }
 
+    /// An error that is tried again is one that a task raises.
+    fn raised(&mut self, name: &Spanned<String>) {
+        if self.raised.contains(&name.value.as_str()) {
+            return;
+        }
+        let message = format!("no task raises an error named `{}`", name.value);
+        self.problems.push(
+            Diagnostic::new(name.span, message)
+                .help("a task that is lost with its worker is tried again by `retries` alone")
+                .maybe_help(did_you_mean(&name.value, self.raised.iter().copied())),
+        );
+    }
+
     fn error_name(&mut self, name: &Spanned<String>) {
         let word = name.value.as_str();
         let errors = language::all(ERRORS);
@@ -362,9 +375,10 @@ impl<'c> Check<'c> {
 struct Tokens<'n>(&'n mut Names);
 
 impl Visit<Written> for Tokens<'_> {
-    fn cancel_on(&mut self, token: &Option<Spanned<String>>) {
-        self.0
-            .extend(token.as_ref().map(|name| name.value.as_str()));
+    fn name(&mut self, what: &'static str, name: &Option<Spanned<String>>) {
+        if let ("cancel_on", Some(name)) = (what, name) {
+            self.0.extend([name.value.as_str()]);
+        }
     }
 }
 
@@ -454,6 +468,12 @@ impl Visit<Written> for Checking<'_, '_> {
 
     fn token(&mut self, token: &Spanned<String>) {
         self.check.token(token);
+    }
+
+    fn name(&mut self, what: &'static str, name: &Option<Spanned<String>>) {
+        if let ("retry_if", Some(name)) = (what, name) {
+            self.check.raised(name);
+        }
     }
 
     fn time(&mut self, name: &'static str, time: &Option<Expr>) {

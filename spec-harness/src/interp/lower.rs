@@ -287,10 +287,14 @@ impl Convert<Written, Plain> for Lowering<'_, '_> {
         Ok(token.value.clone())
     }
 
-    fn cancel_on(&mut self, token: &Option<Spanned<String>>) -> Result<Option<String>, EvalError> {
-        let name = token.as_ref().map(|token| token.value.clone());
+    fn name(
+        &mut self,
+        what: &'static str,
+        name: &Option<Spanned<String>>,
+    ) -> Result<Option<String>, EvalError> {
+        let name = name.as_ref().map(|name| name.value.clone());
         if let Some(name) = &name {
-            self.details += &format!(", cancel_on {name}");
+            self.details += &format!(", {what} {name}");
         }
         Ok(name)
     }

@@ -29,6 +29,8 @@ pub(super) struct Limits {
     pub(super) retries: u64,
     /// X6: before the first; it doubles with each.
     pub(super) pause: Time,
+    /// X6: the error that is tried again as well.
+    pub(super) retry_if: Option<String>,
     /// X3, X5: the token that cancels it.
     pub(super) token: Option<String>,
 }
@@ -41,6 +43,7 @@ impl From<&protocol::Limits> for Limits {
             expiry: time(limits.expiry),
             retries: limits.retries.unwrap_or_default(),
             pause: time(limits.retry_pause).unwrap_or_default(),
+            retry_if: limits.retry_if.clone(),
             token: limits.cancel_on.clone(),
         }
     }

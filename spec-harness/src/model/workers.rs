@@ -52,7 +52,7 @@ struct Chunk {
     /// Where in the job its items are: those that are not done, the first of them at work.
     items: Range<usize>,
     begun: bool,
-    /// X7: how often it was lost with its worker.
+    /// X7: how often it was lost with its worker, or was tried again after an error.
     lost: u64,
 }
 
@@ -213,15 +213,18 @@ impl Workers {
         Some(busy.chunk.key())
     }
 
-    /// X6: the chunk of this body was lost with its worker and is tried again; false where it was lost too often.
-    pub(super) fn try_again(&mut self, key: Key, retries: u64, pause: Time) -> bool {
+    /// X6: the chunk of this body was lost with its worker, or has failed, and is tried again; false where it was so too often.
+    pub(super) fn try_again(&mut self, key: Key, retries: u64, pause: Time, died: bool) -> bool {
         let Some(at) = self.busy.iter().position(|busy| busy.runs(key)) else {
             return false;
         };
         if self.busy[at].is_over || self.busy[at].chunk.lost >= retries {
             return false;
         }
-        let mut chunk = self.busy.remove(at).chunk;
+        let Busy {
+            mut chunk, worker, ..
+        } = self.busy.remove(at);
+        self.serve(worker, died);
         chunk.begun = false;
         chunk.lost += 1;
         if pause == Time(0) {
@@ -398,12 +401,7 @@ impl Workers {
         let last = rest != Rest::GoesOn || chunk.items.is_empty();
         if last {
             self.busy.remove(at);
-            // W2: who has had its share leaves, and the next is a new one.
-            let served = self.served.entry(worker).or_default();
-            *served += 1;
-            if !leaves && self.share.is_none_or(|share| *served < share) {
-                self.resting.push_back(worker);
-            }
+            self.serve(worker, leaves);
         }
         Some(Item {
             place,
@@ -411,6 +409,15 @@ impl Workers {
             last,
             is_over,
         })
+    }
+
+    /// A worker has done with a chunk. W2: who has had its share leaves, and the next is a new one.
+    fn serve(&mut self, worker: Worker, leaves: bool) {
+        let served = self.served.entry(worker).or_default();
+        *served += 1;
+        if !leaves && self.share.is_none_or(|share| *served < share) {
+            self.resting.push_back(worker);
+        }
     }
 
     /// Ends the workers that are at work: all, or those that listen to SIGTERM. Gives the bodies that end by it.

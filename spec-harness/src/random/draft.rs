@@ -273,6 +273,11 @@ impl Scribe {
         limits.retries = limits.retries.filter(|_| !self.pools[on].initialized);
         limits.pause = limits.pause.filter(|_| limits.retries.is_some());
         body.times = limits.retries.filter(|times| (1..3).contains(times));
+        let picked = body
+            .last
+            .raised()
+            .filter(|_| limits.picks && limits.retries.is_some());
+        body.is_picked = picked.is_some();
         // A list of such values would be more than a case may have.
         if many && submit.items > 5 && matches!(body.last, Last::Return(Worth::Large)) {
             body.last = Last::Return(Worth::Number);
@@ -315,6 +320,9 @@ impl Scribe {
             }
         }
         step = self.limited(step, limits);
+        if let Some(error) = picked {
+            step = step.beside("retry_if", error.to_owned());
+        }
         let read_ahead = match submit.read_ahead {
             Some(3) | None if endless => Some(2),
             given => given.filter(|_| iterator),
@@ -370,6 +378,7 @@ impl Scribe {
             expiry,
             retries,
             pause,
+            picks: _,
             token,
         } = limits;
         let times = [

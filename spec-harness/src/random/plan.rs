@@ -135,6 +135,8 @@ pub(super) struct Limits {
     pub(super) expiry: Option<Span>,
     pub(super) retries: Option<u8>,
     pub(super) pause: Option<Span>,
+    /// The error that its tasks raise is tried again, too.
+    pub(super) picks: bool,
     /// The program's one token cancels it.
     pub(super) token: bool,
 }
@@ -205,6 +207,8 @@ pub(super) struct Body {
     pub(super) only: Option<u8>,
     /// How often it ends so, where it is tried again; otherwise each time.
     pub(super) times: Option<u8>,
+    /// The error that it raises is tried again.
+    pub(super) is_picked: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -235,6 +239,17 @@ pub(super) enum Last {
     Stop,
     ReturnUnsendable,
     RaiseUnsendable,
+}
+
+impl Last {
+    /// The name of the error that a body raises which ends so.
+    pub(super) fn raised(self) -> Option<&'static str> {
+        match self {
+            Last::Raise { key: true } => Some("KeyError"),
+            Last::Raise { key: false } => Some("ValueError"),
+            _ => None,
+        }
+    }
 }
 
 /// What a task returns.

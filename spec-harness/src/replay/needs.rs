@@ -117,9 +117,12 @@ impl<F: FnMut(&str)> Visit<Written> for OfCall<'_, F> {
         }
     }
 
-    fn cancel_on(&mut self, token: &Option<Spanned<String>>) {
-        if token.is_some() {
-            (self.add)("cancel_token");
+    fn name(&mut self, what: &'static str, name: &Option<Spanned<String>>) {
+        if name.is_some() {
+            (self.add)(match what {
+                "cancel_on" => "cancel_token",
+                _ => what,
+            });
         }
     }
 }

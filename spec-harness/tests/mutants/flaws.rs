@@ -148,6 +148,8 @@ pub(crate) enum Flaw {
     RetryAtTheEnd,
     PauseNotKept,
     PauseStaysTheSame,
+    PicksNothing,
+    PicksEverything,
 }
 
 /// A broken pool.
@@ -319,12 +321,14 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(Flaw::CancelForgetsResults, &["X5", "cancel", "imap"], BOTH, "an imap that is cancelled forgets what has come"),
     mutant(Flaw::TokenCancelsTheFirst, &["X3", "cancel_token", "cancel_on"], BOTH, "a token cancels the first call that has it alone"),
     mutant(Flaw::TokenForgetsThatItIs, &["X3", "cancel_token", "cancel_on"], BOTH, "a token that was cancelled does nothing to later calls"),
-    mutant(Flaw::NeverTriedAgain, &["X6", "retries"], PROCESS, "retries are ignored"),
-    mutant(Flaw::RetryOfOneMore, &["X7", "retries"], PROCESS, "a task is tried again once too often"),
-    mutant(Flaw::RetriesNotCounted, &["X7", "retries"], PROCESS, "a task is tried again for ever"),
-    mutant(Flaw::RetryAtTheEnd, &["X6", "O16", "retries"], PROCESS, "what is tried again stands at the end of the queue"),
-    mutant(Flaw::PauseNotKept, &["X6", "retry_pause"], PROCESS, "a task is tried again without its pause"),
-    mutant(Flaw::PauseStaysTheSame, &["X6", "retry_pause"], PROCESS, "the pause before a task is tried again does not double"),
+    mutant(Flaw::NeverTriedAgain, &["X6", "retries"], BOTH, "retries are ignored"),
+    mutant(Flaw::RetryOfOneMore, &["X7", "retries"], BOTH, "a task is tried again once too often"),
+    mutant(Flaw::RetriesNotCounted, &["X7", "retries"], BOTH, "a task is tried again for ever"),
+    mutant(Flaw::RetryAtTheEnd, &["X6", "O16", "retries"], BOTH, "what is tried again stands at the end of the queue"),
+    mutant(Flaw::PauseNotKept, &["X6", "retry_pause"], BOTH, "a task is tried again without its pause"),
+    mutant(Flaw::PauseStaysTheSame, &["X6", "retry_pause"], BOTH, "the pause before a task is tried again does not double"),
+    mutant(Flaw::PicksNothing, &["X6", "retry_if"], BOTH, "an error that was named is not tried again"),
+    mutant(Flaw::PicksEverything, &["X6", "retry_if"], BOTH, "an error that was not named is tried again"),
 ];
 
 impl Mutant {

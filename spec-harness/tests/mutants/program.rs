@@ -54,7 +54,7 @@ impl Program for Small {
     fn hello(&self, kind: WorkerKind) -> Option<Hello> {
         const CAN: &str = "pool apply apply_async map starmap map_async starmap_async imap imap_unordered next get wait \
             ready successful close terminate join join_timeout drop timers threads callback maxtasksperchild initializer queue allocate spawn_child \
-            deadline expiry retries cancel cancel_token stats";
+            deadline expiry retries retry_if cancel cancel_token stats";
         const OF_PROCESSES: &str = "exit_self kill_self stop_self ignore_sigterm close_fds";
         let more = match self.nature.kind {
             Kind::Thread => "",

@@ -335,6 +335,9 @@ fn do_errand(pool: &Arc<Pool>, errand: Errand, mut hands: Hands, done: &mut usiz
         }
         pool.nature.manner.dawdle();
         match end {
+            End::With(Err(raised)) if pool.fails_for_now(errand.start, &errand.chunk, &raised) => {
+                return Next::Same(hands);
+            }
             End::With(Err(raised)) if !errand.of_imap => {
                 let panicked = raised.kind == "Panicked";
                 failed.get_or_insert((place, raised));

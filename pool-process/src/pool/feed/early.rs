@@ -1,5 +1,6 @@
 //! Jobs end early: what has not started is taken back, and workers that run a part of one are to be stopped.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pool_core::backend::{Claim, TaskId};
@@ -26,8 +27,11 @@ impl Feed {
 
     /// A unit was lost with its worker, or has failed, and is tried again after a pause.
     pub(crate) fn try_again(&self, claim: Claim<dyn RemoteJob>, pause: Duration) {
-        let inbox = self.inbox.clone();
-        let wake = move || inbox.wake();
+        let (inbox, has_come_back) = (self.inbox.clone(), self.has_come_back.clone());
+        let wake = move || {
+            has_come_back.store(true, Ordering::Release);
+            inbox.wake();
+        };
         self.queue.try_again(claim, pause, &self.timers, wake);
     }
 

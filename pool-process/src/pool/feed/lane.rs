@@ -28,6 +28,8 @@ pub(super) struct Assignment {
     pub(super) request: u64,
     /// It has a deadline, and has not been seen to start.
     pub(super) awaits_start: bool,
+    /// It may come back to the queue: nothing lies behind it.
+    pub(super) comes_back: bool,
 }
 
 /// Whether an arena has memory that may be given back.
@@ -109,7 +111,8 @@ impl Lane {
 
     /// Whether it may get another unit, where it may have so many.
     pub(super) fn has_room(&self, most: usize) -> bool {
-        let may_have = self.breach.is_none() && !self.is_stopping;
+        let comes_back = self.units.back().is_some_and(|unit| unit.comes_back);
+        let may_have = self.breach.is_none() && !self.is_stopping && !comes_back;
         self.units.len() < most && self.tasks < self.most_tasks && may_have
     }
 

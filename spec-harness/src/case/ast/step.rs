@@ -88,7 +88,7 @@ impl Values for Written {
     type Process = Expr;
     type Made = ();
     type Work = Expr;
-    type Token = Spanned<String>;
+    type Name = Spanned<String>;
     type Number = Expr;
     type Time = Expr;
 }

@@ -125,6 +125,10 @@ pub(in crate::case) const ABILITIES: &[Named] = &[
         "retries",
         "a task that was lost with its worker can be tried again",
     ),
+    named(
+        "retry_if",
+        "a task that raises an error of one name can be tried again",
+    ),
     named("stats", "tells what a pool has counted (ours alone)"),
     named("drop", "lets go of a pool"),
     named("process", "makes a bare Process, or its twin on threads"),

@@ -113,8 +113,8 @@ impl Visit<Blank> for Keys {
         self.beside.push(name);
     }
 
-    fn cancel_on(&mut self, _: &Option<()>) {
-        self.beside.push("cancel_on");
+    fn name(&mut self, what: &'static str, _: &Option<()>) {
+        self.beside.push(what);
     }
 
     fn flag(&mut self, name: &'static str, _: bool) {

@@ -16,7 +16,8 @@ use crate::case::ast::{Case, Span};
 use crate::case::expr::{Env, Expr, Function, Template};
 
 /// What the examples may refer to.
-const TASKS: &str = "tasks:\n  func(i): []\n  other(): []\n  add(a, b): []";
+const TASKS: &str =
+    "tasks:\n  func(i): []\n  other(): []\n  add(a, b): []\n  fails(i):\n    - raise: Busy";
 
 /// A file of these entries; entries that are not among them are as in any case.
 fn file(entries: &[String]) -> String {

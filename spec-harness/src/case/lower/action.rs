@@ -357,9 +357,17 @@ impl Convert<Blank, Written> for Reader<'_, '_> {
         Ok(self.needed(read, |reader| reader.key.clone()))
     }
 
-    fn cancel_on(&mut self, _: &Option<()>) -> Result<Option<Spanned<String>>, Infallible> {
-        let node = self.fields.take("cancel_on");
-        Ok(node.and_then(|node| self.lower.name(node, "the name of a token")))
+    fn name(
+        &mut self,
+        what: &'static str,
+        _: &Option<()>,
+    ) -> Result<Option<Spanned<String>>, Infallible> {
+        let node = self.fields.take(what);
+        let of = match what {
+            "retry_if" => "the name of an error",
+            _ => "the name of a token",
+        };
+        Ok(node.and_then(|node| self.lower.name(node, of)))
     }
 
     fn time(&mut self, name: &'static str, _: &Option<()>) -> Result<Option<Expr>, Infallible> {

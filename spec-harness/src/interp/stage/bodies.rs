@@ -41,12 +41,13 @@ impl<'c> Stage<'c> {
         let Some(task) = self.program.task_mut(key) else {
             return;
         };
-        let (is_new, is_lost) = (task.fate == Fate::Never, task.fate == Fate::Lost);
+        let fate = task.fate;
+        let is_new = fate == Fate::Never;
         if task.callback && is_new && !self.bodies.contains_key(&key) {
             task.args = given.into_iter().collect();
         }
         let (name, arguments, callback) = (task.task.clone(), task.args.clone(), task.callback);
-        let performed = is_new || is_lost && self.is_tried_again(key);
+        let performed = is_new || self.is_tried_again(key, fate);
         let performed = performed && !self.bodies.contains_key(&key);
         // Callbacks in the parent are counted apart: they run on no worker.
         let apart = usize::from(callback && in_parent);
@@ -176,6 +177,9 @@ impl<'c> Stage<'c> {
             (Ended::WithItsWorker, Order::Exit(_)) if bare => Ended::As(Fate::Done),
             (ended, _) => ended,
         };
+        if let Order::Raise(error) = &order {
+            self.raises(key, &error.kind);
+        }
         if let (Order::Return(value), Some(task)) = (&order, self.program.task_mut(key)) {
             task.value = Value::from_json(value).ok();
         }

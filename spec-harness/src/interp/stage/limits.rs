@@ -1,7 +1,7 @@
 //! Tasks that end early, or begin again: what their submissions and the program say.
 
 use super::Stage;
-use crate::case::ast::Time;
+use crate::case::ast::{Fate, Time};
 use crate::history::Key;
 use crate::protocol::Call;
 
@@ -14,6 +14,10 @@ pub(super) struct Limited {
     deadline: Option<Time>,
     expires: Option<Time>,
     retries: u64,
+    /// The error after which it is tried again.
+    retry_if: Option<String>,
+    /// Whether that was its last.
+    was_picked: bool,
     /// How often it was performed.
     attempts: u64,
     cancelled: bool,
@@ -46,6 +50,8 @@ impl Stage<'_> {
                 deadline: time(limits.deadline),
                 expires: time(limits.expiry).map(|after| now + after),
                 retries: limits.retries.unwrap_or_default(),
+                retry_if: limits.retry_if.clone(),
+                was_picked: false,
                 attempts: 0,
                 cancelled: false,
                 began: None,
@@ -75,10 +81,20 @@ impl Stage<'_> {
         self.limits.get(&key).map_or(0, |task| task.retries)
     }
 
-    /// Whether a body that was lost is tried again.
-    pub(super) fn is_tried_again(&self, key: Key) -> bool {
+    /// Whether a body that has ended so is tried again.
+    pub(super) fn is_tried_again(&self, key: Key, fate: Fate) -> bool {
         let task = self.limits.get(&key);
-        task.is_some_and(|task| task.attempts <= task.retries)
+        task.is_some_and(|task| {
+            let may_be = fate == Fate::Lost || fate == Fate::Raised && task.was_picked;
+            may_be && task.attempts <= task.retries
+        })
+    }
+
+    /// A body raises an error.
+    pub(super) fn raises(&mut self, key: Key, kind: &str) {
+        if let Some(task) = self.limits.get_mut(&key) {
+            task.was_picked = task.retry_if.as_deref() == Some(kind);
+        }
     }
 
     /// A body is performed: for the how manieth time. A task begins with its chunk, or goes on with one.

@@ -4,7 +4,7 @@ use super::{Phase, Pool};
 use crate::case::ast::{Kind, Time};
 use crate::case::expr::Value;
 use crate::history::{Key, Raised};
-use crate::model::work::{Early, End, JobId, Limits, Outcome, Work, late};
+use crate::model::work::{Early, End, JobId, Outcome, Work, late};
 use crate::model::workers::{Item, Rest};
 use crate::model::{raised, saturating};
 use crate::protocol;
@@ -158,9 +158,17 @@ impl Pool {
     pub(super) fn task_ended(&mut self, key: Key, end: &End) -> Option<()> {
         let job = self.workers.job(key)?;
         let of_imap = self.jobs[job].work.of_imap;
-        let Limits { retries, pause, .. } = self.jobs[job].work.limits;
-        let died = matches!(end, End::WorkerDied { .. });
-        if died && !self.jobs[job].is_over() && self.workers.try_again(key, retries, pause) {
+        let limits = &self.jobs[job].work.limits;
+        let (is_retried, died) = match end {
+            End::WorkerDied { .. } => (true, true),
+            End::With(Err(error)) => (limits.retry_if.as_ref() == Some(&error.kind), false),
+            _ => (false, false),
+        };
+        let (retries, pause) = (limits.retries, limits.pause);
+        if is_retried
+            && !self.jobs[job].is_over()
+            && self.workers.try_again(key, retries, pause, died)
+        {
             return Some(());
         }
         let (end, rest) = match end {

@@ -88,7 +88,8 @@ impl Scribe {
         let fails = !matches!(body.last, Last::Return(_) | Last::Nothing);
         let dies = matches!(body.last, Last::Exit(_) | Last::Kill);
         let dies = dies && self.sort == Sort::Process && place == Place::Task;
-        if let (true, Some(times)) = (dies, body.times) {
+        let comes_back = dies || body.is_picked && place == Place::Task;
+        if let (true, Some(times)) = (comes_back, body.times) {
             let print = format!("print: \"{name}({{{arg}}}), attempt {{attempt}}\"");
             let ends = format!(
                 "if: attempt > {times}\n      then:\n        - {print}\n        - return: attempt"
@@ -116,8 +117,7 @@ impl Scribe {
         match last {
             Last::Return(_) | Last::Nothing => None,
             Last::Panic => Some(format!("panic: \"{name} of {{{arg}}}\"")),
-            Last::Raise { key: true } => raise("KeyError"),
-            Last::Raise { key: false } => raise("ValueError"),
+            Last::Raise { .. } => raise(last.raised()?),
             _ if !of_processes || place == Place::Callback => raise("ValueError"),
             Last::Exit(code) => Some(format!("exit: {code}")),
             Last::Kill => Some("kill_self".to_owned()),

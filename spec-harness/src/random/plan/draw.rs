@@ -181,14 +181,17 @@ fn limits() -> impl Strategy<Value = Limits> + Clone {
     let rarely = |chance| option::weighted(chance, span());
     let retries = option::weighted(0.15, 0..=3u8);
     let parts = (rarely(0.12), rarely(0.1), retries, rarely(0.5));
-    let parts = (parts, proptest::bool::weighted(0.08));
-    parts.prop_map(|((deadline, expiry, retries, pause), token)| Limits {
-        deadline,
-        expiry,
-        retries,
-        pause: pause.filter(|_| retries.is_some()),
-        token,
-    })
+    let parts = (parts, any::<bool>(), proptest::bool::weighted(0.08));
+    parts.prop_map(
+        |((deadline, expiry, retries, pause), picks, token)| Limits {
+            deadline,
+            expiry,
+            retries,
+            pause: pause.filter(|_| retries.is_some()),
+            picks: picks && retries.is_some(),
+            token,
+        },
+    )
 }
 
 fn look() -> impl Strategy<Value = Look> + Clone {
@@ -281,6 +284,7 @@ fn body(
         last,
         only,
         times: None,
+        is_picked: false,
     })
 }
 

@@ -197,6 +197,31 @@ impl Pool {
         self.lock().running.remove(&start)?.early
     }
 
+    /// A chunk of one item has failed: it is done once more, if its error was named and that may be.
+    pub(crate) fn fails_for_now(
+        self: &Arc<Pool>,
+        start: u64,
+        chunk: &Chunk,
+        error: &ErrorReply,
+    ) -> bool {
+        let is_picked = {
+            let state = &*self.lock();
+            let named = state.jobs[chunk.job].work.limits.retry_if.as_ref();
+            let is_early = |running: &Running| running.early.is_some();
+            !state.running.get(&start).is_some_and(is_early)
+                && match self.nature.flaw {
+                    Some(Flaw::PicksNothing) => false,
+                    Some(Flaw::PicksEverything) => named.is_some(),
+                    _ => named == Some(&error.kind),
+                }
+        };
+        let is_tried_again = is_picked && self.try_again(chunk.clone());
+        if is_tried_again {
+            self.left(start);
+        }
+        is_tried_again
+    }
+
     /// A chunk was lost with its worker: it is done once more, if that may be.
     pub(crate) fn try_again(self: &Arc<Pool>, mut chunk: Chunk) -> bool {
         let state = &mut *self.lock();

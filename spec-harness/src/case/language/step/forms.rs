@@ -406,6 +406,12 @@ pub(in crate::case) const BESIDE: &[Word] = &[
         "- apply_async: func(1)\n  retries: 2\n  retry_pause: 0.5",
     ),
     word(
+        "retry_if",
+        S::Name,
+        "the error that is tried again as well, where a task raises it",
+        "- apply_async: fails(1)\n  retries: 2\n  retry_if: Busy",
+    ),
+    word(
         "cancel_on",
         S::Name,
         "the token that cancels the submission; it is made where it is first named",
