@@ -299,6 +299,10 @@ fn one() -> u32 {
 /// What a puppet is to do next.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most are calls, and few are there at a time"
+)]
 pub enum Order {
     /// Return this value; the body ends.
     Return(Value),

@@ -20,6 +20,10 @@ pub struct Request {
 /// What the harness asks for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most are calls, and few are there at a time"
+)]
 pub enum Command {
     /// What is about the run.
     Control(Control),
