@@ -58,6 +58,8 @@ pub trait Implementation: 'static {
     const KIND: WorkerKind;
     /// Whether its workers can be given a share of tasks.
     const SHARES: bool = false;
+    /// Whether a pool can bound how long its workers live.
+    const AGES: bool = false;
     /// Whether its workers can begin by an initializer.
     const INITIALIZES: bool = false;
     /// Whether its queue can have a bound.
@@ -100,6 +102,9 @@ pub struct PoolWish {
     /// Tasks (chunks) after which a worker leaves and is replaced; `None` is no bound. It is asked for only where
     /// [`Implementation::SHARES`] is true.
     pub maxtasksperchild: Option<NonZeroUsize>,
+    /// How long a worker lives before another takes its place; `None` is no bound. It is asked for only where
+    /// [`Implementation::AGES`] is true.
+    pub max_worker_age: Option<Duration>,
     /// The number with which each worker is to call [`puppet::initializer`] before its first task. It is asked for
     /// only where [`Implementation::INITIALIZES`] is true.
     pub initializer: Option<u64>,

@@ -131,12 +131,14 @@ impl<S: Implementation> Calls<S> {
                     pool,
                     size,
                     maxtasksperchild,
+                    max_worker_age,
                     initializer,
                     queue,
                 } = options;
                 let wish = PoolWish {
                     size: size.map(saturating),
                     initializer,
+                    max_worker_age: max_worker_age.map(seconds),
                     queue: queue.map(saturating),
                     maxtasksperchild: maxtasksperchild.map(saturating).and_then(NonZeroUsize::new),
                 };

@@ -44,6 +44,7 @@ pub(super) fn hello<S: Implementation>() -> Hello {
     ];
     let wishes = [
         ("maxtasksperchild", S::SHARES),
+        ("max_worker_age", S::AGES),
         ("initializer", S::INITIALIZES),
         ("queue", S::BOUNDS),
         ("stats", S::COUNTS),

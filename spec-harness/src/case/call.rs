@@ -281,6 +281,9 @@ pub struct PoolOptions<V: Values = Plain> {
     /// Tasks (chunks) after which a worker leaves and is replaced; `None` is no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maxtasksperchild: Option<V::Number>,
+    /// How long a worker lives before another takes its place; `None` is no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_worker_age: Option<V::Time>,
     /// What each worker runs before its first task; on the wire its number, as initializers are counted by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initializer: Option<V::Task>,
@@ -676,6 +679,7 @@ impl<V: Values> PoolOptions<V> {
         Ok(PoolOptions {
             size: c.number("size", &self.size)?,
             maxtasksperchild: c.number("maxtasksperchild", &self.maxtasksperchild)?,
+            max_worker_age: c.time("max_worker_age", &self.max_worker_age)?,
             queue: c.number("queue", &self.queue)?,
             pool: c.new_pool(&self.pool)?,
             initializer: c.initializer(&self.initializer)?,

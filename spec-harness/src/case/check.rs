@@ -479,7 +479,9 @@ impl Visit<Written> for Checking<'_, '_> {
     fn time(&mut self, name: &'static str, time: &Option<Expr>) {
         let Some(time) = time else { return };
         match name {
-            "deadline" | "expiry" => self.check.limit(time, name, &self.scope.variables),
+            "deadline" | "expiry" | "max_worker_age" => {
+                self.check.limit(time, name, &self.scope.variables)
+            }
             _ => self.check.time(time, &self.scope.variables),
         }
     }

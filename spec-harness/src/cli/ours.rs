@@ -19,6 +19,7 @@ impl Implementation for Threads {
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const KIND: WorkerKind = WorkerKind::Thread;
     const SHARES: bool = true;
+    const AGES: bool = true;
     const INITIALIZES: bool = true;
     const BOUNDS: bool = true;
     const COUNTS: bool = true;
@@ -31,6 +32,9 @@ impl Implementation for Threads {
         }
         if let Some(tasks) = wish.maxtasksperchild {
             builder = builder.maxtasksperchild(tasks);
+        }
+        if let Some(age) = wish.max_worker_age {
+            builder = builder.max_worker_age(age);
         }
         if let Some(number) = wish.initializer {
             builder = builder.try_initializer(move || puppet::initializer(number));
@@ -93,6 +97,7 @@ impl Implementation for Processes {
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const KIND: WorkerKind = WorkerKind::Process;
     const SHARES: bool = true;
+    const AGES: bool = true;
     const INITIALIZES: bool = true;
     const BOUNDS: bool = true;
     const COUNTS: bool = true;
@@ -114,6 +119,9 @@ impl Implementation for Processes {
         }
         if let Some(tasks) = wish.maxtasksperchild {
             builder = builder.maxtasksperchild(tasks);
+        }
+        if let Some(age) = wish.max_worker_age {
+            builder = builder.max_worker_age(age);
         }
         if let Some(number) = wish.initializer {
             builder = builder.try_initializer(puppet::initializer, number);

@@ -306,7 +306,7 @@ impl Convert<Written, Plain> for Lowering<'_, '_> {
         let time = duration(expr, self.env)?;
         match name {
             "timeout" => self.timeout = Some(time),
-            "deadline" | "expiry" if time == Time(0) => {
+            "deadline" | "expiry" | "max_worker_age" if time == Time(0) => {
                 return Err(wrong(
                     expr.span,
                     format!("`{name}: 0` is over before it begins"),

@@ -51,6 +51,7 @@ impl Sample {
                 pool: "p".into(),
                 size,
                 maxtasksperchild: None,
+                max_worker_age: None,
                 initializer: None,
                 queue: None,
             }),

@@ -248,6 +248,11 @@ impl Pool {
             alarms.push((Alarm::Retry(number), pause));
         }
         alarms.extend(self.has_grace().then_some((Alarm::Grace, GRACE)));
+        alarms.extend(
+            self.workers
+                .ages()
+                .map(|(life, age)| (Alarm::Age(life), age)),
+        );
         let pauses = self.pauses.iter();
         alarms.extend(pauses.map(|(number, pause)| (Alarm::Pause(*number), *pause)));
         alarms
@@ -272,6 +277,10 @@ impl Pool {
             }
             // L7: ends what did not listen to terminate.
             Alarm::Grace => self.workers.stop(true),
+            Alarm::Age(life) => {
+                self.workers.ages_out(life);
+                Vec::new()
+            }
             Alarm::Pause(number) => {
                 self.pauses.remove(&number);
                 self.workers.refill(1);

@@ -126,6 +126,8 @@ pub(super) enum Alarm {
     Grace,
     /// R12: until a worker that could not start is tried again.
     Pause(u32),
+    /// X8: until this worker is as old as it may get.
+    Age(u64),
 }
 
 /// What is handed to a pool in one call.

@@ -38,6 +38,11 @@ pub(super) struct Workers {
     vacant: usize,
     /// Starts of chunks so far.
     starts: u64,
+    /// X8: how long a worker lives.
+    age: Option<Time>,
+    /// X8: the workers that live, where their age is bound.
+    lives: Vec<Life>,
+    lived: u64,
     /// X6: chunks that are tried again after a pause, each with a number of its own.
     paused: Vec<(u64, Chunk)>,
     pauses: u64,
@@ -87,6 +92,16 @@ impl Busy {
     }
 }
 
+/// X8: a worker that lives.
+#[derive(Debug)]
+struct Life {
+    number: u64,
+    /// The worker, once it has worked.
+    of: Option<Worker>,
+    /// It is as old as it may get, and leaves after its task.
+    is_over: bool,
+}
+
 /// What happens to a chunk when the item that it is at has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rest {
@@ -113,8 +128,12 @@ pub(super) struct Item {
 
 impl Workers {
     pub(super) fn new(size: usize, asked: &PoolOptions, spread: bool) -> Workers {
-        Workers {
+        let age = asked.max_worker_age.and_then(Time::from_units);
+        let mut workers = Workers {
             size,
+            age,
+            lives: Vec::new(),
+            lived: 0,
             share: asked.maxtasksperchild,
             spread,
             queue: VecDeque::new(),
@@ -130,7 +149,48 @@ impl Workers {
             starts: 0,
             paused: Vec::new(),
             pauses: 0,
+        };
+        (0..size).for_each(|_| workers.lives_on(None));
+        workers
+    }
+
+    /// X8: another worker lives in the place of this one.
+    fn lives_on(&mut self, before: Option<Worker>) {
+        if self.age.is_none() {
+            return;
         }
+        self.lived += 1;
+        let next = Life {
+            number: self.lived,
+            of: None,
+            is_over: false,
+        };
+        let mut lives = self.lives.iter_mut();
+        match lives.find(|life| before.is_some() && life.of == before) {
+            Some(life) => *life = next,
+            None => self.lives.push(next),
+        }
+    }
+
+    /// X8: the workers whose age runs.
+    pub(super) fn ages(&self) -> impl Iterator<Item = (u64, Time)> + '_ {
+        let young = self.lives.iter().filter(|life| !life.is_over);
+        young.filter_map(|life| Some((life.number, self.age?)))
+    }
+
+    /// X8: this worker is as old as it may get. One that rests leaves, and another takes its place.
+    pub(super) fn ages_out(&mut self, number: u64) {
+        let Some(life) = self.lives.iter_mut().find(|life| life.number == number) else {
+            return;
+        };
+        let of = life.of;
+        if self.busy.iter().any(|busy| Some(busy.worker) == of) {
+            life.is_over = true;
+            return;
+        }
+        self.lived += 1;
+        (life.number, life.of) = (self.lived, None);
+        self.resting.retain(|worker| Some(*worker) != of);
     }
 
     /// The jobs of the chunks that wait, one for each.
@@ -210,6 +270,7 @@ impl Workers {
             return None;
         }
         let busy = self.busy.remove(at);
+        self.lives_on(Some(busy.worker));
         Some(busy.chunk.key())
     }
 
@@ -367,6 +428,10 @@ impl Workers {
         };
         rested.unwrap_or_else(|| {
             self.last += 1;
+            // X8: it has lived from the start of the pool on, or since another left.
+            if let Some(life) = self.lives.iter_mut().find(|life| life.of.is_none()) {
+                life.of = Some(self.last);
+            }
             self.last
         })
     }
@@ -415,8 +480,12 @@ impl Workers {
     fn serve(&mut self, worker: Worker, leaves: bool) {
         let served = self.served.entry(worker).or_default();
         *served += 1;
+        let is_old = |life: &Life| life.of == Some(worker) && life.is_over;
+        let leaves = leaves || self.lives.iter().any(is_old);
         if !leaves && self.share.is_none_or(|share| *served < share) {
             self.resting.push_back(worker);
+        } else {
+            self.lives_on(Some(worker));
         }
     }
 

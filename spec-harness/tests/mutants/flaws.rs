@@ -148,6 +148,7 @@ pub(crate) enum Flaw {
     RetryAtTheEnd,
     PauseNotKept,
     PauseStaysTheSame,
+    AgeIgnored,
     PicksNothing,
     PicksEverything,
 }
@@ -327,6 +328,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(Flaw::RetryAtTheEnd, &["X6", "O16", "retries"], BOTH, "what is tried again stands at the end of the queue"),
     mutant(Flaw::PauseNotKept, &["X6", "retry_pause"], BOTH, "a task is tried again without its pause"),
     mutant(Flaw::PauseStaysTheSame, &["X6", "retry_pause"], BOTH, "the pause before a task is tried again does not double"),
+    mutant(Flaw::AgeIgnored, &["X8", "max_worker_age"], BOTH, "workers stay however old they are"),
     mutant(Flaw::PicksNothing, &["X6", "retry_if"], BOTH, "an error that was named is not tried again"),
     mutant(Flaw::PicksEverything, &["X6", "retry_if"], BOTH, "an error that was not named is tried again"),
 ];

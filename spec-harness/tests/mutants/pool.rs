@@ -42,6 +42,8 @@ pub(crate) struct Pool {
     pub(crate) size: usize,
     /// Chunks after which a worker makes room for another.
     pub(crate) share: Option<u64>,
+    /// How long a worker lives.
+    pub(crate) age: Option<f64>,
     /// What each worker runs before its first chunk.
     pub(crate) initializer: Option<u64>,
     /// Chunks that may wait.
@@ -102,6 +104,7 @@ pub(crate) struct State {
 pub(crate) struct Asked {
     pub(crate) size: Option<u64>,
     pub(crate) share: Option<u64>,
+    pub(crate) age: Option<f64>,
     pub(crate) initializer: Option<u64>,
     pub(crate) queue: Option<u64>,
 }
@@ -243,6 +246,7 @@ impl Pool {
             share: asked
                 .share
                 .filter(|_| nature.flaw != Some(Flaw::ShareIgnored)),
+            age: asked.age.filter(|_| nature.flaw != Some(Flaw::AgeIgnored)),
             initializer: asked.initializer,
             bound: match nature.flaw {
                 Some(Flaw::QueueBoundIgnored) => None,

@@ -53,7 +53,7 @@ pub(crate) fn main(nature: Nature) -> ExitCode {
 impl Program for Small {
     fn hello(&self, kind: WorkerKind) -> Option<Hello> {
         const CAN: &str = "pool apply apply_async map starmap map_async starmap_async imap imap_unordered next get wait \
-            ready successful close terminate join join_timeout drop timers threads callback maxtasksperchild initializer queue allocate spawn_child \
+            ready successful close terminate join join_timeout drop timers threads callback maxtasksperchild max_worker_age initializer queue allocate spawn_child \
             deadline expiry retries retry_if cancel cancel_token stats";
         const OF_PROCESSES: &str = "exit_self kill_self stop_self ignore_sigterm close_fds";
         let more = match self.nature.kind {
@@ -111,12 +111,14 @@ impl Small {
                     pool,
                     size,
                     maxtasksperchild,
+                    max_worker_age,
                     initializer,
                     queue,
                 } = options;
                 let asked = Asked {
                     size,
                     share: maxtasksperchild,
+                    age: max_worker_age,
                     initializer,
                     queue,
                 };

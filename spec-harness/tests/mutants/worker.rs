@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -272,7 +273,19 @@ fn refuse(pool: &Arc<Pool>, number: usize, why: &ErrorReply) {
 /// A worker's life after its start.
 fn work(pool: &Arc<Pool>, number: usize, mut hands: Hands) {
     let (mut done, mut chunks) = (0, 0);
+    let is_old = Arc::new(AtomicBool::new(false));
+    let ages = is_old.clone();
+    let _age = pool
+        .age
+        .map(|age| pool.after(age, move |_| ages.store(true, Ordering::SeqCst)));
     while let Some(errand) = pool.next(number, hands.pid()) {
+        if is_old.load(Ordering::SeqCst) && !pool.is_terminated() {
+            pool.put_back_first(errand);
+            hands.bury(pool);
+            let (pool, hands) = (pool.clone(), Hands::new(pool));
+            thread::spawn(move || replace(&pool, number, hands));
+            return;
+        }
         if hands.have_died() && !pool.has(Flaw::IdleDeathLosesTheNext) {
             // It never began.
             pool.put_back_first(errand);

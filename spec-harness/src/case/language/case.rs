@@ -200,6 +200,12 @@ pub(in crate::case) const POOL: &[Word] = &[
         "{ size: 2, maxtasksperchild: 3 }",
     ),
     word(
+        "max_worker_age",
+        S::Expr,
+        "how long a worker lives before another takes its place; it ends its task before",
+        "{ size: 2, max_worker_age: 3 }",
+    ),
+    word(
         "initializer",
         S::Call,
         "the task that each worker runs before its first one, also a worker that takes another's place",

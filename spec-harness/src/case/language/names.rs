@@ -143,6 +143,10 @@ pub(in crate::case) const ABILITIES: &[Named] = &[
     named("threads", "is called by several threads at a time"),
     named("timers", "its deadlines follow the harness's clock"),
     named("maxtasksperchild", "a pool can bound its workers' tasks"),
+    named(
+        "max_worker_age",
+        "a pool can bound its workers' lives (ours alone)",
+    ),
     named("worker_name", "a task can tell the name of its worker"),
     named("initializer", "a pool's workers can begin by a task"),
     named("queue", "a pool's queue can have a bound"),

@@ -42,7 +42,11 @@ impl Pool {
     }
 
     /// Does something after so many seconds, unless the pool has gone by then.
-    fn after(self: &Arc<Pool>, time: f64, act: impl FnOnce(&Arc<Pool>) + Send + 'static) -> Armed {
+    pub(crate) fn after(
+        self: &Arc<Pool>,
+        time: f64,
+        act: impl FnOnce(&Arc<Pool>) + Send + 'static,
+    ) -> Armed {
         let pool = Arc::downgrade(self);
         let alarm = move || {
             if let Some(pool) = pool.upgrade() {

@@ -44,7 +44,7 @@ pub(in crate::case) const FORMS: &[Form] = &[
         "makes a pool of so many workers; it is the one that steps without `on` mean from now on",
         "- pool: { size: 2, name: p }",
     )
-    .calls(Call::Pool(PoolOptions { pool: (), size: None, maxtasksperchild: None, initializer: None, queue: None })),
+    .calls(Call::Pool(PoolOptions { pool: (), size: None, maxtasksperchild: None, max_worker_age: None, initializer: None, queue: None })),
     form(
         "apply",
         S::Call,
