@@ -418,7 +418,7 @@ impl Builder {
         self
     }
 
-    /// Runs this in each worker that leaves because the pool is closed or another takes its place, after its last task and before its
+    /// Runs this in each worker that leaves because the pool is closed or needs it no more, or another takes its place, after its last task and before its
     /// state is dropped. A worker that is stopped or dies does not run it. Its panic changes nothing.
     ///
     /// # Examples
