@@ -143,25 +143,23 @@ impl Workers {
             let more = size.saturating_sub(there);
             let slots: Vec<_> = (0..more).map(|_| counts.enter()).collect();
             drop(counts);
-            self.spawn_entered(slots)
+            self.spawn_entered(slots).1
         };
         // Those that are too many leave.
         self.queue.ring();
         started
     }
 
-    /// Starts threads that have been counted, in a pool that needs any; where the system refuses one, none of those after it.
-    fn spawn_entered(self: &Arc<Self>, slots: Vec<usize>) -> Result<(), StartError> {
+    /// Starts threads that have been counted, in a pool that needs any; where the system refuses one, none of those after it. How many
+    /// were not started.
+    fn spawn_entered(self: &Arc<Self>, slots: Vec<usize>) -> (usize, Result<(), StartError>) {
         if slots.is_empty() {
-            return Ok(());
+            return (0, Ok(()));
         }
         // Who joins the pool waits for this, and after that nothing is needed.
         let _guard = self.running.enter();
-        let needed = if self.queue.is_drained() {
-            0
-        } else {
-            slots.len()
-        };
+        let is_over = self.queue.is_drained() && self.queue.unserved() == 0;
+        let needed = if is_over { 0 } else { slots.len() };
         let mut started = 0;
         let end = slots[..needed].iter().try_for_each(|slot| {
             self.spawn(*slot)?;
@@ -172,7 +170,7 @@ impl Workers {
         for slot in &slots[started..] {
             counts.not_entered(*slot);
         }
-        end
+        (slots.len() - started, end)
     }
 
     /// Workers that have left because there was nothing to do come back, as many as there are units that nobody takes.
@@ -189,8 +187,12 @@ impl Workers {
             self.is_reduced.store(counts.absent > 0, Ordering::Relaxed);
             (0..returning).map(|_| counts.enter()).collect()
         };
-        // Where the system refuses them, those that have stayed do the work.
-        let _ = self.spawn_entered(slots);
+        // Where the system refuses them, those that have stayed do the work, until one is needed again.
+        let (refused, _) = self.spawn_entered(slots);
+        if refused > 0 {
+            lock(&self.counts).absent += refused;
+            self.is_reduced.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The number of threads that live, and of threads that were ever started.

@@ -61,8 +61,11 @@ fn a_worker_comes_back_for_what_waits_behind_a_long_task() -> Outcome {
         true => opens.send(()).is_ok(),
         false => opened.recv().is_ok(),
     };
-    let met = pool.each(meet, [false, true]).chunksize(1).wait()?;
-    assert_eq!(met, [true, true]);
+    let met = pool.each(meet, [false, true]).chunksize(1).submit()?;
+    // Also in a pool that was closed meanwhile.
+    pool.close();
+    assert_eq!(met.get()?, [true, true]);
+    pool.join()?;
     Ok(())
 }
 
