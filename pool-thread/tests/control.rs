@@ -793,3 +793,24 @@ fn each_clone_of_an_argument_is_dropped_once() -> Outcome {
     assert_eq!(alive.load(Ordering::Relaxed), 0);
     Ok(())
 }
+
+/// What a worker has taken behind a task that is tried again comes after it.
+#[test]
+fn what_is_tried_again_runs_before_what_its_worker_had_taken() -> Outcome {
+    let pool = ThreadPool::builder().size(1).reach(8).build()?;
+    let (seen, ran) = unbounded();
+    let fails_once = move |(item, left): (u32, Arc<AtomicUsize>)| {
+        seen.send(item).expect("it is read below");
+        let fails = left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            })
+            .is_ok();
+        if fails { Err(item) } else { Ok(item) }
+    };
+    let items = [1, 0, 2].map(|fails| Arc::new(AtomicUsize::new(fails)));
+    let calls = pool.try_each(fails_once, (0..).zip(items)).retries(2);
+    assert_eq!(calls.retry_if(|_| true).wait(), Ok(vec![0, 1, 2]));
+    assert_eq!(ran.try_iter().collect::<Vec<_>>(), [0, 0, 1, 2, 2, 2]);
+    Ok(())
+}
