@@ -33,7 +33,20 @@ pub(crate) fn every_method<P: Pool>(start: impl Fn() -> Result<P, StartError>) -
     long_forms(&pool)?;
     errors_name_their_item(&pool)?;
     contexts(&pool)?;
+    resizing(&pool)?;
     life(pool, start)
+}
+
+/// A pool whose workers are on other machines says that it cannot, and stays as it is.
+fn resizing(pool: &impl Pool) -> Outcome {
+    let size = pool.size();
+    match pool.resize(size + 1) {
+        Ok(()) => assert_eq!((pool.size(), pool.resize(size)?), (size + 1, ())),
+        Err(StartError::Impossible { .. }) => assert_eq!(pool.size(), size),
+        Err(other) => return Err(other.into()),
+    }
+    assert_eq!(pool.map(|x: u32| x + 1, 0..3)?, [1, 2, 3]);
+    Ok(())
 }
 
 #[expect(

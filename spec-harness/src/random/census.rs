@@ -319,18 +319,6 @@ impl<'h> Facts<'h> {
                 self.text.contains("retries:") && self.raised("WorkerLost"),
             ),
             (
-                "X8",
-                self.called(|c| {
-                    matches!(
-                        c,
-                        C::Pool(PoolOptions {
-                            max_worker_age: Some(_),
-                            ..
-                        })
-                    )
-                }),
-            ),
-            (
                 "W2",
                 self.called(|c| {
                     matches!(

@@ -19,8 +19,7 @@
 //!   own affair;
 //! - `kill_worker`; and what hands work from inside to a pool whose queue has a bound;
 //! - `maxtasksperchild` beside an initializer where there are several workers: which one has had its share is chance;
-//! - `max_worker_age` beside an initializer, or where tasks wait for their own pool: when a worker starts that takes another's place shows
-//!   then, and is the pool's own affair;
+//! - `max_worker_age`: some timer of such a pool always runs, so that nobody can tell what never returns;
 //! - a pool of default size where its size shows: that depends on the machine, and it gets a size instead.
 
 mod draw;
@@ -107,8 +106,6 @@ pub(super) struct NewPool {
     pub(super) size: Option<u8>,
     /// Tasks of each worker.
     pub(super) share: Option<u8>,
-    /// How long each worker lives.
-    pub(super) age: Option<u8>,
     /// Places of its queue; of none, nobody's pool where it is 0.
     pub(super) queue: Option<u8>,
     pub(super) initializer: Option<Body>,

@@ -25,11 +25,6 @@ impl Scribe {
         let shows = new.initializer.is_some() && new.size != Some(1);
         let share = new.share.filter(|_| !shows);
         keys.extend(share.map(|share| format!("maxtasksperchild: {share}")));
-        // No other timer rings in that moment.
-        let age = new
-            .age
-            .filter(|_| new.initializer.is_none() && self.sort != Sort::Thread);
-        keys.extend(age.map(|age| format!("max_worker_age: {age}.43")));
         keys.extend(new.queue.map(|places| format!("queue: {places}")));
         // A worker that stands in for one that waits leaves when it likes; the next begins by the task again.
         let initializer = new.initializer.as_ref();

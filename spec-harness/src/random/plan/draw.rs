@@ -51,18 +51,10 @@ fn new_pool() -> impl Strategy<Value = NewPool> + Clone {
     let size = prop_oneof![10 => (1..=3u8).prop_map(Some), 1 => Just(None)];
     let share = option::weighted(0.2, 1..=3u8);
     let queue = option::weighted(0.08, 1..=4u8);
-    let age = option::weighted(0.1, 1..=5u8);
-    let made = (
+    let made = (size, share, queue, option::weighted(0.08, initializer()));
+    made.prop_map(|(size, share, queue, initializer)| NewPool {
         size,
         share,
-        age,
-        queue,
-        option::weighted(0.08, initializer()),
-    );
-    made.prop_map(|(size, share, age, queue, initializer)| NewPool {
-        size,
-        share,
-        age,
         queue,
         initializer,
     })
@@ -108,7 +100,6 @@ fn pick(at_top: bool) -> impl Strategy<Value = Pick> + Clone {
     let nobody = any::<bool>().prop_map(|queue| NewPool {
         size: Some(u8::from(queue)),
         share: None,
-        age: None,
         queue: queue.then_some(0),
         initializer: None,
     });
