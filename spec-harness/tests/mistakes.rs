@@ -106,7 +106,6 @@ mistakes! {
     a_starmap_with_tuples_of_the_wrong_length_is_refused
     a_step_before_any_pool_is_refused
     a_step_has_a_blank_behind_its_colon
-    a_step_that_never_returns_while_workers_grow_old_is_refused
     a_step_that_raises_and_blocks_is_refused
     a_step_that_raises_has_no_result
     a_step_that_takes_another_time_is_refused

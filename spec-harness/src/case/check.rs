@@ -29,7 +29,6 @@ pub(super) fn check(case: &Case) -> Vec<Diagnostic> {
         pools: Names::default(),
         tokens: Names::default(),
         object: false,
-        ages: false,
         problems: Vec::new(),
     };
     check.references(case);
@@ -74,8 +73,6 @@ struct Check<'c> {
     tasks: BTreeMap<&'c str, &'c TaskDef>,
     /// Kinds of errors that tasks raise: a step may name them.
     raised: Vec<&'c str>,
-    /// A pool bounds how long its workers live.
-    ages: bool,
     /// All pools that the program makes.
     pools: Names,
     /// All tokens that the program gives to something.
@@ -185,12 +182,6 @@ impl<'c> Check<'c> {
         self.action(step, scope);
         if let Some(raises) = &step.raises {
             self.error_name(raises);
-        }
-        if step.blocks && self.ages {
-            let message = "nothing shows that a step never returns while workers grow old: a timer of theirs always runs";
-            let problem = Diagnostic::new(step.span, message);
-            self.problems
-                .push(problem.help("give the step a `timeout`, or the pool no `max_worker_age`"));
         }
         scope.variables.extend(step.bind.as_deref());
         scope.variables.extend(step.into.as_deref());
@@ -487,7 +478,6 @@ impl Visit<Written> for Checking<'_, '_> {
 
     fn time(&mut self, name: &'static str, time: &Option<Expr>) {
         let Some(time) = time else { return };
-        self.check.ages |= name == "max_worker_age";
         match name {
             "deadline" | "expiry" | "max_worker_age" => {
                 self.check.limit(time, name, &self.scope.variables)

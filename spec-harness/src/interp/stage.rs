@@ -56,7 +56,12 @@ pub struct Stage<'c> {
     /// Threads that ran tasks, and threads of the parent that ran callbacks.
     workers: [BTreeMap<(i32, i32), WorkerId>; 2],
     events: Vec<Event>,
+    /// How many timers have rung since there were so many events.
+    in_vain: (usize, u32),
 }
+
+/// So often timers ring, while nobody but timers waits for an instant, before the program counts as stuck.
+const IN_VAIN: u32 = 100;
 
 impl<'c> Stage<'c> {
     /// The case before its first step.
@@ -84,6 +89,7 @@ impl<'c> Stage<'c> {
             stopped: BTreeSet::new(),
             workers: [BTreeMap::new(), BTreeMap::new()],
             events: Vec::new(),
+            in_vain: (0, 0),
         }
     }
 
@@ -99,6 +105,9 @@ impl<'c> Stage<'c> {
                 Ready::Body(key) => self.play(key),
                 Ready::Timer(timer) => {
                     self.timers.remove(&timer);
+                    if self.rings_in_vain() {
+                        return Move::Stuck;
+                    }
                     Some(Move::Fire(timer))
                 }
                 Ready::Deadline(caller) => self.deadline(caller),
@@ -107,6 +116,16 @@ impl<'c> Stage<'c> {
                 return made;
             }
         }
+    }
+
+    /// Whether timers ring for ever and nothing comes of it: a pool may always have one, as one whose workers grow old.
+    fn rings_in_vain(&mut self) -> bool {
+        let (events, rings) = self.in_vain;
+        self.in_vain = match events == self.events.len() {
+            true => (events, rings + 1),
+            false => (self.events.len(), 0),
+        };
+        self.in_vain.1 > IN_VAIN && self.queue.has_timers_alone()
     }
 
     /// Everything that has happened so far.

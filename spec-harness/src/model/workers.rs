@@ -43,8 +43,6 @@ pub(super) struct Workers {
     /// X8: the workers that live, where their age is bound.
     lives: Vec<Life>,
     lived: u64,
-    /// X8: how often workers were replaced since a task began.
-    idly: usize,
     /// X6: chunks that are tried again after a pause, each with a number of its own.
     paused: Vec<(u64, Chunk)>,
     pauses: u64,
@@ -136,7 +134,6 @@ impl Workers {
             age,
             lives: Vec::new(),
             lived: 0,
-            idly: 0,
             share: asked.maxtasksperchild,
             spread,
             queue: VecDeque::new(),
@@ -175,13 +172,9 @@ impl Workers {
         }
     }
 
-    /// X8: the workers whose age runs; of a pool that rests for very long, none.
+    /// X8: the workers whose age runs.
     pub(super) fn ages(&self) -> impl Iterator<Item = (u64, Time)> + '_ {
-        let rests = self.idly > 100 * self.lives.len();
-        let young = self
-            .lives
-            .iter()
-            .filter(move |life| !life.is_over && !rests);
+        let young = self.lives.iter().filter(|life| !life.is_over);
         young.filter_map(|life| Some((life.number, self.age?)))
     }
 
@@ -195,7 +188,7 @@ impl Workers {
             life.is_over = true;
             return;
         }
-        (self.lived, self.idly) = (self.lived + 1, self.idly + 1);
+        self.lived += 1;
         (life.number, life.of) = (self.lived, None);
         self.resting.retain(|worker| Some(*worker) != of);
     }
@@ -393,7 +386,6 @@ impl Workers {
             && let Some(chunk) = self.queue.pop_front()
         {
             let worker = self.free_worker();
-            self.idly = 0;
             self.starts += 1;
             self.busy.push(Busy {
                 worker,

@@ -19,7 +19,7 @@
 //!   own affair;
 //! - `kill_worker`; and what hands work from inside to a pool whose queue has a bound;
 //! - `maxtasksperchild` beside an initializer where there are several workers: which one has had its share is chance;
-//! - `max_worker_age`: some timer of such a pool always runs, so that nobody can tell what never returns;
+//! - `max_worker_age`: some timer of such a pool always runs, so that what never returns is told only after a hundred rings;
 //! - a pool of default size where its size shows: that depends on the machine, and it gets a size instead.
 
 mod draw;

@@ -9,6 +9,12 @@ impl Stage<'_> {
     /// Everything sleeps and no time will wake it: what the run has come to. `proof` says, behind who waits, how that
     /// is known.
     pub fn stuck(&mut self, proof: &str) -> Ending {
+        if let Some(last) = self.events.last()
+            && self.in_vain.0 == self.events.len()
+        {
+            // Timers alone have rung since then, and nothing came of it.
+            self.queue.go_back(last.at);
+        }
         let waiting = self.waiting();
         if waiting.is_empty() {
             return Ending::Deadlock("main has returned and the program does not end".to_owned());

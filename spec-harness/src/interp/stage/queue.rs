@@ -82,6 +82,17 @@ impl Queue {
         }
     }
 
+    /// Whether nobody has an instant to wake at but timers of the implementation.
+    pub(super) fn has_timers_alone(&self) -> bool {
+        let mut waiting = self.waiting.values();
+        waiting.all(|ready| matches!(ready, Ready::Timer(_)))
+    }
+
+    /// Sets the clock back, where nothing follows any more.
+    pub(super) fn go_back(&mut self, to: Time) {
+        self.now = to;
+    }
+
     pub(super) fn now(&self) -> Time {
         self.now
     }
